@@ -1,0 +1,1 @@
+"""Load XML documents into related SQL tables by a declarative contract."""

@@ -1,0 +1,109 @@
+"""The nouns that cross a process border: frozen, picklable, without behaviour of their own."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+DocumentKey = int | str
+"""What the source calls a document: the key column's value, or the path of a file or archive member."""
+
+Value = int | str | Decimal | float | bytes | date | time | datetime | None
+"""A value as a column holds it. `bit` is `bool`; `uniqueidentifier` is its upper-case text."""
+
+Row = tuple[Value, ...]
+"""Values in the order of the table's `TableLayout.columns`."""
+
+
+class Stage(StrEnum):
+    """Where a document was when it failed, in the order of the data path."""
+
+    FETCH = "fetch"
+    PARSE = "parse"
+    MAP = "map"
+    LOAD = "load"
+
+
+class Status(StrEnum):
+    """What became of a document. `ALREADY_DONE` is never written to the processing log: another run's row is there."""
+
+    LOADED = "loaded"
+    REJECTED = "rejected"
+    ALREADY_DONE = "already_done"
+
+
+class SourceDocument(NamedTuple):
+    """One XML text as its source gave it: bytes, text, or nothing at all (SQL NULL)."""
+
+    key: DocumentKey
+    content: bytes | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a document was not loaded. Holds names of tables, columns and paths, never a value of the document.
+
+    Attributes:
+        stage: Where it happened.
+        code: A word from the documented list of reasons, such as `unknown_code` or `overflow`.
+        explanation: One sentence for a person, without values of the document.
+        table, column, path: Where, as far as it is known; `path` is the contract's XPath.
+    """
+
+    stage: Stage
+    code: str
+    explanation: str
+    table: str = ""
+    column: str = ""
+    path: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The failure in one line, as the processing log keeps it: `code at table.column (path): explanation`."""
+        place = f"{self.table}.{self.column}" if self.column else self.table
+        where = f" at {place}" if place else ""
+        path = f" ({self.path})" if self.path else ""
+        return f"{self.code}{where}{path}: {self.explanation}"
+
+
+class MappedDocument(NamedTuple):
+    """A document's rows, ready to insert.
+
+    Attributes:
+        key: The source's key of the document.
+        rows: For each table of the contract, in the contract's order, its rows.
+        content_hash: Hex BLAKE2b-128 of the bytes that were read.
+        seconds: Time spent on fetching, parsing and mapping it.
+    """
+
+    key: DocumentKey
+    rows: tuple[tuple[Row, ...], ...]
+    content_hash: str
+    seconds: float
+
+
+class Rejection(NamedTuple):
+    """A document that cannot be mapped; it still gets its row in the processing log."""
+
+    key: DocumentKey
+    failure: Failure
+    content_hash: str
+    seconds: float
+
+
+ProcessedDocument = MappedDocument | Rejection
+
+
+class Outcome(NamedTuple):
+    """What became of one document, said only after its transaction committed.
+
+    Attributes:
+        rows: For each table of the contract, how many rows were inserted; empty unless loaded.
+        failure: Set exactly when the status is `REJECTED`.
+    """
+
+    key: DocumentKey
+    status: Status
+    rows: tuple[int, ...] = ()
+    failure: Failure | None = None

@@ -1,0 +1,62 @@
+"""The exceptions that end a command, and their exit codes.
+
+    XmlExtractorError            exit code 3
+    ├── UsageError               exit code 2: an option, a file or an address is wrong
+    ├── ContractError            exit code 2: the contract has faults
+    └── RunError                 exit code 3: the run could not start or could not go on
+        ├── SourceError              documents cannot be listed or read
+        ├── TargetError              the target refuses what is not a document's fault
+        └── WorkerDiedError          a worker process ended by itself
+
+A document that cannot be loaded is no exception at this level: it is a `Rejection` (see `documents`).
+No message may hold a value of a document or a secret.
+"""
+
+from typing import ClassVar
+
+
+class XmlExtractorError(Exception):
+    """A failure that the user can act on: what happened, and what to do next.
+
+    Args:
+        message: What is wrong and where, in one line.
+        tip: What to do next, in one line; empty when the message says it all.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, tip: str = "") -> None:
+        super().__init__(message, tip)
+        self.message = message
+        self.tip = tip
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(XmlExtractorError):
+    """An option, a file name or an address cannot be used."""
+
+    exit_code = 2
+
+
+class ContractError(XmlExtractorError):
+    """The contract has faults; the message lists all of them, one a line."""
+
+    exit_code = 2
+
+
+class RunError(XmlExtractorError):
+    """The run could not start or could not go on."""
+
+
+class SourceError(RunError):
+    """Documents cannot be listed or read."""
+
+
+class TargetError(RunError):
+    """The target refused something that is not the fault of one document."""
+
+
+class WorkerDiedError(RunError):
+    """A worker process ended by itself."""

@@ -1,0 +1,1 @@
+"""Generators of sample documents: invented data, the same for the same seed."""
