@@ -1,0 +1,112 @@
+"""What the target database needs to know of a contract: tables, columns in order of insertion, keys."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, ValueRule
+from xml_extractor.values.sqltypes import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnLayout:
+    """A column of a target table; `path` is the contract's XPath, for messages."""
+
+    name: str
+    type: SqlType
+    required: bool = False
+    identity: bool = False
+    generated: bool = False
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """Columns of a table that hold the primary key of another table, by their names in the contract."""
+
+    columns: tuple[str, ...]
+    table: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """A target table.
+
+    Attributes:
+        name: Its name in the contract.
+        table: Its name in the database, with schema where the contract says one.
+        columns: The columns that are inserted; a row of a mapped document has its values in this order.
+        generated: Columns that the database fills.
+        key: Names of the primary key's columns; may be empty.
+    """
+
+    name: str
+    table: str
+    columns: tuple[ColumnLayout, ...]
+    generated: tuple[ColumnLayout, ...]
+    key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    on_conflict: Literal["fail", "keep", "replace"]
+
+    @property
+    def identity(self) -> str:
+        """The IDENTITY column that gets the document's value, or empty."""
+        return next((column.name for column in self.columns if column.identity), "")
+
+
+def layouts(contract: Contract) -> tuple[TableLayout, ...]:
+    """The target tables of a consistent contract, in load order."""
+    return tuple(_layout(contract, name) for name in contract.tables)
+
+
+def rule_type(contract: Contract, rule: ValueRule) -> SqlType:
+    """The type of a rule's value: its own, or the one of the parent column, run value or position it takes."""
+    if rule.type is not None:
+        return rule.type
+    if rule.parent is not None:
+        table, column = rule.parent.split(".")
+        return rule_type(contract, contract.tables[table].columns[column])
+    if rule.run == "document_key" and contract.document.key is not None:
+        return contract.document.key_type
+    if rule.run is not None:
+        return RUN_VALUE_TYPES[rule.run]
+    return POSITION_TYPE
+
+
+def _layout(contract: Contract, name: str) -> TableLayout:
+    table = contract.tables[name]
+    columns = [
+        ColumnLayout(
+            name=column_name,
+            type=rule_type(contract, column),
+            required=column.required or column.key,
+            identity=column.identity,
+            generated=column.generated is True,
+            path=column.path or "",
+        )
+        for column_name, column in table.columns.items()
+    ]
+    return TableLayout(
+        name=name,
+        table=table.table or name,
+        columns=tuple(column for column in columns if not column.generated),
+        generated=tuple(column for column in columns if column.generated),
+        key=tuple(column_name for column_name, column in table.columns.items() if column.key),
+        foreign_keys=_foreign_keys(contract, table.columns),
+        on_conflict=table.on_conflict,
+    )
+
+
+def _foreign_keys(contract: Contract, columns: Mapping[str, Column]) -> tuple[ForeignKey, ...]:
+    by_parent: dict[str, dict[str, str]] = {}
+    for name, column in columns.items():
+        if column.parent is not None:
+            parent, parent_column = column.parent.split(".")
+            by_parent.setdefault(parent, {})[parent_column] = name
+    found = []
+    for parent, names in by_parent.items():
+        key = tuple(name for name, column in contract.tables[parent].columns.items() if column.key)
+        if key and all(name in names for name in key):
+            found.append(ForeignKey(tuple(names[name] for name in key), parent, key))
+    return tuple(found)

@@ -1,0 +1,265 @@
+"""The contract: how a document becomes rows. One pydantic model, the source of the published JSON Schema too.
+
+Only the shape is said here. What must hold between parts of a contract is in `consistency`.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from xml_extractor.values.sqltypes import SqlType, parse_type
+
+Scalar = bool | int | Decimal | str
+"""A constant in a contract. Numbers with a point are read exactly, dates stay text."""
+
+RunValue = Literal["document_key", "source_key", "run_id", "load_time", "contract", "contract_version", "source_name"]
+"""Values that the run knows: see `RUN_VALUE_TYPES`."""
+
+RUN_VALUE_TYPES: dict[RunValue, SqlType] = {
+    "document_key": parse_type("nvarchar(300)"),
+    "source_key": parse_type("nvarchar(300)"),
+    "run_id": parse_type("varchar(32)"),
+    "load_time": parse_type("datetime2(3)"),
+    "contract": parse_type("nvarchar(100)"),
+    "contract_version": parse_type("int"),
+    "source_name": parse_type("nvarchar(400)"),
+}
+"""Their types where a column names none. `document_key` has the contract's `key_type` if the contract has a key."""
+
+POSITION_TYPE = parse_type("int")
+TEXT_INPUT_TYPE = parse_type("nvarchar(4000)")
+
+
+def _null_as_word(value: object) -> object:
+    return "null" if value is None else value
+
+
+def _read_type(value: object) -> object:
+    return parse_type(value) if isinstance(value, str) else value
+
+
+def _read_transform(value: object) -> object:
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, Mapping) and len(value) == 1:
+        name, options = next(iter(value.items()))
+        return {"name": name, "options": {"name": options} if name == "lookup" else options}
+    raise ValueError("a transform is a name, or one name with its options")
+
+
+def _read_input(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _read_lookup(value: object) -> object:
+    if isinstance(value, Mapping) and not isinstance(value.get("values"), Mapping):
+        return {"values": value}
+    return value
+
+
+def _read_rows(value: object) -> object:
+    return [{"path": value}] if isinstance(value, str) else value
+
+
+Type = Annotated[
+    SqlType,
+    BeforeValidator(_read_type),
+    WithJsonSchema({"type": "string", "examples": ["int", "decimal(12,2)", "varchar(40)", "datetime2(3)"]}),
+]
+OnInvalid = Annotated[Literal["reject", "null", "default", "truncate"], BeforeValidator(_null_as_word)]
+OnBlank = Annotated[Literal["null", "keep"], BeforeValidator(_null_as_word)]
+XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
+
+
+class Part(BaseModel):
+    """A part of a contract: closed to unknown keys, unchangeable once read."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+
+class Transform(Part):
+    """One step from text to text, or through a lookup, named in `values.transforms.TRANSFORMS`."""
+
+    name: Name
+    options: dict[str, Any] | None = None
+
+
+class Lookup(Part):
+    """Codes of the document and the values they stand for."""
+
+    values: dict[str, Scalar]
+    """From the document's code to the column's value."""
+    blank: Scalar | None = None
+    """The value where the document has no code."""
+    unknown: Scalar | None = None
+    """The value for a code that is not listed; without it such a document is rejected."""
+    ignore_case: bool = False
+    """Whether `a` finds `A`."""
+
+
+class ValueRule(Part):
+    """Where a value is in the document, and how its text becomes a value.
+
+    Applied in this order: blank to NULL, `transform`, `lookup`, `default`, conversion to `type`, `required`.
+    """
+
+    path: XPath | None = None
+    """XPath 1.0 from the row's node; the first node of a node-set counts, as XPath's string() has it."""
+    parent: ColumnReference | None = None
+    """`table.column`: the value of a column of the parent row."""
+    run: RunValue | None = None
+    """A value that the run knows."""
+    type: Type | None = None
+    """A SQL Server scalar type. May be left out for `parent`, `run` and `position`."""
+    transform: tuple[Annotated[Transform, BeforeValidator(_read_transform)], ...] = ()
+    """Steps applied to the text in the order written."""
+    lookup: Name | None = None
+    """A name from `lookups`: the last step after `transform`."""
+    formats: tuple[str, ...] = ()
+    """How dates and times are written, as strptime directives, tried in order; ISO 8601 if left out."""
+    time_zone: str | None = None
+    """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one."""
+    encoding: Literal["hex", "base64"] = "hex"
+    """How binary values are written."""
+    blank: OnBlank = "null"
+    """Absent, empty or only spaces: `null`, or `keep` the text as it is."""
+    default: Scalar | None = None
+    """The value where the document has none."""
+    on_invalid: OnInvalid = "reject"
+    """What to do with a value that the type cannot hold: reject the document, or NULL, the default, or cut to fit."""
+
+
+class Input(ValueRule):
+    """A named input of an expression."""
+
+    column: Name | None = None
+    """An earlier column of the same row."""
+
+
+class Column(ValueRule):
+    """A column of a target table.
+
+    Exactly one of `path`, `value`, `parent`, `run`, `set`, `position`, `expression`, `derived` and `generated` says
+    where its value comes from.
+    """
+
+    value: Scalar | None = None
+    """A constant."""
+    set_by_rule: Literal[True] | None = Field(default=None, alias="set")
+    """The constant that the row rule's `set` gives."""
+    position: Literal[True] | None = None
+    """The row's number among the rows of its parent row, from 1."""
+    expression: str | None = None
+    """A T-SQL scalar expression over `inputs`."""
+    inputs: dict[Name, Annotated[Input, BeforeValidator(_read_input)]] = Field(default_factory=dict)
+    """The names of the expression: a path (text), or a rule with a type."""
+    derived: Literal[True] | None = None
+    """A key computed from document key, table, path and position: the same again for the same document."""
+    generated: Literal[True] | None = None
+    """Left to the database (IDENTITY); not inserted."""
+    key: bool = False
+    """Part of the table's primary key."""
+    identity: bool = False
+    """The target column is an IDENTITY and gets the document's value."""
+    required: bool = False
+    """NULL rejects the document."""
+
+
+class RowRule(Part):
+    """Nodes that become rows, with the constants of the columns that say `set: true`."""
+
+    path: XPath
+    set_values: dict[Name, Scalar] = Field(default_factory=dict, alias="set")
+    """Column name to constant."""
+
+
+class Distinct(Part):
+    """Of rows that are equal in some columns, keep one."""
+
+    by: tuple[Name, ...] = Field(min_length=1)
+    """Columns that make rows equal; text is compared as it is."""
+    keep: Literal["first", "last"] = "first"
+    """Which of them stays, in document order."""
+
+
+class Table(Part):
+    """A target table and the rows that a document gives it."""
+
+    table: Annotated[str, Field(pattern=r"^([^.]+\.)?[^.]+$")] | None = None
+    """The table's name in the database, with its schema if it needs one; the contract's name if left out."""
+    parent: Name | None = None
+    """The table from whose rows' nodes the paths of `rows` start; the document's root element if left out."""
+    rows: Annotated[tuple[RowRule, ...], BeforeValidator(_read_rows)] = Field(min_length=1)
+    """A path, one row for each node; or a list of paths with constants (key/value tables)."""
+    when: str | None = None
+    """A T-SQL search condition over the row's columns; rows for which it is not true are left out."""
+    at_least_one: tuple[Name, ...] = ()
+    """Rows in which all these columns are NULL are left out."""
+    distinct: Distinct | None = None
+    """Duplicates within the document."""
+    on_conflict: Literal["fail", "keep", "replace"] = "fail"
+    """A row with the same key is there already: reject the document, keep the old row, or replace it."""
+    columns: dict[Name, Column] = Field(min_length=1)
+    """By name, in the order in which they are computed and inserted."""
+
+
+class Document(Part):
+    """What a document is."""
+
+    root: Name
+    """The root element; another one rejects the document."""
+    key: XPath | None = None
+    """Where the document's own key is; the source's key serves if left out."""
+    key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])
+    """The type of the key."""
+    read_until: Name | None = None
+    """Promise that nothing after the end of this element (a path of child names from the root) is needed."""
+    preceded_by: tuple[Name, ...] = ()
+    """With `read_until`: other child elements of the root that come before it and may be used."""
+    doctype: Literal["refuse", "allow"] = "refuse"
+    """Whether a DOCTYPE is allowed. External subsets are never fetched, entity declarations never accepted."""
+    max_bytes: int = Field(default=64 * 2**20, gt=0)
+    """Larger documents are rejected."""
+
+
+class SourceTable(Part):
+    """Where documents are when the source is a database."""
+
+    table: Annotated[str, Field(pattern=r"^([^.]+\.)?[^.]+$")] = "app_xml"
+    """A table or view, with its schema if it needs one."""
+    key: Name = "app_id"
+    """The column that identifies a document."""
+    xml: Name = "xml"
+    """The column that holds it."""
+
+
+class Contract(Part):
+    """How documents of one kind become rows of related tables."""
+
+    contract: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$", max_length=100)]
+    """The contract's name: with the document's key it identifies a load in the processing log."""
+    version: int = Field(ge=1)
+    """Raised by its author whenever the meaning changes."""
+    description: str = ""
+    document: Document
+    source: SourceTable = SourceTable()
+    namespaces: dict[str, str] = Field(default_factory=dict)
+    """Prefixes for all paths and names of this contract."""
+    code_page: str = "cp1252"
+    """The code page of `char`, `varchar` and `text` columns in the target's collation."""
+    lookups: dict[Name, Annotated[Lookup, BeforeValidator(_read_lookup)]] = Field(default_factory=dict)
+    """Code tables, in short as `CODE: value`."""
+    tables: dict[Name, Table] = Field(min_length=1)
+    """In load order, parents first."""
+
+    @model_validator(mode="after")
+    def _xml_prefix_is_not_redefined(self) -> Self:
+        if "" in self.namespaces:
+            raise ValueError("XPath 1.0 has no default namespace: give the prefix a name and use it in the paths")
+        return self
