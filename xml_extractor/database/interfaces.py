@@ -1,0 +1,143 @@
+"""What a source of documents and a target database must be able to do. One suite of tests runs against all of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Protocol
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.documents import DocumentKey, Rejection, Row, SourceDocument, Status
+from xml_extractor.settings import KeyRange
+
+
+class Source(Protocol):
+    """Documents with their keys. Opened once in each process that uses it."""
+
+    name: str
+    """What to call it in messages, without secrets."""
+
+    def key_pages(self, page_size: int, key_range: KeyRange | None = None) -> Iterator[list[DocumentKey]]:
+        """All keys in ascending order, in lists of at most `page_size`.
+
+        Raises:
+            SourceError: The documents cannot be listed.
+        """
+        ...
+
+    def fetch(self, keys: Sequence[DocumentKey]) -> Iterator[SourceDocument | Rejection]:
+        """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+
+        Raises:
+            SourceError: Nothing can be read from this source any more.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A row of the processing log.
+
+    Attributes:
+        seconds: From fetching the document to its mapped rows.
+        started_at, finished_at: Naive UTC.
+    """
+
+    contract: str
+    document_key: str
+    status: Status
+    stage: str
+    reason: str
+    attempts: int
+    row_count: int
+    seconds: float
+    content_hash: str
+    contract_version: int
+    contract_hash: str
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+
+
+class Blame(Enum):
+    """Who is at fault when the database refuses, and so what to do."""
+
+    DOCUMENT = auto()
+    """A constraint or a value: halve the batch; never the same again."""
+    MOMENT = auto()
+    """A lock, a timeout, a lost connection: the same again may pass."""
+    DATABASE = auto()
+    """Permission, missing table, full disk: end the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the database's error means, in words that hold no value of a document.
+
+    Attributes:
+        code: For `Blame.DOCUMENT` the failure's code: `duplicate_key`, `missing_parent`, `missing_value`, ...
+        column: The column at fault, as far as the database says it.
+        tip: For `Blame.DATABASE`, what the user can do.
+    """
+
+    blame: Blame
+    code: str
+    explanation: str
+    column: str = ""
+    tip: str = ""
+
+
+class Connection(Protocol):
+    """One writer's connection to the target; used by one thread of one process."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit at the end of the block, roll back when it raises."""
+        ...
+
+    def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
+        """Insert rows by one call, with the table's way of treating conflicts."""
+        ...
+
+    def insert_log(self, entries: Sequence[LogEntry]) -> None:
+        """Insert rows into the processing log; its primary key refuses documents that are there."""
+        ...
+
+    def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
+        """Those of these document keys that have a row in the processing log."""
+        ...
+
+    def explain(self, error: Exception) -> Refusal | None:
+        """What an exception raised by this connection means; None if it is not the database's."""
+        ...
+
+    def close(self) -> None:
+        """Close without committing."""
+        ...
+
+
+class Target(Protocol):
+    """A database that documents are loaded into. Connections are opened in the process that uses them."""
+
+    name: str
+    """What to call it in messages, without secrets."""
+
+    def prepare(self, tables: Sequence[TableLayout]) -> None:
+        """See that tables and processing log are there and fit; the embedded target makes what is missing.
+
+        Raises:
+            TargetError: A table is missing or lacks columns, or the database cannot be written.
+        """
+        ...
+
+    def connect(self) -> Connection:
+        """Open a connection.
+
+        Raises:
+            TargetError: It cannot be opened.
+        """
+        ...
