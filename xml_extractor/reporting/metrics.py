@@ -1,0 +1,83 @@
+"""The metrics file of a run. Its fields are described in `documentation/reference/metrics.md`."""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from xml_extractor.errors import RunError
+from xml_extractor.reporting.result import RunResult
+
+FORMAT_VERSION = 1
+PACKAGES = ("xml-extractor", "lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
+
+
+def metrics(result: RunResult) -> dict[str, Any]:
+    """The run as JSON-ready data: counts, seconds and settings; no secret and no value of a document."""
+    statistics, settings = result.statistics, result.settings
+    return {
+        "format_version": FORMAT_VERSION,
+        "run_id": result.run_id,
+        "contract": {"name": result.contract, "version": result.contract_version, "hash": result.contract_hash},
+        "source": result.source,
+        "target": result.target,
+        "started_at": result.started_at.isoformat(timespec="milliseconds") + "Z",
+        "finished_at": result.finished_at.isoformat(timespec="milliseconds") + "Z",
+        "elapsed_seconds": round(result.elapsed_seconds, 3),
+        "documents_per_minute": round(result.documents_per_minute, 1),
+        "interrupted": result.interrupted,
+        "documents": {
+            "seen": statistics.seen,
+            "loaded": statistics.loaded,
+            "rejected": statistics.rejected,
+            "already_done": statistics.already_done,
+        },
+        "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
+        "rejects": [
+            {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
+            for (stage, code), count in statistics.reasons.most_common()
+        ],
+        "stage_seconds": {stage: round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()},
+        "queue": dict(result.queue),
+        "insert_threads": [dict(counts) for counts in result.insert_threads],
+        "settings": {
+            "workers": settings.workers,
+            "batch_size": settings.batch_size,
+            "limit": settings.limit,
+            "insert_batch_rows": settings.insert_batch_rows,
+            "queue_size": settings.queue_size,
+            "insert_threads": settings.insert_threads,
+            "insert_mode": settings.insert_mode,
+            "start_method": settings.start_method,
+        },
+        "machine": {
+            "cpus": os.cpu_count(),
+            "system": platform.system(),
+            "architecture": platform.machine(),
+            "python": platform.python_version(),
+            "packages": {package: version(package) for package in PACKAGES},
+        },
+    }
+
+
+def write_metrics(result: RunResult) -> Path:
+    """Write `metrics_<run id>.json` into the run's metrics directory, whole or not at all.
+
+    Raises:
+        RunError: The directory cannot be written; the documents are loaded all the same.
+    """
+    directory = result.settings.metrics_dir
+    path = directory / f"metrics_{result.run_id}.json"
+    unfinished = path.with_suffix(".tmp")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps(metrics(result), indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise RunError(
+            f"the metrics of run {result.run_id} cannot be written to {directory}: {error.strerror}",
+            "what was loaded is committed; name a writable directory with --metrics-dir",
+        ) from error
+    return path
