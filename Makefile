@@ -1,0 +1,41 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO := sqlite:///demo/demo.db
+
+.PHONY: help install demo test format clean
+help: ## Show these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+.venv/product: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/development: .venv/product
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: .venv/product ## Install into .venv
+
+demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where to look next
+	rm -rf demo && mkdir demo
+	$(BIN)/xml-extractor sample card_application 1000 --to $(DEMO)
+	$(BIN)/python production_processor.py --workers 4 --target $(DEMO) --metrics-dir demo
+	@echo
+	@echo "The rows are in demo/demo.db. Next:"
+	@echo "  $(BIN)/python production_processor.py --target $(DEMO) --metrics-dir demo   finds nothing left to do"
+	@echo "  documentation/tutorial/first-load.md                  loads documents of your own"
+
+test: .venv/development ## Lint, check formatting and types, run all tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: .venv/development ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+clean: ## Remove what the other targets made
+	rm -rf .venv demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
