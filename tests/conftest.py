@@ -1,0 +1,47 @@
+"""Fixtures that tests of several kinds share."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+Completed = subprocess.CompletedProcess[str]
+Command = Callable[..., Completed]
+
+TIME_LIMIT_SECONDS = 300
+
+
+def _command(arguments: list[str], directory: Path) -> Command:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
+
+    def call(*options: str | Path, stdin: str = "", **variables: str) -> Completed:
+        return subprocess.run(
+            [sys.executable, *arguments, *map(str, options)],
+            cwd=directory,
+            env={**environment, "COLUMNS": "120", **variables},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=TIME_LIMIT_SECONDS,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture
+def production_processor(tmp_path: Path) -> Command:
+    """The nightly command as a subprocess in an empty directory."""
+    return _command([str(ROOT / "production_processor.py")], tmp_path)
+
+
+@pytest.fixture
+def xml_extractor(tmp_path: Path) -> Command:
+    """`python -m xml_extractor` as a subprocess in an empty directory."""
+    return _command(["-m", "xml_extractor"], tmp_path)
