@@ -107,3 +107,18 @@ class Outcome(NamedTuple):
     status: Status
     rows: tuple[int, ...] = ()
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunValues:
+    """What a run knows, the same for all its documents.
+
+    Attributes:
+        run_id: The run's name in the processing log.
+        load_time: When the run began, in UTC without a zone; also the clock of expressions.
+        source_name: What the documents come from, without secrets.
+    """
+
+    run_id: str
+    load_time: datetime
+    source_name: str
