@@ -1,0 +1,24 @@
+"""Prefixed names become names in Clark notation."""
+
+import pytest
+
+from xml_extractor.contract.names import clark_name
+
+NAMESPACES = {"cbc": "urn:components", "": "urn:never"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cbc:ID", "{urn:components}ID"),
+        ("ID", "ID"),
+        ("xml:lang", "{http://www.w3.org/XML/1998/namespace}lang"),
+    ],
+)
+def test_a_prefixed_name_gets_its_namespace_and_another_none(name: str, expected: str) -> None:
+    assert clark_name(name, NAMESPACES) == expected
+
+
+def test_a_prefix_that_nobody_declared_is_refused() -> None:
+    with pytest.raises(ValueError, match="the prefix 'cac' of 'cac:Party' is not in namespaces"):
+        clark_name("cac:Party", NAMESPACES)
