@@ -2,8 +2,8 @@
 
 SQL Server hands out `nvarchar` text as `str` and files hold its UTF-16 as bytes; both may still declare any encoding.
 What the bytes show (a byte order mark, zero bytes around the first `<`) wins over what the declaration says, as
-appendix F of "Extensible Markup Language (XML) 1.0" has it. A declared UTF-16 that the bytes contradict is read as UTF-8;
-bytes that are invalid there are refused, so nothing is misread.
+appendix F of "Extensible Markup Language (XML) 1.0" has it. A declared UTF-16 that the bytes contradict is read as
+UTF-8; bytes that are invalid there are refused, so nothing is misread.
 """
 
 import codecs

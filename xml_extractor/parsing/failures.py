@@ -95,11 +95,12 @@ def syntax_error(entries: Iterable[etree._LogEntry], content: bytes) -> ParseErr
     return refused(code, f"{explanation} (line {first.line}, column {first.column})")
 
 
-def hidden_cause(content: bytes) -> ParseError | None:
+def hidden_cause(document: bytes | str) -> ParseError | None:
     """Look for what makes a parser complain about something else: bytes that aren't UTF-8, characters not allowed.
 
     Such a character breaks a name, a tag or the whole start of a document, and the complaint is about that.
     """
+    content = document.encode(errors="replace") if isinstance(document, str) else document
     try:
         content.decode()
     except UnicodeDecodeError as error:

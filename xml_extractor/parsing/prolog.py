@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from typing import AnyStr, Generic
 
-from xml_extractor.parsing.encodings import encoded
 from xml_extractor.parsing.failures import hidden_cause, refused
 
 
@@ -66,10 +65,12 @@ def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
     Raises:
         ParseError: `empty`, `doctype`, `entity` or `malformed`.
     """
-    return _read(content, _TEXT, allow_doctype) if isinstance(content, str) else _read(content, _BYTES, allow_doctype)
+    if isinstance(content, str):
+        return _read(content, _TEXT, allow_doctype=allow_doctype)
+    return _read(content, _BYTES, allow_doctype=allow_doctype)
 
 
-def _read(content: AnyStr, grammar: _Grammar[AnyStr], allow_doctype: bool) -> str:  # noqa: FBT001 - private, by position
+def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
     position = _skip_misc(content, grammar, 0)
     if grammar.doctype.match(content, position):
         if not allow_doctype:
@@ -79,10 +80,8 @@ def _read(content: AnyStr, grammar: _Grammar[AnyStr], allow_doctype: bool) -> st
     if root is None:
         if position == len(content) and grammar.space.fullmatch(content):
             raise refused("empty", "the document is empty")
-        cause = hidden_cause(content if isinstance(content, bytes) else encoded(content))
-        raise cause or refused(
-            "malformed", "what stands before the root element is no XML, or there is no root element"
-        )
+        cause = hidden_cause(content)
+        raise cause or refused("malformed", "there is no root element, or no XML before it")
     return _local_name(root[1]) if root[2] else ""
 
 
