@@ -1,0 +1,342 @@
+"""Mapped documents on their way from worker processes to the target: the queue, and the threads that drain it."""
+
+import logging
+import pickle
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.managers import BaseManager
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
+from xml_extractor.errors import RunError
+from xml_extractor.processing.processes import process_context, set_up_child
+from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH_DOCUMENTS = 256
+MAX_BATCH_ROWS = 20_000
+"""A transaction takes no further items once it would hold more than this; a single item may."""
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class InsertQueueItem:
+    """A chunk of whole documents, pickled once by the worker that mapped them.
+
+    Attributes:
+        sequence: The number of the work item that the documents came from.
+        documents: How many documents it holds, rejections among them.
+        rows: How many rows they have in all tables.
+        payload: The pickled list of documents.
+    """
+
+    sequence: int
+    documents: int
+    rows: int
+    payload: bytes
+
+    @classmethod
+    def pack(cls, sequence: int, documents: Sequence[ProcessedDocument]) -> Self:
+        """Pickle documents."""
+        rows = sum(sum(map(len, document.rows)) for document in documents if isinstance(document, MappedDocument))
+        return cls(sequence, len(documents), rows, pickle.dumps(list(documents), protocol=5))
+
+    def unpack(self) -> list[ProcessedDocument]:
+        """Give the documents back."""
+        documents: list[ProcessedDocument] = pickle.loads(self.payload)
+        return documents
+
+
+class InsertQueueStats(NamedTuple):
+    """Counts of items, taken in the process that holds the queue.
+
+    Attributes:
+        max_size: Items that fit.
+        enqueued: Items accepted.
+        refused: Items not accepted because the queue was full.
+        dequeued: Items handed to insert threads.
+        largest: The largest number of items that were in the queue at once.
+    """
+
+    max_size: int
+    enqueued: int
+    refused: int
+    dequeued: int
+    largest: int
+
+
+class _HeldQueue(queue.Queue[InsertQueueItem]):
+    """The queue itself, in the manager process. Counting here costs no extra message and needs no shared lock."""
+
+    def __init__(self, maxsize: int) -> None:
+        super().__init__(maxsize)
+        self._enqueued = self._refused = self._dequeued = self._largest = 0
+
+    def offer(self, item: InsertQueueItem) -> bool:
+        try:
+            self.put_nowait(item)
+        except queue.Full:
+            with self.mutex:
+                self._refused += 1
+            return False
+        return True
+
+    def take(self, max_documents: int, max_rows: int, timeout: float) -> list[InsertQueueItem]:
+        try:
+            first = self.get(timeout=timeout)
+        except queue.Empty:
+            return []
+        batch, documents, rows = [first], first.documents, first.rows
+        with self.mutex:
+            while self.queue:
+                documents += self.queue[0].documents
+                rows += self.queue[0].rows
+                if documents > max_documents or rows > max_rows:
+                    break
+                batch.append(self._get())
+                self.not_full.notify()
+        return batch
+
+    def counts(self) -> InsertQueueStats:
+        with self.mutex:
+            return InsertQueueStats(self.maxsize, self._enqueued, self._refused, self._dequeued, self._largest)
+
+    def _put(self, item: InsertQueueItem) -> None:
+        super()._put(item)
+        self._enqueued += 1
+        self._largest = max(self._largest, self._qsize())
+
+    def _get(self) -> InsertQueueItem:
+        self._dequeued += 1
+        return super()._get()
+
+
+class _QueueManager(BaseManager):
+    held_queue: Callable[[int], _HeldQueue]
+
+
+_QueueManager.register("held_queue", _HeldQueue, exposed=("offer", "take", "counts", "qsize"))
+
+
+def _set_up_manager() -> None:
+    # A SIGTERM to all processes of the run must not take away what the insert threads have yet to commit.
+    set_up_child(ignored=(signal.SIGINT, signal.SIGTERM))
+
+
+class InsertQueue:
+    """A bounded queue of chunks in a manager process of its own; pickled, it is a handle on the same queue.
+
+    Args:
+        max_size: Items that fit.
+        start_method: How the manager process is started.
+    """
+
+    def __init__(self, max_size: int = 10000, start_method: StartMethod = DEFAULT_START_METHOD) -> None:
+        self._manager: _QueueManager | None = _QueueManager(ctx=process_context(start_method))
+        self._manager.start(_set_up_manager)
+        self._held = self._manager.held_queue(max_size)
+        self.max_size = max_size
+        logger.info("Insert queue created (max_size=%d)", max_size)
+
+    def enqueue(self, item: InsertQueueItem) -> bool:
+        """Put an item without waiting; False when the queue is full.
+
+        Raises:
+            RunError: The process that holds the queue has ended; so do the other methods.
+        """
+        with _held_elsewhere():
+            return self._held.offer(item)
+
+    def dequeue_batch(
+        self,
+        max_documents: int = MAX_BATCH_DOCUMENTS,
+        max_rows: int = MAX_BATCH_ROWS,
+        timeout: float = POLL_SECONDS,
+    ) -> list[InsertQueueItem]:
+        """Take the items of one transaction, oldest first: at least one, and more while they fit.
+
+        Args:
+            max_documents: Documents in all items, unless the first alone has more.
+            max_rows: Rows in all items, unless the first alone has more.
+            timeout: Seconds to wait for the first item; nothing is taken if none comes.
+        """
+        with _held_elsewhere():
+            return self._held.take(max_documents, max_rows, timeout)
+
+    def get_stats(self) -> InsertQueueStats:
+        """The counts of all processes and threads that use the queue."""
+        with _held_elsewhere():
+            return self._held.counts()
+
+    def qsize(self) -> int:
+        """Items in the queue now."""
+        with _held_elsewhere():
+            return self._held.qsize()
+
+    def close(self) -> None:
+        """End the manager process; what is still in the queue is dropped. For the process that made the queue."""
+        if self._manager is not None:
+            self._manager.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_manager": None}
+
+
+@contextmanager
+def _held_elsewhere() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise RunError(
+            f"the process that holds the insert queue has ended ({type(error).__name__})",
+            "what was committed stays; run the same command again to go on",
+        ) from error
+
+
+class DocumentLoader(Protocol):
+    """Loads documents in transactions of its own; used by one thread."""
+
+    def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load documents and say what became of each, in their order, after the commit."""
+        ...
+
+
+LoaderOpener = Callable[[], AbstractContextManager[DocumentLoader]]
+"""Opens a loader on a connection of its own, closed at the end of the block."""
+
+
+class Acknowledgement(NamedTuple):
+    """What became of the documents of one work item, after their transaction committed."""
+
+    sequence: int
+    outcomes: Sequence[Outcome]
+
+
+class InsertThreadStats(NamedTuple):
+    """What a background insert thread did.
+
+    Attributes:
+        batches: Batches loaded; each was one transaction unless the target refused some of its documents.
+        documents: Documents loaded, rejected or found to be done already.
+        inserted: Rows inserted into the contract's tables.
+        seconds: Time spent on loading.
+        elapsed: Seconds from start to end, or until now.
+    """
+
+    batches: int
+    documents: int
+    inserted: int
+    seconds: float
+    elapsed: float
+
+
+class BackgroundInsertThread:
+    """A thread of the main process that loads what is in the queue, and acknowledges it after the commit.
+
+    Args:
+        insert_queue: Where chunks come from.
+        open_loader: Called in the thread, so that it has a connection of its own.
+        acknowledge: Called in the thread for each item after the commit.
+        fail: Called in the thread with the error that ended it.
+        number: Tells several threads apart.
+    """
+
+    def __init__(
+        self,
+        insert_queue: InsertQueue,
+        open_loader: LoaderOpener,
+        acknowledge: Callable[[Acknowledgement], None],
+        fail: Callable[[Exception], None],
+        number: int = 1,
+    ) -> None:
+        self._queue = insert_queue
+        self._open_loader = open_loader
+        self._acknowledge = acknowledge
+        self._fail = fail
+        # Not a daemon: the interpreter must not end in the middle of a transaction.
+        self._thread = threading.Thread(target=self._run, name=f"insert-{number}", daemon=False)
+        self._stopping = threading.Event()
+        self._abandoned = threading.Event()
+        self._batches = self._documents = self._inserted = 0
+        self._seconds = 0.0
+        self._started_at = 0.0
+        self._ended_at = 0.0
+
+    def start(self) -> None:
+        """Begin to drain the queue."""
+        self._started_at = time.perf_counter()
+        self._thread.start()
+        logger.info("Background insert thread started")
+
+    def stop(self, *, drain: bool = True) -> None:
+        """Load what is in the queue, commit, close the connection and end the thread; returns when it has ended.
+
+        Producers must have ended before. Calling it again, or before `start`, does nothing.
+
+        Args:
+            drain: False leaves in the queue what is not yet in a transaction.
+        """
+        if not drain:
+            self._abandoned.set()
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is running."""
+        return self._thread.is_alive()
+
+    def get_stats(self) -> InsertThreadStats:
+        """The counts so far."""
+        elapsed = (self._ended_at or time.perf_counter()) - self._started_at if self._started_at else 0.0
+        return InsertThreadStats(self._batches, self._documents, self._inserted, self._seconds, elapsed)
+
+    def _run(self) -> None:
+        try:
+            with self._open_loader() as loader:
+                self._drain(loader)
+        except Exception as error:  # noqa: BLE001 - handed to the main thread, which ends the run with it
+            self._fail(error)
+        finally:
+            self._ended_at = time.perf_counter()
+            stats = self.get_stats()
+            message = "Background thread final stats: batches=%d, inserted=%d, elapsed=%.2f"
+            logger.info(message, stats.batches, stats.inserted, stats.elapsed)
+
+    def _drain(self, loader: DocumentLoader) -> None:
+        while not self._abandoned.is_set():
+            nothing_will_come = self._stopping.is_set()
+            items = self._queue.dequeue_batch()
+            if items:
+                self._load(loader, items)
+            elif nothing_will_come:
+                return
+
+    def _load(self, loader: DocumentLoader, items: Sequence[InsertQueueItem]) -> None:
+        began_at = time.perf_counter()
+        outcomes = iter(loader.load([document for item in items for document in item.unpack()]))
+        self._seconds += time.perf_counter() - began_at
+        self._batches += 1
+        for item in items:
+            of_item = list(islice(outcomes, item.documents))
+            self._documents += len(of_item)
+            self._inserted += sum(sum(outcome.rows) for outcome in of_item if outcome.status is Status.LOADED)
+            self._acknowledge(Acknowledgement(item.sequence, of_item))
