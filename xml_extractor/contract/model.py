@@ -5,13 +5,16 @@ Only the shape is said here. What must hold between parts of a contract is in `c
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
-Scalar = bool | int | Decimal | str
+Scalar = Annotated[
+    Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[Decimal, Strict()] | str,
+    WithJsonSchema({"type": ["boolean", "number", "string"]}),
+]
 """A constant in a contract. Numbers with a point are read exactly, dates stay text."""
 
 RunValue = Literal["document_key", "source_key", "run_id", "load_time", "contract", "contract_version", "source_name"]
@@ -46,7 +49,7 @@ def _read_transform(value: object) -> object:
     if isinstance(value, Mapping) and len(value) == 1:
         name, options = next(iter(value.items()))
         return {"name": name, "options": {"name": options} if name == "lookup" else options}
-    raise ValueError("a transform is a name, or one name with its options")
+    raise ValueError("a name, or one name with its options")
 
 
 def _read_input(value: object) -> object:
@@ -60,9 +63,20 @@ def _read_lookup(value: object) -> object:
 
 
 def _read_rows(value: object) -> object:
+    if isinstance(value, list):
+        return [{"path": rule} if isinstance(rule, str) else rule for rule in value]
     return [{"path": value}] if isinstance(value, str) else value
 
 
+def _only_true(value: object) -> object:
+    if value is not True:
+        raise ValueError("true, or the key left out")
+    return value
+
+
+Flag = Annotated[bool, Strict()]
+Only = Annotated[Literal[True], BeforeValidator(_only_true)]
+"""A key that is either there, with `true`, or not."""
 Type = Annotated[
     SqlType,
     BeforeValidator(_read_type),
@@ -78,9 +92,7 @@ ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["app
 class Part(BaseModel):
     """A part of a contract: closed to unknown keys, unchangeable once read."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, populate_by_name=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
 
 class Transform(Part):
@@ -99,7 +111,7 @@ class Lookup(Part):
     """The value where the document has no code."""
     unknown: Scalar | None = None
     """The value for a code that is not listed; without it such a document is rejected."""
-    ignore_case: bool = False
+    ignore_case: Flag = False
     """Whether `a` finds `A`."""
 
 
@@ -151,23 +163,23 @@ class Column(ValueRule):
 
     value: Scalar | None = None
     """A constant."""
-    set_by_rule: Literal[True] | None = Field(default=None, alias="set")
+    set_by_rule: Only | None = Field(default=None, alias="set")
     """The constant that the row rule's `set` gives."""
-    position: Literal[True] | None = None
+    position: Only | None = None
     """The row's number among the rows of its parent row, from 1."""
     expression: str | None = None
     """A T-SQL scalar expression over `inputs`."""
     inputs: dict[Name, Annotated[Input, BeforeValidator(_read_input)]] = Field(default_factory=dict)
     """The names of the expression: a path (text), or a rule with a type."""
-    derived: Literal[True] | None = None
+    derived: Only | None = None
     """A key computed from document key, table, path and position: the same again for the same document."""
-    generated: Literal[True] | None = None
+    generated: Only | None = None
     """Left to the database (IDENTITY); not inserted."""
-    key: bool = False
+    key: Flag = False
     """Part of the table's primary key."""
-    identity: bool = False
+    identity: Flag = False
     """The target column is an IDENTITY and gets the document's value."""
-    required: bool = False
+    required: Flag = False
     """NULL rejects the document."""
 
 
@@ -224,7 +236,7 @@ class Document(Part):
     """With `read_until`: other child elements of the root that come before it and may be used."""
     doctype: Literal["refuse", "allow"] = "refuse"
     """Whether a DOCTYPE is allowed. External subsets are never fetched, entity declarations never accepted."""
-    max_bytes: int = Field(default=64 * 2**20, gt=0)
+    max_bytes: Annotated[int, Strict()] = Field(default=64 * 2**20, gt=0)
     """Larger documents are rejected."""
 
 
@@ -244,7 +256,7 @@ class Contract(Part):
 
     contract: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$", max_length=100)]
     """The contract's name: with the document's key it identifies a load in the processing log."""
-    version: int = Field(ge=1)
+    version: Annotated[int, Strict()] = Field(ge=1, le=2**31 - 1)
     """Raised by its author whenever the meaning changes."""
     description: str = ""
     document: Document
@@ -257,9 +269,3 @@ class Contract(Part):
     """Code tables, in short as `CODE: value`."""
     tables: dict[Name, Table] = Field(min_length=1)
     """In load order, parents first."""
-
-    @model_validator(mode="after")
-    def _xml_prefix_is_not_redefined(self) -> Self:
-        if "" in self.namespaces:
-            raise ValueError("XPath 1.0 has no default namespace: give the prefix a name and use it in the paths")
-        return self

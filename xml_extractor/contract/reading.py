@@ -1,0 +1,103 @@
+"""Read a contract from a file, or one that is shipped with the package, and say all that is wrong with it."""
+
+import re
+from importlib import resources
+from pathlib import Path
+
+from xml_extractor.contract.consistency import faults_of_consistency
+from xml_extractor.contract.faults import Fault, did_you_mean
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.shape import read_shape
+from xml_extractor.contract.written import Written
+from xml_extractor.contract.yaml_reading import read_yaml
+from xml_extractor.errors import ContractError, UsageError
+
+LARGEST_FILE = 16 * 2**20
+"""Bytes that a contract's file may have: far more than any contract, less than a document given by mistake."""
+
+_NAME = re.compile(r"[\w-]+")
+
+
+def shipped_contracts() -> tuple[str, ...]:
+    """The names of the contracts that come with the package."""
+    folder = resources.files("xml_extractor") / "contracts"
+    names = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+
+
+def read_contract(path_or_name: str) -> Contract:
+    """Read a contract and check it.
+
+    Args:
+        path_or_name: A YAML or JSON file, or the name of a shipped contract. A file goes before a name.
+
+    Raises:
+        UsageError: There is no such file or shipped contract, or the file cannot be read.
+        ContractError: The contract has faults; the message lists all of them, one a line.
+    """
+    contract, faults = find_faults(path_or_name)
+    if faults or contract is None:
+        count = "this fault" if len(faults) == 1 else f"these {len(faults)} faults"
+        tip = f"correct {count}, then run: xml-extractor check {path_or_name}"
+        raise ContractError("\n".join(str(fault) for fault in faults), tip)
+    return contract
+
+
+def find_faults(path_or_name: str) -> tuple[Contract | None, tuple[Fault, ...]]:
+    """Read a contract and say all that is wrong with it, in the order of the file.
+
+    Returns:
+        The contract if it has no faults, and its faults.
+
+    Raises:
+        UsageError: There is no such file or shipped contract, or the file cannot be read.
+    """
+    file, content = _content(path_or_name)
+    if len(content) > LARGEST_FILE:
+        return None, (Fault(file, 1, 1, "", f"the file has {len(content):,} bytes, too many for a contract"),)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return None, (Fault(file, line, column, "", "the file is not UTF-8", expected="a contract saved as UTF-8"),)
+    return check_text(file, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]]:
+    """The contract in a text if it has no faults, and its faults; `file` is what messages call it."""
+    root, reading_faults = read_yaml(text)
+    faults = [fault.in_file(file) for fault in reading_faults]
+    if root is None:
+        return None, tuple(faults)
+    draft, shape_faults = read_shape(Written(file, text, root))
+    faults += shape_faults
+    if draft is not None:
+        faults += faults_of_consistency(draft)
+    if faults or draft is None:
+        return None, tuple(sorted(set(faults)))
+    return draft.contract, ()
+
+
+def _content(path_or_name: str) -> tuple[str, bytes]:
+    path = Path(path_or_name)
+    shipped = shipped_contracts()
+    try:
+        if path.is_file():
+            return path_or_name, path.read_bytes()
+        if path_or_name in shipped:
+            entry = resources.files("xml_extractor") / "contracts" / f"{path_or_name}.yaml"
+            return f"{path_or_name}.yaml", entry.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"the contract '{path_or_name}' cannot be read: {reason}", "check the file's rights"
+        ) from error
+    known = f"the shipped contracts are {', '.join(shipped)}"
+    if path.is_dir():
+        raise UsageError(f"the contract '{path_or_name}' is a directory", f"name the file in it; {known}")
+    if not _NAME.fullmatch(path_or_name):
+        raise UsageError(f"there is no contract file '{path_or_name}'", f"check the path; {known}")
+    meant = did_you_mean(path_or_name, shipped)
+    question = f"; did you mean '{meant}'?" if meant else ""
+    raise UsageError(f"there is no contract file and no shipped contract '{path_or_name}'{question}", known)
