@@ -1,0 +1,294 @@
+"""Formats of dates and times, compiled once to parsers that don't depend on the locale.
+
+    %Y year, 4 digits               %H hour, 00 to 23         %b month, Jan      %z Z, +hh:mm or +hhmm
+    %y year, 2 digits (50 is 1950)  %I hour, 01 to 12         %B month, January  %p AM or PM
+    %m month                        %M minute                 %a day, Mon        %% a percent sign
+    %d day of the month             %S second                 %A day, Monday
+    %j day of the year              %f fraction, 1 to 7 digits
+
+Names are English, in any case. Numbers may have fewer digits, as in 3/7/2024, unless digits stand next to them. White
+space in a format stands for any white space, everything else for itself. Two-digit years end at 2049, SQL Server's
+default "two digit year cutoff".
+"""
+
+import re
+from calendar import isleap
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.moments import ZONE_PATTERN, Moment, MomentParser, moment
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_NAME_LENGTH = 3
+_CENTURY = 100
+_LAST_OF_THIS_CENTURY = 49
+_HALF_DAY = 12
+_DAYS_IN_YEAR = 365
+
+
+class Directive(NamedTuple):
+    """What a letter behind `%` stands for.
+
+    Attributes:
+        field: The part of a moment that it gives; two directives of one field cannot stand in one format.
+        pattern: A regular expression for it.
+        digits: Most digits if it is a number that may have fewer, else 0.
+    """
+
+    field: str
+    pattern: str
+    digits: int = 0
+
+
+DIRECTIVES: Final[dict[str, Directive]] = {
+    "Y": Directive("year", "[0-9]{4}"),
+    "y": Directive("year", "[0-9]{2}"),
+    "m": Directive("month", "", 2),
+    "b": Directive("month", "|".join(name[:_NAME_LENGTH] for name in _MONTHS)),
+    "B": Directive("month", "|".join(_MONTHS)),
+    "d": Directive("day", "", 2),
+    "j": Directive("day_of_year", "", 3),
+    "a": Directive("weekday", "|".join(name[:_NAME_LENGTH] for name in _DAYS)),
+    "A": Directive("weekday", "|".join(_DAYS)),
+    "H": Directive("hour", "", 2),
+    "I": Directive("hour", "", 2),
+    "p": Directive("half", "AM|PM"),
+    "M": Directive("minute", "", 2),
+    "S": Directive("second", "", 2),
+    "f": Directive("fraction", "[0-9]{1,7}"),
+    "z": Directive("zone", ZONE_PATTERN),
+}
+_NUMBERS = frozenset("YymdjHIMSf")
+_FIXED_WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
+
+
+class Token(NamedTuple):
+    """A piece of a format: a directive's letter, or literal text."""
+
+    letter: str
+    literal: str
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether a number next to it could not tell where it ends."""
+        return self.letter in _NUMBERS if self.letter else self.literal[0].isdigit() or self.literal[-1].isdigit()
+
+
+class Format(NamedTuple):
+    """A format, read and checked.
+
+    Attributes:
+        text: As it is written.
+        tokens: Its pieces.
+        fields: The fields that it gives.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    fields: frozenset[str]
+
+    @property
+    def has_date(self) -> bool:
+        """Whether it gives a whole date."""
+        return "year" in self.fields and ({"month", "day"} <= self.fields or "day_of_year" in self.fields)
+
+
+def read_format(text: str) -> Format:
+    """Read a format and check that its directives fit together.
+
+    Raises:
+        ValueError: An unknown directive, two for one field, or one that needs another; the message says which.
+    """
+    tokens = tuple(_tokens(text))
+    letters = [token.letter for token in tokens if token.letter]
+    fields = [DIRECTIVES[letter].field for letter in letters]
+    for field in fields:
+        if fields.count(field) > 1:
+            raise ValueError(f"the format '{text}' gives the {field.replace('_', ' ')} twice")
+    checks = (
+        (not letters, "has no directive, such as %Y"),
+        ("I" in letters and "p" not in letters, "has %I without %p"),
+        ("p" in letters and "I" not in letters, "has %p without %I"),
+        ("minute" in fields and "hour" not in fields, "has minutes without hours"),
+        ("second" in fields and "minute" not in fields, "has seconds without minutes"),
+        ("fraction" in fields and "second" not in fields, "has a fraction without seconds"),
+        ("day_of_year" in fields and ("month" in fields or "day" in fields), "has %j beside month or day"),
+    )
+    for is_wrong, what in checks:
+        if is_wrong:
+            raise ValueError(f"the format '{text}' {what}")
+    _check_fraction_ends(text, tokens)
+    return Format(text, tokens, frozenset(fields))
+
+
+def _tokens(text: str) -> list[Token]:
+    tokens: list[Token] = []
+    characters = iter(text)
+    for character in characters:
+        letter = next(characters, "") if character == "%" else ""
+        if letter in DIRECTIVES:
+            tokens.append(Token(letter, ""))
+        elif character == "%" and letter != "%":
+            known = " ".join(f"%{known}" for known in (*DIRECTIVES, "%"))
+            raise ValueError(f"the format '{text}' has the unknown directive '%{letter}'; known are {known}")
+        elif tokens and not tokens[-1].letter:
+            tokens[-1] = Token("", tokens[-1].literal + character)
+        else:
+            tokens.append(Token("", character))
+    return tokens
+
+
+def _check_fraction_ends(text: str, tokens: tuple[Token, ...]) -> None:
+    for token, following in pairwise(tokens):
+        if token.letter == "f" and following.has_digits:
+            raise ValueError(f"the format '{text}' has digits behind %f, whose length is not fixed")
+
+
+def compile_format(form: Format) -> MomentParser:
+    """A parser of texts written in a format."""
+    general = _general_parser(form)
+    return _fixed_width_parser(form, general) or general
+
+
+def _general_parser(form: Format) -> MomentParser:
+    match = re.compile(_pattern(form.tokens), re.IGNORECASE | re.ASCII).fullmatch
+    date_of = _date_reader(form)
+    has_half = any(token.letter == "I" for token in form.tokens)
+    has_weekday = "weekday" in form.fields
+
+    def parse(text: str) -> Moment | None:
+        found = match(text)
+        if found is None:
+            return None
+        parts = found.groupdict()
+        hour = parts.get("hour")
+        if has_half:
+            hour = _hour_of_day(int(parts["hour"]), parts["half"])
+        time = (hour, parts.get("minute"), parts.get("second"), parts.get("fraction"), parts.get("zone"))
+        result = moment(date_of(parts), time)
+        if has_weekday and _index(_DAYS, parts["weekday"]) != result[0].weekday():
+            raise InvalidValueError("impossible_date", "the day of the week is not that of the date")
+        return result
+
+    return parse
+
+
+def _pattern(tokens: tuple[Token, ...]) -> str:
+    parts = []
+    for index, token in enumerate(tokens):
+        if not token.letter:
+            words = re.split(r"\s+", token.literal)
+            parts.append(r"[ \t\r\n]+".join(re.escape(word) for word in words))
+            continue
+        directive = DIRECTIVES[token.letter]
+        pattern = directive.pattern
+        if directive.digits:
+            neighbours = (*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2])
+            fewest = directive.digits if any(neighbour.has_digits for neighbour in neighbours) else 1
+            pattern = f"[0-9]{{{fewest},{directive.digits}}}"
+        parts.append(f"(?P<{directive.field}>{pattern})")
+    return "".join(parts)
+
+
+def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int]]:
+    letters = {token.letter for token in form.tokens}
+    has_names = bool(letters & {"b", "B"})
+
+    def year_of(parts: dict[str, Any]) -> int:
+        year = int(parts["year"])
+        if "y" not in letters:
+            return year
+        return year + (20 if year <= _LAST_OF_THIS_CENTURY else 19) * _CENTURY
+
+    def by_month(parts: dict[str, Any]) -> tuple[int, int, int]:
+        month = _index(_MONTHS, parts["month"]) + 1 if has_names else int(parts["month"])
+        return year_of(parts), month, int(parts["day"])
+
+    def by_day_of_year(parts: dict[str, Any]) -> tuple[int, int, int]:
+        year, day_of_year = year_of(parts), int(parts["day_of_year"])
+        if not year or not 1 <= day_of_year <= _DAYS_IN_YEAR + isleap(year):
+            raise InvalidValueError("impossible_date", "the year does not have that day")
+        day = date(year, 1, 1) + timedelta(days=day_of_year - 1)
+        return day.year, day.month, day.day
+
+    def no_date(_parts: dict[str, Any]) -> tuple[int, int, int]:
+        return 1900, 1, 1
+
+    if "day_of_year" in form.fields:
+        return by_day_of_year
+    return by_month if form.has_date else no_date
+
+
+def _hour_of_day(hour: int, half: str) -> str:
+    if not 1 <= hour <= _HALF_DAY:
+        raise InvalidValueError("impossible_date", "with AM or PM, hours are from 1 to 12")
+    return str(hour % _HALF_DAY + (_HALF_DAY if half.upper() == "PM" else 0))
+
+
+def _index(names: tuple[str, ...], name: str) -> int:
+    start = name[:_NAME_LENGTH].title()
+    return next(index for index, known in enumerate(names) if known.startswith(start))
+
+
+def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | None:
+    """For the common formats whose every part has its place: cut the text, order it as ISO 8601, let Python read that.
+
+    The general parser reads what is not written in full width, and says what is wrong with the rest.
+    """
+    places, literals, width = _places(form)
+    wanted = "YmdHMS"[: len(places)]
+    if set(places) != set(wanted) or len(wanted) not in (3, 5, 6):
+        return None
+    has_time = "H" in wanted
+    template = "%s-%s-%s" if not has_time else "%s-%s-%sT" + ":".join(["%s"] * (len(wanted) - 3))
+    pieces = itemgetter(*(places[letter] for letter in wanted))
+    marks = itemgetter(*literals) if literals else None
+    expected = itemgetter(*literals)(_sample(form)) if literals else None
+
+    def parse(text: str) -> Moment | None:
+        if len(text) == width and (marks is None or marks(text) == expected):
+            iso = template % pieces(text)
+            if not (has_time and "T24" in iso):
+                try:
+                    return datetime.fromisoformat(iso), 0
+                except ValueError:
+                    pass
+        return general(text)
+
+    return parse
+
+
+def _places(form: Format) -> tuple[dict[str, slice], list[int], int]:
+    places: dict[str, slice] = {}
+    literals: list[int] = []
+    position = 0
+    for token in form.tokens:
+        width = _FIXED_WIDTHS.get(token.letter, 0) if token.letter else len(token.literal)
+        if token.letter:
+            places[token.letter if width else "variable"] = slice(position, position + width)
+        else:
+            literals.extend(range(position, position + width))
+        position += width
+    return places, literals, position
+
+
+def _sample(form: Format) -> str:
+    return "".join("0" * _FIXED_WIDTHS[token.letter] if token.letter else token.literal for token in form.tokens)

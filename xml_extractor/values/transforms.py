@@ -1,0 +1,179 @@
+"""Steps from text to text, before a text becomes a value.
+
+Codes raised: `not_a_number`, `unknown_code`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from xml_extractor.documents import Value
+from xml_extractor.values.invalid import InvalidValueError
+
+TextStep = Callable[[str], str]
+"""One step; an empty result is a blank value."""
+
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+_MINUS_SIGNS = str.maketrans("\u2212\u2013\uff0d", "---")
+_CURRENCY_SIGNS = "$¢£¤¥€₣₤₩₪₫₱₹₺₽"
+_SPACE = " \t\r\n\xa0"
+
+
+def collapse(text: str) -> str:
+    """White space runs to one space, none at the ends."""
+    return " ".join(text.split())
+
+
+def digits(text: str) -> str:
+    """The digits 0 to 9 only."""
+    return _NOT_DIGITS.sub("", text)
+
+
+def number(text: str) -> str:
+    """The one number in a text, in plain notation.
+
+    Read are `$1,234.50`, `USD 5`, `12 %`, `-5`, `5-` and `(5)`, the last three negative. Refused are texts with no
+    number or several, commas that do not group thousands, and signs that may be hyphens (`Suite-5`, `5-year`).
+
+    Raises:
+        InvalidValueError: `not_a_number`.
+    """
+    plain = text.translate(_MINUS_SIGNS)
+    found = _NUMBER.search(plain)
+    if found is None:
+        raise InvalidValueError("not_a_number", "the text holds no number")
+    before, after = plain[: found.start()], plain[found.end() :]
+    if any(character.isnumeric() for character in before + after):
+        raise InvalidValueError("not_a_number", "the text holds more than one number")
+    if found[0].startswith(".") and before[-1:].isalpha():
+        raise InvalidValueError("not_a_number", "a point behind a letter may be no decimal point")
+    return _sign(before, after) + found[0].replace(",", "")
+
+
+def _sign(before: str, after: str) -> str:
+    left, right = before.strip(_SPACE + _CURRENCY_SIGNS), after.strip(_SPACE + _CURRENCY_SIGNS)
+    marks = "".join(character for character in left + right if character in "+-()")
+    if not marks:
+        return ""
+    if left.startswith("(") and right.endswith(")") and marks == "()":
+        return "-"
+    if marks in ("+", "-") and _is_sign(before, left, right):
+        return "-" if marks == "-" else ""
+    raise InvalidValueError("not_a_number", "the sign of the number is not clear")
+
+
+def _is_sign(before: str, left: str, right: str) -> bool:
+    if right:
+        return right in ("+", "-")
+    return left[0] in "+-" or before.rstrip(_CURRENCY_SIGNS).endswith((" +", " -"))
+
+
+def replace_step(options: Mapping[str, object]) -> TextStep:
+    r"""Replace whatever matches a regular expression; `\1` and `\g<name>` stand for its groups.
+
+    Raises:
+        ValueError: The expression or a group reference is wrong.
+    """
+    pattern, replacement = str(options["pattern"]), str(options["with"])
+    try:
+        compiled = re.compile(pattern)
+        compiled.sub(replacement, "")  # reads the replacement, whether or not anything matches
+    except (re.error, IndexError) as error:
+        raise ValueError(f"'{pattern}' with '{replacement}' is not a regular expression to replace: {error}") from None
+
+    def replace(text: str) -> str:
+        return compiled.sub(replacement, text)
+
+    return replace
+
+
+def map_step(options: Mapping[str, object]) -> TextStep:
+    """Replace whole texts by others; texts that are not listed stay as they are."""
+    texts = {str(key): str(value) for key, value in options.items()}
+
+    def map_text(text: str) -> str:
+        return texts.get(text, text)
+
+    return map_text
+
+
+@dataclass(frozen=True)
+class TransformKind:
+    """A transform that contracts can name.
+
+    Attributes:
+        build: From its options to the step.
+        options: Names of its options, all needed, and what each is; empty if there are none.
+        takes_any: Options are a table with keys of the contract's choice.
+    """
+
+    build: Callable[[Mapping[str, object]], TextStep]
+    options: Mapping[str, str] = field(default_factory=dict)
+    takes_any: bool = False
+
+
+def _plain(step: TextStep) -> TransformKind:
+    return TransformKind(lambda _options: step)
+
+
+TRANSFORMS: dict[str, TransformKind] = {
+    "trim": _plain(str.strip),
+    "upper": _plain(str.upper),
+    "lower": _plain(str.lower),
+    "collapse": _plain(collapse),
+    "digits": _plain(digits),
+    "number": _plain(number),
+    "replace": TransformKind(
+        replace_step, {"pattern": "a regular expression", "with": "the text that takes its place"}
+    ),
+    "map": TransformKind(map_step, takes_any=True),
+}
+"""Every transform by its name in contracts. `lookup` is one too, but needs the contract's tables: see `lookup_step`."""
+
+
+def transform_step(name: str, options: Mapping[str, object] | None) -> TextStep:
+    """Build a transform.
+
+    Raises:
+        ValueError: The name is unknown, or the options are not those that it takes; the message says what is expected.
+    """
+    kind = TRANSFORMS.get(name)
+    if kind is None:
+        raise ValueError(f"'{name}' is not a transform; known are {', '.join(TRANSFORMS)}")
+    given = options or {}
+    not_text = [key for key, value in given.items() if not isinstance(value, str)]
+    if not_text:
+        raise ValueError(f"the options of {name} are texts; write the value of '{not_text[0]}' in quotes")
+    if kind.takes_any:
+        if not given:
+            raise ValueError(f"{name} takes a table, such as {{from text: to text}}")
+    elif given.keys() != kind.options.keys():
+        expected = ", ".join(f"{key} ({what})" for key, what in kind.options.items()) or "no options"
+        raise ValueError(f"{name} takes {expected}")
+    return kind.build(given)
+
+
+def lookup_step(
+    values: Mapping[str, Value], blank: Value = None, unknown: Value = None, *, has_unknown: bool = False
+) -> Callable[[str | None], Value]:
+    """From a code of the document to the value it stands for.
+
+    Args:
+        values: The codes.
+        blank: The value where there is no code.
+        unknown: The value of codes that are not listed.
+        has_unknown: Whether `unknown` counts; if not, such a code raises `InvalidValueError` (`unknown_code`).
+    """
+
+    def lookup(code: str | None) -> Value:
+        if code is None:
+            return blank
+        try:
+            return values[code]
+        except KeyError:
+            if has_unknown:
+                return unknown
+            raise InvalidValueError("unknown_code", "the lookup does not list that code") from None
+
+    return lookup
