@@ -1,0 +1,153 @@
+"""How documents are chosen, divided and bounded."""
+
+import pickle
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from xml_extractor.documents import DocumentKey
+from xml_extractor.errors import RunError, SourceError, TargetError, UsageError, XmlExtractorError
+from xml_extractor.processing.work import (
+    MAX_CHUNK,
+    Selection,
+    Window,
+    WorkerFailure,
+    WorkItem,
+    chunks,
+    in_shard,
+    select,
+    window_size,
+)
+from xml_extractor.settings import Shard
+
+
+def nothing_logged(_keys: Sequence[str]) -> set[str]:
+    return set()
+
+
+def pages(*sizes: int) -> Iterator[list[DocumentKey]]:
+    first = 0
+    for size in sizes:
+        yield list(range(first, first + size))
+        first += size
+
+
+@pytest.mark.parametrize("documents", [1, 2, 31, 32, 33, 100, 1000, 1001])
+@pytest.mark.parametrize("workers", [1, 2, 4, 16])
+def test_chunks_hold_each_document_of_a_page_once_in_order(documents: int, workers: int) -> None:
+    keys = list(range(documents))
+    divided = list(chunks(keys, workers))
+    assert [key for chunk in divided for key in chunk] == keys
+    assert all(1 <= len(chunk) <= MAX_CHUNK for chunk in divided)
+
+
+@pytest.mark.parametrize(
+    ("documents", "workers", "size"),
+    [(1000, 4, 32), (100, 4, 7), (100, 1, 25), (60, 4, 4), (16, 4, 1), (3, 4, 1), (10_000, 64, 32), (1000, 16, 16)],
+)
+def test_a_small_page_is_divided_so_that_every_worker_has_several_chunks(
+    documents: int, workers: int, size: int
+) -> None:
+    assert len(next(chunks(range(documents), workers))) == size
+
+
+def test_a_page_without_documents_to_do_has_no_chunks() -> None:
+    assert list(chunks([], 4)) == []
+
+
+def test_shards_divide_all_documents_without_overlap() -> None:
+    keys: list[DocumentKey] = [*range(500), *(f"folder/{n}.xml" for n in range(500)), "lone \udc80 surrogate"]
+    of_shard = [{key for key in keys if in_shard(key, Shard(number, 3))} for number in (1, 2, 3)]
+    assert sum(map(len, of_shard)) == len(keys)
+    assert set().union(*of_shard) == set(keys)
+    assert min(map(len, of_shard)) > len(keys) / 3 * 0.8
+
+
+@pytest.mark.parametrize(("key", "number"), [(1, 4), ("1", 4), (2, 2), ("orders/0001.xml", 3)])
+def test_a_document_is_in_the_same_shard_on_every_machine_and_in_every_version(key: DocumentKey, number: int) -> None:
+    assert [n for n in range(1, 5) if in_shard(key, Shard(n, 4))] == [number]
+
+
+def test_documents_in_the_processing_log_are_counted_and_not_chosen() -> None:
+    chosen = list(select(pages(5, 5), lambda keys: {key for key in keys if int(key) < 7}))
+    assert chosen == [Selection(5, []), Selection(2, [7, 8, 9])]
+
+
+def test_the_log_is_asked_for_keys_as_text() -> None:
+    asked: list[str] = []
+
+    def logged(keys: Sequence[str]) -> set[str]:
+        asked.extend(keys)
+        return {"b"}
+
+    assert list(select([[1, "b"]], logged)) == [Selection(1, [1])]
+    assert asked == ["1", "b"]
+
+
+def test_the_limit_does_not_count_documents_that_are_done() -> None:
+    chosen = list(select(pages(4, 4, 4), lambda keys: {key for key in keys if int(key) < 6}, limit=3))
+    assert chosen == [Selection(4, []), Selection(2, [6, 7]), Selection(0, [8])]
+
+
+def test_documents_behind_the_limit_are_not_counted_as_done() -> None:
+    assert list(select(pages(6), lambda _: {"0", "2", "5"}, limit=1)) == [Selection(1, [1])]
+
+
+def test_no_further_page_is_listed_once_the_limit_is_reached() -> None:
+    def endless() -> Iterator[list[DocumentKey]]:
+        yield [1, 2]
+        pytest.fail("a page was listed that is not needed")
+
+    assert list(select(endless(), nothing_logged, limit=2)) == [Selection(0, [1, 2])]
+
+
+def test_a_limit_of_nothing_lists_nothing() -> None:
+    assert list(select(pages(3), nothing_logged, limit=0)) == []
+
+
+def test_documents_of_other_shards_are_neither_counted_nor_looked_up() -> None:
+    shard = Shard(1, 2)
+    asked: list[str] = []
+
+    def logged(keys: Sequence[str]) -> set[str]:
+        asked.extend(keys)
+        return set()
+
+    mine = [key for key in range(100) if in_shard(key, shard)]
+    assert list(select(pages(100), logged, shard)) == [Selection(0, list(mine))]
+    assert asked == [str(key) for key in mine]
+
+
+def test_a_page_of_other_shards_only_does_not_end_the_selection() -> None:
+    shard = Shard(1, 2)
+    mine = next(key for key in range(100) if in_shard(key, shard))
+    other = next(key for key in range(100) if not in_shard(key, shard))
+    assert list(select([[other], [mine]], nothing_logged, shard)) == [Selection(0, []), Selection(0, [mine])]
+
+
+@pytest.mark.parametrize(("workers", "size"), [(1, 16), (2, 16), (4, 16), (8, 32)])
+def test_few_workers_have_a_window_of_the_same_size(workers: int, size: int) -> None:
+    assert window_size(workers) == size
+
+
+def test_the_newest_work_item_is_never_further_ahead_of_the_oldest_than_the_window_allows() -> None:
+    window = Window(3)
+    for sequence in range(3):
+        assert window.has_room_for(sequence)
+        window.open(WorkItem(sequence, (sequence,)))
+    assert not window.has_room_for(3)
+    window.close(1)
+    window.close(2)
+    assert not window.has_room_for(3), "the oldest is not finished"
+    window.close(0)
+    assert window.has_room_for(3)
+    assert window.has_room_for(1_000_000)
+    assert len(window) == 0
+
+
+@pytest.mark.parametrize("kind", [XmlExtractorError, UsageError, RunError, SourceError, TargetError])
+def test_a_failure_crosses_processes_as_data_and_is_the_same_error_again(kind: type[XmlExtractorError]) -> None:
+    failure: WorkerFailure = pickle.loads(pickle.dumps(WorkerFailure.of(kind("what happened", "what to do"))))
+    error = failure.exception()
+    assert type(error) is kind
+    assert (error.message, error.tip) == ("what happened", "what to do")

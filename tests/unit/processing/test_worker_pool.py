@@ -1,0 +1,135 @@
+"""Worker processes that end, in order or not; real processes and real signals."""
+
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from xml_extractor.processing.processes import process_context, set_up_child
+from xml_extractor.processing.worker_pool import WorkerPool
+from xml_extractor.settings import StartMethod
+
+PATIENCE = 30.0
+START_METHODS: list[StartMethod] = ["spawn", "forkserver"]
+
+
+def own_id(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def fail(_: float) -> int:
+    raise ValueError
+
+
+def leave() -> None:
+    os._exit(7)
+
+
+class Results:
+    """What came back from the pool."""
+
+    def __init__(self) -> None:
+        self.ids: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.errors: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+
+    def ask(self, pool: WorkerPool, tasks: int, seconds: float = 0) -> list[int]:
+        for _ in range(tasks):
+            pool.submit(own_id, seconds, self.ids.put, self.errors.put)
+        ids = []
+        for _ in range(tasks):
+            ids.append(self.ids.get(timeout=PATIENCE))
+            pool.note_result(ids[-1])
+        return ids
+
+
+def fault_within(pool: WorkerPool, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        fault = pool.find_fault()
+        if fault:
+            return fault
+        time.sleep(0.05)
+    return ""
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture(params=START_METHODS)
+def pool(request: pytest.FixtureRequest) -> Iterator[WorkerPool]:
+    with WorkerPool(process_context(request.param), 2, set_up_child, ()) as pool:
+        yield pool
+
+
+def test_results_come_back_and_the_workers_end_with_the_pool() -> None:
+    with WorkerPool(process_context("forkserver"), 2, set_up_child, ()) as pool:
+        ids = set(Results().ask(pool, 10, 0.01))
+        assert os.getpid() not in ids
+        assert pool.find_fault() == ""
+    assert not any(is_running(process_id) for process_id in ids)
+
+
+def test_an_error_of_a_task_is_handed_over(pool: WorkerPool) -> None:
+    results = Results()
+    pool.submit(fail, 0, results.ids.put, results.errors.put)
+    assert isinstance(results.errors.get(timeout=PATIENCE), ValueError)
+
+
+def test_a_worker_that_is_killed_at_work_is_noticed(pool: WorkerPool) -> None:
+    results = Results()
+    busy = set(results.ask(pool, 20, 0.01))
+    pool.submit(own_id, 60, results.ids.put, results.errors.put)
+    pool.submit(own_id, 60, results.ids.put, results.errors.put)
+    assert pool.find_fault() == ""
+    os.kill(busy.pop(), signal.SIGKILL)
+    assert fault_within(pool, PATIENCE) in {
+        "a worker process ended by itself (signal 9)",
+        "a worker process ended by itself (exit code 255)",
+    }
+
+
+def test_workers_that_are_killed_while_they_wait_for_work_are_noticed_and_the_pool_still_ends(
+    pool: WorkerPool,
+) -> None:
+    for process_id in set(Results().ask(pool, 20, 0.01)):
+        os.kill(process_id, signal.SIGKILL)
+    assert "ended by itself" in fault_within(pool, PATIENCE)
+
+
+def test_workers_that_end_while_they_start_are_noticed() -> None:
+    with WorkerPool(process_context("spawn"), 1, leave, ()) as pool:
+        assert fault_within(pool, PATIENCE) == "a worker process ended by itself (exit code 7)"
+
+
+def test_a_worker_that_is_replaced_after_its_tasks_is_no_fault() -> None:
+    with WorkerPool(process_context("forkserver"), 2, set_up_child, (), tasks_per_process=3) as pool:
+        ids = Results().ask(pool, 20)
+        assert len(set(ids)) >= 6
+        assert fault_within(pool, 2) == ""
+
+
+def test_killing_ends_busy_workers_at_once(pool: WorkerPool) -> None:
+    results = Results()
+    ids = set(results.ask(pool, 20, 0.01))
+    for _ in range(4):
+        pool.submit(own_id, 3600, results.ids.put, results.errors.put)
+    pool.kill()
+    assert not any(is_running(process_id) for process_id in ids)
+
+
+def test_ctrl_c_does_not_end_a_worker(pool: WorkerPool) -> None:
+    results = Results()
+    ids = set(results.ask(pool, 20, 0.01))
+    for process_id in ids:
+        os.kill(process_id, signal.SIGINT)
+    assert fault_within(pool, 2) == ""
+    assert set(results.ask(pool, 20, 0.01)) == ids

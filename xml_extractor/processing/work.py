@@ -1,0 +1,168 @@
+"""What the coordinator hands out and gets back, and how it chooses what to hand out next."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from zlib import crc32
+
+from xml_extractor.contract.model import Contract
+from xml_extractor.documents import DocumentKey, Outcome
+from xml_extractor.errors import XmlExtractorError
+from xml_extractor.settings import RunSettings, Shard
+
+MAX_CHUNK = 32
+"""Documents in a work item at most; handing over fewer costs more messages."""
+
+CHUNKS_PER_WORKER = 4
+"""Work items that a page gives each worker at least, so that workers end at about the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What all processes of a run know. Its settings may hold secrets.
+
+    Attributes:
+        started_at: Naive UTC, whole milliseconds; the clock of the contract's expressions.
+    """
+
+    run_id: str
+    started_at: datetime
+    settings: RunSettings
+    contract: Contract
+    contract_hash: str
+    source_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A chunk of documents for one worker; numbered from 0 in the order of the source's keys."""
+
+    sequence: int
+    keys: tuple[DocumentKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailure:
+    """An error that ends the run, as data: an exception may not survive the way from one process to another."""
+
+    kind: type[XmlExtractorError]
+    message: str
+    tip: str
+
+    @classmethod
+    def of(cls, error: XmlExtractorError) -> "WorkerFailure":
+        """Take an error apart."""
+        return cls(type(error), error.message, error.tip)
+
+    def exception(self) -> XmlExtractorError:
+        """Put it together again."""
+        return self.kind(self.message, self.tip)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkResult:
+    """What a worker did with a work item.
+
+    Attributes:
+        worker: The worker's process id.
+        outcomes: What became of each document; None if the worker did not load them itself.
+        stage_seconds: Seconds by step.
+        failure: Why the run cannot go on.
+    """
+
+    sequence: int
+    worker: int
+    outcomes: Sequence[Outcome] | None = None
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    failure: WorkerFailure | None = None
+
+
+class Selection(NamedTuple):
+    """Documents of one page: how many are done already, and the keys of the others."""
+
+    done: int
+    keys: list[DocumentKey]
+
+
+def in_shard(key: DocumentKey, shard: Shard) -> bool:
+    """Whether a document belongs to this share: the same on every machine and in every run."""
+    return crc32(str(key).encode("utf-8", "surrogatepass")) % shard.count == shard.number - 1
+
+
+def select(
+    pages: Iterable[Sequence[DocumentKey]],
+    logged_keys: Callable[[Sequence[str]], set[str]],
+    shard: Shard | None = None,
+    limit: int | None = None,
+) -> Iterator[Selection]:
+    """Choose the documents of a run, page by page; lists no further page once the limit is reached.
+
+    Args:
+        pages: All keys of the source.
+        logged_keys: Says which keys, as text, the processing log has.
+        shard: The share of the documents to take.
+        limit: Documents to choose at most, not counting those that are done.
+    """
+    wanted = limit
+    remaining = iter(pages)
+    while wanted != 0 and (page := next(remaining, None)) is not None:
+        mine = [key for key in page if shard is None or in_shard(key, shard)]
+        logged = logged_keys([str(key) for key in mine]) if mine else set()
+        selection = _up_to(wanted, mine, logged)
+        if wanted is not None:
+            wanted -= len(selection.keys)
+        yield selection
+
+
+def _up_to(wanted: int | None, keys: Sequence[DocumentKey], logged: set[str]) -> Selection:
+    done = 0
+    chosen: list[DocumentKey] = []
+    for key in keys:
+        if len(chosen) == wanted:
+            break
+        if str(key) in logged:
+            done += 1
+        else:
+            chosen.append(key)
+    return Selection(done, chosen)
+
+
+def chunks(keys: Sequence[DocumentKey], workers: int) -> Iterator[tuple[DocumentKey, ...]]:
+    """Divide the keys of a page for the workers, as evenly as chunks of a bounded size allow."""
+    size = min(MAX_CHUNK, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
+    return (tuple(keys[first : first + size]) for first in range(0, len(keys), size or 1))
+
+
+def window_size(workers: int) -> int:
+    """How many work items may be in flight: enough to keep workers and insert threads busy."""
+    return max(16, 4 * workers)
+
+
+class Window:
+    """The work items in flight: the newest is never more than `size` - 1 ahead of the oldest.
+
+    This bounds the memory of a run, whatever the size of the insert queue. And it bounds how far documents can
+    overtake each other: of two documents with rows of one key that are further apart in the source than the window,
+    always the earlier is loaded and the later refused.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._unfinished: dict[int, WorkItem] = {}
+
+    def __len__(self) -> int:
+        return len(self._unfinished)
+
+    def has_room_for(self, sequence: int) -> bool:
+        """Whether this work item may be handed out now."""
+        oldest = next(iter(self._unfinished), sequence)
+        return sequence - oldest < self._size
+
+    def open(self, item: WorkItem) -> None:
+        """Hand out a work item; sequence numbers must rise."""
+        self._unfinished[item.sequence] = item
+
+    def close(self, sequence: int) -> None:
+        """All documents of this work item are acknowledged."""
+        del self._unfinished[sequence]
