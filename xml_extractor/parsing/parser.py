@@ -4,14 +4,15 @@ Limits of libxml2 2.14 as lxml 6.1 uses it without `huge_tree`: elements nested 
 attribute, comment or start tag, 50,000 bytes in one name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, AnyStr, Final
 
 from lxml import etree
 
+from xml_extractor.parsing.diagnosis import syntax_error
 from xml_extractor.parsing.encodings import encoded, utf8_or_text
-from xml_extractor.parsing.failures import ParseError, refused, syntax_error
+from xml_extractor.parsing.failures import ParseError, refused
 from xml_extractor.parsing.prolog import read_root_name
 
 MAX_DEPTH: Final = 256
@@ -121,17 +122,28 @@ class DocumentParser:
         pieces = _pieces(document, end_tag) if isinstance(document, str) else _pieces(document, end_tag.encode())
         fed: list[bytes] = []
         try:
-            for piece in pieces:
-                fed.append(piece if isinstance(piece, bytes) else encoded(piece))
-                parser.feed(fed[-1])
-                for _, element in parser.read_events():
-                    if self._is_last_needed(element):
-                        return self._part_checked(element, parser, fed)
-            root = parser.close()
+            root = self._feed(parser, pieces, fed)
         except etree.XMLSyntaxError:
-            raise syntax_error(parser.feed_error_log.filter_from_errors(), b"".join(fed)) from None
+            root = None
+        if root is None:
+            raise syntax_error(parser.feed_error_log.filter_from_errors(), b"".join(fed))
         self._check_doctype(root, parser.feed_error_log)
         return root
+
+    def _feed(
+        self, parser: etree.XMLPullParser, pieces: Iterable[bytes | str], fed: list[bytes]
+    ) -> etree._Element | None:
+        """Feed pieces until the last needed element has ended; None if the parser logged an error instead."""
+        for piece in pieces:
+            fed.append(piece if isinstance(piece, bytes) else encoded(piece))
+            parser.feed(fed[-1])
+            # `feed` does not raise every error, and after one that it kept to itself it begins another document.
+            if parser.feed_error_log.filter_from_errors():
+                return None
+            for _, element in parser.read_events():
+                if self._is_last_needed(element):
+                    return element.getroottree().getroot()
+        return parser.close()
 
     def _is_last_needed(self, element: etree._Element) -> bool:
         above = element.getparent()
@@ -140,15 +152,6 @@ class DocumentParser:
                 return False
             above = above.getparent()
         return above is None
-
-    def _part_checked(self, element: etree._Element, parser: etree.XMLPullParser, fed: list[bytes]) -> etree._Element:
-        # A wrong namespace doesn't stop libxml2: it is only reported when a document is complete.
-        errors = parser.feed_error_log.filter_from_errors()
-        if errors:
-            raise syntax_error(errors, b"".join(fed))
-        root = element.getroottree().getroot()
-        self._check_doctype(root, parser.feed_error_log)
-        return root
 
     def _check_doctype(self, root: etree._Element, log: etree._ListErrorLog) -> None:
         dtd = root.getroottree().docinfo.internalDTD

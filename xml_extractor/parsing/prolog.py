@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import AnyStr, Generic
 
-from xml_extractor.parsing.failures import hidden_cause, refused
+from xml_extractor.parsing.diagnosis import hidden_cause
+from xml_extractor.parsing.failures import refused
 
 
 @dataclass(frozen=True)
