@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from xml_extractor.errors import UsageError
-from xml_extractor.samples import card_application
+from xml_extractor.samples import card_application, ubl_invoice
 from xml_extractor.samples.model import ExpectedFault, FaultKind, Sample, SampleKind
 from xml_extractor.samples.stream import sample_stream
 
 __all__ = ["KINDS", "ExpectedFault", "FaultKind", "Sample", "SampleKind", "samples"]
 
-KINDS: dict[str, SampleKind] = {kind.name: kind for kind in (card_application.KIND,)}
+KINDS: dict[str, SampleKind] = {kind.name: kind for kind in (card_application.KIND, ubl_invoice.KIND)}
 """The kinds of samples, by name."""
 
 
