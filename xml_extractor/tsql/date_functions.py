@@ -1,0 +1,284 @@
+"""Functions on dates and times; weeks start on Sunday, as under `SET DATEFIRST 7`.
+
+Source: "Date and time data types and functions (Transact-SQL)", Microsoft Learn, and the page of each function.
+"""
+
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from xml_extractor.tsql.arguments import as_integer
+from xml_extractor.tsql.conversion import convert
+from xml_extractor.tsql.faults import EvaluationError, RefusalError
+from xml_extractor.tsql.function import DatepartFunction, Function
+from xml_extractor.tsql.result_types import NUMBERS
+from xml_extractor.tsql.temporal import (
+    BASE_DATE,
+    MIDNIGHT,
+    moment_fitter,
+    out_of_range,
+    time_fitter,
+    to_datetime,
+    without_offset,
+)
+from xml_extractor.tsql.typed import INT, Kernel, Typed, apply
+from xml_extractor.values.sqltypes import INTEGER_RANGES, Family, SqlType
+
+_DATE = SqlType("date")
+_DATETIME = SqlType("datetime")
+_DATETIME2 = SqlType("datetime2", scale=7)
+_OFFSET = SqlType("datetimeoffset", scale=7)
+
+_ABBREVIATIONS = {
+    "year": ("yy", "yyyy"),
+    "quarter": ("qq", "q"),
+    "month": ("mm", "m"),
+    "dayofyear": ("dy", "y"),
+    "day": ("dd", "d"),
+    "week": ("wk", "ww"),
+    "weekday": ("dw", "w"),
+    "hour": ("hh",),
+    "minute": ("mi", "n"),
+    "second": ("ss", "s"),
+    "millisecond": ("ms",),
+    "microsecond": ("mcs",),
+    "nanosecond": ("ns",),
+    "tzoffset": ("tz",),
+    "iso_week": ("isowk", "isoww"),
+}
+_DAY_PARTS = frozenset({"year", "quarter", "month", "dayofyear", "day", "week", "weekday", "iso_week"})
+_FINE_PARTS = frozenset({"microsecond", "nanosecond"})
+_MONTHS = {"year": 12, "quarter": 3, "month": 1}
+_DAYS = {"dayofyear": 1, "day": 1, "weekday": 1, "week": 7}
+_MICROSECONDS = {
+    "hour": 3_600_000_000,
+    "minute": 60_000_000,
+    "second": 1_000_000,
+    "millisecond": 1000,
+    "microsecond": 1,
+}
+
+_Day = TypeVar("_Day", date, datetime)
+
+
+def _parts(*left_out: str) -> dict[str, str]:
+    return {
+        name: part
+        for part, abbreviations in _ABBREVIATIONS.items()
+        if part not in left_out
+        for name in (part, *abbreviations)
+    }
+
+
+def _as_moment(part: Typed, of_text: SqlType) -> Typed:
+    """A part as a date or time: text as the type that the function says, numbers as `datetime`."""
+    if part.null or part.type.family in NUMBERS:
+        return convert(part, _DATETIME)
+    return convert(part, of_text) if part.type.family in {Family.TEXT, Family.BINARY} else part
+
+
+def _refuse_part(part: str, data_type: SqlType, function: str) -> None:
+    clock_part = part not in _DAY_PARTS
+    refused = {
+        Family.DATE: clock_part,
+        Family.TIME: not clock_part,
+        Family.XML: True,
+        Family.GUID: True,
+    }
+    if refused.get(data_type.family, False):
+        raise RefusalError(f"{function} has no {part} of {data_type}", part)
+
+
+def _dateadd(part: str, arguments: Sequence[Typed]) -> Typed:
+    count, moment = as_integer(arguments[0]), _as_moment(arguments[1], _DATETIME)
+    _refuse_part(part, moment.type, "DATEADD")
+    if part in _FINE_PARTS and moment.type.name in {"datetime", "smalldatetime"}:
+        raise RefusalError(f"DATEADD has no {part} of {moment.type}", part)
+    return apply(_adder(part, moment.type), moment.type, count, moment)
+
+
+def _adder(part: str, data_type: SqlType) -> Kernel:
+    add = _months_or_days_adder(part) if part in _MONTHS or part in _DAYS else partial(_add_time, part)
+    if data_type.family is Family.TIME:
+        fit_time = time_fitter(data_type)
+        return lambda count, clock: fit_time(
+            (datetime.combine(date(2000, 1, 1), clock) + _of_a_day(part, count)).time()
+        )
+    fit = moment_fitter(data_type) if data_type.family is not Family.DATE else None
+
+    def kernel(count: int, moment: datetime) -> date:
+        try:
+            moved = add(count, moment)
+        except (ValueError, OverflowError):
+            raise out_of_range(data_type) from None
+        return moved if fit is None else fit(moved)
+
+    return kernel
+
+
+def _months_or_days_adder(part: str) -> Callable[[int, datetime], datetime]:
+    if part in _MONTHS:
+        months = _MONTHS[part]
+        return lambda count, moment: _add_months(moment, count * months)
+    days = _DAYS[part]
+    return lambda count, moment: moment + timedelta(days=count * days)
+
+
+def _add_months(moment: _Day, months: int) -> _Day:
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    if not date.min.year <= year <= date.max.year:
+        raise ValueError(months)
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, monthrange(year, month + 1)[1]))
+
+
+def _add_time(part: str, count: int, moment: datetime) -> datetime:
+    return moment + timedelta(microseconds=_microseconds(part, count))
+
+
+def _of_a_day(part: str, count: int) -> timedelta:
+    return timedelta(microseconds=_microseconds(part, count) % (24 * _MICROSECONDS["hour"]))
+
+
+def _microseconds(part: str, count: int) -> int:
+    return (count + 50) // 100 // 10 if part == "nanosecond" else count * _MICROSECONDS[part]
+
+
+def _datediff(part: str, arguments: Sequence[Typed]) -> Typed:
+    first, second = (_in_utc(_as_moment(argument, _DATETIME2)) for argument in arguments)
+    count = _COUNTS[part]
+    least, most = INTEGER_RANGES["int"]
+
+    def kernel(start: datetime, end: datetime) -> int:
+        difference = count(end) - count(start)
+        if least <= difference <= most:
+            return difference
+        raise EvaluationError("overflow", f"the difference in {part}s does not fit int")
+
+    return apply(kernel, INT, first, second)
+
+
+def _in_utc(part: Typed) -> Typed:
+    match part.type.family:
+        case Family.DATE:
+            return apply(lambda day: datetime.combine(day, MIDNIGHT), _DATETIME2, part)
+        case Family.TIME:
+            return apply(lambda clock: datetime.combine(BASE_DATE, clock), _DATETIME2, part)
+        case Family.OFFSET:
+            return apply(lambda moment: without_offset(moment.astimezone(UTC)), _DATETIME2, part)
+        case Family.DATETIME:
+            return part
+        case _:
+            raise RefusalError(f"{part.type} is no date or time")
+
+
+def _microseconds_of(moment: datetime) -> int:
+    clock = (moment.hour * 60 + moment.minute) * 60 + moment.second
+    return (moment.toordinal() * 86_400 + clock) * 1_000_000 + moment.microsecond
+
+
+_COUNTS: dict[str, Callable[[datetime], int]] = {
+    "year": lambda moment: moment.year,
+    "quarter": lambda moment: moment.year * 4 + (moment.month - 1) // 3,
+    "month": lambda moment: moment.year * 12 + moment.month,
+    "dayofyear": datetime.toordinal,
+    "day": datetime.toordinal,
+    "week": lambda moment: moment.toordinal() // 7,
+    "hour": lambda moment: _microseconds_of(moment) // _MICROSECONDS["hour"],
+    "minute": lambda moment: _microseconds_of(moment) // _MICROSECONDS["minute"],
+    "second": lambda moment: _microseconds_of(moment) // _MICROSECONDS["second"],
+    "millisecond": lambda moment: _microseconds_of(moment) // _MICROSECONDS["millisecond"],
+    "microsecond": _microseconds_of,
+    "nanosecond": lambda moment: _microseconds_of(moment) * 1000,
+}
+
+
+def _datepart(part: str, arguments: Sequence[Typed]) -> Typed:
+    moment = _as_moment(arguments[0], _OFFSET if part == "tzoffset" else _DATETIME2)
+    _refuse_part(part, moment.type, "DATEPART")
+    if part == "tzoffset" and moment.type.name not in {"datetimeoffset", "datetime2"}:
+        raise RefusalError(f"DATEPART has no tzoffset of {moment.type}", part)
+    return apply(_EXTRACTORS[part], INT, moment)
+
+
+def _week_of_year(day: date) -> int:
+    before_new_year = date(day.year, 1, 1).isoweekday() % 7
+    return (day.timetuple().tm_yday - 1 + before_new_year) // 7 + 1
+
+
+def _offset_minutes(moment: datetime) -> int:
+    offset = moment.utcoffset()
+    return 0 if offset is None else int(offset.total_seconds()) // 60
+
+
+_EXTRACTORS: dict[str, Kernel] = {
+    "year": lambda day: day.year,
+    "quarter": lambda day: (day.month + 2) // 3,
+    "month": lambda day: day.month,
+    "dayofyear": lambda day: day.timetuple().tm_yday,
+    "day": lambda day: day.day,
+    "week": _week_of_year,
+    "weekday": lambda day: day.isoweekday() % 7 + 1,
+    "hour": lambda clock: clock.hour,
+    "minute": lambda clock: clock.minute,
+    "second": lambda clock: clock.second,
+    "millisecond": lambda clock: clock.microsecond // 1000,
+    "microsecond": lambda clock: clock.microsecond,
+    "nanosecond": lambda clock: clock.microsecond * 1000,
+    "tzoffset": _offset_minutes,
+    "iso_week": lambda day: day.isocalendar().week,
+}
+
+
+def _date_field(part: str) -> Callable[[Sequence[Typed]], Typed]:
+    return lambda arguments: _datepart(part, arguments)
+
+
+def _datefromparts(arguments: Sequence[Typed]) -> Typed:
+    return apply(_date_of_parts, _DATE, *(as_integer(argument) for argument in arguments))
+
+
+def _date_of_parts(year: int, month: int, day: int) -> date:
+    try:
+        return date(year, month, day)
+    except (ValueError, OverflowError):
+        raise EvaluationError("invalid_argument", "the parts are no date") from None
+
+
+def _eomonth(arguments: Sequence[Typed]) -> Typed:
+    day = convert(arguments[0], _DATE)
+    return apply(_end_of_month, _DATE, day, *(as_integer(argument) for argument in arguments[1:]))
+
+
+def _end_of_month(day: date, months: int = 0) -> date:
+    try:
+        moved = _add_months(day, months)
+    except ValueError:
+        raise out_of_range(_DATE) from None
+    return moved.replace(day=monthrange(moved.year, moved.month)[1])
+
+
+def _getutcdate(_arguments: Sequence[Typed]) -> Typed:
+    return Typed(_DATETIME, lambda _values, clock: to_datetime(clock))
+
+
+def _sysutcdatetime(_arguments: Sequence[Typed]) -> Typed:
+    return Typed(_DATETIME2, lambda _values, clock: clock)
+
+
+FUNCTIONS: dict[str, Function] = {
+    "DATEFROMPARTS": Function(_datefromparts, 3),
+    "DAY": Function(_date_field("day"), 1),
+    "EOMONTH": Function(_eomonth, 1, 2),
+    "GETUTCDATE": Function(_getutcdate, 0),
+    "MONTH": Function(_date_field("month"), 1),
+    "SYSUTCDATETIME": Function(_sysutcdatetime, 0),
+    "YEAR": Function(_date_field("year"), 1),
+}
+
+DATEPART_FUNCTIONS: dict[str, DatepartFunction] = {
+    "DATEADD": DatepartFunction(_dateadd, _parts("tzoffset", "iso_week"), 2),
+    "DATEDIFF": DatepartFunction(_datediff, _parts("tzoffset", "iso_week", "weekday"), 2),
+    "DATEPART": DatepartFunction(_datepart, _parts(), 1),
+}
