@@ -28,7 +28,8 @@ _FIRST_DAY = datetime(2024, 1, 1, 6)  # noqa: DTZ001 - the documents write local
 _DAYS = 540
 
 
-def _document(key: int, random: Random) -> bytes:
+def document(key: int, random: Random) -> bytes:
+    """One good application; contacts have ids from ten times its key on."""
     declaration = random.choice(('<?xml version="1.0" encoding="UTF-8"?>\n', '<?xml version="1.0"?>\n', "", ""))
     size = min(max(random.lognormvariate(log(_MEDIAN_BYTES), _SIGMA), _SMALLEST_BYTES), _LARGEST_BYTES)
     source = random.choice(("intake", "BATCH"))
@@ -107,7 +108,7 @@ _MAP_FAULTS: tuple[tuple[str, str, Callable[[bytes], bytes]], ...] = (
 
 KIND = SampleKind(
     name="card_application",
-    document=_document,
+    document=document,
     faults=(
         *parse_faults(root=b"CardApplication", inside=b"Application"),
         *(FaultKind(code, Stage.MAP, reason, spoil) for code, reason, spoil in _MAP_FAULTS),

@@ -30,16 +30,26 @@ class Sample:
     """One sample document.
 
     Attributes:
+        kind: Name of its kind.
         key: From 1; the document's own key too, unless a fault says otherwise.
-        name: A file name that sorts as the key does, such as `card_application_0000017.xml`.
         content: The document; None stands for SQL NULL.
         fault: None for a good document.
     """
 
+    kind: str
     key: int
-    name: str
     content: bytes | None
     fault: ExpectedFault | None = None
+
+    @property
+    def name(self) -> str:
+        """A file name that sorts as the key does, such as `card_application_0000017.xml`."""
+        return file_name(self.kind, self.key)
+
+
+def file_name(kind: str, key: int) -> str:
+    """The file name of the sample with this key."""
+    return f"{kind}_{key:07}.xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +74,8 @@ class SampleKind:
         name: Also the name of the shipped contract that loads it.
         document: From a key (the document's own key too) and a source of chance to a good document. All chance comes
             from there, so that the same seed gives the same bytes.
-        faults: Ways to spoil such a document, taken in turn. Copies under another key are not among them: they are
-            made for every kind.
+        faults: Ways to spoil such a document, two at least, taken in turn. Copies under another key are not among
+            them: they are made for every kind.
     """
 
     name: str

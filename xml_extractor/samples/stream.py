@@ -7,7 +7,7 @@ from random import Random
 
 from xml_extractor.documents import Stage
 from xml_extractor.errors import UsageError
-from xml_extractor.samples.model import ExpectedFault, FaultKind, Sample, SampleKind
+from xml_extractor.samples.model import ExpectedFault, Sample, SampleKind
 
 LARGEST_FAULTY_SHARE = Fraction(1, 2)
 
@@ -35,24 +35,20 @@ def sample_stream(kind: SampleKind, count: int, seed: int = 1, faulty: Fraction 
 
 
 def _sample(kind: SampleKind, key: int, seed: int, share: Fraction) -> Sample:
-    name = f"{kind.name}_{key:07}.xml"
     if not _is_faulty(key, share):
-        return Sample(key, name, _good_document(kind, key, seed))
+        return Sample(kind.name, key, _good_document(kind, key, seed))
     turn = _faults_up_to(key - 1, share) % (len(kind.faults) + 1)
     if turn < len(kind.faults):
         fault = kind.faults[turn]
-        return Sample(key, name, fault.spoil(_good_document(kind, key, seed)), _expected(fault))
+        expected = ExpectedFault(fault.code, fault.stage, fault.reason)
+        return Sample(kind.name, key, fault.spoil(_good_document(kind, key, seed)), expected)
     original = _earlier_good_key(key, share)
     copy = ExpectedFault("duplicate_key", Stage.LOAD, "duplicate_key", duplicate_of=original)
-    return Sample(key, name, _good_document(kind, original, seed), copy)
+    return Sample(kind.name, key, _good_document(kind, original, seed), copy)
 
 
 def _good_document(kind: SampleKind, key: int, seed: int) -> bytes:
     return kind.document(key, Random(f"{kind.name} {seed} {key}"))  # noqa: S311 - samples need no secrecy
-
-
-def _expected(fault: FaultKind) -> ExpectedFault:
-    return ExpectedFault(fault.code, fault.stage, fault.reason)
 
 
 def _faults_up_to(key: int, share: Fraction) -> int:

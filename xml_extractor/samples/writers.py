@@ -1,0 +1,165 @@
+"""Samples to a directory or an archive, with a list of the faults that a run has to find."""
+
+import gzip
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from xml_extractor.documents import DocumentKey
+from xml_extractor.errors import UsageError
+from xml_extractor.samples.model import ExpectedFault, Sample, file_name
+
+WriteSample = Callable[[Sample], object]
+"""Writes one sample."""
+
+Naming = Callable[[str, int], DocumentKey]
+"""From a sample's kind and key to what a source will call the document; see `by_file_name` and `by_number`."""
+
+_FASTEST = 1
+
+
+def by_file_name(kind: str, key: int) -> DocumentKey:
+    """Name documents as a directory or an archive of them does."""
+    return file_name(kind, key)
+
+
+def by_number(_kind: str, key: int) -> DocumentKey:
+    """Name documents as a table of them does."""
+    return key
+
+
+def write_to_files(samples: Iterable[Sample], destination: Path) -> int:
+    """Write samples to a directory, or to an archive if the name ends as one of `ARCHIVES` does.
+
+    The faults are listed beside it, in `<destination>.faults.jsonl`; see `write_samples`.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        UsageError: The destination cannot be written.
+    """
+    open_archive = next((open_it for end, open_it in ARCHIVES.items() if destination.name.endswith(end)), None)
+    faults_list = destination.with_name(f"{destination.name}.faults.jsonl")
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with (open_archive or _directory)(destination) as write:
+            return write_samples(samples, write, faults_list, by_file_name)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"samples cannot be written to {destination}: {reason}", "name another destination") from error
+
+
+def write_samples(samples: Iterable[Sample], write: WriteSample, faults_list: Path, naming: Naming) -> int:
+    """Write samples one by one, and list the expected faults when all are written.
+
+    The list has one JSON object a line, with `key`, `fault`, `stage`, `reason` and, for a copy, `duplicate_of`: either
+    the copy or its original is rejected. No list stays where there are no faults.
+
+    Returns:
+        How many there were.
+    """
+    count = 0
+    found_faults = False
+    with _replacing(faults_list) as lines:
+        for sample in samples:
+            write(sample)
+            count += 1
+            if sample.fault is not None:
+                found_faults = True
+                lines.write(_fault_line(sample, sample.fault, naming))
+    if not found_faults:
+        faults_list.unlink()
+    return count
+
+
+def _fault_line(sample: Sample, fault: ExpectedFault, naming: Naming) -> bytes:
+    original = fault.duplicate_of
+    line = {
+        "key": naming(sample.kind, sample.key),
+        "fault": fault.code,
+        "stage": fault.stage,
+        "reason": fault.reason,
+        "duplicate_of": None if original is None else naming(sample.kind, original),
+    }
+    return json.dumps(line).encode() + b"\n"
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that has its name only when it is complete."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+    unfinished.replace(path)
+
+
+@contextmanager
+def _directory(path: Path) -> Iterator[WriteSample]:
+    """One file for each sample; NULL, which no file can hold, is an empty file."""
+    path.mkdir(exist_ok=True)
+
+    def write(sample: Sample) -> None:
+        with _replacing(path / sample.name) as file:
+            file.write(sample.content or b"")
+
+    yield write
+
+
+@contextmanager
+def _zip(path: Path) -> Iterator[WriteSample]:
+    with _replacing(path) as file, ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
+
+        def write(sample: Sample) -> None:
+            member = ZipInfo(sample.name)
+            archive.writestr(member, sample.content or b"", ZIP_DEFLATED, _FASTEST)
+
+        yield write
+
+
+@contextmanager
+def _tar(path: Path) -> Iterator[WriteSample]:
+    with _replacing(path) as file, _tar_members(file) as write:
+        yield write
+
+
+@contextmanager
+def _compressed_tar(path: Path) -> Iterator[WriteSample]:
+    with (
+        _replacing(path) as file,
+        gzip.GzipFile("", "wb", _FASTEST, file, mtime=0) as compressed,
+        _tar_members(compressed) as write,
+    ):
+        yield write
+
+
+@contextmanager
+def _tar_members(file: BinaryIO | gzip.GzipFile) -> Iterator[WriteSample]:
+    with tarfile.open(fileobj=file, mode="w|") as archive:
+
+        def write(sample: Sample) -> None:
+            content = sample.content or b""
+            member = tarfile.TarInfo(sample.name)
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
+
+        yield write
+
+
+ARCHIVES: dict[str, Callable[[Path], AbstractContextManager[WriteSample]]] = {
+    ".zip": _zip,
+    ".tar": _tar,
+    ".tar.gz": _compressed_tar,
+    ".tgz": _compressed_tar,
+}
+"""How archives are written, by the end of their names. The same samples give the same bytes."""
