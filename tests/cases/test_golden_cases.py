@@ -1,0 +1,80 @@
+"""Each folder here is one behaviour: a contract, a document, and the rows or the rejection that they give.
+
+`document.xml` and `document.bin` are read as bytes, `document.txt` as text. In `expected.json` the column's type says
+how a value is written: decimals as text, binary values as hexadecimal digits, dates and times as ISO 8601.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xml_extractor.contract import read_contract
+from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
+from xml_extractor.documents import Failure, RunValues, Value
+from xml_extractor.mapping import MappingError, compile_plan, map_document
+from xml_extractor.parsing import DocumentParser, ParseError
+from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.values.sqltypes import Family, SqlType
+
+FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/contract.yaml"))
+RUN = RunValues(run_id="run-1", load_time=datetime(2024, 2, 29, 23, 59, 58, 123000), source_name="cases")  # noqa: DTZ001
+SOURCE_KEY = 17
+
+NOTATIONS: dict[Family, tuple[type, Callable[[Any], object]]] = {
+    Family.BIT: (bool, bool),
+    Family.INTEGER: (int, int),
+    Family.DECIMAL: (Decimal, str),
+    Family.MONEY: (Decimal, str),
+    Family.FLOAT: (float, float),
+    Family.TEXT: (str, str),
+    Family.BINARY: (bytes, bytes.hex),
+    Family.DATE: (date, date.isoformat),
+    Family.TIME: (time, time.isoformat),
+    Family.DATETIME: (datetime, datetime.isoformat),
+    Family.OFFSET: (datetime, datetime.isoformat),
+    Family.GUID: (str, str),
+    Family.XML: (str, str),
+}
+
+
+def _written(value: Value, sql_type: SqlType) -> object:
+    if value is None:
+        return None
+    python_type, write = NOTATIONS[sql_type.family]
+    assert type(value) is python_type, f"{sql_type} is {python_type.__name__}, not {type(value).__name__}"
+    assert not isinstance(value, datetime) or (value.tzinfo is not None) == (sql_type.family is Family.OFFSET)
+    return write(value)
+
+
+def _rejected(failure: Failure) -> object:
+    parts = ("stage", "code", "table", "column", "path")
+    return {"rejected": {part: getattr(failure, part) for part in parts}}
+
+
+def _mapped(contract: Contract, content: bytes | str) -> object:
+    try:
+        root = DocumentParser(parsing_rules(contract)).parse(content)
+        tables = map_document(compile_plan(contract), root, SOURCE_KEY, RUN)
+    except (ParseError, MappingError) as error:
+        return _rejected(error.failure)
+    return {
+        layout.name: [
+            {column.name: _written(value, column.type) for column, value in zip(layout.columns, row, strict=True)}
+            for row in rows
+        ]
+        for layout, rows in zip(layouts(contract), tables, strict=True)
+    }
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_contract_and_a_document_give_these_rows(folder: Path) -> None:
+    contract = read_contract(str(folder / "contract.yaml"))
+    (document,) = folder.glob("document.*")
+    content = document.read_text(encoding="utf-8") if document.suffix == ".txt" else document.read_bytes()
+    assert _mapped(contract, content) == json.loads((folder / "expected.json").read_text(encoding="utf-8"))

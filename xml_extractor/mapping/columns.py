@@ -1,0 +1,182 @@
+"""A column's rule, compiled to one closure from a row's scope to the column's value.
+
+Every value goes the same way: origin, then the steps in the order of `steps_of`, then `on_invalid` for what was
+refused.
+"""
+
+from dataclasses import dataclass
+
+from xml_extractor.contract.layout import rule_type
+from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, OnInvalid, Scalar, ValueRule
+from xml_extractor.documents import Value
+from xml_extractor.mapping.context import TableContext
+from xml_extractor.mapping.failures import REFUSALS, Refusal, UnusableValueError, failure_of
+from xml_extractor.mapping.keys import derived_key
+from xml_extractor.mapping.origins import (
+    Source,
+    column_source,
+    constant_source,
+    parent_source,
+    path_source,
+    position_source,
+    run_source,
+    set_source,
+)
+from xml_extractor.mapping.scope import Origin, RowScope
+from xml_extractor.mapping.steps import Step, fuse
+from xml_extractor.mapping.value_steps import steps_of
+from xml_extractor.tsql import compile_expression
+from xml_extractor.values.conversions import constant
+from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.sqltypes import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """A compiled rule of a column, or of an expression's input.
+
+    Attributes:
+        path: The contract's XPath, for messages; may be empty.
+        inputs: Of an expression: its inputs.
+        compute: The value of a row: origin, steps and `on_invalid` in one.
+    """
+
+    name: str
+    path: str
+    target: SqlType
+    source: Source
+    inputs: tuple["ColumnPlan", ...]
+    steps: tuple[Step, ...]
+    on_invalid: OnInvalid
+    default: Value
+    compute: Origin
+
+
+def compile_column(name: str, column: Column, context: TableContext) -> ColumnPlan:
+    """Compile a column of the context's table.
+
+    Raises:
+        InvalidValueError: A constant of the rule does not fit the column.
+    """
+    target = rule_type(context.contract, column)
+    inputs = tuple(_compile_input(input_name, rule, context) for input_name, rule in column.inputs.items())
+    source = _rule_source(column, target, context) or _column_source(name, column, target, inputs, context)
+    return _plan(name, column, target, source, inputs, context.contract)
+
+
+def _compile_input(name: str, rule: Input, context: TableContext) -> ColumnPlan:
+    source = _rule_source(rule, rule.type or TEXT_INPUT_TYPE, context) or column_source(rule.column or "", context)
+    target = rule.type or source.type or TEXT_INPUT_TYPE
+    return _plan(name, rule, target, source, (), context.contract)
+
+
+def _rule_source(rule: ValueRule, target: SqlType, context: TableContext) -> Source | None:
+    if rule.path is not None:
+        return path_source(rule.path, target, context)
+    if rule.parent is not None:
+        return parent_source(rule.parent, context)
+    if rule.run is not None:
+        return run_source(rule.run, context)
+    return None
+
+
+def _column_source(
+    name: str, column: Column, target: SqlType, inputs: tuple[ColumnPlan, ...], context: TableContext
+) -> Source:
+    contract = context.contract
+    rules = contract.tables[context.name].rows
+    if column.expression is not None:
+        return _expression_source(column.expression, inputs)
+    if column.derived is not None:
+        paths = tuple(rule.path for rule in rules)
+        return Source(derived_key(target, contract.contract, context.name, paths), target, "derived")
+    if column.set_by_rule is not None:
+        return set_source([_constant(target, rule.set_values.get(name), contract) for rule in rules], target)
+    if column.position is not None:
+        return position_source()
+    return constant_source(_constant(target, column.value, contract), target)
+
+
+def _expression_source(expression: str, inputs: tuple[ColumnPlan, ...]) -> Source:
+    compiled = compile_expression(expression, {rule.name: rule.target for rule in inputs})
+    evaluate = compiled.evaluate
+    computes = tuple(_naming_path(rule) for rule in inputs)
+
+    def origin(scope: RowScope) -> Value:
+        return evaluate([compute(scope) for compute in computes], scope.document.clock)
+
+    return Source(origin, compiled.type, expression)
+
+
+def _constant(target: SqlType, value: Scalar | None, contract: Contract) -> Value:
+    return None if value is None else constant(target, value, code_page=contract.code_page)
+
+
+def _naming_path(rule: ColumnPlan) -> Origin:
+    compute, path = rule.compute, rule.path
+
+    def compute_or_say_where(scope: RowScope) -> Value:
+        try:
+            return compute(scope)
+        except REFUSALS as refusal:
+            failure = failure_of(refusal, path)
+            raise UnusableValueError(failure.code, failure.explanation, failure.path) from None
+
+    return compute_or_say_where
+
+
+def _plan(
+    name: str, rule: ValueRule, target: SqlType, source: Source, inputs: tuple[ColumnPlan, ...], contract: Contract
+) -> ColumnPlan:
+    steps = steps_of(rule, source.type, target, contract)
+    default = _constant(target, rule.default, contract)
+    compute = _tolerant(_composed(source.origin, steps), rule.on_invalid, default)
+    return ColumnPlan(name, rule.path or "", target, source, inputs, steps, rule.on_invalid, default, compute)
+
+
+def _composed(origin: Origin, steps: tuple[Step, ...]) -> Origin:
+    null, apply = fuse(steps)
+    if apply is None:
+        if null is None:
+            return origin
+
+        def or_null(scope: RowScope) -> Value:
+            value = origin(scope)
+            return null if value is None else value
+
+        return or_null
+
+    def compute(scope: RowScope) -> Value:
+        value = origin(scope)
+        return null if value is None else apply(value)
+
+    return compute
+
+
+def _tolerant(compute: Origin, on_invalid: OnInvalid, default: Value) -> Origin:
+    if on_invalid == "reject":
+        return compute
+
+    def compute_anyway(scope: RowScope) -> Value:
+        try:
+            return compute(scope)
+        except REFUSALS as refusal:
+            return value_for(refusal, on_invalid, default)
+
+    return compute_anyway
+
+
+def value_for(refusal: Refusal, on_invalid: OnInvalid, default: Value) -> Value:
+    """What `on_invalid` puts in the place of a refused value.
+
+    Raises:
+        Refusal: Nothing: the refusal stands.
+    """
+    if on_invalid == "null":
+        return None
+    if on_invalid == "default":
+        return default
+    truncated = refusal.truncated if isinstance(refusal, InvalidValueError) else None
+    if on_invalid == "reject" or truncated is None:
+        raise refusal
+    return truncated

@@ -1,0 +1,48 @@
+"""How a document fails to be mapped."""
+
+from typing import TypeAlias
+
+from lxml import etree
+
+from xml_extractor.documents import Failure, Stage
+from xml_extractor.tsql import EvaluationError
+from xml_extractor.values.invalid import InvalidValueError
+
+
+class MappingError(Exception):
+    """A document cannot be mapped; `failure` says where and why without quoting it.
+
+    Codes of this package: `missing_key`, `missing_value`, `path_failed`. The others are those of the conversions and
+    of the expressions.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        return self.failure.reason
+
+
+class UnusableValueError(Exception):
+    """Within this package: a value cannot be had; `path` is the XPath at fault where it is not the column's own."""
+
+    def __init__(self, code: str, explanation: str, path: str = "") -> None:
+        super().__init__(code, explanation, path)
+        self.code = code
+        self.explanation = explanation
+        self.path = path
+
+
+Refusal: TypeAlias = InvalidValueError | EvaluationError | UnusableValueError | etree.XPathError
+"""What a column or a row rule may raise."""
+
+REFUSALS = (InvalidValueError, EvaluationError, UnusableValueError, etree.XPathError)
+
+
+def failure_of(refusal: Refusal, path: str, table: str = "", column: str = "") -> Failure:
+    """A refusal with its place; `path` is the XPath of the rule, if it has one."""
+    if isinstance(refusal, etree.XPathError):
+        return Failure(Stage.MAP, "path_failed", "the XPath cannot be evaluated", table, column, path)
+    own_path = refusal.path if isinstance(refusal, UnusableValueError) else ""
+    return Failure(Stage.MAP, refusal.code, refusal.explanation, table, column, own_path or path)

@@ -1,0 +1,46 @@
+"""A plan and a document's tree to rows: a pure function of document, plan and run."""
+
+from lxml.etree import _Element as Element
+
+from xml_extractor.documents import DocumentKey, Row, RunValues, Value
+from xml_extractor.mapping.failures import REFUSALS, MappingError, UnusableValueError, failure_of
+from xml_extractor.mapping.origins import run_values
+from xml_extractor.mapping.plan import Plan
+from xml_extractor.mapping.rows import surviving_rows
+from xml_extractor.mapping.scope import DocumentScope
+from xml_extractor.mapping.steps import blank_to_null
+
+
+def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunValues) -> tuple[tuple[Row, ...], ...]:
+    """The rows of a document: by table in the contract's order, values in the order of the table's layout.
+
+    Raises:
+        MappingError: The document cannot be mapped; its `failure` says why.
+    """
+    document = document_scope(plan, root, source_key, run)
+    for table in plan.tables:
+        document.rows.append(surviving_rows(table, document))
+    return tuple([tuple([tuple(row.values) for row in rows]) for rows in document.rows])
+
+
+def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunValues) -> DocumentScope:
+    """The document before its first table, with its key.
+
+    Raises:
+        MappingError: The document has no usable key.
+    """
+    key = _document_key(plan, root, source_key)
+    return DocumentScope(root, key, run_values(plan.contract, key, source_key, run), run.load_time)
+
+
+def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:
+    path = plan.contract.document.key
+    if path is None or plan.read_key is None:
+        return str(source_key)
+    try:
+        text = plan.read_key(root)
+        if text is None or blank_to_null(text) is None:
+            raise UnusableValueError("missing_key", "the document has no key")
+        return plan.convert_key(text)
+    except REFUSALS as refusal:
+        raise MappingError(failure_of(refusal, path)) from None

@@ -1,0 +1,309 @@
+"""XPath 1.0 of a contract, compiled to closures over nodes.
+
+A node is an element, or an attribute's or text node's value with the element that owns it. Most paths of a contract
+end in an attribute or an element and lead there by element steps; these are split at compile time, so that columns
+can share the search for the elements. All other expressions are left to `etree.XPath`.
+
+Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import NamedTuple, NoReturn
+
+from lxml import etree
+from lxml.etree import _Element as Element
+from lxml.etree import _ElementUnicodeResult as TextWithOwner
+
+from xml_extractor.contract.names import clark_name
+from xml_extractor.mapping.failures import UnusableValueError
+
+
+class ValueNode(NamedTuple):
+    """An attribute or text node that a row rule found.
+
+    Attributes:
+        text: Its value.
+        owner: Its parent in XPath's sense: where `..` leads.
+        name: The attribute's Clark name; empty for a text node.
+    """
+
+    text: str
+    owner: Element
+    name: str
+
+
+Node = Element | ValueNode
+FindElements = Callable[[Element], list[Element]]
+FindNodes = Callable[[Node], list[Node]]
+ReadText = Callable[[Node], str | None]
+
+
+class SplitPath(NamedTuple):
+    """A path of element steps, and the Clark name of the attribute at its end; empty if it ends in elements."""
+
+    elements: str
+    attribute: str
+
+
+_NAME = r"[^\W\d][\w.\-]*"
+_AXIS = (
+    r"(?:(?:child|parent|self|ancestor|ancestor-or-self|descendant|descendant-or-self|following|following-sibling"
+    r"|preceding|preceding-sibling)::)"
+)
+_ELEMENT_STEP = rf"(?:\.\.?|{_AXIS}?(?:\*|{_NAME}(?::(?:{_NAME}|\*))?))"
+_ELEMENT_PATH = re.compile(rf"(?://?)?{_ELEMENT_STEP}(?://?{_ELEMENT_STEP})*")
+_ATTRIBUTE_STEP = re.compile(rf"(?:(?P<elements>.+)/)?@(?P<name>{_NAME}(?::{_NAME})?)", re.DOTALL)
+_CHILD = re.compile(rf"{_NAME}(?::{_NAME})?")
+_ANY_STEP = rf"(?:{_ELEMENT_STEP}|@\*|@{_NAME}(?::(?:{_NAME}|\*))?|{_AXIS}?(?:node|text)\(\))"
+_PATH_FROM_VALUE = re.compile(rf"(?:/|\.\.)|(?://?|\.\.//?){_ANY_STEP}(?://?{_ANY_STEP})*")
+_LONGEST_EXACT_INTEGER = 1e15
+
+
+def split_path(path: str, namespaces: Mapping[str, str]) -> SplitPath | None:
+    """The parts of a path that ends in an attribute or in elements; None for any other expression."""
+    ending = _ATTRIBUTE_STEP.fullmatch(path)
+    if ending is None:
+        return SplitPath(path, "") if _is_element_path(path) else None
+    elements = ending["elements"] or "."
+    return SplitPath(elements, clark_name(ending["name"], namespaces)) if _is_element_path(elements) else None
+
+
+def compile_elements(path: str, namespaces: Mapping[str, str]) -> FindElements:
+    """The elements, in document order, to which a path of element steps leads."""
+    if path == ".":
+        return lambda element: [element]
+    if path == "..":
+        return _parent
+    if _CHILD.fullmatch(path):
+        tag = clark_name(path, namespaces)
+        return lambda element: list(element.iterchildren(tag))
+    evaluate = _xpath(path, namespaces)
+
+    def find(element: Element) -> list[Element]:
+        found: list[Element] = evaluate(element)
+        return found
+
+    return find
+
+
+def compile_nodes(path: str, namespaces: Mapping[str, str]) -> FindNodes:
+    """The nodes, in document order, to which a path leads. They are elements only if `finds_elements(path)`."""
+    from_element = _nodes_from_element(path, namespaces)
+    from_value = _nodes_from_value(path, namespaces)
+
+    def find(node: Node) -> list[Node]:
+        return from_value(node) if isinstance(node, ValueNode) else from_element(node)
+
+    return find
+
+
+def compile_text(path: str, namespaces: Mapping[str, str]) -> ReadText:
+    """What XPath's string() gives for a path: the string-value of its first node; None if there is no node."""
+    from_element = _text_from_element(path, namespaces)
+    from_value = _text_from_value(path, namespaces)
+
+    def read(node: Node) -> str | None:
+        return from_value(node) if isinstance(node, ValueNode) else from_element(node)
+
+    return read
+
+
+def compile_markup(path: str, namespaces: Mapping[str, str]) -> ReadText:
+    """The first node as XML text with the namespaces in its scope; for a node that is no element, its value."""
+    find = compile_nodes(path, namespaces)
+
+    def read(node: Node) -> str | None:
+        found = find(node)
+        if not found:
+            return None
+        first = found[0]
+        if isinstance(first, ValueNode):
+            return first.text
+        return etree.tostring(first, encoding="unicode", with_tail=False)
+
+    return read
+
+
+def finds_elements(path: str) -> bool:
+    """Whether all nodes of a path are known to be elements."""
+    return _is_element_path(path)
+
+
+_string_of_descendants = etree.XPath("string()", smart_strings=False)
+
+
+def string_value(element: Element) -> str:
+    """An element's string-value: the text in it and in all its descendants, without comments."""
+    if len(element):
+        text: str = _string_of_descendants(element)
+        return text
+    return element.text or ""
+
+
+def _is_element_path(path: str) -> bool:
+    return _ELEMENT_PATH.fullmatch(_without_predicates(path)) is not None
+
+
+def _without_predicates(path: str) -> str:
+    kept: list[str] = []
+    depth, quote = 0, ""
+    for character in path:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "[":
+            depth += 1
+            continue
+        elif character == "]":
+            depth -= 1
+            continue
+        if not depth:
+            kept.append(character)
+    return "".join(kept)
+
+
+def _xpath(path: str, namespaces: Mapping[str, str], *, with_owners: bool = False) -> etree.XPath:
+    return etree.XPath(path, namespaces=dict(namespaces), smart_strings=with_owners)
+
+
+def _parent(element: Element) -> list[Element]:
+    parent = element.getparent()
+    return [] if parent is None else [parent]
+
+
+def _nodes_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], list[Node]]:
+    split = split_path(path, namespaces)
+    if split is None:
+        return _nodes_of_expression(path, namespaces)
+    find, attribute = compile_elements(split.elements, namespaces), split.attribute
+    if not attribute:
+        return lambda element: [*find(element)]
+
+    def find_attributes(element: Element) -> list[Node]:
+        owners = [(owner.get(attribute), owner) for owner in find(element)]
+        return [ValueNode(text, owner, attribute) for text, owner in owners if text is not None]
+
+    return find_attributes
+
+
+def _nodes_of_expression(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], list[Node]]:
+    evaluate = _xpath(path, namespaces, with_owners=True)
+
+    def find(element: Element) -> list[Node]:
+        found = evaluate(element)
+        if not isinstance(found, list):
+            raise UnusableValueError("path_failed", "the XPath gives a value where nodes are needed")
+        return [_as_node(node) for node in found]
+
+    return find
+
+
+def _as_node(found: object) -> Node:
+    if isinstance(found, Element):
+        return found
+    if isinstance(found, TextWithOwner):
+        parent = found.getparent()
+        owner = parent.getparent() if parent is not None and found.is_tail else parent
+        if owner is not None:
+            return ValueNode(str(found), owner, str(found.attrname or ""))
+    raise UnusableValueError("path_failed", "the XPath finds nodes that are neither elements nor attributes nor text")
+
+
+def _text_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], str | None]:
+    split = split_path(path, namespaces)
+    if split is None:
+        evaluate = _xpath(path, namespaces)
+        return lambda element: _as_text(evaluate(element))
+    find = compile_elements(split.elements, namespaces)
+    if split.attribute:
+        return lambda element: first_attribute(find(element), split.attribute)
+    return lambda element: first_text(find(element))
+
+
+def first_attribute(elements: list[Element], name: str) -> str | None:
+    """The attribute's value at the first element that has it."""
+    for element in elements:
+        value = element.get(name)
+        if value is not None:
+            return value
+    return None
+
+
+def first_text(elements: list[Element]) -> str | None:
+    """The string-value of the first element."""
+    return string_value(elements[0]) if elements else None
+
+
+def _as_text(found: object) -> str | None:
+    if isinstance(found, list):
+        return _as_text(found[0]) if found else None
+    if isinstance(found, str):
+        return found
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, float):
+        return _number_text(found)
+    if isinstance(found, Element):
+        return string_value(found)
+    raise UnusableValueError("path_failed", "the XPath finds nodes that have no text")
+
+
+def _number_text(number: float) -> str:
+    """As string() writes numbers: never with an exponent, here with the 15 digits that a double holds for certain."""
+    if number != number:  # noqa: PLR0124 - the definition of NaN
+        return "NaN"
+    if number in (float("inf"), float("-inf")):
+        return "Infinity" if number > 0 else "-Infinity"
+    if abs(number) < _LONGEST_EXACT_INTEGER and number == int(number):
+        return str(int(number))
+    return format(Decimal(f"{number:.15g}"), "f")
+
+
+def _text_from_value(path: str, namespaces: Mapping[str, str]) -> Callable[[ValueNode], str | None]:
+    if path == ".":
+        return lambda node: node.text
+    if path in _NAMES:
+        return _NAMES[path]
+    from_owner = _path_from_owner(path)
+    if from_owner is None:
+        return _refuse_path
+    read = _text_from_element(from_owner, namespaces)
+    return lambda node: read(node.owner)
+
+
+def _nodes_from_value(path: str, namespaces: Mapping[str, str]) -> Callable[[ValueNode], list[Node]]:
+    if path == ".":
+        return lambda node: [node]
+    from_owner = _path_from_owner(path)
+    if from_owner is None:
+        return _refuse_path
+    find = _nodes_from_element(from_owner, namespaces)
+    return lambda node: find(node.owner)
+
+
+def _path_from_owner(path: str) -> str | None:
+    if not _PATH_FROM_VALUE.fullmatch(_without_predicates(path)):
+        return None
+    return path if path.startswith("/") else f".{path.removeprefix('..')}"
+
+
+def _refuse_path(_: ValueNode) -> NoReturn:
+    raise UnusableValueError(
+        "path_failed", "the row is an attribute or text: paths from it are '.', 'name()', or begin with '..' or '/'"
+    )
+
+
+def _local_name(node: ValueNode) -> str:
+    return node.name.rpartition("}")[2]
+
+
+def _qualified_name(node: ValueNode) -> str:
+    namespace = node.name.rpartition("}")[0].removeprefix("{")
+    prefixes = [prefix for prefix, name in node.owner.nsmap.items() if prefix and name == namespace]
+    return f"{prefixes[0]}:{_local_name(node)}" if prefixes else _local_name(node)
+
+
+_NAMES: dict[str, Callable[[ValueNode], str]] = {"name()": _qualified_name, "local-name()": _local_name}
