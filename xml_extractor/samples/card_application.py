@@ -33,9 +33,7 @@ def document(key: int, random: Random) -> bytes:
     declaration = random.choice(('<?xml version="1.0" encoding="UTF-8"?>\n', '<?xml version="1.0"?>\n', "", ""))
     size = min(max(random.lognormvariate(log(_MEDIAN_BYTES), _SIGMA), _SMALLEST_BYTES), _LARGEST_BYTES)
     source = random.choice(("intake", "BATCH"))
-    start = (
-        f'{declaration}<CardApplication id="{key}" version="4.2" source="{source}">\n<!-- made up from end to end -->'
-    )
+    start = f'{declaration}<CardApplication id="{key}" version="4.2" source="{source}">\n<!-- all of it is invented -->'
     needed = f"{start}{_application(random, key)}".encode()
     return b"".join((needed, bureau_reports(random, int(size) - len(needed)), b"\n</CardApplication>\n"))
 

@@ -20,6 +20,9 @@ _STATES = ("QX", "XJ", "ZZ", "qx")
 _EMPLOYERS = ("Quill &amp; Thimble", "Moonbeam Bottling", "Nobody &lt;Brothers&gt;", "Ōkina Kites", "Fabulae GmbH")
 _TITLES = ("Cartographer", "Beekeeper", "Bell founder", "Night clerk", "Ærostat pilot", "")
 
+_HIGHEST_PAY = {"ANNUAL": 25_000_000, "MONTHLY": 2_000_000, "WEEKLY": 450_000, "HOURLY": 12_000, "": 500_000}
+"""Cents by how often they are paid."""
+
 _WRITTEN_ON = date(2025, 6, 30)
 """The day that people's ages and employments count from, so that the same seed gives the same bytes on any day."""
 
@@ -70,9 +73,10 @@ def _particulars(random: Random, number: int) -> str:
         "state": pick(_STATES),
         "expires": day(random, _WRITTEN_ON + timedelta(days=random.randrange(2000))),
     }
+    basis = pick(tuple(_HIGHEST_PAY))
     income = {
-        "amount": sometimes(random, amount(random, random.randrange(900, 12_000_000)), 92),
-        "basis": pick(("ANNUAL", "MONTHLY", "WEEKLY", "HOURLY", "annual", "")),
+        "amount": sometimes(random, amount(random, random.randrange(1_000, _HIGHEST_PAY[basis])), 92),
+        "basis": any_case(random, basis),
         "other": sometimes(random, amount(random, random.randrange(500_000)), 30),
     }
     housing = {
@@ -130,12 +134,13 @@ def _employment(random: Random, status: str) -> str:
         return element("Employment", {"status": status, "employer": "", "title": " ", "salary": "", "basis": ""})
     pick = random.choice
     started = _WRITTEN_ON - timedelta(days=random.randrange(400, 9000))
+    basis = pick(("ANNUAL", "MONTHLY", "WEEKLY"))
     attributes = {
         "status": status,
         "employer": pick(_EMPLOYERS),
         "title": pick(_TITLES),
-        "salary": amount(random, random.randrange(100_000, 9_000_000)),
-        "basis": pick(("ANNUAL", "MONTHLY", "Weekly")),
+        "salary": amount(random, random.randrange(20_000, _HIGHEST_PAY[basis])),
+        "basis": any_case(random, basis),
         "from": day(random, started),
         "to": day(random, started + timedelta(days=300)) if status == "P" else "",
         "industry": pick(("MFG", "RET", "GOV", "EDU", "")),
