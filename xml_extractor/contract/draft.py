@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xml_extractor.contract.faults import Fault, KeyPath
+from xml_extractor.contract.faults import KeyPath
 from xml_extractor.contract.model import Column, Contract, Input, Table
 from xml_extractor.contract.written import Written
 
@@ -39,22 +39,6 @@ class Draft:
         """Whether a table that `has_table` knows names this column, well-formed or not."""
         found = self.contract.tables.get(table)
         return found is None or column in found.columns or self.lost(("tables", table, "columns", column))
-
-    def fault(
-        self,
-        path: KeyPath,
-        message: str = "",
-        *,
-        found: str = "",
-        expected: str = "",
-        suggestion: str = "",
-        key: bool = False,
-        within: tuple[int, int] | None = None,
-    ) -> Fault:
-        """A fault at a path of the model, see `Written.fault`."""
-        return self.written.fault(
-            path, message, found=found, expected=expected, suggestion=suggestion, key=key, within=within
-        )
 
     def tables(self) -> Iterator[tuple[KeyPath, str, Table]]:
         """Every table that could be read, with its path and name."""

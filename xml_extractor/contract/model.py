@@ -110,7 +110,7 @@ class Lookup(Part):
     blank: Scalar | None = None
     """The value where the document has no code."""
     unknown: Scalar | None = None
-    """The value for a code that is not listed; without it such a document is rejected."""
+    """The value for a code that is not listed, `null` for NULL; without it such a document is rejected."""
     ignore_case: Flag = False
     """Whether `a` finds `A`."""
 

@@ -6,7 +6,7 @@ from pydantic_core import ErrorDetails
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import ANY, Fault, KeyPath, at_path, did_you_mean
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.shape_faults import faults_of_shape, keys_at
+from xml_extractor.contract.shape_faults import empty_parts, faults_of_shape, keys_at
 from xml_extractor.contract.written import Written
 from xml_extractor.contract.yaml_reading import Data
 
@@ -43,7 +43,7 @@ def read_shape(written: Written) -> tuple[Draft | None, list[Fault]]:
     if not isinstance(data, dict):
         found = {"list": "a list"}.get(type(data).__name__, "text")
         return None, [written.fault((), found=found, expected="a mapping with contract, version, document and tables")]
-    removed: set[KeyPath] = set()
+    removed = set(empty_parts(written.root))
     faults: list[Fault] | None = None
     for _ in range(_DEEPEST):
         try:

@@ -74,6 +74,7 @@ _EXPECTED_PATTERNS = {
     "parent": "table.column",
     "table": "a table's name, with its schema if it needs one",
 }
+_MAY_BE_NULL = ("on_invalid", "blank", "unknown")
 _FLAGS = ("key", "identity", "required", "ignore_case")
 _OTHER_TYPE_NAMES = {
     "integer": "int",
@@ -113,7 +114,8 @@ def faults_of_shape(written: Written, errors: Iterable[ErrorDetails]) -> list[Fa
         )
         if not follows:
             faults.append(_fault(written, path, error))
-    faults += [fault for path, fault in _empty_parts(written, written.root, ()) if path not in unique]
+    empty = [path for path in empty_parts(written.root) if path not in unique]
+    faults += [written.fault(path, found="nothing", expected="a value, or no such key", key=True) for path in empty]
     return faults
 
 
@@ -160,7 +162,7 @@ def _fault(written: Written, path: KeyPath, error: ErrorDetails) -> Fault:
         suggestion = did_you_mean(str(data), _QUOTED.findall(str(context["expected"])))
     elif path[-1] in ("type", "key_type") and isinstance(data, str):
         suggestion = _type_meant(data)
-    elif kind == "tuple_type" and isinstance(data, str):
+    elif kind == "tuple_type" and isinstance(data, str) and path[-1] != "rows":
         suggestion = f"[{data}]"
     elif data in ("yes", "on", "no", "off") and "true" in expected:
         suggestion = "true" if data in ("yes", "on") else "false"
@@ -176,6 +178,8 @@ def _expected(path: KeyPath, kind: str, context: Mapping[str, object], data: obj
         return _EXPECTED_MODELS[str(context["class_name"])]
     if kind == "literal_error":
         return str(context["expected"]).replace("'", "")
+    if kind == "tuple_type" and path[-1] in _EXPECTED_KEYS:
+        return _EXPECTED_KEYS[str(path[-1])]
     if kind == "bool_type" and path[-1] not in _FLAGS:
         return _SCALAR
     return _EXPECTED_KINDS[kind].format(**context)
@@ -204,16 +208,10 @@ def _type_meant(text: str) -> str:
     return ""
 
 
-def _empty_parts(written: Written, part: Part, path: KeyPath) -> Iterator[tuple[KeyPath, Fault]]:
+def empty_parts(part: Part, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Keys without a value: YAML reads `default:` as null, which the model would take for a key left out."""
     for name, (_, child) in part.children.items():
-        child_path = (*path, name)
-        if child.data is None:
-            is_lookup = path[:1] == ("lookups",)
-            may_be_null = name == "on_invalid" or (name == "blank" and not is_lookup) or "transform" in path
-            hint = "; for NULL let the columns say on_invalid: null" if is_lookup else ""
-            if not may_be_null:
-                expected = f"a value, or no such key{hint}"
-                yield child_path, written.fault(child_path, found="nothing", expected=expected, key=True)
-        else:
-            yield from _empty_parts(written, child, child_path)
+        if child.data is not None:
+            yield from empty_parts(child, (*path, name))
+        elif name not in _MAY_BE_NULL and "transform" not in path:
+            yield (*path, name)

@@ -1,0 +1,105 @@
+"""T-SQL expressions and conditions compile, use all their inputs, and give what their column can hold."""
+
+import re
+from collections.abc import Iterator
+
+from xml_extractor.contract.consistency.types import type_of
+from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.faults import Fault, KeyPath
+from xml_extractor.contract.model import Column
+from xml_extractor.tsql import ExpressionError, compile_assignment, compile_condition, compile_expression
+from xml_extractor.values.sqltypes import SqlType, parse_type
+
+_TEXT = parse_type("nvarchar(max)")
+
+
+def expression_faults(draft: Draft) -> Iterator[Fault]:
+    """Faults of the expressions of columns."""
+    for path, _, _, column in draft.columns():
+        yield from _input_name_faults(draft, path, column)
+        if column.expression is not None:
+            yield from _expression_faults(draft, path, column, column.expression)
+        elif column.inputs and draft.whole(path) and not _has_other_origin(column):
+            message = "inputs are for an expression"
+            yield draft.written.fault((*path, "inputs"), message, expected="an expression too", key=True)
+
+
+def condition_faults(draft: Draft) -> Iterator[Fault]:
+    """Faults of the conditions of tables, which see the row's columns."""
+    for path, _, table in draft.tables():
+        if table.when is None:
+            continue
+        place, names, unknown = (*path, "when"), dict[str, SqlType](), list[str]()
+        for name, column in table.columns.items():
+            target = type_of(draft, (*path, "columns", name), column)
+            if target is None or draft.lost((*path, "columns", name)):
+                unknown.append(name)
+            elif not column.generated:
+                names[name] = target
+        if draft.lost((*path, "columns")) or _mentions(table.when, unknown):
+            continue
+        try:
+            compile_condition(table.when, names)
+        except ExpressionError as error:
+            yield from _faults(draft, place, error)
+
+
+def _has_other_origin(column: Column) -> bool:
+    origins = (column.path, column.value, column.parent, column.run, column.set_by_rule, column.position)
+    return any(origin is not None for origin in (*origins, column.derived, column.generated))
+
+
+def _input_name_faults(draft: Draft, path: KeyPath, column: Column) -> Iterator[Fault]:
+    taken: dict[str, str] = {}
+    for name in column.inputs:
+        if name.casefold() in taken:
+            found = f"the inputs '{taken[name.casefold()]}' and '{name}'"
+            expected = "names that differ in more than case"
+            yield draft.written.fault((*path, "inputs", name), found=found, expected=expected, key=True)
+        taken.setdefault(name.casefold(), name)
+
+
+def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -> Iterator[Fault]:
+    place, names, unknown = (*path, "expression"), dict[str, SqlType](), list[str]()
+    for name, rule in column.inputs.items():
+        target = type_of(draft, (*path, "inputs", name), rule)
+        if target is None or draft.lost((*path, "inputs", name)):
+            unknown.append(name)
+        else:
+            names[name] = target
+    if _mentions(text, unknown) or not draft.whole((*path, "inputs")):
+        return
+    try:
+        expression = compile_expression(text, names)
+    except ExpressionError as error:
+        yield from _faults(draft, place, error)
+        return
+    for name in names:
+        if name not in expression.names:
+            message, expected = "the expression does not use this input", "its name in the expression, or no such input"
+            yield draft.written.fault((*path, "inputs", name), message, expected=expected, key=True)
+    target = column.type
+    if target is not None and not draft.lost((*path, "type")):
+        try:
+            compile_assignment(expression.type, _TEXT if column.transform or column.lookup else target)
+        except ExpressionError as error:
+            explanation = error.faults[0].message
+            found = f"an expression of type {expression.type}"
+            yield draft.written.fault(place, found=found, expected=f"one that fits the type {target} ({explanation})")
+
+
+def _mentions(text: str, names: list[str]) -> bool:
+    words = {word.casefold() for word in re.findall(r"\w+", text)}
+    return any(name.casefold() in words or not name.isidentifier() for name in names)
+
+
+def _faults(draft: Draft, place: KeyPath, error: ExpressionError) -> Iterator[Fault]:
+    for fault in error.faults:
+        yield draft.written.fault(
+            place,
+            fault.message,
+            found=f"'{fault.found}'" if fault.found and f"'{fault.found}'" not in fault.message else "",
+            expected=fault.expected,
+            suggestion=fault.suggestion,
+            within=(fault.line, fault.column),
+        )

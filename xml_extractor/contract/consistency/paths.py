@@ -1,0 +1,175 @@
+"""XPaths are well-formed, and their prefixes and functions are known; names of elements are names."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from lxml import etree
+
+from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
+from xml_extractor.contract.xpath import Call, Constant, Expression, Step, XPathError, parse_xpath, walk
+from xml_extractor.contract.xpath_functions import (
+    ANY_NUMBER,
+    EXSLT_FUNCTIONS,
+    EXSLT_NAMESPACE,
+    FUNCTIONS,
+    Function,
+    kind_of,
+)
+
+_ELEMENT_NAME = re.compile(r"(?:([^\W\d][\w.-]*):)?[^\W\d][\w.-]*")
+
+
+class WrittenPath(NamedTuple):
+    """An XPath of a contract: where it stands, its text, and whether its nodes become rows."""
+
+    key_path: KeyPath
+    text: str
+    is_rows: bool = False
+
+
+def written_paths(draft: Draft) -> Iterator[WrittenPath]:
+    """Every XPath that could be read."""
+    document = draft.contract.document
+    if document.key is not None:
+        yield WrittenPath(("document", "key"), document.key)
+    for path, _, table in draft.tables():
+        for index, rule in enumerate(table.rows):
+            rule_path = (*path, "rows", index, "path")
+            if not draft.lost(rule_path):
+                yield WrittenPath(rule_path, rule.path, is_rows=True)
+    for path, _, value_rule in draft.rules():
+        if value_rule.path is not None:
+            yield WrittenPath((*path, "path"), value_rule.path)
+
+
+def path_faults(draft: Draft) -> Iterator[Fault]:
+    """Faults of every XPath of the contract."""
+    for path in written_paths(draft):
+        faults = list(_faults(draft, path))
+        yield from faults
+        if not faults:
+            yield from _refusal(draft, path)
+
+
+def parsed(text: str) -> Expression | None:
+    """The expression, or None if it is none: then `path_faults` says why."""
+    try:
+        return parse_xpath(text)
+    except (XPathError, RecursionError):
+        return None
+
+
+def place_within(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, of an offset in a text."""
+    before = text[:offset]
+    return before.count("\n") + 1, offset - before.rfind("\n")
+
+
+def name_faults(draft: Draft) -> Iterator[Fault]:
+    """Faults of the names of elements, and of the namespaces."""
+    document = draft.contract.document
+    yield from _name_faults(draft, ("document", "root"), document.root)
+    for name in (document.read_until or "").split("/") if document.read_until else ():
+        yield from _name_faults(draft, ("document", "read_until"), name)
+    for index, name in enumerate(document.preceded_by):
+        yield from _name_faults(draft, ("document", "preceded_by", index), name)
+    for prefix, address in draft.contract.namespaces.items():
+        path = ("namespaces", prefix)
+        if not re.fullmatch(r"[^\W\d][\w.-]*", prefix):
+            expected = "a prefix; XPath 1.0 has no default namespace, so give it a name and use that in the paths"
+            yield draft.written.fault(path, found=shown(prefix), expected=expected, key=True)
+        if not address:
+            yield draft.written.fault(path, found=shown(address), expected="the address of a namespace")
+
+
+def _name_faults(draft: Draft, path: KeyPath, name: str) -> Iterator[Fault]:
+    if draft.lost(path):
+        return
+    match = _ELEMENT_NAME.fullmatch(name)
+    if match is None:
+        expected = "names of child elements, as in a/b" if path[-1] == "read_until" else "the name of an element"
+        yield draft.written.fault(path, found=shown(name), expected=expected)
+    elif match[1] is not None:
+        yield from _prefix_faults(draft, path, match[1], None)
+
+
+def _prefix_faults(draft: Draft, path: KeyPath, prefix: str, within: tuple[int, int] | None) -> Iterator[Fault]:
+    known = draft.contract.namespaces
+    if prefix not in known and prefix != "xml" and not draft.lost(("namespaces", prefix)):
+        expected = f"a prefix from namespaces: {', '.join(known)}" if known else "a prefix that namespaces declares"
+        suggestion = did_you_mean(prefix, known)
+        found = f"the prefix '{prefix}'"
+        yield draft.written.fault(path, found=found, expected=expected, suggestion=suggestion, within=within)
+
+
+def _faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
+    try:
+        expression = parse_xpath(path.text)
+    except XPathError as error:
+        within = place_within(path.text, error.offset)
+        message = "this is not XPath 1.0"
+        yield draft.written.fault(path.key_path, message, found=error.found, expected=error.expected, within=within)
+        return
+    except RecursionError:
+        yield draft.written.fault(path.key_path, "this XPath is nested too deeply")
+        return
+    for part in walk(expression):
+        yield from _part_faults(draft, path, part)
+    kind = kind_of(expression)
+    if path.is_rows and kind not in ("node-set", "unknown"):
+        found = f"a path whose value is a {kind}"
+        yield draft.written.fault(path.key_path, found=found, expected="a path to the nodes that become rows")
+
+
+def _part_faults(draft: Draft, path: WrittenPath, part: Expression | Step) -> Iterator[Fault]:
+    within = place_within(path.text, part.offset)
+    match part:
+        case Step(_, test) if ":" in test:
+            yield from _prefix_faults(draft, path.key_path, test.partition(":")[0], within)
+        case Constant("variable", text):
+            found = f"the variable {text}"
+            yield draft.written.fault(path.key_path, found=found, expected="a path without variables", within=within)
+        case Call(name, arguments):
+            yield from _call_faults(draft, path, name, len(arguments), within)
+
+
+def _call_faults(
+    draft: Draft, path: WrittenPath, name: str, arguments: int, within: tuple[int, int]
+) -> Iterator[Fault]:
+    prefix, colon, local = name.rpartition(":")
+    functions: Mapping[str, Function] = FUNCTIONS
+    if colon:
+        faults = list(_prefix_faults(draft, path.key_path, prefix, within))
+        yield from faults
+        if faults or draft.lost(("namespaces", prefix)):
+            return
+        functions = EXSLT_FUNCTIONS if draft.contract.namespaces.get(prefix) == EXSLT_NAMESPACE else {}
+    function = functions.get(local)
+    if function is None:
+        meant = did_you_mean(local, functions)
+        expected = one_of(functions) if functions else "a function of XPath 1.0"
+        found = f"the unknown function {name}()"
+        yield draft.written.fault(path.key_path, found=found, expected=expected, suggestion=meant, within=within)
+    elif not function.fewest <= arguments <= function.most:
+        found = f"{name}() with {arguments or 'no'} argument{'' if arguments == 1 else 's'}"
+        yield draft.written.fault(path.key_path, found=found, expected=_arguments(function), within=within)
+
+
+def _arguments(function: Function) -> str:
+    if function.most == ANY_NUMBER:
+        return f"{function.fewest} arguments or more"
+    if function.fewest == function.most:
+        return f"{function.most or 'no'} argument{'' if function.most == 1 else 's'}"
+    return f"{function.fewest} to {function.most} arguments"
+
+
+def _refusal(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
+    """What lxml still refuses, such as a union of texts."""
+    namespaces = {prefix: address for prefix, address in draft.contract.namespaces.items() if prefix and address}
+    try:
+        compiled = etree.XPath(path.text, namespaces=namespaces, smart_strings=False)
+        compiled(etree.Element("document"))
+    except (etree.XPathError, ValueError) as error:
+        yield draft.written.fault(path.key_path, f"this is not XPath 1.0: {str(error).lower()}", found=shown(path.text))
