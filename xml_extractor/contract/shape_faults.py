@@ -170,19 +170,17 @@ def _fault(written: Written, path: KeyPath, error: ErrorDetails) -> Fault:
 
 
 def _expected(path: KeyPath, kind: str, context: Mapping[str, object], data: object) -> str:
+    key = str(path[-1])
     if kind == "value_error":
         return _expected_value(path, str(context["error"]), data)
-    if kind == "string_pattern_mismatch":
-        return _EXPECTED_PATTERNS[str(path[-1])]
-    if kind == "model_type":
-        return _EXPECTED_MODELS[str(context["class_name"])]
-    if kind == "literal_error":
-        return str(context["expected"]).replace("'", "")
-    if kind == "tuple_type" and path[-1] in _EXPECTED_KEYS:
-        return _EXPECTED_KEYS[str(path[-1])]
-    if kind == "bool_type" and path[-1] not in _FLAGS:
-        return _SCALAR
-    return _EXPECTED_KINDS[kind].format(**context)
+    by_context = {
+        "string_pattern_mismatch": _EXPECTED_PATTERNS.get(key),
+        "model_type": _EXPECTED_MODELS.get(str(context.get("class_name"))),
+        "literal_error": str(context.get("expected")).replace("'", ""),
+        "tuple_type": _EXPECTED_KEYS.get(key),
+        "bool_type": None if key in _FLAGS else _SCALAR,
+    }
+    return by_context.get(kind) or _EXPECTED_KINDS[kind].format(**context)
 
 
 def _expected_value(path: KeyPath, explanation: str, data: object) -> str:

@@ -1,6 +1,6 @@
 """`read_until` does not cut off what a path needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from xml_extractor.contract.consistency.paths import parsed, place_within
 from xml_extractor.contract.draft import Draft
@@ -95,9 +95,14 @@ def _promise(draft: Draft) -> Promise | None:
     document, namespaces = draft.contract.document, draft.contract.namespaces
     if document.read_until is None or not draft.whole(("document",)):
         return None
+    names = [_clark_name(name, namespaces) for name in (document.root, *document.read_until.split("/"))]
+    before = [_clark_name(name, namespaces) for name in document.preceded_by]
+    known = tuple(name for name in names if name)
+    return Promise(known, frozenset(name for name in before if name)) if len(known) == len(names) else None
+
+
+def _clark_name(name: str, namespaces: Mapping[str, str]) -> str | None:
     try:
-        names = (document.root, *document.read_until.split("/"))
-        before = frozenset(clark_name(name, namespaces) for name in document.preceded_by)
-        return Promise(tuple(clark_name(name, namespaces) for name in names), before)
+        return clark_name(name, namespaces)
     except ValueError:  # a prefix that nobody declared: a fault of the name itself
         return None

@@ -28,7 +28,7 @@ def _parent_column_faults(draft: Draft, place: KeyPath, table: str, reference: s
             place, found=f"the unknown table '{parent}'", expected=expected, suggestion=suggestion
         )
     elif parent == table:
-        yield draft.written.fault(place, found=f"the table '{parent}' itself", expected="column, or another table")
+        yield draft.written.fault(place, found=f"the table '{parent}' itself", expected="a column of another table")
     elif parent in names and parent not in earlier:
         shown = f"the table '{parent}', which comes later"
         expected = f"'{parent}' before '{table}': parents come first"
