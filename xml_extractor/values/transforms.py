@@ -46,8 +46,8 @@ def number(text: str) -> str:
     before, after = plain[: found.start()], plain[found.end() :]
     if any(character.isnumeric() for character in before + after):
         raise InvalidValueError("not_a_number", "the text holds more than one number")
-    if found[0].startswith(".") and before[-1:].isalpha():
-        raise InvalidValueError("not_a_number", "a point behind a letter may be no decimal point")
+    if before.endswith(",") or (found[0].startswith(".") and before[-1:].isalpha()):
+        raise InvalidValueError("not_a_number", "it is not clear where the number begins")
     return _sign(before, after) + found[0].replace(",", "")
 
 
@@ -58,15 +58,13 @@ def _sign(before: str, after: str) -> str:
         return ""
     if left.startswith("(") and right.endswith(")") and marks == "()":
         return "-"
-    if marks in ("+", "-") and _is_sign(before, left, right):
+    if marks in ("+", "-") and (right == marks or _is_leading_sign(before, left, marks)):
         return "-" if marks == "-" else ""
     raise InvalidValueError("not_a_number", "the sign of the number is not clear")
 
 
-def _is_sign(before: str, left: str, right: str) -> bool:
-    if right:
-        return right in ("+", "-")
-    return left[0] in "+-" or before.rstrip(_CURRENCY_SIGNS).endswith((" +", " -"))
+def _is_leading_sign(before: str, left: str, mark: str) -> bool:
+    return left.startswith(mark) or before.rstrip(_CURRENCY_SIGNS).endswith(f" {mark}")
 
 
 def replace_step(options: Mapping[str, object]) -> TextStep:
