@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
+from xml_extractor.contract.schema_parts import transform_schema, type_pattern
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
 Scalar = Annotated[
@@ -77,13 +78,20 @@ def _only_true(value: object) -> object:
 Flag = Annotated[bool, Strict()]
 Only = Annotated[Literal[True], BeforeValidator(_only_true)]
 """A key that is either there, with `true`, or not."""
-Type = Annotated[
-    SqlType,
-    BeforeValidator(_read_type),
-    WithJsonSchema({"type": "string", "examples": ["int", "decimal(12,2)", "varchar(40)", "datetime2(3)"]}),
+TYPE_SCHEMA = {
+    "type": "string",
+    "description": "A SQL Server scalar type.",
+    "pattern": type_pattern(),
+    "examples": ["int", "decimal(12,2)", "varchar(40)", "datetime2(3)"],
+}
+Type = Annotated[SqlType, BeforeValidator(_read_type), WithJsonSchema(TYPE_SCHEMA)]
+OnInvalid = Annotated[
+    Literal["reject", "null", "default", "truncate"],
+    BeforeValidator(_null_as_word, json_schema_input_type=Literal["reject", "null", "default", "truncate"] | None),
 ]
-OnInvalid = Annotated[Literal["reject", "null", "default", "truncate"], BeforeValidator(_null_as_word)]
-OnBlank = Annotated[Literal["null", "keep"], BeforeValidator(_null_as_word)]
+OnBlank = Annotated[
+    Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
+]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
@@ -100,6 +108,10 @@ class Transform(Part):
 
     name: Name
     options: dict[str, Any] | None = None
+
+
+WrittenTransform = Annotated[Any, WithJsonSchema(transform_schema())]
+"""A transform as contracts write it: its name, or its name with its options."""
 
 
 class Lookup(Part):
@@ -129,7 +141,9 @@ class ValueRule(Part):
     """A value that the run knows."""
     type: Type | None = None
     """A SQL Server scalar type. May be left out for `parent`, `run` and `position`."""
-    transform: tuple[Annotated[Transform, BeforeValidator(_read_transform)], ...] = ()
+    transform: tuple[
+        Annotated[Transform, BeforeValidator(_read_transform, json_schema_input_type=WrittenTransform)], ...
+    ] = ()
     """Steps applied to the text in the order written."""
     lookup: Name | None = None
     """A name from `lookups`: the last step after `transform`."""
@@ -169,7 +183,9 @@ class Column(ValueRule):
     """The row's number among the rows of its parent row, from 1."""
     expression: str | None = None
     """A T-SQL scalar expression over `inputs`."""
-    inputs: dict[Name, Annotated[Input, BeforeValidator(_read_input)]] = Field(default_factory=dict)
+    inputs: dict[Name, Annotated[Input, BeforeValidator(_read_input, json_schema_input_type=XPath | Input)]] = Field(
+        default_factory=dict
+    )
     """The names of the expression: a path (text), or a rule with a type."""
     derived: Only | None = None
     """A key computed from document key, table, path and position: the same again for the same document."""
@@ -207,7 +223,12 @@ class Table(Part):
     """The table's name in the database, with its schema if it needs one; the contract's name if left out."""
     parent: Name | None = None
     """The table from whose rows' nodes the paths of `rows` start; the document's root element if left out."""
-    rows: Annotated[tuple[RowRule, ...], BeforeValidator(_read_rows)] = Field(min_length=1)
+    rows: Annotated[
+        tuple[RowRule, ...],
+        BeforeValidator(
+            _read_rows, json_schema_input_type=XPath | Annotated[list[XPath | RowRule], Field(min_length=1)]
+        ),
+    ] = Field(min_length=1)
     """A path, one row for each node; or a list of paths with constants (key/value tables)."""
     when: str | None = None
     """A T-SQL search condition over the row's columns; rows for which it is not true are left out."""
@@ -265,7 +286,9 @@ class Contract(Part):
     """Prefixes for all paths and names of this contract."""
     code_page: str = "cp1252"
     """The code page of `char`, `varchar` and `text` columns in the target's collation."""
-    lookups: dict[Name, Annotated[Lookup, BeforeValidator(_read_lookup)]] = Field(default_factory=dict)
+    lookups: dict[
+        Name, Annotated[Lookup, BeforeValidator(_read_lookup, json_schema_input_type=Lookup | dict[str, Scalar])]
+    ] = Field(default_factory=dict)
     """Code tables, in short as `CODE: value`."""
     tables: dict[Name, Table] = Field(min_length=1)
     """In load order, parents first."""

@@ -33,7 +33,8 @@ INPUT_ORIGINS: dict[str, tuple[str, ...]] = {
 }
 """The same for an expression's input."""
 
-_WITH_OWN_TYPE = ("parent", "run", "position")
+WITH_OWN_TYPE = ("parent", "run", "position")
+"""Where values have a type already, so that a column needs none."""
 
 
 def origin_faults(draft: Draft) -> Iterator[Fault]:
@@ -42,7 +43,7 @@ def origin_faults(draft: Draft) -> Iterator[Fault]:
         origins = _given(column, COLUMN_ORIGINS)
         yield from _count_faults(draft, path, origins, tuple(COLUMN_ORIGINS))
         if len(origins) == 1 and draft.whole(path):
-            if column.type is None and origins[0] not in _WITH_OWN_TYPE:
+            if column.type is None and origins[0] not in WITH_OWN_TYPE:
                 expected = "a SQL Server scalar type"
                 yield draft.written.fault(path, "the key is missing", expected=expected, key=True, missing="type")
             yield from _option_faults(draft, path, column, origins[0], COLUMN_ORIGINS[origins[0]])

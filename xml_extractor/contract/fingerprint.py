@@ -1,0 +1,48 @@
+"""The hash by which the processing log knows which contract loaded a document."""
+
+import hashlib
+import json
+from decimal import Decimal
+
+from pydantic import BaseModel
+
+from xml_extractor.contract.model import Contract, Lookup
+from xml_extractor.values.sqltypes import SqlType
+
+_ORDERED = ("tables", "columns")
+"""Mappings whose order has a meaning: order of loading, and of computing and inserting."""
+
+_WITHOUT_MEANING = ("description",)
+
+
+def contract_hash(contract: Contract) -> str:
+    """Hex SHA-256 of what a contract means.
+
+    Comments, the description, the layout of the file, short forms, options that only say the default, and the order of
+    keys where it has no meaning do not change it. The order of tables and columns does.
+    """
+    text = json.dumps(_canonical(contract), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object, name: str = "") -> object:
+    match value:
+        case BaseModel():
+            return {key: _canonical(part, key) for key, part in value if _says_something(value, key, part)}
+        case SqlType() | Decimal():
+            return {type(value).__name__: str(value)}
+        case dict() if name in _ORDERED:
+            return [[key, _canonical(part)] for key, part in value.items()]
+        case dict():
+            return {key: _canonical(part) for key, part in value.items()}
+        case tuple() | list():
+            return [_canonical(part) for part in value]
+    return value
+
+
+def _says_something(model: BaseModel, key: str, value: object) -> bool:
+    field = type(model).model_fields[key]
+    is_null_for_unknown = isinstance(model, Lookup) and key == "unknown" and key in model.model_fields_set
+    default = field.get_default(call_default_factory=True) if not field.is_required() else ...
+    is_default = value == default and type(value) is type(default)
+    return key not in _WITHOUT_MEANING and (not is_default or is_null_for_unknown)
