@@ -18,6 +18,12 @@ class Source(Protocol):
     name: str
     """What to call it in messages, without secrets."""
 
+    address: str
+    """What other processes of the run open it by, as long as this one is open; may hold secrets.
+
+    It differs from the user's where opening is costly: a compressed tar archive is decompressed once.
+    """
+
     def key_pages(self, page_size: int, key_range: KeyRange | None = None) -> Iterator[list[DocumentKey]]:
         """All keys in ascending order, in lists of at most `page_size`.
 
@@ -41,11 +47,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A row of the processing log.
+    """A row of the processing log: its columns, in this order.
 
     Attributes:
+        stage: A member of `Stage`, or empty if the document was loaded.
+        reason: `Failure.reason`, or empty.
+        attempts: How many runs have tried the document.
+        row_count: Rows in all tables.
         seconds: From fetching the document to its mapped rows.
-        started_at, finished_at: Naive UTC.
+        started_at: `finished_at` less `seconds`; what the document waited in between is not in it.
+        finished_at: When its transaction began to insert, in UTC without a zone.
     """
 
     contract: str
@@ -96,7 +107,7 @@ class Connection(Protocol):
     """One writer's connection to the target; used by one thread of one process."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit at the end of the block, roll back when it raises."""
+        """Commit at the end of the block, roll back when it raises. Connects again first if the connection was lost."""
         ...
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
@@ -111,6 +122,18 @@ class Connection(Protocol):
         """Those of these document keys that have a row in the processing log."""
         ...
 
+    def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
+        """The processing log's rows of these documents, by document key."""
+        ...
+
+    def read_log(self) -> Iterator[LogEntry]:
+        """All rows of the processing log, in no particular order."""
+        ...
+
+    def read_rows(self, table: TableLayout) -> Iterator[Row]:
+        """All rows of a table, in no particular order, with values as they were inserted."""
+        ...
+
     def explain(self, error: Exception) -> Refusal | None:
         """What an exception raised by this connection means; None if it is not the database's."""
         ...
@@ -123,8 +146,15 @@ class Connection(Protocol):
 class Target(Protocol):
     """A database that documents are loaded into. Connections are opened in the process that uses them."""
 
-    name: str
-    """What to call it in messages, without secrets."""
+    @property
+    def name(self) -> str:
+        """What to call it in messages, without secrets."""
+        ...
+
+    @property
+    def dialect(self) -> str:
+        """SQLAlchemy's name of its dialect of SQL, such as `sqlite`."""
+        ...
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
         """See that tables and processing log are there and fit; the embedded target makes what is missing.

@@ -1,0 +1,275 @@
+"""Loads documents: whole, exactly once, and one bad document costs one document."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal
+from xml_extractor.database.processing_log import LOG_TABLE, log_time, logged_failure
+from xml_extractor.documents import (
+    DocumentKey,
+    Failure,
+    MappedDocument,
+    Outcome,
+    ProcessedDocument,
+    Rejection,
+    Stage,
+    Status,
+)
+from xml_extractor.errors import TargetError
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+
+ATTEMPTS = 6
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogIdentity:
+    """Who loads, as the processing log keeps it."""
+
+    contract: str
+    contract_version: int
+    contract_hash: str
+    run_id: str
+
+
+@dataclass(slots=True)
+class LoadStatistics:
+    """What a loader did.
+
+    Attributes:
+        transactions: Batches committed, halves and single documents among them.
+        statements: Calls of `Connection.insert_rows` and `insert_log`, those that were rolled back among them.
+        retries: Batches tried again because of a lock, a timeout or a lost connection.
+        insert_seconds: Spent on the statements of committed batches.
+        commit_seconds: Spent on their commits.
+    """
+
+    transactions: int = 0
+    statements: int = 0
+    retries: int = 0
+    insert_seconds: float = 0.0
+    commit_seconds: float = 0.0
+
+
+class _RefusedError(Exception):
+    """The database refused a batch, at a table if that is known."""
+
+    def __init__(self, refusal: Refusal, table: TableLayout | None) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+        self.table = table
+
+
+class _OfTheMomentError(_RefusedError):
+    """The same batch may pass if it is tried again."""
+
+
+class _LogRefusedError(_RefusedError):
+    """The processing log has a document of the batch already."""
+
+
+class Loader:
+    """Loads batches of documents over one connection, in one thread.
+
+    Args:
+        connection: The caller closes it.
+        tables: The contract's tables, in load order.
+        identity: What the processing log is told of contract and run.
+        batch_rows: Rows in one call of `Connection.insert_rows` at most.
+    """
+
+    def __init__(
+        self, connection: Connection, tables: Sequence[TableLayout], identity: LogIdentity, batch_rows: int = 500
+    ) -> None:
+        self.statistics = LoadStatistics()
+        self._connection = connection
+        self._tables = tables
+        self._identity = identity
+        self._batch_rows = batch_rows
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(_OfTheMomentError),
+            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_SECONDS),
+            stop=stop_after_attempt(ATTEMPTS),
+            before_sleep=self._note_retry,
+            reraise=True,
+        )
+
+    def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load documents, in one transaction if the database takes them all, and say what became of each.
+
+        Returns:
+            Outcomes in the order of the documents, all of them committed.
+
+        Raises:
+            TargetError: The database refuses for a reason that is no document's fault. Some of the documents may have
+                been loaded; the processing log knows which.
+        """
+        by_key: dict[DocumentKey, ProcessedDocument] = {}
+        for document in documents:
+            by_key.setdefault(document.key, document)
+        outcomes = {outcome.key: outcome for outcome in self._load_isolating(list(by_key.values()))}
+        return [
+            outcomes[document.key] if document is by_key[document.key] else Outcome(document.key, Status.ALREADY_DONE)
+            for document in documents
+        ]
+
+    def _load_isolating(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load a batch; cut a refused one in half until the bad document is alone. Good halves stay committed."""
+        if not documents:
+            return []
+        try:
+            self._attempt(self._load_in_one_transaction, documents)
+        except _LogRefusedError:
+            return self._load_unlogged(documents)
+        except _RefusedError as refused:
+            if len(documents) == 1:
+                return self._load_isolating([_rejection(documents[0], refused)])
+            middle = len(documents) // 2
+            return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
+        return [_outcome(document) for document in documents]
+
+    def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load those of a batch that the log refused which the log does not have."""
+        logged = self._attempt(self._read_log, documents)
+        if not logged:
+            raise TargetError(
+                "the processing log refuses a row that it does not have", "see that nobody else writes it"
+            )
+        done = [
+            self._outcome_by_log(document, logged[str(document.key)])
+            for document in documents
+            if str(document.key) in logged
+        ]
+        return done + self._load_isolating([document for document in documents if str(document.key) not in logged])
+
+    def _outcome_by_log(self, document: ProcessedDocument, entry: LogEntry) -> Outcome:
+        """A row of this run is from a commit whose answer was lost, or that a worker did not live to report."""
+        if entry.run_id == self._identity.run_id:
+            if entry.status is Status.REJECTED:
+                return Outcome(document.key, Status.REJECTED, failure=logged_failure(entry))
+            if isinstance(document, MappedDocument):
+                return _outcome(document)
+        return Outcome(document.key, Status.ALREADY_DONE)
+
+    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> None:
+        began_at = time.perf_counter()
+        with self._refusals(), self._connection.transaction():
+            self._insert_log(documents)
+            self._insert_rows([document for document in documents if isinstance(document, MappedDocument)])
+            inserted_at = time.perf_counter()
+        self.statistics.transactions += 1
+        self.statistics.insert_seconds += inserted_at - began_at
+        self.statistics.commit_seconds += time.perf_counter() - inserted_at
+
+    def _insert_log(self, documents: Sequence[ProcessedDocument]) -> None:
+        """The log comes first: its key is the gate that holds back what another run has loaded."""
+        now = log_time(datetime.now(UTC))
+        entries = [self._entry(document, now) for document in documents]
+        for some in _parts(entries, self._batch_rows):
+            self.statistics.statements += 1
+            with self._refusals(LOG_TABLE):
+                self._connection.insert_log(some)
+
+    def _insert_rows(self, documents: Sequence[MappedDocument]) -> None:
+        """Parents come before children, and one call takes rows of many documents."""
+        for index, table in enumerate(self._tables):
+            rows = [row for document in documents for row in document.rows[index]]
+            for some in _parts(rows, self._batch_rows):
+                self.statistics.statements += 1
+                with self._refusals(table):
+                    self._connection.insert_rows(table, some)
+
+    def _read_log(self, documents: Sequence[ProcessedDocument]) -> dict[str, LogEntry]:
+        with self._refusals(), self._connection.transaction():
+            return self._connection.logged(self._identity.contract, [str(document.key) for document in documents])
+
+    def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
+        failure = document.failure if isinstance(document, Rejection) else None
+        outcome = _outcome(document)
+        return LogEntry(
+            contract=self._identity.contract,
+            document_key=str(document.key),
+            status=outcome.status,
+            stage=failure.stage.value if failure else "",
+            reason=failure.reason if failure else "",
+            attempts=1,
+            row_count=sum(outcome.rows),
+            seconds=document.seconds,
+            content_hash=document.content_hash,
+            contract_version=self._identity.contract_version,
+            contract_hash=self._identity.contract_hash,
+            run_id=self._identity.run_id,
+            started_at=log_time(now - timedelta(seconds=document.seconds)),
+            finished_at=now,
+        )
+
+    def _attempt(
+        self, action: Callable[[Sequence[ProcessedDocument]], Answer], documents: Sequence[ProcessedDocument]
+    ) -> Answer:
+        """Try again what may pass, and end the run for what is no document's fault."""
+        try:
+            return self._retrying(action, documents)
+        except _RefusedError as refused:
+            if refused.refusal.blame is Blame.DOCUMENT:
+                raise
+            tip = refused.refusal.tip or "what was committed stays; run the same command again to go on"
+            raise TargetError(f"the target cannot load: {refused.refusal.explanation}", tip) from None
+
+    @contextmanager
+    def _refusals(self, table: TableLayout | None = None) -> Iterator[None]:
+        """Say what the database's errors in the block mean; other errors pass."""
+        try:
+            yield
+        except Exception as error:
+            refusal = self._connection.explain(error)
+            if refusal is None:
+                raise
+            if refusal.blame is Blame.MOMENT:
+                raise _OfTheMomentError(refusal, table) from None
+            if refusal.blame is Blame.DOCUMENT and table is LOG_TABLE:
+                raise _LogRefusedError(refusal, table) from None
+            raise _RefusedError(refusal, table) from None
+
+    def _note_retry(self, state: RetryCallState) -> None:
+        self.statistics.retries += 1
+        logger.info("A batch is tried again (attempt %d failed)", state.attempt_number)
+
+
+def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
+
+
+def _outcome(document: ProcessedDocument) -> Outcome:
+    """What becomes of a document by the commit of its batch."""
+    if isinstance(document, Rejection):
+        return Outcome(document.key, Status.REJECTED, failure=document.failure)
+    return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
+
+
+def _rejection(document: ProcessedDocument, refused: _RefusedError) -> Rejection:
+    failure = _failure(refused.refusal, refused.table)
+    return Rejection(document.key, failure, document.content_hash, document.seconds)
+
+
+def _failure(refusal: Refusal, table: TableLayout | None) -> Failure:
+    if table is None:
+        return Failure(Stage.LOAD, refusal.code, refusal.explanation)
+    name = refusal.column
+    if not name and refusal.code == "missing_parent" and len(table.foreign_keys) == 1:
+        name = table.foreign_keys[0].columns[0]
+    for column in table.columns:
+        if column.name.casefold() == name.casefold():
+            return Failure(Stage.LOAD, refusal.code, refusal.explanation, table.name, column.name, column.path)
+    return Failure(Stage.LOAD, refusal.code, refusal.explanation, table.name)

@@ -1,0 +1,111 @@
+"""DDL of a contract's tables and the processing log, for any dialect that SQLAlchemy knows and we have types for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy.dialects import registry
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.types import UserDefinedType
+
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.database.processing_log import LOG_TABLE
+from xml_extractor.database.sqlite_values import storage
+from xml_extractor.values.sqltypes import SqlType
+
+CASE_SENSITIVE = "Latin1_General_100_BIN2"
+"""SQL Server's collation for document keys: `A.xml` and `a.xml` are two documents."""
+
+NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
+
+
+class ScalarType(UserDefinedType[object]):
+    """A SQL Server type in a dialect's words."""
+
+    cache_ok = True
+
+    def __init__(self, sql_type: SqlType, collation: str = "") -> None:
+        self.sql_type = sql_type
+        self.collation = collation
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """The type in T-SQL."""
+        return f"{self.sql_type} COLLATE {self.collation}" if self.collation else str(self.sql_type)
+
+
+@compiles(ScalarType, "sqlite")
+def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
+    return storage(scalar.sql_type).declared
+
+
+def create_statements(tables: Sequence[TableLayout], dialect_name: str) -> list[str]:
+    """One CREATE TABLE statement for the processing log and one for each table, in this order; made if missing.
+
+    Args:
+        tables: In load order.
+        dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
+    """
+    dialect = registry.load(dialect_name)()
+    embedded = dialect_name == "sqlite"
+    metadata = MetaData(naming_convention=NAMES)
+    names = {layout.name: layout.table for layout in tables}
+    made = [_table(metadata, layout, names, embedded=embedded) for layout in (LOG_TABLE, *tables)]
+    statements = (str(CreateTable(table, if_not_exists=embedded).compile(dialect=dialect)) for table in made)
+    return [statement.strip().replace(", \n", ",\n").replace("\n)\n ", "\n) ") for statement in statements]
+
+
+def create_script(tables: Sequence[TableLayout], dialect_name: str) -> str:
+    """All statements of `create_statements` as a script."""
+    return ";\n\n".join(create_statements(tables, dialect_name)) + ";\n"
+
+
+def database_name(table: str, *, embedded: bool) -> tuple[str | None, str]:
+    """The schema and the name of a table in the database. The embedded database has no schemas."""
+    schema, _, name = table.rpartition(".")
+    return (None if embedded else schema or None), name
+
+
+def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, embedded: bool) -> Table:
+    schema, name = database_name(layout.table, embedded=embedded)
+    columns = [_column(layout, column) for column in (*layout.columns, *layout.generated)]
+    foreign_keys = [
+        ForeignKeyConstraint(
+            key.columns, [f"{_full_name(names[key.table], embedded=embedded)}.{column}" for column in key.references]
+        )
+        for key in layout.foreign_keys
+    ]
+    return Table(
+        name,
+        metadata,
+        *columns,
+        *_keys(layout, embedded=embedded),
+        *foreign_keys,
+        schema=schema,
+        # A table without rowid saves the log an index, but takes twice the room and time for rows as wide as others'.
+        sqlite_with_rowid=layout is not LOG_TABLE,
+    )
+
+
+def _full_name(table: str, *, embedded: bool) -> str:
+    schema, name = database_name(table, embedded=embedded)
+    return f"{schema}.{name}" if schema else name
+
+
+def _column(layout: TableLayout, column: ColumnLayout) -> Column[object]:
+    by_database = column.identity or column.generated
+    collation = CASE_SENSITIVE if layout is LOG_TABLE and column.name in layout.key else ""
+    scalar = ScalarType(column.type, collation)
+    required = column.required or column.generated
+    if by_database:
+        return Column(column.name, scalar, Identity(), nullable=not required)
+    return Column(column.name, scalar, nullable=not required, autoincrement=False)
+
+
+def _keys(layout: TableLayout, *, embedded: bool) -> list[PrimaryKeyConstraint | UniqueConstraint]:
+    """The primary key. SQLite generates values only for an INTEGER PRIMARY KEY, so there it is the generated column."""
+    generated = tuple(column.name for column in layout.generated)
+    if not embedded or not generated or generated == layout.key:
+        return [PrimaryKeyConstraint(*layout.key)] if layout.key else []
+    primary = PrimaryKeyConstraint(generated[0])
+    return [primary, UniqueConstraint(*layout.key)] if layout.key else [primary]

@@ -1,0 +1,77 @@
+"""Opens sources by their address. A new kind of database is a module and a line in `SOURCES`; archives: `ARCHIVES`."""
+
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy.engine import URL
+
+from xml_extractor.contract.model import Contract, SourceTable
+from xml_extractor.database import sqlite_source, sqlite_writer
+from xml_extractor.database.archives import ARCHIVES, ArchiveSource, archive_suffix
+from xml_extractor.database.files import FileSource, is_pattern
+from xml_extractor.database.interfaces import Source
+from xml_extractor.database.sqlite_writer import SqliteSourceWriter
+from xml_extractor.database.targets import by_dialect, read_url
+from xml_extractor.errors import UsageError
+
+
+class SourceModule(Protocol):
+    """A module that knows one kind of database with documents."""
+
+    def open_source(self, url: URL, contract: Contract, max_bytes: int, /) -> Source:
+        """Open the source of this address."""
+        ...
+
+
+class WriterModule(Protocol):
+    """A module that writes documents into one kind of database."""
+
+    def open_source_writer(self, url: URL, table: SourceTable, /) -> SqliteSourceWriter:
+        """What writes documents to this address."""
+        ...
+
+
+SOURCES: dict[str, SourceModule] = {"sqlite": sqlite_source}
+WRITERS: dict[str, WriterModule] = {"sqlite": sqlite_writer}
+"""By the dialect in the address."""
+
+
+def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
+    """Open a source of documents.
+
+    Args:
+        address: A SQLAlchemy URL, a directory, a glob pattern, an archive (see `ARCHIVES`) or a file.
+        contract: Names table and columns of a database.
+        max_bytes: Larger documents are rejected.
+
+    Raises:
+        UsageError: There is nothing at this address, or nothing that is known.
+        SourceError: It is there, but cannot be read.
+    """
+    if "://" in address:
+        url = read_url(address, "source")
+        return by_dialect(SOURCES, url, "source").open_source(url, contract, max_bytes)
+    path = Path(address)
+    if path.is_file() and archive_suffix(address):
+        return ArchiveSource(address, max_bytes)
+    if path.exists() or is_pattern(address):
+        return FileSource(address, max_bytes)
+    shown = "this address" if "@" in address else f"'{address}'"
+    raise UsageError(
+        f"there is no source at {shown}",
+        f"name a directory, a glob pattern, a file, an archive ({', '.join(ARCHIVES)}) or sqlite:///FILE",
+    )
+
+
+def open_source_writer(address: str, table: SourceTable | None = None) -> SqliteSourceWriter:
+    """What writes documents into a database, from where a run can take them; a context manager.
+
+    Args:
+        address: A SQLAlchemy URL.
+        table: The table and its columns; `app_xml` with `app_id` and `xml` if left out.
+
+    Raises:
+        UsageError: It is no such address, or no database of that kind is known.
+    """
+    url = read_url(address, "database for documents")
+    return by_dialect(WRITERS, url, "database for documents").open_source_writer(url, table or SourceTable())

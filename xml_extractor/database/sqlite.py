@@ -1,0 +1,199 @@
+"""SQLite as a target: a file, no server, no driver.
+
+A commit survives a crash of the program, at any moment. When the machine itself loses power, the last commits may be
+lost (`PRAGMA synchronous = NORMAL` in WAL mode), but always whole: a document's rows and its row in the log go
+together, so the next run loads it again.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, NamedTuple
+
+from sqlalchemy.engine import URL
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.contract.model import Contract
+from xml_extractor.database.interfaces import LogEntry, Refusal
+from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
+from xml_extractor.database.schema import create_statements
+from xml_extractor.database.sqlite_errors import explain
+from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal, transaction
+from xml_extractor.database.sqlite_values import Convert, storage
+from xml_extractor.documents import Row
+from xml_extractor.errors import TargetError
+
+MAX_VARIABLES = 900
+"""Parameters in a statement; SQLite before 3.32 allows 999."""
+
+
+def open_target(url: URL, _contract: Contract, /) -> "SqliteTarget":
+    """The target that an address names.
+
+    Raises:
+        UsageError: The address is wrong.
+    """
+    return SqliteTarget(sqlite_file(url))
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteTarget:
+    """A SQLite file that documents are loaded into."""
+
+    file: SqliteFile
+    dialect: ClassVar[str] = "sqlite"
+
+    @property
+    def name(self) -> str:
+        """Its address, which never holds a secret."""
+        return self.file.name
+
+    def prepare(self, tables: Sequence[TableLayout]) -> None:
+        """Make the file and what is missing of tables and processing log; see that tables have the columns needed.
+
+        Raises:
+            TargetError: A table lacks columns, or the database cannot be written.
+        """
+        with self._refusals_end_the_run(), closing(self.file.open()) as database:
+            switch_to_wal(database, self.file.timeout)
+            with transaction(database):
+                for statement in create_statements(tables, self.dialect):
+                    database.execute(statement)
+                for table in (LOG_TABLE, *tables):
+                    self._check_columns(database, table)
+
+    def connect(self) -> "SqliteConnection":
+        """Open a connection.
+
+        Raises:
+            TargetError: It cannot be opened.
+        """
+        with self._refusals_end_the_run():
+            return SqliteConnection(self.file.open())
+
+    def _check_columns(self, database: sqlite3.Connection, table: TableLayout) -> None:
+        there = {row[1].casefold() for row in database.execute(f"PRAGMA table_xinfo({quoted_table(table.table)})")}
+        missing = [column.name for column in table.columns if column.name.casefold() not in there]
+        if missing:
+            raise TargetError(
+                f"the table {table.table} in {self.name} lacks columns: {', '.join(missing)}",
+                "add them with ALTER TABLE, or load into a new file; `xml-extractor init --sql` shows the tables",
+            )
+
+    @contextmanager
+    def _refusals_end_the_run(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            refusal = explain(error)
+            if refusal is None:
+                raise
+            tip = refusal.tip or "end what else writes to it, and run the same command again"
+            raise TargetError(f"{self.name} cannot be used: {refusal.explanation}", tip) from None
+
+
+class SqliteConnection:
+    """A connection to a SQLite file."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA foreign_keys = ON")
+        database.execute("PRAGMA synchronous = NORMAL")
+        self._database = database
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Take the write lock, commit at the end of the block, roll back when it raises."""
+        return transaction(self._database)
+
+    def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
+        """Insert rows by one call, with the table's way of treating conflicts."""
+        statements = _statements(table)
+        self._database.executemany(statements.insert, map(statements.bind, rows))
+
+    def insert_log(self, entries: Sequence[LogEntry]) -> None:
+        """Insert rows into the processing log; its primary key refuses documents that are there."""
+        self.insert_rows(LOG_TABLE, [log_row(entry) for entry in entries])
+
+    def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
+        """Those of these document keys that have a row in the processing log."""
+        return {key for (key,) in self._log_rows("SELECT document_key FROM processing_log", contract, keys)}
+
+    def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
+        """The processing log's rows of these documents, by document key."""
+        statements = _statements(LOG_TABLE)
+        rows = self._log_rows(statements.select, contract, keys)
+        return {entry.document_key: entry for entry in map(log_entry, map(statements.restore, rows))}
+
+    def read_log(self) -> Iterator[LogEntry]:
+        """All rows of the processing log, in no particular order."""
+        return map(log_entry, self.read_rows(LOG_TABLE))
+
+    def read_rows(self, table: TableLayout) -> Iterator[Row]:
+        """All rows of a table, in no particular order, with values as they were inserted."""
+        statements = _statements(table)
+        return map(statements.restore, self._database.execute(statements.select))
+
+    def explain(self, error: Exception) -> Refusal | None:
+        """What an exception raised by this connection means; None if it is not the database's."""
+        return explain(error)
+
+    def close(self) -> None:
+        """Close without committing."""
+        self._database.close()
+
+    def _log_rows(self, select: str, contract: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for first in range(0, len(keys), MAX_VARIABLES):
+            some = keys[first : first + MAX_VARIABLES]
+            places = ", ".join("?" * len(some))
+            yield from self._database.execute(
+                f"{select} WHERE contract = ? AND document_key IN ({places})", (contract, *some)
+            )
+
+
+class _Statements(NamedTuple):
+    """What is prepared once for a table: its SQL, and the way of values to SQLite and back."""
+
+    insert: str
+    select: str
+    bind: Callable[[Row], Sequence[object]]
+    restore: Callable[[tuple[Any, ...]], Row]
+
+
+@cache
+def _statements(table: TableLayout) -> _Statements:
+    name = quoted_table(table.table)
+    columns = ", ".join(quoted(column.name) for column in table.columns)
+    places = ", ".join("?" * len(table.columns))
+    return _Statements(
+        insert=f"INSERT INTO {name} ({columns}) VALUES ({places}){_on_conflict(table)}",  # noqa: S608 - names are quoted, values bound
+        select=f"SELECT {columns} FROM {name}",  # noqa: S608 - names are quoted
+        bind=_converter([storage(column.type).to_sqlite for column in table.columns]),
+        restore=_converter([storage(column.type).from_sqlite for column in table.columns]),
+    )
+
+
+def _on_conflict(table: TableLayout) -> str:
+    if table.on_conflict == "fail" or not table.key:
+        return ""
+    key = ", ".join(map(quoted, table.key))
+    others = [quoted(column.name) for column in table.columns if column.name not in table.key]
+    if table.on_conflict == "keep" or not others:
+        return f" ON CONFLICT ({key}) DO NOTHING"
+    return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"
+
+
+def _converter(conversions: Sequence[Convert | None]) -> Callable[[Sequence[Any]], Row]:
+    """Applies conversions, by position, to the values of a row that are not NULL."""
+    needed = [(index, convert) for index, convert in enumerate(conversions) if convert is not None]
+    if not needed:
+        return tuple
+
+    def convert_row(row: Sequence[Any]) -> Row:
+        values = list(row)
+        for index, convert in needed:
+            if values[index] is not None:
+                values[index] = convert(values[index])
+        return tuple(values)
+
+    return convert_row

@@ -1,0 +1,169 @@
+"""Documents in a table of a SQLite file."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+
+from sqlalchemy.engine import URL
+
+from xml_extractor.contract.model import Contract, SourceTable
+from xml_extractor.database.document_keys import check_text_key, missing, too_large, unreadable
+from xml_extractor.database.sqlite_errors import explain
+from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
+from xml_extractor.errors import SourceError
+from xml_extractor.settings import KeyRange
+
+MAKE_SAMPLES = "make sample documents with `xml-extractor sample card_application 1000 --to {}`"
+
+
+def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqliteSource":
+    """The source that an address names.
+
+    Raises:
+        UsageError: The address is wrong.
+        SourceError: File, table or column are missing.
+    """
+    return SqliteSource(sqlite_file(url), contract.source, url.render_as_string(), max_bytes)
+
+
+class SqliteSource:
+    """The documents of a table, read only.
+
+    Args:
+        file: The database.
+        table: The table and its columns.
+        address: What opens the same source again.
+        max_bytes: Larger documents are rejected.
+    """
+
+    def __init__(self, file: SqliteFile, table: SourceTable, address: str, max_bytes: int) -> None:
+        self.name = file.name
+        self.address = address
+        self._max_bytes = max_bytes
+        self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
+        self._key, self._xml, self._from = quoted(table.key), quoted(table.xml), quoted_table(table.table)
+        if not file.path.is_file():
+            raise SourceError(f"there is no file {file.path}", MAKE_SAMPLES.format(file.name))
+        with self._errors_end_the_run():
+            self._database = file.open(read_only=True)
+        self._database.text_factory = _text_or_bytes
+        try:
+            self._check_table(table)
+        except BaseException:
+            self.close()
+            raise
+
+    def key_pages(self, page_size: int, key_range: KeyRange | None = None) -> Iterator[list[DocumentKey]]:
+        """All keys in ascending order, in lists of at most `page_size`.
+
+        Raises:
+            SourceError: The table cannot be read, or a key is NULL, there twice, no number or text, or too long.
+        """
+        conditions, bounds = self._range(key_range)
+        while True:
+            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+            select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {self._key} LIMIT ?"  # noqa: S608 - names are quoted
+            with self._errors_end_the_run():
+                rows = self._database.execute(select, (*bounds, page_size + 1)).fetchall()
+            keys = [self._checked(key) for (key,) in rows]
+            self._see_that_keys_are_unique(keys)
+            if keys:
+                yield keys[:page_size]
+            if len(keys) <= page_size:
+                return
+            conditions, bounds = self._range(key_range)
+            conditions.append(f"{self._key} > ?")
+            bounds.append(keys[page_size - 1])
+
+    def fetch(self, keys: Sequence[DocumentKey]) -> Iterator[SourceDocument | Rejection]:
+        """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+
+        Raises:
+            SourceError: The table cannot be read any more.
+        """
+        size = f"length(CAST({self._xml} AS BLOB))"
+        content = f"CASE WHEN {size} <= ? THEN {self._xml} END"
+        select = f"SELECT {size}, {content} FROM {self._from} WHERE {self._key} = ?"  # noqa: S608 - names are quoted
+        for key in keys:
+            with self._errors_end_the_run():
+                row = self._database.execute(select, (self._max_bytes, key)).fetchone()
+            yield missing(key) if row is None else self._document(key, *row)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _document(self, key: DocumentKey, size: int | None, content: object) -> SourceDocument | Rejection:
+        if size is not None and size > self._max_bytes:
+            return too_large(key, self._max_bytes)
+        if content is None or isinstance(content, str | bytes):
+            return SourceDocument(key, content)
+        return unreadable(key, "the column holds a number, not a document")
+
+    def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
+        if key_range is None:
+            return [], []
+        ends = [
+            (f"{self._key} {sign} ?", end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end
+        ]
+        return [condition for condition, _ in ends], [self._range_end(end) for _, end in ends]
+
+    def _range_end(self, end: str) -> DocumentKey:
+        """An end of a range as keys are: a number if they are numbers."""
+        with self._errors_end_the_run():
+            first = self._database.execute(f"SELECT min({self._key}) FROM {self._from}").fetchone()[0]  # noqa: S608 - names are quoted
+        if not isinstance(first, int):
+            return end
+        try:
+            return int(end)
+        except ValueError:
+            raise SourceError(f"'{end}' is no key of {self._table}: its keys are numbers") from None
+
+    def _checked(self, key: object) -> DocumentKey:
+        if isinstance(key, str):
+            check_text_key(key, self._table)
+            return key
+        if isinstance(key, int):
+            return key
+        what = "NULL" if key is None else "neither a number nor text"
+        raise SourceError(f"a key of {self._table} is {what}", "name another key column in the contract's `source`")
+
+    def _see_that_keys_are_unique(self, keys: Sequence[DocumentKey]) -> None:
+        for key, following in pairwise(keys):
+            if key == following:
+                raise SourceError(
+                    f"the key {key} is there more than once in {self._table}",
+                    "name another key column in the contract's `source`",
+                )
+
+    def _check_table(self, table: SourceTable) -> None:
+        with self._errors_end_the_run():
+            columns = {row[1].casefold() for row in self._database.execute(f"PRAGMA table_xinfo({self._from})")}
+        if not columns:
+            raise SourceError(f"there is no table {table.table} in {self.name}", MAKE_SAMPLES.format(self.name))
+        absent = [column for column in (table.key, table.xml) if column.casefold() not in columns]
+        if absent:
+            raise SourceError(
+                f"the table {table.table} in {self.name} has no column {' and no column '.join(absent)}",
+                "name the columns in the contract's `source`: table, key, xml",
+            )
+
+    @contextmanager
+    def _errors_end_the_run(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            refusal = explain(error)
+            if refusal is None:
+                raise
+            raise SourceError(f"{self.name} cannot be read: {refusal.explanation}", refusal.tip) from None
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    """Text that is not UTF-8 stays as it is: the parser can still read it by its encoding declaration."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
