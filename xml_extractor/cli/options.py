@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
-class Parsed(click.ParamType, Generic[T]):
+class Parsed(click.ParamType[T], Generic[T]):
     """An option's value read by a function that raises `UsageError`."""
 
     def __init__(self, name: str, parse: Callable[[str], T]) -> None:
