@@ -85,10 +85,9 @@ def company(random: Random, country: Country) -> Company:
 def party(random: Random, subject: Company) -> str:
     """The party of a seller or buyer. Mail addresses end in `.example` and telephone numbers are kept for fiction."""
     country = subject.country
-    place = digits(random, 12)
     return aggregate(
         "Party",
-        basic("EndpointID", f"2{place}", schemeID="0088"),
+        basic("EndpointID", f"2{digits(random, 12)}", schemeID="0088"),
         aggregate("PartyIdentification", basic("ID", f"P-{digits(random, 6)}")) if random.randrange(3) else "",
         aggregate("PartyName", basic("Name", subject.name)) if random.randrange(5) else "",
         aggregate("PostalAddress", *address(random, subject)),

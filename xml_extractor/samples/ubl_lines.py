@@ -40,12 +40,12 @@ class Adjustment(NamedTuple):
 
 
 class Item(NamedTuple):
-    """Something to sell; its price is in cents."""
+    """Something to sell; `price_cents` are the lowest price and the end of the range."""
 
     name: str
     unit: str
     commodity: str
-    cents: tuple[int, int]
+    price_cents: tuple[int, int]
     reduced: bool = False
     exempt: bool = False
     properties: tuple[tuple[str, str], ...] = ()
@@ -94,7 +94,7 @@ def line(random: Random, number: int, seller: Country, *, abroad: Tax | None) ->
     if item.unit in ("HUR", "KGM", "LTR", "MTR", "MTK"):
         quantity += Decimal(random.choice(("0", "0", "0.5", "0.25", "0.125")))
     base_quantity = random.choice((1, 1, 1, 1, 10, 100)) if item.unit == "C62" else 1
-    price = cents(Decimal(random.randrange(*item.cents)) * base_quantity / _HUNDRED)
+    price = cents(Decimal(random.randrange(*item.price_cents)) * base_quantity / _HUNDRED)
     gross = cents(quantity * price / base_quantity)
     adjustments = _adjustments(random, gross)
     net = gross + sum(adjustment.signed for adjustment in adjustments)
