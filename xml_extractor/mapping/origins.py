@@ -50,17 +50,17 @@ def path_source(path: str, target: SqlType, context: TableContext) -> Source:
     namespaces = context.contract.namespaces
     if target.family is Family.XML:
         markup = compile_markup(path, namespaces)
-        return Source(lambda scope: markup(scope.node), None, path)
+        return Source(lambda scope: markup(scope.node), None, f"path {path}")
     split = split_path(path, namespaces) if context.elements_only else None
     if split is None:
         text = compile_text(path, namespaces)
-        return Source(lambda scope: text(scope.node), None, path)
+        return Source(lambda scope: text(scope.node), None, f"path {path}")
     attribute = split.attribute
     if split.elements == ".":
         if attribute:
-            return Source(lambda scope: scope.element.get(attribute), None, path)
-        return Source(lambda scope: first_text([scope.element]), None, path)
-    return Source(_shared(context, split.elements, attribute), None, path)
+            return Source(lambda scope: scope.element.get(attribute), None, f"path {path}")
+        return Source(lambda scope: first_text([scope.element]), None, f"path {path}")
+    return Source(_shared(context, split.elements, attribute), None, f"path {path}")
 
 
 def _shared(context: TableContext, elements: str, attribute: str) -> Origin:

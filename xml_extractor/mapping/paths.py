@@ -17,6 +17,7 @@ from lxml.etree import _Element as Element
 from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
 from xml_extractor.contract.names import clark_name
+from xml_extractor.contract.xpath_functions import EXSLT_NAMESPACE
 from xml_extractor.mapping.failures import UnusableValueError
 
 
@@ -55,7 +56,6 @@ _AXIS = (
 _ELEMENT_STEP = rf"(?:\.\.?|{_AXIS}?(?:\*|{_NAME}(?::(?:{_NAME}|\*))?))"
 _ELEMENT_PATH = re.compile(rf"(?://?)?{_ELEMENT_STEP}(?://?{_ELEMENT_STEP})*")
 _ATTRIBUTE_STEP = re.compile(rf"(?:(?P<elements>.+)/)?@(?P<name>{_NAME}(?::{_NAME})?)", re.DOTALL)
-_CHILD = re.compile(rf"{_NAME}(?::{_NAME})?")
 _ANY_STEP = rf"(?:{_ELEMENT_STEP}|@\*|@{_NAME}(?::(?:{_NAME}|\*))?|{_AXIS}?(?:node|text)\(\))"
 _PATH_FROM_VALUE = re.compile(rf"(?:/|\.\.)|(?://?|\.\.//?){_ANY_STEP}(?://?{_ANY_STEP})*")
 _LONGEST_EXACT_INTEGER = 1e15
@@ -76,9 +76,6 @@ def compile_elements(path: str, namespaces: Mapping[str, str]) -> FindElements:
         return lambda element: [element]
     if path == "..":
         return _parent
-    if _CHILD.fullmatch(path):
-        tag = clark_name(path, namespaces)
-        return lambda element: list(element.iterchildren(tag))
     evaluate = _xpath(path, namespaces)
 
     def find(element: Element) -> list[Element]:
@@ -166,7 +163,9 @@ def _without_predicates(path: str) -> str:
 
 
 def _xpath(path: str, namespaces: Mapping[str, str], *, with_owners: bool = False) -> etree.XPath:
-    return etree.XPath(path, namespaces=dict(namespaces), smart_strings=with_owners)
+    # lxml registers the functions of EXSLT at each evaluation, a third of its time, unless it is told not to.
+    uses_exslt = EXSLT_NAMESPACE in namespaces.values()
+    return etree.XPath(path, namespaces=dict(namespaces), regexp=uses_exslt, smart_strings=with_owners)
 
 
 def _parent(element: Element) -> list[Element]:

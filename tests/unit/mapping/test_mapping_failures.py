@@ -1,0 +1,92 @@
+"""Failures name stage, code and place, and never a value of the document."""
+
+import pickle
+from collections.abc import Callable
+
+import pytest
+from lxml import etree
+
+from xml_extractor.contract import Contract
+from xml_extractor.documents import DocumentKey, Failure, RunValues, Stage
+from xml_extractor.errors import ContractError
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
+
+PlanOf = Callable[..., Plan]
+SECRET = "4111-1111"
+
+
+def _failure(plan: Plan, run: RunValues, document: str, source_key: DocumentKey = 1) -> Failure:
+    with pytest.raises(MappingError) as caught:
+        map_document(plan, etree.fromstring(document), source_key, run)
+    return caught.value.failure
+
+
+@pytest.mark.parametrize(
+    ("column", "code", "path"),
+    [
+        ('{path: "Card/@no", type: int}', "not_a_number", "Card/@no"),
+        ('{path: "Card/@no", type: varchar(3)}', "too_long", "Card/@no"),
+        ('{path: "Card/@no", type: date}', "unknown_date_format", "Card/@no"),
+        ('{path: "Card/@no", type: int, lookup: codes}', "unknown_code", "Card/@no"),
+        ('{type: int, inputs: {no: "Card/@no"}, expression: CAST(no AS int)}', "conversion_failed", ""),
+        ('{type: int, inputs: {no: {path: "Card/@no", type: int}}, expression: no + 1}', "not_a_number", "Card/@no"),
+        ('{path: "Card/@missing", type: int, required: true}', "missing_value", "Card/@missing"),
+        ('{path: "Card[@no + 1 = count(1)]/@no", type: int}', "path_failed", "Card[@no + 1 = count(1)]/@no"),
+    ],
+)
+def test_a_failure_has_a_place_and_no_value(
+    plan_of: PlanOf, run_values: RunValues, column: str, code: str, path: str
+) -> None:
+    plan = plan_of(
+        f'doc:\n  rows: "."\n  columns:\n    card: {column}', "document: {root: Doc}\nlookups: {codes: {a: 1}}"
+    )
+    failure = _failure(plan, run_values, f"<Doc><Card no='{SECRET}'/></Doc>")
+    assert (failure.stage, failure.code, failure.table, failure.column, failure.path) == (
+        Stage.MAP,
+        code,
+        "doc",
+        "card",
+        path,
+    )
+    assert failure.explanation
+    assert SECRET not in failure.reason
+
+
+def test_a_condition_that_fails_names_its_table(plan_of: PlanOf, run_values: RunValues) -> None:
+    plan = plan_of('doc: {rows: ".", when: 1 / no > 0, columns: {no: {path: "@no", type: int}}}')
+    failure = _failure(plan, run_values, "<Doc no='0'/>")
+    assert (failure.code, failure.table, failure.column) == ("divide_by_zero", "doc", "")
+
+
+def test_a_row_rule_that_fails_names_its_path(plan_of: PlanOf, run_values: RunValues) -> None:
+    plan = plan_of(
+        """
+        doc: {rows: "Card/@no", columns: {no: {path: ".", type: varchar(20), key: true}}}
+        part: {parent: doc, rows: Part, columns: {no: {parent: doc.no}}}
+        """
+    )
+    failure = _failure(plan, run_values, f"<Doc><Card no='{SECRET}'/></Doc>")
+    assert (failure.code, failure.table, failure.column, failure.path) == ("path_failed", "part", "", "Part")
+
+
+def test_a_mapping_error_says_its_reason_and_can_be_pickled(plan_of: PlanOf, run_values: RunValues) -> None:
+    failure = _failure(
+        plan_of('doc: {rows: ".", columns: {no: {path: "@no", type: int}}}'), run_values, "<Doc no='x'/>"
+    )
+    error = pickle.loads(pickle.dumps(MappingError(failure)))
+    assert str(error) == failure.reason
+    assert error.failure == failure
+
+
+def test_a_constant_that_does_not_fit_its_column_is_a_fault_of_the_contract() -> None:
+    contract = Contract.model_validate(
+        {
+            "contract": "sample",
+            "version": 1,
+            "document": {"root": "Doc"},
+            "tables": {"doc": {"rows": ".", "columns": {"no": {"value": 300, "type": "tinyint"}}}},
+        }
+    )
+    with pytest.raises(ContractError) as caught:
+        compile_plan(contract)
+    assert "tables.doc.columns.no" in str(caught.value)
