@@ -92,9 +92,9 @@ def shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case dict():
-            return "a mapping"
+            return "a mapping" if value else "an empty mapping"
         case list() | tuple():
-            return "a list"
+            return "a list" if value else "an empty list"
         case str():
             text = " ".join(value.split())
             return f"'{text}'" if len(text) <= longest else f"'{text[:longest]}…'"

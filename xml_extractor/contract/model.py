@@ -41,7 +41,7 @@ def _null_as_word(value: object) -> object:
 
 
 def _read_type(value: object) -> object:
-    return parse_type(value) if isinstance(value, str) else value
+    return value if isinstance(value, SqlType) else parse_type(str(value))
 
 
 def _read_transform(value: object) -> object:

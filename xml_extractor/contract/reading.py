@@ -71,7 +71,8 @@ def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]
     if root is None:
         return None, tuple(faults)
     draft, shape_faults = read_shape(Written(file, text, root))
-    faults += shape_faults
+    taken = {(fault.line, fault.column, fault.key_path) for fault in faults}
+    faults += [fault for fault in shape_faults if (fault.line, fault.column, fault.key_path) not in taken]
     if draft is not None:
         faults += faults_of_consistency(draft)
     if faults or draft is None:

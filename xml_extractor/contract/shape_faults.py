@@ -40,7 +40,6 @@ _EXPECTED_KINDS = {
     "int_type": "a whole number",
     "dict_type": "a mapping",
     "tuple_type": "a list",
-    "is_instance_of": "a SQL Server scalar type",
     "string_too_short": "text that is not empty",
     "string_too_long": "at most {max_length} characters",
     "too_short": "at least one entry",
@@ -70,10 +69,11 @@ _EXPECTED_KEYS = {
     "by": "a list of columns",
 }
 _EXPECTED_PATTERNS = {
-    "contract": "letters, digits, _ and -, beginning with a letter",
-    "parent": "table.column",
+    "contract": "a name of letters, digits, _ and -, beginning with a letter",
+    "parent": "a column of another table, as table.column",
     "table": "a table's name, with its schema if it needs one",
 }
+_QUOTES = 'quotes around text with a comma in it, as in "decimal(12,2)"'
 _MAY_BE_NULL = ("on_invalid", "blank", "unknown")
 _FLAGS = ("key", "identity", "required", "ignore_case")
 _OTHER_TYPE_NAMES = {
@@ -81,17 +81,19 @@ _OTHER_TYPE_NAMES = {
     "long": "bigint",
     "boolean": "bit",
     "bool": "bit",
-    "number": "decimal",
-    "dec": "decimal",
+    "number": "decimal(18,2)",
+    "dec": "decimal(18,2)",
     "double": "float",
-    "string": "nvarchar",
-    "character": "char",
-    "timestamp": "datetime2",
+    "string": "nvarchar(100)",
+    "character": "char(1)",
+    "timestamp": "datetime2(3)",
     "guid": "uniqueidentifier",
     "uuid": "uniqueidentifier",
-    "blob": "varbinary",
-    "clob": "nvarchar",
+    "blob": "varbinary(max)",
+    "clob": "nvarchar(max)",
 }
+"""Names in other systems, and what they are here if they have no parameters."""
+
 _TYPE_NAME = re.compile(r"\s*(\w+)\s*(.*)", re.DOTALL)
 _QUOTED = re.compile(r"'([^']*)'")
 _KEY_MARK = "[key]"
@@ -154,7 +156,8 @@ def _fault(written: Written, path: KeyPath, error: ErrorDetails) -> Fault:
         known = keys_at(written, path[:-1])
         meant = did_you_mean(str(path[-1]), known)
         found = f"the unknown key '{path[-1]}'"
-        return written.fault(path, found=found, expected=one_of(known), suggestion=meant, key=True)
+        expected = _QUOTES if data is None and not meant else one_of(known)
+        return written.fault(path, found=found, expected=expected, suggestion=meant, key=True)
     if error["loc"][-1] == _KEY_MARK:
         return written.fault(path, found=shown(path[-1]), expected=_expected(path, kind, context, data), key=True)
     expected, suggestion = _expected(path, kind, context, data), ""
@@ -187,6 +190,8 @@ def _expected_value(path: KeyPath, explanation: str, data: object) -> str:
     if path[-1] not in ("type", "key_type"):
         return explanation
     known = _TYPE_NAME.match(str(data))
+    if isinstance(data, str) and data.count("(") > data.count(")"):
+        return _QUOTES
     is_named = known is not None and known[1].lower() in TYPES and "is not a SQL Server scalar type" not in explanation
     return f"a SQL Server scalar type ({explanation})" if is_named else "a SQL Server scalar type"
 
@@ -196,8 +201,9 @@ def _type_meant(text: str) -> str:
     parts = _TYPE_NAME.match(text)
     if parts is None or parts[1].lower() in TYPES:
         return ""
-    name = _OTHER_TYPE_NAMES.get(parts[1].lower()) or did_you_mean(parts[1], TYPES)
-    for candidate in (name + parts[2].strip(), name):
+    meant = _OTHER_TYPE_NAMES.get(parts[1].lower()) or did_you_mean(parts[1], TYPES)
+    with_parameters = meant.partition("(")[0] + parts[2].strip()
+    for candidate in (with_parameters, meant) if parts[2] else (meant,):
         try:
             parse_type(candidate)
         except ValueError:

@@ -48,7 +48,7 @@ class Written:
             found: What is there.
             expected: What should be there.
             suggestion: What was probably meant.
-            key: Point to the key instead of the value.
+            key: Point to the key instead of the value; a value that is not there has its key's place anyway.
             within: Line and column, from 1, inside the text of the value.
             missing: A key that is not there, and is to be named in the path.
         """
@@ -56,7 +56,8 @@ class Written:
         line, column = self.root.position.line, self.root.position.column
         if steps:
             _, key_position, part = steps[-1]
-            position = key_position if key else part.position
+            is_nowhere = part.position.start == part.position.end
+            position = key_position if key or is_nowhere else part.position
             line, column = position.line, position.column
             if within is not None and isinstance(part.data, str):
                 line, column = self._inside(part, *within)

@@ -74,8 +74,9 @@ def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -
     except ExpressionError as error:
         yield from _faults(draft, place, error)
         return
+    used = {name.casefold() for name in expression.names}
     for name in names:
-        if name not in expression.names:
+        if name.casefold() not in used:
             message, expected = "the expression does not use this input", "its name in the expression, or no such input"
             yield draft.written.fault((*path, "inputs", name), message, expected=expected, key=True)
     target = column.type

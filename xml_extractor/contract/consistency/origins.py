@@ -41,7 +41,8 @@ def origin_faults(draft: Draft) -> Iterator[Fault]:
     """Columns and inputs without an origin, with several, without a type, or with options that have no effect."""
     for path, _, _, column in draft.columns():
         origins = _given(column, COLUMN_ORIGINS)
-        yield from _count_faults(draft, path, origins, tuple(COLUMN_ORIGINS))
+        if origins or not column.inputs:
+            yield from _count_faults(draft, path, origins, tuple(COLUMN_ORIGINS))
         if len(origins) == 1 and draft.whole(path):
             if column.type is None and origins[0] not in WITH_OWN_TYPE:
                 expected = "a SQL Server scalar type"
