@@ -22,7 +22,7 @@ from xml_extractor.tsql.result_types import (
     length_of,
     varying,
 )
-from xml_extractor.tsql.typed import Run, Test, Typed, apply, constant_value
+from xml_extractor.tsql.typed import NO_CLOCK, Run, Test, Typed, apply, constant_value
 from xml_extractor.values.sqltypes import Family, SqlType
 
 _EQUALITIES = frozenset({operator.eq, operator.ne})
@@ -129,18 +129,13 @@ def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Run, froze
     kinds = {_comparison_kind(subject.type, data_type) for data_type in types}
     if len(kinds) > 1:
         return None
-    run: Run = subject.run
-    keys: set[Value] = set()
-    missing: bool | None = False
-    for choice in choices:
-        run_here, choice_run = _meeting(subject, choice, equality=True)
-        key = constant_value(Typed(choice.type, choice_run))
-        if key is None:
-            missing = None
-        else:
-            run = run_here
-            keys.add(key)
-    return run, frozenset(keys), missing
+    sides = [_meeting(subject, choice, equality=True) for choice in choices]
+    try:
+        found = [second((), NO_CLOCK) for _, second in sides]
+    except EvaluationError:
+        return None
+    run = next(first for (first, _), choice in zip(sides, choices, strict=True) if not choice.null)
+    return run, frozenset(key for key in found if key is not None), None if None in found else False
 
 
 def _comparison_kind(subject: SqlType, choice: SqlType) -> SqlType | Family | None:
@@ -153,8 +148,9 @@ def _comparison_kind(subject: SqlType, choice: SqlType) -> SqlType | Family | No
 
 def like(text: Typed, pattern: Typed, escape: Typed | None) -> Test:
     """`text LIKE pattern ESCAPE escape`."""
-    unicode = any(is_unicode(part.type) for part in (text, pattern) if not part.null)
-    subject, *others = [_as_text(part) for part in (text, pattern, *(() if escape is None else (escape,)))]
+    parts = (text, pattern, *(() if escape is None else (escape,)))
+    unicode = any(is_unicode(part.type) for part in parts)
+    subject, *others = [_as_text(part) for part in parts]
     if all(part.constant and constant_value(part) is not None for part in others):
         pattern_text, *escape_text = [str(constant_value(part)) for part in others]
         if any(len(character) != 1 for character in escape_text):

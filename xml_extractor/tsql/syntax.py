@@ -90,6 +90,12 @@ class ExpressionParser(TSQLParser):
             characters, text = text, self._required(self._parse_disjunction())
         return self._closed(Trimming(this=text, characters=characters, side=side))
 
+    def _parse_escape(self, this: exp.Expr | None) -> exp.Expr | None:
+        """Read any value behind ESCAPE; the dialect it is derived from reads only text."""
+        if not self._match(TokenType.ESCAPE):
+            return this
+        return self.expression(exp.Escape(this=this, expression=self._required(self._parse_unary())))
+
     def _data_type(self) -> exp.Expr:
         first = self._curr
         if first.token_type not in {TokenType.VAR, TokenType.IDENTIFIER}:

@@ -121,7 +121,9 @@ def _clock(found: re.Match[str]) -> _Clock:
             raise ValueError(half)
         hour = hour % _HALF_DAY if half.lower() == "am" else hour % _HALF_DAY + _HALF_DAY
     if mark == ":":
-        fraction = fraction.zfill(3)
+        if len(fraction) > _LEGACY_FRACTION:
+            raise ValueError(mark)
+        fraction = fraction.zfill(_LEGACY_FRACTION)
     return _Clock(hour, int(minute or 0), int(second or 0), fraction, offset)
 
 
@@ -129,6 +131,7 @@ def _check_clock(clock: _Clock, data_type: SqlType) -> None:
     legacy = data_type.name in LEGACY_MOMENTS
     if len(clock.fraction) > (_LEGACY_FRACTION if legacy else _FINEST_FRACTION):
         raise not_a(data_type)
+    _time_zone(clock.offset, data_type)
     if legacy and clock.offset.upper() not in {"", "Z"}:
         raise not_a(data_type)
 

@@ -20,7 +20,8 @@ Kernel = Callable[..., Value]
 INT = SqlType("int")
 BIGINT = SqlType("bigint")
 
-_NO_CLOCK = datetime.combine(date.min, time.min)
+NO_CLOCK = datetime.combine(date.min, time.min)
+"""Stands for the clock when a constant is evaluated, which reads none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ NULL = Typed(INT, lambda _values, _clock: None, constant=True, null=True)
 
 def constant_value(part: Typed) -> Value:
     """The value of a part whose `constant` is true."""
-    return part.run((), _NO_CLOCK)
+    return part.run((), NO_CLOCK)
 
 
 def retyped(part: Typed, data_type: SqlType) -> Typed:
@@ -66,7 +67,7 @@ def lazily(data_type: SqlType, run: Run, *arguments: Typed) -> Typed:
     if not all(argument.constant for argument in arguments):
         return Typed(data_type, run)
     try:
-        return constant(data_type, run((), _NO_CLOCK))
+        return constant(data_type, run((), NO_CLOCK))
     except EvaluationError:
         return Typed(data_type, run)
 

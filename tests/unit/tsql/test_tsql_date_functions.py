@@ -1,0 +1,271 @@
+from datetime import date, datetime, time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tsql_evaluation import CLOCK, Inputs, evaluated, failure_of, faults_of, type_of
+
+D2 = "CAST('2007-01-01 13:10:10.1111111' AS datetime2)"
+
+ADDED: list[tuple[str, str]] = [
+    (f"DATEADD(year, 1, {D2})", "2008-01-01 13:10:10.111111"),
+    (f"DATEADD(quarter, 1, {D2})", "2007-04-01 13:10:10.111111"),
+    (f"DATEADD(month, 1, {D2})", "2007-02-01 13:10:10.111111"),
+    (f"DATEADD(dayofyear, 1, {D2})", "2007-01-02 13:10:10.111111"),
+    (f"DATEADD(day, 1, {D2})", "2007-01-02 13:10:10.111111"),
+    (f"DATEADD(week, 1, {D2})", "2007-01-08 13:10:10.111111"),
+    (f"DATEADD(weekday, 1, {D2})", "2007-01-02 13:10:10.111111"),
+    (f"DATEADD(hour, 1, {D2})", "2007-01-01 14:10:10.111111"),
+    (f"DATEADD(minute, 1, {D2})", "2007-01-01 13:11:10.111111"),
+    (f"DATEADD(second, 1, {D2})", "2007-01-01 13:10:11.111111"),
+    (f"DATEADD(millisecond, 1, {D2})", "2007-01-01 13:10:10.112111"),
+    (f"DATEADD(microsecond, 1, {D2})", "2007-01-01 13:10:10.111112"),
+    (f"DATEADD(nanosecond, 2000, {D2})", "2007-01-01 13:10:10.111113"),
+    (f"DATEADD(quarter, 4, {D2})", "2008-01-01 13:10:10.111111"),
+    (f"DATEADD(month, 13, {D2})", "2008-02-01 13:10:10.111111"),
+    (f"DATEADD(month, -13, {D2})", "2005-12-01 13:10:10.111111"),
+    (f"DATEADD(day, 365, {D2})", "2008-01-01 13:10:10.111111"),
+    (f"DATEADD(hour, 23, {D2})", "2007-01-02 12:10:10.111111"),
+    ("DATEADD(month, 1, '20060830')", "2006-09-30"),
+    ("DATEADD(month, 1, '20060831')", "2006-09-30"),
+    ("DATEADD(month, 1, '20240131')", "2024-02-29"),
+    ("DATEADD(year, 1, '20240229')", "2025-02-28"),
+    ("DATEADD(year, -4, '20240229')", "2020-02-29"),
+    ("DATEADD(day, 1.9, '20240131')", "2024-02-01"),
+    ("DATEADD(day, -1.9, '20240131')", "2024-01-30"),
+    ("DATEADD(day, '2', '20240131')", "2024-02-02"),
+    ("DATEADD(day, 1, 0)", "1900-01-02"),
+    ("DATEADD(millisecond, 2, CAST('2024-01-31' AS datetime))", "2024-01-31 00:00:00.003"),
+    ("DATEADD(millisecond, 1, CAST('2024-01-31' AS datetime))", "2024-01-31"),
+    ("DATEADD(second, 29, CAST('2024-01-31' AS smalldatetime))", "2024-01-31"),
+    ("DATEADD(second, 30, CAST('2024-01-31' AS smalldatetime))", "2024-01-31 00:01"),
+    ("DATEADD(second, -30, CAST('2024-01-31' AS smalldatetime))", "2024-01-31"),
+    ("DATEADD(second, -31, CAST('2024-01-31' AS smalldatetime))", "2024-01-30 23:59"),
+    ("DATEADD(millisecond, 29998, CAST('2024-01-31' AS smalldatetime))", "2024-01-31"),
+    ("DATEADD(month, DATEDIFF(month, 0, '2024-05-17'), 0)", "2024-05-01"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), ADDED)
+def test_dateadd_adds_parts_of_a_date(text: str, expected: str) -> None:
+    assert evaluated(text) == datetime.fromisoformat(expected)
+
+
+def test_dateadd_keeps_the_type_of_its_date() -> None:
+    names = {
+        "a": "date",
+        "b": "datetime",
+        "c": "smalldatetime",
+        "d": "datetime2(3)",
+        "e": "datetimeoffset(0)",
+        "f": "time(2)",
+        "g": "varchar(30)",
+    }
+    for name in "abcde":
+        assert type_of(f"DATEADD(day, 1, {name})", names) == names[name]
+    assert type_of("DATEADD(hour, 1, f)", names) == "time(2)"
+    assert type_of("DATEADD(day, 1, g)", names) == "datetime"
+    assert evaluated("DATEADD(day, 1, a)", {"a": ("date", date(2024, 2, 28))}) == date(2024, 2, 29)
+    assert evaluated("DATEADD(hour, 3, a)", {"a": ("time", time(22, 30))}) == time(1, 30)
+    assert evaluated("DATEADD(minute, -1, a)", {"a": ("time", time(0))}) == time(23, 59)
+    assert evaluated("DATEADD(day, NULL, '20240131')") is None
+
+
+NEW_YEAR = ("'2005-12-31 23:59:59.9999999'", "'2006-01-01 00:00:00.0000000'")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            "year",
+            "quarter",
+            "month",
+            "dayofyear",
+            "day",
+            "week",
+            "hour",
+            "minute",
+            "second",
+            "millisecond",
+            "microsecond",
+        )
+    ],
+)
+def test_datediff_counts_each_boundary_at_the_turn_of_a_year(part: str) -> None:
+    assert evaluated(f"DATEDIFF({part}, {NEW_YEAR[0]}, {NEW_YEAR[1]})") == 1
+    assert evaluated(f"DATEDIFF({part}, {NEW_YEAR[1]}, {NEW_YEAR[0]})") == -1
+
+
+DIFFERENCES: list[tuple[str, int | None]] = [
+    ("DATEDIFF(day, '2036-03-01', '2036-02-28')", -2),
+    ("DATEDIFF(day, '2007-05-07 09:53:01.0376635', '2007-05-08 09:53:01.0376635')", 1),
+    ("DATEDIFF(year, '2023-12-31', '2024-01-01')", 1),
+    ("DATEDIFF(year, '2024-01-01', '2024-12-31')", 0),
+    ("DATEDIFF(month, '2024-01-31', '2024-02-01')", 1),
+    ("DATEDIFF(month, '2023-11-30', '2024-02-01')", 3),
+    ("DATEDIFF(quarter, '2024-03-31', '2024-04-01')", 1),
+    ("DATEDIFF(week, '2024-01-06', '2024-01-07')", 1),
+    ("DATEDIFF(week, '2024-01-07', '2024-01-13')", 0),
+    ("DATEDIFF(week, '2024-01-07', '2024-01-06')", -1),
+    ("DATEDIFF(hour, '2024-01-31 10:59', '2024-01-31 11:01')", 1),
+    ("DATEDIFF(minute, '10:00:59', '10:01:00')", 1),
+    ("DATEDIFF(second, '10:00:00', '10:01:00')", 60),
+    ("DATEDIFF(millisecond, '10:00:00', '10:00:00.123')", 123),
+    ("DATEDIFF(nanosecond, '10:00:00', '10:00:00.000123')", 123000),
+    ("DATEDIFF(day, 0, '19000131')", 30),
+    ("DATEDIFF(day, CAST('2024-01-31' AS date), CAST('2024-02-01 23:59' AS datetime))", 1),
+    ("DATEDIFF(day, CAST('10:00' AS time), CAST('11:00' AS time))", 0),
+    ("DATEDIFF(hour, CAST('10:00' AS time), CAST('11:30' AS time))", 1),
+    ("DATEDIFF(hour, CAST('2024-01-31 10:00 +02:00' AS datetimeoffset), '2024-01-31 10:00')", 2),
+    ("DATEDIFF(day, NULL, '2024-01-31')", None),
+    ("DATEDIFF(second, '1970-01-01', '2038-01-19 03:14:07')", 2147483647),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), DIFFERENCES)
+def test_datediff_counts_boundaries(text: str, expected: int | None) -> None:
+    assert evaluated(text) == expected
+    assert type_of(text) == "int"
+
+
+MOMENT = "'2007-10-30 12:15:32.1234567 +05:10'"
+
+PARTS: list[tuple[str, int]] = [
+    *((f"DATEPART({part}, {MOMENT})", 2007) for part in ("year", "yyyy", "yy", "YEAR")),
+    *((f"DATEPART({part}, {MOMENT})", 4) for part in ("quarter", "qq", "q")),
+    *((f"DATEPART({part}, {MOMENT})", 10) for part in ("month", "mm", "m")),
+    *((f"DATEPART({part}, {MOMENT})", 303) for part in ("dayofyear", "dy", "y")),
+    *((f"DATEPART({part}, {MOMENT})", 30) for part in ("day", "dd", "d")),
+    *((f"DATEPART({part}, {MOMENT})", 44) for part in ("week", "wk", "ww")),
+    *((f"DATEPART({part}, {MOMENT})", 3) for part in ("weekday", "dw")),
+    *((f"DATEPART({part}, {MOMENT})", 12) for part in ("hour", "hh")),
+    *((f"DATEPART({part}, {MOMENT})", 15) for part in ("minute", "n", "mi")),
+    *((f"DATEPART({part}, {MOMENT})", 32) for part in ("second", "ss", "s")),
+    *((f"DATEPART({part}, {MOMENT})", 123) for part in ("millisecond", "ms")),
+    *((f"DATEPART({part}, {MOMENT})", 123456) for part in ("microsecond", "mcs")),
+    *((f"DATEPART({part}, {MOMENT})", 123456000) for part in ("nanosecond", "ns")),
+    *((f"DATEPART({part}, {MOMENT})", 310) for part in ("tzoffset", "tz")),
+    *((f"DATEPART({part}, {MOMENT})", 44) for part in ("iso_week", "isowk", "isoww")),
+    ("DATEPART(week, '2007-04-21 ')", 16),
+    ("DATEPART(weekday, '2007-04-21 ')", 7),
+    ("DATEPART(weekday, '2024-01-07')", 1),
+    ("DATEPART(week, '2024-01-01')", 1),
+    ("DATEPART(week, '2024-01-07')", 2),
+    ("DATEPART(week, '2023-12-31')", 53),
+    ("DATEPART(iso_week, '2003-12-29')", 1),
+    ("DATEPART(iso_week, '2024-12-30')", 1),
+    ("DATEPART(iso_week, '2021-01-01')", 53),
+    ("DATEPART(year, '12:10:30.123')", 1900),
+    ("DATEPART(weekday, '12:10:30.123')", 2),
+    ("DATEPART(year, 0)", 1900),
+    ("DATEPART(day, '12/20/1974')", 20),
+    ("DATEPART(second, CAST('2024-01-31 10:20:50' AS smalldatetime))", 0),
+    ("YEAR('2024-01-31')", 2024),
+    ("MONTH('2024-01-31')", 1),
+    ("DAY('2024-01-31')", 31),
+    ("YEAR(0)", 1900),
+    ("YEAR(CAST('2024-01-31' AS date))", 2024),
+    ("DATEPART(hour, CAST('10:20' AS time))", 10),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), PARTS)
+def test_datepart_gives_a_part_of_a_date(text: str, expected: int) -> None:
+    assert evaluated(text) == expected
+    assert type_of(text) == "int"
+
+
+DAYS: list[tuple[str, date | None]] = [
+    ("DATEFROMPARTS(2024, 2, 29)", date(2024, 2, 29)),
+    ("DATEFROMPARTS('2024', 2.9, 28)", date(2024, 2, 28)),
+    ("DATEFROMPARTS(2024, NULL, 1)", None),
+    ("EOMONTH('2024-02-10')", date(2024, 2, 29)),
+    ("EOMONTH('2023-02-10')", date(2023, 2, 28)),
+    ("EOMONTH('12/1/2024', 1)", date(2025, 1, 31)),
+    ("EOMONTH('2024-01-31', -2)", date(2023, 11, 30)),
+    ("EOMONTH(CAST('2024-02-10 11:00' AS datetime))", date(2024, 2, 29)),
+    ("EOMONTH(NULL)", None),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), DAYS)
+def test_a_date_is_made_of_parts_or_of_the_end_of_a_month(text: str, expected: date | None) -> None:
+    assert evaluated(text) == expected
+    assert type_of(text) == "date"
+
+
+def test_the_clock_is_the_runs_own() -> None:
+    assert evaluated("SYSUTCDATETIME()") == CLOCK
+    assert type_of("SYSUTCDATETIME()") == "datetime2(7)"
+    assert evaluated("GETUTCDATE()") == CLOCK.replace(microsecond=123000)
+    assert type_of("GETUTCDATE()") == "datetime"
+    assert evaluated("DATEDIFF(day, a, GETUTCDATE())", {"a": ("date", date(2024, 5, 1))}) == 5
+
+
+FAILURES = [
+    ("DATEADD(year, 2147483648, '20060731')", "overflow"),
+    ("DATEADD(year, 2147483647, '20060731')", "overflow"),
+    ("DATEADD(year, -2147483647, '20060731')", "overflow"),
+    ("DATEADD(year, -300, '20060731')", "overflow"),
+    ("DATEADD(day, 1, CAST('9999-12-31' AS date))", "overflow"),
+    ("DATEADD(day, -1, CAST('0001-01-01' AS date))", "overflow"),
+    ("DATEADD(hour, 24, '9999-12-31')", "overflow"),
+    ("DATEADD(day, 1, 'x')", "conversion_failed"),
+    ("DATEADD(day, 1, '2024-01-31 10:00:00.1234')", "conversion_failed"),
+    ("DATEADD(day, 1, '2024-01-31 10:00:00 +02:00')", "conversion_failed"),
+    ("DATEDIFF(second, '1900-01-01', '2024-01-31')", "overflow"),
+    ("DATEDIFF(millisecond, '2024-01-01', '2024-01-31')", "overflow"),
+    ("DATEFROMPARTS(2024, 2, 30)", "invalid_argument"),
+    ("DATEFROMPARTS(0, 1, 1)", "invalid_argument"),
+    ("EOMONTH('9999-12-31', 1)", "overflow"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), FAILURES)
+def test_a_date_that_does_not_exist_fails_when_it_is_evaluated(text: str, code: str) -> None:
+    assert failure_of(text) == code
+
+
+REFUSED = [
+    "DATEADD(hour, 1, CAST('2024-01-31' AS date))",
+    "DATEADD(day, 1, CAST('10:00' AS time))",
+    "DATEADD(microsecond, 1, CAST('2024-01-31' AS datetime))",
+    "DATEADD(nanosecond, 1, CAST('2024-01-31' AS smalldatetime))",
+    "DATEADD(iso_week, 1, '2024-01-31')",
+    "DATEADD('day', 1, '2024-01-31')",
+    "DATEADD(dayy, 1, '2024-01-31')",
+    "DATEDIFF(weekday, '2024-01-31', '2024-02-01')",
+    "DATEDIFF(day, CAST('<a/>' AS xml), '2024-02-01')",
+    "DATEPART(hour, CAST('2024-01-31' AS date))",
+    "DATEPART(year, CAST('10:00' AS time))",
+    "DATEPART(tzoffset, CAST('2024-01-31' AS date))",
+    "EOMONTH(5)",
+    "EOMONTH(CAST('10:00' AS time))",
+]
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_a_part_that_a_type_does_not_have_is_a_fault(text: str) -> None:
+    assert len(faults_of(text)) == 1
+
+
+def test_a_misspelt_part_of_a_date_gets_a_suggestion() -> None:
+    (fault,) = faults_of("DATEADD(mnth, 1, '2024-01-31')")
+    assert (fault.line, fault.column, fault.found, fault.suggestion) == (1, 9, "mnth", "month")
+
+
+DATES = st.dates(date(1900, 1, 1), date(2100, 1, 1))
+
+
+@given(a=DATES, b=DATES)
+def test_adding_the_difference_in_days_gives_the_other_date(a: date, b: date) -> None:
+    inputs: Inputs = {"a": ("date", a), "b": ("date", b)}
+    assert evaluated("DATEADD(day, DATEDIFF(day, a, b), a)", inputs) == b
+
+
+@given(a=DATES, months=st.integers(-500, 500))
+def test_adding_months_crosses_as_many_month_boundaries(a: date, months: int) -> None:
+    inputs: Inputs = {"a": ("date", a), "n": ("int", months)}
+    assert evaluated("DATEDIFF(month, a, DATEADD(month, n, a))", inputs) == months
+    assert evaluated("EOMONTH(a, n)", inputs) == evaluated("EOMONTH(DATEADD(month, n, a))", inputs)
