@@ -37,7 +37,7 @@ class Parsed(click.ParamType[T], Generic[T]):
 def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
     """Make an option `--some-name`, which is also `XML_EXTRACTOR_SOME_NAME` and the configuration key `some_name`."""
     name = flag.partition("/")[0].removeprefix("--").replace("-", "_")
-    return click.option(flag, envvar=f"XML_EXTRACTOR_{name.upper()}", show_default=True, **attributes)
+    return click.option(flag, **{"envvar": f"XML_EXTRACTOR_{name.upper()}", "show_default": True} | attributes)
 
 
 def contract_option(function: F) -> F:
