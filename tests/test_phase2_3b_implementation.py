@@ -23,6 +23,7 @@ from typing import Self
 
 import pytest
 
+from xml_extractor.database.loader import LoadStatistics
 from xml_extractor.documents import Failure, MappedDocument, Outcome, ProcessedDocument, Rejection, Stage, Status
 from xml_extractor.errors import RunError, TargetError
 from xml_extractor.processing.insert_queue import (
@@ -82,10 +83,12 @@ class FileLoader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.statistics = LoadStatistics()
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         outcomes = [self._insert(document) for document in documents]
         self.connection.commit()
+        self.statistics.transactions += 1
         return outcomes
 
     def _insert(self, document: ProcessedDocument) -> Outcome:
@@ -286,8 +289,8 @@ class TestBackgroundInsertThreadInterface:
         with Parts(queue, opener(database)) as parts:
             pass
         stats = parts.thread.get_stats()
-        assert (stats.batches, stats.documents, stats.inserted) == (1, 100, 200)
-        assert 0 < stats.seconds <= stats.elapsed
+        assert (stats.batches, stats.transactions, stats.documents, stats.inserted) == (1, 1, 100, 200)
+        assert stats.elapsed > 0
 
     def test_the_interpreter_waits_for_it(self, queue: InsertQueue, database: Path) -> None:
         with Parts(queue, opener(database)):
@@ -314,6 +317,8 @@ class TestBackgroundInsertThreadInterface:
 
     def test_an_error_of_the_target_ends_it_and_is_handed_over(self, queue: InsertQueue) -> None:
         class RefusingLoader:
+            statistics = LoadStatistics()
+
             def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
                 raise TargetError("the disk is full")
 

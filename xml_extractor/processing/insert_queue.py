@@ -2,21 +2,19 @@
 
 import logging
 import pickle
-import queue
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing.managers import BaseManager
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from xml_extractor.database.loader import LoadStatistics
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError
-from xml_extractor.processing.processes import process_context, set_up_child
+from xml_extractor.processing.held_queue import HeldQueue, InsertQueueStats, QueueManager, start_manager
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
 
 logger = logging.getLogger(__name__)
@@ -56,82 +54,6 @@ class InsertQueueItem:
         return documents
 
 
-class InsertQueueStats(NamedTuple):
-    """Counts of items, taken in the process that holds the queue.
-
-    Attributes:
-        max_size: Items that fit.
-        enqueued: Items accepted.
-        refused: Items not accepted because the queue was full.
-        dequeued: Items handed to insert threads.
-        largest: The largest number of items that were in the queue at once.
-    """
-
-    max_size: int
-    enqueued: int
-    refused: int
-    dequeued: int
-    largest: int
-
-
-class _HeldQueue(queue.Queue[InsertQueueItem]):
-    """The queue itself, in the manager process. Counting here costs no extra message and needs no shared lock."""
-
-    def __init__(self, maxsize: int) -> None:
-        super().__init__(maxsize)
-        self._enqueued = self._refused = self._dequeued = self._largest = 0
-
-    def offer(self, item: InsertQueueItem) -> bool:
-        try:
-            self.put_nowait(item)
-        except queue.Full:
-            with self.mutex:
-                self._refused += 1
-            return False
-        return True
-
-    def take(self, max_documents: int, max_rows: int, timeout: float) -> list[InsertQueueItem]:
-        try:
-            first = self.get(timeout=timeout)
-        except queue.Empty:
-            return []
-        batch, documents, rows = [first], first.documents, first.rows
-        with self.mutex:
-            while self.queue:
-                documents += self.queue[0].documents
-                rows += self.queue[0].rows
-                if documents > max_documents or rows > max_rows:
-                    break
-                batch.append(self._get())
-                self.not_full.notify()
-        return batch
-
-    def counts(self) -> InsertQueueStats:
-        with self.mutex:
-            return InsertQueueStats(self.maxsize, self._enqueued, self._refused, self._dequeued, self._largest)
-
-    def _put(self, item: InsertQueueItem) -> None:
-        super()._put(item)
-        self._enqueued += 1
-        self._largest = max(self._largest, self._qsize())
-
-    def _get(self) -> InsertQueueItem:
-        self._dequeued += 1
-        return super()._get()
-
-
-class _QueueManager(BaseManager):
-    held_queue: Callable[[int], _HeldQueue]
-
-
-_QueueManager.register("held_queue", _HeldQueue, exposed=("offer", "take", "counts", "qsize"))
-
-
-def _set_up_manager() -> None:
-    # A SIGTERM to all processes of the run must not take away what the insert threads have yet to commit.
-    set_up_child(ignored=(signal.SIGINT, signal.SIGTERM))
-
-
 class InsertQueue:
     """A bounded queue of chunks in a manager process of its own; pickled, it is a handle on the same queue.
 
@@ -141,9 +63,8 @@ class InsertQueue:
     """
 
     def __init__(self, max_size: int = 10000, start_method: StartMethod = DEFAULT_START_METHOD) -> None:
-        self._manager: _QueueManager | None = _QueueManager(ctx=process_context(start_method))
-        self._manager.start(_set_up_manager)
-        self._held = self._manager.held_queue(max_size)
+        self._manager: QueueManager | None = start_manager(start_method)
+        self._held: HeldQueue[InsertQueueItem] = self._manager.held_queue(max_size)
         self.max_size = max_size
         logger.info("Insert queue created (max_size=%d)", max_size)
 
@@ -213,6 +134,11 @@ def _held_elsewhere() -> Iterator[None]:
 class DocumentLoader(Protocol):
     """Loads documents in transactions of its own; used by one thread."""
 
+    @property
+    def statistics(self) -> LoadStatistics:
+        """What it did so far; the same object, brought up to date."""
+        ...
+
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents and say what became of each, in their order, after the commit."""
         ...
@@ -236,14 +162,20 @@ class InsertThreadStats(NamedTuple):
         batches: Batches loaded; each was one transaction unless the target refused some of its documents.
         documents: Documents loaded, rejected or found to be done already.
         inserted: Rows inserted into the contract's tables.
-        seconds: Time spent on loading.
+        transactions: Tries to commit, those that were refused among them.
+        retries: Transactions tried again because of a lock, a timeout or a lost connection.
+        insert_seconds: Time spent on statements.
+        commit_seconds: Time spent on commits.
         elapsed: Seconds from start to end, or until now.
     """
 
     batches: int
     documents: int
     inserted: int
-    seconds: float
+    transactions: int
+    retries: int
+    insert_seconds: float
+    commit_seconds: float
     elapsed: float
 
 
@@ -275,7 +207,7 @@ class BackgroundInsertThread:
         self._stopping = threading.Event()
         self._abandoned = threading.Event()
         self._batches = self._documents = self._inserted = 0
-        self._seconds = 0.0
+        self._load_statistics = LoadStatistics()
         self._started_at = 0.0
         self._ended_at = 0.0
 
@@ -307,11 +239,22 @@ class BackgroundInsertThread:
     def get_stats(self) -> InsertThreadStats:
         """The counts so far."""
         elapsed = (self._ended_at or time.perf_counter()) - self._started_at if self._started_at else 0.0
-        return InsertThreadStats(self._batches, self._documents, self._inserted, self._seconds, elapsed)
+        loads = self._load_statistics
+        return InsertThreadStats(
+            batches=self._batches,
+            documents=self._documents,
+            inserted=self._inserted,
+            transactions=loads.transactions,
+            retries=loads.retries,
+            insert_seconds=loads.insert_seconds,
+            commit_seconds=loads.commit_seconds,
+            elapsed=elapsed,
+        )
 
     def _run(self) -> None:
         try:
             with self._open_loader() as loader:
+                self._load_statistics = loader.statistics
                 self._drain(loader)
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which ends the run with it
             self._fail(error)
@@ -331,9 +274,7 @@ class BackgroundInsertThread:
                 return
 
     def _load(self, loader: DocumentLoader, items: Sequence[InsertQueueItem]) -> None:
-        began_at = time.perf_counter()
         outcomes = iter(loader.load([document for item in items for document in item.unpack()]))
-        self._seconds += time.perf_counter() - began_at
         self._batches += 1
         for item in items:
             of_item = list(islice(outcomes, item.documents))

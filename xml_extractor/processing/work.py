@@ -20,9 +20,10 @@ CHUNKS_PER_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all processes of a run know. Its settings may hold secrets.
+    """What all processes of a run know. Addresses may hold secrets.
 
     Attributes:
+        source_address: What workers open the source by; it may differ from the user's.
         started_at: Naive UTC, whole milliseconds; the clock of the contract's expressions.
     """
 
@@ -32,6 +33,7 @@ class RunContext:
     contract: Contract
     contract_hash: str
     source_name: str
+    source_address: str
 
 
 @dataclass(frozen=True, slots=True)

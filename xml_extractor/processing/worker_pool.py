@@ -90,12 +90,11 @@ class WorkerPool:
     def find_fault(self) -> str:
         """What is wrong with the workers, or empty: one ended although nobody asked it to, or none are left."""
         now = time.monotonic()
-        started = [process for process in self._processes if process.pid is not None]
-        ended = wait([process.sentinel for process in started], timeout=0)
-        for process in started:
-            if process.sentinel not in ended:
-                self._last_alive_at = now
-            elif self._has_done_its_tasks(process):
+        living, ended = self._living_and_ended()
+        if living:
+            self._last_alive_at = now
+        for process in ended:
+            if self._has_done_its_tasks(process):
                 self._forget(process)
             elif now - self._gone_at.setdefault(process, now) > GRACE_SECONDS:
                 self._is_broken = True
@@ -106,8 +105,12 @@ class WorkerPool:
         return ""
 
     def close(self) -> None:
-        """End the workers after their last tasks, in order if they can."""
-        self._pool.close()
+        """End the workers after all their results came back, in order if they can."""
+        _, ended = self._living_and_ended()
+        if not all(map(self._has_done_its_tasks, ended)):
+            self._is_broken = True
+        if not self._is_broken:
+            self._pool.close()
         if self._is_broken or not _returns_within(PATIENCE_SECONDS, self._pool.join):
             self.kill()
 
@@ -135,12 +138,16 @@ class WorkerPool:
 
     def _kill_workers(self) -> bool:
         """Kill those that live; False if none does."""
-        started = [process for process in self._processes if process.pid is not None]
-        ended = wait([process.sentinel for process in started], timeout=0)
-        living = [process for process in started if process.sentinel not in ended]
+        living, _ = self._living_and_ended()
         for process in living:
             process.kill()
         return bool(living)
+
+    def _living_and_ended(self) -> tuple[list[BaseProcess], list[BaseProcess]]:
+        started = [process for process in self._processes if process.pid is not None]
+        ended_sentinels = wait([process.sentinel for process in started], timeout=0)
+        ended = [process for process in started if process.sentinel in ended_sentinels]
+        return [process for process in started if process not in ended], ended
 
 
 def _pool_that_notes(processes: list[BaseProcess]) -> type[Pool]:

@@ -1,0 +1,115 @@
+"""The insert queue itself, in the manager process that holds it."""
+
+import queue
+import signal
+from collections.abc import Callable
+from multiprocessing.managers import BaseManager
+from typing import NamedTuple, Protocol, TypeVar
+
+from xml_extractor.processing.processes import process_context, set_up_child
+from xml_extractor.settings import StartMethod
+
+
+class QueueItem(Protocol):
+    """What the queue must know of an item to divide items into batches."""
+
+    @property
+    def documents(self) -> int:
+        """Documents in it."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Rows of these documents."""
+        ...
+
+
+Item = TypeVar("Item", bound=QueueItem)
+
+
+class InsertQueueStats(NamedTuple):
+    """Counts of items, of all processes that use the queue.
+
+    Attributes:
+        max_size: Items that fit.
+        enqueued: Items accepted.
+        refused: Items not accepted because the queue was full.
+        dequeued: Items handed to insert threads.
+        largest: The largest number of items that were in the queue at once.
+    """
+
+    max_size: int
+    enqueued: int
+    refused: int
+    dequeued: int
+    largest: int
+
+
+class HeldQueue(queue.Queue[Item]):
+    """A bounded queue that counts: here this costs no message and no lock between processes."""
+
+    def __init__(self, maxsize: int) -> None:
+        super().__init__(maxsize)
+        self._enqueued = self._refused = self._dequeued = self._largest = 0
+
+    def offer(self, item: Item) -> bool:
+        """Put an item without waiting; False when the queue is full."""
+        try:
+            self.put_nowait(item)
+        except queue.Full:
+            with self.mutex:
+                self._refused += 1
+            return False
+        return True
+
+    def take(self, max_documents: int, max_rows: int, timeout: float) -> list[Item]:
+        """Take items, oldest first: one if there is any within the timeout, and more while they fit."""
+        try:
+            first = self.get(timeout=timeout)
+        except queue.Empty:
+            return []
+        batch, documents, rows = [first], first.documents, first.rows
+        with self.mutex:
+            while self.queue:
+                documents += self.queue[0].documents
+                rows += self.queue[0].rows
+                if documents > max_documents or rows > max_rows:
+                    break
+                batch.append(self._get())
+                self.not_full.notify()
+        return batch
+
+    def counts(self) -> InsertQueueStats:
+        """The counts so far."""
+        with self.mutex:
+            return InsertQueueStats(self.maxsize, self._enqueued, self._refused, self._dequeued, self._largest)
+
+    def _put(self, item: Item) -> None:
+        super()._put(item)
+        self._enqueued += 1
+        self._largest = max(self._largest, self._qsize())
+
+    def _get(self) -> Item:
+        self._dequeued += 1
+        return super()._get()
+
+
+class QueueManager(BaseManager):
+    """The process that holds a queue."""
+
+    held_queue: Callable[[int], HeldQueue[Item]]
+
+
+QueueManager.register("held_queue", HeldQueue, exposed=("offer", "take", "counts", "qsize"))
+
+
+def start_manager(start_method: StartMethod) -> QueueManager:
+    """Start a process that can hold a queue."""
+    manager = QueueManager(ctx=process_context(start_method))
+    manager.start(_set_up_manager)
+    return manager
+
+
+def _set_up_manager() -> None:
+    # A SIGTERM to all processes of the run must not take away what the insert threads have yet to commit.
+    set_up_child(ignored=(signal.SIGINT, signal.SIGTERM))

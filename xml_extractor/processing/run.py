@@ -1,0 +1,94 @@
+"""A run from its settings to its result."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from xml_extractor.contract import Contract, read_contract
+from xml_extractor.contract.layout import layouts
+from xml_extractor.database import open_source, open_target
+from xml_extractor.database.interfaces import Connection
+from xml_extractor.errors import TargetError
+from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
+from xml_extractor.processing.work import RunContext
+from xml_extractor.reporting.result import RunResult
+from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.settings import RunSettings
+
+
+def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: None) -> RunResult:
+    """Load all documents of the source that the processing log does not have.
+
+    Args:
+        settings: What to do.
+        on_progress: Called with a number of documents each time that so many are committed or rejected.
+
+    Raises:
+        XmlExtractorError: The run could not start, or could not go on; what was committed stays.
+        KeyboardInterrupt: It was asked twice to stop.
+    """
+    began_at = time.perf_counter()
+    contract = read_contract(settings.contract)
+    tables = layouts(contract)
+    target = open_target(settings.target, contract)
+    with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
+        target.prepare(tables)
+        started_at = _now()
+        context = RunContext(
+            run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
+            started_at=started_at,
+            settings=settings,
+            contract=contract,
+            contract_hash=_contract_hash(contract),
+            source_name=source.name,
+            source_address=source.address,
+        )
+        statistics = RunStatistics(tuple(table.name for table in tables))
+        with (
+            closing(target.connect()) as connection,
+            ParallelCoordinator(context, statistics, on_progress) as coordinator,
+        ):
+            pages = source.key_pages(settings.batch_size, settings.key_range)
+            queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
+    return RunResult(
+        run_id=context.run_id,
+        contract=contract.contract,
+        contract_version=contract.version,
+        contract_hash=context.contract_hash,
+        source=source.name,
+        target=target.name,
+        started_at=started_at,
+        finished_at=_now(),
+        elapsed_seconds=time.perf_counter() - began_at,
+        settings=settings,
+        statistics=statistics,
+        queue=queue_stats._asdict() if queue_stats else {},
+        insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
+        interrupted=coordinator.interrupted,
+    )
+
+
+def _contract_hash(contract: Contract) -> str:
+    """SHA-256 of what a contract says; comments and layout of its file do not count."""
+    return sha256(contract.model_dump_json(by_alias=True, exclude_defaults=True).encode()).hexdigest()
+
+
+def _now() -> datetime:
+    now = datetime.now(UTC)
+    return now.replace(tzinfo=None, microsecond=now.microsecond // 1000 * 1000)
+
+
+def _logged_keys(connection: Connection, contract: str) -> Callable[[Sequence[str]], set[str]]:
+    def logged_keys(keys: Sequence[str]) -> set[str]:
+        try:
+            return connection.logged_keys(contract, keys)
+        except Exception as error:
+            refusal = connection.explain(error)
+            if refusal is None:
+                raise
+            raise TargetError(f"the processing log cannot be read: {refusal.explanation}", refusal.tip) from None
+
+    return logged_keys

@@ -1,0 +1,164 @@
+"""What a worker process does with documents: fetch, parse and map them; and load those that the queue cannot take."""
+
+import logging
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from hashlib import blake2b
+from multiprocessing.util import Finalize
+
+from xml_extractor.contract.layout import layouts
+from xml_extractor.database import open_source, open_target
+from xml_extractor.database.loader import Loader, LogIdentity
+from xml_extractor.documents import (
+    DocumentKey,
+    Failure,
+    MappedDocument,
+    Outcome,
+    ProcessedDocument,
+    Rejection,
+    RunValues,
+    SourceDocument,
+    Stage,
+)
+from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor.mapping import MappingError, compile_plan, map_document
+from xml_extractor.parsing import DocumentParser, ParseError
+from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.processing.insert_queue import InsertQueue
+from xml_extractor.processing.work import RunContext
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_loader(context: RunContext) -> Iterator[Loader]:
+    """Open a loader on a connection of its own.
+
+    Raises:
+        TargetError: The target cannot be opened.
+    """
+    contract = context.contract
+    identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
+    target = open_target(context.settings.target, contract)
+    with closing(target.connect()) as connection:
+        yield Loader(connection, layouts(contract), identity, context.settings.insert_batch_rows)
+
+
+class Worker:
+    """The parts that one worker process uses for all its documents.
+
+    Args:
+        context: What the run knows.
+        insert_queue: Where mapped documents go; None if the worker loads all of them itself.
+
+    Raises:
+        XmlExtractorError: The source cannot be opened.
+    """
+
+    def __init__(self, context: RunContext, insert_queue: InsertQueue | None) -> None:
+        contract = context.contract
+        self.insert_queue = insert_queue
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._context = context
+        self._parser = DocumentParser(parsing_rules(contract))
+        self._plan = compile_plan(contract)
+        self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
+        self._loader: Loader | None = None
+        self._open_parts = ExitStack()
+        # A Pool's worker leaves by os._exit, which runs these finalizers but nothing registered with atexit.
+        Finalize(None, self._open_parts.close, exitpriority=10)
+        source = open_source(context.source_address, contract, contract.document.max_bytes)
+        self._source = self._open_parts.enter_context(closing(source))
+
+    def map_documents(self, keys: Sequence[DocumentKey]) -> Iterator[ProcessedDocument]:
+        """Fetch, parse and map documents; whatever is wrong with one of them is a rejection.
+
+        Raises:
+            SourceError: Nothing can be read from the source any more.
+        """
+        documents = self._source.fetch(keys)
+        while True:
+            began_at = time.perf_counter()
+            with self.timed("fetch"):
+                document = next(documents, None)
+            if document is None:
+                return
+            yield document if isinstance(document, Rejection) else self._map(document, began_at)
+
+    def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load documents on this process's own connection, opened when it is first needed.
+
+        Raises:
+            TargetError: The target refuses what is not a document's fault.
+        """
+        if self._loader is None:
+            self._loader = self._open_parts.enter_context(open_loader(self._context))
+        loads = self._loader.statistics
+        before = replace(loads)
+        outcomes = self._loader.load(documents)
+        self._seconds["insert"] += loads.insert_seconds - before.insert_seconds
+        self._seconds["commit"] += loads.commit_seconds - before.commit_seconds
+        return outcomes
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Count the seconds of the block."""
+        began_at = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[step] += time.perf_counter() - began_at
+
+    def take_seconds(self) -> dict[str, float]:
+        """Seconds by step since this was last asked."""
+        seconds = dict(self._seconds)
+        self._seconds.clear()
+        return seconds
+
+    def _map(self, document: SourceDocument, began_at: float) -> ProcessedDocument:
+        stage = Stage.PARSE
+        try:
+            with self.timed("parse"):
+                root = self._parser.parse(document.content)
+            stage = Stage.MAP
+            with self.timed("map"):
+                rows = map_document(self._plan, root, document.key, self._run_values)
+        except (ParseError, MappingError) as error:
+            failure = error.failure
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
+            _log_defect(error, f"document {document.key} was at stage {stage}")
+            failure = Failure(stage, "internal_error", f"a defect of this program ({type(error).__name__})")
+        else:
+            return MappedDocument(document.key, rows, content_hash(document.content), time.perf_counter() - began_at)
+        return Rejection(document.key, failure, content_hash(document.content), time.perf_counter() - began_at)
+
+
+def content_hash(content: bytes | str | None) -> str:
+    """Hex BLAKE2b-128 of a document's bytes; text counts as UTF-8."""
+    if isinstance(content, str):
+        content = content.encode("utf-8", "surrogatepass")
+    return blake2b(content or b"", digest_size=16).hexdigest()
+
+
+def as_run_error(error: Exception) -> XmlExtractorError:
+    """What an exception in a worker means for the run."""
+    match error:
+        case XmlExtractorError():
+            return error
+        case MemoryError():
+            return RunError("a worker process has no memory left", "run again with fewer workers")
+        case _:
+            _log_defect(error, "documents were processed")
+            return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
+
+
+def _log_defect(error: Exception, when: str) -> None:
+    """Log a defect of this program: the lines of code, and not the exception's text, which may quote a document."""
+    lines = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("Internal error: %s while %s\n%s", type(error).__name__, when, lines)
