@@ -1,10 +1,14 @@
 """The shipped contract for UBL invoices: a small invoice to the last column, and samples against their own figures."""
 
+import sqlite3
+import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -295,3 +299,32 @@ def test_a_fault_of_mapping_names_table_and_column(
     assert found is not None
     assert f"{found.table}.{found.column}" == place
     assert found.path.startswith("cbc:") or "/cbc:" in found.path
+
+
+@pytest.mark.slow
+def test_the_commands_make_and_load_invoices_and_reject_the_spoilt_ones(
+    xml_extractor: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    expected = {
+        f"{sample.key:07}": sample.fault.reason
+        for sample in samples("ubl_invoice", 120, faulty=Fraction(1, 4))
+        if sample.fault is not None and sample.fault.stage is not Stage.LOAD
+    }
+
+    made = xml_extractor("sample", "ubl_invoice", "120", "--to", "invoices", "--faulty", "25%")
+    run = xml_extractor("run", "--contract", "ubl_invoice", "--source", "invoices", "--target", "sqlite:///rows.db")
+
+    assert (made.returncode, run.returncode) == (0, 1), made.stderr + run.stderr
+    with closing(sqlite3.connect(tmp_path / "rows.db")) as database:
+        rejected = database.execute(
+            "SELECT document_key, reason FROM processing_log WHERE status = 'rejected' AND stage <> 'load'"
+        ).fetchall()
+        refused, loaded, invoices, differences = database.execute(
+            "SELECT (SELECT COUNT(*) FROM processing_log WHERE status = 'rejected' AND stage = 'load'),"
+            " (SELECT COUNT(*) FROM processing_log WHERE status = 'loaded'),"
+            " COUNT(*), SUM(difference <> 0) FROM invoice"
+        ).fetchone()
+    assert {key[-11:-4]: reason.split(maxsplit=1)[0].rstrip(":") for key, reason in rejected} == expected
+    assert refused == 30 - len(expected) == 1
+    assert loaded == invoices == 90
+    assert differences == 0
