@@ -1,0 +1,443 @@
+"""What loading guarantees, on every target: whole documents, exactly once, and one bad document costs one document."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from itertools import combinations
+from multiprocessing import get_context
+
+import pytest
+from demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES, loader_of, order, order_ids, unreadable_order
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.database import open_target
+from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal, Target
+from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
+from xml_extractor.errors import TargetError
+
+BATCH = 6
+BAD_POSITIONS = [bad for count in (1, 2, 3) for bad in combinations(range(BATCH), count)]
+
+
+class Watched:
+    """A connection that notes what is inserted, and can be told to fail; the real one does the work."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.calls: list[tuple[str, int]] = []
+        self.transactions = 0
+        self.errors_before_begin: list[Exception] = []
+        self.errors_after_commit: list[Exception] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self.errors_before_begin:
+            raise self.errors_before_begin.pop()
+        with self._connection.transaction():
+            yield
+        self.transactions += 1
+        if self.errors_after_commit:
+            raise self.errors_after_commit.pop()
+
+    def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
+        self.calls.append((table.name, len(rows)))
+        self._connection.insert_rows(table, rows)
+
+    def insert_log(self, entries: Sequence[LogEntry]) -> None:
+        self.calls.append(("log", len(entries)))
+        self._connection.insert_log(entries)
+
+    def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
+        return self._connection.logged_keys(contract, keys)
+
+    def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
+        return self._connection.logged(contract, keys)
+
+    def read_log(self) -> Iterator[LogEntry]:
+        return self._connection.read_log()
+
+    def read_rows(self, table: TableLayout) -> Iterator[Row]:
+        return self._connection.read_rows(table)
+
+    def explain(self, error: Exception) -> Refusal | None:
+        if isinstance(error, ConnectionError):
+            return Refusal(Blame.MOMENT, "connection_lost", "the connection was lost")
+        if isinstance(error, PermissionError):
+            return Refusal(Blame.DATABASE, "denied", "this user may not insert", tip="grant it")
+        return self._connection.explain(error)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def watched(connection: Connection) -> Watched:
+    return Watched(connection)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+
+
+def statuses(outcomes: Sequence[Outcome]) -> list[str]:
+    return [outcome.status.value for outcome in outcomes]
+
+
+def logged(connection: Connection) -> dict[str, str]:
+    return {entry.document_key: entry.status.value for entry in connection.read_log()}
+
+
+def count(connection: Connection, table: TableLayout) -> int:
+    return sum(1 for _ in connection.read_rows(table))
+
+
+def bad_order(number: int) -> MappedDocument:
+    """Its last table refuses it: the line has no article."""
+    return order(number, article=None)
+
+
+def test_documents_are_loaded_with_all_their_rows(connection: Connection) -> None:
+    outcomes = loader_of(connection).load([order(1, lines=3), order(2, lines=0)])
+    assert outcomes == [Outcome(1, Status.LOADED, (1, 3, 1)), Outcome(2, Status.LOADED, (1, 0, 1))]
+    assert order_ids(connection) == [1, 2]
+    assert (count(connection, LINES), count(connection, NOTES)) == (3, 2)
+
+
+def test_loading_nothing_does_nothing(watched: Watched) -> None:
+    assert loader_of(watched).load([]) == []
+    assert watched.transactions == 0
+
+
+def test_the_log_says_what_was_loaded_and_by_whom(connection: Connection) -> None:
+    loader_of(connection).load([order(1, lines=3)])
+    (entry,) = connection.read_log()
+    assert (entry.contract, entry.document_key, entry.status) == ("orders", "1", Status.LOADED)
+    assert (entry.contract_version, entry.contract_hash, entry.run_id) == (3, "c0ffee", "run 1")
+    assert (entry.stage, entry.reason, entry.attempts, entry.row_count) == ("", "", 1, 5)
+    assert (entry.seconds, entry.content_hash) == (0.25, f"{1:032x}")
+    assert (entry.finished_at - entry.started_at).total_seconds() == pytest.approx(0.25, abs=0.002)
+
+
+def test_a_rejection_gets_its_row_in_the_log_and_nothing_else(connection: Connection) -> None:
+    (outcome,) = loader_of(connection).load([unreadable_order(4)])
+    assert outcome.status is Status.REJECTED
+    assert outcome.failure == unreadable_order(4).failure
+    (entry,) = connection.read_log()
+    assert (entry.status, entry.stage, entry.row_count) == (Status.REJECTED, "parse", 0)
+    assert entry.reason == "not_well_formed: the document is not well-formed"
+    assert order_ids(connection) == []
+
+
+def test_a_batch_of_good_and_rejected_documents_is_one_transaction(watched: Watched) -> None:
+    outcomes = loader_of(watched).load([order(1), unreadable_order(2), order(3)])
+    assert statuses(outcomes) == ["loaded", "rejected", "loaded"]
+    assert watched.transactions == 1
+
+
+def test_the_log_comes_first_and_parents_come_before_children(watched: Watched) -> None:
+    loader_of(watched).load([order(number) for number in range(1, 4)])
+    assert watched.calls == [("log", 3), ("orders", 3), ("lines", 6), ("notes", 3)]
+
+
+def test_a_table_without_rows_takes_no_call(watched: Watched) -> None:
+    loader_of(watched).load([order(1, lines=0)])
+    assert [name for name, _ in watched.calls] == ["log", "orders", "notes"]
+
+
+@pytest.mark.parametrize(
+    ("batch_rows", "calls"),
+    [(500, [500, 500, 200]), (1200, [1200]), (5000, [1200]), (499, [499, 499, 202]), (1, [1] * 1200)],
+)
+def test_no_call_has_more_rows_than_asked_for(watched: Watched, batch_rows: int, calls: list[int]) -> None:
+    loader_of(watched, batch_rows=batch_rows).load([order(number, lines=12) for number in range(1, 101)])
+    assert [rows for name, rows in watched.calls if name == "lines"] == calls
+    assert max(rows for _, rows in watched.calls) <= batch_rows
+    assert watched.transactions == 1
+    assert count(watched, LINES) == 1200
+
+
+@pytest.mark.parametrize("bad", BAD_POSITIONS, ids=lambda bad: "-".join(map(str, bad)))
+def test_bad_documents_are_rejected_and_all_others_loaded(connection: Connection, bad: tuple[int, ...]) -> None:
+    documents = [bad_order(number) if number in bad else order(number) for number in range(BATCH)]
+    outcomes = loader_of(connection).load(documents)
+    good = [number for number in range(BATCH) if number not in bad]
+    assert [outcome.key for outcome in outcomes] == list(range(BATCH))
+    assert [outcome.key for outcome in outcomes if outcome.status is Status.REJECTED] == list(bad)
+    assert order_ids(connection) == good
+    assert (count(connection, LINES), count(connection, NOTES)) == (2 * len(good), len(good))
+    assert logged(connection) == {str(n): "rejected" if n in bad else "loaded" for n in range(BATCH)}
+
+
+def test_a_batch_of_bad_documents_only_is_rejected(connection: Connection) -> None:
+    outcomes = loader_of(connection).load([bad_order(number) for number in range(5)])
+    assert statuses(outcomes) == ["rejected"] * 5
+    assert order_ids(connection) == []
+
+
+@pytest.mark.parametrize("size", [64, 100])
+def test_one_bad_document_costs_about_two_transactions_for_each_halving(watched: Watched, size: int) -> None:
+    documents = [order(number) for number in range(size)]
+    documents[size // 3] = bad_order(size // 3)
+    loader = loader_of(watched)
+    loader.load(documents)
+    halvings = size.bit_length()
+    assert watched.transactions <= halvings + 1
+    assert len([name for name, _ in watched.calls if name == "log"]) <= 2 * halvings + 2
+
+
+def test_a_reject_names_table_column_and_path(connection: Connection) -> None:
+    (outcome,) = loader_of(connection).load([bad_order(1)])
+    failure = outcome.failure
+    assert failure is not None
+    assert (failure.stage, failure.code) == (Stage.LOAD, "missing_value")
+    assert (failure.table, failure.column, failure.path) == ("lines", "article", "@article")
+    (entry,) = connection.read_log()
+    assert entry.reason == failure.reason
+    assert entry.reason.startswith("missing_value at lines.article (@article): ")
+
+
+def test_a_missing_parent_is_blamed_on_the_column_that_refers_to_it(connection: Connection) -> None:
+    document = order(1)
+    orphan = document._replace(rows=((), document.rows[1], ()))
+    (outcome,) = loader_of(connection).load([orphan])
+    assert outcome.failure is not None
+    assert (outcome.failure.code, outcome.failure.table, outcome.failure.column, outcome.failure.path) == (
+        "missing_parent",
+        "lines",
+        "order_id",
+        "../@id",
+    )
+
+
+def test_no_value_of_a_rejected_document_gets_into_the_log(connection: Connection) -> None:
+    loader_of(connection).load([order(1, order_id=987654321, article="secret"), order(2, order_id=987654321)])
+    assert "987654321" not in repr(list(connection.read_log()))
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two batches"])
+def test_of_two_documents_with_one_key_the_first_is_loaded(connection: Connection, *, together: bool) -> None:
+    first, second = order(1, order_id=77), order(2, order_id=77)
+    loader = loader_of(connection)
+    outcomes = loader.load([first, second]) if together else [*loader.load([first]), *loader.load([second])]
+    assert statuses(outcomes) == ["loaded", "rejected"]
+    assert outcomes[1].failure is not None
+    assert outcomes[1].failure.code == "duplicate_key"
+    assert (outcomes[1].failure.table, outcomes[1].failure.column, outcomes[1].failure.path) == (
+        "orders",
+        "order_id",
+        "@id",
+    )
+
+
+@pytest.mark.parametrize(
+    ("on_conflict", "customer"), [("keep", "customer 1"), ("replace", "customer 2"), ("fail", "customer 1")]
+)
+def test_a_table_says_what_happens_to_a_row_that_is_there(
+    connection: Connection, on_conflict: str, customer: str
+) -> None:
+    tables = [replace(ORDERS, on_conflict=on_conflict), LINES, NOTES]  # type: ignore[arg-type] # a parameter of the test
+    outcomes = loader_of(connection, tables).load([order(1, lines=0, order_id=5), order(2, lines=0, order_id=5)])
+    assert list(connection.read_rows(ORDERS)) == [(5, customer)]
+    assert statuses(outcomes) == ["loaded", "rejected" if on_conflict == "fail" else "loaded"]
+
+
+@pytest.mark.parametrize("run_id", ["run 2", "run 3"])
+def test_documents_that_another_run_has_done_are_left_alone(connection: Connection, run_id: str) -> None:
+    loader_of(connection, run_id="run 1").load([order(1), unreadable_order(2), bad_order(3)])
+    before = sorted(connection.read_log(), key=repr)
+    outcomes = loader_of(connection, run_id=run_id).load([order(1), order(2), order(3), order(4), unreadable_order(5)])
+    assert statuses(outcomes) == ["already_done", "already_done", "already_done", "loaded", "rejected"]
+    assert [entry for entry in connection.read_log() if entry.run_id == "run 1"] == before
+    assert order_ids(connection) == [1, 4]
+
+
+@pytest.mark.parametrize("done", BAD_POSITIONS, ids=lambda done: "-".join(map(str, done)))
+def test_the_log_holds_back_documents_wherever_they_are_in_a_batch(
+    connection: Connection, done: tuple[int, ...]
+) -> None:
+    loader_of(connection, run_id="another").load([order(number) for number in done])
+    outcomes = loader_of(connection).load([order(number) for number in range(BATCH)])
+    assert [outcome.key for outcome in outcomes if outcome.status is Status.ALREADY_DONE] == list(done)
+    assert order_ids(connection) == list(range(BATCH))
+    assert count(connection, LINES) == 2 * BATCH
+
+
+def test_a_batch_can_hold_done_bad_and_good_documents(connection: Connection) -> None:
+    loader_of(connection, run_id="another").load([order(2), order(5)])
+    documents: list[ProcessedDocument] = [
+        order(1),
+        order(2),
+        bad_order(3),
+        order(4),
+        bad_order(5),
+        unreadable_order(6),
+        order(7),
+    ]
+    outcomes = loader_of(connection).load(documents)
+    assert statuses(outcomes) == [
+        "loaded",
+        "already_done",
+        "rejected",
+        "loaded",
+        "already_done",
+        "rejected",
+        "loaded",
+    ]
+
+
+def test_a_key_that_is_twice_in_a_batch_is_loaded_once(connection: Connection) -> None:
+    assert statuses(loader_of(connection).load([order(1), order(2), order(1)])) == ["loaded", "loaded", "already_done"]
+    assert order_ids(connection) == [1, 2]
+
+
+def test_other_contracts_have_log_rows_of_their_own(connection: Connection) -> None:
+    entry = next(iter(_entries_of(connection, order(1))))
+    with connection.transaction():
+        connection.insert_log([replace(entry, contract="invoices", document_key="2")])
+    assert statuses(loader_of(connection).load([order(2)])) == ["loaded"]
+
+
+def _entries_of(connection: Connection, document: MappedDocument) -> list[LogEntry]:
+    loader_of(connection).load([document])
+    return list(connection.read_log())
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_commit_whose_answer_was_lost_counts_as_loaded(watched: Watched) -> None:
+    watched.errors_after_commit = [ConnectionError("gone")]
+    documents: list[ProcessedDocument] = [order(1), unreadable_order(2), order(3)]
+    outcomes = loader_of(watched).load(documents)
+    assert statuses(outcomes) == ["loaded", "rejected", "loaded"]
+    assert outcomes[0].rows == (1, 2, 1)
+    assert order_ids(watched) == [1, 3]
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_rejects_commit_whose_answer_was_lost_counts_as_rejected(watched: Watched) -> None:
+    watched.errors_after_commit = [ConnectionError("gone")]
+    (outcome,) = loader_of(watched).load([bad_order(1)])
+    assert outcome.status is Status.REJECTED
+    assert outcome.failure is not None
+    assert outcome.failure.code == "missing_value"
+
+
+def test_documents_handed_over_again_by_the_same_run_get_the_same_outcome(connection: Connection) -> None:
+    documents: list[ProcessedDocument] = [order(1), unreadable_order(2), bad_order(3)]
+    loader = loader_of(connection)
+    first, second = loader.load(documents), loader.load(documents)
+    assert statuses(second) == statuses(first) == ["loaded", "rejected", "rejected"]
+    assert second[0] == first[0]
+    for before, again in zip(first, second, strict=True):
+        if before.failure is not None and again.failure is not None:
+            assert (again.failure.stage, again.failure.code) == (before.failure.stage, before.failure.code)
+
+
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_what_the_moment_refuses_is_tried_again(watched: Watched, times: int) -> None:
+    watched.errors_before_begin = [ConnectionError("gone") for _ in range(times)]
+    loader = loader_of(watched)
+    assert statuses(loader.load([order(1), order(2)])) == ["loaded", "loaded"]
+    assert loader.statistics.retries == times
+    assert watched.transactions == 1
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_moment_that_does_not_pass_ends_the_run(watched: Watched) -> None:
+    watched.errors_before_begin = [ConnectionError("gone") for _ in range(100)]
+    with pytest.raises(TargetError, match="the connection was lost") as ended:
+        loader_of(watched).load([order(1)])
+    assert ended.value.tip
+    assert order_ids(watched) == []
+    assert 90 < len(watched.errors_before_begin) < 100
+
+
+def test_what_the_database_refuses_ends_the_run_at_once_and_says_what_to_do(watched: Watched) -> None:
+    watched.errors_before_begin = [PermissionError("no") for _ in range(2)]
+    with pytest.raises(TargetError, match="this user may not insert") as ended:
+        loader_of(watched).load([order(1), order(2)])
+    assert ended.value.tip == "grant it"
+    assert len(watched.errors_before_begin) == 1
+
+
+def test_a_missing_table_ends_the_run_and_rejects_nothing(connection: Connection) -> None:
+    tables = [ORDERS, LINES, replace(NOTES, table="demo_absent")]
+    with pytest.raises(TargetError):
+        loader_of(connection, tables).load([order(1), order(2)])
+    assert order_ids(connection) == []
+    assert logged(connection) == {}
+
+
+def test_a_defect_of_the_program_is_no_reject(watched: Watched) -> None:
+    watched.errors_before_begin = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        loader_of(watched).load([order(1)])
+
+
+def test_a_loader_counts_what_it_did(connection: Connection) -> None:
+    loader = loader_of(connection)
+    loader.load([order(1), order(2)])
+    assert loader.statistics.transactions == 1
+    assert loader.statistics.statements == 4
+    assert loader.statistics.insert_seconds > 0
+    assert loader.statistics.commit_seconds > 0
+
+
+def test_two_runs_at_once_load_each_document_once(target: Target) -> None:
+    documents = [bad_order(number) if number % 40 == 7 else order(number) for number in range(200)]
+    outcomes: dict[str, list[Outcome]] = {}
+    barrier = threading.Barrier(2)
+
+    def load(run_id: str, batch: int) -> None:
+        with closing(target.connect()) as connection:
+            loader = loader_of(connection, run_id=run_id)
+            barrier.wait()
+            outcomes[run_id] = [
+                outcome for first in range(0, 200, batch) for outcome in loader.load(documents[first : first + batch])
+            ]
+
+    runs = [threading.Thread(target=load, args=arguments) for arguments in (("run 1", 7), ("run 2", 11))]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    done = [
+        outcome.key for of_run in outcomes.values() for outcome in of_run if outcome.status is not Status.ALREADY_DONE
+    ]
+    assert sorted(map(int, done)) == list(range(200))
+    with closing(target.connect()) as connection:
+        assert order_ids(connection) == [number for number in range(200) if number % 40 != 7]
+        assert count(connection, NOTES) == 195
+        by_log = {entry.document_key: entry.run_id for entry in connection.read_log()}
+    assert by_log == {
+        str(outcome.key): run_id
+        for run_id, of_run in outcomes.items()
+        for outcome in of_run
+        if outcome.status is not Status.ALREADY_DONE
+    }
+
+
+def _load_until_killed(address: str, in_transaction: threading.Event) -> None:
+    with closing(open_target(address, CONTRACT).connect()) as connection:
+        loader_of(connection).load([order(1)])
+        with connection.transaction():
+            connection.insert_rows(ORDERS, [(number, "lost") for number in range(100, 20000)])
+            in_transaction.set()
+            threading.Event().wait()
+
+
+def test_a_process_killed_within_a_transaction_leaves_nothing_of_it(target: Target, target_address: str) -> None:
+    context = get_context("spawn")
+    in_transaction = context.Event()
+    process = context.Process(target=_load_until_killed, args=(target_address, in_transaction))
+    process.start()
+    assert in_transaction.wait(60)
+    process.kill()
+    process.join()
+    with closing(target.connect()) as connection:
+        assert order_ids(connection) == [1]
+        outcomes = loader_of(connection, run_id="run 2").load([order(1), order(100)])
+        assert statuses(outcomes) == ["already_done", "loaded"]
+        assert len(TABLES) == len(outcomes[1].rows)

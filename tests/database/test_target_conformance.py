@@ -1,0 +1,234 @@
+"""What every target must do, connection by connection."""
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+
+import pytest
+from demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES
+
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.database import open_target
+from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Target
+from xml_extractor.documents import Row, Status
+from xml_extractor.values.sqltypes import parse_type
+
+OnConflict = Literal["fail", "keep", "replace"]
+
+ENTRY = LogEntry(
+    contract="orders",
+    document_key="7",
+    status=Status.REJECTED,
+    stage="map",
+    reason="unknown_code at orders.state (@state): the lookup has no such code",
+    attempts=1,
+    row_count=0,
+    seconds=0.25,
+    content_hash="0" * 32,
+    contract_version=3,
+    contract_hash="f" * 64,
+    run_id="20260102T030405678-0badcafe",
+    started_at=datetime(2026, 1, 2, 3, 4, 5, 678000),  # noqa: DTZ001 - the log has naive UTC
+    finished_at=datetime(2026, 1, 2, 3, 4, 6, 1000),  # noqa: DTZ001 - the log has naive UTC
+)
+
+
+def insert(connection: Connection, table: TableLayout, *rows: Row) -> None:
+    with connection.transaction():
+        connection.insert_rows(table, rows)
+
+
+def rows_of(connection: Connection, table: TableLayout) -> list[Row]:
+    return sorted(connection.read_rows(table), key=repr)
+
+
+def test_rows_that_were_inserted_are_read_again(connection: Connection) -> None:
+    insert(connection, ORDERS, (1, "Ada"), (2, None))
+    assert rows_of(connection, ORDERS) == [(1, "Ada"), (2, None)]
+
+
+def test_preparing_again_keeps_the_rows(target: Target, connection: Connection) -> None:
+    insert(connection, ORDERS, (1, "Ada"))
+    target.prepare(TABLES)
+    assert rows_of(connection, ORDERS) == [(1, "Ada")]
+
+
+def test_a_target_opened_again_has_what_was_committed(target_address: str, connection: Connection) -> None:
+    insert(connection, ORDERS, (1, "Ada"))
+    with closing(open_target(target_address, CONTRACT).connect()) as other:
+        assert rows_of(other, ORDERS) == [(1, "Ada")]
+
+
+def test_a_transaction_that_raises_leaves_nothing(connection: Connection) -> None:
+    def insert_and_stop() -> None:
+        with connection.transaction():
+            connection.insert_rows(ORDERS, [(1, "Ada")])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        insert_and_stop()
+    assert rows_of(connection, ORDERS) == []
+
+
+def test_a_connection_can_be_used_after_its_transaction_raised(connection: Connection) -> None:
+    with pytest.raises(KeyboardInterrupt), connection.transaction():
+        raise KeyboardInterrupt
+    insert(connection, ORDERS, (1, "Ada"))
+    assert rows_of(connection, ORDERS) == [(1, "Ada")]
+
+
+def test_other_connections_do_not_see_rows_before_the_commit(target: Target, connection: Connection) -> None:
+    with closing(target.connect()) as reader:
+        with connection.transaction():
+            connection.insert_rows(ORDERS, [(1, "Ada")])
+            assert rows_of(reader, ORDERS) == []
+        assert rows_of(reader, ORDERS) == [(1, "Ada")]
+
+
+def test_a_call_that_is_refused_in_its_middle_leaves_no_row_behind(connection: Connection) -> None:
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - each driver has its own exceptions
+        insert(connection, ORDERS, (1, "Ada"), (2, "Bob"), (1, "Cyd"))
+    assert connection.explain(refused.value) is not None
+    assert rows_of(connection, ORDERS) == []
+
+
+def test_the_database_fills_generated_keys(connection: Connection) -> None:
+    insert(connection, ORDERS, (1, "Ada"))
+    insert(connection, NOTES, (1, "first"), (1, "second"))
+    assert rows_of(connection, NOTES) == [(1, "first"), (1, "second")]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "code", "column"),
+    [
+        pytest.param(ORDERS, (1, "Bob"), "duplicate_key", "order_id", id="key that is there"),
+        pytest.param(LINES, (1, 1, "ink"), "duplicate_key", "", id="key of two columns that is there"),
+        pytest.param(LINES, (99, 1, "ink"), "missing_parent", "", id="no such parent"),
+        pytest.param(LINES, (1, 2, None), "missing_value", "article", id="NULL where a value must be"),
+        pytest.param(NOTES, (99, "?"), "missing_parent", "", id="no such parent of a row without key"),
+    ],
+)
+def test_a_row_that_a_constraint_refuses_is_its_documents_fault(
+    connection: Connection, table: TableLayout, row: Row, code: str, column: str
+) -> None:
+    insert(connection, ORDERS, (1, "Ada"))
+    insert(connection, LINES, (1, 1, "pen"))
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - each driver has its own exceptions
+        insert(connection, table, row)
+    refusal = connection.explain(refused.value)
+    assert refusal is not None
+    assert (refusal.blame, refusal.code, refusal.column) == (Blame.DOCUMENT, code, column)
+
+
+def test_an_explanation_holds_no_value_of_the_row(connection: Connection) -> None:
+    insert(connection, ORDERS, (4711, "Ada Lovelace"))
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - each driver has its own exceptions
+        insert(connection, ORDERS, (4711, "Ada Lovelace"))
+    assert "4711" not in repr(connection.explain(refused.value))
+    assert "Ada" not in repr(connection.explain(refused.value))
+
+
+def test_a_missing_table_is_the_databases_fault_and_has_a_tip(connection: Connection) -> None:
+    absent = replace(ORDERS, table="demo_absent")
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - each driver has its own exceptions
+        insert(connection, absent, (1, "Ada"))
+    refusal = connection.explain(refused.value)
+    assert refusal is not None
+    assert refusal.blame is Blame.DATABASE
+    assert refusal.tip
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), KeyError("x"), OSError(5, "no")], ids=repr)
+def test_errors_that_are_not_the_databases_are_not_explained(connection: Connection, error: Exception) -> None:
+    assert connection.explain(error) is None
+
+
+@pytest.mark.parametrize(
+    ("on_conflict", "expected"), [("keep", [(1, "Ada"), (2, "Cyd")]), ("replace", [(1, "Bob"), (2, "Cyd")])]
+)
+def test_a_row_whose_key_is_there_is_kept_or_replaced(
+    connection: Connection, on_conflict: OnConflict, expected: list[Row]
+) -> None:
+    table = replace(ORDERS, on_conflict=on_conflict)
+    insert(connection, table, (1, "Ada"))
+    insert(connection, LINES, (1, 1, "pen"))
+    insert(connection, table, (1, "Bob"), (2, "Cyd"))
+    assert rows_of(connection, ORDERS) == expected
+    assert rows_of(connection, LINES) == [(1, 1, "pen")]
+
+
+@pytest.mark.parametrize("on_conflict", ["keep", "replace"])
+def test_keeping_and_replacing_forgive_no_other_constraint(connection: Connection, on_conflict: OnConflict) -> None:
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - each driver has its own exceptions
+        insert(connection, replace(LINES, on_conflict=on_conflict), (99, 1, "ink"))
+    refusal = connection.explain(refused.value)
+    assert refusal is not None
+    assert refusal.code == "missing_parent"
+
+
+def test_replacing_a_table_of_keys_only_keeps_the_row(connection: Connection, target: Target) -> None:
+    columns = (ColumnLayout("code", parse_type("varchar(5)"), required=True),)
+    codes = TableLayout("codes", "demo_codes", columns, (), ("code",), (), "replace")
+    target.prepare([codes])
+    insert(connection, codes, ("A",))
+    insert(connection, codes, ("A",), ("B",))
+    assert rows_of(connection, codes) == [("A",), ("B",)]
+
+
+def test_names_that_are_words_of_sql_or_have_spaces_are_quoted(connection: Connection, target: Target) -> None:
+    columns = tuple(
+        ColumnLayout(name, parse_type("int"), required=name == "order")
+        for name in ("order", "group by", 'a"b', "Größe")
+    )
+    table = TableLayout("select", "demo select", columns, (), ("order",), (), "replace")
+    target.prepare([table])
+    insert(connection, table, (1, 2, 3, 4), (1, 5, 6, 7))
+    assert rows_of(connection, table) == [(1, 5, 6, 7)]
+
+
+def test_log_entries_are_read_as_they_were_written(connection: Connection) -> None:
+    with connection.transaction():
+        connection.insert_log([ENTRY, replace(ENTRY, document_key="8", status=Status.LOADED, stage="", reason="")])
+    read = {entry.document_key: entry for entry in connection.read_log()}
+    assert read["7"] == ENTRY
+    assert read["8"].status is Status.LOADED
+
+
+def test_the_log_refuses_a_document_that_it_has(connection: Connection) -> None:
+    with connection.transaction():
+        connection.insert_log([ENTRY])
+    with pytest.raises(Exception) as refused, connection.transaction():  # noqa: PT011 - each driver has its own exceptions
+        connection.insert_log([replace(ENTRY, run_id="another")])
+    refusal = connection.explain(refused.value)
+    assert refusal is not None
+    assert (refusal.blame, refusal.code) == (Blame.DOCUMENT, "duplicate_key")
+    assert list(connection.read_log()) == [ENTRY]
+
+
+def test_the_log_tells_contracts_apart(connection: Connection) -> None:
+    with connection.transaction():
+        connection.insert_log([ENTRY, replace(ENTRY, contract="invoices", run_id="another")])
+    assert connection.logged("orders", ["7"]) == {"7": ENTRY}
+    assert connection.logged("invoices", ["7"])["7"].run_id == "another"
+    assert connection.logged_keys("receipts", ["7"]) == set()
+
+
+@pytest.mark.parametrize("key", ["a.xml", "A.xml", "ä.xml", "a.xml ", "x" * 300, "😀.xml", "it's", "100%", "[a]"])
+def test_the_log_knows_a_key_by_its_exact_text(connection: Connection, key: str) -> None:
+    others = {"a.xml", "A.xml", "ä.xml", "b.xml"} - {key}
+    with connection.transaction():
+        connection.insert_log([replace(ENTRY, document_key=other) for other in others])
+    assert connection.logged_keys("orders", [key]) == set()
+    with connection.transaction():
+        connection.insert_log([replace(ENTRY, document_key=key)])
+    assert connection.logged_keys("orders", [key, "absent"]) == {key}
+
+
+@pytest.mark.parametrize("asked", [0, 1, 899, 900, 901, 2500])
+def test_any_number_of_keys_can_be_looked_up_in_the_log(connection: Connection, asked: int) -> None:
+    with connection.transaction():
+        connection.insert_log([replace(ENTRY, document_key=str(number)) for number in range(0, 2500, 2)])
+    keys = [str(number) for number in range(asked)]
+    assert connection.logged_keys("orders", keys) == {key for key in keys if int(key) % 2 == 0}
+    assert set(connection.logged("orders", keys)) == connection.logged_keys("orders", keys)
