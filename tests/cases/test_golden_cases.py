@@ -23,7 +23,7 @@ from xml_extractor.parsing.rules import parsing_rules
 from xml_extractor.values.sqltypes import Family, SqlType
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/contract.yaml"))
-RUN = RunValues(run_id="run-1", load_time=datetime(2024, 2, 29, 23, 59, 58, 123000), source_name="cases")  # noqa: DTZ001
+RUN = RunValues(run_id="run-1", load_time=datetime(2024, 2, 29, 23, 59, 58, 123000), source_name="cases")  # noqa: DTZ001 - the clock of a run is UTC without a zone
 SOURCE_KEY = 17
 
 NOTATIONS: dict[Family, tuple[type, Callable[[Any], object]]] = {

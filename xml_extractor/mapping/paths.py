@@ -7,6 +7,7 @@ can share the search for the elements. All other expressions are left to `etree.
 Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -252,9 +253,9 @@ def _as_text(found: object) -> str | None:
 
 def _number_text(number: float) -> str:
     """As string() writes numbers: never with an exponent, here with the 15 digits that a double holds for certain."""
-    if number != number:  # noqa: PLR0124 - the definition of NaN
+    if math.isnan(number):
         return "NaN"
-    if number in (float("inf"), float("-inf")):
+    if math.isinf(number):
         return "Infinity" if number > 0 else "-Infinity"
     if abs(number) < _LONGEST_EXACT_INTEGER and number == int(number):
         return str(int(number))

@@ -31,4 +31,4 @@ def plan_of() -> PlanOf:
 @pytest.fixture
 def run_values() -> RunValues:
     """A run at a fixed time."""
-    return RunValues(run_id="run-1", load_time=datetime(2024, 2, 29, 12, 30), source_name="unit tests")  # noqa: DTZ001
+    return RunValues(run_id="run-1", load_time=datetime(2024, 2, 29, 12, 30), source_name="unit tests")  # noqa: DTZ001 - the clock of a run is UTC without a zone

@@ -259,6 +259,14 @@ def test_rows_need_nodes() -> None:
     assert caught.value.code == "path_failed"
 
 
+def test_nodes_that_have_no_text_are_refused() -> None:
+    root = etree.fromstring(DOCUMENT)
+    for compiled in (compile_text("namespace::*", NAMESPACES), compile_nodes("namespace::*", NAMESPACES)):
+        with pytest.raises(UnusableValueError) as caught:
+            compiled(root)
+        assert caught.value.code == "path_failed"
+
+
 def test_markup_has_the_namespaces_in_scope_and_no_text_behind_the_element() -> None:
     root = etree.fromstring('<a xmlns:p="urn:p"><b p:x="1">t<c/></b>tail</a>')
     assert compile_markup("b", NAMESPACES)(root) == '<b xmlns:p="urn:p" p:x="1">t<c/></b>'
