@@ -72,8 +72,9 @@ def at_path(patterns: Mapping[KeyPath, Kind], path: KeyPath) -> Kind | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The known word that is most like the one found, in whatever case it was written; empty if none is like it."""
-    by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    by_folded, folded = {name.casefold(): name for name in known}, word.casefold()
+    same_letters = [name for name in by_folded if sorted(name) == sorted(folded)]
+    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6) or same_letters
     return by_folded[close[0]] if close else ""
 
 

@@ -9,6 +9,7 @@ from xml_extractor.contract.faults import Fault, KeyPath, render_path
 from xml_extractor.contract.yaml_reading import Part, Position
 
 _ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
+_ESCAPED_SPACE = " \t\nntrvfN_LP"
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,9 @@ class Written:
         lines = str(part.data).split("\n")
         before = "\n".join(lines[: line - 1]) + "\n" + lines[min(line, len(lines)) - 1][: column - 1]
         wanted = sum(not character.isspace() for character in before)
-        at = part.position.start
-        for count, index in enumerate(self._characters(part)):
-            at = index
-            if count == wanted:
-                break
-        return self._line_and_column(at)
+        places = list(self._characters(part))
+        behind = places[-1] + 1 if places else part.position.start
+        return self._line_and_column(places[wanted] if wanted < len(places) else behind)
 
     def _characters(self, part: Part) -> Iterator[int]:
         """Where the characters of a scalar stand in the file, white space left out."""
@@ -94,12 +92,13 @@ class Written:
         elif part.style:
             index, end = index + 1, end - 1
         while index < end:
-            length = 1
+            length, is_space = 1, self.text[index].isspace()
             if part.style == "'" and self.text.startswith("''", index):
                 length = 2
             elif part.style == '"' and self.text[index] == "\\":
                 length = _ESCAPE_LENGTHS.get(self.text[index + 1], 2)
-            if not self.text[index].isspace():
+                is_space = self.text[index + 1] in _ESCAPED_SPACE
+            if not is_space:
                 yield index
             index += length
 
