@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from demo_tables import CONTRACT, TABLES
 
+from tests.database.demo_tables import CONTRACT, TABLES
 from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Connection, Target
 

@@ -8,8 +8,18 @@ from itertools import combinations
 from multiprocessing import get_context
 
 import pytest
-from demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES, loader_of, order, order_ids, unreadable_order
 
+from tests.database.demo_tables import (
+    CONTRACT,
+    LINES,
+    NOTES,
+    ORDERS,
+    TABLES,
+    loader_of,
+    order,
+    order_ids,
+    unreadable_order,
+)
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal, Target

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 import pytest
-from demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES
 
+from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Target

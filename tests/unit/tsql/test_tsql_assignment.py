@@ -2,8 +2,8 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
-from tsql_evaluation import assert_same
 
+from tests.unit.tsql.tsql_evaluation import assert_same
 from xml_extractor.documents import Value
 from xml_extractor.tsql import EvaluationError, ExpressionError, compile_assignment
 from xml_extractor.values.sqltypes import parse_type

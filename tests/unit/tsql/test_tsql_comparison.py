@@ -4,8 +4,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tsql_evaluation import CLOCK, Inputs, faults_of, holds
 
+from tests.unit.tsql.tsql_evaluation import CLOCK, Inputs, faults_of, holds
 from xml_extractor.tsql import EvaluationError, ExpressionError, compile_condition
 from xml_extractor.values.sqltypes import parse_type
 

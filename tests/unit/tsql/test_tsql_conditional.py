@@ -1,8 +1,8 @@
 from decimal import Decimal
 
 import pytest
-from tsql_evaluation import Inputs, assert_same, evaluated, failure_of, faults_of, type_of
 
+from tests.unit.tsql.tsql_evaluation import Inputs, assert_same, evaluated, failure_of, faults_of, type_of
 from xml_extractor.documents import Value
 
 CASES: list[tuple[str, Value, str]] = [

@@ -2,8 +2,8 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from tsql_evaluation import CLOCK, assert_same, evaluated, failure_of, faults_of, type_of
 
+from tests.unit.tsql.tsql_evaluation import CLOCK, assert_same, evaluated, failure_of, faults_of, type_of
 from xml_extractor.documents import Value
 from xml_extractor.tsql import EvaluationError, compile_expression
 from xml_extractor.values.sqltypes import parse_type

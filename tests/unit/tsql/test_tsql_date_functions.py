@@ -3,7 +3,8 @@ from datetime import date, datetime, time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tsql_evaluation import CLOCK, Inputs, evaluated, failure_of, faults_of, type_of
+
+from tests.unit.tsql.tsql_evaluation import CLOCK, Inputs, evaluated, failure_of, faults_of, type_of
 
 D2 = "CAST('2007-01-01 13:10:10.1111111' AS datetime2)"
 

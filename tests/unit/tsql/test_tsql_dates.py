@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tsql_evaluation import assert_same, evaluated, failure_of
 
+from tests.unit.tsql.tsql_evaluation import assert_same, evaluated, failure_of
 from xml_extractor.documents import Value
 
 DATES = [

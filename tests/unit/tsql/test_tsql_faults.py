@@ -1,8 +1,8 @@
 import logging
 
 import pytest
-from tsql_evaluation import CLOCK, evaluated, faults_of
 
+from tests.unit.tsql.tsql_evaluation import CLOCK, evaluated, faults_of
 from xml_extractor.tsql import ALLOWED_FUNCTIONS, ExpressionError, compile_condition, compile_expression
 from xml_extractor.values.sqltypes import parse_type
 

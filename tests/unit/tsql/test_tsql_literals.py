@@ -1,8 +1,8 @@
 from decimal import Decimal
 
 import pytest
-from tsql_evaluation import assert_same, evaluated, faults_of, type_of
 
+from tests.unit.tsql.tsql_evaluation import assert_same, evaluated, faults_of, type_of
 from xml_extractor.documents import Value
 
 LITERALS: list[tuple[str, Value, str]] = [

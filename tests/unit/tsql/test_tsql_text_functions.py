@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tsql_evaluation import Inputs, assert_same, evaluated, failure_of, faults_of, type_of
 
+from tests.unit.tsql.tsql_evaluation import Inputs, assert_same, evaluated, failure_of, faults_of, type_of
 from xml_extractor.documents import Value
 
 CASES: list[tuple[str, Value, str]] = [
