@@ -2,7 +2,7 @@
 
 from xml_extractor.tsql.conversion import convert
 from xml_extractor.tsql.faults import RefusalError
-from xml_extractor.tsql.result_types import LARGE_OBJECTS, NUMBERS, varying
+from xml_extractor.tsql.result_types import LARGE_OBJECTS, NUMBERS, written_type
 from xml_extractor.tsql.typed import INT, Typed, constant
 from xml_extractor.values.sqltypes import Family, SqlType
 
@@ -17,7 +17,7 @@ def as_text(part: Typed) -> Typed:
     """A part as text; of other types as much text as their values need."""
     if part.null:
         return constant(SqlType("varchar", length=1), None)
-    return part if part.type.family is Family.TEXT else convert(part, varying(part.type))
+    return part if part.type.family is Family.TEXT else convert(part, written_type(part.type))
 
 
 def as_integer(part: Typed) -> Typed:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from xml_extractor.documents import Value
+from xml_extractor.tsql.arguments import as_text
 from xml_extractor.tsql.collation import equality_key, order_key
 from xml_extractor.tsql.conversion import convert
 from xml_extractor.tsql.faults import EvaluationError, RefusalError
@@ -19,8 +20,6 @@ from xml_extractor.tsql.result_types import (
     LARGE_OBJECTS,
     common_type,
     is_unicode,
-    length_of,
-    varying,
 )
 from xml_extractor.tsql.typed import NO_CLOCK, Run, Test, Typed, apply, constant_value
 from xml_extractor.values.sqltypes import Family, SqlType
@@ -150,7 +149,7 @@ def like(text: Typed, pattern: Typed, escape: Typed | None) -> Test:
     """`text LIKE pattern ESCAPE escape`."""
     parts = (text, pattern, *(() if escape is None else (escape,)))
     unicode = any(is_unicode(part.type) for part in parts)
-    subject, *others = [_as_text(part) for part in parts]
+    subject, *others = [as_text(part) for part in parts]
     if all(part.constant and constant_value(part) is not None for part in others):
         pattern_text, *escape_text = [str(constant_value(part)) for part in others]
         if any(len(character) != 1 for character in escape_text):
@@ -168,12 +167,6 @@ def like(text: Typed, pattern: Typed, escape: Typed | None) -> Test:
         return matcher(pattern_found, "".join(escape_found), unicode=unicode)(subject_found)
 
     return test
-
-
-def _as_text(part: Typed) -> Typed:
-    if part.type.family is Family.TEXT:
-        return part
-    return convert(part, varying(part.type, length_of(part.type)))
 
 
 def _constant_like(run: Run, matches: Callable[[str], bool]) -> Test:

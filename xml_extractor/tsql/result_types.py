@@ -214,12 +214,15 @@ def length_of(data_type: SqlType) -> int:
 
 
 def varying(data_type: SqlType, length: int | None = None) -> SqlType:
-    """`varchar` or `nvarchar` (`varbinary` for binaries) with the type's own length, or with another one."""
+    """A text or binary type's `varchar`, `nvarchar` or `varbinary`, with its own length or with another one."""
     kept = length_of(data_type) if length is None else length
-    if data_type.family not in {Family.TEXT, Family.BINARY}:
-        return SqlType("varchar", length=kept)
     name = _LARGE[data_type.name]
     return SqlType(name, length=MAX if kept == MAX else max(1, min(kept, longest(name))))
+
+
+def written_type(data_type: SqlType) -> SqlType:
+    """The `varchar` that holds every value of a type that is no text."""
+    return SqlType("varchar", length=length_of(data_type))
 
 
 def is_unicode(data_type: SqlType) -> bool:

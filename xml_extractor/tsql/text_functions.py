@@ -14,7 +14,7 @@ from xml_extractor.tsql.collation import folded, lowered, raised
 from xml_extractor.tsql.conversion import Purpose, convert
 from xml_extractor.tsql.faults import EvaluationError
 from xml_extractor.tsql.function import Function
-from xml_extractor.tsql.result_types import is_unicode, length_of, longest, text_type, varying
+from xml_extractor.tsql.result_types import is_unicode, length_of, longest, text_type, varying, written_type
 from xml_extractor.tsql.typed import BIGINT, INT, NULL, Typed, apply, constant_value, lazily
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
@@ -170,7 +170,7 @@ def _for_concat(part: Typed) -> Typed:
     refuse_large_objects(part)
     if part.null:
         return convert(NULL, SqlType("varchar", length=1))
-    return part if part.type.family is Family.TEXT else convert(part, varying(part.type), Purpose.EXPLICIT)
+    return part if part.type.family is Family.TEXT else convert(part, written_type(part.type), Purpose.EXPLICIT)
 
 
 FUNCTIONS: dict[str, Function] = {
