@@ -10,6 +10,7 @@ from xml_extractor.contract.model import Column
 from xml_extractor.tsql import ExpressionError, compile_assignment, compile_condition, compile_expression
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
+_QUOTE = "'"
 _TEXT = parse_type("nvarchar(max)")
 
 
@@ -96,10 +97,11 @@ def _mentions(text: str, names: list[str]) -> bool:
 
 def _faults(draft: Draft, place: KeyPath, error: ExpressionError) -> Iterator[Fault]:
     for fault in error.faults:
+        found = f"'{fault.found.strip(_QUOTE)}'" if fault.found else ""
         yield draft.written.fault(
             place,
             fault.message,
-            found=f"'{fault.found}'" if fault.found and f"'{fault.found}'" not in fault.message else "",
+            found="" if found in fault.message else found,
             expected=fault.expected,
             suggestion=fault.suggestion,
             within=(fault.line, fault.column),
