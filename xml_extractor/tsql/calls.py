@@ -133,6 +133,8 @@ def _data_type(text: str) -> SqlType:
     try:
         data_type = parse_type(name + text[len(word) :])
     except ValueError as error:
+        if name in TYPES:
+            raise RefusalError(str(error), text) from None
         raise RefusalError(str(error), text, ", ".join(TYPES), nearest(word, TYPES)) from None
     if "(" not in text and TYPES[name].parameters in {Parameters.LENGTH, Parameters.LENGTH_OR_MAX}:
         return SqlType(name, length=_DEFAULT_LENGTH)
@@ -140,7 +142,8 @@ def _data_type(text: str) -> SqlType:
 
 
 def _style(part: Typed) -> int:
-    style = constant_value(convert(part, INT)) if part.constant else None
-    if isinstance(style, int):
-        return style
+    style = convert(part, INT)
+    number = constant_value(style) if style.constant else None
+    if isinstance(number, int):
+        return number
     raise RefusalError("the style of CONVERT must be a constant number")

@@ -36,6 +36,9 @@ class Trimming(exp.Expression):
 class ExpressionParser(TSQLParser):
     """Reads what may stand in a scalar expression, strictly where sqlglot is lenient."""
 
+    ID_VAR_TOKENS: ClassVar[set[TokenType]] = {TokenType.VAR}
+    ALIAS_TOKENS: ClassVar[set[TokenType]] = {TokenType.VAR}
+    FUNC_TOKENS: ClassVar[set[TokenType]] = {TokenType.VAR, TokenType.IDENTIFIER, TokenType.EXISTS}
     FUNCTIONS: ClassVar[dict[str, Callable[..., exp.Expr]]] = {}
     NO_PAREN_FUNCTIONS: ClassVar[dict[TokenType, type[exp.Expr]]] = {}
     NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., exp.Expr | None]]] = {
@@ -58,7 +61,7 @@ class ExpressionParser(TSQLParser):
             self._expect(TokenType.THEN, "THEN")
             branches.append(exp.If(this=condition, true=self._required(self._parse_disjunction())))
         if not branches:
-            self.raise_error("Expecting WHEN")
+            raise self._expected("WHEN")
         default = self._required(self._parse_disjunction()) if self._match(TokenType.ELSE) else None
         self._expect(TokenType.END, "END")
         return self.expression(exp.Case(this=subject, ifs=branches, default=default))
@@ -99,7 +102,7 @@ class ExpressionParser(TSQLParser):
     def _data_type(self) -> exp.Expr:
         first = self._curr
         if first.token_type not in {TokenType.VAR, TokenType.IDENTIFIER}:
-            self.raise_error("Expecting a data type")
+            raise self._expected("a data type")
         self._advance()
         text = first.text
         if self._match(TokenType.L_PAREN):
@@ -113,39 +116,30 @@ class ExpressionParser(TSQLParser):
 
     def _required(self, node: exp.Expr | None) -> exp.Expr:
         if node is None:
-            self.raise_error("Expecting an expression")
-            raise AssertionError
+            raise self._expected("an expression")
         return node
 
     def _expect(self, token_type: TokenType, text: str) -> None:
         if not self._match(token_type):
-            self.raise_error(f"Expecting {text}")
+            raise self._expected(text)
 
     def _closed(self, node: exp.Expr) -> exp.Expr:
         if self._curr.token_type != TokenType.R_PAREN:
-            self.raise_error("Expecting )")
+            raise self._expected(")")
         return node
+
+    def _expected(self, what: str) -> ParseError:
+        token = self._curr or self._prev
+        message = f"Expecting {what}"
+        highlight = self.sql[token.start : token.end + 1]
+        return ParseError.new(message, description=message, line=token.line, col=token.col, highlight=highlight)
 
 
 _WORDS = frozenset(
     {
-        *(
-            "ALL",
-            "AND",
-            "AS",
-            "BETWEEN",
-            "CASE",
-            "COLLATE",
-            "DISTINCT",
-            "ELSE",
-            "END",
-            "ESCAPE",
-            "EXISTS",
-            "FROM",
-            "IN",
-        ),
-        *("IS", "LIKE", "NOT", "NULL", "OR", "ORDER BY", "OVER", "PARTITION BY", "SELECT", "THEN", "WHEN", "WHERE"),
-        *("!=", "<>", "<=", ">=", "/*", "*/", "--"),
+        *("ALL", "AND", "AS", "BETWEEN", "CASE", "COLLATE", "DISTINCT", "ELSE", "END", "ESCAPE", "EXISTS", "FROM"),
+        *("IN", "IS", "LIKE", "NOT", "NULL", "OR", "ORDER BY", "OVER", "PARTITION BY", "SELECT", "THEN", "WHEN"),
+        *("WHERE", "!=", "<>", "<=", ">=", "/*", "*/", "--"),
     }
 )
 
@@ -227,11 +221,14 @@ def _syntax_fault(text: str, error: ParseError) -> ExpressionFault:
     found = str(details.get("highlight") or "")
     line, last_column = int(details.get("line") or 1), int(details.get("col") or 1)
     lines = text.split("\n")
-    offset = sum(len(earlier) + 1 for earlier in lines[: line - 1]) + last_column - len(found)
+    offset = max(0, sum(len(earlier) + 1 for earlier in lines[: line - 1]) + last_column - len(found))
     description = str(details.get("description") or "")
+    quoted = found if found[:1] in {"'", '"', "["} else f"'{found}'"
     expected = description.removeprefix("Expecting ") if description.startswith("Expecting ") else ""
     if not text[offset + len(found) :].strip() and not description.startswith("Invalid expression"):
-        return fault_at(text, max(offset, 0), f"the expression ends too early, at '{found}'", found, expected)
-    if description.startswith("Required keyword"):
-        return fault_at(text, max(offset, 0), f"an operand is missing at '{found}'", found, "a value")
-    return fault_at(text, max(offset, 0), f"'{found}' cannot stand here", found, expected)
+        message = f"the expression ends too early, behind {quoted}"
+    elif description.startswith("Required keyword"):
+        message, expected = f"an operand is missing at {quoted}", "a value"
+    else:
+        message = f"{quoted} cannot stand here"
+    return fault_at(text, offset, message, found, expected)

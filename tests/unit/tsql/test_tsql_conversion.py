@@ -247,6 +247,24 @@ def test_cast_without_a_length_keeps_30_characters() -> None:
     assert evaluated(f"CAST('{'x' * 40}' AS varchar)") == "x" * 30
 
 
+PARAMETERS = [
+    "varchar(0)",
+    "varchar(8001)",
+    "nvarchar(4001)",
+    "decimal(39,2)",
+    "decimal(5,6)",
+    "time(8)",
+    "int(5)",
+    "float(54)",
+]
+
+
+@pytest.mark.parametrize("data_type", PARAMETERS)
+def test_a_parameter_of_a_type_that_is_out_of_range_is_a_fault(data_type: str) -> None:
+    (fault,) = faults_of(f"CAST(1 AS {data_type})")
+    assert (fault.column, fault.found, fault.suggestion) == (11, data_type, "")
+
+
 def test_convert_with_a_null_style_is_null() -> None:
     assert evaluated("CONVERT(date, '20240131', NULL)") is None
 
@@ -299,6 +317,7 @@ def test_a_style_that_does_not_go_with_the_types_is_a_fault(text: str) -> None:
 
 def test_the_style_must_be_a_constant() -> None:
     assert "constant" in faults_of("CONVERT(varchar(10), a, b)", {"a": "date", "b": "int"})[0].message
+    assert "constant" in faults_of("CONVERT(varchar(10), a, 'x')", {"a": "date"})[0].message
     assert evaluated("CONVERT(varchar(10), a, 100 + 12)", {"a": ("date", CLOCK.date())}) == "20240506"
 
 
