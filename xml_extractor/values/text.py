@@ -19,11 +19,15 @@ _UTF_16 = "utf-16-le"
 _UTF_16_BYTES = 2
 _WITHOUT_SPACE = dict.fromkeys(map(ord, XML_SPACE))
 _NATIONAL = frozenset(("nchar", "nvarchar", "ntext"))
+_FIXED = frozenset(("char", "nchar", "binary"))
 _UUID = re.compile(r"(\{)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?(1)\})", re.IGNORECASE)
 
 
 def text_converter(sql_type: SqlType, options: ConversionOptions) -> Converter:
-    """Text as it is, if it fits: `n` types count UTF-16 code units, the others bytes of the code page."""
+    """Text as it is, if it fits: `n` types count UTF-16 code units, the others bytes of the code page.
+
+    `char(n)` and `nchar(n)` are filled up with spaces, as SQL Server stores and returns them.
+    """
     limit = sql_type.length if sql_type.length not in (0, MAX) else _LONGEST
     if sql_type.name in _NATIONAL:
         explanation = "the text holds a surrogate without its other half"
@@ -44,10 +48,12 @@ def _checked_code_page(name: str) -> str:
 
 
 def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, refusal: tuple[str, str]) -> Converter:
-    def convert(text: str) -> Value:
+    width = limit if sql_type.name in _FIXED else 0
+
+    def convert(text: str) -> str:
         if text.isascii():
             if len(text) <= limit:
-                return text
+                return text.ljust(width)
             raise _too_long(sql_type, text[:limit])
         try:
             encoded = text.encode(encoding)
@@ -55,8 +61,8 @@ def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, refusal: tu
             raise InvalidValueError(*refusal) from None
         if len(encoded) > limit * unit:
             # A character cut in two at the end is left out.
-            raise _too_long(sql_type, encoded[: limit * unit].decode(encoding, "ignore"))
-        return text
+            raise _too_long(sql_type, convert(encoded[: limit * unit].decode(encoding, "ignore")))
+        return text + " " * (width - len(encoded) // unit)
 
     return convert
 
@@ -71,11 +77,15 @@ def xml_converter(_sql_type: SqlType, _options: ConversionOptions) -> Converter:
 
 
 def binary_converter(sql_type: SqlType, options: ConversionOptions) -> Converter:
-    """Hexadecimal digits, with or without `0x`, or base64, which may hold white space."""
+    """Hexadecimal digits, with or without `0x`, or base64, which may hold white space.
+
+    `binary(n)` is filled up with zero bytes, as SQL Server stores and returns it.
+    """
     decode = _BINARY_ENCODINGS.get(options.encoding)
     if decode is None:
         raise ValueError(f"'{options.encoding}' is not an encoding of binary values; expected hex or base64")
     limit = sql_type.length if sql_type.length not in (0, MAX) else _LONGEST
+    width = limit if sql_type.name in _FIXED else 0
     explanation = f"{sql_type} takes bytes written as {options.encoding}"
 
     def convert(text: str) -> Value:
@@ -85,7 +95,7 @@ def binary_converter(sql_type: SqlType, options: ConversionOptions) -> Converter
             raise InvalidValueError("not_binary", explanation) from None
         if len(value) > limit:
             raise _too_long(sql_type, value[:limit])
-        return value
+        return value.ljust(width, b"\0")
 
     return convert
 

@@ -29,12 +29,25 @@ def value_or_cut(convert_text: Converter, text: str) -> str:
         return str(error.truncated)
 
 
-@pytest.mark.parametrize(
-    "type_name", ["varchar(20)", "char(20)", "text", "nvarchar(20)", "nchar(20)", "ntext", "xml", "varchar(max)"]
-)
+@pytest.mark.parametrize("type_name", ["varchar(20)", "text", "nvarchar(20)", "ntext", "xml", "varchar(max)"])
 @pytest.mark.parametrize("text", ["", " a b ", "\ta\r\n", "a\xa0", "é"])
 def test_text_is_kept_as_it_is(type_name: str, text: str) -> None:
     assert convert(type_name, text) == text
+
+
+@pytest.mark.parametrize(
+    ("type_name", "text", "code_page", "value"),
+    [
+        ("char(4)", "ab", "cp1252", "ab  "),
+        ("char(4)", "é", "cp1252", "é   "),
+        ("char(4)", "é", "utf-8", "é  "),
+        ("char(4)", "abcd", "cp1252", "abcd"),
+        ("nchar(4)", "", "cp1252", "    "),
+        ("nchar(4)", "\U0001f600", "cp1252", "\U0001f600  "),
+    ],
+)
+def test_text_of_a_fixed_length_is_filled_up_with_spaces(type_name: str, text: str, code_page: str, value: str) -> None:
+    assert convert(type_name, text, code_page=code_page) == value
 
 
 @pytest.mark.parametrize(
@@ -53,7 +66,7 @@ def test_text_is_kept_as_it_is(type_name: str, text: str) -> None:
         ("nvarchar(3)", "日本語だ", "cp1252", "日本語"),
         ("nvarchar(3)", "a\U0001f600", "cp1252", None),
         ("nvarchar(3)", "ab\U0001f600", "cp1252", "ab"),
-        ("nchar(1)", "\U0001f600", "cp1252", ""),
+        ("nchar(1)", "\U0001f600", "cp1252", " "),
         ("nvarchar(3)", "abcd", "cp1252", "abc"),
         ("varchar(max)", "x" * 10_000, "cp1252", None),
         ("nvarchar(max)", "é" * 10_000, "cp1252", None),
@@ -114,8 +127,12 @@ def test_what_is_no_code_page_is_a_fault_of_the_contract(code_page: str) -> None
     ],
 )
 def test_bytes_are_written_as_hexadecimal_digits_or_base64(text: str, encoding: str, value: bytes) -> None:
-    for type_name in ("varbinary(10)", "binary(10)", "image", "varbinary(max)"):
+    for type_name in ("varbinary(10)", "image", "varbinary(max)"):
         assert convert(type_name, text, encoding) == value
+
+
+def test_bytes_of_a_fixed_length_are_filled_up_with_zero_bytes() -> None:
+    assert convert("binary(3)", "0a", "hex") == b"\x0a\x00\x00"
 
 
 @pytest.mark.parametrize(
