@@ -47,12 +47,12 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
             source_address=source.address,
         )
         statistics = RunStatistics(tuple(table.name for table in tables))
-        with (
-            closing(target.connect()) as connection,
-            ParallelCoordinator(context, statistics, on_progress) as coordinator,
-        ):
-            pages = source.key_pages(settings.batch_size, settings.key_range)
-            queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
+        with closing(target.connect()) as connection:
+            with ParallelCoordinator(context, statistics, on_progress) as coordinator:
+                pages = source.key_pages(settings.batch_size, settings.key_range)
+                queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
+            # Where both are one SQLite file, the last to close tidies up its write-ahead log, which a reader may not.
+            source.close()
     return RunResult(
         run_id=context.run_id,
         contract=contract.contract,

@@ -70,7 +70,7 @@ class Worker:
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
         # A Pool's worker leaves by os._exit, which runs these finalizers but nothing registered with atexit.
-        Finalize(None, self._open_parts.close, exitpriority=10)
+        Finalize(None, self.close, exitpriority=10)
         source = open_source(context.source_address, contract, contract.document.max_bytes)
         self._source = self._open_parts.enter_context(closing(source))
 
@@ -103,6 +103,10 @@ class Worker:
         self._seconds["insert"] += loads.insert_seconds - before.insert_seconds
         self._seconds["commit"] += loads.commit_seconds - before.commit_seconds
         return outcomes
+
+    def close(self) -> None:
+        """Close the source, and the connection to the target."""
+        self._open_parts.close()
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

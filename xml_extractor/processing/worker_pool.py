@@ -24,8 +24,11 @@ TASKS_PER_PROCESS = 200
 GRACE_SECONDS = 1.0
 """How long after a worker's end its last results may still be on their way to the main process."""
 
-PATIENCE_SECONDS = 10.0
-"""How long idle workers may take to end in order, and a new worker to be there."""
+START_SECONDS = 10.0
+"""How long there may be no worker at all before the next one is there."""
+
+END_SECONDS = 3.0
+"""How long workers without work may take to end in order; those still starting take longer, and are killed."""
 
 POLL_SECONDS = 0.05
 
@@ -99,7 +102,7 @@ class WorkerPool:
             elif now - self._gone_at.setdefault(process, now) > GRACE_SECONDS:
                 self._is_broken = True
                 return f"a worker process ended by itself ({_exit_of(process)})"
-        if now - self._last_alive_at > PATIENCE_SECONDS:
+        if now - self._last_alive_at > START_SECONDS:
             self._is_broken = True
             return "no worker process can be started"
         return ""
@@ -111,7 +114,7 @@ class WorkerPool:
             self._is_broken = True
         if not self._is_broken:
             self._pool.close()
-        if self._is_broken or not _returns_within(PATIENCE_SECONDS, self._pool.join):
+        if self._is_broken or not _returns_within(END_SECONDS, self._pool.join):
             self.kill()
 
     def kill(self) -> None:

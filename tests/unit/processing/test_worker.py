@@ -1,0 +1,146 @@
+"""What one worker makes of documents."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from xml_extractor.contract import read_contract
+from xml_extractor.contract.layout import layouts
+from xml_extractor.database import open_target
+from xml_extractor.documents import MappedDocument, Outcome, Rejection, Stage, Status
+from xml_extractor.errors import RunError, TargetError, UsageError
+from xml_extractor.processing import worker as worker_module
+from xml_extractor.processing.insert_queue import InsertQueue
+from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
+from xml_extractor.processing.work import RunContext
+from xml_extractor.processing.worker import Worker, as_run_error, content_hash
+from xml_extractor.settings import RunSettings
+
+CONTRACT = """
+contract: notes
+version: 1
+document: {root: note, key: "@id", key_type: int}
+tables:
+  note:
+    rows: "."
+    columns:
+      note_id: {path: "@id", type: int, key: true}
+      text: {path: ".", type: nvarchar(20)}
+"""
+
+VALUE = "Jane Doe"
+"""Stands for a value of a document that an exception quotes."""
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> RunContext:
+    (tmp_path / "notes.yaml").write_text(CONTRACT)
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    (documents / "1.xml").write_text('<note id="1">first</note>')
+    (documents / "2.xml").write_text('<note id="2">second')
+    (documents / "3.xml").write_text('<note id="three">third</note>')
+    settings = RunSettings(str(tmp_path / "notes.yaml"), str(documents), f"sqlite:///{tmp_path / 'target.db'}")
+    contract = read_contract(settings.contract)
+    open_target(settings.target, contract).prepare(layouts(contract))
+    started_at = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC
+    return RunContext("run", started_at, settings, contract, "0" * 64, "documents", settings.source)
+
+
+@pytest.fixture
+def worker(context: RunContext) -> Iterator[Worker]:
+    with closing(Worker(context, None)) as worker:
+        yield worker
+
+
+def test_a_good_document_is_mapped_and_has_the_hash_of_its_bytes(worker: Worker) -> None:
+    (document,) = worker.map_documents(["1.xml"])
+    assert isinstance(document, MappedDocument)
+    assert document.rows == (((1, "first"),),)
+    assert document.content_hash == blake2b(b'<note id="1">first</note>', digest_size=16).hexdigest()
+    assert document.seconds > 0
+
+
+def test_what_is_wrong_with_a_document_is_a_rejection_with_its_stage(worker: Worker) -> None:
+    documents = list(worker.map_documents(["2.xml", "3.xml", "4.xml"]))
+    assert [document.key for document in documents] == ["2.xml", "3.xml", "4.xml"]
+    stages = [document.failure.stage for document in documents if isinstance(document, Rejection)]
+    assert stages == [Stage.PARSE, Stage.MAP, Stage.FETCH]
+
+
+def test_a_defect_costs_one_document_and_its_text_is_nowhere(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError(VALUE)
+
+    monkeypatch.setattr(worker_module, "map_document", fail)
+    rejected, malformed = worker.map_documents(["1.xml", "2.xml"])
+    assert isinstance(rejected, Rejection)
+    assert (rejected.failure.stage, rejected.failure.code) == (Stage.MAP, "internal_error")
+    assert "KeyError" in rejected.failure.explanation
+    assert isinstance(malformed, Rejection)
+    assert malformed.failure.code != "internal_error"
+    assert "Internal error: KeyError while document 1.xml was at stage map" in caplog.text
+    assert "in _map" in caplog.text
+    assert VALUE not in caplog.text + rejected.failure.reason
+
+
+def test_a_lack_of_memory_is_not_the_document_s_fault(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(worker_module, "map_document", fail)
+    with pytest.raises(MemoryError):
+        list(worker.map_documents(["1.xml"]))
+    assert as_run_error(MemoryError()).message == "a worker process has no memory left"
+
+
+def test_an_expected_error_ends_the_run_as_it_is_and_any_other_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    expected = TargetError("the disk is full")
+    assert as_run_error(expected) is expected
+    unexpected = as_run_error(ValueError(VALUE))
+    assert type(unexpected) is RunError
+    assert unexpected.message == "internal error: ValueError"
+    assert VALUE not in caplog.text
+
+
+def test_a_worker_without_a_source_says_so(context: RunContext) -> None:
+    with pytest.raises(UsageError):
+        Worker(replace(context, source_address="/nowhere/at/all"), None)
+
+
+def test_seconds_are_counted_by_step_and_given_once(worker: Worker) -> None:
+    worker.load(list(worker.map_documents(["1.xml", "2.xml"])))
+    assert set(worker.take_seconds()) == {"fetch", "parse", "map", "insert", "commit"}
+    assert worker.take_seconds() == {}
+
+
+def test_mapped_documents_are_queued_and_those_that_the_full_queue_refuses_are_loaded(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "xml_extractor")
+    documents = list(worker.map_documents(["1.xml", "2.xml"]))
+    with InsertQueue(max_size=1) as queue:
+        assert _queue_mapped_data(queue, worker, 0, documents[1:]) is None
+        outcomes = _queue_mapped_data(queue, worker, 1, documents[:1])
+        assert outcomes == [Outcome("1.xml", Status.LOADED, (1,))]
+        assert [item.sequence for item in queue.dequeue_batch()] == [0]
+    assert "Queued insert (documents=1, rows=0)" in caplog.messages
+    assert "Queue full, falls back to a blocking insert (documents=1, rows=1)" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("content", "data"),
+    [(b"\xff\xfe", b"\xff\xfe"), ("ä", b"\xc3\xa4"), ("\udc80", b"\xed\xb2\x80"), ("", b""), (None, b"")],
+)
+def test_text_is_hashed_as_utf_8_whatever_it_holds(content: bytes | str | None, data: bytes) -> None:
+    assert content_hash(content) == blake2b(data, digest_size=16).hexdigest()
