@@ -226,7 +226,7 @@ def _syntax_fault(text: str, error: ParseError) -> ExpressionFault:
     quoted = found if found[:1] in {"'", '"', "["} else f"'{found}'"
     expected = description.removeprefix("Expecting ") if description.startswith("Expecting ") else ""
     if not text[offset + len(found) :].strip() and not description.startswith("Invalid expression"):
-        message = f"the expression ends too early, behind {quoted}"
+        message = f"the expression ends too early, at {quoted}"
     elif description.startswith("Required keyword"):
         message, expected = f"an operand is missing at {quoted}", "a value"
     else:
