@@ -1,8 +1,9 @@
 """Every target and every kind of source, for the tests that all of them must pass."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,33 @@ TARGETS = ["sqlite", *([pytest.param("mssql", marks=pytest.mark.mssql)] if MSSQL
 
 
 @pytest.fixture(params=TARGETS)
-def target_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def new_address(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Gives addresses of empty targets."""
+    numbers = count(1)
+    kind: str = request.param
+    return lambda: f"sqlite:///{tmp_path / f'target{next(numbers)}.db'}" if kind == "sqlite" else os.environ[MSSQL]
+
+
+@pytest.fixture
+def target_address(new_address: Callable[[], str]) -> str:
     """The address of an empty target."""
-    return f"sqlite:///{tmp_path / 'target.db'}" if request.param == "sqlite" else os.environ[MSSQL]
+    return new_address()
+
+
+@pytest.fixture
+def new_target(new_address: Callable[[], str]) -> Callable[[], Target]:
+    """Gives targets with the demo tables."""
+    return lambda: _prepared(new_address())
 
 
 @pytest.fixture
 def target(target_address: str) -> Target:
     """A target with the demo tables."""
-    opened = open_target(target_address, CONTRACT)
+    return _prepared(target_address)
+
+
+def _prepared(address: str) -> Target:
+    opened = open_target(address, CONTRACT)
     opened.prepare(TABLES)
     return opened
 
