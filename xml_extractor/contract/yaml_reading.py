@@ -136,7 +136,7 @@ class _Builder:
             case SequenceNode():
                 part = self._sequence(node, path)
             case ScalarNode():
-                part = Part(_scalar(node), _position(node), node.style or "")
+                part = Part(_scalar(node, self._text(node, path)), _position(node), node.style or "")
             case _:
                 raise TypeError(f"{type(node).__name__} is no node of YAML")
         if str(node.tag) not in _RESOLVED_TAGS:
@@ -155,11 +155,11 @@ class _Builder:
                 for part in self._merged(value_node, path):
                     for name, child in part.children.items():
                         merged.setdefault(name, child)
-            elif key_node.value in children:
-                self._fault(key_node, (*path, key_node.value), "the key is there twice", "each key once")
+            elif (key := self._text(key_node, path)) in children:
+                self._fault(key_node, (*path, key), "the key is there twice", "each key once")
             else:
-                part = self.build(value_node, (*path, key_node.value))
-                children[key_node.value] = (_position(key_node), part)
+                part = self.build(value_node, (*path, key))
+                children[key] = (_position(key_node), part)
         children |= {name: child for name, child in merged.items() if name not in children}
         data = {str(name): child.data for name, (_, child) in children.items()}
         return Part(data, _position(node), "", children, 1 + sum(child.size for _, child in children.values()))
@@ -171,6 +171,18 @@ class _Builder:
                 yield self.build(source, path)
             else:
                 self._fault(source, (*path, "<<"), "only mappings can be merged", "an alias of a mapping")
+
+    def _text(self, node: ScalarNode, path: KeyPath) -> str:
+        """The text of a scalar; JSON writes characters beyond U+FFFF as two escapes, which YAML leaves apart."""
+        text = str(node.value)
+        if text.isascii():
+            return text
+        units = text.encode("utf-16-le", "surrogatepass")
+        try:
+            return units.decode("utf-16-le")
+        except UnicodeDecodeError:
+            self._fault(node, path, "the text has half a character: a surrogate without its other half")
+            return units.decode("utf-16-le", "replace")
 
     def _sequence(self, node: SequenceNode, path: KeyPath) -> Part:
         parts = [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
@@ -187,8 +199,7 @@ def _position(node: Node) -> Position:
     return Position(node.start_mark.line, node.start_mark.column, node.start_mark.index, node.end_mark.index)
 
 
-def _scalar(node: ScalarNode) -> Data:
-    text = str(node.value)
+def _scalar(node: ScalarNode, text: str) -> Data:
     if node.style or str(node.tag) == _TEXT_TAG:
         return text
     if text in _NULL:

@@ -70,6 +70,19 @@ def test_json_is_read_too() -> None:
     }
 
 
+def test_a_character_that_json_writes_as_two_escapes_is_one_character() -> None:
+    assert read('{"\\ud83d\\ude00": "\\ud83d\\ude00"}').data == {"\U0001f600": "\U0001f600"}
+
+
+def test_half_a_character_is_a_fault() -> None:
+    assert read_yaml('a: "\\ud83d"')[1][0][:4] == (
+        ("a",),
+        0,
+        3,
+        "the text has half a character: a surrogate without its other half",
+    )
+
+
 def test_anchors_aliases_and_merge_keys_are_followed() -> None:
     root = read("base: &base {a: 1, b: 2}\none: *base\ntwo: {<<: *base, b: 3}\nthree: {<<: [{a: 5}, *base]}\n")
     assert root.data == {
