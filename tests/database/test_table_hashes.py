@@ -5,8 +5,8 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from demo_tables import LINES, NOTES, ORDERS, TABLES, loader_of, order, unreadable_order
 
+from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES, loader_of, order, unreadable_order
 from xml_extractor.database.hashing import table_hashes
 from xml_extractor.database.interfaces import Connection, Target
 from xml_extractor.documents import ProcessedDocument

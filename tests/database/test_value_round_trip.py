@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from demo_tables import CONTRACT
 
+from tests.database.demo_tables import CONTRACT
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Connection, Target
