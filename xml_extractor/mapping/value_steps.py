@@ -7,10 +7,11 @@ from xml_extractor.documents import Value
 from xml_extractor.mapping.steps import Step, blank_to_null
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
-from xml_extractor.values.sqltypes import SqlType, parse_type
+from xml_extractor.values.sqltypes import Family, SqlType, parse_type
 from xml_extractor.values.transforms import lookup_step, transform_step
 
 _TEXT = parse_type("nvarchar(max)")
+_CODE_PAGE_TYPES = frozenset(("char", "varchar", "text"))
 
 
 def steps_of(rule: ValueRule, source: SqlType | None, target: SqlType, contract: Contract) -> tuple[Step, ...]:
@@ -18,8 +19,8 @@ def steps_of(rule: ValueRule, source: SqlType | None, target: SqlType, contract:
     if source is None:
         return tuple(_from_text(rule, target, contract))
     if rule.transform or rule.lookup:
-        return (*_assignment(source, _TEXT), *_from_text(rule, target, contract))
-    return (*_assignment(source, target), *_default(rule, target, contract))
+        return (*_assignment(source, _TEXT, contract), *_from_text(rule, target, contract))
+    return (*_assignment(source, target, contract), *_default(rule, target, contract))
 
 
 def _from_text(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator[Step]:
@@ -77,8 +78,15 @@ def _default(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator[S
         yield Step("default", None, constant(target, rule.default, code_page=contract.code_page))
 
 
-def _assignment(source: SqlType, target: SqlType) -> tuple[Step, ...]:
-    return () if source == target else (Step(f"convert to {target}", compile_assignment(source, target)),)
+def _assignment(source: SqlType, target: SqlType, contract: Contract) -> tuple[Step, ...]:
+    if source == target:
+        return ()
+    if target.name in _CODE_PAGE_TYPES and source.family is Family.TEXT and source.name not in _CODE_PAGE_TYPES:
+        # INSERT would write question marks for characters that the code page does not have.
+        apply = converter(target, code_page=contract.code_page)
+    else:
+        apply = compile_assignment(source, target)
+    return (Step(f"convert to {target}", apply),)
 
 
 def _converter(rule: ValueRule, target: SqlType, contract: Contract) -> Callable[[str], Value]:
