@@ -11,6 +11,7 @@ from xml_extractor.contract.consistency import (
     read_until,
     references,
     tables,
+    value_rows,
 )
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
@@ -37,6 +38,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.path_faults,
     paths.name_faults,
     read_until.read_until_faults,
+    value_rows.value_row_faults,
 )
 """Each finds the faults of one topic; a new one is a function and a line here."""
 

@@ -54,16 +54,18 @@ def _format_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: Sq
             yield draft.written.fault((*path, key), message, expected="a date or time type, or no such key", key=True)
     if not is_temporal:
         return
-    for index, text in enumerate(rule.formats):
+    time_zone = rule.time_zone
+    if time_zone is not None:
         try:
-            converter(target, formats=(text,))
-        except ValueError as error:
-            yield draft.written.fault((*path, "formats", index), str(error))
-    if rule.time_zone is not None:
-        try:
-            converter(target, time_zone=rule.time_zone)
+            converter(target, time_zone=time_zone)
         except ValueError as error:
             yield draft.written.fault((*path, "time_zone"), str(error))
+            time_zone = "UTC"
+    for index, text in enumerate(rule.formats):
+        try:
+            converter(target, formats=(text,), time_zone=time_zone)
+        except ValueError as error:
+            yield draft.written.fault((*path, "formats", index), str(error))
 
 
 def _encoding_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
