@@ -4,6 +4,7 @@
 What happens to a chunk in the queue is in `insert_queue`.
 """
 
+import gc
 import logging
 import os
 import queue
@@ -64,6 +65,9 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None) -> None:
         _worker.set(Worker(context, insert_queue))
     except Exception as error:  # noqa: BLE001 - every failure goes to the coordinator, with the first work item
         _worker.set(WorkerFailure.of(as_run_error(error)))
+    # What is compiled now stays for good; the garbage collector need not look at it again for each document.
+    gc.collect()
+    gc.freeze()
 
 
 def _process_work_item(item: WorkItem) -> WorkResult:

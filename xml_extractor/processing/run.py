@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from hashlib import sha256
 
-from xml_extractor.contract import Contract, read_contract
+from xml_extractor.contract import contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
 from xml_extractor.database.interfaces import Connection
@@ -42,7 +41,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
             started_at=started_at,
             settings=settings,
             contract=contract,
-            contract_hash=_contract_hash(contract),
+            contract_hash=contract_hash(contract),
             source_name=source.name,
             source_address=source.address,
         )
@@ -69,11 +68,6 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
         interrupted=coordinator.interrupted,
     )
-
-
-def _contract_hash(contract: Contract) -> str:
-    """SHA-256 of what a contract says; comments and layout of its file do not count."""
-    return sha256(contract.model_dump_json(by_alias=True, exclude_defaults=True).encode()).hexdigest()
 
 
 def _now() -> datetime:
