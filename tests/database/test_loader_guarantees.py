@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import combinations
 from multiprocessing import get_context
+from typing import Literal
 
 import pytest
 
@@ -25,6 +26,8 @@ from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal, Target
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
 from xml_extractor.errors import TargetError
+
+OnConflict = Literal["fail", "keep", "replace"]
 
 BATCH = 6
 BAD_POSITIONS = [bad for count in (1, 2, 3) for bad in combinations(range(BATCH), count)]
@@ -245,9 +248,9 @@ def test_of_two_documents_with_one_key_the_first_is_loaded(connection: Connectio
     ("on_conflict", "customer"), [("keep", "customer 1"), ("replace", "customer 2"), ("fail", "customer 1")]
 )
 def test_a_table_says_what_happens_to_a_row_that_is_there(
-    connection: Connection, on_conflict: str, customer: str
+    connection: Connection, on_conflict: OnConflict, customer: str
 ) -> None:
-    tables = [replace(ORDERS, on_conflict=on_conflict), LINES, NOTES]  # type: ignore[arg-type] # a parameter of the test
+    tables = [replace(ORDERS, on_conflict=on_conflict), LINES, NOTES]
     outcomes = loader_of(connection, tables).load([order(1, lines=0, order_id=5), order(2, lines=0, order_id=5)])
     assert list(connection.read_rows(ORDERS)) == [(5, customer)]
     assert statuses(outcomes) == ["loaded", "rejected" if on_conflict == "fail" else "loaded"]

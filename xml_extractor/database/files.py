@@ -36,7 +36,7 @@ class FileSource:
         Raises:
             SourceError: There is no XML file, a directory cannot be read, or a path is too long for the log.
         """
-        keys = sorted(path.relative_to(self._root).as_posix() for path in self._paths())
+        keys = sorted(self._names())
         if not keys:
             raise SourceError(f"there are no XML files in {self.name}", f"files are found by their ending {SUFFIX}")
         for key in keys:
@@ -64,15 +64,14 @@ class FileSource:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _paths(self) -> Iterator[Path]:
+    def _names(self) -> Iterator[str]:
         path = Path(self.name)
         if path.is_dir():
-            yield from _xml_files(path)
-        elif path.is_file():
-            yield path
-        else:
-            pattern = path.relative_to(self._root).as_posix()
-            yield from (found for found in self._root.glob(pattern) if found.is_file())
+            return _xml_files(path)
+        if path.is_file():
+            return iter([path.name])
+        found = self._root.glob(path.relative_to(self._root).as_posix())
+        return (file.relative_to(self._root).as_posix() for file in found if file.is_file())
 
     def _see_that_directory_is_there(self) -> None:
         if not self._root.is_dir():
@@ -105,12 +104,21 @@ def _root(address: str) -> Path:
     return plain
 
 
-def _xml_files(directory: Path) -> Iterator[Path]:
+def _xml_files(root: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise SourceError(f"the directory {error.filename} cannot be read: {error.strerror}", "see who may read it")
 
-    for folder, _, names in os.walk(directory, onerror=refuse):
+    for folder, _, names in os.walk(root, onerror=refuse):
+        below = Path(folder).relative_to(root).as_posix()
+        prefix = "" if below == "." else f"{below}/"
         for name in names:
-            path = Path(folder, name)
-            if name.lower().endswith(SUFFIX) and stat.S_ISREG(path.stat().st_mode):
-                yield path
+            if name.lower().endswith(SUFFIX) and _is_document(os.path.join(folder, name)):  # noqa: PTH118 - called for each of millions of files
+                yield prefix + name
+
+
+def _is_document(path: str) -> bool:
+    """Whether it is a file. A link to nothing is one too, so that it is rejected and not left out silently."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - called for each of millions of files
+    except FileNotFoundError:
+        return True
