@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import DocumentKey, Rejection, Row, SourceDocument, Status
@@ -42,6 +43,47 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+        ...
+
+
+class KeyedContent(Protocol):
+    """A document to write, such as a sample."""
+
+    @property
+    def key(self) -> DocumentKey:
+        """Its key in the table."""
+        ...
+
+    @property
+    def content(self) -> bytes | str | None:
+        """The XML text; None is NULL."""
+        ...
+
+
+class SourceWriter(Protocol):
+    """A context manager that writes documents into a database, from where a source can read them."""
+
+    def __enter__(self) -> Self:
+        """Open the database.
+
+        Raises:
+            TargetError: It cannot be written.
+        """
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Commit, unless the block raised, and close."""
+        ...
+
+    def write(self, document: KeyedContent) -> None:
+        """Write a document.
+
+        Raises:
+            UsageError: A document with this key is there already.
+            TargetError: The database cannot be written.
+        """
         ...
 
 

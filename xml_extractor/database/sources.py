@@ -9,8 +9,7 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.database import sqlite_source, sqlite_writer
 from xml_extractor.database.archives import ARCHIVES, ArchiveSource, archive_suffix
 from xml_extractor.database.files import FileSource, is_pattern
-from xml_extractor.database.interfaces import Source
-from xml_extractor.database.sqlite_writer import SqliteSourceWriter
+from xml_extractor.database.interfaces import Source, SourceWriter
 from xml_extractor.database.targets import by_dialect, read_url
 from xml_extractor.errors import UsageError
 
@@ -26,7 +25,7 @@ class SourceModule(Protocol):
 class WriterModule(Protocol):
     """A module that writes documents into one kind of database."""
 
-    def open_source_writer(self, url: URL, table: SourceTable, /) -> SqliteSourceWriter:
+    def open_source_writer(self, url: URL, table: SourceTable, /) -> SourceWriter:
         """What writes documents to this address."""
         ...
 
@@ -63,7 +62,7 @@ def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
     )
 
 
-def open_source_writer(address: str, table: SourceTable | None = None) -> SqliteSourceWriter:
+def open_source_writer(address: str, table: SourceTable | None = None) -> SourceWriter:
     """What writes documents into a database, from where a run can take them; a context manager.
 
     Args:

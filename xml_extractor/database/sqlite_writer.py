@@ -4,29 +4,16 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import SourceTable
+from xml_extractor.database.interfaces import KeyedContent
 from xml_extractor.database.sqlite_errors import explain
 from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import TargetError, UsageError
-
-
-class KeyedContent(Protocol):
-    """A document to write, such as a sample."""
-
-    @property
-    def key(self) -> DocumentKey:
-        """Its key in the table."""
-        ...
-
-    @property
-    def content(self) -> bytes | str | None:
-        """The XML text; None is NULL."""
-        ...
 
 
 def open_source_writer(url: URL, table: SourceTable, /) -> "SqliteSourceWriter":
