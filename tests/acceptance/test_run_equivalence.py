@@ -107,7 +107,10 @@ class Load:
     def run(
         self, target: str = "target.db", on_progress: Callable[[int], None] | None = None, **settings: Any
     ) -> RunResult:
-        return run(self.settings(target, **settings), on_progress or (lambda _: None))
+        result = run(self.settings(target, **settings), on_progress or (lambda _: None))
+        if result.failure is not None:
+            raise result.failure
+        return result
 
     def hashes(self, target: str = "target.db") -> dict[str, str]:
         contract = read_contract(str(self.contract))

@@ -37,7 +37,8 @@ class Parsed(click.ParamType[T], Generic[T]):
 def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
     """Make an option `--some-name`, which is also `XML_EXTRACTOR_SOME_NAME` and the configuration key `some_name`."""
     name = flag.partition("/")[0].removeprefix("--").replace("-", "_")
-    return click.option(flag, **{"envvar": f"XML_EXTRACTOR_{name.upper()}", "show_default": True} | attributes)
+    defaults: dict[str, Any] = {"envvar": f"XML_EXTRACTOR_{name.upper()}", "show_default": True}
+    return click.option(flag, **defaults | attributes)
 
 
 def contract_option(function: F) -> F:

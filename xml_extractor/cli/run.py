@@ -34,6 +34,8 @@ def run_command(**options: Any) -> int:
         result = run(settings, advance)
     metrics_path = write_metrics(result)
     print_summary(result, metrics_path, Console(file=sys.stdout, soft_wrap=True, highlight=False))
+    if result.failure is not None:
+        raise result.failure
     return exit_code(result)
 
 

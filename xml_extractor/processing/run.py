@@ -10,7 +10,7 @@ from xml_extractor.contract import contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
 from xml_extractor.database.interfaces import Connection
-from xml_extractor.errors import TargetError
+from xml_extractor.errors import TargetError, XmlExtractorError
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.work import RunContext
 from xml_extractor.reporting.result import RunResult
@@ -25,8 +25,11 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         settings: What to do.
         on_progress: Called with a number of documents each time that so many are committed or rejected.
 
+    Returns:
+        What the run did; also of a run that could not go on, with its `failure`.
+
     Raises:
-        XmlExtractorError: The run could not start, or could not go on; what was committed stays.
+        XmlExtractorError: The run could not start.
         KeyboardInterrupt: It was asked twice to stop.
     """
     began_at = time.perf_counter()
@@ -45,11 +48,15 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
             source_name=source.name,
             source_address=source.address,
         )
-        statistics = RunStatistics(tuple(table.name for table in tables))
+        coordinator = ParallelCoordinator(context, RunStatistics(tuple(table.name for table in tables)), on_progress)
+        queue_stats, failure = None, None
         with closing(target.connect()) as connection:
-            with ParallelCoordinator(context, statistics, on_progress) as coordinator:
-                pages = source.key_pages(settings.batch_size, settings.key_range)
-                queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
+            try:
+                with coordinator:
+                    pages = source.key_pages(settings.batch_size, settings.key_range)
+                    queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
+            except XmlExtractorError as error:
+                failure = error
             # Where both are one SQLite file, the last to close tidies up its write-ahead log, which a reader may not.
             source.close()
     return RunResult(
@@ -63,10 +70,11 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         finished_at=_now(),
         elapsed_seconds=time.perf_counter() - began_at,
         settings=settings,
-        statistics=statistics,
+        statistics=coordinator.statistics,
         queue=queue_stats._asdict() if queue_stats else {},
         insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
         interrupted=coordinator.interrupted,
+        failure=failure,
     )
 
 

@@ -28,6 +28,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "elapsed_seconds": round(result.elapsed_seconds, 3),
         "documents_per_minute": round(result.documents_per_minute, 1),
         "interrupted": result.interrupted,
+        "failure": result.failure.message if result.failure else None,
         "documents": {
             "seen": statistics.seen,
             "loaded": statistics.loaded,

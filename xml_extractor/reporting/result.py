@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from xml_extractor.errors import XmlExtractorError
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.settings import RunSettings
 
@@ -17,9 +18,10 @@ class RunResult:
     Attributes:
         source, target: Their names, without secrets.
         started_at, finished_at: Naive UTC.
-        queue: Counts of the insert queue; empty in blocking mode.
+        queue: Counts of the insert queue; empty in blocking mode and for a run that could not go on.
         insert_threads: Counts of each background insert thread.
         interrupted: Whether the run was asked to stop before its end.
+        failure: Why the run could not go on; None if it came to its end.
     """
 
     run_id: str
@@ -36,6 +38,7 @@ class RunResult:
     queue: Counts
     insert_threads: tuple[Counts, ...]
     interrupted: bool = False
+    failure: XmlExtractorError | None = None
 
     @property
     def documents_per_minute(self) -> float:

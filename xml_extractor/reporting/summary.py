@@ -30,11 +30,11 @@ def summary(result: RunResult, metrics_path: Path) -> RenderableType:
     parts.append(Text(documents_line(result), style="bold"))
     if result.interrupted:
         parts.append(Text("Interrupted: what is counted here is committed; run the same command again to go on."))
-    elif not statistics.processed:
-        parts.append(Text("Nothing to do: the source has no document that the processing log does not have."))
-    else:
+    elif statistics.processed:
         rate = f"{result.documents_per_minute:,.0f} documents a minute"
         parts.append(Text(f"Took {result.elapsed_seconds:.1f} s, {rate}."))
+    elif result.failure is None:
+        parts.append(Text("Nothing to do: the source has no document that the processing log does not have."))
     parts.append(Text(f"Metrics: {metrics_path}"))
     if statistics.rejected:
         parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
