@@ -1,0 +1,487 @@
+"""The pages say what the code does: everything there is stands in them, and nothing that is not there."""
+
+import ast
+import json
+import re
+import shlex
+import sqlite3
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from xml_extractor.cli import boundary
+from xml_extractor.cli.commands import cli
+from xml_extractor.cli.options import setting_names
+from xml_extractor.cli.run import run_command
+from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
+from xml_extractor.contract.reading import check_text, shipped_contracts
+from xml_extractor.contract.shape_faults import keys_of
+from xml_extractor.database import loader
+from xml_extractor.database.archives import ARCHIVES
+from xml_extractor.database.processing_log import KEY_LENGTH, LOG_TABLE
+from xml_extractor.documents import Stage
+from xml_extractor.parsing.parser import MAX_DEPTH
+from xml_extractor.processing import insert_queue, work
+from xml_extractor.processing.worker_pool import TASKS_PER_PROCESS
+from xml_extractor.samples import KINDS
+from xml_extractor.tsql import ALLOWED_FUNCTIONS, compile_expression
+from xml_extractor.values.formats import DIRECTIVES
+from xml_extractor.values.sqltypes import TYPES
+from xml_extractor.values.transforms import TRANSFORMS
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTATION = ROOT / "documentation"
+PAGES = [
+    *sorted(DOCUMENTATION.rglob("*.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+]
+GUIDE = "how-to/write-a-contract.md"
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+CELL = re.compile(r"(?<!\\)\|")
+
+Metrics = Mapping[str, Any]
+
+
+def text_of(page: str) -> str:
+    return (DOCUMENTATION / page).read_text(encoding="utf-8")
+
+
+def section(page: str, heading: str) -> str:
+    """The text below a heading, up to the next one of its level or above."""
+    text = text_of(page)
+    found = next(match for match in HEADING.finditer(text) if match[2] == heading)
+    ends = (match.start() for match in HEADING.finditer(text, found.end()) if len(match[1]) <= len(found[1]))
+    return text[found.end() : next(ends, len(text))]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all tables in a text, without their headings."""
+    lines = BLOCK.sub("", text).splitlines()
+    tables = [line for line in lines if line.startswith("|")]
+    rules = {number for number, line in enumerate(tables) if set(line) <= set("|- ")}
+    headings = {number - 1 for number in rules}
+    bodies = [line for number, line in enumerate(tables) if number not in rules | headings]
+    return [[cell.strip().replace("\\|", "|") for cell in CELL.split(line)[1:-1]] for line in bodies]
+
+
+def words(cell: str) -> list[str]:
+    return CODE.findall(cell)
+
+
+def listed(page: str, heading: str) -> list[str]:
+    """What the first column of the tables below a heading names."""
+    return [word for row in rows(section(page, heading)) for word in words(row[0])]
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def flags(command: click.Command) -> set[str]:
+    return {flag for option in command.params for flag in (*option.opts, *option.secondary_opts) if flag[0] == "-"}
+
+
+def described(option: click.Option) -> tuple[str, str, str, str]:
+    """An option as its row says it: flags, environment variable, key of the file, default."""
+    key = option.name if option.name in setting_names() else ""
+    default = option.show_default if isinstance(option.show_default, str) else option.default
+    if option.is_flag and option.secondary_opts:
+        default = option.opts[0] if option.default else option.secondary_opts[0]
+    shown = str(default) if isinstance(default, str | int | Path) else "none"
+    return "/".join((*option.opts, *option.secondary_opts)), str(option.envvar), key or "", shown
+
+
+def run_options() -> list[click.Option]:
+    return [option for option in run_command.params if isinstance(option, click.Option)]
+
+
+def test_each_option_of_a_run_has_its_row_with_variable_key_and_default() -> None:
+    table = {
+        row[0].strip("`"): row for row in rows(section("reference/options.md", "A run")) if row[0].startswith("`--")
+    }
+    assert set(table) == {described(option)[0] for option in run_options()}
+    for option in run_options():
+        flag, variable, key, default = described(option)
+        _, shown_variable, shown_key, shown_default, meaning = table[flag]
+        assert (shown_variable.strip("`"), shown_key.strip("`")) == (variable, key)
+        assert shown_default.replace("`", "").partition(", on Windows")[0] == default, flag
+        assert meaning
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_each_command_has_its_section_with_its_options(name: str) -> None:
+    command = cli.commands[name]
+    text = section("reference/options.md", "A run" if name == "run" else f"`xml-extractor {name}`")
+    named = {flag for row in rows(text) for word in words(row[0]) for flag in word.split("/") if flag.startswith("--")}
+    assert named == flags(command)
+    for argument in command.params:
+        if isinstance(argument, click.Argument):
+            assert f"{argument.name}".upper() in text
+
+
+OF_OTHER_PROGRAMS = ("--strict",)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_only_commands_options_and_variables_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    known = {flag for command in cli.commands.values() for flag in flags(command)}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", text))
+    assert named - known <= {"--help", "--version", *OF_OTHER_PROGRAMS}
+    assert set(re.findall(r"XML_EXTRACTOR_\w+", text)) <= {str(option.envvar) for option in run_options()}
+    called = re.findall(
+        r"xml-extractor ([a-z]\w*)", "\n".join((*CODE.findall(text), *(code for _, code in BLOCK.findall(text))))
+    )
+    assert set(called) <= set(cli.commands)
+
+
+def test_configuration_files_in_pages_have_known_keys() -> None:
+    for page in PAGES:
+        for language, text in blocks(page):
+            if language == "toml":
+                assert set(tomllib.loads(text)) <= set(setting_names())
+
+
+def test_make_has_the_targets_that_pages_name() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        assert set(re.findall(r"(?:`|\$ )make (\w+)", page.read_text(encoding="utf-8"))) <= targets
+
+
+def test_shipped_contracts_and_kinds_of_samples_are_named() -> None:
+    text = text_of("reference/options.md")
+    assert all(f"`{name}`" in text for name in (*shipped_contracts(), *KINDS))
+    assert set(listed("how-to/load-archives-and-directories.md", "Load directories and archives")) == set(ARCHIVES)
+
+
+def test_each_exit_code_has_its_row() -> None:
+    codes = {str(value) for name, value in vars(boundary).items() if name.startswith("EXIT_")}
+    assert {row[0] for row in rows(text_of("reference/exit-codes.md"))} == codes
+
+
+CONTRACT_KEYS: dict[str, set[str]] = {
+    "Top level": set(keys_of(Contract)),
+    "`document`": set(keys_of(Document)),
+    "`source`": set(keys_of(SourceTable)),
+    "`tables`": set(keys_of(Table)),
+    "Transforms": {*TRANSFORMS, "lookup"},
+    "Lookups": set(keys_of(Lookup)),
+}
+
+
+@pytest.mark.parametrize("heading", CONTRACT_KEYS)
+def test_each_key_of_a_part_of_the_contract_has_its_row(heading: str) -> None:
+    assert sorted(listed("reference/contract.md", heading)) == sorted(CONTRACT_KEYS[heading])
+
+
+def test_each_key_of_columns_and_inputs_has_its_row() -> None:
+    origins = listed("reference/contract.md", "`columns`: where a value comes from")
+    runs = set(RUN_VALUE_TYPES)
+    conversions = section("reference/contract.md", "`columns`: how text becomes a value").partition("### Transforms")[0]
+    keys = {word for row in rows(conversions) for word in words(row[0])}
+    assert (set(origins) - runs) | keys == set(keys_of(Column))
+    assert runs <= set(origins)
+    named = set(words(conversions[conversions.index("An input is") :]))
+    assert set(keys_of(Input)) <= named
+
+
+def test_each_value_of_a_run_has_its_type() -> None:
+    table = {
+        words(row[0])[0]: row[1]
+        for row in rows(section("reference/contract.md", "`columns`: where a value comes from"))
+    }
+    assert all(f"`{kind}`" in table[name] for name, kind in RUN_VALUE_TYPES.items())
+
+
+def test_each_type_has_its_row() -> None:
+    named = {
+        name.partition("(")[0]
+        for row in rows(text_of("reference/types.md").partition("## Dates")[0])
+        for name in words(row[0])
+    }
+    assert named == set(TYPES)
+
+
+def test_each_directive_of_dates_has_its_row() -> None:
+    assert set(listed("reference/types.md", "Dates and times")) == {*(f"%{letter}" for letter in DIRECTIVES), "%%"}
+
+
+def test_each_function_of_expressions_has_its_row() -> None:
+    assert sorted(listed("reference/expressions.md", "Functions")) == sorted(ALLOWED_FUNCTIONS)
+
+
+EXAMPLES = [row for row in rows(text_of("reference/expressions.md")) if len(row) == 4]
+
+
+@pytest.mark.parametrize(("rule", "example", "kind", "value"), EXAMPLES, ids=[row[1] for row in EXAMPLES])
+def test_examples_of_expressions_have_the_type_and_the_value_shown(
+    rule: str, example: str, kind: str, value: str
+) -> None:
+    expression = compile_expression(words(example)[0], {})
+    found = expression.evaluate((), datetime(2026, 3, 5, 1, 30))  # noqa: DTZ001 - the clock of a run is UTC without a zone
+    assert rule
+    assert str(expression.type) == kind.strip("`")
+    assert ("NULL" if found is None else str(found)) == value.strip("`")
+
+
+CONTRACTS = [
+    (page, text)
+    for page in PAGES
+    for language, text in blocks(page)
+    if language == "yaml" and text.startswith("contract:")
+]
+
+
+@pytest.mark.parametrize(("page", "text"), CONTRACTS, ids=[page.name for page, _ in CONTRACTS])
+def test_whole_contracts_in_pages_have_no_faults(page: Path, text: str) -> None:
+    assert [str(fault) for fault in check_text(page.name, text)[1]] == []
+
+
+WORKED = re.findall(
+    r"^## (.+?)$.*?```xml\n(.*?)```\n\n```yaml\n(.*?)```\n\n```text\n(.*?)```", text_of(GUIDE), re.DOTALL | re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("heading", "document", "contract", "shown"), WORKED, ids=[part[0] for part in WORKED])
+def test_documents_and_contracts_of_the_guide_give_the_rows_shown(
+    heading: str, document: str, contract: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("document.xml").write_text(document, encoding="utf-8")
+    Path("contract.yaml").write_text(contract, encoding="utf-8")
+    result = CliRunner().invoke(cli, ["preview", "document.xml", "--contract", "contract.yaml"], standalone_mode=False)
+    assert [line.rstrip() for line in result.output.strip().splitlines()] == shown.splitlines(), heading
+
+
+def test_each_topic_of_the_guide_has_a_document_a_contract_and_rows() -> None:
+    assert [part[0] for part in WORKED] == [match[2] for match in HEADING.finditer(text_of(GUIDE)) if match[1] == "##"]
+
+
+def test_each_column_of_the_processing_log_has_its_row() -> None:
+    columns = [word for row in rows(text_of("reference/processing-log.md")) for word in words(row[0])]
+    assert columns == [column.name for column in LOG_TABLE.columns]
+
+
+def documents(page: str) -> list[str]:
+    return [text for language, text in blocks(DOCUMENTATION / page) if language == "xml"]
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run that loads the tutorial's first document and rejects the second."""
+    directory = tmp_path_factory.mktemp("run")
+    contract = next(text for page, text in CONTRACTS if page.name == "first-load.md")
+    (directory / "orders.yaml").write_text(contract, encoding="utf-8")
+    (directory / "orders").mkdir()
+    for number, document in zip((1001, 1002), documents("tutorial/first-load.md"), strict=True):
+        (directory / "orders" / f"{number}.xml").write_text(document, encoding="utf-8")
+    options = ["--contract", "orders.yaml", "--source", "orders", "--target", "sqlite:///orders.db", "--workers", "1"]
+    completed = subprocess.run(
+        [sys.executable, "-m", "xml_extractor", "run", *options], cwd=directory, check=False, timeout=120
+    )
+    assert completed.returncode == boundary.EXIT_REJECTS
+    return directory
+
+
+@pytest.fixture(scope="module")
+def metrics(finished_run: Path) -> Metrics:
+    (path,) = (finished_run / "metrics").iterdir()
+    found: Metrics = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def test_statements_of_the_guide_to_rejects_give_what_it_shows(
+    finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished_run)
+    found = [
+        block
+        for block in blocks(DOCUMENTATION / "how-to/look-into-rejects.md")
+        if block[0] in ("sql", "console", "text")
+    ]
+    (_, select), (_, reasons), (_, command), (_, explained), (_, delete) = found
+    with closing(sqlite3.connect("orders.db")) as database:
+        assert ["|".join(row) for row in database.execute(select)] == reasons.splitlines()
+        assert database.execute(delete).rowcount == 1
+    arguments = shlex.split(command)
+    assert arguments[:2] == ["$", "xml-extractor"]
+    result = CliRunner().invoke(cli, arguments[2:], standalone_mode=False)
+    assert [line.rstrip() for line in result.output.strip().splitlines()] == explained.splitlines()
+
+
+def test_each_field_of_the_metrics_file_has_its_row(metrics: Metrics) -> None:
+    first_table = text_of("reference/metrics.md").partition("\n## ")[0]
+    assert [word for row in rows(first_table) for word in words(row[0])] == list(metrics)
+
+
+@pytest.mark.parametrize(
+    "heading", ["documents", "rejects", "stage_seconds", "queue", "insert_threads", "settings", "machine"]
+)
+def test_each_count_of_the_metrics_file_has_its_row(metrics: Metrics, heading: str) -> None:
+    part = metrics[heading][0] if isinstance(metrics[heading], list) else metrics[heading]
+    assert sorted(listed("reference/metrics.md", f"`{heading}`")) == sorted(part)
+
+
+LOGGERS = ("debug", "info", "warning", "error", "exception", "critical")
+
+
+def log_calls() -> Iterator[tuple[str, str]]:
+    """Level and template of all log lines of the package."""
+    for path in (ROOT / "xml_extractor").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            node.targets[0].id: node.value.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name("logger"), attr=level), args=[ast.Constant(str(text)), *_]
+                ):
+                    yield level.upper(), text
+                case ast.Call(func=ast.Attribute(value=ast.Name("logger"), attr=level), args=[ast.Name(name), *_]):
+                    yield level.upper(), str(names[name])
+
+
+def test_each_log_line_has_its_row() -> None:
+    templates = list(log_calls())
+    table = [(words(row[0])[0], row[1]) for row in rows(text_of("reference/log-lines.md"))]
+    assert len(templates) == len(table) >= 5
+    for level, template in templates:
+        first_line = re.escape(template.partition("\n")[0])
+        pattern = re.sub(r"%(?:\\\.\d)?[sdf]", ".+", first_line)
+        assert [row for row in table if re.fullmatch(pattern, row[0]) and row[1] == level], template
+
+
+SENTENCE = (ast.JoinedStr, ast.Name, ast.Attribute)
+RAISERS = (
+    "InvalidValueError",
+    "EvaluationError",
+    "UnusableValueError",
+    "refused",
+    "_refused_at",
+    "not_fetched",
+    "Failure",
+)
+NEVER_REJECTS = {"not_text", "locked"}
+"""A constant of a contract that is a number where the type is text: a fault of the contract. A lock: tried again."""
+
+
+def is_sentence(node: ast.expr) -> bool:
+    return isinstance(node, SENTENCE) or (isinstance(node, ast.Constant) and " " in str(node.value))
+
+
+def codes_in(path: Path) -> set[str]:
+    """Codes of rejection in a module: a word before its explanation, in a pair or in the call of what raises them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Tuple(elts=elements):
+                parts = elements if len(elements) == 2 else []
+            case ast.Call(func=ast.Name(name), args=arguments) if name in (*RAISERS, "Refusal"):
+                parts = arguments
+            case _:
+                continue
+        for word, explanation in pairwise(parts):
+            if (
+                isinstance(word, ast.Constant)
+                and re.fullmatch(r"[a-z][a-z_]+", str(word.value))
+                and is_sentence(explanation)
+            ):
+                found.add(str(word.value))
+    return found - NEVER_REJECTS
+
+
+def codes_of(*packages: str) -> set[str]:
+    paths = [path for package in packages for path in (ROOT / "xml_extractor").glob(package)]
+    assert paths
+    return set().union(*map(codes_in, paths))
+
+
+CODES: dict[str, set[str]] = {
+    "fetch": codes_of(
+        "database/document_keys.py", "database/files.py", "database/archives.py", "database/sqlite_source.py"
+    ),
+    "parse": codes_of("parsing/*.py", "processing/worker.py"),
+    "map": codes_of("mapping/*.py", "values/*.py", "tsql/*.py", "processing/worker.py"),
+    "load": codes_of("database/*_errors.py"),
+}
+
+
+@pytest.mark.parametrize("stage", [stage.value for stage in Stage])
+def test_each_reason_of_rejection_has_its_row(stage: str) -> None:
+    assert sorted(listed("reference/reasons.md", f"Stage `{stage}`")) == sorted(CODES[stage])
+
+
+def test_reasons_that_other_pages_name_exist() -> None:
+    for page in ("types.md", "contract.md", "expressions.md"):
+        named = set(re.findall(r"`([a-z]+_[a-z_]+)`(?=[)|;, ])", text_of(f"reference/{page}")))
+        assert {name for name in named if name.startswith(("not_", "too_", "missing_", "unknown_"))} <= set().union(
+            *CODES.values()
+        )
+
+
+def anchors(path: Path) -> set[str]:
+    text = BLOCK.sub("", path.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", match[2].lower()).replace(" ", "-") for match in HEADING.finditer(text)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (DOCUMENTATION / "README.md").read_text(encoding="utf-8")
+    assert set(LINK.findall(index)) == {
+        path.relative_to(DOCUMENTATION).as_posix() for path in DOCUMENTATION.glob("*/*.md")
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_only_modules_that_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists() or (ROOT / "xml_extractor" / name).exists(), name
+
+
+def test_changes_that_are_not_released_have_their_section() -> None:
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_numbers_in_the_page_on_processes_are_those_of_the_code() -> None:
+    text = " ".join(text_of("explanation/concurrency.md").split())
+    assert f"at most {work.MAX_CHUNK} documents" in text
+    assert f"at most {insert_queue.MAX_BATCH_DOCUMENTS} documents or {insert_queue.MAX_BATCH_ROWS:,} rows" in text
+    assert f"never more than {work.window_size(1)} ahead" in text
+    assert f"with 4 workers, at most {work.window_size(4) * work.MAX_CHUNK} documents" in text
+    assert f"replaced after {TASKS_PER_PROCESS} chunks" in text
+    assert f"After {loader.ATTEMPTS} attempts" in text_of("reference/log-lines.md")
+
+
+def test_limits_of_documents_are_those_of_the_code() -> None:
+    assert f"default {Document.model_fields['max_bytes'].default}" in section("reference/contract.md", "`document`")
+    assert f"deeper than {MAX_DEPTH} levels" in text_of("reference/reasons.md")
+    assert f"at most {KEY_LENGTH} characters" in text_of("reference/processing-log.md")
