@@ -54,14 +54,10 @@ class Reader:
         """Save a file, or change the part of it that a block shows again."""
         path = self._directory / name
         if path.exists():
-            key = text.partition(":")[0]
-            text = re.sub(
-                rf"^{key}:.*\n(?: .*\n)*",
-                text.replace("\\", r"\\"),
-                path.read_text(encoding="utf-8"),
-                flags=re.MULTILINE,
-            )
-        path.write_text(text, encoding="utf-8")
+            part = re.compile(rf"^{text.partition(':')[0]}:.*\n(?: .*\n)*", re.MULTILINE)
+            path.write_text(part.sub(lambda _: text, path.read_text(encoding="utf-8")), encoding="utf-8")
+        else:
+            path.write_text(text, encoding="utf-8")
 
     def run(self, command: str) -> str:
         """Run a command in the shell that all commands share, by handing on its directory and variables."""
