@@ -31,7 +31,7 @@ from xml_extractor.database.archives import ARCHIVES
 from xml_extractor.database.processing_log import KEY_LENGTH, LOG_TABLE
 from xml_extractor.documents import Stage
 from xml_extractor.parsing.parser import MAX_DEPTH
-from xml_extractor.processing import insert_queue, work
+from xml_extractor.processing import held_queue, insert_queue, work
 from xml_extractor.processing.worker_pool import TASKS_PER_PROCESS
 from xml_extractor.samples import KINDS
 from xml_extractor.tsql import ALLOWED_FUNCTIONS, compile_expression
@@ -475,8 +475,9 @@ def test_numbers_in_the_page_on_processes_are_those_of_the_code() -> None:
     text = " ".join(text_of("explanation/concurrency.md").split())
     assert f"at most {work.MAX_CHUNK} documents" in text
     assert f"at most {insert_queue.MAX_BATCH_DOCUMENTS} documents or {insert_queue.MAX_BATCH_ROWS:,} rows" in text
-    assert f"never more than {work.window_size(1)} ahead" in text
-    assert f"with 4 workers, at most {work.window_size(4) * work.MAX_CHUNK} documents" in text
+    assert f"{work.CHUNKS_PER_WORKER} chunks for each worker" in text
+    assert f"never more than {work.MAX_WINDOW:,} ahead" in text
+    assert f"or {held_queue.MAX_QUEUED_BYTES // 2**20} MiB" in text
     assert f"replaced after {TASKS_PER_PROCESS} chunks" in text
     assert f"After {loader.ATTEMPTS} attempts" in text_of("reference/log-lines.md")
 

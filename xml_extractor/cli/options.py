@@ -88,7 +88,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--queue-size",
         type=click.IntRange(1, 1_000_000),
         default=10_000,
-        help="Chunks of documents in the insert queue at most; when it is full, workers load by themselves.",
+        help="Chunks of documents in the insert queue at most, or 16 MiB; when it is full, workers load themselves.",
     ),
     setting("--insert-threads", type=click.IntRange(1, 64), default=1, help="Background insert threads."),
     setting(

@@ -9,9 +9,12 @@ from typing import NamedTuple, Protocol, TypeVar
 from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.settings import StartMethod
 
+MAX_QUEUED_BYTES = 16 * 2**20
+"""The queue is full with this much in it, however few items they are: this bounds the manager process's memory."""
+
 
 class QueueItem(Protocol):
-    """What the queue must know of an item to divide items into batches."""
+    """What the queue must know of an item to stay small and to divide items into batches."""
 
     @property
     def documents(self) -> int:
@@ -21,6 +24,11 @@ class QueueItem(Protocol):
     @property
     def rows(self) -> int:
         """Rows of these documents."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
         ...
 
 
@@ -46,20 +54,21 @@ class InsertQueueStats(NamedTuple):
 
 
 class HeldQueue(queue.Queue[Item]):
-    """A bounded queue that counts: here this costs no message and no lock between processes."""
+    """A queue bounded by items and bytes that counts: here this costs no message and no lock between processes."""
 
-    def __init__(self, maxsize: int) -> None:
+    def __init__(self, maxsize: int, max_bytes: int = MAX_QUEUED_BYTES) -> None:
         super().__init__(maxsize)
-        self._enqueued = self._refused = self._dequeued = self._largest = 0
+        self._max_bytes = max_bytes
+        self._bytes = self._enqueued = self._refused = self._dequeued = self._largest = 0
 
     def offer(self, item: Item) -> bool:
-        """Put an item without waiting; False when the queue is full."""
-        try:
-            self.put_nowait(item)
-        except queue.Full:
-            with self.mutex:
+        """Put an item without waiting; False when the queue is full. An empty queue takes an item of any size."""
+        with self.mutex:
+            if self._qsize() >= self.maxsize or (self._bytes and self._bytes + item.size > self._max_bytes):
                 self._refused += 1
-            return False
+                return False
+            self._put(item)
+            self.not_empty.notify()
         return True
 
     def take(self, max_documents: int, max_rows: int, timeout: float) -> list[Item]:
@@ -76,7 +85,6 @@ class HeldQueue(queue.Queue[Item]):
                 if documents > max_documents or rows > max_rows:
                     break
                 batch.append(self._get())
-                self.not_full.notify()
         return batch
 
     def counts(self) -> InsertQueueStats:
@@ -86,12 +94,15 @@ class HeldQueue(queue.Queue[Item]):
 
     def _put(self, item: Item) -> None:
         super()._put(item)
+        self._bytes += item.size
         self._enqueued += 1
         self._largest = max(self._largest, self._qsize())
 
     def _get(self) -> Item:
+        item = super()._get()
+        self._bytes -= item.size
         self._dequeued += 1
-        return super()._get()
+        return item
 
 
 class QueueManager(BaseManager):

@@ -42,6 +42,11 @@ class InsertQueueItem:
     rows: int
     payload: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes of the payload."""
+        return len(self.payload)
+
     @classmethod
     def pack(cls, sequence: int, documents: Sequence[ProcessedDocument]) -> Self:
         """Pickle documents."""
@@ -58,7 +63,7 @@ class InsertQueue:
     """A bounded queue of chunks in a manager process of its own; pickled, it is a handle on the same queue.
 
     Args:
-        max_size: Items that fit.
+        max_size: Items that fit, if they are not more than `held_queue.MAX_QUEUED_BYTES`.
         start_method: How the manager process is started.
     """
 

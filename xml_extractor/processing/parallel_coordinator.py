@@ -30,6 +30,7 @@ from xml_extractor.processing.insert_queue import (
 from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.processing.stop_requests import stop_requests
 from xml_extractor.processing.work import (
+    CHUNKS_PER_WORKER,
     RunContext,
     Window,
     WorkerFailure,
@@ -37,7 +38,6 @@ from xml_extractor.processing.work import (
     WorkResult,
     chunks,
     select,
-    window_size,
 )
 from xml_extractor.processing.worker import Worker, as_run_error, open_loader
 from xml_extractor.processing.worker_pool import WorkerPool
@@ -126,7 +126,7 @@ class ParallelCoordinator:
         self._settings = context.settings
         self._on_progress = on_progress
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._window = Window(window_size(self._settings.workers))
+        self._window = Window()
         self._awaited: set[int] = set()
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: list[BackgroundInsertThread] = []
@@ -172,7 +172,7 @@ class ParallelCoordinator:
         """
         try:
             for item in self._work_items(pages, logged_keys):
-                self._wait_until(partial(self._window.has_room_for, item.sequence))
+                self._wait_until(partial(self._has_room_for, item))
                 if self._is_ending:
                     break
                 self._hand_out(item)
@@ -217,6 +217,10 @@ class ParallelCoordinator:
             self._look_around(timeout=0)
             if self._is_ending:
                 return
+
+    def _has_room_for(self, item: WorkItem) -> bool:
+        enough_for_workers = CHUNKS_PER_WORKER * self._settings.workers
+        return len(self._awaited) < enough_for_workers and self._window.has_room_for(item.sequence)
 
     def _hand_out(self, item: WorkItem) -> None:
         self.statistics.seen += len(item.keys)

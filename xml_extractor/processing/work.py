@@ -15,7 +15,11 @@ MAX_CHUNK = 32
 """Documents in a work item at most; handing over fewer costs more messages."""
 
 CHUNKS_PER_WORKER = 4
-"""Work items that a page gives each worker at least, so that workers end at about the same time."""
+"""Work items that a page gives each worker at least, so that workers end at about the same time; and work items that
+wait for a worker or are in its hands: what is handed out is finished even when the run is asked to stop."""
+
+MAX_WINDOW = 1024
+"""Work items in flight at most, queued ones among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +140,14 @@ def chunks(keys: Sequence[DocumentKey], workers: int) -> Iterator[tuple[Document
     return (tuple(keys[first : first + size]) for first in range(0, len(keys), size or 1))
 
 
-def window_size(workers: int) -> int:
-    """How many work items may be in flight: enough to keep workers and insert threads busy."""
-    return max(16, 4 * workers)
-
-
 class Window:
     """The work items in flight: the newest is never more than `size` - 1 ahead of the oldest.
 
-    This bounds the memory of a run, whatever the size of the insert queue. And it bounds how far documents can
-    overtake each other: of two documents with rows of one key that are further apart in the source than the window,
-    always the earlier is loaded and the later refused.
+    This bounds how far documents can overtake each other: of two documents with rows of one key that are further apart
+    in the source than the window, always the earlier is loaded and the later refused.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = MAX_WINDOW) -> None:
         self._size = size
         self._unfinished: dict[int, WorkItem] = {}
 

@@ -16,7 +16,6 @@ from xml_extractor.processing.work import (
     chunks,
     in_shard,
     select,
-    window_size,
 )
 from xml_extractor.settings import Shard
 
@@ -123,11 +122,6 @@ def test_a_page_of_other_shards_only_does_not_end_the_selection() -> None:
     mine = next(key for key in range(100) if in_shard(key, shard))
     other = next(key for key in range(100) if not in_shard(key, shard))
     assert list(select([[other], [mine]], nothing_logged, shard)) == [Selection(0, []), Selection(0, [mine])]
-
-
-@pytest.mark.parametrize(("workers", "size"), [(1, 16), (2, 16), (4, 16), (8, 32)])
-def test_few_workers_have_a_window_of_the_same_size(workers: int, size: int) -> None:
-    assert window_size(workers) == size
 
 
 def test_the_newest_work_item_is_never_further_ahead_of_the_oldest_than_the_window_allows() -> None:
