@@ -61,7 +61,7 @@ def test_a_condition_that_fails_names_its_table(plan_of: PlanOf, run_values: Run
 def test_a_row_rule_that_fails_names_its_path(plan_of: PlanOf, run_values: RunValues) -> None:
     plan = plan_of(
         """
-        doc: {rows: "Card/@no", columns: {no: {path: ".", type: varchar(20), key: true}}}
+        doc: {rows: "Card/@no | Card/Old", columns: {no: {path: ".", type: varchar(20), key: true}}}
         part: {parent: doc, rows: Part, columns: {no: {parent: doc.no}}}
         """
     )
