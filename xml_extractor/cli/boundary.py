@@ -1,14 +1,21 @@
 """The one place where failures become a line on the screen and an exit code."""
 
+import errno
 import os
+import re
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
+from click.core import ParameterSource
 
-from xml_extractor.errors import XmlExtractorError
+from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor.reporting.screen import discard
 
 EXIT_OK = 0
 EXIT_REJECTS = 1
@@ -16,44 +23,92 @@ EXIT_USAGE = 2
 EXIT_FAILED = 3
 EXIT_INTERRUPTED = 130
 
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""What the system says when the file that output goes to cannot take it."""
+
+_CREDENTIALS = re.compile(r"(?<=://)\S*@")
+"""What may hold a password, in an address that somebody wrote where it does not belong."""
+
 
 def execute(command: click.Command, arguments: Sequence[str] | None, program: str | None) -> NoReturn:
     """Run a click command and end the process with its exit code.
 
     Expected failures are printed as one message and a hint. Of an unexpected one only its kind and place are
-    printed, because its text may quote a document.
+    printed, because its text may quote a document. SIGTERM is answered as Ctrl-C is.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = command.main(args=arguments, prog_name=program, standalone_mode=False)
+        with output():
+            code = command.main(args=arguments, prog_name=program, standalone_mode=False)
     except XmlExtractorError as error:
         code = _fail(error.message, error.tip, error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_USAGE
     except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "xml-extractor"
-        code = _fail(error.format_message(), f"{path} --help shows what is possible", EXIT_USAGE)
+        code = _fail(_in_one_line(error.format_message()), _tip(error), EXIT_USAGE)
     except click.ClickException as error:
-        code = _fail(error.format_message(), "", EXIT_USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        code = _fail("interrupted", "", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone; Python would complain once more while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_OK
+        code = _fail(_in_one_line(error.format_message()), "", EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click takes any end of input for an interruption.
+        if isinstance(error.__cause__, EOFError):
+            code = _fail(*_defect(error.__cause__), EXIT_FAILED)
+        else:
+            code = _fail("interrupted", "", EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last boundary: whatever is left is a defect of this program
         code = _fail(*_defect(error), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 
-def _defect(error: Exception) -> tuple[str, str]:
+@contextmanager
+def output() -> Iterator[None]:
+    """A block that writes to standard output. It ends early, without an error, when the reader has gone.
+
+    Raises:
+        RunError: The output cannot be written, such as to a full disk.
+    """
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        discard(sys.stdout)
+        raise RunError(f"the output cannot be written: {error.strerror}", "send it to another place") from error
+
+
+def _tip(error: click.UsageError) -> str:
+    """Where a wrong value comes from if it is not on the command line, else where to read what is possible."""
+    if error.ctx and isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
+        match error.ctx.get_parameter_source(error.param.name or ""):
+            case ParameterSource.ENVIRONMENT:
+                return f"the value comes from the environment variable {error.param.envvar}"
+            case ParameterSource.DEFAULT_MAP:
+                return f"the value comes from the key {error.param.name} of the configuration file"
+    command = error.ctx.command_path if error.ctx else "the same command with"
+    return f"{command} --help shows what is possible"
+
+
+def _in_one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _defect(error: BaseException) -> tuple[str, str]:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno} in {place.name}"  # noqa: PTH119 - not a path we open
     return f"internal error: {type(error).__name__} at {where}", "please report it with this line and the command"
 
 
 def _fail(message: str, tip: str, code: int) -> int:
-    click.echo(f"Error: {message}", err=True)
-    if tip:
-        click.echo(f"Hint: {tip}", err=True)
+    lines = [f"Error: {message}", f"Hint: {tip}"] if tip else [f"Error: {message}"]
+    try:
+        click.echo(_CREDENTIALS.sub("***@", "\n".join(lines)), err=True)
+    except OSError:
+        discard(sys.stderr)
     return code

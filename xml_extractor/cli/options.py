@@ -1,6 +1,7 @@
 """Options that commands share. Each is also an environment variable and a key of `xml_extractor.toml`."""
 
 import difflib
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,17 @@ from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_CONTRACT, DEFAULT_START_METHOD, DEFAULT_TARGET, KeyRange, RejectLimit, Shard
 
 DEFAULT_CONFIG = Path("xml_extractor.toml")
+PREFIX = "XML_EXTRACTOR_"
+"""How the environment variables of options begin."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+
+
+class WholeNumber(click.IntRange):
+    """A whole number from `min` to `max`, by the name that messages and help give it."""
+
+    name = "integer"
 
 
 class Parsed(click.ParamType[T], Generic[T]):
@@ -37,7 +46,7 @@ class Parsed(click.ParamType[T], Generic[T]):
 def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
     """Make an option `--some-name`, which is also `XML_EXTRACTOR_SOME_NAME` and the configuration key `some_name`."""
     name = flag.partition("/")[0].removeprefix("--").replace("-", "_")
-    defaults: dict[str, Any] = {"envvar": f"XML_EXTRACTOR_{name.upper()}", "show_default": True}
+    defaults: dict[str, Any] = {"envvar": f"{PREFIX}{name.upper()}", "show_default": True}
     return click.option(flag, **defaults | attributes)
 
 
@@ -68,11 +77,11 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     contract_option,
     source_option,
     target_option,
-    setting("--workers", type=click.IntRange(1, 256), default=4, help="Parse-and-map processes."),
-    setting("--batch-size", type=click.IntRange(1, 100_000), default=1000, help="Documents fetched per page."),
+    setting("--workers", type=WholeNumber(1, 256), default=4, help="Parse-and-map processes."),
+    setting("--batch-size", type=WholeNumber(1, 100_000), default=1000, help="Documents fetched per page."),
     setting(
         "--limit",
-        type=click.IntRange(0),
+        type=WholeNumber(0),
         show_default="none",
         help="Process at most so many documents that are not done yet.",
     ),
@@ -80,17 +89,17 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--shard", type=Parsed("K/N", Shard.parse), help="Only the K-th of N equal shares of the documents."),
     setting(
         "--insert-batch-rows",
-        type=click.IntRange(1, 100_000),
+        type=WholeNumber(1, 100_000),
         default=500,
         help="Rows in one insert call at most.",
     ),
     setting(
         "--queue-size",
-        type=click.IntRange(1, 1_000_000),
+        type=WholeNumber(1, 1_000_000),
         default=10_000,
         help="Chunks of documents in the insert queue at most, or 16 MiB; when it is full, workers load themselves.",
     ),
-    setting("--insert-threads", type=click.IntRange(1, 64), default=1, help="Background insert threads."),
+    setting("--insert-threads", type=WholeNumber(1, 64), default=1, help="Background insert threads."),
     setting(
         "--insert-mode",
         type=click.Choice(["queue", "blocking"]),
@@ -138,7 +147,7 @@ def config_option(function: F) -> F:
     return click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        envvar="XML_EXTRACTOR_CONFIG",
+        envvar=f"{PREFIX}CONFIG",
         is_eager=True,
         expose_value=False,
         callback=_read_config,
@@ -159,6 +168,7 @@ def setting_names() -> tuple[str, ...]:
 
 
 def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
+    _see_that_variables_are_known()
     if path is None and not DEFAULT_CONFIG.exists():
         return
     path = path or DEFAULT_CONFIG
@@ -166,13 +176,33 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
         with path.open("rb") as file:
             values = tomllib.load(file)
     except OSError as error:
-        raise UsageError(f"the configuration file {path} cannot be read: {error.strerror}") from error
+        tip = "name another with --config"
+        raise UsageError(f"the configuration file {path} cannot be read: {error.strerror}", tip) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not a TOML file: {error}") from error
+        tip = "write a line for each option, such as batch_size = 500"
+        raise UsageError(f"{path} is not a TOML file: {error}", tip) from error
+    ctx.default_map = {name: _written(path, name, value) for name, value in values.items()}
+
+
+def _written(path: Path, name: str, value: object) -> str:
+    """The value of a key as one would write it on the command line."""
     known = setting_names()
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            tip = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
-            raise UsageError(f"{path}: unknown key '{name}'", tip)
-    ctx.default_map = values
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        tip = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
+        raise UsageError(f"{path}: unknown key '{name}'", tip)
+    if not isinstance(value, str | int | float):
+        raise UsageError(f"{path}: the value of '{name}' is not one text, number or truth value", "write one value")
+    return str(value)
+
+
+def _see_that_variables_are_known() -> None:
+    """Refuse an environment variable that is nearly the name of an option: it would be ignored without a word."""
+    known = [name.upper() for name in (*setting_names(), "config")]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        if near:
+            raise UsageError(f"unknown environment variable {variable}", f"did you mean {PREFIX}{near[0]}?")

@@ -1,5 +1,6 @@
 """The `preview` command: one document to rows, on screen, without a target."""
 
+import difflib
 import json
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 from lxml.etree import _Element as Element
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -32,10 +33,13 @@ from xml_extractor.mapping import (
 )
 from xml_extractor.parsing import DocumentParser, ParseError
 from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.reporting.screen import rendered
 from xml_extractor.settings import KeyRange
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
 ROWS_SIDE_BY_SIDE = 4
+
+JsonObject = dict[str, Any]
 
 
 @click.command("preview")
@@ -53,23 +57,31 @@ def preview_command(source: str, contract: str, key: str | None, column: str | N
     checked = read_contract(contract)
     document, source_name = _document(source, checked, key)
     run = RunValues("preview", datetime.now(UTC).replace(tzinfo=None, microsecond=0), source_name)
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    plan = compile_plan(checked)
+    located = None if column is None else _located(plan, column)
     try:
         root = _parsed(document, checked)
-        plan = compile_plan(checked)
-        if column is not None:
-            table, name = _located(plan, column)
-            values = explain(plan, root, document.key, run, table, name)
-            _print_explained(f"{table}.{name}", values, console, as_json=as_json)
-            return EXIT_OK
-        rows = map_document(plan, root, document.key, run)
+        if located is None:
+            rows = map_document(plan, root, document.key, run)
+        else:
+            values = explain(plan, root, document.key, run, *located)
     except (ParseError, MappingError) as error:
-        return _rejected(error.failure, console, as_json=as_json)
-    if as_json:
-        click.echo(json.dumps(_by_table(layouts(checked), rows), indent=2, ensure_ascii=False))
+        _show(_rejected_as_json(error.failure) if as_json else _rejected(error.failure))
+        return EXIT_REJECTS
+    if located is None:
+        tables = layouts(checked)
+        _show(_rows_as_json(tables, rows) if as_json else _tables(tables, rows))
     else:
-        console.print(Group(*(_table(table, of_table) for table, of_table in zip(layouts(checked), rows, strict=True))))
+        name = ".".join(located)
+        _show(_explained_as_json(name, values) if as_json else _explained(name, values))
     return EXIT_OK
+
+
+def _show(content: RenderableType | JsonObject) -> None:
+    if isinstance(content, dict):
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        click.echo(rendered(content, sys.stdout), nl=False)
 
 
 def _document(address: str, contract: Contract, key: str | None) -> tuple[SourceDocument | Rejection, str]:
@@ -90,24 +102,27 @@ def _parsed(document: SourceDocument | Rejection, contract: Contract) -> Element
 
 def _located(plan: Plan, column: str) -> tuple[str, str]:
     """The table and the column that `table.column` or a column's name alone means."""
-    table, dot, name = column.rpartition(".")
-    if dot:
-        return table, name
-    tables = [table.name for table in plan.tables if name in {column.name for column in table.columns}]
-    if len(tables) == 1:
-        return tables[0], name
-    if not tables:
-        raise UsageError(f"the contract has no column '{name}'", "preview without --explain shows all columns")
-    raise UsageError(f"several tables have a column '{name}'", f"write {' or '.join(f'{t}.{name}' for t in tables)}")
+    table, _, name = column.rpartition(".")
+    places = [(each.name, of_it.name) for each in plan.tables for of_it in each.columns]
+    found = [place for place in places if place == (table, name) or (not table and place[1] == name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        written = " or ".join(".".join(place) for place in found)
+        raise UsageError(f"several tables have a column '{name}'", f"write {written}")
+    known = {".".join(place) for place in places} if table else {place[1] for place in places}
+    near = difflib.get_close_matches(column, sorted(known), n=1)
+    tip = f"did you mean {near[0]}?" if near else "preview without --explain shows all tables and columns"
+    raise UsageError(f"no column '{column}' of the contract has values from documents", tip)
 
 
-def _rejected(failure: Failure, console: Console, *, as_json: bool) -> int:
-    if as_json:
-        fields = ("stage", "code", "table", "column", "path", "explanation")
-        click.echo(json.dumps({"rejected": {field: getattr(failure, field) for field in fields}}, indent=2))
-    else:
-        console.print(Text(f"Rejected at stage {failure.stage}: {failure.reason}"))
-    return EXIT_REJECTS
+def _rejected_as_json(failure: Failure) -> JsonObject:
+    fields = ("stage", "code", "table", "column", "path", "explanation")
+    return {"rejected": {field: getattr(failure, field) for field in fields}}
+
+
+def _rejected(failure: Failure) -> Text:
+    return Text(f"Rejected at stage {failure.stage}: {failure.reason}")
 
 
 def _json_value(value: Value) -> Any:
@@ -122,7 +137,7 @@ def _json_value(value: Value) -> Any:
             return value
 
 
-def _by_table(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> dict[str, list[dict[str, Any]]]:
+def _rows_as_json(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> JsonObject:
     return {
         table.name: [
             {column.name: _json_value(value) for column, value in zip(table.columns, row, strict=True)}
@@ -130,6 +145,10 @@ def _by_table(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> d
         ]
         for table, of_table in zip(tables, rows, strict=True)
     }
+
+
+def _tables(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> Group:
+    return Group(*(_table(table, of_table) for table, of_table in zip(tables, rows, strict=True)))
 
 
 def _shown(value: Value) -> Text:
@@ -165,9 +184,9 @@ def _rows_side_by_side(table: TableLayout, rows: Sequence[Row]) -> Table:
     return shown
 
 
-def _print_explained(name: str, values: Sequence[ExplainedValue], console: Console, *, as_json: bool) -> None:
-    if as_json:
-        listed = [
+def _explained_as_json(name: str, values: Sequence[ExplainedValue]) -> JsonObject:
+    return {
+        name: [
             {
                 "positions": value.positions,
                 "kept": value.is_kept,
@@ -175,19 +194,24 @@ def _print_explained(name: str, values: Sequence[ExplainedValue], console: Conso
             }
             for value in values
         ]
-        click.echo(json.dumps({name: listed}, indent=2, ensure_ascii=False))
-        return
+    }
+
+
+def _explained(name: str, values: Sequence[ExplainedValue]) -> RenderableType:
     if not values:
-        console.print(f"{name}: no row rule of the table finds a node in this document")
+        return Text(f"{name}: no row rule of the table finds a node in this document")
+    parts: list[RenderableType] = []
     for value in values:
         place = ".".join(map(str, value.positions))
         left_out = " (left out by a filter)" if value.is_kept is False else ""
-        console.print(Text(f"{name}, row {place}{left_out}", style="bold"))
-        console.print(_steps(value.steps))
+        parts += [Text(f"{name}, row {place}{left_out}", style="bold"), _steps(value.steps)]
+    return Group(*parts)
 
 
 def _steps(steps: Sequence[ExplainedStep]) -> Table:
-    shown = Table("step", "value", "note", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("step", "value", "note"):
+        shown.add_column(heading, overflow="fold")
     for step in steps:
         shown.add_row(Text(step.name), _shown(step.value), Text(step.note, style="dim"))
     return shown

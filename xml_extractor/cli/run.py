@@ -6,14 +6,16 @@ from typing import Any
 import click
 from rich.console import Console
 
-from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS
+from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
 from xml_extractor.cli.options import config_option, run_options
+from xml_extractor.errors import RunError
 from xml_extractor.processing.run import run
 from xml_extractor.reporting.logs import configure_logging
-from xml_extractor.reporting.metrics import write_metrics
+from xml_extractor.reporting.metrics import prepare_directory, write_metrics
 from xml_extractor.reporting.progress import progress_bar
 from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.summary import print_summary
+from xml_extractor.reporting.screen import rendered
+from xml_extractor.reporting.summary import summary
 from xml_extractor.settings import RunSettings
 
 
@@ -28,14 +30,15 @@ def run_command(**options: Any) -> int:
     """
     settings = _settings(options)
     configure_logging(settings.log_level)
-    errors = Console(stderr=True)
+    prepare_directory(settings.metrics_dir)
+    # Worker processes write their log lines past the bar; at these levels they hardly ever have any.
     shown = settings.progress and settings.log_level in {"WARNING", "ERROR"}
-    with progress_bar(errors, limit=settings.limit, shown=shown) as advance:
+    with progress_bar(Console(stderr=True), "documents committed", total=settings.limit, shown=shown) as advance:
         result = run(settings, advance)
-    metrics_path = write_metrics(result)
-    print_summary(result, metrics_path, Console(file=sys.stdout, soft_wrap=True, highlight=False))
-    if result.failure is not None:
-        raise result.failure
+    unwritten = _report(result)
+    failure = result.failure or unwritten
+    if failure is not None:
+        raise failure
     return exit_code(result)
 
 
@@ -51,3 +54,19 @@ def _settings(options: dict[str, Any]) -> RunSettings:
     source = options.pop("source") or options["target"]
     log_level = options.pop("log_level").upper()
     return RunSettings(key_range=key_range, source=source, log_level=log_level, **options)
+
+
+def _report(result: RunResult) -> RunError | None:
+    """Write the metrics and show the summary. The run is what it was, even if nobody reads its summary.
+
+    Returns:
+        Why the metrics could not be written, if so.
+    """
+    metrics_path, unwritten = None, None
+    try:
+        metrics_path = write_metrics(result)
+    except RunError as error:
+        unwritten = error
+    with output():
+        click.echo(rendered(summary(result, metrics_path), sys.stdout), nl=False)
+    return unwritten

@@ -1,17 +1,22 @@
 """The `sample` command: documents to try with."""
 
-import sys
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import click
+from rich.console import Console
 
-from xml_extractor.cli.options import Parsed
+from xml_extractor.cli.options import Parsed, WholeNumber
 from xml_extractor.database.sources import open_source_writer
 from xml_extractor.errors import UsageError
-from xml_extractor.samples import KINDS, samples
-from xml_extractor.samples.writers import by_number, write_samples, write_to_files
+from xml_extractor.reporting.progress import Advance, progress_bar
+from xml_extractor.samples import KINDS, Sample, samples
+from xml_extractor.samples.writers import ARCHIVES, by_number, faults_list, write_samples, write_to_files
 from xml_extractor.settings import DEFAULT_TARGET
+
+NO_DIRECTORIES = (".db", ".sqlite", ".sqlite3", ".xml", ".gz", ".bz2", ".xz", ".7z", ".rar")
+"""Endings of what is rather meant to be a file than a directory of documents."""
 
 
 def share(text: str) -> Fraction:
@@ -27,8 +32,8 @@ def share(text: str) -> Fraction:
 
 
 @click.command("sample")
-@click.argument("kind", type=click.Choice(sorted(KINDS)))
-@click.argument("count", type=click.IntRange(1))
+@click.argument("kind", type=click.Choice(sorted(KINDS)), metavar="KIND")
+@click.argument("count", type=WholeNumber(1))
 @click.option(
     "--to",
     "destination",
@@ -45,13 +50,40 @@ def share(text: str) -> Fraction:
     help="Share of documents with a known fault, such as 3%; they are listed in a file beside the documents.",
 )
 def sample_command(kind: str, count: int, destination: str, seed: int, faulty: Fraction) -> None:
-    """Make COUNT sample documents of a KIND. All people and companies in them are invented."""
+    """Make COUNT sample documents of a KIND, card_application or ubl_invoice.
+
+    All people and companies in them are invented.
+    """
     made = samples(kind, count, seed, faulty)
-    with click.progressbar(made, length=count, label="Making documents", file=sys.stderr) as bar:
+    with progress_bar(Console(stderr=True), "documents made", total=count) as advance:
         if "://" in destination:
             with open_source_writer(destination) as writer:
-                faults_list = Path(f"{destination.partition('://')[2].removeprefix('/')}.faults.jsonl")
-                write_samples(bar, writer.write, faults_list, by_number)
+                listed = faults_list(writer.path)
+                write_samples(_counted(made, advance), writer.write, listed, by_number)
         else:
-            write_to_files(bar, Path(destination))
+            path = _files(destination)
+            listed = faults_list(path)
+            write_to_files(_counted(made, advance), path)
     click.echo(f"{count:,} documents of {kind} are in {destination}")
+    if listed.exists():
+        click.echo(f"The faulty ones are listed in {listed}")
+
+
+def _files(destination: str) -> Path:
+    """The directory or the archive to write.
+
+    Raises:
+        UsageError: It is rather a file of another kind that is meant.
+    """
+    path = Path(destination)
+    is_archive = path.name.endswith(tuple(ARCHIVES))
+    if path.name and (is_archive or path.is_dir() or path.suffix not in NO_DIRECTORIES):
+        return path
+    tip = f"name a directory, an archive ({', '.join(ARCHIVES)}) or sqlite:///FILE"
+    raise UsageError(f"samples cannot be written to '{destination}'", tip)
+
+
+def _counted(made: Iterable[Sample], advance: Advance) -> Iterator[Sample]:
+    for sample in made:
+        yield sample
+        advance(1)

@@ -3,8 +3,10 @@
 import json
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from xml_extractor.errors import RunError
@@ -63,22 +65,39 @@ def metrics(result: RunResult) -> dict[str, Any]:
     }
 
 
+def prepare_directory(directory: Path) -> None:
+    """Make the directory of metrics files and see that it can be written, before a run does hours of work.
+
+    Raises:
+        RunError: It cannot be made or written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise RunError(
+            f"metrics cannot be written to {directory}: {error.strerror}",
+            "nothing was loaded; name a writable directory with --metrics-dir",
+        ) from error
+
+
 def write_metrics(result: RunResult) -> Path:
     """Write `metrics_<run id>.json` into the run's metrics directory, whole or not at all.
 
     Raises:
-        RunError: The directory cannot be written; the documents are loaded all the same.
+        RunError: It cannot be written; the documents are loaded all the same.
     """
-    directory = result.settings.metrics_dir
-    path = directory / f"metrics_{result.run_id}.json"
+    path = result.settings.metrics_dir / f"metrics_{result.run_id}.json"
     unfinished = path.with_suffix(".tmp")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(json.dumps(metrics(result), indent=2) + "\n", encoding="utf-8")
         unfinished.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise RunError(
-            f"the metrics of run {result.run_id} cannot be written to {directory}: {error.strerror}",
-            "what was loaded is committed; name a writable directory with --metrics-dir",
+            f"the metrics of run {result.run_id} cannot be written to {path.parent}: {error.strerror}",
+            "what was loaded is committed; make room, or name another directory with --metrics-dir",
         ) from error
     return path

@@ -1,4 +1,4 @@
-"""The progress bar of a run: documents whose transaction has committed."""
+"""The progress bar of long work: documents that are done."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,12 +30,13 @@ class RateColumn(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(console: Console, *, limit: int | None, shown: bool) -> Iterator[Advance]:
-    """Show a bar while the block runs; it gets a function to call with the number of documents just committed.
+def progress_bar(console: Console, description: str, *, total: int | None, shown: bool = True) -> Iterator[Advance]:
+    """Show a bar while the block runs; it gets a function to call with the number of documents just done.
 
     Args:
         console: Where to draw; nothing is drawn unless it is a terminal.
-        limit: The number of documents expected, if known.
+        description: What is counted.
+        total: The number of documents expected, if known.
         shown: False draws nothing.
     """
     columns = (
@@ -47,5 +48,5 @@ def progress_bar(console: Console, *, limit: int | None, shown: bool) -> Iterato
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as progress:
-        task = progress.add_task("documents committed", total=limit)
+        task = progress.add_task(description, total=total)
         yield lambda documents: progress.update(task, advance=documents)

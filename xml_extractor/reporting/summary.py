@@ -1,23 +1,25 @@
 """What a person reads at the end of a run."""
 
+from itertools import islice
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from xml_extractor.reporting.result import RunResult
+from xml_extractor.settings import RunSettings
 
-REASONS_SHOWN = 10
-
-
-def print_summary(result: RunResult, metrics_path: Path, console: Console) -> None:
-    """Print rows by table, reasons of rejection, and the sum that proves that no document is missing."""
-    console.print(summary(result, metrics_path))
+REASONS_SHOWN = 20
 
 
-def summary(result: RunResult, metrics_path: Path) -> RenderableType:
-    """The summary of a run, to print."""
+def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
+    """Rows by table, reasons of rejection, and the sum that proves that no document is missing.
+
+    Args:
+        result: The run.
+        metrics_path: Where its metrics are; None if they could not be written.
+    """
     statistics = result.statistics
     parts: list[RenderableType] = [
         Text(f"Run {result.run_id}: contract {result.contract} version {result.contract_version}"),
@@ -26,7 +28,7 @@ def summary(result: RunResult, metrics_path: Path) -> RenderableType:
     if statistics.loaded:
         parts.append(_rows_by_table(result))
     if statistics.reasons:
-        parts.append(_reasons(result))
+        parts += _reasons(result)
     parts.append(Text(documents_line(result), style="bold"))
     if result.interrupted:
         parts.append(Text("Interrupted: what is counted here is committed; run the same command again to go on."))
@@ -34,8 +36,9 @@ def summary(result: RunResult, metrics_path: Path) -> RenderableType:
         rate = f"{result.documents_per_minute:,.0f} documents a minute"
         parts.append(Text(f"Took {result.elapsed_seconds:.1f} s, {rate}."))
     elif result.failure is None:
-        parts.append(Text("Nothing to do: the source has no document that the processing log does not have."))
-    parts.append(Text(f"Metrics: {metrics_path}"))
+        parts.append(Text(f"Nothing to do: {_nothing_left(result.settings)}."))
+    if metrics_path is not None:
+        parts.append(Text(f"Metrics: {metrics_path}"))
     if statistics.rejected:
         parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
     return Group(*parts)
@@ -51,21 +54,34 @@ def documents_line(result: RunResult) -> str:
     )
 
 
+def _nothing_left(settings: RunSettings) -> str:
+    if settings.limit == 0:
+        return "the limit is 0"
+    whole = settings.key_range is None and settings.shard is None
+    return f"{'the' if whole else 'this part of the'} source has no document that the processing log does not have"
+
+
 def _rows_by_table(result: RunResult) -> Table:
-    table = Table("Table", box=None, header_style="bold", pad_edge=False)
-    table.add_column("Rows loaded", justify="right")
+    table = _table("Table", "Rows loaded")
     for name, rows in zip(result.statistics.tables, result.statistics.rows, strict=True):
-        table.add_row(name, f"{rows:,}")
+        table.add_row(Text(name), f"{rows:,}")
     table.add_row("total", f"{sum(result.statistics.rows):,}", style="bold")
     return table
 
 
-def _reasons(result: RunResult) -> Table:
-    table = Table("Rejected at", "Reason", "First document", box=None, header_style="bold", pad_edge=False)
-    table.add_column("Documents", justify="right")
-    shown = result.statistics.reasons.most_common(REASONS_SHOWN)
-    for (stage, code), count in shown:
-        table.add_row(stage, code, str(result.statistics.examples[stage, code]), f"{count:,}")
-    if len(result.statistics.reasons) > len(shown):
-        table.add_row("...", f"{len(result.statistics.reasons) - len(shown)} more reasons in the metrics file", "", "")
+def _reasons(result: RunResult) -> list[RenderableType]:
+    table = _table("Rejected at", "Reason", "First document", "Documents")
+    reasons, examples = result.statistics.reasons, result.statistics.examples
+    for stage, code in islice(dict(reasons.most_common()), REASONS_SHOWN):
+        table.add_row(stage, code, Text(str(examples[stage, code])), f"{reasons[stage, code]:,}")
+    left_out = len(reasons) - REASONS_SHOWN
+    return [table] if left_out <= 0 else [table, Text(f"and {left_out} more reasons, which the metrics file has")]
+
+
+def _table(*headings: str) -> Table:
+    """A table whose last column holds numbers; too narrow a terminal folds cells and cuts none."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings[:-1]:
+        table.add_column(heading, overflow="fold")
+    table.add_column(headings[-1], justify="right", overflow="fold")
     return table
