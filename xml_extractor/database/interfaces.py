@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -62,6 +63,9 @@ class KeyedContent(Protocol):
 
 class SourceWriter(Protocol):
     """A context manager that writes documents into a database, from where a source can read them."""
+
+    path: Path
+    """What files about the documents go beside: the database's file, or the name of a database on a server."""
 
     def __enter__(self) -> Self:
         """Open the database.

@@ -36,6 +36,7 @@ class SqliteSourceWriter:
 
     def __init__(self, file: SqliteFile, table: SourceTable, batch_documents: int = 100) -> None:
         self.name = file.name
+        self.path = file.path
         self._file = file
         self._key, self._xml, self._into = quoted(table.key), quoted(table.xml), quoted_table(table.table)
         self._batch_documents = batch_documents

@@ -36,7 +36,7 @@ def by_number(_kind: str, key: int) -> DocumentKey:
 def write_to_files(samples: Iterable[Sample], destination: Path) -> int:
     """Write samples to a directory, or to an archive if the name ends as one of `ARCHIVES` does.
 
-    The faults are listed beside it, in `<destination>.faults.jsonl`; see `write_samples`.
+    The faults are listed beside it; see `faults_list` and `write_samples`.
 
     Returns:
         How many there were.
@@ -45,17 +45,21 @@ def write_to_files(samples: Iterable[Sample], destination: Path) -> int:
         UsageError: The destination cannot be written.
     """
     open_archive = next((open_it for end, open_it in ARCHIVES.items() if destination.name.endswith(end)), None)
-    faults_list = destination.with_name(f"{destination.name}.faults.jsonl")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with (open_archive or _directory)(destination) as write:
-            return write_samples(samples, write, faults_list, by_file_name)
+            return write_samples(samples, write, faults_list(destination), by_file_name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"samples cannot be written to {destination}: {reason}", "name another destination") from error
 
 
-def write_samples(samples: Iterable[Sample], write: WriteSample, faults_list: Path, naming: Naming) -> int:
+def faults_list(documents: Path) -> Path:
+    """The file beside documents, `<documents>.faults.jsonl`, that lists their faults."""
+    return documents.with_name(f"{documents.name}.faults.jsonl")
+
+
+def write_samples(samples: Iterable[Sample], write: WriteSample, listed: Path, naming: Naming) -> int:
     """Write samples one by one, and list the expected faults when all are written.
 
     The list has one JSON object a line, with `key`, `fault`, `stage`, `reason` and, for a copy, `duplicate_of`: either
@@ -66,7 +70,7 @@ def write_samples(samples: Iterable[Sample], write: WriteSample, faults_list: Pa
     """
     count = 0
     found_faults = False
-    with _replacing(faults_list) as lines:
+    with _replacing(listed) as lines:
         for sample in samples:
             write(sample)
             count += 1
@@ -74,7 +78,7 @@ def write_samples(samples: Iterable[Sample], write: WriteSample, faults_list: Pa
                 found_faults = True
                 lines.write(_fault_line(sample, sample.fault, naming))
     if not found_faults:
-        faults_list.unlink()
+        listed.unlink()
     return count
 
 
@@ -97,11 +101,11 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with unfinished.open("wb") as file:
             yield file
+        unfinished.replace(path)
     except BaseException:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise
-    unfinished.replace(path)
 
 
 @contextmanager
