@@ -91,17 +91,22 @@ def is_pattern(address: str) -> bool:
     return any(character in address for character in GLOB_CHARACTERS)
 
 
+def fixed_part(pattern: str) -> Path:
+    """The directory before the first part with a wildcard."""
+    plain = Path(pattern)
+    while is_pattern(str(plain)):
+        plain = plain.parent
+    return plain
+
+
 def _root(address: str) -> Path:
-    """The directory that keys are relative to: for a pattern, the part before the first part with a wildcard."""
+    """The directory that keys are relative to."""
     path = Path(address)
     if path.is_dir():
         return path
     if path.is_file() or not is_pattern(address):
         return path.parent
-    plain = path
-    while is_pattern(str(plain)):
-        plain = plain.parent
-    return plain
+    return fixed_part(address)
 
 
 def _xml_files(root: Path) -> Iterator[str]:

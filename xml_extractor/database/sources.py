@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.database import sqlite_source, sqlite_writer
 from xml_extractor.database.archives import ARCHIVES, ArchiveSource, archive_suffix
-from xml_extractor.database.files import FileSource, is_pattern
+from xml_extractor.database.files import FileSource, fixed_part, is_pattern
 from xml_extractor.database.interfaces import Source, SourceWriter
 from xml_extractor.database.targets import by_dialect, read_url
 from xml_extractor.errors import UsageError
@@ -53,7 +53,7 @@ def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
     path = Path(address)
     if path.is_file() and archive_suffix(address):
         return ArchiveSource(address, max_bytes)
-    if path.exists() or is_pattern(address):
+    if path.exists() or (is_pattern(address) and fixed_part(address).is_dir()):
         return FileSource(address, max_bytes)
     shown = "this address" if "@" in address else f"'{address}'"
     raise UsageError(
