@@ -1,0 +1,56 @@
+"""Log lines go to standard error, one whole line each."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+
+from xml_extractor.reporting.logs import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def untouched_logger() -> Iterator[None]:
+    """Leave the package's logger as it was."""
+    package = logging.getLogger("xml_extractor")
+    before = (package.handlers, package.level, package.propagate)
+    yield
+    package.handlers, level, package.propagate = before
+    package.setLevel(level)
+
+
+def test_a_line_has_time_level_process_and_message(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    logging.getLogger("xml_extractor.processing").info("Queued insert (documents=%d, rows=%d)", 3, 8)
+    line = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    MainProcess Queued insert \(documents=3, rows=8\)\n"
+    assert re.fullmatch(line, capsys.readouterr().err)
+
+
+def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("WARNING")
+    logging.getLogger("xml_extractor").info("quiet")
+    logging.getLogger("xml_extractor").warning("loud")
+    assert capsys.readouterr().err.endswith(" WARNING MainProcess loud\n")
+
+
+def test_configuring_again_does_not_double_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    configure_logging("INFO")
+    logging.getLogger("xml_extractor").info("once")
+    assert capsys.readouterr().err.count("once") == 1
+
+
+def test_lines_go_to_what_standard_error_is_at_that_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging("INFO")
+    bar = StringIO()
+    monkeypatch.setattr(sys, "stderr", bar)
+    logging.getLogger("xml_extractor").info("above the bar")
+    assert bar.getvalue().endswith("above the bar\n")
+
+
+def test_without_standard_error_the_program_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging("INFO")
+    monkeypatch.setattr(sys, "stderr", None)
+    logging.getLogger("xml_extractor").info("nowhere")

@@ -1,0 +1,71 @@
+"""The metrics file: whole or not at all, and without secrets."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from xml_extractor.errors import RunError
+from xml_extractor.reporting.metrics import metrics, prepare_directory, write_metrics
+from xml_extractor.reporting.result import RunResult
+
+MakeResult = Callable[..., RunResult]
+
+
+def test_the_file_holds_the_counts_times_and_settings_of_the_run(make_result: MakeResult, tmp_path: Path) -> None:
+    result = make_result(loaded=2, already_done=4, reasons={"overflow": "a.xml"}, settings={"workers": 3})
+    path = write_metrics(result)
+    assert path == tmp_path / "metrics_20260305T013000000-0a1b2c3d.json"
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert written == metrics(result)
+    assert written["documents"] == {"seen": 7, "loaded": 2, "rejected": 1, "already_done": 4}
+    assert written["rows"] == {"orders": 2, "order_line": 2400}
+    assert written["rejects"] == [{"stage": "map", "code": "overflow", "documents": 1, "example_key": "a.xml"}]
+    assert (written["started_at"], written["finished_at"]) == ("2026-03-05T01:30:00.000Z", "2026-03-05T01:30:02.500Z")
+    assert (written["elapsed_seconds"], written["documents_per_minute"]) == (2.5, 72.0)
+    assert written["settings"]["workers"] == 3
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_no_password_of_an_address_is_in_the_file(make_result: MakeResult) -> None:
+    assert "hunter2" not in write_metrics(make_result(loaded=1)).read_text(encoding="utf-8")
+
+
+def test_all_reasons_are_in_the_file_the_most_frequent_first(make_result: MakeResult) -> None:
+    result = make_result(reasons={f"reason_{number}": number for number in range(30)})
+    result.statistics.reasons.update({next(reversed(result.statistics.reasons)): 5})
+    rejects = metrics(result)["rejects"]
+    assert len(rejects) == 30
+    assert rejects[0]["code"] == "reason_29"
+
+
+def test_a_run_that_could_not_go_on_says_why(make_result: MakeResult) -> None:
+    assert metrics(make_result(failure=RunError("the disk is full", "make room")))["failure"] == "the disk is full"
+
+
+def test_a_run_of_no_time_has_no_rate(make_result: MakeResult) -> None:
+    assert metrics(make_result(loaded=1, elapsed_seconds=0.0))["documents_per_minute"] == 0
+
+
+def test_the_directory_is_made_and_left_empty(tmp_path: Path) -> None:
+    prepare_directory(tmp_path / "a" / "b")
+    assert [*(tmp_path / "a" / "b").iterdir()] == []
+
+
+def test_a_directory_that_cannot_be_made_is_refused_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="metrics cannot be written to") as error:
+        prepare_directory(tmp_path / "file" / "metrics")
+    assert error.value.tip == "nothing was loaded; name a writable directory with --metrics-dir"
+
+
+def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing_behind(
+    make_result: MakeResult, tmp_path: Path
+) -> None:
+    result = make_result(loaded=1)
+    (tmp_path / f"metrics_{result.run_id}.json").mkdir()
+    with pytest.raises(RunError, match="cannot be written") as error:
+        write_metrics(result)
+    assert "what was loaded is committed" in error.value.tip
+    assert [path.name for path in tmp_path.iterdir()] == [f"metrics_{result.run_id}.json"]

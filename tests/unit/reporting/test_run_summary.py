@@ -1,0 +1,112 @@
+"""What a person reads at the end of a run."""
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xml_extractor.errors import RunError
+from xml_extractor.reporting.result import RunResult
+from xml_extractor.reporting.screen import rendered
+from xml_extractor.reporting.summary import summary
+from xml_extractor.settings import KeyRange, Shard
+
+MakeResult = Callable[..., RunResult]
+
+
+def shown(result: RunResult, metrics_path: Path | None = Path("metrics/run.json")) -> str:
+    return rendered(summary(result, metrics_path), StringIO())
+
+
+class Terminal(StringIO):
+    """A terminal that nobody sees."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_summary_has_the_rows_of_each_table_the_sum_of_documents_and_the_rate(make_result: MakeResult) -> None:
+    assert shown(make_result(loaded=3, already_done=1000, reasons={"overflow": "a.xml"})) == (
+        "Run 20260305T013000000-0a1b2c3d: contract orders version 7\n"
+        "incoming -> sqlite:///loaded.db\n"
+        "Table       Rows loaded\n"
+        "orders                3\n"
+        "order_line        3,600\n"
+        "total             3,603\n"
+        "Rejected at  Reason    First document  Documents\n"
+        "map          overflow  a.xml                   1\n"
+        "Documents: 1,004 in = 3 loaded + 1 rejected + 1,000 already done\n"
+        "Took 2.5 s, 96 documents a minute.\n"
+        "Metrics: metrics/run.json\n"
+        "Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'\n"
+    )
+
+
+def test_outside_of_a_terminal_nothing_is_cut_or_wrapped_however_long_a_key_is(make_result: MakeResult) -> None:
+    key = "/".join(["deep"] * 60) + "/document.xml"
+    lines = shown(make_result(reasons={"overflow": key, "a_reason_with_a_name_of_some_length": 3})).splitlines()
+    assert any(line.split() == ["map", "overflow", key, "1"] for line in lines)
+    assert "…" not in "".join(lines)
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_on_a_narrow_terminal_cells_are_folded_and_none_is_cut(
+    make_result: MakeResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "50")
+    text = rendered(summary(make_result(reasons={"overflow": "x" * 70}), None), Terminal())
+    assert text.count("x") == 70
+    assert "…" not in text
+
+
+def test_names_and_keys_with_brackets_are_shown_as_they_are(make_result: MakeResult) -> None:
+    text = shown(make_result(loaded=1, source="[red]in[/red]", reasons={"overflow": "[b]1[/b].xml"}))
+    assert "[red]in[/red] -> " in text
+    assert "[b]1[/b].xml" in text
+
+
+def test_twenty_reasons_are_shown_and_the_number_of_all_others(make_result: MakeResult) -> None:
+    twenty = shown(make_result(reasons={f"reason_{number:02}": number for number in range(20)}))
+    assert all(f"reason_{number:02}" in twenty for number in range(20))
+    assert "more reasons" not in twenty
+    more = shown(make_result(reasons={f"reason_{number:02}": number for number in range(23)}))
+    assert "reason_19" in more
+    assert "reason_20" not in more
+    assert "and 3 more reasons, which the metrics file has\n" in more
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "Nothing to do: the source has no document that the processing log does not have."),
+        ({"limit": 0}, "Nothing to do: the limit is 0."),
+        (
+            {"shard": Shard(1, 2)},
+            "Nothing to do: this part of the source has no document that the processing log does not have.",
+        ),
+        (
+            {"key_range": KeyRange("1", "")},
+            "Nothing to do: this part of the source has no document that the processing log does not have.",
+        ),
+    ],
+)
+def test_a_run_with_nothing_to_do_says_why(make_result: MakeResult, settings: dict[str, Any], text: str) -> None:
+    assert text in shown(make_result(already_done=5, settings=settings)).splitlines()
+
+
+def test_an_interrupted_run_says_what_is_not_finished_and_how_to_go_on(make_result: MakeResult) -> None:
+    text = shown(make_result(loaded=1, unfinished=2, interrupted=True))
+    assert "Documents: 3 in = 1 loaded + 0 rejected + 0 already done + 2 not finished\n" in text
+    assert "Interrupted: what is counted here is committed; run the same command again to go on.\n" in text
+    assert "Took" not in text
+
+
+def test_a_run_that_failed_before_its_first_document_had_not_nothing_to_do(make_result: MakeResult) -> None:
+    assert "Nothing to do" not in shown(make_result(failure=RunError("the disk is full")))
+
+
+def test_a_summary_without_metrics_names_no_file(make_result: MakeResult) -> None:
+    assert "Metrics" not in shown(make_result(loaded=1), None)
