@@ -41,6 +41,8 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
         parts.append(Text(f"Metrics: {metrics_path}"))
     if statistics.rejected:
         parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
+    if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == ["wrong_root"]:
+        parts.append(Text(f"Hint: is {result.contract} the contract for these documents? --contract names another"))
     return Group(*parts)
 
 

@@ -44,6 +44,13 @@ def test_a_summary_has_the_rows_of_each_table_the_sum_of_documents_and_the_rate(
     )
 
 
+def test_a_run_that_finds_only_other_root_elements_asks_whether_the_contract_is_right(make_result: MakeResult) -> None:
+    hint = "Hint: is orders the contract for these documents? --contract names another\n"
+    assert shown(make_result(reasons={"wrong_root": "a.xml"})).endswith(hint)
+    assert hint not in shown(make_result(loaded=1, reasons={"wrong_root": "a.xml"}))
+    assert hint not in shown(make_result(reasons={"overflow": "a.xml"}))
+
+
 def test_outside_of_a_terminal_nothing_is_cut_or_wrapped_however_long_a_key_is(make_result: MakeResult) -> None:
     key = "/".join(["deep"] * 60) + "/document.xml"
     lines = shown(make_result(reasons={"overflow": key, "a_reason_with_a_name_of_some_length": 3})).splitlines()
