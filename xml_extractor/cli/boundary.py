@@ -40,6 +40,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    code: object = EXIT_OK
     try:
         with output():
             code = command.main(args=arguments, prog_name=program, standalone_mode=False)
@@ -48,16 +49,14 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_USAGE
-    except click.UsageError as error:
-        code = _fail(_in_one_line(error.format_message()), _tip(error), EXIT_USAGE)
     except click.ClickException as error:
-        code = _fail(_in_one_line(error.format_message()), "", EXIT_USAGE)
+        code = _fail(" ".join(error.format_message().split()), _tip(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt) as error:
-        # click takes any end of input for an interruption.
-        if isinstance(error.__cause__, EOFError):
-            code = _fail(*_defect(error.__cause__), EXIT_FAILED)
-        else:
-            code = _fail("interrupted", "", EXIT_INTERRUPTED)
+        code = _interruption(error)
+    except SystemExit:
+        # click ends with code 1 when the reader of the output has gone; here that code means rejected documents.
+        discard(sys.__stdout__)
+        code = EXIT_OK
     except Exception as error:  # noqa: BLE001 - the last boundary: whatever is left is a defect of this program
         code = _fail(*_defect(error), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
@@ -76,6 +75,11 @@ def output() -> Iterator[None]:
             sys.stdout.flush()
     except BrokenPipeError:
         discard(sys.stdout)
+    except SystemExit as ended:
+        # click ends the program with 1 when the reader of its output has gone, but 1 stands for rejects.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        discard(sys.stdout)
     except OSError as error:
         if error.errno not in _UNWRITABLE or error.filename is not None:
             raise
@@ -83,8 +87,17 @@ def output() -> Iterator[None]:
         raise RunError(f"the output cannot be written: {error.strerror}", "send it to another place") from error
 
 
-def _tip(error: click.UsageError) -> str:
+def _interruption(error: BaseException) -> int:
+    """Say that somebody interrupted; or what else it is, because click takes the end of any input for that."""
+    if isinstance(error.__cause__, EOFError):
+        return _fail(*_defect(error.__cause__), EXIT_FAILED)
+    return _fail("interrupted", "", EXIT_INTERRUPTED)
+
+
+def _tip(error: click.ClickException) -> str:
     """Where a wrong value comes from if it is not on the command line, else where to read what is possible."""
+    if not isinstance(error, click.UsageError):
+        return ""
     if error.ctx and isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
         match error.ctx.get_parameter_source(error.param.name or ""):
             case ParameterSource.ENVIRONMENT:
@@ -93,10 +106,6 @@ def _tip(error: click.UsageError) -> str:
                 return f"the value comes from the key {error.param.name} of the configuration file"
     command = error.ctx.command_path if error.ctx else "the same command with"
     return f"{command} --help shows what is possible"
-
-
-def _in_one_line(message: str) -> str:
-    return " ".join(message.split())
 
 
 def _defect(error: BaseException) -> tuple[str, str]:

@@ -1,0 +1,197 @@
+"""Options come from the command line, the environment, a file, or their defaults, in this order."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from xml_extractor.cli.options import PREFIX, config_option, run_options, setting_names
+from xml_extractor.errors import UsageError
+from xml_extractor.settings import KeyRange, RejectLimit, RunSettings, Shard
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Options:
+    """Reads options as `run` does."""
+
+    def __init__(self) -> None:
+        self.read: dict[str, Any] = {}
+
+        @click.command
+        @config_option
+        @run_options
+        def command(**options: Any) -> None:
+            self.read = options
+
+        self._command = command
+
+    def call(self, *arguments: str, **variables: str) -> Result:
+        environment = {f"{PREFIX}{name}": value for name, value in variables.items()}
+        return CliRunner().invoke(self._command, arguments, env=environment)
+
+    def of(self, *arguments: str, **variables: str) -> dict[str, Any]:
+        result = self.call(*arguments, **variables)
+        assert result.exit_code == 0, result.output
+        return self.read
+
+    def refused(self, *arguments: str, **variables: str) -> UsageError:
+        error = self.call(*arguments, **variables).exception
+        assert isinstance(error, UsageError)
+        return error
+
+
+@pytest.fixture
+def options() -> Options:
+    """Read options."""
+    return Options()
+
+
+def write(text: str, name: str = "xml_extractor.toml") -> None:
+    Path(name).write_text(text, encoding="utf-8")
+
+
+def test_every_setting_of_a_run_has_an_option_with_the_same_default(options: Options) -> None:
+    read = options.of()
+    read["key_range"] = read.pop("range")
+    assert read.pop("source") is None
+    assert RunSettings(source="in", **read) == RunSettings(read["contract"], "in", read["target"])
+
+
+@pytest.mark.parametrize("name", setting_names())
+def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -> None:
+    values = {
+        "range": ("1:5", KeyRange("1", "5")),
+        "shard": ("1/2", Shard(1, 2)),
+        "max_rejects": ("5", RejectLimit(count=5)),
+        "insert_mode": ("blocking", "blocking"),
+        "start_method": ("spawn", "spawn"),
+        "log_level": ("ERROR", "ERROR"),
+        "progress": ("false", False),
+        "metrics_dir": ("elsewhere", Path("elsewhere")),
+        "contract": ("a.yaml", "a.yaml"),
+        "source": ("a", "a"),
+        "target": ("b", "b"),
+    }
+    text, value = values.get(name, ("7", 7))
+    assert options.of(**{name.upper(): text})[name] == value
+    write(f'{name} = "{text}"\n')
+    assert options.of()[name] == value
+    if name != "progress":
+        assert options.of(f"--{name.replace('_', '-')}", text)[name] == value
+
+
+def test_the_command_line_goes_before_the_environment_and_that_before_the_file(options: Options) -> None:
+    write("workers = 2\nlimit = 2\nbatch_size = 2\n")
+    read = options.of("--workers", "4", WORKERS="3", LIMIT="3")
+    assert (read["workers"], read["limit"], read["batch_size"]) == (4, 3, 2)
+
+
+def test_a_file_that_is_named_takes_the_place_of_the_usual_one(options: Options) -> None:
+    write("workers = 2\n")
+    write("limit = 9\n", "other.toml")
+    for read in (options.of("--config", "other.toml"), options.of(CONFIG="other.toml")):
+        assert (read["workers"], read["limit"]) == (4, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("workers = 8", "workers", 8),
+        ('workers = "8"', "workers", 8),
+        ("max_rejects = 5", "max_rejects", RejectLimit(count=5)),
+        ("progress = false", "progress", False),
+        ("progress = true", "progress", True),
+        ("source = 2026", "source", "2026"),
+        ("metrics_dir = 2026", "metrics_dir", Path("2026")),
+    ],
+)
+def test_values_of_the_file_are_read_as_those_of_the_command_line(
+    text: str, name: str, value: object, options: Options
+) -> None:
+    write(text)
+    assert options.of()[name] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "tip"),
+    [
+        ("wrokers = 2", "xml_extractor.toml: unknown key 'wrokers'", "did you mean workers?"),
+        ("batch-size = 2", "xml_extractor.toml: unknown key 'batch-size'", "did you mean batch_size?"),
+        ("[run]\nworkers = 2", "xml_extractor.toml: unknown key 'run'", "known keys: batch_size, contract, "),
+        (
+            "workers = [2]",
+            "xml_extractor.toml: the value of 'workers' is not one text, number or truth value",
+            "write one value",
+        ),
+        (
+            "source = 2026-01-01",
+            "xml_extractor.toml: the value of 'source' is not one text, number or truth value",
+            "write one value",
+        ),
+        ("workers = ", "xml_extractor.toml is not a TOML file: Invalid value", "write a line for each option"),
+    ],
+)
+def test_a_fault_of_the_file_is_named(text: str, message: str, tip: str, options: Options) -> None:
+    write(text)
+    error = options.refused()
+    assert error.message.startswith(message)
+    assert error.tip.startswith(tip)
+
+
+def test_a_file_that_is_not_utf_8_or_not_there_is_refused(options: Options, empty_directory: Path) -> None:
+    (empty_directory / "xml_extractor.toml").write_bytes(b'target = "hunter2\xff"')
+    error = options.refused()
+    assert error.message.startswith("xml_extractor.toml is not a TOML file")
+    assert "hunter2" not in error.message
+    missing = options.refused("--config", "missing.toml")
+    assert missing.message == "the configuration file missing.toml cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("WORKRES", "WORKERS"), ("TARGTE", "TARGET"), ("NO_PROGRESS", "PROGRESS"), ("BATCHSIZE", "BATCH_SIZE")],
+)
+def test_a_variable_that_is_nearly_an_option_is_refused(name: str, meant: str, options: Options) -> None:
+    error = options.refused(**{name: "1"})
+    assert error.message == f"unknown environment variable {PREFIX}{name}"
+    assert error.tip == f"did you mean {PREFIX}{meant}?"
+
+
+@pytest.mark.parametrize("name", ["TEST_MSSQL", "HOME", ""])
+def test_variables_of_others_are_left_alone(name: str, options: Options) -> None:
+    options.of(**{name: "1"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--workers", "0"],
+        ["--workers", "257"],
+        ["--workers", "1.5"],
+        ["--batch-size", "0"],
+        ["--limit", "-1"],
+        ["--queue-size", "0"],
+        ["--insert-threads", "65"],
+        ["--insert-batch-rows", "0"],
+        ["--insert-mode", "fast"],
+        ["--start-method", "fork"],
+        ["--log-level", "loud"],
+        ["--range", "5"],
+        ["--shard", "3/2"],
+        ["--max-rejects", "-1"],
+        ["--unknown"],
+    ],
+    ids=" ".join,
+)
+def test_values_out_of_their_range_are_refused(arguments: list[str], options: Options) -> None:
+    result = options.call(*arguments)
+    assert result.exit_code == 2
+    assert arguments[0] in result.output
