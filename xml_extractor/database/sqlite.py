@@ -7,7 +7,7 @@ together, so the next run loads it again.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
@@ -19,7 +19,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.database.interfaces import LogEntry, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
 from xml_extractor.database.schema import create_statements
-from xml_extractor.database.sqlite_errors import explain
+from xml_extractor.database.sqlite_errors import errors_end_the_run, explain
 from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal, transaction
 from xml_extractor.database.sqlite_values import Convert, storage
 from xml_extractor.documents import Row
@@ -82,16 +82,9 @@ class SqliteTarget:
                 "add them with ALTER TABLE, or load into a new file; `xml-extractor init --sql` shows the tables",
             )
 
-    @contextmanager
-    def _refusals_end_the_run(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            refusal = explain(error)
-            if refusal is None:
-                raise
-            tip = refusal.tip or "end what else writes to it, and run the same command again"
-            raise TargetError(f"{self.name} cannot be used: {refusal.explanation}", tip) from None
+    def _refusals_end_the_run(self) -> AbstractContextManager[None]:
+        tip = "end what else writes to it, and run the same command again"
+        return errors_end_the_run(TargetError, f"{self.name} cannot be used", tip)
 
 
 class SqliteConnection:

@@ -1,8 +1,11 @@
 """What SQLite's errors mean. Source: "Result and Error Codes", sqlite.org."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from xml_extractor.database.interfaces import Blame, Refusal
+from xml_extractor.errors import RunError
 
 _DOCUMENT = {
     "SQLITE_CONSTRAINT_PRIMARYKEY": ("duplicate_key", "a row with this key is there already"),
@@ -60,3 +63,24 @@ def _column(message: str) -> str:
         if message.startswith(beginning) and "," not in message:
             return message.rpartition(".")[2]
     return ""
+
+
+@contextmanager
+def errors_end_the_run(kind: type[RunError], trouble: str, tip: str = "") -> Iterator[None]:
+    """Let SQLite's errors in the block end the run.
+
+    Args:
+        kind: What they become.
+        trouble: What cannot be done, such as `sqlite:///x.db cannot be read`.
+        tip: What to do next where the error itself suggests nothing.
+
+    Raises:
+        RunError: Of this kind.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        refusal = explain(error)
+        if refusal is None:
+            raise
+        raise kind(f"{trouble}: {refusal.explanation}", refusal.tip or tip) from None

@@ -1,15 +1,14 @@
 """Documents in a table of a SQLite file."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import pairwise
 
 from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.database.document_keys import check_text_key, missing, too_large, unreadable
-from xml_extractor.database.sqlite_errors import explain
+from xml_extractor.database.sqlite_errors import errors_end_the_run
 from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
@@ -150,15 +149,8 @@ class SqliteSource:
                 "name the columns in the contract's `source`: table, key, xml",
             )
 
-    @contextmanager
-    def _errors_end_the_run(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            refusal = explain(error)
-            if refusal is None:
-                raise
-            raise SourceError(f"{self.name} cannot be read: {refusal.explanation}", refusal.tip) from None
+    def _errors_end_the_run(self) -> AbstractContextManager[None]:
+        return errors_end_the_run(SourceError, f"{self.name} cannot be read")
 
 
 def _text_or_bytes(raw: bytes) -> str | bytes:
