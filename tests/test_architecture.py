@@ -30,7 +30,7 @@ NEIGHBOURS_ALLOWED = {("settings", "errors")}
 OWNERS = {
     "click": {"cli"},
     "pyodbc": {"database.sqlserver"},
-    "sqlite3": {"database"},
+    "sqlite3": {"database.sqlite"},
     "multiprocessing": {"processing"},
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},

@@ -417,11 +417,11 @@ def codes_of(*packages: str) -> set[str]:
 
 CODES: dict[str, set[str]] = {
     "fetch": codes_of(
-        "database/document_keys.py", "database/files.py", "database/archives.py", "database/sqlite_source.py"
+        "database/document_keys.py", "database/files.py", "database/archives.py", "database/sqlite/source.py"
     ),
     "parse": codes_of("parsing/*.py", "processing/worker.py"),
     "map": codes_of("mapping/*.py", "values/*.py", "tsql/*.py", "processing/worker.py"),
-    "load": codes_of("database/*_errors.py"),
+    "load": codes_of("database/*/errors.py"),
 }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.database.processing_log import LOG_TABLE
-from xml_extractor.database.sqlite_values import storage
+from xml_extractor.database.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType
 
 CASE_SENSITIVE = "Latin1_General_100_BIN2"

@@ -6,10 +6,11 @@ from typing import Protocol
 from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import Contract, SourceTable
-from xml_extractor.database import sqlite_source, sqlite_writer
 from xml_extractor.database.archives import ARCHIVES, ArchiveSource, archive_suffix
 from xml_extractor.database.files import FileSource, fixed_part, is_pattern
 from xml_extractor.database.interfaces import Source, SourceWriter
+from xml_extractor.database.sqlite import source as sqlite_source
+from xml_extractor.database.sqlite import writer as sqlite_writer
 from xml_extractor.database.targets import by_dialect, read_url
 from xml_extractor.errors import UsageError
 

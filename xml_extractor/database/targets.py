@@ -8,8 +8,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.database import sqlite
 from xml_extractor.database.interfaces import Target
+from xml_extractor.database.sqlite import target as sqlite_target
 from xml_extractor.errors import UsageError
 
 Kind = TypeVar("Kind")
@@ -23,7 +23,7 @@ class TargetModule(Protocol):
         ...
 
 
-TARGETS: dict[str, TargetModule] = {"sqlite": sqlite}
+TARGETS: dict[str, TargetModule] = {"sqlite": sqlite_target}
 """By the dialect in the address."""
 
 

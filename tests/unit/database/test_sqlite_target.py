@@ -19,8 +19,8 @@ from tests.database.demo_tables import CONTRACT, NOTES, ORDERS, TABLES, loader_o
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Blame, Refusal, Target
-from xml_extractor.database.sqlite import SqliteConnection
-from xml_extractor.database.sqlite_errors import explain
+from xml_extractor.database.sqlite.errors import explain
+from xml_extractor.database.sqlite.target import SqliteConnection
 from xml_extractor.documents import Status, Value
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.values.sqltypes import parse_type

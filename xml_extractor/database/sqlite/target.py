@@ -19,9 +19,9 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.database.interfaces import LogEntry, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
 from xml_extractor.database.schema import create_statements
-from xml_extractor.database.sqlite_errors import errors_end_the_run, explain
-from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal, transaction
-from xml_extractor.database.sqlite_values import Convert, storage
+from xml_extractor.database.sqlite.errors import errors_end_the_run, explain
+from xml_extractor.database.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal, transaction
+from xml_extractor.database.sqlite.values import Convert, storage
 from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
 

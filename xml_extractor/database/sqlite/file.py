@@ -12,7 +12,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from xml_extractor.database.interfaces import Blame
 from xml_extractor.database.schema import database_name
-from xml_extractor.database.sqlite_errors import explain
+from xml_extractor.database.sqlite.errors import explain
 from xml_extractor.errors import UsageError
 
 DEFAULT_TIMEOUT = 30.0

@@ -10,8 +10,8 @@ from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.database.interfaces import KeyedContent
-from xml_extractor.database.sqlite_errors import explain
-from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal
+from xml_extractor.database.sqlite.errors import explain
+from xml_extractor.database.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import TargetError, UsageError
 

@@ -8,8 +8,8 @@ from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.database.document_keys import check_text_key, missing, too_large, unreadable
-from xml_extractor.database.sqlite_errors import errors_end_the_run
-from xml_extractor.database.sqlite_file import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.database.sqlite.errors import errors_end_the_run
+from xml_extractor.database.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange

@@ -1,0 +1,1 @@
+"""SQLite: a file as source and as target, without server or driver."""
