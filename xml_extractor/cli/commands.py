@@ -12,7 +12,6 @@ from xml_extractor.cli.sample import sample_command
 from xml_extractor.contract import contract_json_schema, find_faults, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_target
-from xml_extractor.database.schema import create_script
 from xml_extractor.settings import DEFAULT_CONTRACT
 
 
@@ -54,9 +53,9 @@ def init_command(contract: str, target: str, *, sql: bool) -> None:
     tables = layouts(checked)
     database = open_target(target, checked)
     if sql:
-        click.echo(create_script(tables, database.dialect))
+        click.echo(";\n\n".join(database.create_statements(tables)) + ";")
         return
-    database.prepare(tables)
+    database.create(tables)
     click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
 
 

@@ -197,16 +197,23 @@ class Target(Protocol):
         """What to call it in messages, without secrets."""
         ...
 
-    @property
-    def dialect(self) -> str:
-        """SQLAlchemy's name of its dialect of SQL, such as `sqlite`."""
+    def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
+        """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        ...
+
+    def create(self, tables: Sequence[TableLayout]) -> None:
+        """Make what is missing of the processing log and the tables.
+
+        Raises:
+            TargetError: The database cannot be written, or refuses.
+        """
         ...
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
         """See that tables and processing log are there and fit; the embedded target makes what is missing.
 
         Raises:
-            TargetError: A table is missing or lacks columns, or the database cannot be written.
+            TargetError: A table is missing or does not fit, or the database cannot be written.
         """
         ...
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.dialects import registry
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
@@ -39,25 +40,43 @@ def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
     return storage(scalar.sql_type).declared
 
 
-def create_statements(tables: Sequence[TableLayout], dialect_name: str) -> list[str]:
-    """One CREATE TABLE statement for the processing log and one for each table, in this order; made if missing.
+def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "") -> list[str]:
+    """The statements that make what is missing: schemas, the processing log, and the tables, in this order.
 
     Args:
         tables: In load order.
         dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
+        default_schema: For the processing log, and for tables that the contract gives no schema; empty for the default
+            of the database.
     """
     dialect = registry.load(dialect_name)()
     embedded = dialect_name == "sqlite"
-    metadata = MetaData(naming_convention=NAMES)
+    metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
     made = [_table(metadata, layout, names, embedded=embedded) for layout in (LOG_TABLE, *tables)]
-    statements = (str(CreateTable(table, if_not_exists=embedded).compile(dialect=dialect)) for table in made)
-    return [statement.strip().replace(", \n", ",\n").replace("\n)\n ", "\n) ") for statement in statements]
+    quote = dialect.identifier_preparer.quote
+    schemas = dict.fromkeys(quote(table.schema) for table in made if table.schema)
+    return [
+        *(
+            f"IF SCHEMA_ID({_literal(schema)}) IS NULL EXEC({_literal(f'CREATE SCHEMA {schema}')})"
+            for schema in schemas
+        ),
+        *(_create_table(table, dialect, embedded=embedded) for table in made),
+    ]
 
 
-def create_script(tables: Sequence[TableLayout], dialect_name: str) -> str:
-    """All statements of `create_statements` as a script."""
-    return ";\n\n".join(create_statements(tables, dialect_name)) + ";\n"
+def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
+    statement = str(CreateTable(table, if_not_exists=embedded).compile(dialect=dialect)).strip()
+    statement = statement.replace(", \n", ",\n").replace("\n)\n ", "\n) ")
+    if embedded:
+        return statement
+    return f"IF OBJECT_ID({_literal(dialect.identifier_preparer.format_table(table))}) IS NULL\n{statement}"
+
+
+def _literal(text: str) -> str:
+    """A text in T-SQL."""
+    escaped = text.replace("'", "''")
+    return f"N'{escaped}'"
 
 
 def database_name(table: str, *, embedded: bool) -> tuple[str | None, str]:

@@ -9,9 +9,7 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.database.archives import ARCHIVES, ArchiveSource, archive_suffix
 from xml_extractor.database.files import FileSource, fixed_part, is_pattern
 from xml_extractor.database.interfaces import Source, SourceWriter
-from xml_extractor.database.sqlite import source as sqlite_source
-from xml_extractor.database.sqlite import writer as sqlite_writer
-from xml_extractor.database.targets import by_dialect, read_url
+from xml_extractor.database.targets import module_for, read_url
 from xml_extractor.errors import UsageError
 
 
@@ -31,9 +29,15 @@ class WriterModule(Protocol):
         ...
 
 
-SOURCES: dict[str, SourceModule] = {"sqlite": sqlite_source}
-WRITERS: dict[str, WriterModule] = {"sqlite": sqlite_writer}
-"""By the dialect in the address."""
+SOURCES = {
+    "sqlite": "xml_extractor.database.sqlite.source",
+    "mssql": "xml_extractor.database.sqlserver.source",
+}
+WRITERS = {
+    "sqlite": "xml_extractor.database.sqlite.writer",
+    "mssql": "xml_extractor.database.sqlserver.writer",
+}
+"""Modules that are a `SourceModule` or a `WriterModule`, by the dialect in the address; imported when asked for."""
 
 
 def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
@@ -50,7 +54,8 @@ def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
     """
     if "://" in address:
         url = read_url(address, "source")
-        return by_dialect(SOURCES, url, "source").open_source(url, contract, max_bytes)
+        module: SourceModule = module_for(SOURCES, url, "source")
+        return module.open_source(url, contract, max_bytes)
     path = Path(address)
     if path.is_file() and archive_suffix(address):
         return ArchiveSource(address, max_bytes)
@@ -59,7 +64,8 @@ def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
     shown = "this address" if "@" in address else f"'{address}'"
     raise UsageError(
         f"there is no source at {shown}",
-        f"name a directory, a glob pattern, a file, an archive ({', '.join(ARCHIVES)}) or sqlite:///FILE",
+        f"name a directory, a glob pattern, a file, an archive ({', '.join(ARCHIVES)}) "
+        "or a database (sqlite:///FILE, mssql://HOST/DATABASE)",
     )
 
 
@@ -74,4 +80,5 @@ def open_source_writer(address: str, table: SourceTable | None = None) -> Source
         UsageError: It is no such address, or no database of that kind is known.
     """
     url = read_url(address, "database for documents")
-    return by_dialect(WRITERS, url, "database for documents").open_source_writer(url, table or SourceTable())
+    module: WriterModule = module_for(WRITERS, url, "database for documents")
+    return module.open_source_writer(url, table or SourceTable())

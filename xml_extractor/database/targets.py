@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Protocol, TypeVar
+from importlib import import_module
+from typing import Any, Protocol
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.database.interfaces import Target
-from xml_extractor.database.sqlite import target as sqlite_target
 from xml_extractor.errors import UsageError
-
-Kind = TypeVar("Kind")
 
 
 class TargetModule(Protocol):
@@ -23,8 +21,11 @@ class TargetModule(Protocol):
         ...
 
 
-TARGETS: dict[str, TargetModule] = {"sqlite": sqlite_target}
-"""By the dialect in the address."""
+TARGETS = {
+    "sqlite": "xml_extractor.database.sqlite.target",
+    "mssql": "xml_extractor.database.sqlserver.target",
+}
+"""Modules that are a `TargetModule`, by the dialect in the address; imported when they are asked for."""
 
 
 def open_target(address: str, contract: Contract) -> Target:
@@ -34,7 +35,8 @@ def open_target(address: str, contract: Contract) -> Target:
         UsageError: It is no such address, or no target of that kind is known.
     """
     url = read_url(address, "target")
-    return by_dialect(TARGETS, url, "target").open_target(url, contract)
+    module: TargetModule = module_for(TARGETS, url, "target")
+    return module.open_target(url, contract)
 
 
 def read_url(address: str, role: str) -> URL:
@@ -46,18 +48,28 @@ def read_url(address: str, role: str) -> URL:
     try:
         return make_url(address)
     except (ArgumentError, ValueError):
-        raise UsageError(f"the {role} is not a database address", "write it as sqlite:///FILE") from None
+        raise UsageError(
+            f"the {role} is not a database address", "write it as sqlite:///FILE or mssql://HOST/DATABASE"
+        ) from None
 
 
-def by_dialect(kinds: Mapping[str, Kind], url: URL, role: str) -> Kind:
-    """What is registered for the dialect of an address.
+def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
+    """The module that is registered for the dialect of an address, with its driver.
 
     Raises:
-        UsageError: Nothing is; says what is, and what may have been meant.
+        UsageError: None is; says which are, and which may have been meant. Or its driver cannot be loaded.
     """
     dialect = url.drivername.partition("+")[0]
-    if dialect in kinds:
-        return kinds[dialect]
-    close = get_close_matches(dialect, kinds, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
-    raise UsageError(f"no {role} is known for '{dialect}' addresses", f"{meant}supported: {', '.join(sorted(kinds))}")
+    if dialect not in kinds:
+        close = get_close_matches(dialect, kinds, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        supported = ", ".join(sorted(kinds))
+        raise UsageError(f"no {role} is known for '{dialect}' addresses", f"{meant}supported: {supported}")
+    try:
+        return import_module(kinds[dialect])
+    except ImportError as error:
+        if (error.name or "").startswith(__package__):
+            raise
+        raise UsageError(
+            f"the driver for '{dialect}' addresses cannot be loaded: {error.msg}", "`xml-extractor doctor` says why"
+        ) from error

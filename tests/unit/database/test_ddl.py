@@ -6,7 +6,7 @@ import pytest
 
 from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.database.schema import create_script, create_statements
+from xml_extractor.database.schema import create_statements
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
 
@@ -35,6 +35,7 @@ def test_a_table_with_a_parent_in_sqlite() -> None:
 
 def test_a_table_with_a_parent_in_t_sql() -> None:
     assert statement(LINES, "mssql") == (
+        "IF OBJECT_ID(N'demo_lines') IS NULL\n"
         "CREATE TABLE demo_lines (\n"
         "\torder_id int NOT NULL,\n"
         "\tline_no smallint NOT NULL,\n"
@@ -72,10 +73,27 @@ def test_a_table_without_key_has_no_constraint() -> None:
 
 def test_schemas_are_for_t_sql_only() -> None:
     orders, lines = replace(ORDERS, table="sales.orders"), replace(LINES, table="sales.lines")
-    script = create_script([orders, lines], "mssql")
-    assert "CREATE TABLE sales.orders (" in script
-    assert "REFERENCES sales.orders (order_id)" in script
-    assert "sales." not in create_script([orders, lines], "sqlite")
+    statements = create_statements([orders, lines], "mssql")
+    assert statements[0] == "IF SCHEMA_ID(N'sales') IS NULL EXEC(N'CREATE SCHEMA sales')"
+    assert "CREATE TABLE processing_log (" in statements[1]
+    assert "IF OBJECT_ID(N'sales.orders') IS NULL\nCREATE TABLE sales.orders (" in statements[2]
+    assert "REFERENCES sales.orders (order_id)" in statements[3]
+    assert not any("sales." in statement for statement in create_statements([orders, lines], "sqlite"))
+
+
+def test_tables_without_a_schema_and_the_log_go_into_the_schema_that_the_address_names() -> None:
+    orders = replace(ORDERS, table="sales.orders")
+    statements = create_statements([orders, LINES], "mssql", default_schema="o'hara load")
+    assert statements[:2] == [
+        "IF SCHEMA_ID(N'[o''hara load]') IS NULL EXEC(N'CREATE SCHEMA [o''hara load]')",
+        "IF SCHEMA_ID(N'sales') IS NULL EXEC(N'CREATE SCHEMA sales')",
+    ]
+    assert statements[2].startswith(
+        "IF OBJECT_ID(N'[o''hara load].processing_log') IS NULL\nCREATE TABLE [o'hara load]."
+    )
+    assert "CREATE TABLE sales.orders (" in statements[3]
+    assert "CREATE TABLE [o'hara load].demo_lines (" in statements[4]
+    assert "REFERENCES sales.orders (order_id)" in statements[4]
 
 
 def test_names_are_quoted_where_they_must_be() -> None:
@@ -116,15 +134,14 @@ def test_sqlite_declares_the_affinity_that_keeps_values_exact(type_name: str, de
 
 def test_the_log_comes_first_and_its_keys_tell_upper_from_lower_case() -> None:
     log = create_statements(TABLES, "mssql")[0]
-    assert log.startswith("CREATE TABLE processing_log (")
+    assert log.startswith("IF OBJECT_ID(N'processing_log') IS NULL\nCREATE TABLE processing_log (")
     assert "\tdocument_key nvarchar(300) COLLATE Latin1_General_100_BIN2 NOT NULL,\n" in log
     assert "PRIMARY KEY (contract, document_key)" in log
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "mssql"])
-def test_a_script_holds_all_statements_in_load_order(dialect: str) -> None:
-    script = create_script(TABLES, dialect)
-    places = [script.index(f" {name} (") for name in ("processing_log", "demo_orders", "demo_lines", "demo_notes")]
-    assert places == sorted(places)
-    assert script.count(";\n") == 4
-    assert not any(line.endswith(" ") for line in script.splitlines())
+def test_statements_come_in_load_order(dialect: str) -> None:
+    statements = create_statements(TABLES, dialect)
+    for statement, name in zip(statements, ("processing_log", "demo_orders", "demo_lines", "demo_notes"), strict=True):
+        assert f" {name} (" in statement
+        assert not any(line.endswith(" ") for line in statement.splitlines())

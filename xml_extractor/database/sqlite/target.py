@@ -7,10 +7,10 @@ together, so the next run loads it again.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import URL
 
@@ -43,12 +43,24 @@ class SqliteTarget:
     """A SQLite file that documents are loaded into."""
 
     file: SqliteFile
-    dialect: ClassVar[str] = "sqlite"
 
     @property
     def name(self) -> str:
         """Its address, which never holds a secret."""
         return self.file.name
+
+    def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
+        """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        return create_statements(tables, "sqlite")
+
+    def create(self, tables: Sequence[TableLayout]) -> None:
+        """Make the file, and what is missing of the processing log and the tables.
+
+        Raises:
+            TargetError: The database cannot be written, or refuses.
+        """
+        with self._writing() as database:
+            self._create(database, tables)
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
         """Make the file and what is missing of tables and processing log; see that tables have the columns needed.
@@ -56,13 +68,10 @@ class SqliteTarget:
         Raises:
             TargetError: A table lacks columns, or the database cannot be written.
         """
-        with self._refusals_end_the_run(), closing(self.file.open()) as database:
-            switch_to_wal(database, self.file.timeout)
-            with transaction(database):
-                for statement in create_statements(tables, self.dialect):
-                    database.execute(statement)
-                for table in (LOG_TABLE, *tables):
-                    self._check_columns(database, table)
+        with self._writing() as database:
+            self._create(database, tables)
+            for table in (LOG_TABLE, *tables):
+                self._check_columns(database, table)
 
     def connect(self) -> "SqliteConnection":
         """Open a connection.
@@ -72,6 +81,18 @@ class SqliteTarget:
         """
         with self._refusals_end_the_run():
             return SqliteConnection(self.file.open())
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; the file is made if it is missing."""
+        with self._refusals_end_the_run(), closing(self.file.open()) as database:
+            switch_to_wal(database, self.file.timeout)
+            with transaction(database):
+                yield database
+
+    def _create(self, database: sqlite3.Connection, tables: Sequence[TableLayout]) -> None:
+        for statement in self.create_statements(tables):
+            database.execute(statement)
 
     def _check_columns(self, database: sqlite3.Connection, table: TableLayout) -> None:
         there = {row[1].casefold() for row in database.execute(f"PRAGMA table_xinfo({quoted_table(table.table)})")}

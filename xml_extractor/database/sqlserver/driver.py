@@ -1,0 +1,61 @@
+"""Finds Microsoft's ODBC driver: an installed one, or the one inside the Python package `mssql-python-odbc`."""
+
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+INSTALLED = ("ODBC Driver 18 for SQL Server", "ODBC Driver 17 for SQL Server")
+"""Names of drivers that are supported, the best first."""
+
+PACKAGE = "mssql_python_odbc"
+"""The Python package that brings the driver's library along."""
+
+_LIBRARY = "libmsodbcsql*.so*" if sys.platform == "linux" else "libmsodbcsql*.dylib"
+_ARCHITECTURES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
+_LINUX_KINDS = {
+    "debian": "debian_ubuntu",
+    "ubuntu": "debian_ubuntu",
+    "suse": "suse",
+    "sles": "suse",
+    "alpine": "alpine",
+}
+
+
+def find_driver(installed: Sequence[str]) -> str:
+    """The driver to use, as the keyword DRIVER of a connection string has it: a name or a path; empty if there is none.
+
+    Args:
+        installed: The names of the drivers that are registered with the driver manager.
+    """
+    for name in INSTALLED:
+        if name in installed:
+            return name
+    return next(map(str, packaged_drivers()), "")
+
+
+def packaged_drivers() -> Iterator[Path]:
+    """The libraries for this system in the Python package, if it is installed."""
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        return
+    for location in spec.submodule_search_locations:
+        yield from sorted((Path(location) / "libs").glob(f"{_system()}/**/{_LIBRARY}"))
+
+
+def _system() -> str:
+    """The directory of the package that is meant for this system, such as `linux/debian_ubuntu/x86_64`."""
+    architecture = _ARCHITECTURES.get(platform.machine().lower(), platform.machine())
+    if sys.platform != "linux":
+        return "macos"
+    return f"linux/{_linux_kind()}/{architecture}"
+
+
+def _linux_kind() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return "debian_ubuntu"
+    words = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    return next((_LINUX_KINDS[word] for word in words if word in _LINUX_KINDS), "rhel")

@@ -1,0 +1,63 @@
+"""A connection to SQL Server: opened in the process that uses it, with the settings that loading relies on."""
+
+import pyodbc
+from sqlalchemy.dialects import registry
+from sqlalchemy.sql.compiler import IdentifierPreparer
+
+from xml_extractor.database.schema import database_name
+from xml_extractor.database.sqlserver.address import SqlServerAddress
+from xml_extractor.database.sqlserver.driver import find_driver
+from xml_extractor.errors import RunError
+
+LOGIN_TIMEOUT = 15
+"""Seconds to wait for the server when connecting."""
+
+STATEMENT_TIMEOUT = 600
+"""Seconds to wait for the answer to a statement."""
+
+LOCK_TIMEOUT = 60
+"""Seconds to wait for a lock."""
+
+SETTINGS = (
+    "SET XACT_ABORT ON; "  # any error rolls the whole transaction back
+    "SET NOCOUNT ON; "
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+    f"SET LOCK_TIMEOUT {LOCK_TIMEOUT * 1000}; "
+    "SET LANGUAGE us_english"  # messages name columns in words that `errors` reads
+)
+
+_PREPARER: IdentifierPreparer = registry.load("mssql")().identifier_preparer
+
+
+def open_session(address: SqlServerAddress) -> pyodbc.Connection:
+    """Connect; each statement is a transaction of its own until `autocommit` is switched off.
+
+    Raises:
+        pyodbc.Error: The server cannot be reached, or refuses.
+        RunError: There is no driver.
+    """
+    pyodbc.pooling = False
+    driver = find_driver(pyodbc.drivers())
+    if not driver and not {"DRIVER", "DSN"} & set(address.words):
+        raise RunError("no ODBC driver for SQL Server is installed", "`xml-extractor doctor` says how to get one")
+    connection = pyodbc.connect(address.connection_string(driver), timeout=LOGIN_TIMEOUT, autocommit=True)
+    try:
+        connection.timeout = STATEMENT_TIMEOUT
+        # As UTF-16 from the driver, so that the locale of this process does not matter.
+        connection.setdecoding(pyodbc.SQL_CHAR, encoding="utf-16le", ctype=pyodbc.SQL_WCHAR)
+        connection.execute(SETTINGS).close()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def quoted(name: str) -> str:
+    """A name of a column as T-SQL has it."""
+    return _PREPARER.quote_identifier(name)
+
+
+def quoted_table(table: str, default_schema: str = "") -> str:
+    """The name of a table as T-SQL has it, with its schema or else this one."""
+    schema, name = database_name(table, embedded=False)
+    return ".".join(quoted(part) for part in (schema or default_schema, name) if part)
