@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -189,6 +189,41 @@ class Connection(Protocol):
         ...
 
 
+class Severity(StrEnum):
+    """Whether a run can be expected to load documents in spite of a difference."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something in which the target's tables are not as the contract needs them. Holds no value of a document.
+
+    Attributes:
+        table: The table's name in the contract.
+        database_table: Its name in the database.
+        column: The column or columns; empty for the table itself.
+        needed: What the contract needs.
+        found: What is there.
+        remedy: What to do, in the database or in the contract.
+    """
+
+    severity: Severity
+    table: str
+    database_table: str
+    column: str
+    needed: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        column = f".{self.column}" if self.column else ""
+        where = f" in {self.database_table}" if self.database_table.casefold() != self.table.casefold() else ""
+        place = f"{self.table}{column}{where}"
+        return f"{self.severity}: {place}: expected {self.needed}, found {self.found}; {self.remedy}"
+
+
 class Target(Protocol):
     """A database that documents are loaded into. Connections are opened in the process that uses them."""
 
@@ -206,6 +241,14 @@ class Target(Protocol):
 
         Raises:
             TargetError: The database cannot be written, or refuses.
+        """
+        ...
+
+    def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
+        """All in which tables and processing log are not as needed, errors first. Nothing is changed.
+
+        Raises:
+            TargetError: The database cannot be read.
         """
         ...
 
