@@ -103,7 +103,7 @@ def test_a_name_that_is_not_unicode_text_ends_the_listing(tmp_path: Path) -> Non
     make(tmp_path, "a.xml")
     try:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.xml")).touch()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         pytest.skip("this file system takes Unicode names only")
     with pytest.raises(SourceError, match="not Unicode text"):
         keys_at(tmp_path)
@@ -128,8 +128,11 @@ def test_a_directory_that_goes_away_ends_the_run_and_rejects_nothing(tmp_path: P
 
 
 def test_a_large_file_is_not_read_whole(tmp_path: Path) -> None:
-    with (tmp_path / "large.xml").open("wb") as file:
-        file.truncate(2**40)
+    try:
+        with (tmp_path / "large.xml").open("wb") as file:
+            file.truncate(2**40)
+    except OSError:
+        pytest.skip("this file system stores the zeros of a file")
     with closing(open_source(str(tmp_path), CONTRACT, MAX_BYTES)) as source:
         (rejection,) = source.fetch(["large.xml"])
     assert isinstance(rejection, Rejection)
