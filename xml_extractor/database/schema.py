@@ -57,10 +57,7 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in made if table.schema)
     return [
-        *(
-            f"IF SCHEMA_ID({_literal(schema)}) IS NULL EXEC({_literal(f'CREATE SCHEMA {schema}')})"
-            for schema in schemas
-        ),
+        *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
         *(_create_table(table, dialect, embedded=embedded) for table in made),
     ]
 
@@ -70,10 +67,10 @@ def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
     statement = statement.replace(", \n", ",\n").replace("\n)\n ", "\n) ")
     if embedded:
         return statement
-    return f"IF OBJECT_ID({_literal(dialect.identifier_preparer.format_table(table))}) IS NULL\n{statement}"
+    return f"IF OBJECT_ID({literal(dialect.identifier_preparer.format_table(table))}) IS NULL\n{statement}"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """A text in T-SQL."""
     escaped = text.replace("'", "''")
     return f"N'{escaped}'"

@@ -54,7 +54,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         with closing(target.connect()) as connection:
             try:
                 with coordinator:
-                    pages = source.key_pages(settings.batch_size, settings.key_range)
+                    log = target.log_place(contract.contract)
+                    pages = source.key_pages(settings.batch_size, settings.key_range, log)
                     queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
             except XmlExtractorError as error:
                 failure = error

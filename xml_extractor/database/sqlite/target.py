@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.database.comparison import differences, refuse_errors
-from xml_extractor.database.interfaces import Difference, LogEntry, Refusal
+from xml_extractor.database.interfaces import Difference, LogEntry, LogPlace, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
 from xml_extractor.database.schema import create_statements
 from xml_extractor.database.sqlite.catalog import missing_codes, read_catalog
@@ -84,6 +84,10 @@ class SqliteTarget:
         with self._writing() as database:
             self._create(database, tables)
             refuse_errors(self.name, self._differences(database, tables))
+
+    def log_place(self, contract: str) -> LogPlace | None:  # noqa: ARG002 - no source looks there
+        """None: the log is near enough to be asked for each page of keys."""
+        return None
 
     def connect(self) -> "SqliteConnection":
         """Open a connection.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -12,10 +13,12 @@ from sqlalchemy.engine import URL
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
-from xml_extractor.database.interfaces import LogEntry, Refusal
+from xml_extractor.database.comparison import differences, refuse_errors
+from xml_extractor.database.interfaces import Difference, LogEntry, LogPlace, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
 from xml_extractor.database.schema import CASE_SENSITIVE, create_statements
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
+from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.database.sqlserver.errors import errors_end_the_run, explain
 from xml_extractor.database.sqlserver.parameters import OFFSET_CODE, Parameter, read_offset
 from xml_extractor.database.sqlserver.session import open_session
@@ -24,20 +27,25 @@ from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
 
 
-def open_target(url: URL, _contract: Contract, /) -> "SqlServerTarget":
+def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
     """The target that an address names.
 
     Raises:
         UsageError: The address is wrong.
     """
-    return SqlServerTarget(read_address(url))
+    return SqlServerTarget(read_address(url), contract.code_page)
 
 
 @dataclass(frozen=True, slots=True)
 class SqlServerTarget:
-    """A database on a SQL Server that documents are loaded into."""
+    """A database on a SQL Server that documents are loaded into.
+
+    Attributes:
+        code_page: What the contract takes the code page of `char`, `varchar` and `text` for.
+    """
 
     address: SqlServerAddress
+    code_page: str
 
     @property
     def name(self) -> str:
@@ -58,16 +66,35 @@ class SqlServerTarget:
             for statement in self.create_statements(tables):
                 session.execute(statement).close()
 
+    def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
+        """All in which the processing log and the tables are not as they should be, errors first.
+
+        Raises:
+            TargetError: The server cannot be reached, or its catalog cannot be read.
+        """
+        wanted = (LOG_TABLE, *tables)
+        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
+            there = read_catalog(session, [table.table for table in wanted], self.address.schema)
+            return differences(
+                wanted,
+                there,
+                dialect_name="mssql",
+                code_page=self.code_page,
+                missing_codes=partial(missing_codes, session),
+            )
+
     def prepare(self, tables: Sequence[TableLayout]) -> None:
-        """See that tables and processing log are there and fit.
+        """See that processing log and tables are there and fit; nothing is made here, because a load may not.
 
         Raises:
             TargetError: The server cannot be reached, or a table is missing or does not fit.
         """
-        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
-            for table in (LOG_TABLE, *tables):
-                statements = table_statements(table, self.address.schema)
-                session.execute(f"SELECT TOP (0) * FROM ({statements.select}) AS checked").close()  # noqa: S608 - names are quoted
+        refuse_errors(self.name, self.differences(tables))
+
+    def log_place(self, contract: str) -> LogPlace | None:
+        """Where the processing log is, for a source in the same database."""
+        log = table_statements(LOG_TABLE, self.address.schema).name
+        return LogPlace(self.address.database_name, log, contract)
 
     def connect(self) -> "SqlServerConnection":
         """Open a connection.
