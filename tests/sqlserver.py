@@ -10,6 +10,7 @@ import pyodbc
 from sqlalchemy.engine import URL, make_url
 
 from xml_extractor.database.sqlserver.address import SCHEMA, odbc_address, read_address
+from xml_extractor.database.sqlserver.driver import find_driver
 from xml_extractor.database.sqlserver.session import open_session, quoted
 
 VARIABLE = "XML_EXTRACTOR_TEST_MSSQL"
@@ -32,6 +33,17 @@ def server_url() -> URL:
 def session() -> pyodbc.Connection:
     """A connection to it, in which each statement is a transaction."""
     return open_session(read_address(server_url()))
+
+
+def connection_string() -> str:
+    """What pyodbc connects by, for tests that read without the product."""
+    return read_address(server_url()).connection_string(find_driver(pyodbc.drivers()))
+
+
+@cache
+def is_sql_server() -> bool:
+    """Whether the server is one of Microsoft's; others that speak TDS differ in places."""
+    return str(_administrator().execute("SELECT @@VERSION").fetchval()).startswith("Microsoft")
 
 
 def in_schema(schema: str) -> str:
