@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pyodbc
 
 from xml_extractor.database.interfaces import Blame, Refusal
+from xml_extractor.database.sqlserver.setup_errors import explain_setup
 from xml_extractor.errors import RunError
 
 _DOCUMENT = {
@@ -169,6 +170,9 @@ def explain(error: Exception) -> Refusal | None:
     state, message = _state_and_message(error)
     if state.startswith("08") and _CERTIFICATE.search(message):
         return Refusal(Blame.DATABASE, "certificate", "its certificate is not trusted by this machine", tip=_TRUST)
+    setup = explain_setup(message)
+    if setup is not None:
+        return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message) for number in numbers)
     return next(filter(None, known), None) or _by_state(state, numbers)
