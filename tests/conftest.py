@@ -16,6 +16,11 @@ Command = Callable[..., Completed]
 TIME_LIMIT_SECONDS = 300
 
 
+def posix_only(reason: str) -> pytest.MarkDecorator:
+    """Skip a test on Windows, and say why."""
+    return pytest.mark.skipif(os.name != "posix", reason=reason)
+
+
 def _command(arguments: list[str], directory: Path) -> Command:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
 

@@ -23,6 +23,7 @@ from typing import Self
 
 import pytest
 
+from tests.conftest import posix_only
 from xml_extractor.database.loader import LoadStatistics
 from xml_extractor.documents import Failure, MappedDocument, Outcome, ProcessedDocument, Rejection, Stage, Status
 from xml_extractor.errors import RunError, TargetError
@@ -33,9 +34,9 @@ from xml_extractor.processing.insert_queue import (
     InsertQueueItem,
     LoaderOpener,
 )
-from xml_extractor.settings import StartMethod
+from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
 
-START_METHODS: list[StartMethod] = ["spawn", "forkserver"]
+START_METHODS: list[StartMethod] = sorted({"spawn", DEFAULT_START_METHOD})
 PATIENCE = 30.0
 
 
@@ -71,9 +72,11 @@ def enqueue_range(queue: InsertQueue, first: int, count: int) -> None:
 
 
 def start_producer(start_method: StartMethod, queue: InsertQueue, first: int, count: int) -> BaseProcess:
-    spawn, forkserver = multiprocessing.get_context("spawn"), multiprocessing.get_context("forkserver")
-    start = spawn.Process if start_method == "spawn" else forkserver.Process
-    producer = start(target=enqueue_range, args=(queue, first, count))
+    producer: BaseProcess
+    if start_method == "spawn":
+        producer = multiprocessing.get_context("spawn").Process(target=enqueue_range, args=(queue, first, count))
+    else:
+        producer = multiprocessing.get_context("forkserver").Process(target=enqueue_range, args=(queue, first, count))
     producer.start()
     return producer
 
@@ -208,6 +211,7 @@ class TestInsertQueue:
         with pytest.raises(RunError, match="process that holds the insert queue has ended"):
             queue.enqueue(item(0))
 
+    @posix_only("sends signals to processes")
     def test_the_death_of_its_process_is_an_error_and_no_endless_wait(self, queue: InsertQueue) -> None:
         (manager,) = [child for child in multiprocessing.active_children() if "QueueManager" in child.name]
         assert manager.pid
@@ -218,6 +222,7 @@ class TestInsertQueue:
             with pytest.raises(RunError, match="process that holds the insert queue has ended"):
                 use()
 
+    @posix_only("sends signals to processes")
     def test_signals_to_all_processes_of_a_run_do_not_end_it(self, queue: InsertQueue) -> None:
         (manager,) = [child for child in multiprocessing.active_children() if "QueueManager" in child.name]
         assert manager.pid

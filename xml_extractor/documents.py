@@ -34,10 +34,16 @@ class Status(StrEnum):
 
 
 class SourceDocument(NamedTuple):
-    """One XML text as its source gave it: bytes, text, or nothing at all (SQL NULL)."""
+    """One XML text as its source gave it: bytes, text, or nothing at all (SQL NULL).
+
+    Attributes:
+        is_cut: Whether the source left out what is behind the first end tag that may be the last one needed. If the
+            document cannot be read, it may have been cut too early.
+    """
 
     key: DocumentKey
     content: bytes | str | None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

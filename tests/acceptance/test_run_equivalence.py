@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import posix_only
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_target
@@ -24,7 +25,15 @@ from xml_extractor.database.hashing import table_hashes
 from xml_extractor.errors import RunError, TargetError, WorkerDiedError
 from xml_extractor.processing.run import run
 from xml_extractor.reporting.result import RunResult
-from xml_extractor.settings import InsertMode, KeyRange, RejectLimit, RunSettings, Shard, StartMethod
+from xml_extractor.settings import (
+    DEFAULT_START_METHOD,
+    InsertMode,
+    KeyRange,
+    RejectLimit,
+    RunSettings,
+    Shard,
+    StartMethod,
+)
 
 CONTRACT = """
 contract: orders
@@ -61,12 +70,12 @@ REJECTS = {
 
 COMBINATIONS: list[tuple[int, InsertMode, int, StartMethod]] = [
     (1, "queue", 1, "spawn"),
-    (1, "blocking", 10_000, "forkserver"),
+    (1, "blocking", 10_000, DEFAULT_START_METHOD),
     (2, "queue", 10_000, "spawn"),
-    (2, "blocking", 1, "forkserver"),
-    (2, "queue", 1, "forkserver"),
-    (4, "queue", 10_000, "forkserver"),
-    (4, "queue", 1, "forkserver"),
+    (2, "blocking", 1, DEFAULT_START_METHOD),
+    (2, "queue", 1, DEFAULT_START_METHOD),
+    (4, "queue", 10_000, DEFAULT_START_METHOD),
+    (4, "queue", 1, DEFAULT_START_METHOD),
     (4, "blocking", 10_000, "spawn"),
 ]
 """Each value of each setting, and each pair of them that can matter."""
@@ -323,6 +332,7 @@ class TestInterruption:
         long_load.run()
         assert long_load.hashes() == long_expected
 
+    @posix_only("sends signals to processes")
     def test_a_signal_to_all_processes_is_an_interruption_and_no_failure(
         self, long_load: Load, long_expected: dict[str, str]
     ) -> None:
@@ -340,6 +350,7 @@ class TestInterruption:
 
 
 class TestDeath:
+    @posix_only("sends signals to processes")
     @pytest.mark.parametrize(("mode", "start_method"), [("queue", "spawn"), ("blocking", "forkserver")])
     def test_a_killed_worker_ends_the_run_and_the_next_run_completes(
         self, long_load: Load, long_expected: dict[str, str], mode: InsertMode, start_method: StartMethod
@@ -355,6 +366,7 @@ class TestDeath:
         long_load.run()
         assert long_load.hashes() == long_expected
 
+    @posix_only("sends signals to processes")
     def test_all_workers_killed_end_the_run_and_the_next_run_completes(
         self, long_load: Load, long_expected: dict[str, str]
     ) -> None:
@@ -368,6 +380,7 @@ class TestDeath:
         long_load.run()
         assert long_load.hashes() == long_expected
 
+    @posix_only("sends signals to processes")
     def test_a_killed_queue_ends_the_run_and_the_next_run_completes(
         self, long_load: Load, long_expected: dict[str, str]
     ) -> None:

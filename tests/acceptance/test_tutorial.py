@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.conftest import posix_only
+
 TUTORIAL = Path(__file__).parents[2] / "documentation" / "tutorial" / "first-load.md"
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -98,6 +100,7 @@ def without_ends(text: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
+@posix_only("types the commands into a POSIX shell")
 @pytest.mark.slow
 def test_a_reader_who_follows_the_tutorial_sees_what_it_shows(tmp_path: Path) -> None:
     reader = Reader(tmp_path)

@@ -1,29 +1,31 @@
 """Every target and every kind of source, for the tests that all of them must pass."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests import sqlserver
 from tests.database.demo_tables import CONTRACT, TABLES
 from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Connection, Target
 
-MSSQL = "XML_EXTRACTOR_TEST_MSSQL"
 TARGETS = ["sqlite", pytest.param("mssql", marks=pytest.mark.mssql)]
 
 
 @pytest.fixture(params=TARGETS)
-def new_address(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+def new_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """Gives addresses of empty targets."""
     numbers = count(1)
-    kind: str = request.param
-    if kind == "mssql" and MSSQL not in os.environ:
-        pytest.skip(f"{MSSQL} names no SQL Server to test with")
-    return lambda: f"sqlite:///{tmp_path / f'target{next(numbers)}.db'}" if kind == "sqlite" else os.environ[MSSQL]
+    if request.param == "sqlite":
+        yield lambda: f"sqlite:///{tmp_path / f'target{next(numbers)}.db'}"
+        return
+    if not sqlserver.is_there():
+        pytest.skip(sqlserver.REASON)
+    with ExitStack() as schemas:
+        yield lambda: sqlserver.in_schema(schemas.enter_context(sqlserver.scratch_schema()))
 
 
 @pytest.fixture
@@ -46,6 +48,7 @@ def target(target_address: str) -> Target:
 
 def _prepared(address: str) -> Target:
     opened = open_target(address, CONTRACT)
+    opened.create(TABLES)
     opened.prepare(TABLES)
     return opened
 

@@ -10,12 +10,12 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
+from tests import sqlserver
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.database import open_source
 from xml_extractor.database.interfaces import Source
@@ -50,6 +50,16 @@ def in_table(directory: Path, contents: Mapping[str, bytes]) -> str:
         for key, content in contents.items():
             writer.write(SourceDocument(key, content))
     return address
+
+
+def in_sql_server(contents: Mapping[str, bytes], schema: str) -> str:
+    """A table of binary documents, whose keys are in the order of their code points."""
+    key = "nvarchar(310) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY"
+    with closing(sqlserver.session()) as session:
+        session.execute(f"CREATE TABLE {schema}.app_xml (app_id {key}, xml varbinary(max))").close()
+        for document_key, content in contents.items():
+            session.execute(f"INSERT INTO {schema}.app_xml VALUES (?, ?)", document_key, content).close()
+    return sqlserver.in_schema(schema)
 
 
 def in_directory(directory: Path, contents: Mapping[str, bytes]) -> str:
@@ -101,9 +111,15 @@ STORES: dict[str, Store] = {
 }
 
 
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest) -> Store:
-    return STORES[request.param]
+@pytest.fixture(params=[*STORES, pytest.param("mssql", marks=pytest.mark.mssql)])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param != "mssql":
+        yield STORES[request.param]
+        return
+    if not sqlserver.is_there():
+        pytest.skip(sqlserver.REASON)
+    with sqlserver.scratch_schema() as schema:
+        yield lambda _directory, contents: in_sql_server(contents, schema)
 
 
 @pytest.fixture
@@ -118,7 +134,7 @@ def source(address: str) -> Iterator[Source]:
 
 
 def keys_of(source: Source, page_size: int = 3, key_range: KeyRange | None = None) -> list[DocumentKey]:
-    return list(chain.from_iterable(source.key_pages(page_size, key_range)))
+    return [key for page in source.key_pages(page_size, key_range) for key in page.keys]
 
 
 def test_all_kinds_of_sources_give_the_same_keys_in_the_same_order(source: Source) -> None:
@@ -127,7 +143,7 @@ def test_all_kinds_of_sources_give_the_same_keys_in_the_same_order(source: Sourc
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 9, 10, 11, 1000])
 def test_pages_hold_as_many_keys_as_asked_for(source: Source, page_size: int) -> None:
-    pages = list(source.key_pages(page_size))
+    pages = [page.keys for page in source.key_pages(page_size)]
     assert [key for page in pages for key in page] == KEYS
     assert all(len(page) == page_size for page in pages[:-1])
     assert 0 < len(pages[-1]) <= page_size
@@ -222,7 +238,11 @@ def test_other_processes_can_open_the_source_by_its_address(source: Source) -> N
 
 
 def test_a_source_is_called_by_the_address_that_the_user_gave(source: Source, address: str) -> None:
-    assert source.name == address
+    if address.startswith("mssql"):
+        assert source.name.startswith("mssql://")
+        assert "PWD" not in source.name.upper()
+    else:
+        assert source.name == address
 
 
 def test_two_sources_at_the_same_address_do_not_disturb_each_other(source: Source, address: str) -> None:

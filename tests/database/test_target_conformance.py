@@ -158,6 +158,35 @@ def test_a_row_whose_key_is_there_is_kept_or_replaced(
     assert rows_of(connection, LINES) == [(1, 1, "pen")]
 
 
+@pytest.mark.parametrize("on_conflict", ["fail", "keep", "replace"])
+def test_a_transaction_keeps_all_that_was_inserted_before(
+    target: Target, connection: Connection, on_conflict: OnConflict
+) -> None:
+    columns = (ColumnLayout("code", parse_type("varchar(5)"), required=True), ColumnLayout("text", parse_type("xml")))
+    codes = TableLayout("codes", "demo_codes", columns, (), ("code",), (), on_conflict)
+    target.create([codes])
+    with connection.transaction():
+        connection.insert_log([ENTRY])
+        connection.insert_rows(ORDERS, [(1, "Ada")])
+        connection.insert_rows(codes, [("A", None), ("B", "<b/>")])
+        connection.insert_rows(LINES, [(1, 1, "pen")])
+    assert list(connection.read_log()) == [ENTRY]
+    assert (rows_of(connection, ORDERS), rows_of(connection, LINES)) == ([(1, "Ada")], [(1, 1, "pen")])
+    assert [row[0] for row in rows_of(connection, codes)] == ["A", "B"]
+
+
+@pytest.mark.parametrize("table", [ORDERS, NOTES], ids=["with key", "without key"])
+def test_rows_behind_a_refused_one_are_not_inserted(connection: Connection, table: TableLayout) -> None:
+    insert(connection, ORDERS, (1, "Ada"))
+    bad: Row = (1, "Bob") if table is ORDERS else (99, "no such order")
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - each driver has its own exceptions
+        insert(connection, table, bad, *((number, "behind") for number in range(1, 9)))
+    assert connection.explain(refused.value) is not None
+    insert(connection, ORDERS, (100, "Cyd"))
+    assert rows_of(connection, ORDERS) == [(1, "Ada"), (100, "Cyd")]
+    assert rows_of(connection, NOTES) == []
+
+
 @pytest.mark.parametrize("on_conflict", ["keep", "replace"])
 def test_keeping_and_replacing_forgive_no_other_constraint(connection: Connection, on_conflict: OnConflict) -> None:
     with pytest.raises(Exception) as refused:  # noqa: PT011 - each driver has its own exceptions
@@ -170,7 +199,7 @@ def test_keeping_and_replacing_forgive_no_other_constraint(connection: Connectio
 def test_replacing_a_table_of_keys_only_keeps_the_row(connection: Connection, target: Target) -> None:
     columns = (ColumnLayout("code", parse_type("varchar(5)"), required=True),)
     codes = TableLayout("codes", "demo_codes", columns, (), ("code",), (), "replace")
-    target.prepare([codes])
+    target.create([codes])
     insert(connection, codes, ("A",))
     insert(connection, codes, ("A",), ("B",))
     assert rows_of(connection, codes) == [("A",), ("B",)]
@@ -182,7 +211,7 @@ def test_names_that_are_words_of_sql_or_have_spaces_are_quoted(connection: Conne
         for name in ("order", "group by", 'a"b', "Größe")
     )
     table = TableLayout("select", "demo select", columns, (), ("order",), (), "replace")
-    target.prepare([table])
+    target.create([table])
     insert(connection, table, (1, 2, 3, 4), (1, 5, 6, 7))
     assert rows_of(connection, table) == [(1, 5, 6, 7)]
 
@@ -215,8 +244,10 @@ def test_the_log_tells_contracts_apart(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("key", ["a.xml", "A.xml", "ä.xml", "a.xml ", "x" * 300, "😀.xml", "it's", "100%", "[a]"])
-def test_the_log_knows_a_key_by_its_exact_text(connection: Connection, key: str) -> None:
+def test_the_log_knows_a_key_by_its_exact_text(target: Target, connection: Connection, key: str) -> None:
     others = {"a.xml", "A.xml", "ä.xml", "b.xml"} - {key}
+    if target.name.startswith("mssql"):
+        others -= {key.rstrip()}  # a primary key of SQL Server's does not count spaces at the end
     with connection.transaction():
         connection.insert_log([replace(ENTRY, document_key=other) for other in others])
     assert connection.logged_keys("orders", [key]) == set()

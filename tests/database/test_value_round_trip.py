@@ -80,7 +80,7 @@ def table_of(type_name: str) -> TableLayout:
 
 
 def through(target: Target, table: TableLayout, rows: list[Row]) -> list[Row]:
-    target.prepare([table])
+    target.create([table])
     connection: Connection = target.connect()
     try:
         with connection.transaction():

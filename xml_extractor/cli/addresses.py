@@ -75,7 +75,7 @@ def database_address(context: click.Context, url_option: str = "target") -> str:
         _refuse_beside(context, place, PARTS_OF_SERVER, "--server")
     if address is None:
         _refuse_beside(context, place, OF_SQL_SERVER, "--server, --odbc or a mssql:// address")
-        return str(context.params[url_option])
+        return context.params[url_option] or ""
     if context.params["schema"]:
         address = address.with_schema(context.params["schema"])
     if context.params["trust_certificate"]:

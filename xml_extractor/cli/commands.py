@@ -1,42 +1,26 @@
-"""`xml-extractor COMMAND`: the group of commands, and those about contracts alone."""
+"""`xml-extractor COMMAND`: the group of commands, and the short ones."""
 
 import json
 
 import click
 
-from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
+from xml_extractor.cli.check import check_command
 from xml_extractor.cli.doctor import doctor_command
 from xml_extractor.cli.options import config_option, contract_option, target_option
 from xml_extractor.cli.preview import preview_command
 from xml_extractor.cli.run import run_command
 from xml_extractor.cli.sample import sample_command
-from xml_extractor.contract import contract_json_schema, find_faults, read_contract
+from xml_extractor.contract import contract_json_schema, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_target
 from xml_extractor.database.scripts import creation_script
 from xml_extractor.errors import UsageError
-from xml_extractor.settings import DEFAULT_CONTRACT
 
 
 @click.group()
 @click.version_option(package_name="xml-extractor")
 def cli() -> None:
     """Load XML documents into related SQL tables by a declarative contract, exactly once."""
-
-
-@cli.command("check")
-@click.argument("contract", default=DEFAULT_CONTRACT)
-def check_command(contract: str) -> int:
-    """Report all faults of CONTRACT, a file or the name of a shipped contract."""
-    checked, faults = find_faults(contract)
-    for fault in faults:
-        click.echo(str(fault))
-    if checked is None or faults:
-        click.echo(f"{len(faults)} fault{'s' if len(faults) != 1 else ''} in {contract}", err=True)
-        return EXIT_USAGE
-    tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
-    click.echo(f"{checked.contract} version {checked.version}: {tables} tables, {columns} columns, no faults")
-    return EXIT_OK
 
 
 @cli.command("schema")
@@ -65,5 +49,5 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
     click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
 
 
-for command in (run_command, preview_command, sample_command, doctor_command):
+for command in (run_command, check_command, preview_command, sample_command, doctor_command):
     cli.add_command(command)

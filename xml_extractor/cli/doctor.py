@@ -6,9 +6,16 @@ from importlib.metadata import version
 
 import click
 
-from xml_extractor.cli.addresses import chosen, database_address, shown_address, source_address
+from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.boundary import EXIT_FAILED, EXIT_OK
-from xml_extractor.cli.options import SOURCE_OPTIONS, TARGET_OPTIONS, added, config_option, contract_option
+from xml_extractor.cli.options import (
+    OPTIONAL_TARGET_OPTIONS,
+    SOURCE_OPTIONS,
+    added,
+    config_option,
+    contract_option,
+    with_addresses,
+)
 from xml_extractor.contract import read_contract
 from xml_extractor.database.doctor import examine
 from xml_extractor.database.findings import Finding, Role, State
@@ -20,15 +27,14 @@ PACKAGES = ("xml-extractor", "lxml", "SQLAlchemy")
 @click.command("doctor")
 @config_option
 @contract_option
-@added(*SOURCE_OPTIONS, *TARGET_OPTIONS)
+@added(*SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
 @click.option("--all-systems", is_flag=True, help="Say for all systems how to get what SQL Server needs.")
-@click.pass_context
-def doctor_command(context: click.Context, /, contract: str, *, all_systems: bool, **_addresses: object) -> int:
+@with_addresses
+def doctor_command(contract: str, source: str, target: str, *, all_systems: bool) -> int:
     """Show versions and drivers, and whether a run with these options could use its databases.
 
     Exit codes: 0 if the databases that are named can be used, else 3. Without any, only this machine is looked at.
     """
-    databases = _databases(context)
     checked = read_contract(contract)
     click.echo("This machine")
     _show(Finding(State.OK, text) for text in _versions())
@@ -36,18 +42,14 @@ def doctor_command(context: click.Context, /, contract: str, *, all_systems: boo
     if all_systems:
         _show_how_to_install()
     usable = True
-    for address, roles in databases.items():
+    for address, roles in _databases(source, target).items():
         click.echo(f"{' and '.join(roles).capitalize()}: {shown_address(address)}")
         usable = _show(examine(address, checked, roles)) and usable
     return EXIT_OK if usable else EXIT_FAILED
 
 
-def _databases(context: click.Context) -> dict[str, list[Role]]:
-    """What there is to examine, and as what. The source is the target, unless it is said."""
-    target = database_address(context)
-    if not chosen(context, ("target", "server", "odbc")):
-        target = ""
-    source = source_address(context, target)
+def _databases(source: str, target: str) -> dict[str, list[Role]]:
+    """What there is to examine, and as what."""
     roles: dict[str, list[Role]] = {}
     if target:
         roles[target] = ["target"]

@@ -102,10 +102,15 @@ LOGIN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 SERVER: dict[str, Any] = {"metavar": "HOST", "help": "SQL Server: HOST, HOST,PORT or HOST\\INSTANCE."}
 ODBC: dict[str, Any] = {"metavar": "STRING", "help": "SQL Server: an ODBC connection string."}
 
+SHORT_FORMS: tuple[Callable[[Any], Any], ...] = (setting("--server", **SERVER), setting("--odbc", **ODBC))
 TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--target", default=DEFAULT_TARGET, help="Database to load into, as a SQLAlchemy URL."),
-    setting("--server", **SERVER),
-    setting("--odbc", **ODBC),
+    *SHORT_FORMS,
+    *LOGIN_OPTIONS,
+)
+OPTIONAL_TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    setting("--target", show_default="none", help="Database to look at, as a SQLAlchemy URL."),
+    *SHORT_FORMS,
     *LOGIN_OPTIONS,
 )
 DESTINATION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -150,6 +155,11 @@ def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return added(*TARGET_OPTIONS)(with_target(function))
 
 
+def optional_target_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same without a default: the command gets an empty text if no target is given."""
+    return added(*OPTIONAL_TARGET_OPTIONS)(with_target(function))
+
+
 def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
     """Call a command with `TARGET_OPTIONS` by one `target` instead."""
     return _calling(function, TARGET_OPTIONS, lambda context: {"target": database_address(context)})
@@ -168,7 +178,10 @@ def with_documents(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_addresses(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a command with `SOURCE_OPTIONS` and `TARGET_OPTIONS` by one `source` and one `target` instead."""
+    """Call a command with `SOURCE_OPTIONS` and `TARGET_OPTIONS` by one `source` and one `target` instead.
+
+    The source is the target unless it is said; both are empty if the target has no default.
+    """
 
     def addresses(context: click.Context) -> dict[str, str]:
         target = database_address(context)

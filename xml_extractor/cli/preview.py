@@ -89,11 +89,11 @@ def _show(content: RenderableType | JsonObject) -> None:
 def _document(address: str, contract: Contract, key: str | None) -> tuple[SourceDocument | Rejection, str]:
     key_range = None if key is None else KeyRange(key, key)
     with closing(open_source(address, contract, contract.document.max_bytes)) as source:
-        keys = next((page for page in source.key_pages(1, key_range) if page), None)
+        keys = next((page.keys for page in source.key_pages(1, key_range)), None)
         if keys is None:
             which = "no documents" if key is None else "no document with this key"
             raise UsageError(f"{source.name} has {which}", "name another source or --key")
-        return next(iter(source.fetch(keys[:1]))), source.name
+        return next(iter(source.fetch(keys[:1], whole=True))), source.name
 
 
 def _parsed(document: SourceDocument | Rejection, contract: Contract) -> Element:

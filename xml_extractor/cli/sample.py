@@ -49,16 +49,16 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
 
     All people and companies in them are invented.
     """
-    made = samples(kind, count, seed, faulty)
     with progress_bar(Console(stderr=True), "documents made", total=count) as advance:
         if "://" in destination:
             with open_source_writer(destination) as writer:
                 listed = faults_list(writer.path)
+                made = samples(kind, count, seed, faulty, only_text=not writer.takes_bytes)
                 write_samples(_counted(made, advance), writer.write, listed, by_number)
         else:
             path = _files(destination)
             listed = faults_list(path)
-            write_to_files(_counted(made, advance), path)
+            write_to_files(_counted(samples(kind, count, seed, faulty), advance), path)
     click.echo(f"{count:,} documents of {kind} are in {shown_address(destination)}")
     if listed.exists():
         click.echo(f"The faulty ones are listed in {listed}")

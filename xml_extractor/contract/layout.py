@@ -1,16 +1,27 @@
 """What the target database needs to know of a contract: tables, columns in order of insertion, keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, ValueRule
+from xml_extractor.contract.column_values import can_be_null, constants_of
+from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, Table, ValueRule
+from xml_extractor.documents import Value
 from xml_extractor.values.sqltypes import SqlType
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnLayout:
-    """A column of a target table; `path` is the contract's XPath, for messages."""
+    """A column of a target table.
+
+    Attributes:
+        required: NULL rejects the document.
+        identity: An IDENTITY column that gets the document's value.
+        generated: The database fills it.
+        path: The contract's XPath, for messages.
+        can_be_null: Whether a document could give it a NULL; never for a required one.
+        constants: Values that the contract itself gives it, such as those of its lookup.
+    """
 
     name: str
     type: SqlType
@@ -18,6 +29,9 @@ class ColumnLayout:
     identity: bool = False
     generated: bool = False
     path: str = ""
+    can_be_null: bool = True
+    # Hashing a layout for each insert call must not depend on the size of lookups.
+    constants: tuple[Value, ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +90,7 @@ def rule_type(contract: Contract, rule: ValueRule) -> SqlType:
 
 def _layout(contract: Contract, name: str) -> TableLayout:
     table = contract.tables[name]
-    columns = [
-        ColumnLayout(
-            name=column_name,
-            type=rule_type(contract, column),
-            required=column.required or column.key,
-            identity=column.identity,
-            generated=column.generated is True,
-            path=column.path or "",
-        )
-        for column_name, column in table.columns.items()
-    ]
+    columns = [_column(contract, table, column_name) for column_name in table.columns]
     return TableLayout(
         name=name,
         table=table.table or name,
@@ -95,6 +99,21 @@ def _layout(contract: Contract, name: str) -> TableLayout:
         key=tuple(column_name for column_name, column in table.columns.items() if column.key),
         foreign_keys=_foreign_keys(contract, table.columns),
         on_conflict=table.on_conflict,
+    )
+
+
+def _column(contract: Contract, table: Table, name: str) -> ColumnLayout:
+    column = table.columns[name]
+    target = rule_type(contract, column)
+    return ColumnLayout(
+        name=name,
+        type=target,
+        required=column.required or column.key,
+        identity=column.identity,
+        generated=column.generated is True,
+        path=column.path or "",
+        can_be_null=can_be_null(contract, column),
+        constants=constants_of(contract, table, name, target),
     )
 
 

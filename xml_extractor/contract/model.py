@@ -270,6 +270,8 @@ class SourceTable(Part):
     """The column that identifies a document."""
     xml: Name = "xml"
     """The column that holds it."""
+    where: str | None = None
+    """A search condition in the SQL of the source's database; only documents for which it is true are taken."""
 
 
 class Contract(Part):

@@ -22,6 +22,7 @@ from typing import IO, NamedTuple, TypeVar
 
 from xml_extractor.database.document_keys import check_text_key, missing, name_pages, too_large, unreadable
 from xml_extractor.database.files import SUFFIX, read_bounded
+from xml_extractor.database.interfaces import KeyPage, LogPlace
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
@@ -75,8 +76,13 @@ class ArchiveSource:
             self.address, self._members = ARCHIVES[archive_suffix(address)](address, parts)
             self._open_parts = parts.pop_all()
 
-    def key_pages(self, page_size: int, key_range: KeyRange | None = None) -> Iterator[list[DocumentKey]]:
-        """All keys in ascending order, in lists of at most `page_size`.
+    def key_pages(
+        self,
+        page_size: int,
+        key_range: KeyRange | None = None,
+        log: LogPlace | None = None,  # noqa: ARG002 - an archive is in no database
+    ) -> Iterator[KeyPage]:
+        """All keys in ascending order, in pages of at most `page_size`.
 
         Raises:
             SourceError: There is no XML file, or a name is too long for the log.
@@ -86,9 +92,14 @@ class ArchiveSource:
         for key in self._members:
             check_text_key(key, self.name)
         for page in name_pages(sorted(self._members), page_size, key_range):
-            yield [*page]
+            yield KeyPage([*page])
 
-    def fetch(self, keys: Sequence[DocumentKey]) -> Iterator[SourceDocument | Rejection]:
+    def fetch(
+        self,
+        keys: Sequence[DocumentKey],
+        *,
+        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+    ) -> Iterator[SourceDocument | Rejection]:
         """The documents of these keys in this order; one that cannot be read, or is not there, is a rejection."""
         for key in keys:
             member = self._members.get(str(key))

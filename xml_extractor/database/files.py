@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from xml_extractor.database.document_keys import check_text_key, missing, name_pages, too_large, unreadable
+from xml_extractor.database.interfaces import KeyPage, LogPlace
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
@@ -30,8 +31,13 @@ class FileSource:
         self._max_bytes = max_bytes
         self._root = _root(address)
 
-    def key_pages(self, page_size: int, key_range: KeyRange | None = None) -> Iterator[list[DocumentKey]]:
-        """All keys in ascending order, in lists of at most `page_size`.
+    def key_pages(
+        self,
+        page_size: int,
+        key_range: KeyRange | None = None,
+        log: LogPlace | None = None,  # noqa: ARG002 - files are in no database
+    ) -> Iterator[KeyPage]:
+        """All keys in ascending order, in pages of at most `page_size`.
 
         Raises:
             SourceError: There is no XML file, a directory cannot be read, or a path is too long for the log.
@@ -42,9 +48,14 @@ class FileSource:
         for key in keys:
             check_text_key(key, self.name)
         for page in name_pages(keys, page_size, key_range):
-            yield [*page]
+            yield KeyPage([*page])
 
-    def fetch(self, keys: Sequence[DocumentKey]) -> Iterator[SourceDocument | Rejection]:
+    def fetch(
+        self,
+        keys: Sequence[DocumentKey],
+        *,
+        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+    ) -> Iterator[SourceDocument | Rejection]:
         """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
 
         Raises:

@@ -4,14 +4,41 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import DocumentKey, Rejection, Row, SourceDocument, Status
 from xml_extractor.settings import KeyRange
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where the processing log of a contract is, for a source in the same database.
+
+    Attributes:
+        database: `SqlServerAddress.database_name`: equal for addresses of the same database.
+        table: The name of the log's table, quoted, with its schema.
+        contract: The contract's name.
+    """
+
+    database: str
+    table: str
+    contract: str
+
+
+class KeyPage(NamedTuple):
+    """Keys of a source.
+
+    Attributes:
+        keys: In ascending order.
+        logged: Those, as text, that the processing log has; None if the source could not look there.
+    """
+
+    keys: list[DocumentKey]
+    logged: set[str] | None = None
 
 
 class Source(Protocol):
@@ -26,16 +53,27 @@ class Source(Protocol):
     It differs from the user's where opening is costly: a compressed tar archive is decompressed once.
     """
 
-    def key_pages(self, page_size: int, key_range: KeyRange | None = None) -> Iterator[list[DocumentKey]]:
-        """All keys in ascending order, in lists of at most `page_size`.
+    def key_pages(
+        self, page_size: int, key_range: KeyRange | None = None, log: LogPlace | None = None
+    ) -> Iterator[KeyPage]:
+        """All keys in ascending order, in pages of at most `page_size`; of more where the log has all keys so far.
+
+        Args:
+            page_size: Keys in a page.
+            key_range: Only keys in this range.
+            log: Where a source in the same database can look for itself which documents are done.
 
         Raises:
             SourceError: The documents cannot be listed.
         """
         ...
 
-    def fetch(self, keys: Sequence[DocumentKey]) -> Iterator[SourceDocument | Rejection]:
+    def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[SourceDocument | Rejection]:
         """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+
+        Args:
+            keys: Which.
+            whole: Do not cut documents; where it is left out, a source may cut them (see `SourceDocument.is_cut`).
 
         Raises:
             SourceError: Nothing can be read from this source any more.
@@ -66,6 +104,9 @@ class SourceWriter(Protocol):
 
     path: Path
     """What files about the documents go beside: the database's file, or the name of a database on a server."""
+
+    takes_bytes: bool
+    """Whether documents may be any bytes, or must be text."""
 
     def __enter__(self) -> Self:
         """Open the database.
@@ -189,6 +230,41 @@ class Connection(Protocol):
         ...
 
 
+class Severity(StrEnum):
+    """Whether a run can be expected to load documents in spite of a difference."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something in which the target's tables are not as the contract needs them. Holds no value of a document.
+
+    Attributes:
+        table: The table's name in the contract.
+        database_table: Its name in the database.
+        column: The column or columns; empty for the table itself.
+        needed: What the contract needs.
+        found: What is there.
+        remedy: What to do, in the database or in the contract.
+    """
+
+    severity: Severity
+    table: str
+    database_table: str
+    column: str
+    needed: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        column = f".{self.column}" if self.column else ""
+        where = f" in {self.database_table}" if self.database_table.casefold() != self.table.casefold() else ""
+        place = f"{self.table}{column}{where}"
+        return f"{self.severity}: {place}: expected {self.needed}, found {self.found}; {self.remedy}"
+
+
 class Target(Protocol):
     """A database that documents are loaded into. Connections are opened in the process that uses them."""
 
@@ -209,12 +285,24 @@ class Target(Protocol):
         """
         ...
 
+    def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
+        """All in which tables and processing log are not as needed, errors first. Nothing is changed.
+
+        Raises:
+            TargetError: The database cannot be read.
+        """
+        ...
+
     def prepare(self, tables: Sequence[TableLayout]) -> None:
         """See that tables and processing log are there and fit; the embedded target makes what is missing.
 
         Raises:
             TargetError: A table is missing or does not fit, or the database cannot be written.
         """
+        ...
+
+    def log_place(self, contract: str) -> LogPlace | None:
+        """Where the processing log is, if a source in the same database can look there."""
         ...
 
     def connect(self) -> Connection:

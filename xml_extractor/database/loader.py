@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_time, logged_failure
+from xml_extractor.database.retrying import retrying
 from xml_extractor.documents import (
     DocumentKey,
     Failure,
@@ -29,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
-
-ATTEMPTS = 6
-LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +70,6 @@ class _RefusedError(Exception):
         self.table = table
 
 
-class _OfTheMomentError(_RefusedError):
-    """The same batch may pass if it is tried again."""
-
-
 class _LogRefusedError(_RefusedError):
     """The processing log has a document of the batch already."""
 
@@ -98,13 +92,7 @@ class Loader:
         self._tables = tables
         self._identity = identity
         self._batch_rows = batch_rows
-        self._retrying = Retrying(
-            retry=retry_if_exception_type(_OfTheMomentError),
-            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_SECONDS),
-            stop=stop_after_attempt(ATTEMPTS),
-            before_sleep=self._note_retry,
-            reraise=True,
-        )
+        self._retrying = retrying(_refusal_of, self._note_retry)
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents, in one transaction if the database takes them all, and say what became of each.
@@ -145,7 +133,8 @@ class Loader:
         logged = self._attempt(self._read_log, documents)
         if not logged:
             raise TargetError(
-                "the processing log refuses a row that it does not have", "see that nobody else writes it"
+                "the processing log refuses a row that it does not have",
+                "see that nobody else writes it, and that no two keys differ only in spaces at their end",
             )
         done = [
             self._outcome_by_log(document, logged[str(document.key)])
@@ -236,8 +225,6 @@ class Loader:
             refusal = self._connection.explain(error)
             if refusal is None:
                 raise
-            if refusal.blame is Blame.MOMENT:
-                raise _OfTheMomentError(refusal, table) from None
             if refusal.blame is Blame.DOCUMENT and table is LOG_TABLE:
                 raise _LogRefusedError(refusal, table) from None
             raise _RefusedError(refusal, table) from None
@@ -245,6 +232,10 @@ class Loader:
     def _note_retry(self, state: RetryCallState) -> None:
         self.statistics.retries += 1
         logger.info("A batch is tried again (attempt %d failed)", state.attempt_number)
+
+
+def _refusal_of(error: Exception) -> Refusal | None:
+    return error.refusal if isinstance(error, _RefusedError) else None
 
 
 def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -61,10 +61,7 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in made if table.schema)
     return [
-        *(
-            f"IF SCHEMA_ID({_literal(schema)}) IS NULL EXEC({_literal(f'CREATE SCHEMA {schema}')})"
-            for schema in schemas
-        ),
+        *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
         *(_create_table(table, dialect, embedded=embedded) for table in made),
     ]
 
@@ -94,7 +91,7 @@ def grant_statements(tables: Sequence[TableLayout], source: str, user: str, defa
         for table in (LOG_TABLE, *tables)
     ]
     documents = t_sql_table(source, default_schema)
-    return [*grants, f"IF OBJECT_ID({_literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]
+    return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]
 
 
 def script(statements: Sequence[str], dialect_name: str) -> str:
@@ -108,10 +105,10 @@ def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
     statement = statement.replace(", \n", ",\n").replace("\n)\n ", "\n) ")
     if embedded:
         return statement
-    return f"IF OBJECT_ID({_literal(dialect.identifier_preparer.format_table(table))}) IS NULL\n{statement}"
+    return f"IF OBJECT_ID({literal(dialect.identifier_preparer.format_table(table))}) IS NULL\n{statement}"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """A text in T-SQL."""
     escaped = text.replace("'", "''")
     return f"N'{escaped}'"

@@ -17,7 +17,8 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
-from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument
+from xml_extractor.database.interfaces import KeyPage
+from xml_extractor.documents import Outcome, ProcessedDocument
 from xml_extractor.errors import RunError, WorkerDiedError
 from xml_extractor.processing.held_queue import InsertQueueStats
 from xml_extractor.processing.insert_queue import (
@@ -155,13 +156,13 @@ class ParallelCoordinator:
         self._parts.__exit__(kind, error, traceback)
 
     def process_xml_batch(
-        self, pages: Iterable[Sequence[DocumentKey]], logged_keys: Callable[[Sequence[str]], set[str]]
+        self, pages: Iterable[KeyPage], logged_keys: Callable[[Sequence[str]], set[str]]
     ) -> InsertQueueStats | None:
         """Load all documents that the processing log does not have; returns when each of them is accounted for.
 
         Args:
             pages: The keys of the source.
-            logged_keys: Says which keys, as text, the processing log has.
+            logged_keys: Says which keys, as text, the processing log has; asked where the source has not said so.
 
         Returns:
             The counts of the insert queue; None if there is none.
@@ -207,7 +208,7 @@ class ParallelCoordinator:
         parts.push(lambda kind, _error, _traceback: thread.stop(drain=kind is not KeyboardInterrupt))
 
     def _work_items(
-        self, pages: Iterable[Sequence[DocumentKey]], logged_keys: Callable[[Sequence[str]], set[str]]
+        self, pages: Iterable[KeyPage], logged_keys: Callable[[Sequence[str]], set[str]]
     ) -> Iterator[WorkItem]:
         settings, sequence = self._settings, count()
         for selection in select(pages, logged_keys, settings.shard, settings.limit):

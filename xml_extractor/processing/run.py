@@ -10,6 +10,7 @@ from xml_extractor.contract import contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
 from xml_extractor.database.interfaces import Connection
+from xml_extractor.database.retrying import retrying
 from xml_extractor.errors import TargetError, XmlExtractorError
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.work import RunContext
@@ -53,7 +54,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         with closing(target.connect()) as connection:
             try:
                 with coordinator:
-                    pages = source.key_pages(settings.batch_size, settings.key_range)
+                    log = target.log_place(contract.contract)
+                    pages = source.key_pages(settings.batch_size, settings.key_range, log)
                     queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
             except XmlExtractorError as error:
                 failure = error
@@ -84,9 +86,11 @@ def _now() -> datetime:
 
 
 def _logged_keys(connection: Connection, contract: str) -> Callable[[Sequence[str]], set[str]]:
+    tries = retrying(connection.explain)
+
     def logged_keys(keys: Sequence[str]) -> set[str]:
         try:
-            return connection.logged_keys(contract, keys)
+            return tries(connection.logged_keys, contract, keys)
         except Exception as error:
             refusal = connection.explain(error)
             if refusal is None:

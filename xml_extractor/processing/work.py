@@ -7,6 +7,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from xml_extractor.contract.model import Contract
+from xml_extractor.database.interfaces import KeyPage
 from xml_extractor.documents import DocumentKey, Outcome
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.settings import RunSettings, Shard
@@ -97,7 +98,7 @@ def in_shard(key: DocumentKey, shard: Shard) -> bool:
 
 
 def select(
-    pages: Iterable[Sequence[DocumentKey]],
+    pages: Iterable[KeyPage],
     logged_keys: Callable[[Sequence[str]], set[str]],
     shard: Shard | None = None,
     limit: int | None = None,
@@ -106,15 +107,17 @@ def select(
 
     Args:
         pages: All keys of the source.
-        logged_keys: Says which keys, as text, the processing log has.
+        logged_keys: Says which keys, as text, the processing log has; asked where the source has not said so.
         shard: The share of the documents to take.
         limit: Documents to choose at most, not counting those that are done.
     """
     wanted = limit
     remaining = iter(pages)
     while wanted != 0 and (page := next(remaining, None)) is not None:
-        mine = [key for key in page if shard is None or in_shard(key, shard)]
-        logged = logged_keys([str(key) for key in mine]) if mine else set()
+        mine = [key for key in page.keys if shard is None or in_shard(key, shard)]
+        logged = page.logged
+        if logged is None:
+            logged = logged_keys([str(key) for key in mine]) if mine else set()
         selection = _up_to(wanted, mine, logged)
         if wanted is not None:
             wanted -= len(selection.keys)

@@ -87,7 +87,7 @@ class Worker:
                 document = next(documents, None)
             if document is None:
                 return
-            yield document if isinstance(document, Rejection) else self._map(document, began_at)
+            yield self._process(document, began_at)
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents on this process's own connection, opened when it is first needed.
@@ -123,6 +123,14 @@ class Worker:
         self._seconds.clear()
         return seconds
 
+    def _whole(self, key: DocumentKey) -> SourceDocument | Rejection:
+        """A document that its source may have cut too early, such as within a comment that quotes an end tag."""
+        with self.timed("fetch"):
+            return next(self._source.fetch([key], whole=True))
+
+    def _process(self, document: SourceDocument | Rejection, began_at: float) -> ProcessedDocument:
+        return document if isinstance(document, Rejection) else self._map(document, began_at)
+
     def _map(self, document: SourceDocument, began_at: float) -> ProcessedDocument:
         stage = Stage.PARSE
         try:
@@ -132,6 +140,8 @@ class Worker:
             with self.timed("map"):
                 rows = map_document(self._plan, root, document.key, self._run_values)
         except (ParseError, MappingError) as error:
+            if document.is_cut and stage is Stage.PARSE:
+                return self._process(self._whole(document.key), began_at)
             failure = error.failure
         except MemoryError:
             raise

@@ -5,6 +5,7 @@ known ways. A kind is one module with a `SampleKind` and a line in `KINDS`.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from xml_extractor.errors import UsageError
@@ -18,12 +19,24 @@ KINDS: dict[str, SampleKind] = {kind.name: kind for kind in (card_application.KI
 """The kinds of samples, by name."""
 
 
-def samples(kind: str, count: int, seed: int = 1, faulty: Fraction | float = 0) -> Iterator[Sample]:
+def samples(
+    kind: str, count: int, seed: int = 1, faulty: Fraction | float = 0, *, only_text: bool = False
+) -> Iterator[Sample]:
     """Make samples one by one; see `stream.sample_stream`.
+
+    Args:
+        kind: A key of `KINDS`.
+        count: How many.
+        seed: Another seed gives other documents.
+        faulty: Share of bad documents.
+        only_text: Leave out the faults that make a document something else than UTF-8 text.
 
     Raises:
         UsageError: There is no such kind, or the share is below 0 or above a half.
     """
     if kind not in KINDS:
         raise UsageError(f"there are no samples of '{kind}'", f"there are: {', '.join(KINDS)}")
-    return sample_stream(KINDS[kind], count, seed, faulty)
+    chosen = KINDS[kind]
+    if only_text:
+        chosen = replace(chosen, faults=tuple(fault for fault in chosen.faults if fault.is_text))
+    return sample_stream(chosen, count, seed, faulty)

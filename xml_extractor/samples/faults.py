@@ -47,7 +47,9 @@ def parse_faults(root: bytes, inside: bytes) -> tuple[FaultKind, ...]:
         ("parameter_entity", "doctype", lambda document: _with_doctype(document, _PARAMETER_ENTITY)),
         ("undeclared_entity", "entity", partial(put, text=b"&nbsp;")),
     )
-    return tuple(FaultKind(code, Stage.PARSE, reason, spoil) for code, reason, spoil in faults)
+    return tuple(
+        FaultKind(code, Stage.PARSE, reason, spoil, is_text=code != "invalid_bytes") for code, reason, spoil in faults
+    )
 
 
 def insert_into(document: bytes, *, element: bytes, text: bytes) -> bytes:

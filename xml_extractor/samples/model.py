@@ -58,12 +58,14 @@ class FaultKind:
 
     Attributes:
         spoil: From a good document to a bad one; None stands for SQL NULL.
+        is_text: Whether the bad document is still UTF-8.
     """
 
     code: str
     stage: Stage
     reason: str
     spoil: Callable[[bytes], bytes | None]
+    is_text: bool = True
 
 
 @dataclass(frozen=True, slots=True)

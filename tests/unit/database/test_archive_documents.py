@@ -10,7 +10,6 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ ORDER = b"<order>" + b"1" * 80 + b"</order>"
 
 def keys_at(path: Path) -> list[DocumentKey]:
     with closing(open_source(str(path), CONTRACT, MAX_BYTES)) as source:
-        return list(chain.from_iterable(source.key_pages(100)))
+        return [key for page in source.key_pages(100) for key in page.keys]
 
 
 def fetched(path: Path, *keys: str) -> list[SourceDocument | Rejection]:

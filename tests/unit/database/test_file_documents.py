@@ -2,7 +2,6 @@
 
 import os
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def make(root: Path, *names: str) -> None:
 
 def keys_at(address: str | Path) -> list[DocumentKey]:
     with closing(open_source(str(address), CONTRACT, MAX_BYTES)) as source:
-        return list(chain.from_iterable(source.key_pages(100)))
+        return [key for page in source.key_pages(100) for key in page.keys]
 
 
 def test_only_files_that_end_in_xml_are_documents_of_a_directory(tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_a_pattern_takes_all_files_that_match(tmp_path: Path, pattern: str, keys
 def test_one_file_of_any_ending_is_a_source_of_one_document(tmp_path: Path) -> None:
     make(tmp_path, "order.data")
     with closing(open_source(str(tmp_path / "order.data"), CONTRACT, MAX_BYTES)) as source:
-        assert list(source.key_pages(10)) == [["order.data"]]
+        assert [page.keys for page in source.key_pages(10)] == [["order.data"]]
         assert list(source.fetch(["order.data"])) == [SourceDocument("order.data", b"<a/>")]
 
 
@@ -103,7 +102,7 @@ def test_a_name_that_is_not_unicode_text_ends_the_listing(tmp_path: Path) -> Non
     make(tmp_path, "a.xml")
     try:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.xml")).touch()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         pytest.skip("this file system takes Unicode names only")
     with pytest.raises(SourceError, match="not Unicode text"):
         keys_at(tmp_path)
@@ -128,8 +127,11 @@ def test_a_directory_that_goes_away_ends_the_run_and_rejects_nothing(tmp_path: P
 
 
 def test_a_large_file_is_not_read_whole(tmp_path: Path) -> None:
-    with (tmp_path / "large.xml").open("wb") as file:
-        file.truncate(2**40)
+    try:
+        with (tmp_path / "large.xml").open("wb") as file:
+            file.truncate(2**40)
+    except OSError:
+        pytest.skip("this file system stores the zeros of a file")
     with closing(open_source(str(tmp_path), CONTRACT, MAX_BYTES)) as source:
         (rejection,) = source.fetch(["large.xml"])
     assert isinstance(rejection, Rejection)

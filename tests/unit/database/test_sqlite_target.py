@@ -82,11 +82,16 @@ def test_names_of_schemas_are_dropped(path: Path) -> None:
         assert database.execute("SELECT * FROM orders").fetchall() == [(1, "Ada")]
 
 
-def test_a_table_that_lacks_columns_is_named_with_them(path: Path) -> None:
+def test_all_that_a_table_lacks_is_named_when_a_run_prepares(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE demo_lines (ORDER_ID INTEGER)")
-    with pytest.raises(TargetError, match=r"demo_lines .* lacks columns: line_no, article") as refused:
+        database.execute("CREATE TABLE demo_lines (ORDER_ID INTEGER, extra TEXT NOT NULL)")
+    with pytest.raises(TargetError, match=r"the tables of sqlite:///.* do not fit the contract") as refused:
         target_at(path).prepare(TABLES)
+    assert [line.partition(":")[2].partition(" in ")[0] for line in refused.value.message.splitlines()[1:]] == [
+        " lines.line_no",
+        " lines.article",
+        " lines.extra",
+    ]
     assert "init --sql" in refused.value.tip
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from xml_extractor.database.interfaces import KeyPage
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import RunError, SourceError, TargetError, UsageError, XmlExtractorError
 from xml_extractor.processing.work import (
@@ -24,10 +25,10 @@ def nothing_logged(_keys: Sequence[str]) -> set[str]:
     return set()
 
 
-def pages(*sizes: int) -> Iterator[list[DocumentKey]]:
+def pages(*sizes: int) -> Iterator[KeyPage]:
     first = 0
     for size in sizes:
-        yield list(range(first, first + size))
+        yield KeyPage(list(range(first, first + size)))
         first += size
 
 
@@ -79,8 +80,15 @@ def test_the_log_is_asked_for_keys_as_text() -> None:
         asked.extend(keys)
         return {"b"}
 
-    assert list(select([[1, "b"]], logged)) == [Selection(1, [1])]
+    assert list(select([KeyPage([1, "b"])], logged)) == [Selection(1, [1])]
     assert asked == ["1", "b"]
+
+
+def test_the_log_is_not_asked_where_the_source_has_looked_there() -> None:
+    def logged(_keys: Sequence[str]) -> set[str]:
+        pytest.fail("the log was asked again")
+
+    assert list(select([KeyPage([1, 2, 3], {"2"})], logged)) == [Selection(1, [1, 3])]
 
 
 def test_the_limit_does_not_count_documents_that_are_done() -> None:
@@ -93,8 +101,8 @@ def test_documents_behind_the_limit_are_not_counted_as_done() -> None:
 
 
 def test_no_further_page_is_listed_once_the_limit_is_reached() -> None:
-    def endless() -> Iterator[list[DocumentKey]]:
-        yield [1, 2]
+    def endless() -> Iterator[KeyPage]:
+        yield KeyPage([1, 2])
         pytest.fail("a page was listed that is not needed")
 
     assert list(select(endless(), nothing_logged, limit=2)) == [Selection(0, [1, 2])]
@@ -121,7 +129,10 @@ def test_a_page_of_other_shards_only_does_not_end_the_selection() -> None:
     shard = Shard(1, 2)
     mine = next(key for key in range(100) if in_shard(key, shard))
     other = next(key for key in range(100) if not in_shard(key, shard))
-    assert list(select([[other], [mine]], nothing_logged, shard)) == [Selection(0, []), Selection(0, [mine])]
+    assert list(select([KeyPage([other]), KeyPage([mine])], nothing_logged, shard)) == [
+        Selection(0, []),
+        Selection(0, [mine]),
+    ]
 
 
 def test_the_newest_work_item_is_never_further_ahead_of_the_oldest_than_the_window_allows() -> None:

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import posix_only
 from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.processing.worker_pool import WorkerPool
 from xml_extractor.settings import StartMethod
+
+pytestmark = posix_only("sends signals to processes")
 
 PATIENCE = 30.0
 START_METHODS: list[StartMethod] = ["spawn", "forkserver"]

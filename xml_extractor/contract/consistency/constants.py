@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from xml_extractor.contract.column_values import last_lookup
 from xml_extractor.contract.consistency.types import column_type, type_of
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, shown
-from xml_extractor.contract.model import Column, Input, Scalar
+from xml_extractor.contract.model import Column, Scalar
 from xml_extractor.values.conversions import InvalidValueError, constant
 from xml_extractor.values.sqltypes import SqlType
 
@@ -34,7 +35,7 @@ def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
     """Values of lookups, for each type of column that takes them."""
     checked: set[tuple[str, SqlType]] = set()
     for path, _, rule in draft.rules():
-        name, target = _last_lookup(rule), type_of(draft, path, rule)
+        name, target = last_lookup(rule), type_of(draft, path, rule)
         lookup = draft.contract.lookups.get(name or "")
         if name is None or lookup is None or target is None or (name, target) in checked:
             continue
@@ -74,15 +75,6 @@ def code_page_faults(draft: Draft) -> Iterator[Fault]:
         meant = did_you_mean(name, _KNOWN_CODE_PAGES)
         expected = "a code page, such as cp1252"
         yield draft.written.fault(("code_page",), found=shown(name), expected=expected, suggestion=meant)
-
-
-def _last_lookup(rule: Column | Input) -> str | None:
-    if rule.lookup is not None:
-        return rule.lookup
-    if rule.transform and rule.transform[-1].name == "lookup":
-        name = (rule.transform[-1].options or {}).get("name")
-        return name if isinstance(name, str) else None
-    return None
 
 
 def _faults(draft: Draft, path: KeyPath, target: SqlType, value: Scalar, *, used_by: KeyPath = ()) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.database.document_keys import check_text_key, missing, too_large, unreadable
+from xml_extractor.database.interfaces import KeyPage, LogPlace
 from xml_extractor.database.sqlite.errors import errors_end_the_run
 from xml_extractor.database.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
@@ -42,6 +43,7 @@ class SqliteSource:
         self.address = address
         self._max_bytes = max_bytes
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
+        self._where = [f"({table.where}\n)"] if table.where else []
         self._key, self._xml, self._from = quoted(table.key), quoted(table.xml), quoted_table(table.table)
         if not file.path.is_file():
             raise SourceError(f"there is no file {file.path}", MAKE_SAMPLES.format(file.name))
@@ -54,29 +56,39 @@ class SqliteSource:
             self.close()
             raise
 
-    def key_pages(self, page_size: int, key_range: KeyRange | None = None) -> Iterator[list[DocumentKey]]:
-        """All keys in ascending order, in lists of at most `page_size`.
+    def key_pages(
+        self,
+        page_size: int,
+        key_range: KeyRange | None = None,
+        log: LogPlace | None = None,  # noqa: ARG002 - the log of a file is near
+    ) -> Iterator[KeyPage]:
+        """All keys in ascending order, in pages of at most `page_size`.
 
         Raises:
             SourceError: The table cannot be read, or a key is NULL, there twice, no number or text, or too long.
         """
         conditions, bounds = self._range(key_range)
         while True:
-            where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+            where = f" WHERE {' AND '.join((*conditions, *self._where))}" if conditions or self._where else ""
             select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {self._key} LIMIT ?"  # noqa: S608 - names are quoted
             with self._errors_end_the_run():
                 rows = self._database.execute(select, (*bounds, page_size + 1)).fetchall()
             keys = [self._checked(key) for (key,) in rows]
             self._see_that_keys_are_unique(keys)
             if keys:
-                yield keys[:page_size]
+                yield KeyPage(keys[:page_size])
             if len(keys) <= page_size:
                 return
             conditions, bounds = self._range(key_range)
             conditions.append(f"{self._key} > ?")
             bounds.append(keys[page_size - 1])
 
-    def fetch(self, keys: Sequence[DocumentKey]) -> Iterator[SourceDocument | Rejection]:
+    def fetch(
+        self,
+        keys: Sequence[DocumentKey],
+        *,
+        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+    ) -> Iterator[SourceDocument | Rejection]:
         """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
 
         Raises:

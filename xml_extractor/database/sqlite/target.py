@@ -9,16 +9,18 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy.engine import URL
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
-from xml_extractor.database.interfaces import LogEntry, Refusal
+from xml_extractor.database.comparison import differences, refuse_errors
+from xml_extractor.database.interfaces import Difference, LogEntry, LogPlace, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
 from xml_extractor.database.schema import create_statements
+from xml_extractor.database.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.database.sqlite.errors import errors_end_the_run, explain
 from xml_extractor.database.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal, transaction
 from xml_extractor.database.sqlite.values import Convert, storage
@@ -62,16 +64,30 @@ class SqliteTarget:
         with self._writing() as database:
             self._create(database, tables)
 
-    def prepare(self, tables: Sequence[TableLayout]) -> None:
-        """Make the file and what is missing of tables and processing log; see that tables have the columns needed.
+    def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
+        """All in which tables and processing log are not as needed, errors first. Nothing is changed or made.
 
         Raises:
-            TargetError: A table lacks columns, or the database cannot be written.
+            TargetError: The file cannot be read.
+        """
+        if not self.file.path.exists():
+            return differences((LOG_TABLE, *tables), {}, dialect_name="sqlite")
+        with self._refusals_end_the_run(), closing(self.file.open(read_only=True)) as database:
+            return self._differences(database, tables)
+
+    def prepare(self, tables: Sequence[TableLayout]) -> None:
+        """Make the file and what is missing of tables and processing log; see that the tables fit.
+
+        Raises:
+            TargetError: A table does not fit, or the database cannot be written.
         """
         with self._writing() as database:
             self._create(database, tables)
-            for table in (LOG_TABLE, *tables):
-                self._check_columns(database, table)
+            refuse_errors(self.name, self._differences(database, tables))
+
+    def log_place(self, contract: str) -> LogPlace | None:  # noqa: ARG002 - no source looks there
+        """None: the log is near enough to be asked for each page of keys."""
+        return None
 
     def connect(self) -> "SqliteConnection":
         """Open a connection.
@@ -94,14 +110,10 @@ class SqliteTarget:
         for statement in self.create_statements(tables):
             database.execute(statement)
 
-    def _check_columns(self, database: sqlite3.Connection, table: TableLayout) -> None:
-        there = {row[1].casefold() for row in database.execute(f"PRAGMA table_xinfo({quoted_table(table.table)})")}
-        missing = [column.name for column in table.columns if column.name.casefold() not in there]
-        if missing:
-            raise TargetError(
-                f"the table {table.table} in {self.name} lacks columns: {', '.join(missing)}",
-                "add them with ALTER TABLE, or load into a new file; `xml-extractor init --sql` shows the tables",
-            )
+    def _differences(self, database: sqlite3.Connection, tables: Sequence[TableLayout]) -> list[Difference]:
+        wanted = (LOG_TABLE, *tables)
+        actual = read_catalog(database, [table.table for table in wanted])
+        return differences(wanted, actual, dialect_name="sqlite", missing_codes=partial(missing_codes, database))
 
     def _refusals_end_the_run(self) -> AbstractContextManager[None]:
         tip = "end what else writes to it, and run the same command again"

@@ -34,6 +34,8 @@ class SqliteSourceWriter:
         batch_documents: Documents in a transaction. What was committed stays when a later document is refused.
     """
 
+    takes_bytes = True
+
     def __init__(self, file: SqliteFile, table: SourceTable, batch_documents: int = 100) -> None:
         self.name = file.name
         self.path = file.path

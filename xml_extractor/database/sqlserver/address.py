@@ -97,6 +97,12 @@ class SqlServerAddress:
         )
         return mine == others
 
+    @property
+    def database_name(self) -> str:
+        """Server and database; two addresses with the same one lead to the same tables."""
+        place = self.words.get("SERVER") or self.words.get("DSN", "")
+        return f"{place}/{self.words.get('DATABASE', '')}".casefold()
+
     def connection_string(self, driver: str) -> str:
         """What ODBC connects by.
 

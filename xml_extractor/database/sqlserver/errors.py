@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pyodbc
 
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.interfaces import Blame, Refusal
 from xml_extractor.database.sqlserver.setup_errors import explain_setup
 from xml_extractor.errors import RunError
@@ -52,8 +53,11 @@ _DOCUMENT_STATES = {
 """SQLSTATEs that are a document's fault, where the native number says nothing."""
 
 _CONSTRAINT = 547
+_DUPLICATE = 2627
+_NAMES_A_COLUMN = (515, 2628)
 _REFUSED_BY_TRIGGER = 3609
-_FIRST_USER_ERROR = 50_000
+_OF_TRIGGERS = range(50_000, 2**24)
+"""Numbers that THROW and RAISERROR are used with."""
 
 _MOMENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
@@ -160,11 +164,16 @@ _TRUST = (
     "TrustServerCertificate=yes to the address"
 )
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
-_COLUMN = re.compile(r"column '([^']+)'")
+_COLUMN = re.compile(r"""column (["'])(.+?)\1""")
 
 
-def explain(error: Exception) -> Refusal | None:
-    """What an exception of pyodbc means; None if it is not the database's. No word of the server's is repeated."""
+def explain(error: Exception, table: TableLayout | None = None) -> Refusal | None:
+    """What an exception of pyodbc means; None if it is not the database's. No word of the server's is repeated.
+
+    Args:
+        error: Any exception.
+        table: The table that was inserted into.
+    """
     if not isinstance(error, pyodbc.Error):
         return None
     state, message = _state_and_message(error)
@@ -174,7 +183,7 @@ def explain(error: Exception) -> Refusal | None:
     if setup is not None:
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
-    known = (_by_number(number, message) for number in numbers)
+    known = (_by_number(number, message, table) for number in numbers)
     return next(filter(None, known), None) or _by_state(state, numbers)
 
 
@@ -193,25 +202,28 @@ def _state_and_message(error: pyodbc.Error) -> tuple[str, str]:
     return (texts[0], texts[-1]) if texts else ("", "")
 
 
-def _by_number(number: int, message: str) -> Refusal | None:
+def _by_number(number: int, message: str, table: TableLayout | None) -> Refusal | None:
     if number in _MOMENT:
         return Refusal(Blame.MOMENT, *_MOMENT[number])
     if number in _DATABASE:
         explanation, tip = _DATABASE[number]
         return Refusal(Blame.DATABASE, f"error_{number}", explanation, tip=tip)
-    if number >= _FIRST_USER_ERROR:
+    if number in _OF_TRIGGERS:
         return Refusal(Blame.DOCUMENT, *_DOCUMENT[_REFUSED_BY_TRIGGER])
     if number == _CONSTRAINT and "CHECK constraint" not in message:
         return Refusal(Blame.DOCUMENT, "missing_parent", "the row refers to a row of another table that is not there")
     if number in _DOCUMENT:
-        return Refusal(Blame.DOCUMENT, *_DOCUMENT[number], column=_column(number, message))
+        return Refusal(Blame.DOCUMENT, *_DOCUMENT[number], column=_column(number, message, table))
     return None
 
 
-def _column(number: int, message: str) -> str:
-    """The column that a message names, where it is the row's own and not that of the table referred to."""
-    found = _COLUMN.search(message) if number in {515, 2628} else None
-    return found[1] if found else ""
+def _column(number: int, message: str, table: TableLayout | None) -> str:
+    """The column at fault: that which the message names, or the only one of the key."""
+    if number in _NAMES_A_COLUMN:
+        found = _COLUMN.search(message)
+        return found[2] if found else ""
+    of_primary_key = number == _DUPLICATE and "UNIQUE KEY" not in message
+    return table.key[0] if of_primary_key and table is not None and len(table.key) == 1 else ""
 
 
 @contextmanager

@@ -19,7 +19,9 @@ LOCK_TIMEOUT = 60
 """Seconds to wait for a lock."""
 
 SETTINGS = (
-    "SET XACT_ABORT ON; "  # any error rolls the whole transaction back
+    # With XACT_ABORT ON an error in the middle of an array of rows would end the transaction at once, and what stands
+    # behind the bad row would be executed outside it. Off, all of it is rolled back by whoever gets the error.
+    "SET XACT_ABORT OFF; "
     "SET NOCOUNT ON; "
     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
     f"SET LOCK_TIMEOUT {LOCK_TIMEOUT * 1000}; "

@@ -1,0 +1,73 @@
+"""The SQL Server to test with, and schemas in it that go away again."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from uuid import uuid4
+
+import pyodbc
+from sqlalchemy.engine import URL, make_url
+
+from xml_extractor.database.sqlserver.address import SCHEMA, odbc_address, read_address
+from xml_extractor.database.sqlserver.session import open_session, quoted
+
+VARIABLE = "XML_EXTRACTOR_TEST_MSSQL"
+"""An ODBC connection string or a SQLAlchemy URL."""
+
+REASON = f"{VARIABLE} names no SQL Server to test with"
+
+
+def is_there() -> bool:
+    """Whether there is a server to test with."""
+    return bool(os.environ.get(VARIABLE))
+
+
+def server_url() -> URL:
+    """The address of the database to test in."""
+    text = os.environ[VARIABLE]
+    return make_url(text) if "://" in text else odbc_address(text)
+
+
+def session() -> pyodbc.Connection:
+    """A connection to it, in which each statement is a transaction."""
+    return open_session(read_address(server_url()))
+
+
+def in_schema(schema: str) -> str:
+    """The address of a schema, with its password."""
+    return server_url().update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)
+
+
+@cache
+def _administrator() -> pyodbc.Connection:
+    """One connection for all schemas, because logging in takes longer than making them."""
+    return session()
+
+
+@contextmanager
+def scratch_schema() -> Iterator[str]:
+    """The name of a new schema, which is dropped with all that is in it at the end of the block."""
+    schema = f"test_{uuid4().hex[:12]}"
+    _administrator().execute(f"CREATE SCHEMA {quoted(schema)}").close()
+    try:
+        yield schema
+    finally:
+        drop_schema(_administrator(), schema)
+
+
+def drop_schema(connection: pyodbc.Connection, schema: str) -> None:
+    """Drop a schema with its views and tables."""
+    foreign_keys = connection.execute(
+        "SELECT OBJECT_NAME(parent_object_id), name FROM sys.foreign_keys WHERE schema_id = SCHEMA_ID(?)", schema
+    ).fetchall()
+    for table, name in foreign_keys:
+        connection.execute(f"ALTER TABLE {quoted(schema)}.{quoted(table)} DROP CONSTRAINT {quoted(name)}").close()
+    objects = connection.execute(
+        "SELECT name, type FROM sys.objects WHERE schema_id = SCHEMA_ID(?) AND type IN ('U', 'V') ORDER BY type DESC",
+        schema,
+    ).fetchall()
+    for name, kind in objects:
+        what = "VIEW" if kind.strip() == "V" else "TABLE"
+        connection.execute(f"DROP {what} {quoted(schema)}.{quoted(name)}").close()
+    connection.execute(f"DROP SCHEMA {quoted(schema)}").close()

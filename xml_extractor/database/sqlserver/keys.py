@@ -1,0 +1,84 @@
+"""The column that identifies documents: its values as keys of documents, and as parameters."""
+
+from dataclasses import dataclass
+
+import pyodbc
+
+from xml_extractor.database.sqlserver.parameters import OdbcType
+from xml_extractor.documents import DocumentKey
+from xml_extractor.values.sqltypes import MAX, Family, SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A key column; keys that are whole numbers are `int`, all others text.
+
+    Attributes:
+        name: Its name, quoted.
+        type: Its type.
+    """
+
+    name: str
+    type: SqlType
+
+    @property
+    def is_number(self) -> bool:
+        """Whether keys are whole numbers."""
+        return self.type.family in (Family.INTEGER, Family.DECIMAL)
+
+    @property
+    def place(self) -> str:
+        """What stands for a key in a statement: of the column's own type, so that its index can be used."""
+        return "?" if self.type.family is Family.INTEGER else f"CAST(? AS {self.type})"
+
+    @property
+    def odbc_type(self) -> OdbcType:
+        """How a key is bound."""
+        match self.type.family:
+            case Family.INTEGER:
+                return pyodbc.SQL_BIGINT, 0, 0
+            case Family.TEXT:
+                return pyodbc.SQL_WVARCHAR, min(self.type.length, 4000), 0
+            case _:
+                return pyodbc.SQL_VARCHAR, 40, 0
+
+    @property
+    def text(self) -> str:
+        """An expression for the key, as the processing log writes it."""
+        column = f"RTRIM(s.{self.name})" if self._is_padded else f"s.{self.name}"
+        return f"CONVERT(nvarchar(300), {column})"
+
+    @property
+    def _is_padded(self) -> bool:
+        return self.type.name in ("char", "nchar")
+
+    def read(self, value: object) -> DocumentKey | None:
+        """The key that the driver has read; None for NULL."""
+        if value is None:
+            return None
+        if self.is_number:
+            return int(str(value))
+        text = str(value)
+        if self.type.family is Family.GUID:
+            return text.upper()
+        return text.rstrip(" ") if self._is_padded else text
+
+    def bind(self, key: DocumentKey) -> DocumentKey:
+        """What the driver is given for a key."""
+        return key if self.type.family is Family.INTEGER else str(key)
+
+
+def key_column(name: str, sql_type: SqlType | None) -> KeyColumn | None:
+    """The column of this quoted name, if its type can identify documents."""
+    if sql_type is None:
+        return None
+    match sql_type.family:
+        case Family.INTEGER | Family.GUID:
+            return KeyColumn(name, sql_type)
+        case Family.DECIMAL:
+            return KeyColumn(name, sql_type) if sql_type.scale == 0 else None
+        case Family.TEXT:
+            is_long = sql_type.length == MAX or sql_type.name in ("text", "ntext")
+            return None if is_long else KeyColumn(name, sql_type)
+        case _:
+            return None

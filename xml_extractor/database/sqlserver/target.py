@@ -1,0 +1,256 @@
+"""SQL Server as a target: a batch is one transaction, sent table by table through pyodbc's `fast_executemany`."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+import pyodbc
+from sqlalchemy.engine import URL
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.contract.model import Contract
+from xml_extractor.database.comparison import differences, refuse_errors
+from xml_extractor.database.interfaces import Difference, LogEntry, LogPlace, Refusal
+from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
+from xml_extractor.database.schema import CASE_SENSITIVE, create_statements
+from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
+from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
+from xml_extractor.database.sqlserver.errors import errors_end_the_run, explain
+from xml_extractor.database.sqlserver.parameters import OFFSET_CODE, Parameter, read_offset
+from xml_extractor.database.sqlserver.session import open_session
+from xml_extractor.database.sqlserver.statements import Change, table_statements
+from xml_extractor.documents import Row
+from xml_extractor.errors import TargetError
+
+
+def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
+    """The target that an address names.
+
+    Raises:
+        UsageError: The address is wrong.
+    """
+    return SqlServerTarget(read_address(url), contract.code_page)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlServerTarget:
+    """A database on a SQL Server that documents are loaded into.
+
+    Attributes:
+        code_page: What the contract takes the code page of `char`, `varchar` and `text` for.
+    """
+
+    address: SqlServerAddress
+    code_page: str
+
+    @property
+    def name(self) -> str:
+        """Server, database and schema, without secrets."""
+        return self.address.name
+
+    def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
+        """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        return create_statements(tables, "mssql", self.address.schema)
+
+    def create(self, tables: Sequence[TableLayout]) -> None:
+        """Make what is missing of schemas, the processing log and the tables.
+
+        Raises:
+            TargetError: The server cannot be reached, or refuses.
+        """
+        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
+            for statement in self.create_statements(tables):
+                session.execute(statement).close()
+
+    def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
+        """All in which the processing log and the tables are not as they should be, errors first.
+
+        Raises:
+            TargetError: The server cannot be reached, or its catalog cannot be read.
+        """
+        wanted = (LOG_TABLE, *tables)
+        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
+            there = read_catalog(session, [table.table for table in wanted], self.address.schema)
+            return differences(
+                wanted,
+                there,
+                dialect_name="mssql",
+                code_page=self.code_page,
+                missing_codes=partial(missing_codes, session),
+            )
+
+    def prepare(self, tables: Sequence[TableLayout]) -> None:
+        """See that processing log and tables are there and fit; nothing is made here, because a load may not.
+
+        Raises:
+            TargetError: The server cannot be reached, or a table is missing or does not fit.
+        """
+        refuse_errors(self.name, self.differences(tables))
+
+    def log_place(self, contract: str) -> LogPlace | None:
+        """Where the processing log is, for a source in the same database."""
+        log = table_statements(LOG_TABLE, self.address.schema).name
+        return LogPlace(self.address.database_name, log, contract)
+
+    def connect(self) -> "SqlServerConnection":
+        """Open a connection.
+
+        Raises:
+            TargetError: It cannot be opened.
+        """
+        with self._refusals_end_the_run():
+            return SqlServerConnection(self.address)
+
+    def _refusals_end_the_run(self) -> AbstractContextManager[None]:
+        return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
+
+
+class SqlServerConnection:
+    """A connection to a database on a SQL Server, opened again by the next transaction after it was lost.
+
+    Args:
+        address: Where to.
+
+    Raises:
+        pyodbc.Error: The server cannot be reached, or refuses.
+    """
+
+    def __init__(self, address: SqlServerAddress) -> None:
+        self._address = address
+        self._session: pyodbc.Connection | None = None
+        self._cursors: dict[str, pyodbc.Cursor] = {}
+        self._identity_table = ""
+        self._in_transaction = False
+        self._inserting: TableLayout | None = None
+        self._open()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end of the block, roll back when it raises. Connects again first if the connection was lost."""
+        session = self._open()
+        self._inserting, self._in_transaction = None, True
+        try:
+            yield
+            self._allow_identity("")
+            session.commit()
+        except BaseException:
+            self._roll_back(session)
+            raise
+        finally:
+            self._in_transaction = False
+
+    def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
+        """Insert rows, with the table's way of treating conflicts; by several calls if their array were too large."""
+        statements = table_statements(table, self._address.schema)
+        self._inserting = table
+        if table.identity:
+            self._allow_identity(statements.name)
+        for first in range(0, len(rows), statements.rows_in_call):
+            bound = list(map(statements.bind, rows[first : first + statements.rows_in_call]))
+            for change in statements.changes:
+                self._execute_many(change, statements.parameters, bound)
+
+    def insert_log(self, entries: Sequence[LogEntry]) -> None:
+        """Insert rows into the processing log; its primary key refuses documents that are there."""
+        self.insert_rows(LOG_TABLE, [log_row(entry) for entry in entries])
+
+    def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
+        """Those of these document keys that have a row in the processing log."""
+        log = table_statements(LOG_TABLE, self._address.schema).name
+        rows = self._log_rows(f"SELECT document_key FROM {log}", contract, keys)  # noqa: S608 - names are quoted
+        return {key for (key,) in rows} & set(keys)
+
+    def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
+        """The processing log's rows of these documents, by document key."""
+        rows = self._log_rows(table_statements(LOG_TABLE, self._address.schema).select, contract, keys)
+        entries = {entry.document_key: entry for entry in map(log_entry, map(tuple, rows))}
+        return {key: entries[key] for key in keys if key in entries}
+
+    def read_log(self) -> Iterator[LogEntry]:
+        """All rows of the processing log, in no particular order."""
+        return map(log_entry, self.read_rows(LOG_TABLE))
+
+    def read_rows(self, table: TableLayout) -> Iterator[Row]:
+        """All rows of a table, in no particular order, with values as they were inserted."""
+        with self._reading() as cursor:
+            yield from map(tuple, cursor.execute(table_statements(table, self._address.schema).select))
+
+    def explain(self, error: Exception) -> Refusal | None:
+        """What an exception raised by this connection means; None if it is not the database's."""
+        return explain(error, self._inserting)
+
+    def close(self) -> None:
+        """Close without committing."""
+        if self._session is not None:
+            with suppress(pyodbc.Error):
+                self._session.rollback()
+            self._abandon()
+
+    def _open(self) -> pyodbc.Connection:
+        if self._session is None:
+            session = open_session(self._address)
+            session.add_output_converter(OFFSET_CODE, read_offset)
+            session.autocommit = False
+            self._session = session
+        return self._session
+
+    @contextmanager
+    def _reading(self) -> Iterator[pyodbc.Cursor]:
+        """A cursor; what it reads outside a transaction leaves none open."""
+        session = self._open()
+        try:
+            with closing(session.cursor()) as cursor:
+                yield cursor
+        finally:
+            if not self._in_transaction:
+                self._roll_back(session)
+
+    def _roll_back(self, session: pyodbc.Connection) -> None:
+        """Roll back; a connection that cannot even do that is lost, and what it had begun with it."""
+        try:
+            session.rollback()
+            self._allow_identity("")
+            session.rollback()
+        except pyodbc.Error:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        session, self._session, self._identity_table = self._session, None, ""
+        self._cursors.clear()
+        if session is not None:
+            with suppress(pyodbc.Error):
+                session.close()
+
+    def _allow_identity(self, table: str) -> None:
+        """Let documents fill the IDENTITY column of this table; a session can allow it for one table at a time."""
+        if table == self._identity_table:
+            return
+        switches = [f"SET IDENTITY_INSERT {self._identity_table} OFF"] if self._identity_table else []
+        switches += [f"SET IDENTITY_INSERT {table} ON"] if table else []
+        self._open().execute("; ".join(switches)).close()
+        self._identity_table = table
+
+    def _execute_many(self, change: Change, parameters: Sequence[Parameter], rows: list[Sequence[Any]]) -> None:
+        """Run a statement with all rows by one call. Its cursor keeps it prepared."""
+        cursor = self._cursors.get(change.sql)
+        if cursor is None:
+            cursor = self._cursors[change.sql] = self._open().cursor()
+            cursor.fast_executemany = True
+        in_order = len(change.columns) == 1 or change.columns == tuple(range(len(parameters)))
+        cursor.setinputsizes([parameters[column].odbc_type_for(rows, column) for column in change.columns])
+        cursor.executemany(change.sql, rows if in_order else list(map(itemgetter(*change.columns), rows)))
+
+    def _log_rows(self, select: str, contract: str, keys: Sequence[str]) -> list[Any]:
+        if not keys:
+            return []
+        asked = f"SELECT value COLLATE {CASE_SENSITIVE} FROM OPENJSON(?)"  # noqa: S608 - constants
+        with self._reading() as cursor:
+            cursor.setinputsizes([(pyodbc.SQL_WVARCHAR, 100, 0), (pyodbc.SQL_WVARCHAR, 0, 0)])
+            cursor.execute(
+                f"{select} WHERE contract = ? AND document_key IN ({asked})", contract, json.dumps(list(keys))
+            )
+            return list(cursor)
