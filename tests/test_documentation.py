@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from xml_extractor.cli import boundary
+from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.options import setting_names
 from xml_extractor.cli.run import run_command
@@ -100,8 +101,8 @@ def described(option: click.Option) -> tuple[str, str, str, str]:
     """An option as its row says it: flags, environment variable, key of the file, default."""
     key = option.name if option.name in setting_names() else ""
     default = option.show_default if isinstance(option.show_default, str) else option.default
-    if option.is_flag and option.secondary_opts:
-        default = option.opts[0] if option.default else option.secondary_opts[0]
+    if option.is_flag:
+        default = (option.opts if option.default else option.secondary_opts)[0] if option.secondary_opts else "no"
     shown = str(default) if isinstance(default, str | int | Path) else "none"
     return "/".join((*option.opts, *option.secondary_opts)), str(option.envvar), key or "", shown
 
@@ -144,7 +145,8 @@ def test_pages_name_only_commands_options_and_variables_that_exist(page: Path) -
     known = {flag for command in cli.commands.values() for flag in flags(command)}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", text))
     assert named - known <= {"--help", "--version", *OF_OTHER_PROGRAMS}
-    assert set(re.findall(r"XML_EXTRACTOR_\w+", text)) <= {str(option.envvar) for option in run_options()}
+    variables = {str(option.envvar) for option in run_options()}
+    assert set(re.findall(r"XML_EXTRACTOR_\w+", text)) <= {*variables, *PASSWORD_VARIABLES}
     called = re.findall(
         r"xml-extractor ([a-z]\w*)", "\n".join((*CODE.findall(text), *(code for _, code in BLOCK.findall(text))))
     )
