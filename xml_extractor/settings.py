@@ -1,7 +1,7 @@
 """The settings of a run, checked where they are made; and where runs look when nothing is said."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Self
@@ -111,8 +111,8 @@ class RunSettings:
     """
 
     contract: str
-    source: str
-    target: str
+    source: str = field(repr=False)
+    target: str = field(repr=False)
     workers: int = 4
     batch_size: int = 1000
     limit: int | None = None

@@ -51,9 +51,8 @@ def exit_code(result: RunResult) -> int:
 
 def _settings(options: dict[str, Any]) -> RunSettings:
     key_range = options.pop("range")
-    source = options.pop("source") or options["target"]
     log_level = options.pop("log_level").upper()
-    return RunSettings(key_range=key_range, source=source, log_level=log_level, **options)
+    return RunSettings(key_range=key_range, log_level=log_level, **options)
 
 
 def _report(result: RunResult) -> RunError | None:

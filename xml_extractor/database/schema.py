@@ -7,6 +7,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, Primary
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
@@ -19,6 +20,9 @@ CASE_SENSITIVE = "Latin1_General_100_BIN2"
 """SQL Server's collation for document keys: `A.xml` and `a.xml` are two documents."""
 
 NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
+
+
+_T_SQL: IdentifierPreparer = dialect_named("mssql").identifier_preparer
 
 
 class ScalarType(UserDefinedType[object]):
@@ -62,6 +66,40 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
     ]
 
 
+def needed_permissions(table: TableLayout) -> tuple[str, ...]:
+    """What a run's user must be permitted on a table of SQL Server, in T-SQL's words."""
+    return (
+        "SELECT",
+        "INSERT",
+        *(("UPDATE",) if table.on_conflict == "replace" else ()),
+        *(("ALTER",) if table.identity else ()),  # SET IDENTITY_INSERT needs it
+    )
+
+
+def grant_statements(tables: Sequence[TableLayout], source: str, user: str, default_schema: str = "") -> list[str]:
+    """The statements that permit a user of SQL Server what runs need, and nothing else.
+
+    Args:
+        tables: The contract's tables.
+        source: The table with documents. It may be in another database, so the statement about it can be run in both.
+        user: The user of the database, or a role.
+        default_schema: As for `create_statements`.
+    """
+    principal = t_sql_name(user)
+    grants = [
+        f"GRANT {', '.join(needed_permissions(table))} ON {t_sql_table(table.table, default_schema)} TO {principal}"
+        for table in (LOG_TABLE, *tables)
+    ]
+    documents = t_sql_table(source, default_schema)
+    return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]
+
+
+def script(statements: Sequence[str], dialect_name: str) -> str:
+    """Statements as the tools of a database run them from a file: for SQL Server each in a batch of its own."""
+    end = ";\nGO\n" if dialect_name == "mssql" else ";\n"
+    return "\n".join(f"{statement}{end}" for statement in statements)
+
+
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
     statement = str(CreateTable(table, if_not_exists=embedded).compile(dialect=dialect)).strip()
     statement = statement.replace(", \n", ",\n").replace("\n)\n ", "\n) ")
@@ -80,6 +118,17 @@ def database_name(table: str, *, embedded: bool) -> tuple[str | None, str]:
     """The schema and the name of a table in the database. The embedded database has no schemas."""
     schema, _, name = table.rpartition(".")
     return (None if embedded else schema or None), name
+
+
+def t_sql_name(name: str) -> str:
+    """A name as T-SQL has it."""
+    return _T_SQL.quote_identifier(name)
+
+
+def t_sql_table(table: str, default_schema: str = "") -> str:
+    """The name of a table as T-SQL has it, with its schema or else this one."""
+    schema, name = database_name(table, embedded=False)
+    return ".".join(t_sql_name(part) for part in (schema or default_schema, name) if part)
 
 
 def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, embedded: bool) -> Table:

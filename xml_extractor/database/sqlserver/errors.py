@@ -12,6 +12,7 @@ import pyodbc
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.interfaces import Blame, Refusal
+from xml_extractor.database.sqlserver.setup_errors import explain_setup
 from xml_extractor.errors import RunError
 
 _DOCUMENT = {
@@ -178,6 +179,9 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
     state, message = _state_and_message(error)
     if state.startswith("08") and _CERTIFICATE.search(message):
         return Refusal(Blame.DATABASE, "certificate", "its certificate is not trusted by this machine", tip=_TRUST)
+    setup = explain_setup(message)
+    if setup is not None:
+        return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
     return next(filter(None, known), None) or _by_state(state, numbers)
