@@ -384,8 +384,8 @@ RAISERS = (
     "not_fetched",
     "Failure",
 )
-NEVER_REJECTS = {"not_text", "locked"}
-"""A constant of a contract that is a number where the type is text: a fault of the contract. A lock: tried again."""
+NEVER_REJECTS = {"not_text"}
+"""A constant of a contract that is a number where the type is text: a fault of the contract."""
 
 
 def is_sentence(node: ast.expr) -> bool:
@@ -399,7 +399,7 @@ def codes_in(path: Path) -> set[str]:
         match node:
             case ast.Tuple(elts=elements):
                 parts = elements if len(elements) == 2 else []
-            case ast.Call(func=ast.Name(name), args=arguments) if name in (*RAISERS, "Refusal"):
+            case ast.Call(func=ast.Name(name), args=arguments) if name in RAISERS:
                 parts = arguments
             case _:
                 continue
@@ -413,6 +413,22 @@ def codes_in(path: Path) -> set[str]:
     return found - NEVER_REJECTS
 
 
+def codes_of_databases() -> set[str]:
+    """Codes that blame a document: in dictionaries called `_DOCUMENT…`, and in refusals that say so."""
+    found = set()
+    for path in (ROOT / "xml_extractor").glob("database/*/errors.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Assign(targets=[ast.Name(name)], value=value) if name.startswith("_DOCUMENT"):
+                    pairs = [part.elts for part in ast.walk(value) if isinstance(part, ast.Tuple)]
+                    found |= {str(pair[0].value) for pair in pairs if isinstance(pair[0], ast.Constant)}
+                case ast.Call(
+                    func=ast.Name("Refusal"), args=[ast.Attribute(attr="DOCUMENT"), ast.Constant(str(code)), *_]
+                ):
+                    found.add(code)
+    return found
+
+
 def codes_of(*packages: str) -> set[str]:
     paths = [path for package in packages for path in (ROOT / "xml_extractor").glob(package)]
     assert paths
@@ -420,12 +436,10 @@ def codes_of(*packages: str) -> set[str]:
 
 
 CODES: dict[str, set[str]] = {
-    "fetch": codes_of(
-        "database/document_keys.py", "database/files.py", "database/archives.py", "database/sqlite/source.py"
-    ),
+    "fetch": codes_of("database/document_keys.py", "database/files.py", "database/archives.py", "database/*/source.py"),
     "parse": codes_of("parsing/*.py", "processing/worker.py"),
     "map": codes_of("mapping/*.py", "values/*.py", "tsql/*.py", "processing/worker.py"),
-    "load": codes_of("database/*/errors.py"),
+    "load": codes_of_databases(),
 }
 
 

@@ -252,6 +252,11 @@ def test_two_sources_at_the_same_address_do_not_disturb_each_other(source: Sourc
     assert document == SourceDocument("a.xml", CONTENTS["a.xml"])
 
 
+def test_a_source_can_be_closed_twice(source: Source) -> None:
+    source.close()
+    source.close()
+
+
 @pytest.mark.parametrize("name", [name for name in STORES if name != "table"])
 def test_a_place_without_xml_files_is_said_to_have_none(name: str, tmp_path: Path) -> None:
     contents = {"readme.txt": b"no document"}

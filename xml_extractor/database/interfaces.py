@@ -81,7 +81,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections; closing again does nothing."""
         ...
 
 

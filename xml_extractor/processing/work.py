@@ -43,10 +43,15 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A chunk of documents for one worker; numbered from 0 in the order of the source's keys."""
+    """A chunk of documents for one worker; numbered from 0 in the order of the source's keys.
+
+    Attributes:
+        deadly: Those of its documents that are to be rejected, because workers have died of them.
+    """
 
     sequence: int
     keys: tuple[DocumentKey, ...]
+    deadly: frozenset[DocumentKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,10 @@ class Window:
         """Hand out a work item; sequence numbers must rise."""
         self._unfinished[item.sequence] = item
 
-    def close(self, sequence: int) -> None:
-        """All documents of this work item are acknowledged."""
-        del self._unfinished[sequence]
+    def item(self, sequence: int) -> WorkItem | None:
+        """The work item of this number, if it is in flight."""
+        return self._unfinished.get(sequence)
+
+    def close(self, sequence: int) -> bool:
+        """All documents of this work item are acknowledged; False if they were so before."""
+        return self._unfinished.pop(sequence, None) is not None

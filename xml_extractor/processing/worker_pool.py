@@ -13,7 +13,9 @@ from multiprocessing.context import BaseContext, DefaultContext, Process
 from multiprocessing.pool import Pool
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
+
+from xml_extractor.errors import WorkerDiedError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -31,6 +33,13 @@ END_SECONDS = 3.0
 """How long workers without work may take to end in order; those still starting take longer, and are killed."""
 
 POLL_SECONDS = 0.05
+
+
+class DeadWorker(NamedTuple):
+    """A worker that ended by itself, and how: by a signal or with an exit code."""
+
+    process_id: int
+    exit: str
 
 
 class WorkerPool:
@@ -90,22 +99,27 @@ class WorkerPool:
         """Tell that a task of this worker has come to its end; must be called for each."""
         self._tasks_done[process_id] += 1
 
-    def find_fault(self) -> str:
-        """What is wrong with the workers, or empty: one ended although nobody asked it to, or none are left."""
+    def find_dead(self) -> list[DeadWorker]:
+        """The workers that ended although nobody asked them to.
+
+        Raises:
+            WorkerDiedError: None are left, and no other can be started.
+        """
         now = time.monotonic()
         living, ended = self._living_and_ended()
         if living:
             self._last_alive_at = now
+        dead = []
         for process in ended:
             if self._has_done_its_tasks(process):
                 self._forget(process)
             elif now - self._gone_at.setdefault(process, now) > GRACE_SECONDS:
                 self._is_broken = True
-                return f"a worker process ended by itself ({_exit_of(process)})"
-        if now - self._last_alive_at > START_SECONDS:
+                dead.append(DeadWorker(process.pid or 0, _exit_of(process)))
+        if now - self._last_alive_at > START_SECONDS and not dead:
             self._is_broken = True
-            return "no worker process can be started"
-        return ""
+            raise WorkerDiedError("no worker process can be started", "see whether memory is short")
+        return dead
 
     def close(self) -> None:
         """End the workers after all their results came back, in order if they can."""

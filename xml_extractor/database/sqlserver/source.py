@@ -72,6 +72,7 @@ class SqlServerSource:
         self._shown = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
         self._session: pyodbc.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "source")
+        self._is_closed = False
         self._tries = retrying(explain)
         try:
             self._queries = self._thread.submit(self._look_at, table, end_tag).result()
@@ -126,9 +127,11 @@ class SqlServerSource:
             part = upcoming.result()
 
     def close(self) -> None:
-        """Close the connection, after the statement that is being sent."""
-        self._thread.submit(self._hang_up)
-        self._thread.shutdown()
+        """Close the connection, after the statement that is being sent; closing again does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._thread.submit(self._hang_up)
+            self._thread.shutdown()
 
     def _parts(self, keys: Sequence[DocumentKey], *, whole: bool) -> Iterator[list[Fetched]]:
         remaining = list(keys)
