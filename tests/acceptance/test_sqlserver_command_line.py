@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import sqlserver
-from tests.acceptance.accounts import order, write_orders
+from tests.acceptance.accounts import ORDERS, order, write_orders
 from tests.conftest import Command, Completed
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 
@@ -233,6 +233,8 @@ class TestPermissions:
         assert in_order.returncode == 0, in_order.stdout
         for line in (f"[{name}].[line]: SELECT, INSERT", f"[{name}].[app_xml]: SELECT", f"user {name} in database"):
             assert line in in_order.stdout
-        loaded = xml_extractor("run", *CONTRACT, "--workers", "1", XML_EXTRACTOR_TARGET=address.address)
+        (tmp_path / "one_table.yaml").write_text(ORDERS.partition("  line:\n")[0], encoding="utf-8")
+        options = ("--contract", "one_table.yaml", "--workers", "1")
+        loaded = xml_extractor("run", *options, XML_EXTRACTOR_TARGET=address.address)
         assert loaded.returncode == 0, loaded.stderr
         assert "1 in = 1 loaded" in without_secrets(loaded, address)
