@@ -45,7 +45,7 @@ from xml_extractor.processing.work import (
     select,
 )
 from xml_extractor.processing.worker import Worker, as_run_error, open_loader
-from xml_extractor.processing.worker_pool import DeadWorker, WorkerPool
+from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.statistics import RunStatistics
 
@@ -94,9 +94,15 @@ def _process_work_item(item: WorkItem) -> WorkResult:
             outcomes = [outcome for document in documents for outcome in worker.load([document])]
         else:
             outcomes = _queue_mapped_data(worker.insert_queue, worker, item.sequence, list(documents))
+    except MemoryError:
+        # As when the system ends a process that needs too much: if it is one document that does, it is found out.
+        os._exit(NO_MEMORY)
     except Exception as error:  # noqa: BLE001 - every failure goes to the coordinator, as data
         failure = WorkerFailure.of(as_run_error(error))
-    return WorkResult(item.sequence, os.getpid(), outcomes, worker.take_seconds(), failure)
+    retires = worker.is_grown
+    if retires:
+        retire()
+    return WorkResult(item.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires)
 
 
 def _queue_mapped_data(
@@ -271,7 +277,7 @@ class ParallelCoordinator:
         match event:
             case WorkResult():
                 self._awaited.discard(event.sequence)
-                self._pool.note_result(event.worker)
+                self._pool.note_result(event.worker, retires=event.retires)
                 self.statistics.stage_seconds.update(event.stage_seconds)
                 if event.failure is not None:
                     raise event.failure.exception()
