@@ -26,10 +26,15 @@ class Stage(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a document. `ALREADY_DONE` is never written to the processing log: another run's row is there."""
+    """What became of a document.
+
+    `RETRY` is only in the processing log: a rejected document that somebody put back, which is not done. `ALREADY_DONE`
+    is never in the log: another run's row is there.
+    """
 
     LOADED = "loaded"
     REJECTED = "rejected"
+    RETRY = "retry"
     ALREADY_DONE = "already_done"
 
 

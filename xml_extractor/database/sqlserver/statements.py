@@ -5,6 +5,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.database.log_statements import SAME_ROW
+from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.sqlserver.parameters import Parameter, binder, parameter
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.documents import Row
@@ -59,6 +61,13 @@ def table_statements(table: TableLayout, default_schema: str) -> TableStatements
         bind=binder(parameters),
         rows_in_call=max(1, MAX_ARRAY_BYTES // max(1, row_bytes)),
     )
+
+
+def log_deletion(name: str) -> Change:
+    """Deletes rows of the processing log, of this quoted name, as long as nobody has replaced them or put them back."""
+    columns = [column.name for column in LOG_TABLE.columns]
+    same = " AND ".join(f"{quoted(column)} = ?" for column in SAME_ROW)
+    return Change(f"DELETE FROM {name} WHERE {same}", tuple(map(columns.index, SAME_ROW)))  # noqa: S608 - names are quoted
 
 
 def _changes(table: TableLayout, name: str, parameters: Sequence[Parameter]) -> tuple[Change, ...]:
