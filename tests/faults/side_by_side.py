@@ -116,14 +116,11 @@ def _process(running: Running, place: Path, role: str, chance: Random) -> int | 
     """A process of a run with this role, as soon as there is one."""
     if role == "main":
         return running.process_id
-    if role in ("worker", "manager"):
+    if role != "resource tracker":
         found = [process_id for process_id, its_role in roles(place).items() if its_role == role]
         return chance.choice(found) if found else None
-    wanted = role.replace(" ", "") if role == "fork server" else role.replace(" ", "_")
     for process_id in processes_of(running.process_id):
         with suppress(OSError):
-            command = Path(f"/proc/{process_id}/cmdline").read_bytes().decode(errors="replace")
-            parent = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[1]
-            if f"multiprocessing.{wanted}" in command and int(parent) == running.process_id:
+            if b"resource_tracker" in Path(f"/proc/{process_id}/cmdline").read_bytes():
                 return process_id
     return None

@@ -24,7 +24,7 @@ from tests.faults.side_by_side import kill_at_a_moment, run_side_by_side
 LANES = 2
 KILLS = 60
 RUNS_SIDE_BY_SIDE = 24
-ROLES = ("main", "manager", "worker", "fork server", "resource tracker")
+ROLES = ("main", "manager", "worker", "fork-server", "resource tracker")
 
 STATEMENTS = ("connect", "begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "rollback")
 READS = ("list keys", "log keys", "fetch")

@@ -104,12 +104,12 @@ def note(name: str, line: str = "") -> int:
 
 def reached(point: str, when: str, connection: Any = None) -> None:
     """Let the faults happen that are due here and now."""
-    for fault in _plan()[1]:
+    for index, fault in enumerate(_plan()[1]):
         if (fault.point, fault.when) != (point, when):
             continue
         if fault.number == ALWAYS:
             time.sleep(ALWAYS_SLOW_SECONDS)
-        elif note(f"count {point} {when} {fault.kind}") == fault.number:
+        elif note(f"count {index}") == fault.number:
             note("happened", f"{os.getpid()} {point} {when} {fault.kind}\n")
             _happen(fault.kind, connection)
 
