@@ -1,7 +1,7 @@
 """The whole sweep: `python -m tests.faults.sweep`. Each fault at each point, kills at random moments, runs side by side.
 
 What happens in a run is up to `hook/sitecustomize.py`, what must be left of it to `bench.py`. A fault is tried at the
-first, second, third, fifth, eighth … occurrence of its point, until a run has no such occurrence any more.
+first, second, third … occurrence of its point, until a run has no such occurrence any more.
 """
 
 import itertools
@@ -61,42 +61,49 @@ class Tried(NamedTuple):
     results: list[Result]
 
 
-ALL = (1, 2, 3, 5, 8, 13, 21, 34)
-SOME = (1, 2, 4)
-FIRST = (1, 3)
+MANY = (1, 2, 3, 5, 13, 30)
+SOME = (1, 4)
+ONE = (2,)
 
 
 def tasks() -> Iterator[Task]:
     """All faults, with the ways to run that lead over other paths."""
     for point in STATEMENTS:
         constraint = ("constraint",) if point.startswith("insert") or point == "commit" else ()
-        for kind in (*EVERYWHERE, *BEFORE_STATEMENTS, *constraint, "slow", "stop", "stop twice"):
-            yield Task(point, "before", kind, ALL if kind in ("kill", "cut") else FIRST)
-        for kind in (*EVERYWHERE, *AFTER_STATEMENTS, "stop"):
-            yield Task(point, "after", kind, ALL if kind in ("kill", "cut") else FIRST)
+        for kind in (*EVERYWHERE, *BEFORE_STATEMENTS, *constraint):
+            yield Task(point, "before", kind, MANY if kind in ("kill", "cut") else SOME)
+        for kind in (*EVERYWHERE, *AFTER_STATEMENTS):
+            yield Task(point, "after", kind, MANY if kind in ("kill", "cut") else SOME)
+        for kind in ("slow", "stop", "stop twice"):
+            yield Task(point, "before", kind, ONE)
     for point in READS:
         for kind in (*EVERYWHERE, *BEFORE_STATEMENTS, "slow", "stop"):
             yield Task(point, "before", kind, SOME)
         for kind in EVERYWHERE:
             yield Task(point, "after", kind, SOME)
     for point, when in itertools.product(STEPS, ("before", "after")):
-        for kind in (*EVERYWHERE, "slow", "stop", "stop twice"):
-            yield Task(point, when, kind, ALL if kind == "kill" else FIRST)
+        yield Task(point, when, "kill", MANY)
+        yield Task(point, when, "unexpected", SOME)
+        yield Task(point, when, "stop", SOME)
+        yield Task(point, when, "stop twice", ONE)
+        yield Task(point, when, "slow", ONE)
+    yield from _other_paths()
+
+
+def _other_paths() -> Iterator[Task]:
+    """Workers that load, several threads that do, an answer that is read from the log, and a target that is slow."""
     for point in ("begin", "insert log", "insert line", "commit"):
-        for kind in ("kill", "locked", "cut", "disk full"):
-            yield Task(point, "before", kind, SOME, BLOCKING)
-            yield Task(point, "before", kind, SOME, FULL_QUEUE, (SLOW_DEQUEUE,))
-            yield Task(point, "before", kind, (2,), THREADS)
-        for kind in ("kill", "cut"):
-            yield Task(point, "after", kind, SOME, BLOCKING)
-            yield Task(point, "after", kind, SOME, FULL_QUEUE, (SLOW_DEQUEUE,))
-            yield Task(point, "after", kind, (2,), THREADS)
+        for when, kinds in (("before", ("kill", "locked", "cut", "disk full")), ("after", ("kill", "cut"))):
+            for kind in kinds:
+                yield Task(point, when, kind, SOME, BLOCKING)
+                yield Task(point, when, kind, SOME, FULL_QUEUE, (SLOW_DEQUEUE,))
+                yield Task(point, when, kind, ONE, THREADS)
+    lost_answer = Fault("commit", "after", "cut", 3)
     for kind in (*EVERYWHERE, *BEFORE_STATEMENTS):
-        lost_answer = Fault("commit", "after", "cut", 3)
         yield Task("read log", "before", kind, (1,), others=(lost_answer,))
         yield Task("read log", "after", kind, (1,), others=(lost_answer,))
     for point in ("insert line", "commit", "map", "hand over"):
-        yield Task(point, "before", "slow target", (0,), others=(Fault("commit", "after", "cut", 2),))
+        yield Task(point, "before", "slow target", (0,), others=(lost_answer,))
 
 
 class _Lane:
@@ -154,6 +161,7 @@ def sweep(directory: Path, share: int) -> list[Tried]:
                     print(tried[-1].row, tried[-1].kind, result, flush=True)
             if number % 25 == 0:
                 print(f"{number} of {len(waiting)} tasks", file=sys.stderr, flush=True)
+                (directory / "table.txt").write_text(report(tried))
     return tried
 
 
