@@ -42,8 +42,11 @@ def start_server(path: bytes, arguments: Sequence[str | bytes], kept: Sequence[i
             with suppress(OSError):
                 os.close(file)
     sitecustomize.note("roles", f"{os.getpid()} fork-server\n")
-    exec(code, {})
-    os._exit(0)
+    try:
+        exec(code, {})
+    finally:
+        # It ends with SystemExit, and must not come back to what the main process was at.
+        os._exit(0)
 
 
 def serve() -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """The whole sweep: `python -m tests.faults.sweep`. Each fault at each point, kills at random moments, runs side by side.
 
 What happens in a run is up to `hook/sitecustomize.py`, what must be left of it to `bench.py`. A fault is tried at the
-first, second, third … occurrence of its point, until a run has no such occurrence any more.
+first, second, third … occurrence of its point, until a run has no such occurrence any more; kinds that a run survives,
+at all these occurrences in one run. An argument N takes each N-th fault only.
 """
 
 import itertools
@@ -36,6 +37,9 @@ STEPS = (
 EVERYWHERE = ("kill", "unexpected")
 BEFORE_STATEMENTS = ("locked", "disk full", "cut")
 AFTER_STATEMENTS = ("cut", "disk lost")
+PASSING = ("cut", "locked", "slow")
+"""Kinds that a run survives, so that one run has all of them."""
+
 BLOCKING = ("--insert-mode", "blocking")
 FULL_QUEUE = ("--queue-size", "1")
 THREADS = ("--insert-threads", "2")
@@ -125,6 +129,9 @@ def _open_lane(directory: str) -> None:
 def _sweep(task: Task) -> Tried:
     row = f"{task.point}, {task.when}"
     results = []
+    if task.kind in PASSING:
+        faults = [Fault(task.point, task.when, task.kind, number) for number in task.numbers]
+        return Tried(row, task.kind, [_Lane.bench.try_out([*task.others, *faults], task.options)])
     for number in task.numbers:
         faults = [*task.others, Fault(task.point, task.when, task.kind, number)]
         result = _Lane.bench.try_out(faults, task.options)
@@ -151,9 +158,9 @@ def sweep(directory: Path, share: int) -> list[Tried]:
     chosen = list(tasks())
     random.Random(1).shuffle(chosen)
     with ProcessPoolExecutor(LANES, get_context("spawn"), _open_lane, (str(directory),)) as lanes:
-        waiting = [lanes.submit(_sweep, task) for task in chosen[::share]]
-        waiting += [lanes.submit(_kill, seed) for seed in range(KILLS // share)]
+        waiting = [lanes.submit(_kill, seed) for seed in range(KILLS // share)]
         waiting += [lanes.submit(_side_by_side, seed) for seed in range(RUNS_SIDE_BY_SIDE // share)]
+        waiting += [lanes.submit(_sweep, task) for task in chosen[::share]]
         for number, done in enumerate(as_completed(waiting), 1):
             tried.append(done.result())
             for result in tried[-1].results:
