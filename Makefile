@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := sqlite:///demo/demo.db
 
-.PHONY: help install demo test format clean
+.PHONY: help install demo test faults format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -32,6 +32,10 @@ test: .venv/development ## Lint, check formatting and types, run all tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+faults: .venv/development ## Break runs at every point, kill their processes, cut connections; then see that nothing is lost or doubled
+	$(BIN)/python -m tests.faults.sweep
+	$(BIN)/python -m tests.faults.server_sweep
 
 format: .venv/development ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only

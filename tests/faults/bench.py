@@ -271,8 +271,8 @@ class Bench:
         dead = {int(line.split()[0]) for line in happenings(place) if line.endswith(" kill")} | set(killed)
         is_killed = running.process_id in dead
         see_that_it_ended(ended, running.process_id, is_killed=is_killed)
-        if not is_killed and list((place / "temporary").iterdir()):
-            raise BrokenPromiseError("files left", ", ".join(path.name for path in (place / "temporary").iterdir()))
+        if not is_killed:
+            see_that_no_file_is_left(place)
         self.see_that_documents_are_whole(place)
         if ended.code in (*ENDED_IN_ORDER, 130):
             see_that_the_sum_is_right(place, exactly="stop twice" not in str(happenings(place)))
@@ -281,7 +281,7 @@ class Bench:
             if self.hashes(place) == self.expected:
                 return "recovered"
             raise BrokenPromiseError("doubled", "by a run that had nothing to do")
-        return self._complete(place)
+        return self.complete(place)
 
     def resume(self, place: Path) -> None:
         """Run undisturbed.
@@ -317,7 +317,12 @@ class Bench:
                 more = any(number > self.expected_rows[key].get(table, 0) for table, number in rows.items())
                 raise BrokenPromiseError("doubled" if more else "lost" if not rows else "half", f"document {key}")
 
-    def _complete(self, place: Path) -> str:
+    def complete(self, place: Path) -> str:
+        """Run until all is as an undisturbed run leaves it.
+
+        Raises:
+            BrokenPromiseError: It does not become so.
+        """
         for _ in range(MOST_RESUMES):
             self.resume(place)
             self.see_that_documents_are_whole(place)
@@ -403,6 +408,17 @@ def see_that_it_ended(ended: Ended, session: int, *, is_killed: bool) -> None:
             kill_session(session)
             raise BrokenPromiseError("process left", ", ".join(map(str, left)))
         time.sleep(0.02)
+
+
+def see_that_no_file_is_left(place: Path) -> None:
+    """See that the directory for temporary files is empty.
+
+    Raises:
+        BrokenPromiseError: It is not.
+    """
+    left = [path.name for path in (place / "temporary").iterdir()]
+    if left:
+        raise BrokenPromiseError("files left", ", ".join(left))
 
 
 def metrics(place: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Starts runs of the real command quickly: forks a process that has imported the product already, once for each line of input.
+"""Starts runs of the real command quickly: forks, for each line of input, a process that has imported the product.
 
 A line is JSON: `arguments` of the nightly command, `directory` to run in, `environment`. Answers are lines of JSON: the
 process id, then, when it has ended, its exit code as `subprocess` has it. Each run has a session of its own.
@@ -14,8 +14,8 @@ import runpy
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import sitecustomize
@@ -37,7 +37,7 @@ def start_server(path: bytes, arguments: Sequence[str | bytes], kept: Sequence[i
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     wanted = {0, 1, 2, *kept}
-    for file in map(int, os.listdir("/proc/self/fd")):
+    for file in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
         if file not in wanted:
             with suppress(OSError):
                 os.close(file)

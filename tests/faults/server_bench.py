@@ -21,6 +21,7 @@ from tests.faults.bench import (
     make_source,
     metrics,
     see_that_it_ended,
+    see_that_no_file_is_left,
 )
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
@@ -94,15 +95,12 @@ class ServerBench:
         happened = len(happenings)
         try:
             see_that_it_ended(ended, running.process_id, is_killed=False)
-            if list((place / "temporary").iterdir()):
-                raise BrokenPromiseError("files left", place.name)
+            see_that_no_file_is_left(place)
             self._see_that_no_document_is_in_parts()
             if ended.code in ENDED_IN_ORDER:
                 self._see_that_the_sum_is_right(place)
             recovered = ended.code in ENDED_IN_ORDER and self.hashes() == self.expected
-            self._resume()
-            if self.hashes() != self.expected:
-                raise BrokenPromiseError("different", f"{self.hashes()}")
+            self._complete()
         except BrokenPromiseError as broken:
             return Result(broken.outcome, happened, f"{place}: {broken.detail} {happenings}", ended.seconds)
         return Result("recovered" if recovered else "resumed", happened, seconds=ended.seconds)
@@ -112,6 +110,11 @@ class ServerBench:
         contract = read_contract(str(self._contract))
         with closing(open_target(self._address.address, contract).connect()) as connection:
             return table_hashes(connection, layouts(contract))
+
+    def _complete(self) -> None:
+        self._resume()
+        if self.hashes() != self.expected:
+            raise BrokenPromiseError("different", f"{self.hashes()}")
 
     def _resume(self) -> None:
         failure = run(

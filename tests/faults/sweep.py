@@ -1,4 +1,4 @@
-"""The whole sweep: `python -m tests.faults.sweep`. Each fault at each point, kills at random moments, runs side by side.
+"""The whole sweep, `python -m tests.faults.sweep`: faults at each point, kills at any moment, runs side by side.
 
 What happens in a run is up to `hook/sitecustomize.py`, what must be left of it to `bench.py`. A fault is tried at the
 first, second, third … occurrence of its point, until a run has no such occurrence any more; kinds that a run survives,
@@ -185,7 +185,9 @@ def report(tried: Sequence[Tried]) -> str:
     lines = ["recovered by itself / resumed by the next run / rejected and loaded when tried again"]
     lines.append(f"{'point':26}" + "".join(f"{kind:>13}" for kind in kinds))
     for row, columns in sorted(cells.items()):
-        shown = ("/".join(str(columns[kind][outcome]) for outcome in GOOD[:3]) if kind in columns else "" for kind in kinds)
+        shown = (
+            "/".join(str(columns[kind][outcome]) for outcome in GOOD[:3]) if kind in columns else "" for kind in kinds
+        )
         lines.append(f"{row:26}" + "".join(f"{cell:>13}" for cell in shown))
     bad = {outcome: number for outcome, number in outcomes.items() if outcome not in GOOD}
     results = [result for each in tried for result in each.results]

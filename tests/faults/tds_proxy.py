@@ -1,8 +1,8 @@
 """A proxy that breaks connections to a SQL Server: `python tds_proxy.py HOST PORT PLAN`, in a process of its own.
 
-It prints its port, and a line for each fault when it happens. The plan is JSON, a list of `[event, number, action]`. Events
-are counted over all connections: `connect`, `request` (a packet of the client) and, where packets are not encrypted,
-`commit`. An action happens once:
+It prints its port, and a line for each fault when it happens. The plan is JSON, a list of `[event, number, action]`.
+Events are counted over all connections: `connect`, `request` (a packet of the client) and, where packets are not
+encrypted, `commit`. An action happens once:
 
 - `refuse`: the connection is closed before a byte is sent;
 - `cut before`: the connection breaks before the server gets the packet;

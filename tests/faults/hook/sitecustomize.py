@@ -1,9 +1,10 @@
-"""Faults for the product's processes: Python imports this module first in each process that has its folder in PYTHONPATH.
+"""Faults for the product's processes. Python imports this module first in each that has its folder in PYTHONPATH.
 
 The product knows nothing of it. As modules are imported, named seams of theirs are wrapped, so that main process, fork
 server, queue and workers all come past the same *points*, each of them `before` and `after` what happens there. The
 environment variable `FAULTS` holds JSON: `directory`, where occurrences are counted across processes, and `faults`, a
-list of `[point, when, kind, number]`. A fault happens at the occurrence of this number, once; a fault of the number 0 makes each occurrence slow.
+list of `[point, when, kind, number]`. A fault happens at the occurrence of this number, once; a fault of the number 0
+makes each occurrence slow.
 """
 
 import functools
@@ -17,7 +18,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -94,7 +94,7 @@ def _plan() -> tuple[str, list[Fault]]:
 
 def note(name: str, line: str = "") -> int:
     """Append to a file of the directory; returns its size then, which no other process gets."""
-    file = os.open(os.path.join(_plan()[0], name), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    file = os.open(f"{_plan()[0]}/{name}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(file, (line or ".").encode())
         return os.lseek(file, 0, os.SEEK_CUR)
@@ -153,7 +153,7 @@ def _wrapped(function: Callable[..., Any], point: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*arguments: Any, **named: Any) -> Any:
         if point in ("worker start", "manager start"):
-            note("roles", f"{os.getpid()} {point.split()[0]}\n")
+            note("roles", f"{os.getpid()} {point.partition(' ')[0]}\n")
         reached(point, "before")
         result = function(*arguments, **named)
         if result or point not in ONLY_WITH_RESULT:
@@ -244,5 +244,4 @@ def _wrap_behind(loader: Any) -> None:
     loader.exec_module = execute_and_wrap
 
 
-with suppress(AttributeError):
-    sys.meta_path.insert(0, _Finder())
+sys.meta_path.insert(0, _Finder())
