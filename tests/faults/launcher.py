@@ -3,50 +3,66 @@
 A line is JSON: `arguments` of the nightly command, `directory` to run in, `environment`. Answers are lines of JSON: the
 process id, then, when it has ended, its exit code as `subprocess` has it. Each run has a session of its own.
 
-A run's fork server is forked from its main process too, because starting it anew would only import the same again; that
-is half of the time of a small run. It is left with nothing of the main process but its modules.
+The process that becomes a run's fork server is forked beforehand too, because starting it anew would only import the
+same again: half of the time of a small run. SQLite forbids to fork a process that has opened a database.
 """
 
+import fcntl
 import json
 import multiprocessing.util
 import os
 import runpy
-import signal
+import socket
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import sitecustomize
 
 COMMAND = Path(__file__).parents[2] / "production_processor.py"
 
 
-spawn = multiprocessing.util.spawnv_passfds
+class ForkServer:
+    """A process that waits until it is asked to become a fork server; in it, the constructor does not return."""
 
+    def __init__(self) -> None:
+        self._spawn: Any = multiprocessing.util.spawnv_passfds
+        self._socket, asked = socket.socketpair()
+        self._process_id = os.fork()
+        if self._process_id == 0:
+            self._socket.close()
+            try:
+                _become_fork_server(asked)
+            finally:
+                # It ends with SystemExit, and must not come back to what the main process was at.
+                os._exit(0)
+        asked.close()
 
-def start_server(path: bytes, arguments: Sequence[str | bytes], kept: Sequence[int]) -> int:
-    """In place of `multiprocessing.util.spawnv_passfds`: what starts as a fork server is forked."""
-    code = os.fsdecode(arguments[-1])
-    if "multiprocessing.forkserver" not in code:
-        return spawn(path, arguments, kept)
-    process_id = os.fork()
-    if process_id:
+    def start(self, path: bytes, arguments: Sequence[Any], kept: Sequence[int]) -> int:
+        """In place of `multiprocessing.util.spawnv_passfds`; what is no fork server, or the second, is started."""
+        code = os.fsdecode(arguments[-1])
+        if "multiprocessing.forkserver" not in code or not self._process_id:
+            started: int = self._spawn(path, arguments, kept)
+            return started
+        socket.send_fds(self._socket, [json.dumps({"code": code, "files": list(kept)}).encode()], list(kept))
+        process_id, self._process_id = self._process_id, 0
+        self._socket.close()
         return process_id
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    wanted = {0, 1, 2, *kept}
-    for file in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if file not in wanted:
-            with suppress(OSError):
-                os.close(file)
-    sitecustomize.note("roles", f"{os.getpid()} fork-server\n")
-    try:
-        exec(code, {})
-    finally:
-        # It ends with SystemExit, and must not come back to what the main process was at.
-        os._exit(0)
+
+
+def _become_fork_server(asked: socket.socket) -> None:
+    message, received, *_ = socket.recv_fds(asked, 1 << 16, 16)
+    asked.close()
+    if not message:
+        return
+    request = json.loads(message)
+    out_of_the_way = [fcntl.fcntl(file, fcntl.F_DUPFD, 200) for file in received]
+    for file in received:
+        os.close(file)
+    for file, number in zip(out_of_the_way, request["files"], strict=True):
+        os.dup2(file, number)
+        os.close(file)
+    sys.modules["sitecustomize"].note("roles", f"{os.getpid()} fork-server\n")
+    exec(request["code"], {})
 
 
 def serve() -> dict[str, Any] | None:
@@ -74,7 +90,7 @@ def become(request: dict[str, Any]) -> None:
         file = os.open(name, flags, 0o600)
         os.dup2(file, number)
         os.close(file)
-    multiprocessing.util.spawnv_passfds = start_server
+    setattr(multiprocessing.util, "spawnv_passfds", ForkServer().start)  # noqa: B010 - it has no type to fit
     sys.argv = [str(COMMAND), *request["arguments"]]
 
 

@@ -92,7 +92,7 @@ def run_side_by_side(bench: Bench, runs: int, chance: Random) -> Result:
 
 
 def _see_that_the_share_is_right(bench: Bench, place: Path, shared: Path) -> None:
-    """See that a run that came to its end accounts for all documents, and as its own for those of its rows in the log."""
+    """See that a run that ended in order accounts for all documents, and as its own for those the log says are."""
     found = metrics(place)
     if found is None:
         raise BrokenPromiseError("no metrics", place.name)

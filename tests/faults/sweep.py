@@ -23,8 +23,8 @@ from tests.faults.bench import GOOD, Bench, Fault, Launcher, Result
 from tests.faults.side_by_side import kill_at_a_moment, run_side_by_side
 
 LANES = 2
-KILLS = 60
-RUNS_SIDE_BY_SIDE = 24
+KILLS = 50
+RUNS_SIDE_BY_SIDE = 16
 ROLES = ("main", "manager", "worker", "fork-server", "resource tracker")
 
 STATEMENTS = ("connect", "begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "rollback")
