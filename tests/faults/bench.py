@@ -140,10 +140,10 @@ class Running:
         self._wait = wait
         self._began_at = time.monotonic()
 
-    def wait(self) -> Ended:
-        """Wait for its end; kill it if it hangs."""
+    def wait(self, limit: float = TIME_LIMIT_SECONDS) -> Ended:
+        """Wait for its end; kill it if it takes more seconds than this."""
         # The launcher tells the end only to who asks; meanwhile the process itself is watched.
-        deadline = self._began_at + TIME_LIMIT_SECONDS
+        deadline = self._began_at + limit
         hangs = False
         while is_running(self.process_id) and not hangs:
             time.sleep(0.02)

@@ -35,8 +35,11 @@ from xml_extractor.settings import RunSettings
 TABLES = ("remark", "line", "orders", "processing_log")
 
 ACTIONS = ("cut before", "cut after", "half close", "delay")
-PACKETS = 60
-COMMITS = 8
+PACKETS = range(15, 150)
+COMMITS = range(1, 25)
+
+TIME_LIMIT_SECONDS = 300.0
+"""For all that a run may have to send again, with pauses."""
 
 
 class ServerFault(NamedTuple):
@@ -51,11 +54,11 @@ def faults_of_run(chance: random.Random, number: int) -> list[ServerFault]:
     """So many faults for one run, some of them in a commit."""
     faults = [
         ServerFault("commit", occurrence, chance.choice(ACTIONS[:3]))
-        for occurrence in chance.sample(range(1, COMMITS), number // 3)
+        for occurrence in chance.sample(COMMITS, number // 3)
     ]
     faults += [
         ServerFault("request", occurrence, chance.choice(ACTIONS))
-        for occurrence in chance.sample(range(15, PACKETS), number - len(faults) - 1)
+        for occurrence in chance.sample(PACKETS, number - len(faults) - 1)
     ]
     return [*faults, ServerFault("connect", chance.randint(3, 7), "refuse")]
 
@@ -91,7 +94,7 @@ class ServerBench:
                 place,
                 {"XML_EXTRACTOR_TARGET": address, "TMPDIR": str(place / "temporary")},
             )
-            ended = running.wait()
+            ended = running.wait(TIME_LIMIT_SECONDS)
         happened = len(happenings)
         try:
             see_that_it_ended(ended, running.process_id, is_killed=False)
