@@ -25,9 +25,12 @@ from tests.faults.side_by_side import kill_at_a_moment, run_side_by_side
 LANES = 2
 KILLS = 50
 RUNS_SIDE_BY_SIDE = 16
+STORMS = 25
+FAULTS_OF_A_STORM = 14
 ROLES = ("main", "manager", "worker", "fork-server", "resource tracker")
 
 STATEMENTS = ("connect", "begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "rollback")
+RETRIED = ("begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "log keys")
 READS = ("list keys", "log keys", "fetch")
 STEPS = (
     *("worker start", "work item", "map", "enqueue", "hold", "hand over", "dequeue"),
@@ -42,7 +45,8 @@ PASSING = ("cut", "locked", "slow")
 
 BLOCKING = ("--insert-mode", "blocking")
 FULL_QUEUE = ("--queue-size", "1")
-THREADS = ("--insert-threads", "2")
+THRETRIED = ("begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "log keys")
+READS = ("--insert-threads", "2")
 SLOW_DEQUEUE = Fault("dequeue", "before", "slow", 0)
 
 
@@ -146,6 +150,19 @@ def _kill(seed: int) -> Tried:
     return Tried(f"{role}, any moment", "kill", [kill_at_a_moment(_Lane.long_bench, role, random.Random(seed))])
 
 
+def _storm(seed: int) -> Tried:
+    """Many faults in one run, all of kinds that it should survive."""
+    chance = random.Random(seed)
+    possible = [
+        *((point, "before", kind) for point in RETRIED for kind in ("cut", "locked")),
+        *((point, "after", "cut") for point in RETRIED),
+        *((point, "before", "slow") for point in STEPS[1:]),
+    ]
+    faults = {Fault(*chance.choice(possible), chance.randint(1, 6)) for _ in range(FAULTS_OF_A_STORM)}
+    options = chance.choice(((), BLOCKING, FULL_QUEUE, THREADS))
+    return Tried("many points", "passing ones", [_Lane.bench.try_out(sorted(faults), options)])
+
+
 def _side_by_side(seed: int) -> Tried:
     chance = random.Random(seed)
     runs = chance.choice((2, 3))
@@ -158,9 +175,10 @@ def sweep(directory: Path, share: int) -> list[Tried]:
     chosen = list(tasks())
     random.Random(1).shuffle(chosen)
     with ProcessPoolExecutor(LANES, get_context("spawn"), _open_lane, (str(directory),)) as lanes:
-        waiting = [lanes.submit(_kill, seed) for seed in range(KILLS // share)]
+        waiting = [lanes.submit(_storm, seed) for seed in range(STORMS // share)]
         waiting += [lanes.submit(_side_by_side, seed) for seed in range(RUNS_SIDE_BY_SIDE // share)]
         waiting += [lanes.submit(_sweep, task) for task in chosen[::share]]
+        waiting += [lanes.submit(_kill, seed) for seed in range(KILLS // share)]
         for number, done in enumerate(as_completed(waiting), 1):
             tried.append(done.result())
             for result in tried[-1].results:
