@@ -45,8 +45,7 @@ PASSING = ("cut", "locked", "slow")
 
 BLOCKING = ("--insert-mode", "blocking")
 FULL_QUEUE = ("--queue-size", "1")
-THRETRIED = ("begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "log keys")
-READS = ("--insert-threads", "2")
+THREADS = ("--insert-threads", "2")
 SLOW_DEQUEUE = Fault("dequeue", "before", "slow", 0)
 
 
