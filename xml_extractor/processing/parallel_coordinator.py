@@ -271,7 +271,13 @@ class ParallelCoordinator:
         now = time.monotonic()
         if now >= self._next_check:
             self._next_check = now + POLL_SECONDS
+            # A worker that was replaced counts as dead as long as not all of its results have been noted.
+            self._handle_what_waits()
             self._check_parts()
+
+    def _handle_what_waits(self) -> None:
+        while not self._events.empty():
+            self._handle(self._events.get())
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -308,8 +314,7 @@ class ParallelCoordinator:
         if dead:
             self._replace_workers(dead)
         if not all(thread.is_alive for thread in self._insert_threads):
-            while not self._events.empty():
-                self._handle(self._events.get())
+            self._handle_what_waits()
             raise RunError("a background insert thread ended by itself", GO_ON_TIP)
 
     def _replace_workers(self, dead: Sequence[DeadWorker]) -> None:
@@ -335,8 +340,7 @@ class ParallelCoordinator:
             )
         self._pool.kill()
         self._pool = self._start_workers()
-        while not self._events.empty():
-            self._handle(self._events.get())
+        self._handle_what_waits()
         deadly = frozenset(key for key, deaths in self._deaths.items() if deaths >= DEATHS_OF_A_DOCUMENT)
         for sequence in sorted(self._awaited):
             item = self._window.item(sequence)
