@@ -76,10 +76,10 @@ class Soaked(NamedTuple):
         return found
 
 
-def soak(directory: Path, documents: int, workers: int = 2) -> Soaked:
-    """Load documents in an empty directory and watch the processes."""
+def soak(directory: Path, documents: int, workers: int = 2, names: int = NAMES) -> Soaked:
+    """Load documents in an empty directory and watch the processes; see `NAMES`."""
     (directory / "names.yaml").write_text(CONTRACT, encoding="utf-8")
-    _write_documents(directory / "source.db", documents)
+    _write_documents(directory / "source.db", documents, names)
     temporary = directory / "temporary"
     temporary.mkdir()
     command = [sys.executable, str(ROOT / "production_processor.py"), "--contract", "names.yaml", "--no-progress"]
@@ -94,13 +94,13 @@ def soak(directory: Path, documents: int, workers: int = 2) -> Soaked:
     return Soaked(code, (directory / "output.txt").read_text(encoding="utf-8"), sampler.growth())
 
 
-def _write_documents(path: Path, documents: int) -> None:
+def _write_documents(path: Path, documents: int, names: int) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, xml TEXT)")
-        database.executemany("INSERT INTO app_xml VALUES (?, ?)", _documents(documents))
+        database.executemany("INSERT INTO app_xml VALUES (?, ?)", _documents(documents, names))
 
 
-def _documents(documents: int) -> Iterator[tuple[int, str]]:
+def _documents(documents: int, names: int) -> Iterator[tuple[int, str]]:
     for key in range(1, documents + 1):
-        names = range(key * NAMES, (key + 1) * NAMES)
-        yield key, f'<names id="{key}">{"".join(f"""<e{name} a{name}="{name}"/>""" for name in names)}</names>'
+        numbers = range(key * names, (key + 1) * names)
+        yield key, f'<names id="{key}">{"".join(f"""<e{name} a{name}="{name}"/>""" for name in numbers)}</names>'

@@ -21,13 +21,13 @@ def soaked(samples: list[tuple[float, float]], peak: float = 170.0) -> Soaked:
     return Soaked(0, "", dict.fromkeys(LIMITS, growth))
 
 
-def test_a_run_is_watched_with_all_its_processes(tmp_path: Path) -> None:
-    found = soak(tmp_path, documents=400)
-    assert (found.code, "400" in found.output) == (0, True)
+def test_a_run_is_watched_and_a_worker_that_is_full_of_names_makes_way_for_another(tmp_path: Path) -> None:
+    found = soak(tmp_path, documents=40, workers=1, names=40_000)
+    assert (found.code, "40 loaded" in found.output) == (0, True)
     assert set(found.growth) == set(ROLES)
     assert [found.growth[role].processes for role in ("main", "manager", "fork server")] == [1, 1, 1]
     assert found.growth["worker"].processes >= 2
-    assert all(20 < growth.peak < LIMITS[role] for role, growth in found.growth.items())
+    assert all(growth.peak > 20 for growth in found.growth.values())
     assert len(found.lines()) == 1 + len(ROLES)
 
 
