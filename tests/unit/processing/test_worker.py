@@ -126,12 +126,12 @@ def test_a_lack_of_memory_is_not_the_document_s_fault(worker: Worker, monkeypatc
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds now")
 def test_a_worker_knows_when_it_holds_much_more_memory_than_at_its_start(worker: Worker) -> None:
-    grown = [worker.is_grown]
+    found = [worker.is_grown]
     ballast = b"x" * (MAX_GROWTH + 2**20)
-    grown.append(worker.is_grown)
+    found.append(worker.is_grown)
     del ballast
-    grown.append(worker.is_grown)
-    assert grown == [False, True, False]
+    found.append(worker.is_grown)
+    assert found == [False, True, False]
 
 
 def test_an_expected_error_ends_the_run_as_it_is_and_any_other_without_its_text(
