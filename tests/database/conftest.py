@@ -1,7 +1,7 @@
 """Every target and every kind of source, for the tests that all of them must pass."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -15,17 +15,24 @@ from xml_extractor.database.interfaces import Connection, Target
 TARGETS = ["sqlite", pytest.param("mssql", marks=pytest.mark.mssql)]
 
 
-@pytest.fixture(params=TARGETS)
-def new_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Gives addresses of empty targets."""
+@contextmanager
+def empty_targets(kind: str, directory: Path) -> Iterator[Callable[[], str]]:
+    """Gives addresses of empty targets of a kind, which are there until the end of the block."""
     numbers = count(1)
-    if request.param == "sqlite":
-        yield lambda: f"sqlite:///{tmp_path / f'target{next(numbers)}.db'}"
+    if kind == "sqlite":
+        yield lambda: f"sqlite:///{directory / f'target{next(numbers)}.db'}"
         return
     if not sqlserver.is_there():
         pytest.skip(sqlserver.REASON)
     with ExitStack() as schemas:
         yield lambda: sqlserver.in_schema(schemas.enter_context(sqlserver.scratch_schema()))
+
+
+@pytest.fixture(params=TARGETS)
+def new_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Gives addresses of empty targets."""
+    with empty_targets(request.param, tmp_path) as addresses:
+        yield addresses
 
 
 @pytest.fixture

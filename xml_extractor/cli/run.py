@@ -11,6 +11,7 @@ from xml_extractor.cli.options import config_option, run_options
 from xml_extractor.database.reject_files import prepare_rejects_directory
 from xml_extractor.errors import RunError
 from xml_extractor.processing.run import run
+from xml_extractor.processing.stop_requests import stop_requests
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.metrics import prepare_directory, write_metrics
 from xml_extractor.reporting.progress import progress_bar
@@ -61,14 +62,17 @@ def _settings(options: dict[str, Any]) -> RunSettings:
 def _report(result: RunResult) -> RunError | None:
     """Write the metrics and show the summary. The run is what it was, even if nobody reads its summary.
 
+    What is asked to stop now ends with the metrics written, and at once when asked twice.
+
     Returns:
         Why the metrics could not be written, if so.
     """
     metrics_path, unwritten = None, None
-    try:
-        metrics_path = write_metrics(result)
-    except RunError as error:
-        unwritten = error
+    with stop_requests():
+        try:
+            metrics_path = write_metrics(result)
+        except RunError as error:
+            unwritten = error
     with output():
         click.echo(rendered(summary(result, metrics_path), sys.stdout), nl=False)
     return unwritten

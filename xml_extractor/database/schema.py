@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
-from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
@@ -12,6 +11,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.database.dialects import dialect_named
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType
@@ -22,7 +22,7 @@ CASE_SENSITIVE = "Latin1_General_100_BIN2"
 NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
 
 
-_T_SQL: IdentifierPreparer = registry.load("mssql")().identifier_preparer
+_T_SQL: IdentifierPreparer = dialect_named("mssql").identifier_preparer
 
 
 class ScalarType(UserDefinedType[object]):
@@ -53,7 +53,7 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
         default_schema: For the processing log, and for tables that the contract gives no schema; empty for the default
             of the database.
     """
-    dialect = registry.load(dialect_name)()
+    dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}

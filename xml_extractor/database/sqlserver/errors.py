@@ -114,6 +114,9 @@ _MOMENT_STATES = {
     "08007": ("connection_lost", "the connection was lost"),
 }
 
+_LOST = ("connection_lost", "timeout", "not_ready")
+"""Codes of errors after which a connection cannot be relied on."""
+
 _GRANT = "grant it; `xml-extractor init --sql --grant-to USER` prints what is needed"
 _MAKE_TABLES = "make the tables with `xml-extractor init`; `xml-extractor check --target` shows all differences"
 _LOG_IN = "see that user and password are right; the server's own log says more"
@@ -185,6 +188,12 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
     return next(filter(None, known), None) or _by_state(state, numbers)
+
+
+def is_lost(error: pyodbc.Error) -> bool:
+    """Whether the connection may be unusable now."""
+    refusal = explain(error)
+    return refusal is not None and refusal.code in _LOST
 
 
 def _by_state(state: str, numbers: Sequence[int]) -> Refusal:

@@ -20,7 +20,7 @@ from xml_extractor.database.processing_log import LOG_TABLE, REASON_LENGTH, log_
 from xml_extractor.database.schema import CASE_SENSITIVE, create_statements
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
-from xml_extractor.database.sqlserver.errors import errors_end_the_run, explain
+from xml_extractor.database.sqlserver.errors import errors_end_the_run, explain, is_lost
 from xml_extractor.database.sqlserver.parameters import OFFSET_CODE, Parameter, read_offset
 from xml_extractor.database.sqlserver.session import open_session
 from xml_extractor.database.sqlserver.statements import Change, log_deletion, table_statements
@@ -137,7 +137,8 @@ class SqlServerConnection:
         try:
             yield
             self._allow_identity("")
-            session.commit()
+            with self._noticing_loss():
+                session.commit()
         except BaseException:
             self._roll_back(session)
             raise
@@ -148,12 +149,13 @@ class SqlServerConnection:
         """Insert rows, with the table's way of treating conflicts; by several calls if their array were too large."""
         statements = table_statements(table, self._address.schema)
         self._inserting = table
-        if table.identity:
-            self._allow_identity(statements.name)
-        for first in range(0, len(rows), statements.rows_in_call):
-            bound = list(map(statements.bind, rows[first : first + statements.rows_in_call]))
-            for change in statements.changes:
-                self._execute_many(change, statements.parameters, bound)
+        with self._noticing_loss():
+            if table.identity:
+                self._allow_identity(statements.name)
+            for first in range(0, len(rows), statements.rows_in_call):
+                bound = list(map(statements.bind, rows[first : first + statements.rows_in_call]))
+                for change in statements.changes:
+                    self._execute_many(change, statements.parameters, bound)
 
     def insert_log(self, entries: Sequence[LogEntry]) -> None:
         """Insert rows into the processing log; its primary key refuses documents that are there."""
@@ -237,11 +239,21 @@ class SqlServerConnection:
         """A cursor; what it reads outside a transaction leaves none open."""
         session = self._open()
         try:
-            with closing(session.cursor()) as cursor:
+            with self._noticing_loss(), closing(session.cursor()) as cursor:
                 yield cursor
         finally:
             if not self._in_transaction:
                 self._roll_back(session)
+
+    @contextmanager
+    def _noticing_loss(self) -> Iterator[None]:
+        """Give up a connection that the block finds lost: the driver says of any roll-back on it that it succeeded."""
+        try:
+            yield
+        except pyodbc.Error as error:
+            if is_lost(error):
+                self._abandon()
+            raise
 
     def _roll_back(self, session: pyodbc.Connection) -> None:
         """Roll back; a connection that cannot even do that is lost, and what it had begun with it."""
