@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import chain, islice, repeat
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from xml_extractor.database.interfaces import Source
 from xml_extractor.database.reject_files import RejectFiles
 from xml_extractor.documents import Outcome, SourceDocument
 from xml_extractor.errors import XmlExtractorError
+from xml_extractor.processing.worker import DEADLY
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +21,6 @@ WAITING = 1000
 """Rejects that wait to be written at most; a run that rejects faster than they can be fetched again is slowed down."""
 
 FETCHED_AT_ONCE = 16
-
-DEADLY_CODE = "worker_died"
-"""A document at which worker processes died is not fetched by the main process, which must not die."""
 
 
 class RejectWriter:
@@ -54,6 +52,8 @@ class RejectWriter:
         """Write what still waits, unless the run is to stop at once."""
         if kind is not None and not issubclass(kind, Exception):
             self._is_abandoned.set()
+            with suppress(queue.Full):
+                self._waiting.put_nowait(None)
             return
         self._waiting.put(None)
         self._thread.join()
@@ -110,4 +110,5 @@ class RejectWriter:
 
 
 def _is_deadly(reject: Outcome) -> bool:
-    return reject.failure is not None and reject.failure.code == DEADLY_CODE
+    """Whether worker processes died at the document: the main process, which must not die, does not fetch it."""
+    return reject.failure is not None and reject.failure.code == DEADLY.code
