@@ -112,12 +112,15 @@ class Outcome(NamedTuple):
     Attributes:
         rows: For each table of the contract, how many rows were inserted; empty unless loaded.
         failure: Set exactly when the status is `REJECTED`.
+        attempts, content_hash: As the processing log has them, of a document that is `REJECTED`.
     """
 
     key: DocumentKey
     status: Status
     rows: tuple[int, ...] = ()
     failure: Failure | None = None
+    attempts: int = 1
+    content_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Retry where documents, tables and log are in one database on a SQL Server, by the real commands."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -27,6 +28,10 @@ def test_documents_and_log_on_one_sql_server_are_retried_too(
         session.execute(f"INSERT {schema}.app_xml VALUES (1, ?), (2, ?), (3, ?)", order(1), order(2), BAD).close()
         assert xml_extractor("init", **target).returncode == 0
         assert production_processor("--workers", "1", **target).returncode == 1
+        (listing,) = (tmp_path / "rejects").glob("*/rejects.jsonl")
+        rejected = json.loads(listing.read_text(encoding="utf-8"))
+        assert (rejected["key"], rejected["file"], rejected["text"]) == (3, "3.xml", True)
+        assert (listing.parent / "3.xml").read_text(encoding="utf-8") == BAD
         assert xml_extractor("retry", **target).stdout == "1 document put back: the next run tries it again\n"
         session.execute(f"UPDATE {schema}.app_xml SET xml = ? WHERE app_id = 3", order(3)).close()
         again = production_processor("--workers", "1", **target)

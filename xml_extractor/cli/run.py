@@ -8,6 +8,7 @@ from rich.console import Console
 
 from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
 from xml_extractor.cli.options import config_option, run_options
+from xml_extractor.database.reject_files import prepare_rejects_directory
 from xml_extractor.errors import RunError
 from xml_extractor.processing.run import run
 from xml_extractor.processing.stop_requests import stop_requests
@@ -32,6 +33,8 @@ def run_command(**options: Any) -> int:
     settings = _settings(options)
     configure_logging(settings.log_level)
     prepare_directory(settings.metrics_dir)
+    if settings.rejects_dir is not None:
+        prepare_rejects_directory(settings.rejects_dir)
     # Worker processes write their log lines past the bar; at these levels they hardly ever have any.
     shown = settings.progress and settings.log_level in {"WARNING", "ERROR"}
     with progress_bar(Console(stderr=True), "documents committed", total=settings.limit, shown=shown) as advance:

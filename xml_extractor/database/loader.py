@@ -128,7 +128,7 @@ class Loader:
                 return self._load_isolating([_rejection(documents[0], refused)])
             middle = len(documents) // 2
             return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
-        return [_outcome(document) for document in documents]
+        return [_outcome(document, self._attempts(document)) for document in documents]
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load those of a batch that the log refused which are not done: it does not have them, or they were put back.
@@ -155,7 +155,8 @@ class Loader:
         """A row of this run is from a commit whose answer was lost, or that a worker did not live to report."""
         if entry.run_id == self._identity.run_id:
             if entry.status is Status.REJECTED:
-                return Outcome(document.key, Status.REJECTED, failure=logged_failure(entry))
+                failure = logged_failure(entry)
+                return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
                 return _outcome(document)
         return Outcome(document.key, Status.ALREADY_DONE)
@@ -201,14 +202,13 @@ class Loader:
     def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
         failure = document.failure if isinstance(document, Rejection) else None
         outcome = _outcome(document)
-        before = self._put_back.get(str(document.key))
         return LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
             status=outcome.status,
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
-            attempts=1 + (before.attempts if before else 0),
+            attempts=self._attempts(document),
             row_count=sum(outcome.rows),
             seconds=document.seconds,
             content_hash=document.content_hash,
@@ -218,6 +218,10 @@ class Loader:
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
         )
+
+    def _attempts(self, document: ProcessedDocument) -> int:
+        before = self._put_back.get(str(document.key))
+        return 1 + (before.attempts if before else 0)
 
     def _attempt(
         self, action: Callable[[Sequence[ProcessedDocument]], Answer], documents: Sequence[ProcessedDocument]
@@ -257,10 +261,10 @@ def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     return (items[first : first + size] for first in range(0, len(items), size))
 
 
-def _outcome(document: ProcessedDocument) -> Outcome:
+def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     """What becomes of a document by the commit of its batch."""
     if isinstance(document, Rejection):
-        return Outcome(document.key, Status.REJECTED, failure=document.failure)
+        return Outcome(document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash)
     return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
 
 

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.database.interfaces import KeyPage
-from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument
+from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError, WorkerDiedError
 from xml_extractor.processing.held_queue import InsertQueueStats
 from xml_extractor.processing.insert_queue import (
@@ -133,15 +133,21 @@ class ParallelCoordinator:
         context: What the run knows.
         statistics: Where documents are counted.
         on_progress: Called with a number of documents each time that so many are committed or rejected.
+        on_reject: Called with each document that is rejected, after the commit.
     """
 
     def __init__(
-        self, context: RunContext, statistics: RunStatistics, on_progress: Callable[[int], None] = lambda _: None
+        self,
+        context: RunContext,
+        statistics: RunStatistics,
+        on_progress: Callable[[int], None] = lambda _: None,
+        on_reject: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self.statistics = statistics
         self._context = context
         self._settings = context.settings
         self._on_progress = on_progress
+        self._on_reject = on_reject
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._window = Window()
         self._awaited: set[int] = set()
@@ -301,6 +307,8 @@ class ParallelCoordinator:
         self._deaths_in_a_row = 0
         for outcome in outcomes:
             self.statistics.record(outcome)
+            if outcome.status is Status.REJECTED:
+                self._on_reject(outcome)
         self._on_progress(len(outcomes))
         limit = self._settings.max_rejects
         if limit is not None and limit.exceeded(self.statistics.rejected, self.statistics.processed):
