@@ -48,6 +48,18 @@ def in_schema(schema: str) -> str:
     return server_url().update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)
 
 
+def place() -> tuple[str, int]:
+    """Host and port of the server."""
+    host, _, port = read_address(server_url()).words["SERVER"].removeprefix("tcp:").partition(",")
+    return host, int(port or 1433)
+
+
+def through(port: int, schema: str) -> str:
+    """The address of a schema by way of a proxy on this machine."""
+    words = {"SERVER": f"127.0.0.1,{port}", "TRUSTSERVERCERTIFICATE": "yes"}
+    return read_address(make_url(in_schema(schema))).with_words(words).address
+
+
 @cache
 def administrator() -> "pyodbc.Connection":
     """One connection for all schemas of a process, because logging in takes longer than making them."""

@@ -63,7 +63,7 @@ class Kinds(NamedTuple):
     target: str
 
     def __str__(self) -> str:
-        return f"{self.source} to {self.target}"
+        return f"{self.source}-to-{self.target}"
 
 
 EMBEDDED = Kinds("sqlite", "sqlite")

@@ -54,7 +54,7 @@ COMBINATIONS: list[tuple[int, InsertMode, int, StartMethod]] = [
 """Each value of each setting, and each pair of them that can matter."""
 
 
-@pytest.fixture(scope="module", params=on(EMBEDDED, SERVER, *CROSSED))
+@pytest.fixture(scope="module", params=on(EMBEDDED, SERVER))
 def shared_load(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
     with opened(request.param, tmp_path_factory.mktemp("orders")) as shared:
         yield shared
@@ -67,7 +67,7 @@ def load(shared_load: Load) -> Load:
     return shared_load
 
 
-@pytest.fixture(scope="module", params=on(EMBEDDED, SERVER, *CROSSED))
+@pytest.fixture(scope="module", params=on(EMBEDDED, SERVER))
 def shared_long_load(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
     with opened(request.param, tmp_path_factory.mktemp("orders"), 2000, good_order) as shared:
         yield shared
@@ -216,6 +216,34 @@ class TestResume:
 
 def order_with_the_id_of_another(number: int) -> str:
     return good_order(number).replace('id="690"', 'id="3"')
+
+
+class TestOtherDatabase:
+    """From one kind of database into another, where the source cannot look into the processing log."""
+
+    @pytest.mark.parametrize("kinds", on(*CROSSED))
+    def test_runs_from_one_kind_of_database_into_another_give_identical_tables(
+        self, kinds: Kinds, tmp_path: Path, expected: dict[str, str]
+    ) -> None:
+        with opened(kinds, tmp_path) as load:
+            assert counts(load.run(limit=20, insert_mode="blocking")) == (20, 18, 2, 0)
+            assert counts(load.run(workers=4, queue_size=1, insert_threads=2)) == (60, 38, 2, 20)
+            assert load.hashes() == expected
+            assert counts(load.run(workers=1)) == (60, 0, 0, 60)
+            load.empty_target()
+            assert counts(load.run(workers=4)) == (60, 56, 4, 0)
+            assert load.hashes() == expected
+
+    @posix_only("sends signals to processes")
+    @pytest.mark.parametrize("kinds", on(*CROSSED))
+    def test_an_interrupted_run_and_a_killed_worker_leave_no_trace_there(
+        self, kinds: Kinds, tmp_path: Path, long_expected: dict[str, str]
+    ) -> None:
+        with opened(kinds, tmp_path, 2000, good_order) as load:
+            interrupted = load.run(on_progress=once(partial(signal.raise_signal, signal.SIGINT)), batch_size=100)
+            assert interrupted.interrupted
+            load.run(on_progress=once(lambda: os.kill(workers()[0], signal.SIGKILL), pause=0.002))
+            assert load.hashes() == long_expected
 
 
 class TestOrder:
