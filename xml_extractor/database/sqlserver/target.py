@@ -16,6 +16,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.database.comparison import differences, refuse_errors
 from xml_extractor.database.interfaces import Difference, LogEntry, LogPlace, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
+from xml_extractor.database.retrying import retrying
 from xml_extractor.database.schema import CASE_SENSITIVE, create_statements
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
@@ -97,13 +98,13 @@ class SqlServerTarget:
         return LogPlace(self.address.database_name, log, contract)
 
     def connect(self) -> "SqlServerConnection":
-        """Open a connection.
+        """Open a connection, and try again for about a minute what may pass: others of the run are at work already.
 
         Raises:
             TargetError: It cannot be opened.
         """
         with self._refusals_end_the_run():
-            return SqlServerConnection(self.address)
+            return retrying(explain)(SqlServerConnection, self.address)
 
     def _refusals_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
