@@ -451,7 +451,8 @@ def see_that_the_sum_is_right(place: Path, *, exactly: bool = True) -> None:
 
 def is_running(process_id: int) -> bool:
     """Whether a process has not ended."""
-    return bool(_state(process_id)) and _state(process_id)[0] != "Z"
+    state = _state(process_id)
+    return bool(state) and state[0] != "Z"
 
 
 def processes_of(session: int) -> list[int]:

@@ -174,9 +174,9 @@ def sweep(directory: Path, share: int) -> list[Tried]:
     chosen = list(tasks())
     random.Random(1).shuffle(chosen)
     with ProcessPoolExecutor(LANES, get_context("spawn"), _open_lane, (str(directory),)) as lanes:
-        waiting = [lanes.submit(_storm, seed) for seed in range(STORMS // share)]
-        waiting += [lanes.submit(_side_by_side, seed) for seed in range(RUNS_SIDE_BY_SIDE // share)]
+        waiting = [lanes.submit(_side_by_side, seed) for seed in range(RUNS_SIDE_BY_SIDE // share)]
         waiting += [lanes.submit(_sweep, task) for task in chosen[::share]]
+        waiting += [lanes.submit(_storm, seed) for seed in range(STORMS // share)]
         waiting += [lanes.submit(_kill, seed) for seed in range(KILLS // share)]
         for number, done in enumerate(as_completed(waiting), 1):
             tried.append(done.result())

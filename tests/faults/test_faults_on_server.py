@@ -28,6 +28,11 @@ def test_a_run_connects_again_when_its_connection_breaks_in_a_commit(bench: Serv
     assert result[:3] == ("recovered", 1, "")
 
 
+def test_a_run_waits_for_a_server_that_refuses_a_connection_for_a_moment(bench: ServerBench) -> None:
+    result = bench.try_out([ServerFault("connect", number, "refuse") for number in (3, 4)])
+    assert result[:3] == ("recovered", 2, "")
+
+
 def test_a_run_connects_again_when_its_connection_breaks_in_a_statement(bench: ServerBench) -> None:
     result = bench.try_out([ServerFault("request", number, "cut after") for number in (25, 40)])
     assert result.happened == 2

@@ -17,6 +17,7 @@ from xml_extractor.database.comparison import differences, refuse_errors
 from xml_extractor.database.interfaces import Difference, LogCount, LogEntry, LogPlace, Refusal, RejectSelection
 from xml_extractor.database.log_statements import COUNTED, COUNTS, DONE, PUT_BACK, rejects
 from xml_extractor.database.processing_log import LOG_TABLE, REASON_LENGTH, log_count, log_entry, log_row
+from xml_extractor.database.retrying import retrying
 from xml_extractor.database.schema import CASE_SENSITIVE, create_statements
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
@@ -98,13 +99,13 @@ class SqlServerTarget:
         return LogPlace(self.address.database_name, log, contract)
 
     def connect(self) -> "SqlServerConnection":
-        """Open a connection.
+        """Open a connection, and try again for about a minute what may pass: others of the run are at work already.
 
         Raises:
             TargetError: It cannot be opened.
         """
         with self._refusals_end_the_run():
-            return SqlServerConnection(self.address)
+            return retrying(explain)(SqlServerConnection, self.address)
 
     def _refusals_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
