@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from xml_extractor.tsql.arguments import as_integer
+from xml_extractor.tsql.conditional import isnull
 from xml_extractor.tsql.conversion import convert
 from xml_extractor.tsql.faults import EvaluationError, RefusalError
 from xml_extractor.tsql.function import DatepartFunction, Function
@@ -23,7 +24,7 @@ from xml_extractor.tsql.temporal import (
     to_datetime,
     without_offset,
 )
-from xml_extractor.tsql.typed import INT, Kernel, Typed, apply
+from xml_extractor.tsql.typed import INT, Kernel, Typed, apply, constant
 from xml_extractor.values.sqltypes import INTEGER_RANGES, Family, SqlType
 
 _DATE = SqlType("date")
@@ -248,7 +249,9 @@ def _date_of_parts(year: int, month: int, day: int) -> date:
 
 def _eomonth(arguments: Sequence[Typed]) -> Typed:
     day = convert(arguments[0], _DATE)
-    return apply(_end_of_month, _DATE, day, *(as_integer(argument) for argument in arguments[1:]))
+    if len(arguments) == 1:
+        return apply(_end_of_month, _DATE, day)
+    return apply(_end_of_month, _DATE, day, isnull((as_integer(arguments[1]), constant(INT, 0))))
 
 
 def _end_of_month(day: date, months: int = 0) -> date:

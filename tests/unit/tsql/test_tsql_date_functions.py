@@ -186,7 +186,9 @@ DAYS: list[tuple[str, date | None]] = [
     ("EOMONTH('12/1/2024', 1)", date(2025, 1, 31)),
     ("EOMONTH('2024-01-31', -2)", date(2023, 11, 30)),
     ("EOMONTH(CAST('2024-02-10 11:00' AS datetime))", date(2024, 2, 29)),
+    ("EOMONTH('2024-02-10', NULL)", date(2024, 2, 29)),
     ("EOMONTH(NULL)", None),
+    ("EOMONTH(NULL, 1)", None),
 ]
 
 
