@@ -15,8 +15,9 @@ def refuse_large_objects(part: Typed) -> None:
 
 def refuse_other_than_text(part: Typed, function: str, *families: Family) -> None:
     """Refuse what is no text, for functions that convert nothing; `families` are types that they take beside text."""
-    if not part.null and part.type.family not in {Family.TEXT, *families}:
-        raise RefusalError(f"{function} does not take {part.type}", expected="text")
+    if part.null or part.type.family not in {Family.TEXT, *families}:
+        found = "the word NULL" if part.null else str(part.type)
+        raise RefusalError(f"{function} does not take {found}", expected="text")
 
 
 def as_text(part: Typed) -> Typed:

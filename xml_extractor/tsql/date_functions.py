@@ -93,11 +93,17 @@ def _refuse_part(part: str, data_type: SqlType, function: str) -> None:
 
 
 def _dateadd(part: str, arguments: Sequence[Typed]) -> Typed:
-    count, moment = as_integer(arguments[0]), _as_moment(arguments[1], _DATETIME)
+    count, moment = _cut_to_integer(arguments[0]), _as_moment(arguments[1], _DATETIME)
     _refuse_part(part, moment.type, "DATEADD")
     if part in _FINE_PARTS and moment.type.name in {"datetime", "smalldatetime"}:
         raise RefusalError(f"DATEADD has no {part} of {moment.type}", part)
     return apply(_adder(part, moment.type), moment.type, count, moment)
+
+
+def _cut_to_integer(number: Typed) -> Typed:
+    """A number without its decimals, which DATEADD cuts off; money alone would be rounded."""
+    is_money = number.type.family is Family.MONEY
+    return as_integer(convert(number, SqlType("decimal", precision=19, scale=4)) if is_money else number)
 
 
 def _adder(part: str, data_type: SqlType) -> Kernel:

@@ -117,6 +117,7 @@ REFUSED = [
     "LEFT('abc', CAST('2024-01-31' AS date))",
     "SUBSTRING(12345, 1, 2)",
     "SUBSTRING(CAST('2024-01-31' AS date), 1, 4)",
+    "SUBSTRING(NULL, 1, 2)",
     "TRIM(12345)",
     "TRIM(0x41)",
     "TRIM(0 FROM '00123')",
