@@ -7,14 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal
-
-import pyodbc
+from typing import TYPE_CHECKING
 
 from tests.expression_inputs import INPUTS, ROWS, TYPES
 from tests.unit.tsql.tsql_evaluation import CLOCK
 from xml_extractor.documents import Value
 from xml_extractor.tsql import EvaluationError, ExpressionError, compile_expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
+
+if TYPE_CHECKING:
+    import pyodbc
 
 FAILURES: Mapping[int, frozenset[str]] = {
     **dict.fromkeys((8134,), frozenset({"divide_by_zero"})),
@@ -125,7 +127,7 @@ class Server:
         is_sql_server: Whether the product is Microsoft's.
     """
 
-    def __init__(self, connect: Callable[[], pyodbc.Connection]) -> None:
+    def __init__(self, connect: Callable[[], "pyodbc.Connection"]) -> None:
         self._connect = connect
         self._open()
 
@@ -151,6 +153,8 @@ class Server:
 
         All go in one statement; if it fails, in two halves, until the failing one is alone.
         """
+        import pyodbc
+
         if not texts:
             return []
         try:
@@ -163,6 +167,8 @@ class Server:
         return [*self.answers(texts[:middle], row), *self.answers(texts[middle:], row)]
 
     def _recover(self) -> None:
+        import pyodbc
+
         try:
             self._connection.execute("SELECT 1").close()
         except pyodbc.Error:
@@ -199,7 +205,7 @@ def _base_type(text: str) -> str:
     return "NULL" if large else f"SQL_VARIANT_PROPERTY({text}, 'BaseType')"
 
 
-def _failed(error: pyodbc.Error) -> Answer:
+def _failed(error: "pyodbc.Error") -> Answer:
     message = str(error.args[-1])
     found = _ERROR_NUMBER.search(message)
     number = int(found[1]) if found else 0

@@ -1,6 +1,5 @@
 """Expressions have on a SQL Server the value, the type and the failure that they have here."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,14 +7,11 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from sqlalchemy.engine import make_url
 
-from tests.database.conftest import MSSQL
+from tests import sqlserver
 from tests.database.expression_comparison import Disagreement, cases_of, depends_on_order, disagreements
 from tests.database.expression_server import Server
 from tests.random_expressions import Part, expressions
-from xml_extractor.database.sqlserver.address import odbc_address, read_address
-from xml_extractor.database.sqlserver.session import open_session
 from xml_extractor.values.sqltypes import Family
 
 pytestmark = pytest.mark.mssql
@@ -389,11 +385,9 @@ def drawn(count: int, number: int) -> list[Part]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    if MSSQL not in os.environ:
-        pytest.skip(f"{MSSQL} names no SQL Server to test with")
-    address = os.environ[MSSQL]
-    url = make_url(address) if "://" in address else odbc_address(address)
-    opened = Server(lambda: open_session(read_address(url)))
+    if not sqlserver.is_there():
+        pytest.skip(sqlserver.REASON)
+    opened = Server(sqlserver.session)
     yield opened
     opened.close()
 
@@ -403,4 +397,4 @@ def test_an_expression_has_the_servers_value_type_and_failure(server: Server) ->
     found = [one for ways in disagreements(server, cases) for one in ways if not depends_on_order(one)]
     unexplained = [one for one in found if server.is_sql_server or not explained(one)]
     assert not unexplained, "\n".join(map(str, unexplained))
-    assert len(cases) > EXAMPLES // 2
+    assert len(cases) > EXAMPLES // 3
