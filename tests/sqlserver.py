@@ -1,22 +1,29 @@
-"""The SQL Server to test with, and schemas in it that go away again."""
+"""The SQL Server to test with, and schemas in it that go away again.
+
+Importing this needs neither pyodbc nor a driver: tests are collected, and skipped, where there is none.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import pyodbc
 from sqlalchemy.engine import URL, make_url
 
 from xml_extractor.database.sqlserver.address import SCHEMA, odbc_address, read_address
 from xml_extractor.database.sqlserver.driver import find_driver
-from xml_extractor.database.sqlserver.session import open_session, quoted
+
+if TYPE_CHECKING:
+    import pyodbc
 
 VARIABLE = "XML_EXTRACTOR_TEST_MSSQL"
 """An ODBC connection string or a SQLAlchemy URL."""
 
 REASON = f"{VARIABLE} names no SQL Server to test with"
+NO_DRIVER_MANAGER = "the driver manager is not installed"
+"""Why pyodbc cannot be imported."""
 
 
 def is_there() -> bool:
@@ -30,20 +37,24 @@ def server_url() -> URL:
     return make_url(text) if "://" in text else odbc_address(text)
 
 
-def session() -> pyodbc.Connection:
+def session() -> "pyodbc.Connection":
     """A connection to it, in which each statement is a transaction."""
+    from xml_extractor.database.sqlserver.session import open_session
+
     return open_session(read_address(server_url()))
 
 
 def connection_string() -> str:
     """What pyodbc connects by, for tests that read without the product."""
+    import pyodbc
+
     return read_address(server_url()).connection_string(find_driver(pyodbc.drivers()))
 
 
 @cache
 def is_sql_server() -> bool:
     """Whether the server is one of Microsoft's; others that speak TDS differ in places."""
-    return str(_administrator().execute("SELECT @@VERSION").fetchval()).startswith("Microsoft")
+    return str(administrator().execute("SELECT @@VERSION").fetchval()).startswith("Microsoft")
 
 
 def in_schema(schema: str) -> str:
@@ -51,9 +62,21 @@ def in_schema(schema: str) -> str:
     return server_url().update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)
 
 
+def place() -> tuple[str, int]:
+    """Host and port of the server."""
+    host, _, port = read_address(server_url()).words["SERVER"].removeprefix("tcp:").partition(",")
+    return host, int(port or 1433)
+
+
+def through(port: int, schema: str) -> str:
+    """The address of a schema by way of a proxy on this machine."""
+    words = {"SERVER": f"127.0.0.1,{port}", "TRUSTSERVERCERTIFICATE": "yes"}
+    return read_address(make_url(in_schema(schema))).with_words(words).address
+
+
 @cache
-def _administrator() -> pyodbc.Connection:
-    """One connection for all schemas, because logging in takes longer than making them."""
+def administrator() -> "pyodbc.Connection":
+    """One connection for all schemas of a process, because logging in takes longer than making them."""
     return session()
 
 
@@ -61,25 +84,29 @@ def _administrator() -> pyodbc.Connection:
 def scratch_schema() -> Iterator[str]:
     """The name of a new schema, which is dropped with all that is in it at the end of the block."""
     schema = f"test_{uuid4().hex[:12]}"
-    _administrator().execute(f"CREATE SCHEMA {quoted(schema)}").close()
+    administrator().execute(f"CREATE SCHEMA [{schema}]").close()
     try:
         yield schema
     finally:
-        drop_schema(_administrator(), schema)
+        drop_schema(administrator(), schema)
 
 
-def drop_schema(connection: pyodbc.Connection, schema: str) -> None:
+def drop_schema(connection: "pyodbc.Connection", schema: str) -> None:
     """Drop a schema with its views and tables."""
     foreign_keys = connection.execute(
         "SELECT OBJECT_NAME(parent_object_id), name FROM sys.foreign_keys WHERE schema_id = SCHEMA_ID(?)", schema
     ).fetchall()
     for table, name in foreign_keys:
-        connection.execute(f"ALTER TABLE {quoted(schema)}.{quoted(table)} DROP CONSTRAINT {quoted(name)}").close()
+        connection.execute(f"ALTER TABLE [{schema}].{_quoted(table)} DROP CONSTRAINT {_quoted(name)}").close()
     objects = connection.execute(
         "SELECT name, type FROM sys.objects WHERE schema_id = SCHEMA_ID(?) AND type IN ('U', 'V') ORDER BY type DESC",
         schema,
     ).fetchall()
     for name, kind in objects:
         what = "VIEW" if kind.strip() == "V" else "TABLE"
-        connection.execute(f"DROP {what} {quoted(schema)}.{quoted(name)}").close()
-    connection.execute(f"DROP SCHEMA {quoted(schema)}").close()
+        connection.execute(f"DROP {what} [{schema}].{_quoted(name)}").close()
+    connection.execute(f"DROP SCHEMA [{schema}]").close()
+
+
+def _quoted(name: str) -> str:
+    return f"[{name.replace(']', ']]')}]"

@@ -1,7 +1,7 @@
 """The settings of a run, checked where they are made; and where runs look when nothing is said."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Self
@@ -107,12 +107,13 @@ class RunSettings:
         insert_threads: Background insert threads.
         insert_mode: `queue`, or `blocking`: each worker loads its own documents, one transaction each.
         metrics_dir: Where the metrics file goes.
+        rejects_dir: Where rejected documents go, in a directory for the run; None: nowhere.
         start_method: How worker processes are started.
     """
 
     contract: str
-    source: str
-    target: str
+    source: str = field(repr=False)
+    target: str = field(repr=False)
     workers: int = 4
     batch_size: int = 1000
     limit: int | None = None
@@ -126,4 +127,5 @@ class RunSettings:
     log_level: str = "WARNING"
     progress: bool = True
     metrics_dir: Path = Path("metrics")
+    rejects_dir: Path | None = Path("rejects")
     start_method: StartMethod = DEFAULT_START_METHOD

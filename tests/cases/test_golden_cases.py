@@ -43,6 +43,12 @@ NOTATIONS: dict[Family, tuple[type, Callable[[Any], object]]] = {
 }
 
 
+def content_of(folder: Path) -> bytes | str:
+    """The document of a case."""
+    (document,) = folder.glob("document.*")
+    return document.read_text(encoding="utf-8") if document.suffix == ".txt" else document.read_bytes()
+
+
 def _written(value: Value, sql_type: SqlType) -> object:
     if value is None:
         return None
@@ -75,6 +81,4 @@ def _mapped(contract: Contract, content: bytes | str) -> object:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_contract_and_a_document_give_these_rows(folder: Path) -> None:
     contract = read_contract(str(folder / "contract.yaml"))
-    (document,) = folder.glob("document.*")
-    content = document.read_text(encoding="utf-8") if document.suffix == ".txt" else document.read_bytes()
-    assert _mapped(contract, content) == json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    assert _mapped(contract, content_of(folder)) == json.loads((folder / "expected.json").read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ TARGETS = ["sqlite", pytest.param("mssql", marks=pytest.mark.mssql)]
 
 @contextmanager
 def empty_targets(kind: str, directory: Path) -> Iterator[Callable[[], str]]:
-    """Gives addresses of empty targets, which are gone at the end of the block."""
+    """Gives addresses of empty targets of a kind, which are there until the end of the block."""
     numbers = count(1)
     if kind == "sqlite":
         yield lambda: f"sqlite:///{directory / f'target{next(numbers)}.db'}"

@@ -8,7 +8,6 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import pyodbc
 from lxml import etree
 from sqlalchemy.engine import make_url
 
@@ -74,6 +73,8 @@ def read(address: str, table: str, columns: Sequence[tuple[str, SqlType]]) -> Ro
 def _of_server(
     address: str, table: str, columns: Sequence[tuple[str, SqlType]]
 ) -> Iterator[tuple[int, dict[str, Found]]]:
+    import pyodbc
+
     schema = make_url(address).query[SCHEMA]
     parts = ", ".join(
         f"{_AS_TEXT[sql_type.family].format(f'[{name}]')}, DATALENGTH([{name}])" for name, sql_type in columns

@@ -1,6 +1,5 @@
 """What SQL Server's catalog says of tables, and how they differ from what a contract needs."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -11,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-import pyodbc
 import pytest
-from sqlalchemy.engine import make_url
 
+from tests import sqlserver
 from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import ColumnLayout, TableLayout, layouts
@@ -23,15 +21,17 @@ from xml_extractor.database.comparison import ActualColumn, ActualForeignKey, di
 from xml_extractor.database.interfaces import Difference
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.schema import create_statements
-from xml_extractor.database.sqlserver.address import odbc_address, read_address
-from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
-from xml_extractor.database.sqlserver.session import open_session
 from xml_extractor.documents import Value
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
-pytestmark = pytest.mark.mssql
+pytest.importorskip("pyodbc", reason=sqlserver.NO_DRIVER_MANAGER, exc_type=ImportError)
 
-VARIABLE = "XML_EXTRACTOR_TEST_MSSQL"
+import pyodbc
+
+from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
+
+pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
+
 GUIDE = Path(__file__).parents[2] / "documentation/how-to/check-a-contract-against-the-target.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -39,31 +39,15 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 @pytest.fixture(scope="module")
 def connection() -> Iterator[pyodbc.Connection]:
     """A connection to the server."""
-    place = os.environ.get(VARIABLE)
-    if not place:
-        pytest.skip(f"{VARIABLE} names no SQL Server to test with")
-    url = make_url(place) if "://" in place else odbc_address(place)
-    with closing(open_session(read_address(url))) as opened:
+    with closing(sqlserver.session()) as opened:
         yield opened
 
 
 @pytest.fixture
-def schema(connection: pyodbc.Connection) -> Iterator[str]:
+def schema() -> Iterator[str]:
     """A schema of the test's own."""
-    name = f"catalog_{uuid4().hex[:12]}"
-    connection.execute(f"CREATE SCHEMA {name}").close()
-    yield name
-    select = (
-        "SELECT t.name, f.name FROM sys.foreign_keys AS f JOIN sys.objects AS t ON t.object_id = f.parent_object_id "
-        "WHERE t.schema_id = SCHEMA_ID(?)"
-    )
-    for table, key in connection.execute(select, name).fetchall():
-        connection.execute(f"ALTER TABLE {name}.[{table}] DROP CONSTRAINT [{key}]").close()
-    select = "SELECT name, RTRIM(type) FROM sys.objects WHERE schema_id = SCHEMA_ID(?) AND type IN ('U', 'V')"
-    objects = connection.execute(f"{select} ORDER BY type DESC", name).fetchall()
-    for object_name, kind in objects:
-        connection.execute(f"DROP {'VIEW' if kind == 'V' else 'TABLE'} {name}.[{object_name}]").close()
-    connection.execute(f"DROP SCHEMA {name}").close()
+    with sqlserver.scratch_schema() as name:
+        yield name
 
 
 def run(connection: pyodbc.Connection, *statements: str) -> None:

@@ -212,8 +212,20 @@ def test_names_that_are_words_of_sql_or_have_spaces_are_quoted(connection: Conne
     )
     table = TableLayout("select", "demo select", columns, (), ("order",), (), "replace")
     target.create([table])
+    assert target.differences([*TABLES, table]) == []
     insert(connection, table, (1, 2, 3, 4), (1, 5, 6, 7))
     assert rows_of(connection, table) == [(1, 5, 6, 7)]
+
+
+@pytest.mark.parametrize("word", ["nothing", "returning", "within", "try_convert", "Select"])
+def test_a_table_and_its_key_may_be_called_by_a_reserved_word(
+    connection: Connection, target: Target, word: str
+) -> None:
+    columns = (ColumnLayout(word, parse_type("int"), required=True), ColumnLayout("text", parse_type("varchar(9)")))
+    table = TableLayout(word, word, columns, (), (word,), (), "replace")
+    target.create([table])
+    insert(connection, table, (1, "a"), (1, "b"))
+    assert rows_of(connection, table) == [(1, "b")]
 
 
 def test_log_entries_are_read_as_they_were_written(connection: Connection) -> None:

@@ -27,7 +27,8 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """What the system says when the file that output goes to cannot take it."""
 
 _CREDENTIALS = re.compile(r"(?<=://)\S*@")
-"""What may hold a password, in an address that somebody wrote where it does not belong."""
+_PASSWORD = re.compile(r"(pwd|password)(\s*=\s*|%3D)(\{(?:[^}]|\}\})*\}|[^;&\n]+)", re.IGNORECASE)
+"""What may hold a password, in an address or connection string that somebody wrote where it does not belong."""
 
 
 def execute(command: click.Command, arguments: Sequence[str] | None, program: str | None) -> NoReturn:
@@ -117,7 +118,11 @@ def _defect(error: BaseException) -> tuple[str, str]:
 def _fail(message: str, tip: str, code: int) -> int:
     lines = [f"Error: {message}", f"Hint: {tip}"] if tip else [f"Error: {message}"]
     try:
-        click.echo(_CREDENTIALS.sub("***@", "\n".join(lines)), err=True)
+        click.echo(_without_secrets("\n".join(lines)), err=True)
     except OSError:
         discard(sys.stderr)
     return code
+
+
+def _without_secrets(text: str) -> str:
+    return _PASSWORD.sub(r"\1\2***", _CREDENTIALS.sub("***@", text))

@@ -3,7 +3,7 @@
 import click
 
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
-from xml_extractor.cli.options import setting
+from xml_extractor.cli.options import config_option, optional_target_option
 from xml_extractor.contract import find_faults
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
@@ -13,9 +13,10 @@ from xml_extractor.settings import DEFAULT_CONTRACT
 
 
 @click.command("check")
+@config_option
 @click.argument("contract", default=DEFAULT_CONTRACT)
-@setting("--target", show_default="none", help="Also compare the contract with this database, a SQLAlchemy URL.")
-def check_command(contract: str, target: str | None) -> int:
+@optional_target_option
+def check_command(contract: str, target: str) -> int:
     """Report all faults of CONTRACT, a file or the name of a shipped contract; and where the target does not fit it."""
     checked, faults = find_faults(contract)
     for fault in faults:
@@ -26,7 +27,7 @@ def check_command(contract: str, target: str | None) -> int:
     tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
     size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
     click.echo(f"{checked.contract} version {checked.version}: {size}, no faults")
-    return EXIT_OK if target is None else _compare(checked, target)
+    return _compare(checked, target) if target else EXIT_OK
 
 
 def _compare(contract: Contract, address: str) -> int:

@@ -3,12 +3,21 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import click
 
+from xml_extractor.cli.addresses import (
+    PASSWORD,
+    PASSWORD_VARIABLES,
+    SOURCE_PASSWORD,
+    database_address,
+    documents_address,
+    source_address,
+)
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_CONTRACT, DEFAULT_START_METHOD, DEFAULT_TARGET, KeyRange, RejectLimit, Shard
 
@@ -59,24 +68,158 @@ def contract_option(function: F) -> F:
     )(function)
 
 
-def target_option(function: F) -> F:
-    """Add `--target`."""
-    return setting("--target", default=DEFAULT_TARGET, help="Database to load into, as a SQLAlchemy URL.")(function)
-
-
-def source_option(function: F) -> F:
-    """Add `--source`."""
+def _kept_password(flag: str, whose: str, variable: str) -> Callable[[F], F]:
     return setting(
+        flag,
+        type=click.Path(path_type=Path),
+        help=f"File with the password of {whose} in its first line; or set {variable}.",
+    )
+
+
+LOGIN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    setting("--database", metavar="NAME", show_default="that of the login", help="Database on --server."),
+    setting("--username", metavar="NAME", help="User name for --server."),
+    setting(
+        "--trusted",
+        is_flag=True,
+        help="Log in to --server as the user of the operating system (Windows, Kerberos).",
+    ),
+    _kept_password("--password-file", "the target", PASSWORD),
+    setting(
+        "--schema",
+        metavar="NAME",
+        show_default="that of the user",
+        help="SQL Server: schema of tables that the contract gives none, and of the processing log.",
+    ),
+    setting(
+        "--trust-certificate",
+        is_flag=True,
+        help="SQL Server: do not ask who signed the server's certificate.",
+    ),
+)
+"""What goes with `--server`, and in part with other addresses of SQL Servers."""
+
+SERVER: dict[str, Any] = {"metavar": "HOST", "help": "SQL Server: HOST, HOST,PORT or HOST\\INSTANCE."}
+ODBC: dict[str, Any] = {"metavar": "STRING", "help": "SQL Server: an ODBC connection string."}
+
+SHORT_FORMS: tuple[Callable[[Any], Any], ...] = (setting("--server", **SERVER), setting("--odbc", **ODBC))
+TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    setting("--target", default=DEFAULT_TARGET, help="Database to load into, as a SQLAlchemy URL."),
+    *SHORT_FORMS,
+    *LOGIN_OPTIONS,
+)
+OPTIONAL_TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    setting("--target", show_default="none", help="Database to look at, as a SQLAlchemy URL."),
+    *SHORT_FORMS,
+    *LOGIN_OPTIONS,
+)
+DESTINATION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--to",
+        "destination",
+        default=DEFAULT_TARGET,
+        show_default=True,
+        help="A database (SQLAlchemy URL), a directory, or a .zip, .tar or .tar.gz file.",
+    ),
+    click.option("--server", **SERVER),
+    click.option("--odbc", **ODBC),
+    *LOGIN_OPTIONS,
+)
+"""Where samples go is said on the command line only: invented documents must not get into the nightly source."""
+
+SOURCE_PASSWORD_OPTION = _kept_password("--source-password-file", "the source", SOURCE_PASSWORD)
+SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    setting(
         "--source",
         show_default="the target database",
         help="Where documents are: a SQLAlchemy URL, a directory, a glob, a zip or tar archive, or one XML file.",
-    )(function)
+    ),
+    setting("--source-odbc", **ODBC | {"help": "The same as an ODBC connection string."}),
+    SOURCE_PASSWORD_OPTION,
+)
+
+
+def added(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Add options in the order in which help shows them."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--target` and its short forms for SQL Server. The command gets one address, which may hold a secret."""
+    return added(*TARGET_OPTIONS)(with_target(function))
+
+
+def optional_target_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same without a default: the command gets an empty text if no target is given."""
+    return added(*OPTIONAL_TARGET_OPTIONS)(with_target(function))
+
+
+def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a command with `TARGET_OPTIONS` by one `target` instead."""
+    return _calling(function, TARGET_OPTIONS, lambda context: {"target": database_address(context)})
+
+
+def with_destination(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a command with `DESTINATION_OPTIONS` by one `destination` instead."""
+    return _calling(
+        function, DESTINATION_OPTIONS, lambda context: {"destination": database_address(context, "destination")}
+    )
+
+
+def with_documents(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a command with an argument SOURCE and `SOURCE_PASSWORD_OPTION` by one `source` instead."""
+    return _calling(function, [SOURCE_PASSWORD_OPTION], lambda context: {"source": documents_address(context)})
+
+
+def with_addresses(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a command with `SOURCE_OPTIONS` and `TARGET_OPTIONS` by one `source` and one `target` instead.
+
+    The source is the target unless it is said; both are empty if the target has no default.
+    """
+
+    def addresses(context: click.Context) -> dict[str, str]:
+        target = database_address(context)
+        return {"source": source_address(context, target), "target": target}
+
+    return _calling(function, (*SOURCE_OPTIONS, *TARGET_OPTIONS), addresses)
+
+
+def _calling(
+    function: Callable[..., Any],
+    options: Sequence[Callable[[Any], Any]],
+    addresses: Callable[[click.Context], dict[str, str]],
+) -> Callable[..., Any]:
+    """Call a function by addresses instead of the values of these options."""
+
+    @wraps(function)
+    def command(**values: Any) -> Any:
+        others = {name: value for name, value in values.items() if name not in names_of(options)}
+        return function(**others | addresses(click.get_current_context()))
+
+    return command
+
+
+def names_of(options: Sequence[Callable[[Any], Any]]) -> tuple[str, ...]:
+    """The names of the values that a command with these options gets."""
+
+    @click.command
+    @added(*options)
+    def carrier() -> None:
+        """Carry the options."""
+
+    return tuple(option.name for option in carrier.params if option.name)
 
 
 RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     contract_option,
-    source_option,
-    target_option,
+    *SOURCE_OPTIONS,
+    *TARGET_OPTIONS,
     setting("--workers", type=WholeNumber(1, 256), default=4, help="Parse-and-map processes."),
     setting("--batch-size", type=WholeNumber(1, 100_000), default=1000, help="Documents fetched per page."),
     setting(
@@ -131,15 +274,18 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default=Path("metrics"),
         help="Where the run's metrics file goes.",
     ),
+    setting(
+        "--rejects-dir",
+        type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
+        default="rejects",
+        help="Where rejected documents go, in a directory for each run; '' writes none.",
+    ),
 )
 
 
-def run_options(function: F) -> F:
-    """Add all options of a run, in the order in which help shows them."""
-    decorated = function
-    for option in reversed(RUN_OPTIONS):
-        decorated = option(decorated)
-    return decorated
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add all options of a run, in the order in which help shows them; of addresses the command gets two."""
+    return added(*RUN_OPTIONS)(with_addresses(function))
 
 
 def config_option(function: F) -> F:
@@ -158,13 +304,7 @@ def config_option(function: F) -> F:
 
 def setting_names() -> tuple[str, ...]:
     """The keys that a configuration file may have."""
-
-    @click.command
-    @run_options
-    def carrier() -> None:
-        """Carry the options of a run."""
-
-    return tuple(option.name for option in carrier.params if option.name)
+    return names_of(RUN_OPTIONS)
 
 
 def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
@@ -199,9 +339,10 @@ def _written(path: Path, name: str, value: object) -> str:
 def _see_that_variables_are_known() -> None:
     """Refuse an environment variable that is nearly the name of an option: it would be ignored without a word."""
     known = [name.upper() for name in (*setting_names(), "config")]
+    known += [variable.removeprefix(PREFIX) for variable in PASSWORD_VARIABLES]
     for variable in sorted(os.environ):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in known:
+        if name == variable or name in known or name.startswith("TEST_"):
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         if near:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
-from xml_extractor.cli.options import config_option, contract_option
+from xml_extractor.cli.options import SOURCE_PASSWORD_OPTION, config_option, contract_option, with_documents
 from xml_extractor.contract import Contract, read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.database import open_source
@@ -46,9 +46,11 @@ JsonObject = dict[str, Any]
 @config_option
 @click.argument("source")
 @contract_option
+@SOURCE_PASSWORD_OPTION
 @click.option("--key", help="Which document of SOURCE; the first one if left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows by table.")
 @click.option("--explain", "column", metavar="COLUMN", help="Show step by step where a column's values come from.")
+@with_documents
 def preview_command(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
     """Show the rows that a document of SOURCE becomes. No database is written.
 

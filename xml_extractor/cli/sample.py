@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from xml_extractor.cli.options import Parsed, WholeNumber
+from xml_extractor.cli.addresses import shown_address
+from xml_extractor.cli.options import DESTINATION_OPTIONS, Parsed, WholeNumber, added, with_destination
 from xml_extractor.database.sources import open_source_writer
 from xml_extractor.errors import UsageError
 from xml_extractor.reporting.progress import Advance, progress_bar
 from xml_extractor.samples import KINDS, Sample, samples
 from xml_extractor.samples.writers import ARCHIVES, by_number, faults_list, write_samples, write_to_files
-from xml_extractor.settings import DEFAULT_TARGET
 
 NO_DIRECTORIES = (".db", ".sqlite", ".sqlite3", ".xml", ".gz", ".bz2", ".xz", ".7z", ".rar")
 """Endings of what is rather meant to be a file than a directory of documents."""
@@ -34,13 +34,7 @@ def share(text: str) -> Fraction:
 @click.command("sample")
 @click.argument("kind", type=click.Choice(sorted(KINDS)), metavar="KIND")
 @click.argument("count", type=WholeNumber(1))
-@click.option(
-    "--to",
-    "destination",
-    default=DEFAULT_TARGET,
-    show_default=True,
-    help="A database (SQLAlchemy URL), a directory, or a .zip, .tar or .tar.gz file.",
-)
+@added(*DESTINATION_OPTIONS)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same documents.")
 @click.option(
     "--faulty",
@@ -49,6 +43,7 @@ def share(text: str) -> Fraction:
     show_default=True,
     help="Share of documents with a known fault, such as 3%; they are listed in a file beside the documents.",
 )
+@with_destination
 def sample_command(kind: str, count: int, destination: str, seed: int, faulty: Fraction) -> None:
     """Make COUNT sample documents of a KIND, card_application or ubl_invoice.
 
@@ -64,7 +59,7 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
             path = _files(destination)
             listed = faults_list(path)
             write_to_files(_counted(samples(kind, count, seed, faulty), advance), path)
-    click.echo(f"{count:,} documents of {kind} are in {destination}")
+    click.echo(f"{count:,} documents of {kind} are in {shown_address(destination)}")
     if listed.exists():
         click.echo(f"The faulty ones are listed in {listed}")
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from xml_extractor.contract.column_values import can_be_null, constants_of
-from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, Table, ValueRule
+from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, ValueRule
 from xml_extractor.documents import Value
+from xml_extractor.errors import ContractError
+from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.sqltypes import SqlType
 
 
@@ -70,7 +72,11 @@ class TableLayout:
 
 
 def layouts(contract: Contract) -> tuple[TableLayout, ...]:
-    """The target tables of a consistent contract, in load order."""
+    """The target tables of a consistent contract, in load order.
+
+    Raises:
+        ContractError: A constant of the contract does not fit its column.
+    """
     return tuple(_layout(contract, name) for name in contract.tables)
 
 
@@ -90,7 +96,7 @@ def rule_type(contract: Contract, rule: ValueRule) -> SqlType:
 
 def _layout(contract: Contract, name: str) -> TableLayout:
     table = contract.tables[name]
-    columns = [_column(contract, table, column_name) for column_name in table.columns]
+    columns = [_column(contract, name, column_name) for column_name in table.columns]
     return TableLayout(
         name=name,
         table=table.table or name,
@@ -102,8 +108,8 @@ def _layout(contract: Contract, name: str) -> TableLayout:
     )
 
 
-def _column(contract: Contract, table: Table, name: str) -> ColumnLayout:
-    column = table.columns[name]
+def _column(contract: Contract, table: str, name: str) -> ColumnLayout:
+    column = contract.tables[table].columns[name]
     target = rule_type(contract, column)
     return ColumnLayout(
         name=name,
@@ -113,8 +119,15 @@ def _column(contract: Contract, table: Table, name: str) -> ColumnLayout:
         generated=column.generated is True,
         path=column.path or "",
         can_be_null=can_be_null(contract, column),
-        constants=constants_of(contract, table, name, target),
+        constants=_constants(contract, table, name, target),
     )
+
+
+def _constants(contract: Contract, table: str, name: str, target: SqlType) -> tuple[Value, ...]:
+    try:
+        return constants_of(contract, contract.tables[table], name, target)
+    except InvalidValueError as error:
+        raise ContractError(f"tables.{table}.columns.{name}: a constant does not fit: {error}") from None
 
 
 def _foreign_keys(contract: Contract, columns: Mapping[str, Column]) -> tuple[ForeignKey, ...]:

@@ -15,6 +15,9 @@ from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.values.sqltypes import SqlType
 
+NO_TABLE = "none"
+"""What is found where a table is missing."""
+
 MOST_CODES = 10
 """How many codes a difference lists at most."""
 
@@ -179,7 +182,7 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there is None:
         severity = Severity.WARNING if context.remedies.makes_tables else Severity.ERROR
         remedy = context.remedies.make_table()
-        yield Difference(severity, layout.name, layout.table, "", "a table", "none", remedy)
+        yield Difference(severity, layout.name, layout.table, "", "a table", NO_TABLE, remedy)
         return
     pair = _Pair(layout, there, context)
     if there.kind != "table":

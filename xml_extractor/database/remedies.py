@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.dialects import registry
-
 from xml_extractor.contract.layout import ColumnLayout
+from xml_extractor.database.dialects import dialect_named
 from xml_extractor.database.schema import ScalarType
 
 _OTHER_FILE = "load into a new file"
@@ -21,7 +20,7 @@ class Remedies:
     """
 
     def __init__(self, dialect_name: str) -> None:
-        self._dialect = registry.load(dialect_name)()
+        self._dialect = dialect_named(dialect_name)
         self.makes_tables = dialect_name == "sqlite"
 
     def name(self, *parts: str) -> str:

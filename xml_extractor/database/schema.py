@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
-from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.database.dialects import dialect_named
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType
@@ -19,6 +20,9 @@ CASE_SENSITIVE = "Latin1_General_100_BIN2"
 """SQL Server's collation for document keys: `A.xml` and `a.xml` are two documents."""
 
 NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
+
+
+_T_SQL: IdentifierPreparer = dialect_named("mssql").identifier_preparer
 
 
 class ScalarType(UserDefinedType[object]):
@@ -49,7 +53,7 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
         default_schema: For the processing log, and for tables that the contract gives no schema; empty for the default
             of the database.
     """
-    dialect = registry.load(dialect_name)()
+    dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
@@ -60,6 +64,42 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
         *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
         *(_create_table(table, dialect, embedded=embedded) for table in made),
     ]
+
+
+def needed_permissions(table: TableLayout) -> tuple[str, ...]:
+    """What a run's user must be permitted on a table of SQL Server, in T-SQL's words."""
+    if table is LOG_TABLE:
+        return ("SELECT", "INSERT", "UPDATE", "DELETE")  # `retry` updates rows, and the next run replaces them
+    return (
+        "SELECT",
+        "INSERT",
+        *(("UPDATE",) if table.on_conflict == "replace" else ()),
+        *(("ALTER",) if table.identity else ()),  # SET IDENTITY_INSERT needs it
+    )
+
+
+def grant_statements(tables: Sequence[TableLayout], source: str, user: str, default_schema: str = "") -> list[str]:
+    """The statements that permit a user of SQL Server what runs need, and nothing else.
+
+    Args:
+        tables: The contract's tables.
+        source: The table with documents. It may be in another database, so the statement about it can be run in both.
+        user: The user of the database, or a role.
+        default_schema: As for `create_statements`.
+    """
+    principal = t_sql_name(user)
+    grants = [
+        f"GRANT {', '.join(needed_permissions(table))} ON {t_sql_table(table.table, default_schema)} TO {principal}"
+        for table in (LOG_TABLE, *tables)
+    ]
+    documents = t_sql_table(source, default_schema)
+    return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]
+
+
+def script(statements: Sequence[str], dialect_name: str) -> str:
+    """Statements as the tools of a database run them from a file: for SQL Server each in a batch of its own."""
+    end = ";\nGO\n" if dialect_name == "mssql" else ";\n"
+    return "\n".join(f"{statement}{end}" for statement in statements)
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
@@ -80,6 +120,17 @@ def database_name(table: str, *, embedded: bool) -> tuple[str | None, str]:
     """The schema and the name of a table in the database. The embedded database has no schemas."""
     schema, _, name = table.rpartition(".")
     return (None if embedded else schema or None), name
+
+
+def t_sql_name(name: str) -> str:
+    """A name as T-SQL has it."""
+    return _T_SQL.quote_identifier(name)
+
+
+def t_sql_table(table: str, default_schema: str = "") -> str:
+    """The name of a table as T-SQL has it, with its schema or else this one."""
+    schema, name = database_name(table, embedded=False)
+    return ".".join(t_sql_name(part) for part in (schema or default_schema, name) if part)
 
 
 def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, embedded: bool) -> Table:

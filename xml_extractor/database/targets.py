@@ -53,18 +53,28 @@ def read_url(address: str, role: str) -> URL:
         ) from None
 
 
-def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
-    """The module that is registered for the dialect of an address, with its driver.
+def dialect_of(kinds: Mapping[str, str], url: URL, role: str) -> str:
+    """The dialect of an address.
 
     Raises:
-        UsageError: None is; says which are, and which may have been meant. Or its driver cannot be loaded.
+        UsageError: It is none of these; says which there are, and which may have been meant.
     """
-    dialect = url.drivername.partition("+")[0]
+    dialect = url.get_backend_name()
     if dialect not in kinds:
         close = get_close_matches(dialect, kinds, n=1)
         meant = f"did you mean {close[0]}? " if close else ""
         supported = ", ".join(sorted(kinds))
         raise UsageError(f"no {role} is known for '{dialect}' addresses", f"{meant}supported: {supported}")
+    return dialect
+
+
+def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
+    """The module that is registered for the dialect of an address, with its driver.
+
+    Raises:
+        UsageError: None is, or its driver cannot be loaded.
+    """
+    dialect = dialect_of(kinds, url, role)
     try:
         return import_module(kinds[dialect])
     except ImportError as error:

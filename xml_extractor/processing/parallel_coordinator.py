@@ -9,16 +9,19 @@ import logging
 import os
 import queue
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from xml_extractor.database.interfaces import KeyPage
-from xml_extractor.documents import Outcome, ProcessedDocument
+from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError, WorkerDiedError
 from xml_extractor.processing.held_queue import InsertQueueStats
 from xml_extractor.processing.insert_queue import (
@@ -28,6 +31,7 @@ from xml_extractor.processing.insert_queue import (
     InsertQueueItem,
     InsertThreadStats,
 )
+from xml_extractor.processing.marks import Marks
 from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.processing.stop_requests import stop_requests
 from xml_extractor.processing.work import (
@@ -41,7 +45,7 @@ from xml_extractor.processing.work import (
     select,
 )
 from xml_extractor.processing.worker import Worker, as_run_error, open_loader
-from xml_extractor.processing.worker_pool import WorkerPool
+from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.statistics import RunStatistics
 
@@ -53,17 +57,23 @@ POLL_SECONDS = 0.1
 Event = WorkResult | Acknowledgement | Exception
 """What the other parts tell the coordinator."""
 
+DEATHS_OF_A_DOCUMENT = 2
+"""A document at which so many workers died is rejected."""
+
+MOST_DEATHS_IN_A_ROW = 10
+"""How many workers may die before a document is committed again."""
+
 GO_ON_TIP = "what was committed stays; run the same command again to go on"
 
 _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
 """In a worker process: its parts, or why it has none."""
 
 
-def _init_worker(context: RunContext, insert_queue: InsertQueue | None) -> None:
+def _init_worker(context: RunContext, insert_queue: InsertQueue | None, marks: Path) -> None:
     set_up_child()
     configure_logging(context.settings.log_level)
     try:
-        _worker.set(Worker(context, insert_queue))
+        _worker.set(Worker(context, insert_queue, marks))
     except Exception as error:  # noqa: BLE001 - every failure goes to the coordinator, with the first work item
         _worker.set(WorkerFailure.of(as_run_error(error)))
     # What is compiled now stays for good; the garbage collector need not look at it again for each document.
@@ -79,14 +89,20 @@ def _process_work_item(item: WorkItem) -> WorkResult:
     outcomes: Sequence[Outcome] | None = None
     failure = None
     try:
-        documents = worker.map_documents(item.keys)
+        documents = worker.map_documents(item)
         if worker.insert_queue is None:
             outcomes = [outcome for document in documents for outcome in worker.load([document])]
         else:
             outcomes = _queue_mapped_data(worker.insert_queue, worker, item.sequence, list(documents))
+    except MemoryError:
+        # As when the system ends a process that needs too much: if it is one document that does, it is found out.
+        os._exit(NO_MEMORY)
     except Exception as error:  # noqa: BLE001 - every failure goes to the coordinator, as data
         failure = WorkerFailure.of(as_run_error(error))
-    return WorkResult(item.sequence, os.getpid(), outcomes, worker.take_seconds(), failure)
+    retires = worker.is_grown
+    if retires:
+        retire()
+    return WorkResult(item.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires)
 
 
 def _queue_mapped_data(
@@ -117,15 +133,21 @@ class ParallelCoordinator:
         context: What the run knows.
         statistics: Where documents are counted.
         on_progress: Called with a number of documents each time that so many are committed or rejected.
+        on_reject: Called with each document that is rejected, after the commit.
     """
 
     def __init__(
-        self, context: RunContext, statistics: RunStatistics, on_progress: Callable[[int], None] = lambda _: None
+        self,
+        context: RunContext,
+        statistics: RunStatistics,
+        on_progress: Callable[[int], None] = lambda _: None,
+        on_reject: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self.statistics = statistics
         self._context = context
         self._settings = context.settings
         self._on_progress = on_progress
+        self._on_reject = on_reject
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._window = Window()
         self._awaited: set[int] = set()
@@ -133,6 +155,8 @@ class ParallelCoordinator:
         self._insert_threads: list[BackgroundInsertThread] = []
         self._next_check = 0.0
         self._too_many_rejects = False
+        self._deaths: Counter[DocumentKey] = Counter()
+        self._deaths_in_a_row = 0
         self._stop_is_announced = False
 
     def __enter__(self) -> Self:
@@ -144,9 +168,9 @@ class ParallelCoordinator:
                 self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
                 for number in range(1, settings.insert_threads + 1):
                     self._start_insert_thread(self._insert_queue, number, parts)
-            initargs = (self._context, self._insert_queue)
-            pool = WorkerPool(process_context(settings.start_method), settings.workers, _init_worker, initargs)
-            self._pool = parts.enter_context(pool)
+            self._marks = parts.enter_context(Marks())
+            self._pool = self._start_workers()
+            parts.push(self._end_workers)
             self._parts = parts.pop_all()
         return self
 
@@ -200,6 +224,16 @@ class ParallelCoordinator:
     def _is_ending(self) -> bool:
         return self.interrupted or self._too_many_rejects
 
+    def _start_workers(self) -> WorkerPool:
+        settings = self._settings
+        initargs = (self._context, self._insert_queue, self._marks.path)
+        return WorkerPool(process_context(settings.start_method), settings.workers, _init_worker, initargs)
+
+    def _end_workers(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pool.__exit__(kind, error, traceback)
+
     def _start_insert_thread(self, insert_queue: InsertQueue, number: int, parts: ExitStack) -> None:
         opener = partial(open_loader, self._context)
         thread = BackgroundInsertThread(insert_queue, opener, self._events.put, self._events.put, number)
@@ -226,6 +260,9 @@ class ParallelCoordinator:
     def _hand_out(self, item: WorkItem) -> None:
         self.statistics.seen += len(item.keys)
         self._window.open(item)
+        self._submit(item)
+
+    def _submit(self, item: WorkItem) -> None:
         self._awaited.add(item.sequence)
         self._pool.submit(_process_work_item, item, self._events.put, self._note_lost_result)
 
@@ -240,13 +277,19 @@ class ParallelCoordinator:
         now = time.monotonic()
         if now >= self._next_check:
             self._next_check = now + POLL_SECONDS
+            # A worker that was replaced counts as dead as long as not all of its results have been noted.
+            self._handle_what_waits()
             self._check_parts()
+
+    def _handle_what_waits(self) -> None:
+        while not self._events.empty():
+            self._handle(self._events.get())
 
     def _handle(self, event: Event) -> None:
         match event:
             case WorkResult():
-                self._awaited.remove(event.sequence)
-                self._pool.note_result(event.worker)
+                self._awaited.discard(event.sequence)
+                self._pool.note_result(event.worker, retires=event.retires)
                 self.statistics.stage_seconds.update(event.stage_seconds)
                 if event.failure is not None:
                     raise event.failure.exception()
@@ -258,9 +301,14 @@ class ParallelCoordinator:
                 raise event
 
     def _finish(self, sequence: int, outcomes: Sequence[Outcome]) -> None:
+        """Count what became of a work item; only once, even if a death had it handed out twice."""
+        if not self._window.close(sequence):
+            return
+        self._deaths_in_a_row = 0
         for outcome in outcomes:
             self.statistics.record(outcome)
-        self._window.close(sequence)
+            if outcome.status is Status.REJECTED:
+                self._on_reject(outcome)
         self._on_progress(len(outcomes))
         limit = self._settings.max_rejects
         if limit is not None and limit.exceeded(self.statistics.rejected, self.statistics.processed):
@@ -270,13 +318,44 @@ class ParallelCoordinator:
         if self.interrupted and not self._stop_is_announced:
             self._stop_is_announced = True
             logger.warning("Asked to stop: finishing what is in flight; ask again to stop at once")
-        fault = self._pool.find_fault()
-        if fault:
-            raise WorkerDiedError(fault, f"{GO_ON_TIP}; if memory is short, with fewer workers")
+        dead = self._pool.find_dead()
+        if dead:
+            self._replace_workers(dead)
         if not all(thread.is_alive for thread in self._insert_threads):
-            while not self._events.empty():
-                self._handle(self._events.get())
+            self._handle_what_waits()
             raise RunError("a background insert thread ended by itself", GO_ON_TIP)
+
+    def _replace_workers(self, dead: Sequence[DeadWorker]) -> None:
+        """Start all workers anew, and hand out again what they had.
+
+        All, because a dead one may have held a lock of the Pool's queues. What was queued or loaded meanwhile is not
+        loaded twice: the processing log refuses it, and the run takes its outcome from there.
+
+        Raises:
+            WorkerDiedError: Workers die, and nothing gets done in between.
+        """
+        self._deaths_in_a_row += len(dead)
+        for worker in dead:
+            mark = self._marks.of(worker.process_id)
+            item = None if mark is None else self._window.item(mark.sequence)
+            if mark is not None and item is not None:
+                self._deaths[item.keys[mark.position]] += 1
+            logger.warning("A worker process ended by itself (%s); its documents are given to others", worker.exit)
+        if self.interrupted or self._deaths_in_a_row > MOST_DEATHS_IN_A_ROW:
+            raise WorkerDiedError(
+                f"worker processes end by themselves ({dead[0].exit})",
+                f"{GO_ON_TIP}; if memory is short, with fewer workers",
+            )
+        self._pool.kill()
+        self._pool = self._start_workers()
+        self._handle_what_waits()
+        deadly = frozenset(key for key, deaths in self._deaths.items() if deaths >= DEATHS_OF_A_DOCUMENT)
+        for sequence in sorted(self._awaited):
+            item = self._window.item(sequence)
+            if item is None:
+                self._awaited.discard(sequence)
+            else:
+                self._submit(replace(item, deadly=deadly.intersection(item.keys)))
 
     def _check_accounts(self) -> None:
         counts = self.statistics

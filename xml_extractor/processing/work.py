@@ -43,10 +43,15 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A chunk of documents for one worker; numbered from 0 in the order of the source's keys."""
+    """A chunk of documents for one worker; numbered from 0 in the order of the source's keys.
+
+    Attributes:
+        deadly: Those of its documents that are to be rejected, because workers have died of them.
+    """
 
     sequence: int
     keys: tuple[DocumentKey, ...]
+    deadly: frozenset[DocumentKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class WorkResult:
         outcomes: What became of each document; None if the worker did not load them itself.
         stage_seconds: Seconds by step.
         failure: Why the run cannot go on.
+        retires: The worker holds too much memory, and another takes its place.
     """
 
     sequence: int
@@ -83,6 +89,7 @@ class WorkResult:
     outcomes: Sequence[Outcome] | None = None
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     failure: WorkerFailure | None = None
+    retires: bool = False
 
 
 class Selection(NamedTuple):
@@ -166,6 +173,10 @@ class Window:
         """Hand out a work item; sequence numbers must rise."""
         self._unfinished[item.sequence] = item
 
-    def close(self, sequence: int) -> None:
-        """All documents of this work item are acknowledged."""
-        del self._unfinished[sequence]
+    def item(self, sequence: int) -> WorkItem | None:
+        """The work item of this number, if it is in flight."""
+        return self._unfinished.get(sequence)
+
+    def close(self, sequence: int) -> bool:
+        """All documents of this work item are acknowledged; False if they were so before."""
+        return self._unfinished.pop(sequence, None) is not None

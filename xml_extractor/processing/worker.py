@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from multiprocessing.util import Finalize
+from pathlib import Path
 
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
@@ -29,9 +30,14 @@ from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError
 from xml_extractor.parsing.rules import parsing_rules
 from xml_extractor.processing.insert_queue import InsertQueue
-from xml_extractor.processing.work import RunContext
+from xml_extractor.processing.marks import Mark, OwnMark
+from xml_extractor.processing.processes import resident_bytes
+from xml_extractor.processing.work import RunContext, WorkItem
+from xml_extractor.processing.worker_pool import MAX_GROWTH
 
 logger = logging.getLogger(__name__)
+
+DEADLY = Failure(Stage.MAP, "worker_died", "two worker processes ended by themselves while they worked on the document")
 
 
 @contextmanager
@@ -54,12 +60,13 @@ class Worker:
     Args:
         context: What the run knows.
         insert_queue: Where mapped documents go; None if the worker loads all of them itself.
+        marks: The directory in which it notes which document it is at.
 
     Raises:
         XmlExtractorError: The source cannot be opened.
     """
 
-    def __init__(self, context: RunContext, insert_queue: InsertQueue | None) -> None:
+    def __init__(self, context: RunContext, insert_queue: InsertQueue | None, marks: Path) -> None:
         contract = context.contract
         self.insert_queue = insert_queue
         self._seconds: defaultdict[str, float] = defaultdict(float)
@@ -71,23 +78,28 @@ class Worker:
         self._open_parts = ExitStack()
         # A Pool's worker leaves by os._exit, which runs these finalizers but nothing registered with atexit.
         Finalize(None, self.close, exitpriority=10)
+        self._mark = self._open_parts.enter_context(closing(OwnMark(marks)))
         source = open_source(context.source_address, contract, contract.document.max_bytes)
         self._source = self._open_parts.enter_context(closing(source))
+        self._resident_at_start = resident_bytes()
 
-    def map_documents(self, keys: Sequence[DocumentKey]) -> Iterator[ProcessedDocument]:
+    def map_documents(self, item: WorkItem) -> Iterator[ProcessedDocument]:
         """Fetch, parse and map documents; whatever is wrong with one of them is a rejection.
 
         Raises:
             SourceError: Nothing can be read from the source any more.
         """
-        documents = self._source.fetch(keys)
-        while True:
+        documents = self._source.fetch([key for key in item.keys if key not in item.deadly])
+        for position, key in enumerate(item.keys):
+            if key in item.deadly:
+                yield Rejection(key, DEADLY, content_hash=content_hash(None), seconds=0.0)
+                continue
             began_at = time.perf_counter()
+            self._mark.set(Mark(item.sequence, position))
             with self.timed("fetch"):
-                document = next(documents, None)
-            if document is None:
-                return
+                document = next(documents)
             yield self._process(document, began_at)
+        self._mark.clear()
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents on this process's own connection, opened when it is first needed.
@@ -107,6 +119,11 @@ class Worker:
     def close(self) -> None:
         """Close the source, and the connection to the target."""
         self._open_parts.close()
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether this process holds so much more memory than at its start that another had better take its place."""
+        return resident_bytes() - self._resident_at_start > MAX_GROWTH
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

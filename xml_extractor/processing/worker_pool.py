@@ -13,7 +13,9 @@ from multiprocessing.context import BaseContext, DefaultContext, Process
 from multiprocessing.pool import Pool
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
+
+from xml_extractor.errors import WorkerDiedError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -24,6 +26,12 @@ TASKS_PER_PROCESS = 200
 GRACE_SECONDS = 1.0
 """How long after a worker's end its last results may still be on their way to the main process."""
 
+MAX_GROWTH = 80 * 2**20
+"""A worker is replaced once it holds so many bytes more than at its start: documents may be nothing but new names."""
+
+NO_MEMORY = 77
+"""The exit code of a worker that could not get the memory it needed."""
+
 START_SECONDS = 10.0
 """How long there may be no worker at all before the next one is there."""
 
@@ -31,6 +39,29 @@ END_SECONDS = 3.0
 """How long workers without work may take to end in order; those still starting take longer, and are killed."""
 
 POLL_SECONDS = 0.05
+
+
+_is_retiring = threading.Event()
+"""In a worker process: it ends after the task that it is at."""
+
+
+def retire() -> None:
+    """In a worker process: be replaced after this task; `WorkerPool.note_result` must be told."""
+    _is_retiring.set()
+
+
+class _Tasks(int):
+    """How many tasks a worker does. Its loop compares, before it takes the next one, what it has done with this."""
+
+    def __gt__(self, done: int) -> bool:
+        return super().__gt__(done) and not _is_retiring.is_set()
+
+
+class DeadWorker(NamedTuple):
+    """A worker that ended by itself, and how: by a signal or with an exit code."""
+
+    process_id: int
+    exit: str
 
 
 class WorkerPool:
@@ -59,7 +90,7 @@ class WorkerPool:
         self._is_broken = False
         self._last_alive_at = time.monotonic()
         pool = _pool_that_notes(self._processes)
-        self._pool = pool(workers, initializer, initargs, tasks_per_process, context)
+        self._pool = pool(workers, initializer, initargs, _Tasks(tasks_per_process), context)
 
     def __enter__(self) -> Self:
         return self
@@ -86,26 +117,31 @@ class WorkerPool:
         """Have a worker do a task; `on_result` and `on_error` are called in another thread."""
         self._pool.apply_async(function, (task,), callback=on_result, error_callback=on_error)
 
-    def note_result(self, process_id: int) -> None:
+    def note_result(self, process_id: int, *, retires: bool = False) -> None:
         """Tell that a task of this worker has come to its end; must be called for each."""
-        self._tasks_done[process_id] += 1
+        self._tasks_done[process_id] += self._tasks_per_process if retires else 1
 
-    def find_fault(self) -> str:
-        """What is wrong with the workers, or empty: one ended although nobody asked it to, or none are left."""
+    def find_dead(self) -> list[DeadWorker]:
+        """The workers that ended although nobody asked them to.
+
+        Raises:
+            WorkerDiedError: None are left, and no other can be started.
+        """
         now = time.monotonic()
         living, ended = self._living_and_ended()
         if living:
             self._last_alive_at = now
+        dead = []
         for process in ended:
             if self._has_done_its_tasks(process):
                 self._forget(process)
             elif now - self._gone_at.setdefault(process, now) > GRACE_SECONDS:
                 self._is_broken = True
-                return f"a worker process ended by itself ({_exit_of(process)})"
-        if now - self._last_alive_at > START_SECONDS:
+                dead.append(DeadWorker(process.pid or 0, _exit_of(process)))
+        if now - self._last_alive_at > START_SECONDS and not dead:
             self._is_broken = True
-            return "no worker process can be started"
-        return ""
+            raise WorkerDiedError("no worker process can be started", "see whether memory is short")
+        return dead
 
     def close(self) -> None:
         """End the workers after all their results came back, in order if they can."""
@@ -168,6 +204,8 @@ def _pool_that_notes(processes: list[BaseProcess]) -> type[Pool]:
 
 def _exit_of(process: BaseProcess) -> str:
     code = process.exitcode
+    if code == NO_MEMORY:
+        return "no memory left"
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 

@@ -8,6 +8,7 @@ from xml_extractor.tsql.calls import ALLOWED_FUNCTIONS
 from xml_extractor.tsql.conversion import compile_assignment
 from xml_extractor.tsql.expression import Condition, Expression, compile_condition, compile_expression
 from xml_extractor.tsql.faults import EvaluationError, ExpressionError, ExpressionFault
+from xml_extractor.tsql.search_condition import is_search_condition
 
 __all__ = [
     "ALLOWED_FUNCTIONS",
@@ -19,4 +20,5 @@ __all__ = [
     "compile_assignment",
     "compile_condition",
     "compile_expression",
+    "is_search_condition",
 ]

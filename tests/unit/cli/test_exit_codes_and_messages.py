@@ -161,6 +161,22 @@ def test_no_message_repeats_a_password_in_an_address(end: End, address: str) -> 
         assert "://***@" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "connection_string",
+    [
+        "SERVER=h;PWD=hunter2;UID=u",
+        "SERVER=h;pwd = {hunt;er2}};x};UID=u",
+        "SERVER=h;Password=hunt er2",
+        "odbc_connect=SERVER%3Dh%3BPWD%3Dhunter2",
+    ],
+)
+def test_no_message_repeats_a_password_in_a_connection_string(end: End, connection_string: str) -> None:
+    stderr = end(raising(click.UsageError(f"Got unexpected extra argument ({connection_string})"))).stderr
+    assert "hunt" not in stderr
+    assert "er2" not in stderr
+    assert "***" in stderr
+
+
 def test_addresses_without_a_password_and_xpath_are_shown_whole(end: End) -> None:
     message = "sqlite:///a.db, https://example.com/a and cbc:ID[@id='x']/@y"
     assert end(raising(UsageError(message))).stderr == f"Error: {message}\n"

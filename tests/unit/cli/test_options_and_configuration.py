@@ -7,9 +7,17 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from xml_extractor.cli.options import PREFIX, config_option, run_options, setting_names
+from xml_extractor.cli.options import (
+    PREFIX,
+    SOURCE_OPTIONS,
+    TARGET_OPTIONS,
+    config_option,
+    names_of,
+    run_options,
+    setting_names,
+)
 from xml_extractor.errors import UsageError
-from xml_extractor.settings import KeyRange, RejectLimit, RunSettings, Shard
+from xml_extractor.settings import DEFAULT_TARGET, KeyRange, RejectLimit, RunSettings, Shard
 
 
 @pytest.fixture(autouse=True)
@@ -61,11 +69,15 @@ def write(text: str, name: str = "xml_extractor.toml") -> None:
 def test_every_setting_of_a_run_has_an_option_with_the_same_default(options: Options) -> None:
     read = options.of()
     read["key_range"] = read.pop("range")
-    assert read.pop("source") is None
-    assert RunSettings(source="in", **read) == RunSettings(read["contract"], "in", read["target"])
+    assert read["source"] == read["target"] == DEFAULT_TARGET
+    assert RunSettings(**read) == RunSettings(read["contract"], read["source"], read["target"])
 
 
-@pytest.mark.parametrize("name", setting_names())
+SETTINGS = [name for name in setting_names() if name not in names_of((*SOURCE_OPTIONS, *TARGET_OPTIONS))]
+"""All but those that say where databases are, which have tests of their own."""
+
+
+@pytest.mark.parametrize("name", ["source", "target", *SETTINGS])
 def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -> None:
     values = {
         "range": ("1:5", KeyRange("1", "5")),
@@ -76,9 +88,10 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "log_level": ("ERROR", "ERROR"),
         "progress": ("false", False),
         "metrics_dir": ("elsewhere", Path("elsewhere")),
+        "rejects_dir": ("elsewhere", Path("elsewhere")),
         "contract": ("a.yaml", "a.yaml"),
         "source": ("a", "a"),
-        "target": ("b", "b"),
+        "target": ("sqlite:///b.db", "sqlite:///b.db"),
     }
     text, value = values.get(name, ("7", 7))
     assert options.of(**{name.upper(): text})[name] == value
@@ -157,7 +170,15 @@ def test_a_file_that_is_not_utf_8_or_not_there_is_refused(options: Options, empt
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("WORKRES", "WORKERS"), ("TARGTE", "TARGET"), ("NO_PROGRESS", "PROGRESS"), ("BATCHSIZE", "BATCH_SIZE")],
+    [
+        ("WORKRES", "WORKERS"),
+        ("TARGTE", "TARGET"),
+        ("NO_PROGRESS", "PROGRESS"),
+        ("BATCHSIZE", "BATCH_SIZE"),
+        ("PASSWROD", "PASSWORD"),
+        ("SOURCE_PASWORD", "SOURCE_PASSWORD"),
+        ("USER_NAME", "USERNAME"),
+    ],
 )
 def test_a_variable_that_is_nearly_an_option_is_refused(name: str, meant: str, options: Options) -> None:
     error = options.refused(**{name: "1"})
@@ -165,7 +186,7 @@ def test_a_variable_that_is_nearly_an_option_is_refused(name: str, meant: str, o
     assert error.tip == f"did you mean {PREFIX}{meant}?"
 
 
-@pytest.mark.parametrize("name", ["TEST_MSSQL", "HOME", ""])
+@pytest.mark.parametrize("name", ["TEST_MSSQL", "TEST_TARGET", "HOME", "PASSWORD", "SOURCE_PASSWORD", ""])
 def test_variables_of_others_are_left_alone(name: str, options: Options) -> None:
     options.of(**{name: "1"})
 

@@ -1,7 +1,9 @@
 """What one worker makes of documents."""
 
 import logging
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -18,8 +20,9 @@ from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
-from xml_extractor.processing.work import RunContext
+from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker import Worker, as_run_error, content_hash
+from xml_extractor.processing.worker_pool import MAX_GROWTH
 from xml_extractor.settings import RunSettings
 
 CONTRACT = """
@@ -38,6 +41,10 @@ VALUE = "Jane Doe"
 """Stands for a value of a document that an exception quotes."""
 
 
+def chunk(*keys: str, deadly: Collection[str] = ()) -> WorkItem:
+    return WorkItem(7, keys, frozenset(deadly))
+
+
 @pytest.fixture
 def context(tmp_path: Path) -> RunContext:
     (tmp_path / "notes.yaml").write_text(CONTRACT)
@@ -54,13 +61,13 @@ def context(tmp_path: Path) -> RunContext:
 
 
 @pytest.fixture
-def worker(context: RunContext) -> Iterator[Worker]:
-    with closing(Worker(context, None)) as worker:
+def worker(context: RunContext, tmp_path: Path) -> Iterator[Worker]:
+    with closing(Worker(context, None, tmp_path)) as worker:
         yield worker
 
 
 def test_a_good_document_is_mapped_and_has_the_hash_of_its_bytes(worker: Worker) -> None:
-    (document,) = worker.map_documents(["1.xml"])
+    (document,) = worker.map_documents(chunk("1.xml"))
     assert isinstance(document, MappedDocument)
     assert document.rows == (((1, "first"),),)
     assert document.content_hash == blake2b(b'<note id="1">first</note>', digest_size=16).hexdigest()
@@ -68,10 +75,25 @@ def test_a_good_document_is_mapped_and_has_the_hash_of_its_bytes(worker: Worker)
 
 
 def test_what_is_wrong_with_a_document_is_a_rejection_with_its_stage(worker: Worker) -> None:
-    documents = list(worker.map_documents(["2.xml", "3.xml", "4.xml"]))
+    documents = list(worker.map_documents(chunk("2.xml", "3.xml", "4.xml")))
     assert [document.key for document in documents] == ["2.xml", "3.xml", "4.xml"]
     stages = [document.failure.stage for document in documents if isinstance(document, Rejection)]
     assert stages == [Stage.PARSE, Stage.MAP, Stage.FETCH]
+
+
+def test_a_document_that_workers_died_of_is_rejected_and_not_looked_at(worker: Worker) -> None:
+    first, rejected, third = worker.map_documents(chunk("1.xml", "2.xml", "1.xml", deadly=["2.xml"]))
+    assert isinstance(rejected, Rejection)
+    assert (rejected.key, rejected.failure.code) == ("2.xml", "worker_died")
+    assert isinstance(first, MappedDocument)
+    assert isinstance(third, MappedDocument)
+
+
+def test_a_worker_notes_which_document_it_is_at(worker: Worker, tmp_path: Path) -> None:
+    note = tmp_path / str(os.getpid())
+    notes = [(document.key, note.read_bytes()) for document in worker.map_documents(chunk("1.xml", "2.xml"))]
+    assert [key for key, _ in notes] == ["1.xml", "2.xml"]
+    assert len({text for _, text in notes} | {note.read_bytes()}) == 3
 
 
 def test_a_defect_costs_one_document_and_its_text_is_nowhere(
@@ -81,7 +103,7 @@ def test_a_defect_costs_one_document_and_its_text_is_nowhere(
         raise KeyError(VALUE)
 
     monkeypatch.setattr(worker_module, "map_document", fail)
-    rejected, malformed = worker.map_documents(["1.xml", "2.xml"])
+    rejected, malformed = worker.map_documents(chunk("1.xml", "2.xml"))
     assert isinstance(rejected, Rejection)
     assert (rejected.failure.stage, rejected.failure.code) == (Stage.MAP, "internal_error")
     assert "KeyError" in rejected.failure.explanation
@@ -98,8 +120,18 @@ def test_a_lack_of_memory_is_not_the_document_s_fault(worker: Worker, monkeypatc
 
     monkeypatch.setattr(worker_module, "map_document", fail)
     with pytest.raises(MemoryError):
-        list(worker.map_documents(["1.xml"]))
+        list(worker.map_documents(chunk("1.xml")))
     assert as_run_error(MemoryError()).message == "a worker process has no memory left"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds now")
+def test_a_worker_knows_when_it_holds_much_more_memory_than_at_its_start(worker: Worker) -> None:
+    found = [worker.is_grown]
+    ballast = b"x" * (MAX_GROWTH + 2**20)
+    found.append(worker.is_grown)
+    del ballast
+    found.append(worker.is_grown)
+    assert found == [False, True, False]
 
 
 def test_an_expected_error_ends_the_run_as_it_is_and_any_other_without_its_text(
@@ -113,13 +145,13 @@ def test_an_expected_error_ends_the_run_as_it_is_and_any_other_without_its_text(
     assert VALUE not in caplog.text
 
 
-def test_a_worker_without_a_source_says_so(context: RunContext) -> None:
+def test_a_worker_without_a_source_says_so(context: RunContext, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        Worker(replace(context, source_address="/nowhere/at/all"), None)
+        Worker(replace(context, source_address="/nowhere/at/all"), None, tmp_path)
 
 
 def test_seconds_are_counted_by_step_and_given_once(worker: Worker) -> None:
-    worker.load(list(worker.map_documents(["1.xml", "2.xml"])))
+    worker.load(list(worker.map_documents(chunk("1.xml", "2.xml"))))
     assert set(worker.take_seconds()) == {"fetch", "parse", "map", "insert", "commit"}
     assert worker.take_seconds() == {}
 
@@ -128,7 +160,7 @@ def test_mapped_documents_are_queued_and_those_that_the_full_queue_refuses_are_l
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "xml_extractor")
-    documents = list(worker.map_documents(["1.xml", "2.xml"]))
+    documents = list(worker.map_documents(chunk("1.xml", "2.xml")))
     with InsertQueue(max_size=1) as queue:
         assert _queue_mapped_data(queue, worker, 0, documents[1:]) is None
         outcomes = _queue_mapped_data(queue, worker, 1, documents[:1])

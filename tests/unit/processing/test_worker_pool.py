@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import posix_only
 from xml_extractor.processing.processes import process_context, set_up_child
-from xml_extractor.processing.worker_pool import WorkerPool
+from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
 from xml_extractor.settings import StartMethod
 
 pytestmark = posix_only("sends signals to processes")
@@ -22,6 +22,15 @@ START_METHODS: list[StartMethod] = ["spawn", "forkserver"]
 def own_id(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
+
+
+def own_id_and_retire(_: float) -> int:
+    retire()
+    return os.getpid()
+
+
+def lack_memory() -> None:
+    os._exit(NO_MEMORY)
 
 
 def fail(_: float) -> int:
@@ -49,14 +58,14 @@ class Results:
         return ids
 
 
-def fault_within(pool: WorkerPool, seconds: float) -> str:
+def dead_within(pool: WorkerPool, seconds: float) -> list[DeadWorker]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        fault = pool.find_fault()
-        if fault:
-            return fault
+        dead = pool.find_dead()
+        if dead:
+            return dead
         time.sleep(0.05)
-    return ""
+    return []
 
 
 def is_running(process_id: int) -> bool:
@@ -77,7 +86,7 @@ def test_results_come_back_and_the_workers_end_with_the_pool() -> None:
     with WorkerPool(process_context("forkserver"), 2, set_up_child, ()) as pool:
         ids = set(Results().ask(pool, 10, 0.01))
         assert os.getpid() not in ids
-        assert pool.find_fault() == ""
+        assert pool.find_dead() == []
     assert not any(is_running(process_id) for process_id in ids)
 
 
@@ -92,12 +101,11 @@ def test_a_worker_that_is_killed_at_work_is_noticed(pool: WorkerPool) -> None:
     busy = set(results.ask(pool, 20, 0.01))
     pool.submit(own_id, 60, results.ids.put, results.errors.put)
     pool.submit(own_id, 60, results.ids.put, results.errors.put)
-    assert pool.find_fault() == ""
-    os.kill(busy.pop(), signal.SIGKILL)
-    assert fault_within(pool, PATIENCE) in {
-        "a worker process ended by itself (signal 9)",
-        "a worker process ended by itself (exit code 255)",
-    }
+    assert pool.find_dead() == []
+    killed = busy.pop()
+    os.kill(killed, signal.SIGKILL)
+    (dead,) = dead_within(pool, PATIENCE)
+    assert dead in {DeadWorker(killed, "signal 9"), DeadWorker(killed, "exit code 255")}
 
 
 def test_workers_that_are_killed_while_they_wait_for_work_are_noticed_and_the_pool_still_ends(
@@ -105,19 +113,36 @@ def test_workers_that_are_killed_while_they_wait_for_work_are_noticed_and_the_po
 ) -> None:
     for process_id in set(Results().ask(pool, 20, 0.01)):
         os.kill(process_id, signal.SIGKILL)
-    assert "ended by itself" in fault_within(pool, PATIENCE)
+    assert dead_within(pool, PATIENCE)
 
 
 def test_workers_that_end_while_they_start_are_noticed() -> None:
     with WorkerPool(process_context("spawn"), 1, leave, ()) as pool:
-        assert fault_within(pool, PATIENCE) == "a worker process ended by itself (exit code 7)"
+        assert [worker.exit for worker in dead_within(pool, PATIENCE)] == ["exit code 7"]
 
 
 def test_a_worker_that_is_replaced_after_its_tasks_is_no_fault() -> None:
     with WorkerPool(process_context("forkserver"), 2, set_up_child, (), tasks_per_process=3) as pool:
         ids = Results().ask(pool, 20)
         assert len(set(ids)) >= 6
-        assert fault_within(pool, 2) == ""
+        assert dead_within(pool, 2) == []
+
+
+def test_a_worker_that_asks_for_it_is_replaced_after_its_task_and_that_is_no_fault() -> None:
+    with WorkerPool(process_context("forkserver"), 1, set_up_child, ()) as pool:
+        results = Results()
+        (first,) = results.ask(pool, 1)
+        pool.submit(own_id_and_retire, 0, results.ids.put, results.errors.put)
+        assert results.ids.get(timeout=PATIENCE) == first
+        pool.note_result(first, retires=True)
+        (second,) = set(results.ask(pool, 3))
+        assert second != first
+        assert dead_within(pool, 2) == []
+
+
+def test_a_worker_without_memory_says_so_by_its_exit_code() -> None:
+    with WorkerPool(process_context("forkserver"), 1, lack_memory, ()) as pool:
+        assert {worker.exit for worker in dead_within(pool, PATIENCE)} == {"no memory left"}
 
 
 def test_killing_ends_busy_workers_at_once(pool: WorkerPool) -> None:
@@ -134,5 +159,5 @@ def test_ctrl_c_does_not_end_a_worker(pool: WorkerPool) -> None:
     ids = set(results.ask(pool, 20, 0.01))
     for process_id in ids:
         os.kill(process_id, signal.SIGINT)
-    assert fault_within(pool, 2) == ""
+    assert dead_within(pool, 2) == []
     assert set(results.ask(pool, 20, 0.01)) == ids

@@ -10,6 +10,7 @@ from xml_extractor.contract.consistency import (
     paths,
     read_until,
     references,
+    source,
     tables,
     value_rows,
 )
@@ -38,6 +39,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.path_faults,
     paths.name_faults,
     read_until.read_until_faults,
+    source.where_faults,
     value_rows.value_row_faults,
 )
 """Each finds the faults of one topic; a new one is a function and a line here."""

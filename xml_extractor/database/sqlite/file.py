@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
+from xml_extractor.database.dialects import dialect_named
 from xml_extractor.database.interfaces import Blame
 from xml_extractor.database.schema import database_name
 from xml_extractor.database.sqlite.errors import explain
@@ -18,7 +18,7 @@ from xml_extractor.errors import UsageError
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""
 
-_PREPARER = SQLiteDialect().identifier_preparer
+_PREPARER = dialect_named("sqlite").identifier_preparer
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ INSTALLED = ("ODBC Driver 18 for SQL Server", "ODBC Driver 17 for SQL Server")
 PACKAGE = "mssql_python_odbc"
 """The Python package that brings the driver's library along."""
 
-_LIBRARY = "libmsodbcsql*.so*" if sys.platform == "linux" else "libmsodbcsql*.dylib"
 _ARCHITECTURES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 _LINUX_KINDS = {
     "debian": "debian_ubuntu",
@@ -36,20 +35,26 @@ def find_driver(installed: Sequence[str]) -> str:
 
 
 def packaged_drivers() -> Iterator[Path]:
-    """The libraries for this system in the Python package, if it is installed."""
+    """The libraries for this system in the Python package, if it is installed.
+
+    None on Windows: its driver manager takes only drivers that are registered.
+    """
     spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
+    if spec is None or sys.platform == "win32":
         return
-    for location in spec.submodule_search_locations:
-        yield from sorted((Path(location) / "libs").glob(f"{_system()}/**/{_LIBRARY}"))
+    for location in spec.submodule_search_locations or ():
+        yield from sorted((Path(location) / "libs" / _system() / "lib").glob(_library()))
 
 
-def _system() -> str:
+def _library() -> str:
+    return "libmsodbcsql*.dylib" if sys.platform == "darwin" else "libmsodbcsql*.so*"
+
+
+def _system() -> Path:
     """The directory of the package that is meant for this system, such as `linux/debian_ubuntu/x86_64`."""
-    architecture = _ARCHITECTURES.get(platform.machine().lower(), platform.machine())
-    if sys.platform != "linux":
-        return "macos"
-    return f"linux/{_linux_kind()}/{architecture}"
+    machine = platform.machine().lower()
+    architecture = _ARCHITECTURES.get(machine, machine)
+    return Path("macos", architecture) if sys.platform == "darwin" else Path("linux", _linux_kind(), architecture)
 
 
 def _linux_kind() -> str:

@@ -12,6 +12,7 @@ import pyodbc
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.interfaces import Blame, Refusal
+from xml_extractor.database.sqlserver.setup_errors import explain_setup
 from xml_extractor.errors import RunError
 
 TRANSACTION_ENDED = 2**31 - 1
@@ -58,7 +59,7 @@ _DOCUMENT_STATES = {
 """SQLSTATEs that are a document's fault, where the native number says nothing."""
 
 _WARNING = "01"
-"""SQLSTATEs that are no errors. Where one is given for a refusal, it is because pyodbc has read but the first message."""
+"""SQLSTATEs of mere messages. One stands for a refusal where pyodbc has read only the first message."""
 
 _CONSTRAINT = 547
 _DUPLICATE = 2627
@@ -122,6 +123,9 @@ _MOMENT_STATES = {
     "08004": ("connection_lost", "the server refused the connection"),
     "08007": ("connection_lost", "the connection was lost"),
 }
+
+_LOST = ("connection_lost", "timeout", "not_ready")
+"""Codes of errors after which a connection cannot be relied on."""
 
 _GRANT = "grant it; `xml-extractor init --sql --grant-to USER` prints what is needed"
 _MAKE_TABLES = "make the tables with `xml-extractor init`; `xml-extractor check --target` shows all differences"
@@ -188,9 +192,18 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
     state, message = _state_and_message(error)
     if state.startswith("08") and _CERTIFICATE.search(message):
         return Refusal(Blame.DATABASE, "certificate", "its certificate is not trusted by this machine", tip=_TRUST)
+    setup = explain_setup(message)
+    if setup is not None:
+        return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
     return next(filter(None, known), None) or _by_state(state, numbers)
+
+
+def is_lost(error: pyodbc.Error) -> bool:
+    """Whether the connection may be unusable now."""
+    refusal = explain(error)
+    return refusal is not None and refusal.code in _LOST
 
 
 def _by_state(state: str, numbers: Sequence[int]) -> Refusal:

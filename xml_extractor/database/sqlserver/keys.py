@@ -1,12 +1,13 @@
 """The column that identifies documents: its values as keys of documents, and as parameters."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 import pyodbc
 
 from xml_extractor.database.sqlserver.parameters import OdbcType, place_of_key
 from xml_extractor.documents import DocumentKey
-from xml_extractor.values.sqltypes import MAX, Family, SqlType
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,35 @@ class KeyColumn:
         if self.type.family is Family.GUID:
             return text.upper()
         return text.rstrip(" ") if self._is_padded else text
+
+    def nearest(self, text: str) -> tuple[DocumentKey, int]:
+        """The value of this type that is nearest to an end of a range, and on which side of it the end is.
+
+        Returns:
+            The value, and -1 if the end is smaller, 1 if it is larger, 0 if it is the same.
+
+        Raises:
+            ValueError: It is no key of this kind; the message says what keys are.
+        """
+        if self.is_number:
+            return self._nearest_number(text)
+        if self.type.family is Family.GUID:
+            try:
+                return str(UUID(text)).upper(), 0
+            except ValueError:
+                raise ValueError("its keys are GUIDs") from None
+        fitting = text.encode("utf-16-le")[: 2 * self.type.length].decode("utf-16-le", "ignore")
+        return fitting, int(fitting != text)
+
+    def _nearest_number(self, text: str) -> tuple[int, int]:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError("its keys are numbers") from None
+        largest = 10**self.type.precision - 1
+        smallest, largest = (-largest, largest) if self.type.family is Family.DECIMAL else INTEGER_RANGES["bigint"]
+        nearest = max(smallest, min(largest, number))
+        return nearest, (number > nearest) - (number < nearest)
 
     def bind(self, key: DocumentKey) -> DocumentKey:
         """What the driver is given for a key."""

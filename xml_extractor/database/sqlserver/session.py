@@ -1,9 +1,9 @@
 """A connection to SQL Server: opened in the process that uses it, with the settings that loading relies on."""
 
 import pyodbc
-from sqlalchemy.dialects import registry
 from sqlalchemy.sql.compiler import IdentifierPreparer
 
+from xml_extractor.database.dialects import dialect_named
 from xml_extractor.database.schema import database_name
 from xml_extractor.database.sqlserver.address import SqlServerAddress
 from xml_extractor.database.sqlserver.driver import find_driver
@@ -28,7 +28,7 @@ SETTINGS = (
     "SET LANGUAGE us_english"  # messages name columns in words that `errors` reads
 )
 
-_PREPARER: IdentifierPreparer = registry.load("mssql")().identifier_preparer
+_PREPARER: IdentifierPreparer = dialect_named("mssql").identifier_preparer
 
 
 def open_session(address: SqlServerAddress) -> pyodbc.Connection:

@@ -1,14 +1,15 @@
 """Documents in a table or view of a SQL Server."""
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from itertools import pairwise
+from contextlib import contextmanager, suppress
 
 import pyodbc
 from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import Contract, SourceTable
+from xml_extractor.database.comparison import ActualTable
 from xml_extractor.database.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.database.interfaces import KeyPage, LogPlace
 from xml_extractor.database.retrying import retrying
@@ -22,7 +23,7 @@ from xml_extractor.database.sqlserver.source_queries import DOCUMENTS_IN_QUERY, 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
-from xml_extractor.values.sqltypes import INTEGER_RANGES, Family
+from xml_extractor.values.sqltypes import Family
 
 PAGE_BYTES = 8 * 2**20
 """A query's further documents are left to the next one when there are more bytes than this."""
@@ -33,6 +34,8 @@ LARGEST_PAGE = 100_000
 NAME_OTHERS = "name table, key and xml in the contract's `source`"
 
 Fetched = SourceDocument | Rejection
+ListedKey = tuple[DocumentKey, bool]
+"""A key, and whether the log has it."""
 
 
 def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSource":
@@ -72,6 +75,7 @@ class SqlServerSource:
         self._shown = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
         self._session: pyodbc.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "source")
+        self._is_closed = False
         self._tries = retrying(explain)
         try:
             self._queries = self._thread.submit(self._look_at, table, end_tag).result()
@@ -89,24 +93,21 @@ class SqlServerSource:
         """
         shared = log if log is not None and log.database == self._place.database_name else None
         conditions, bounds = self._range(key_range)
-        size, following = page_size, None
+        size = page_size
+        given: AbstractSet[DocumentKey] = set()
         while True:
-            listed = self._thread.submit(self._list_keys, size + 1, conditions, bounds, shared).result()
-            keys = [key for key, _ in listed]
-            if following is not None and following not in keys and self._is_there(following, shared):
-                raise SourceError(
-                    f"{self._shown} has keys that are equal for its collation, such as {following}", NAME_OTHERS
-                )
-            logged = {str(key) for key, is_logged in listed[:size] if is_logged}
-            if keys:
-                yield KeyPage(keys[:size], None if shared is None else logged)
-            if len(keys) <= size:
+            listed, again = self._list_others(given, size + 1, conditions, bounds, shared)
+            page = listed[:size]
+            logged = {str(key) for key, is_logged in page if is_logged}
+            if page:
+                yield KeyPage([key for key, _ in page], None if shared is None else logged)
+            if len(listed) <= size:
                 return
-            following = keys[size]
-            size = min(2 * size, max(page_size, LARGEST_PAGE)) if len(logged) == size else page_size
+            given = again | {key for key, _ in page}
             conditions, bounds = self._range(key_range)
             conditions.append(f"s.{self._queries.key.name} >= {self._queries.key.place}")
-            bounds.append(following)
+            bounds.append(listed[size][0])
+            size = min(2 * size, max(page_size, LARGEST_PAGE)) if len(logged) == size else page_size
 
     def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[Fetched]:
         """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
@@ -126,9 +127,11 @@ class SqlServerSource:
             part = upcoming.result()
 
     def close(self) -> None:
-        """Close the connection, after the statement that is being sent."""
-        self._thread.submit(self._hang_up)
-        self._thread.shutdown()
+        """Close the connection, after the statement that is being sent; closing again does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._thread.submit(self._hang_up)
+            self._thread.shutdown()
 
     def _parts(self, keys: Sequence[DocumentKey], *, whole: bool) -> Iterator[list[Fetched]]:
         remaining = list(keys)
@@ -145,7 +148,7 @@ class SqlServerSource:
         found: dict[DocumentKey | None, Fetched] = {}
         read_bytes = 0
         try:
-            with closing(self._execute(query, types, [self._max_bytes, *map(self._queries.key.bind, places)])) as rows:
+            with self._rows(query, types, [self._max_bytes, *map(self._queries.key.bind, places)]) as rows:
                 for value, size, content, is_cut in rows:
                     key = self._queries.key.read(value)
                     if key in found:
@@ -172,39 +175,60 @@ class SqlServerSource:
             return too_large(key, self._max_bytes)
         return SourceDocument(key, content, is_cut=is_cut)
 
+    def _list_others(
+        self,
+        given: AbstractSet[DocumentKey],
+        count: int,
+        conditions: Sequence[str],
+        bounds: Sequence[DocumentKey],
+        log: LogPlace | None,
+    ) -> tuple[list[ListedKey], AbstractSet[DocumentKey]]:
+        """The first keys that are none of the given ones, and those of the given ones that were listed again.
+
+        Where keys are equal for the column's collation, such as `a` and `A`, the server lists them in any order, and a
+        page may end between them: the next one begins with all of them again.
+        """
+        again: AbstractSet[DocumentKey] = set()
+        while True:
+            query = self._thread.submit(self._list_keys, count + len(again), conditions, bounds, log)
+            listed = query.result()
+            repeated = given & {key for key, _ in listed}
+            if len(repeated) <= len(again):
+                return [each for each in listed if each[0] not in repeated], repeated
+            again = repeated
+
     def _list_keys(
         self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey], log: LogPlace | None
-    ) -> list[tuple[DocumentKey, bool]]:
+    ) -> list[ListedKey]:
         query, types = self._queries.keys(conditions, log)
         of_log = [] if log is None else [log.contract]
         values = [count, *of_log, *map(self._queries.key.bind, bounds)]
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
             rows = self._tries(self._read_all, query, types, values)
         listed = [(self._checked(value), bool(is_logged)) for value, is_logged in rows]
-        for (key, _), (next_key, _) in pairwise(listed):
-            if key == next_key:
+        seen: set[DocumentKey] = set()
+        for key, _ in listed:
+            if key in seen:
                 raise self._twice(key)
+            seen.add(key)
         return listed
-
-    def _is_there(self, key: DocumentKey, log: LogPlace | None) -> bool:
-        condition = f"s.{self._queries.key.name} = {self._queries.key.place}"
-        return bool(self._thread.submit(self._list_keys, 1, [condition], [key], log).result())
 
     def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
         if key_range is None:
             return [], []
         key = self._queries.key
-        ends = [(sign, end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end]
-        return [f"s.{key.name} {sign} {key.place}" for sign, _ in ends], [self._range_end(end) for _, end in ends]
-
-    def _range_end(self, end: str) -> DocumentKey:
-        if not self._queries.key.is_number:
-            return end
-        smallest, largest = INTEGER_RANGES["bigint"]
-        try:
-            return max(smallest, min(largest, int(end)))
-        except ValueError:
-            raise SourceError(f"'{end}' is no key of {self._shown}: its keys are numbers") from None
+        conditions: list[str] = []
+        bounds: list[DocumentKey] = []
+        for end, sign, sign_if_beyond, beyond in ((key_range.first, ">=", ">", 1), (key_range.last, "<=", "<", -1)):
+            if not end:
+                continue
+            try:
+                nearest, side = key.nearest(end)
+            except ValueError as error:
+                raise SourceError(f"'{end}' is no key of {self._shown}: {error}") from None
+            conditions.append(f"s.{key.name} {sign_if_beyond if side == beyond else sign} {key.place}")
+            bounds.append(nearest)
+        return conditions, bounds
 
     def _checked(self, value: object) -> DocumentKey:
         key = self._queries.key.read(value)
@@ -220,7 +244,7 @@ class SqlServerSource:
 
     def _look_at(self, table: SourceTable, end_tag: str) -> SourceQueries:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
-            found = self._tries(lambda: read_catalog(self._open(), [table.table], self._place.schema))
+            found = self._tries(self._read_catalog, table.table)
         if table.table not in found:
             raise SourceError(f"there is no table {table.table} in {self.name}", NAME_OTHERS)
         columns = {column.name.casefold(): column for column in found[table.table].columns}
@@ -238,24 +262,36 @@ class SqlServerSource:
             )
         return SourceQueries(table, self._place.schema, identifying, xml.type, end_tag)
 
+    def _read_catalog(self, table: str) -> dict[str, ActualTable]:
+        with self._connected() as session:
+            return read_catalog(session, [table], self._place.schema)
+
     def _read_all(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> list[pyodbc.Row]:
-        with closing(self._execute(query, types, values)) as rows:
+        with self._rows(query, types, values) as rows:
             return list(rows)
 
-    def _execute(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> pyodbc.Cursor:
-        """Run a query; after an error the next one connects again."""
-        cursor = self._open().cursor()
+    @contextmanager
+    def _rows(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> Iterator[pyodbc.Cursor]:
+        """What a query finds."""
+        with self._connected() as session:
+            cursor = session.cursor()
+            try:
+                cursor.setinputsizes(types)
+                yield cursor.execute(query, *values)
+            finally:
+                with suppress(pyodbc.Error):
+                    cursor.close()
+
+    @contextmanager
+    def _connected(self) -> Iterator[pyodbc.Connection]:
+        """The connection; after an error within the block the next block opens another one."""
         try:
-            cursor.setinputsizes(types)
-            return cursor.execute(query, *values)
+            if self._session is None:
+                self._session = open_session(self._place)
+            yield self._session
         except pyodbc.Error:
             self._hang_up()
             raise
-
-    def _open(self) -> pyodbc.Connection:
-        if self._session is None:
-            self._session = open_session(self._place)
-        return self._session
 
     def _hang_up(self) -> None:
         session, self._session = self._session, None

@@ -5,6 +5,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.database.log_statements import SAME_ROW
+from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.sqlserver.errors import TRANSACTION_ENDED
 from xml_extractor.database.sqlserver.parameters import Parameter, binder, parameter, place_of_key
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
@@ -80,6 +82,13 @@ def collated_keys(table: TableLayout) -> list[str]:
     if table.on_conflict == "fail":
         return []
     return [column.name for column in table.columns if column.name in table.key and column.type.name in CODE_PAGE_TYPES]
+
+
+def log_deletion(name: str) -> Change:
+    """Deletes rows of the processing log, of this quoted name, as long as nobody has replaced them or put them back."""
+    columns = [column.name for column in LOG_TABLE.columns]
+    same = " AND ".join(f"{quoted(column)} = ?" for column in SAME_ROW)
+    return _change(f"DELETE FROM {name} WHERE {same}", tuple(map(columns.index, SAME_ROW)))  # noqa: S608 - names are quoted
 
 
 def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Change, ...]:
