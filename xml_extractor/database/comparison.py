@@ -38,6 +38,7 @@ class ActualColumn:
         computed: Whether the database alone can write it.
         has_default: Whether the database has a value where a row says none.
         code_page: The number of its collation's code page, 65001 for UTF-8; None for types without one.
+        collation: Its name; empty for types without one, and where it does not matter.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ActualColumn:
     computed: bool = False
     has_default: bool = False
     code_page: int | None = None
+    collation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

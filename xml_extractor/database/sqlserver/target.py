@@ -24,7 +24,13 @@ from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.database.sqlserver.errors import errors_end_the_run, explain, is_lost
 from xml_extractor.database.sqlserver.parameters import OFFSET_CODE, Parameter, read_offset
 from xml_extractor.database.sqlserver.session import open_session
-from xml_extractor.database.sqlserver.statements import Change, log_deletion, table_statements
+from xml_extractor.database.sqlserver.statements import (
+    Change,
+    TableStatements,
+    collated_keys,
+    log_deletion,
+    table_statements,
+)
 from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
 
@@ -125,6 +131,7 @@ class SqlServerConnection:
         self._address = address
         self._session: pyodbc.Connection | None = None
         self._cursors: dict[str, pyodbc.Cursor] = {}
+        self._collations: dict[str, dict[str, str]] = {}
         self._identity_table = ""
         self._in_transaction = False
         self._inserting: TableLayout | None = None
@@ -148,7 +155,7 @@ class SqlServerConnection:
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
         """Insert rows, with the table's way of treating conflicts; by several calls if their array were too large."""
-        statements = table_statements(table, self._address.schema)
+        statements = self._statements(table)
         self._inserting = table
         with self._noticing_loss():
             if table.identity:
@@ -272,6 +279,18 @@ class SqlServerConnection:
             with suppress(pyodbc.Error):
                 session.close()
 
+    def _statements(self, table: TableLayout) -> TableStatements:
+        names = collated_keys(table)
+        if not names:
+            return table_statements(table, self._address.schema)
+        if table.table not in self._collations:
+            there = read_catalog(self._open(), [table.table], self._address.schema).get(table.table)
+            columns = there.columns if there is not None else ()
+            self._collations[table.table] = {column.name.casefold(): column.collation for column in columns}
+        known = self._collations[table.table]
+        collations = tuple((name, known.get(name.casefold(), "")) for name in names)
+        return table_statements(table, self._address.schema, collations)
+
     def _allow_identity(self, table: str) -> None:
         """Let documents fill the IDENTITY column of this table; a session can allow it for one table at a time."""
         if table == self._identity_table:
@@ -282,7 +301,10 @@ class SqlServerConnection:
         self._identity_table = table
 
     def _execute_many(self, change: Change, parameters: Sequence[Parameter], rows: list[Sequence[Any]]) -> None:
-        """Run a statement with all rows by one call. Its cursor keeps it prepared."""
+        """Run a statement with all rows by one call. Its cursor keeps it prepared.
+
+        Where a trigger gives results, an error behind the first of them is told only to those who ask for the others.
+        """
         cursor = self._cursors.get(change.sql)
         if cursor is None:
             cursor = self._cursors[change.sql] = self._open().cursor()
@@ -290,6 +312,8 @@ class SqlServerConnection:
         in_order = len(change.columns) == 1 or change.columns == tuple(range(len(parameters)))
         cursor.setinputsizes([parameters[column].odbc_type_for(rows, column) for column in change.columns])
         cursor.executemany(change.sql, rows if in_order else list(map(itemgetter(*change.columns), rows)))
+        while cursor.nextset():
+            pass
 
     def _log_rows(self, select: str, contract: str, keys: Sequence[str], condition: str = "1 = 1") -> list[Any]:
         if not keys:
