@@ -81,7 +81,7 @@ def log_deletion(name: str) -> Change:
     """Deletes rows of the processing log, of this quoted name, as long as nobody has replaced them or put them back."""
     columns = [column.name for column in LOG_TABLE.columns]
     same = " AND ".join(f"{quoted(column)} = ?" for column in SAME_ROW)
-    return Change(f"DELETE FROM {name} WHERE {same}", tuple(map(columns.index, SAME_ROW)))  # noqa: S608 - names are quoted
+    return _change(f"DELETE FROM {name} WHERE {same}", tuple(map(columns.index, SAME_ROW)))  # noqa: S608 - names are quoted
 
 
 def collated_keys(table: TableLayout) -> list[str]:
