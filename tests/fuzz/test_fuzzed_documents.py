@@ -3,7 +3,6 @@
 `make fuzz` does the same with many more documents.
 """
 
-import resource
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
@@ -44,6 +43,8 @@ TEMPORAL = (Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET)
 
 @posix_only("memory is bounded by what POSIX has for it")
 def test_broken_documents_are_mapped_to_values_that_fit_or_rejected_with_a_documented_reason() -> None:
+    import resource
+
     # A new process begins with the peak of the one that started it.
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report = fuzz(first=0, documents=DOCUMENTS, processes=1)
