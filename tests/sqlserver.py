@@ -13,7 +13,6 @@ from uuid import uuid4
 from sqlalchemy.engine import URL, make_url
 
 from xml_extractor.database.sqlserver.address import SCHEMA, odbc_address, read_address
-from xml_extractor.database.sqlserver.driver import find_driver
 
 if TYPE_CHECKING:
     import pyodbc
@@ -47,6 +46,8 @@ def session() -> "pyodbc.Connection":
 def connection_string() -> str:
     """What pyodbc connects by, for tests that read without the product."""
     import pyodbc
+
+    from xml_extractor.database.sqlserver.driver import find_driver
 
     return read_address(server_url()).connection_string(find_driver(pyodbc.drivers()))
 

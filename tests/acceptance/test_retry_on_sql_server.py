@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.accounts import ORDERS, Accounts, order, summed
 from tests.conftest import Command
 
-pytest.importorskip("pyodbc")
+pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is missing", exc_type=ImportError)
 
 from tests import sqlserver
 

@@ -134,7 +134,10 @@ class Marked:
 
     def told(self) -> str:
         """All that is left of runs, except documents and the tables they were loaded into."""
+        rejects = self.directory / "rejects"
         files = [path for path in self.directory.rglob("*") if path.is_file() and ".db" not in path.name]
+        # Rejected documents are kept as they came, for those who may see them; what is said of them is not.
+        files = [path for path in files if rejects not in path.parents or path.name == "rejects.jsonl"]
         kept = [path for path in files if path.name not in ("marked.yaml", "sitecustomize.py")]
         text = [path.read_bytes().decode(errors="replace") for path in kept if "__pycache__" not in path.parts]
         for target in self.directory.glob("target*.db"):

@@ -79,6 +79,8 @@ def _of_server(
     parts = ", ".join(
         f"{_AS_TEXT[sql_type.family].format(f'[{name}]')}, DATALENGTH([{name}])" for name, sql_type in columns
     )
+    import pyodbc
+
     with closing(pyodbc.connect(sqlserver.connection_string(), autocommit=True)) as session:
         for no, *values in session.execute(f"SELECT no, {parts} FROM [{schema}].[{table}]"):
             pairs = zip(columns, values[::2], values[1::2], strict=True)

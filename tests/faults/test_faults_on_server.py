@@ -7,6 +7,9 @@ import pytest
 
 from tests import sqlserver
 from tests.faults.bench import GOOD, Launcher
+
+pytest.importorskip("pyodbc", reason=sqlserver.NO_DRIVER_MANAGER, exc_type=ImportError)
+
 from tests.faults.server_bench import ServerBench, ServerFault
 
 pytestmark = [

@@ -59,7 +59,7 @@ _DOCUMENT_STATES = {
 """SQLSTATEs that are a document's fault, where the native number says nothing."""
 
 _WARNING = "01"
-"""SQLSTATEs of mere messages. One stands for a refusal where pyodbc has read only the first message."""
+"""SQLSTATEs that are no errors. Where one is given for a refusal, pyodbc has read the first message only."""
 
 _CONSTRAINT = 547
 _DUPLICATE = 2627

@@ -77,18 +77,18 @@ def table_statements(
     )
 
 
-def collated_keys(table: TableLayout) -> list[str]:
-    """The key columns that statements compare by values in their own code page, which their collation says."""
-    if table.on_conflict == "fail":
-        return []
-    return [column.name for column in table.columns if column.name in table.key and column.type.name in CODE_PAGE_TYPES]
-
-
 def log_deletion(name: str) -> Change:
     """Deletes rows of the processing log, of this quoted name, as long as nobody has replaced them or put them back."""
     columns = [column.name for column in LOG_TABLE.columns]
     same = " AND ".join(f"{quoted(column)} = ?" for column in SAME_ROW)
     return _change(f"DELETE FROM {name} WHERE {same}", tuple(map(columns.index, SAME_ROW)))  # noqa: S608 - names are quoted
+
+
+def collated_keys(table: TableLayout) -> list[str]:
+    """The key columns that statements compare by values in their own code page, which their collation says."""
+    if table.on_conflict == "fail":
+        return []
+    return [column.name for column in table.columns if column.name in table.key and column.type.name in CODE_PAGE_TYPES]
 
 
 def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Change, ...]:
