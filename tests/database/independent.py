@@ -73,8 +73,6 @@ def read(address: str, table: str, columns: Sequence[tuple[str, SqlType]]) -> Ro
 def _of_server(
     address: str, table: str, columns: Sequence[tuple[str, SqlType]]
 ) -> Iterator[tuple[int, dict[str, Found]]]:
-    import pyodbc
-
     schema = make_url(address).query[SCHEMA]
     parts = ", ".join(
         f"{_AS_TEXT[sql_type.family].format(f'[{name}]')}, DATALENGTH([{name}])" for name, sql_type in columns

@@ -60,6 +60,9 @@ ENDED = f"; [01000] {DRIVER}[SQL Server]The statement has been terminated. (3621
         pytest.param("22003", 8115, "Arithmetic overflow error.", "overflow", "", id="overflow"),
         pytest.param("22018", 245, "Conversion failed when converting '4711'.", "wrong_type", "", id="conversion"),
         pytest.param("42000", 9455, "XML parsing: line 1, illegal qualified name", "wrong_type", "", id="XML"),
+        pytest.param("42000", 6335, "XML datatype instance has too many levels", "wrong_type", "", id="nesting of XML"),
+        pytest.param("42000", 6359, "Parsing XML with internal subset DTDs", "wrong_type", "", id="DOCTYPE of XML"),
+        pytest.param("42000", 6926, "XML Validation: Invalid simple type value", "wrong_type", "", id="schema of XML"),
         pytest.param("42000", 50001, "Amount 4711 is not allowed", "constraint", "", id="a trigger's own error"),
         pytest.param("42000", 3609, "The transaction ended in the trigger.", "constraint", "", id="trigger"),
         pytest.param("22003", 0, "Numeric value out of range", "overflow", "", id="refused by the driver"),
@@ -78,6 +81,34 @@ def test_a_duplicate_of_a_key_of_several_columns_blames_none_of_them() -> None:
     refusal = errors.explain(refused("23000", 2627, PRIMARY), LINES)
     assert refusal.column == ""
     assert errors.explain(refused("23000", 2627, PRIMARY), replace(LINES, key=())).column == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (pyodbc.ProgrammingError("String data, right truncation: length 4711 buffer 8", "HY000"), "too_long"),
+        (pyodbc.ProgrammingError("Converting decimal loses precision", "HY000"), "overflow"),
+        (pyodbc.ProgrammingError("Numeric overflow", "HY000"), "overflow"),
+        (OverflowError("int too big to convert"), "wrong_type"),
+        (UnicodeEncodeError("utf-16-le", "4711\ud800", 4, 5, "surrogates not allowed"), "wrong_type"),
+    ],
+    ids=ascii,
+)
+def test_a_value_that_cannot_even_be_sent_rejects_its_document(error: Exception, code: str) -> None:
+    refusal = errors.explain(error)
+    assert (refusal.blame, refusal.code) == (Blame.DOCUMENT, code)
+    assert "4711" not in repr(refusal)
+
+
+def test_a_transaction_that_the_server_has_ended_is_tried_again() -> None:
+    assert errors.explain(refused("42000", errors.TRANSACTION_ENDED, "the transaction has ended")).blame is Blame.MOMENT
+
+
+def test_a_message_that_hides_a_refusal_ends_the_run_and_names_its_cause() -> None:
+    refusal = errors.explain(refused("01000", 0, "row 4711 was inserted"))
+    assert refusal.blame is Blame.DATABASE
+    assert "PRINT" in refusal.tip
+    assert "4711" not in repr(refusal)
 
 
 @pytest.mark.parametrize("number", [1205, 1222, 40197, 40501, 40613, 49918, 49919, 49920, 10928, 10929, 4060, 701, 596])

@@ -52,6 +52,26 @@ def test_a_table_without_key_in_the_document_is_always_inserted_into() -> None:
         assert change.sql == GUARD + "INSERT INTO [demo_notes] ([order_id], [text]) VALUES (?, ?)"
 
 
+@pytest.mark.parametrize("on_conflict", ["keep", "replace"])
+def test_keys_of_a_code_page_are_compared_in_the_collation_of_their_column(on_conflict: OnConflict) -> None:
+    columns = (*ORDERS.columns, ColumnLayout("code", parse_type("varchar(5)")), ColumnLayout("t", parse_type("text")))
+    table = replace(ORDERS, columns=columns, key=("order_id", "code"), on_conflict=on_conflict)
+    assert statements.collated_keys(table) == ["code"]
+    made = statements.table_statements(table, "", (("code", "Cyrillic_General_CI_AS"),))
+    for change in made.changes:
+        assert change.sql.count("CAST(? COLLATE Cyrillic_General_CI_AS AS varchar(5))") == 1
+        assert change.sql.count("COLLATE") == 1
+
+
+def test_keys_are_not_compared_where_conflicts_fail() -> None:
+    columns = (*ORDERS.columns, ColumnLayout("code", parse_type("varchar(5)")))
+    assert statements.collated_keys(replace(ORDERS, columns=columns, key=("code",))) == []
+
+
+def test_white_space_in_xml_is_kept() -> None:
+    assert parameters.parameter(parse_type("xml")).place == "CONVERT(xml, ?, 1)"
+
+
 def test_names_are_quoted_and_the_contracts_schema_goes_before_the_addresss() -> None:
     table = replace(ORDERS, table="sales.odd]name")
     assert statements.table_statements(table, "etl").name == "[sales].[odd]]name]"

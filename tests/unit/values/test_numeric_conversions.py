@@ -187,6 +187,12 @@ def test_a_float_is_read_plain_or_with_an_exponent(text: str, value: float) -> N
     assert convert("float", text) == value
 
 
+@pytest.mark.parametrize("text", ["-0", "-0.0", "-.0e5"])
+@pytest.mark.parametrize("type_name", ["float", "real"])
+def test_a_zero_has_no_sign(type_name: str, text: str) -> None:
+    assert str(convert(type_name, text)) == "0.0"
+
+
 @pytest.mark.parametrize(
     "text", ["", "nan", "NaN", "inf", "-Infinity", "INF", "1e", "e5", "1_0", "0x1p3", "٣", ".", "1,5"]
 )

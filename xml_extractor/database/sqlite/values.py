@@ -59,8 +59,9 @@ def _money(_sql_type: SqlType) -> Storage:
 
 
 def _digits(exponent: Decimal, value: Decimal) -> str:
+    """All decimals of the type; a zero has no sign, as SQL Server's has none."""
     places = -int(exponent.as_tuple().exponent)
-    return f"{value:.{places}f}"
+    return f"{value or abs(value):.{places}f}"
 
 
 def _date(_sql_type: SqlType) -> Storage:

@@ -58,6 +58,13 @@ _DOCUMENT_STATES = {
 }
 """SQLSTATEs that are a document's fault, where the native number says nothing."""
 
+_UNSENT = {
+    "String data, right truncation": ("too_long", "a value is longer than its column"),
+    "Converting decimal loses precision": ("overflow", "a number has more decimals than its column"),
+    "Numeric overflow": ("overflow", "a number is too large for its column"),
+}
+"""What pyodbc itself says of a value that does not fit its parameter, instead of a SQLSTATE, up to any colon."""
+
 _WARNING = "01"
 """SQLSTATEs that are no errors. Where one is given for a refusal, pyodbc has read the first message only."""
 
@@ -187,9 +194,13 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
         error: Any exception.
         table: The table that was inserted into.
     """
+    if isinstance(error, OverflowError | UnicodeEncodeError):
+        return Refusal(Blame.DOCUMENT, "wrong_type", "SQL Server cannot hold a value of the row")
     if not isinstance(error, pyodbc.Error):
         return None
     state, message = _state_and_message(error)
+    if state in _UNSENT:
+        return Refusal(Blame.DOCUMENT, *_UNSENT[state])
     if state.startswith("08") and _CERTIFICATE.search(message):
         return Refusal(Blame.DATABASE, "certificate", "its certificate is not trusted by this machine", tip=_TRUST)
     setup = explain_setup(message)
@@ -221,7 +232,7 @@ def _by_state(state: str, numbers: Sequence[int]) -> Refusal:
 
 def _state_and_message(error: pyodbc.Error) -> tuple[str, str]:
     texts = [argument for argument in error.args if isinstance(argument, str)]
-    return (texts[0], texts[-1]) if texts else ("", "")
+    return (texts[0].partition(":")[0], texts[-1]) if texts else ("", "")
 
 
 def _by_number(number: int, message: str, table: TableLayout | None) -> Refusal | None:
