@@ -63,6 +63,11 @@ def in_schema(schema: str) -> str:
     return server_url().update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)
 
 
+def schema_of(address: str) -> str:
+    """The schema that an address names."""
+    return str(make_url(address).query[SCHEMA])
+
+
 def place() -> tuple[str, int]:
     """Host and port of the server."""
     host, _, port = read_address(server_url()).words["SERVER"].removeprefix("tcp:").partition(",")

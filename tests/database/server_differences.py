@@ -14,6 +14,10 @@ ELSEWHERE: dict[tuple[str, str], Result] = {
 """What becomes of a text of a document, by column and text."""
 
 
+NOT_FOUND_AGAIN = ("decimal(38,0)", "decimal(38,10)", "decimal(38,18)", "decimal(38,38)")
+"""Types whose values of 38 digits are not equal to themselves there: see `as_found_elsewhere`."""
+
+
 def as_found_elsewhere(text: str | None, sql_type: SqlType) -> str | None:
     """A value as that server's CONVERT shows it, without what no value of the type can have.
 

@@ -111,7 +111,7 @@ def test_null_and_values_can_follow_each_other_in_one_call(shelf: Shelf, type_na
 
 @pytest.mark.parametrize("type_name", DRAWN)
 def test_any_values_come_back_from_calls_of_any_size(shelf: Shelf, type_name: str) -> None:
-    @settings(max_examples=6, derandomize=True, deadline=None, database=None)
+    @settings(max_examples=20, derandomize=True, deadline=None, database=None)
     @given(st.lists(any_of(parse_type(type_name)), min_size=1, max_size=20), st.sampled_from(SIZES))
     def check(drawn: list[Value], size: int) -> None:
         values = list(islice(cycle(drawn), size))

@@ -86,6 +86,11 @@ def test_every_type_is_bound_with_a_type_of_its_own(name: str) -> None:
     assert bound.reserved_bytes > 0
 
 
+@pytest.mark.parametrize("name", TYPES)
+def test_a_null_in_the_first_row_is_bound_as_the_values_behind_it(name: str) -> None:
+    assert parameters.parameter(parse_type(name)).odbc_type[0] not in (pyodbc.SQL_VARCHAR, pyodbc.SQL_CHAR)
+
+
 @pytest.mark.parametrize(
     ("type_name", "expected"),
     [

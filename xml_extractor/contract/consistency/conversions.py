@@ -129,9 +129,14 @@ def key_type_faults(draft: Draft) -> Iterator[Fault]:
 
 
 def identity_faults(draft: Draft) -> Iterator[Fault]:
-    """More than one IDENTITY column in a table."""
+    """More than one IDENTITY column in a table, or one that would have to be changed, which no database does."""
     for path, _, table in draft.tables():
         found = [name for name, column in table.columns.items() if column.identity or column.generated]
+        for name, column in table.columns.items():
+            if column.identity and not column.key and table.on_conflict == "replace":
+                message = f"the IDENTITY column '{name}' cannot be replaced, because it is no part of the key"
+                place = (*path, "on_conflict")
+                yield draft.written.fault(place, message, found="replace", expected="fail or keep")
         for name in found[1:]:
             message = f"the table has the IDENTITY column '{found[0]}' already"
             expected = "one identity or generated column in a table"

@@ -28,6 +28,10 @@ LONGEST_IN_PLACE = {pyodbc.SQL_WVARCHAR: 4000, pyodbc.SQL_VARBINARY: 8000}
 OFFSET_CODE = -155
 """ODBC's number of the type datetimeoffset, which pyodbc cannot read by itself."""
 
+_TEXT = pyodbc.SQL_WVARCHAR
+"""What is sent as text. As SQL_VARCHAR a NULL would be bound as bytes: in the first row it makes pyodbc end the call
+where the first text comes, and begin another."""
+
 _UNIT_BYTES = {pyodbc.SQL_WVARCHAR: 2}
 _FIXED_BYTES = 32
 """What is reserved for a number, a date or a time, with its length indicator."""
@@ -154,7 +158,7 @@ def _as_text(longest: str, separator: str) -> Callable[[SqlType], Parameter]:
         def bind(value: Any) -> Any:
             return value.isoformat(separator, fraction) if separator else value.isoformat(fraction)
 
-        return Parameter((pyodbc.SQL_VARCHAR, len(longest), 0), f"CAST(? AS {sql_type})", bind)
+        return Parameter((_TEXT, len(longest), 0), f"CAST(? AS {sql_type})", bind)
 
     return as_text
 
@@ -182,6 +186,6 @@ _PARAMETERS: dict[Family, Callable[[SqlType], Parameter]] = {
     Family.TIME: _as_text("09:30:00.123456", ""),
     Family.DATETIME: _datetime,
     Family.OFFSET: _as_text("2026-03-05 09:30:00.123456+14:00", " "),
-    Family.GUID: _as(pyodbc.SQL_VARCHAR, len("6F9619FF-8B86-D011-B42D-00C04FC964FF")),
+    Family.GUID: _as(_TEXT, len("6F9619FF-8B86-D011-B42D-00C04FC964FF")),
     Family.XML: _xml,
 }
