@@ -112,7 +112,7 @@ def distinct(type_name: str) -> list[Value]:
     """Values that are different keys for SQL Server, under any collation."""
     match parse_type(type_name).family:
         case Family.TEXT if type_name.startswith("n"):
-            return ["a", "Größe"[: parse_type(type_name).length], "日本"]
+            return ["ab", "Größe"[: parse_type(type_name).length], "日本"]
         case Family.TEXT:
             return list({str(value).rstrip(): value for value in VALUES[type_name]}.values())
         case Family.BINARY:
@@ -230,7 +230,7 @@ def test_the_database_numbers_rows_again_when_documents_do_not(connection: Conne
     number_all()
     assert load([THIRD, FOURTH], [[(401, "x")], [(501, "x")]]) == [""]
     number_all()
-    assert load([THIRD, FOURTH], [[(402, "x")], [(502, "x")]], [[(402, "y")], []]) == ["", "duplicate_key"]
+    assert load([THIRD, FOURTH], [[(450, "x")], [(550, "x")]], [[(450, "y")], []]) == ["", "duplicate_key"]
     number_all()
 
 
