@@ -126,11 +126,21 @@ def test_a_document_in_a_column_of_xml_comes_out_with_all_its_content(schema: st
 @pytest.mark.parametrize("filling", ["x", "é", "x😀"])
 def test_a_document_that_is_cut_is_whole_up_to_the_end_of_what_is_needed(schema: str, filling: str) -> None:
     starts = [f"<orders><order>{repeated(filling, length)}" for length in (1, 3990, 4000, 8000, 65_536, MEGABYTES // 2)]
-    contents: Contents = [f"{start}{END}" for start in starts]
     table = f"cut_{len(filling.encode())}"
-    store(schema, table, "nvarchar(max)", [f"{content}<rest>{END}{'y' * 5000}</orders>" for content in contents])
+    store(schema, table, "nvarchar(max)", [f"{start}{END}<rest>{END}{'y' * 5000}</orders>" for start in starts])
     contract = contract_of(table, read_until=True)
-    for document, content in zip(fetched(schema, contract, len(contents)), contents, strict=True):
+    for document, start in zip(fetched(schema, contract, len(starts)), starts, strict=True):
         assert isinstance(document, SourceDocument)
         assert document.is_cut
-        assert described(document.content) == described(content)
+        assert described(document.content) == described(f"{start}{END}")
+
+
+def test_text_that_is_no_utf_16_costs_its_document(schema: str) -> None:
+    if not sqlserver.is_sql_server():
+        pytest.skip("this server is no SQL Server and takes no half of a character")
+    store(schema, "halves", "nvarchar(max)", ["<a/>", "<b/>", "<c/>"])
+    sqlserver.administrator().execute(f"UPDATE {schema}.halves SET content = NCHAR(55357) WHERE no = 1").close()
+    good, bad, other = fetched(schema, contract_of("halves"), 3)
+    assert isinstance(bad, Rejection)
+    assert bad.failure.code == "unreadable"
+    assert [good, other] == [SourceDocument(0, "<a/>"), SourceDocument(2, "<c/>")]
