@@ -198,7 +198,7 @@ class Load:
 
     def rename(self, table: str, name: str) -> None:
         """Give a table of the target another name."""
-        on_server = f"EXEC sp_rename '{self._schema}.{table}', '{name}'"
+        on_server = f"EXEC sp_rename '{self._schema}.{table}', '{name}', 'OBJECT'"
         self.execute(on_server if self.on_server else f"ALTER TABLE {table} RENAME TO {name}")
 
     @contextmanager
