@@ -86,6 +86,10 @@ class ActualTable:
     drops_duplicates: bool = False
 
 
+A_TABLE = "a table"
+NONE = "none"
+"""What is needed, and what is found, where a table is missing."""
+
 MissingCodes = Callable[[ActualForeignKey, SqlType, Sequence[Value]], Sequence[Value] | None]
 """Says which of some values of a type a column lacks to which a foreign key refers; None if this user must not know."""
 
@@ -120,12 +124,17 @@ def refuse_errors(name: str, found: Sequence[Difference]) -> None:
         found: The differences.
 
     Raises:
-        TargetError: Some are; the message lists all of them, one a line.
+        TargetError: Some are; the message lists all of them, one a line, or in one line if all are missing tables.
     """
-    errors = [str(difference) for difference in found if difference.severity is Severity.ERROR]
-    if errors:
-        tip = "change tables or contract as each line says; `xml-extractor init --sql` shows the tables that are needed"
-        raise TargetError("\n".join((f"the tables of {name} do not fit the contract", *errors)), tip)
+    errors = [difference for difference in found if difference.severity is Severity.ERROR]
+    if not errors:
+        return
+    if all((error.column, error.needed, error.found) == ("", A_TABLE, NONE) for error in errors):
+        tables = ", ".join(error.database_table for error in errors)
+        tip = "make them with `xml-extractor init`, or, if they are there, grant this user permissions on them"
+        raise TargetError(f"{name} lacks these tables: {tables}", tip)
+    tip = "change tables or contract as each line says; `xml-extractor init --sql` shows the tables that are needed"
+    raise TargetError("\n".join((f"the tables of {name} do not fit the contract", *map(str, errors))), tip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +186,7 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there is None:
         severity = Severity.WARNING if context.remedies.makes_tables else Severity.ERROR
         remedy = context.remedies.make_table()
-        yield Difference(severity, layout.name, layout.table, "", "a table", "none", remedy)
+        yield Difference(severity, layout.name, layout.table, "", A_TABLE, NONE, remedy)
         return
     pair = _Pair(layout, there, context)
     if there.kind != "table":
@@ -198,16 +207,16 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
 def _unseen(pair: _Pair) -> Difference:
     if pair.actual.kind == "view":
         found = "a view, whose keys, defaults and IDENTITY columns cannot be seen"
-        return pair.warning("", "a table", found, "compare the table behind it with the contract yourself")
+        return pair.warning("", A_TABLE, found, "compare the table behind it with the contract yourself")
     found = "a name for something in another database"
-    return pair.warning("", "a table", found, "compare it with the contract yourself")
+    return pair.warning("", A_TABLE, found, "compare it with the contract yourself")
 
 
 def _of_column(pair: _Pair, needed: ColumnLayout, there: ActualColumn | None) -> Iterator[Difference]:
     if there is None:
         what = "an IDENTITY column" if needed.identity or needed.generated else "a column"
         remedy = pair.context.remedies.add_column(pair.name, needed)
-        yield pair.error(needed.name, f"{what} of type {needed.type}", "none", remedy)
+        yield pair.error(needed.name, f"{what} of type {needed.type}", NONE, remedy)
     elif needed.generated:
         yield from _generated(pair, needed, there)
     elif there.computed:
@@ -298,7 +307,7 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
         # Without it, rows that are there already would be neither kept nor replaced, and a document loaded twice.
         is_relied_on = pair.layout.on_conflict != "fail" or pair.layout is LOG_TABLE
         report = pair.error if is_relied_on else pair.warning
-        yield report("", needed, ", ".join(listed) or "none", remedy)
+        yield report("", needed, ", ".join(listed) or NONE, remedy)
     if there.drops_duplicates and pair.layout.on_conflict != "keep":
         remedy = "rebuild the index with IGNORE_DUP_KEY = OFF"
         found = "one with IGNORE_DUP_KEY = ON, which drops them without an error"
