@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := sqlite:///demo/demo.db
 
-.PHONY: help install demo test format clean
+.PHONY: help install demo test fuzz soak faults format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -32,6 +32,16 @@ test: .venv/development ## Lint, check formatting and types, run all tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+fuzz: .venv/development ## Parse and map 20,000 broken documents, and count the reasons why they are rejected
+	$(BIN)/python -m tests.fuzz --documents 20000
+
+soak: .venv/development ## Load 50,000 documents full of new names, and see that no process grows
+	$(BIN)/python -m tests.soak --documents 50000
+
+faults: .venv/development ## Break runs at every point, kill their processes, cut connections; then see that nothing is lost or doubled
+	$(BIN)/python -m tests.faults.sweep
+	$(BIN)/python -m tests.faults.server_sweep
 
 format: .venv/development ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only

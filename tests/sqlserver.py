@@ -44,6 +44,21 @@ def session() -> "pyodbc.Connection":
     return open_session(read_address(server_url()))
 
 
+def connection_string() -> str:
+    """What pyodbc connects by, for tests that read without the product."""
+    import pyodbc
+
+    from xml_extractor.database.sqlserver.driver import find_driver
+
+    return read_address(server_url()).connection_string(find_driver(pyodbc.drivers()))
+
+
+@cache
+def is_sql_server() -> bool:
+    """Whether the server is one of Microsoft's; others that speak TDS differ in places."""
+    return str(administrator().execute("SELECT @@VERSION").fetchval()).startswith("Microsoft")
+
+
 def in_schema(schema: str) -> str:
     """The address of a schema, with its password."""
     return server_url().update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)

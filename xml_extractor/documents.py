@@ -26,10 +26,15 @@ class Stage(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a document. `ALREADY_DONE` is never written to the processing log: another run's row is there."""
+    """What became of a document.
+
+    `RETRY` is only in the processing log: a rejected document that somebody put back, which is not done. `ALREADY_DONE`
+    is never in the log: another run's row is there.
+    """
 
     LOADED = "loaded"
     REJECTED = "rejected"
+    RETRY = "retry"
     ALREADY_DONE = "already_done"
 
 
@@ -107,12 +112,15 @@ class Outcome(NamedTuple):
     Attributes:
         rows: For each table of the contract, how many rows were inserted; empty unless loaded.
         failure: Set exactly when the status is `REJECTED`.
+        attempts, content_hash: As the processing log has them, of a document that is `REJECTED`.
     """
 
     key: DocumentKey
     status: Status
     rows: tuple[int, ...] = ()
     failure: Failure | None = None
+    attempts: int = 1
+    content_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ class RunSettings:
         insert_threads: Background insert threads.
         insert_mode: `queue`, or `blocking`: each worker loads its own documents, one transaction each.
         metrics_dir: Where the metrics file goes.
+        rejects_dir: Where rejected documents go, in a directory for the run; None: nowhere.
         start_method: How worker processes are started.
     """
 
@@ -126,4 +127,5 @@ class RunSettings:
     log_level: str = "WARNING"
     progress: bool = True
     metrics_dir: Path = Path("metrics")
+    rejects_dir: Path | None = Path("rejects")
     start_method: StartMethod = DEFAULT_START_METHOD

@@ -4,42 +4,43 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy.engine import make_url
 
-from tests.acceptance.accounts import write_orders
+from tests import sqlserver
+from tests.acceptance.accounts import ORDERS, order, write_orders
 from tests.conftest import Command, Completed
-from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address, read_odbc
+from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 
-pyodbc = pytest.importorskip("pyodbc")
-
-VARIABLE = "XML_EXTRACTOR_TEST_MSSQL"
 CONTRACT = ("--contract", "orders.yaml")
 
 pytestmark = [
     pytest.mark.mssql,
-    pytest.mark.skipif(not os.environ.get(VARIABLE), reason=f"{VARIABLE} names no SQL Server to test with"),
+    pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON),
 ]
 
-COMMANDS = [("doctor",)]
+COMMANDS = [
+    ("doctor", *CONTRACT),
+    ("run", *CONTRACT, "--workers", "1"),
+    ("init", *CONTRACT),
+    ("check", "orders.yaml"),
+]
 """Commands that connect, and end with 3 when they cannot."""
 
 
 @pytest.fixture(scope="module")
 def address() -> SqlServerAddress:
     """The database to test in."""
-    text = os.environ[VARIABLE]
-    return read_address(make_url(text)) if "://" in text else read_odbc(text)
+    return read_address(sqlserver.server_url())
 
 
 @pytest.fixture(scope="module")
-def administrator(address: SqlServerAddress) -> Iterator[Callable[[str], None]]:
+def administrator() -> Iterator[Callable[[str], None]]:
     """Runs statements as the user of the tests."""
-    with closing(pyodbc.connect(address.connection_string(""), autocommit=True)) as connection:
+    with closing(sqlserver.session()) as connection:
         yield lambda statement: connection.execute(statement).close()
 
 
@@ -109,10 +110,10 @@ def test_what_is_wrong_is_one_line_with_a_tip_and_exit_code_3(
 ) -> None:
     write_orders(tmp_path, 0)
     fault = FAULTS[name]
-    completed = xml_extractor(*command, *CONTRACT, XML_EXTRACTOR_ODBC=odbc(address, fault.words))
+    completed = xml_extractor(*command, XML_EXTRACTOR_ODBC=odbc(address, fault.words))
     shown = without_secrets(completed, address, "hunter2")
     assert completed.returncode == 3, shown
-    (line,) = [line for line in shown.splitlines() if "cannot be used: " in line]
+    (line,) = [line for line in shown.splitlines() if "mssql://" in line and "cannot be " in line]
     assert any(explanation in line for explanation in fault.explanations), line
     assert fault.tip in shown
 
@@ -123,7 +124,7 @@ def test_a_server_that_is_not_there_ends_the_command_in_bounded_time(
     command: tuple[str, ...], address: SqlServerAddress, xml_extractor: Command, tmp_path: Path
 ) -> None:
     write_orders(tmp_path, 0)
-    completed = xml_extractor(*command, *CONTRACT, XML_EXTRACTOR_ODBC=odbc(address, {"SERVER": "127.0.0.1,1"}))
+    completed = xml_extractor(*command, XML_EXTRACTOR_ODBC=odbc(address, {"SERVER": "127.0.0.1,1"}))
     shown = without_secrets(completed, address)
     assert completed.returncode == 3, shown
     assert "mssql://127.0.0.1:1/" in shown
@@ -175,15 +176,13 @@ class TestPermissions:
         administrator(f"CREATE LOGIN {name} WITH PASSWORD = N'{password}'")
         try:
             administrator(f"CREATE USER {name} FOR LOGIN {name}")
+            administrator(f"CREATE SCHEMA {name}")
             yield address.with_words({"UID": name, "PWD": password}).with_schema(name), name
         finally:
-            for statement in (
-                *(f"DROP TABLE {name}.{table}" for table in ("line", "orders", "processing_log", "app_xml")),
-                *(f"DROP SCHEMA {name}", f"DROP USER {name}", f"DROP LOGIN {name}"),
-            ):
-                # Where a step of the test was not reached, there is less to drop.
-                with suppress(pyodbc.Error):
-                    administrator(statement)
+            with closing(sqlserver.session()) as connection:
+                sqlserver.drop_schema(connection, name)
+            administrator(f"DROP USER {name}")
+            administrator(f"DROP LOGIN {name}")
 
     def test_the_script_of_init_gives_a_user_what_doctor_finds_missing(
         self,
@@ -194,8 +193,8 @@ class TestPermissions:
     ) -> None:
         address, name = login
         write_orders(tmp_path, 0)
-        administrator(f"CREATE SCHEMA {name}")
         administrator(f"CREATE TABLE {name}.app_xml (app_id int NOT NULL PRIMARY KEY, xml nvarchar(max))")
+        administrator(f"INSERT INTO {name}.app_xml VALUES (1, N'{order(1)}')")
 
         def doctor() -> Completed:
             completed = xml_extractor("doctor", *CONTRACT, XML_EXTRACTOR_TARGET=address.address)
@@ -222,8 +221,20 @@ class TestPermissions:
             lacks = f"  failed   [{name}].[{table}]: this user lacks SELECT, INSERT"
             assert lacks in no_permission.stdout or f"  missing  [{name}].[{table}] is not" in no_permission.stdout
 
+        refused = xml_extractor("run", *CONTRACT, "--workers", "1", XML_EXTRACTOR_TARGET=address.address)
+        assert refused.returncode == 3
+        message, hint = without_secrets(refused, address).splitlines()
+        assert message.startswith("Error: ")
+        assert address.name in message
+        assert hint.startswith("Hint: ")
+
         run_script("--grant-to", name)
         in_order = doctor()
         assert in_order.returncode == 0, in_order.stdout
         for line in (f"[{name}].[line]: SELECT, INSERT", f"[{name}].[app_xml]: SELECT", f"user {name} in database"):
             assert line in in_order.stdout
+        (tmp_path / "one_table.yaml").write_text(ORDERS.partition("  line:\n")[0], encoding="utf-8")
+        options = ("--contract", "one_table.yaml", "--workers", "1")
+        loaded = xml_extractor("run", *options, XML_EXTRACTOR_TARGET=address.address)
+        assert loaded.returncode == 0, loaded.stderr
+        assert "1 in = 1 loaded" in without_secrets(loaded, address)

@@ -35,6 +35,13 @@ def new_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Call
         yield addresses
 
 
+@pytest.fixture(scope="module", params=TARGETS)
+def shared_address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a target that a module's tests share: connecting takes longer than most of them."""
+    with empty_targets(request.param, tmp_path_factory.mktemp("shared")) as addresses:
+        yield addresses()
+
+
 @pytest.fixture
 def target_address(new_address: Callable[[], str]) -> str:
     """The address of an empty target."""

@@ -23,7 +23,7 @@ from tests.database.demo_tables import (
 )
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database import open_target
-from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal, Target
+from xml_extractor.database.interfaces import Blame, Connection, LogCount, LogEntry, Refusal, RejectSelection, Target
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
 from xml_extractor.errors import TargetError
 
@@ -61,6 +61,10 @@ class Watched:
         self.calls.append(("log", len(entries)))
         self._connection.insert_log(entries)
 
+    def delete_log(self, entries: Sequence[LogEntry]) -> None:
+        self.calls.append(("log deletion", len(entries)))
+        self._connection.delete_log(entries)
+
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
         return self._connection.logged_keys(contract, keys)
 
@@ -69,6 +73,15 @@ class Watched:
 
     def read_log(self) -> Iterator[LogEntry]:
         return self._connection.read_log()
+
+    def rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
+        return self._connection.rejected(selection)
+
+    def put_back(self, selection: RejectSelection) -> int:
+        return self._connection.put_back(selection)
+
+    def log_counts(self, contract: str) -> list[LogCount]:
+        return self._connection.log_counts(contract)
 
     def read_rows(self, table: TableLayout) -> Iterator[Row]:
         return self._connection.read_rows(table)

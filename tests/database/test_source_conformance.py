@@ -1,4 +1,4 @@
-"""What every source of documents must do: a table, a directory, a glob pattern, archives."""
+"""What every source of documents must do: a table, a directory, a glob pattern, archives, the rejects of a run."""
 
 import bz2
 import gzip
@@ -19,8 +19,9 @@ from tests import sqlserver
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.database import open_source
 from xml_extractor.database.interfaces import Source
+from xml_extractor.database.reject_files import RejectFiles
 from xml_extractor.database.sources import open_source_writer
-from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Stage
+from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Stage, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
 
@@ -95,6 +96,15 @@ def in_tar(directory: Path, contents: Mapping[str, bytes], ending: str) -> str:
     return str(path)
 
 
+def in_rejects(directory: Path, contents: Mapping[str, bytes]) -> str:
+    """The directory of a run that rejected these documents."""
+    files = RejectFiles(directory / "rejected", "orders", 3)
+    failure = Failure(Stage.PARSE, "not_well_formed", "the document is not well-formed")
+    for key, content in contents.items():
+        files.write(Outcome(key, Status.REJECTED, failure=failure), content)
+    return str(files.directory)
+
+
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "tar": bytes,
     "tar.gz": gzip.compress,
@@ -107,6 +117,7 @@ STORES: dict[str, Store] = {
     "directory": in_directory,
     "glob": in_glob,
     "zip": in_zip,
+    "rejects": in_rejects,
     **{ending: partial(in_tar, ending=ending) for ending in COMPRESSIONS},
 }
 
@@ -257,7 +268,7 @@ def test_a_source_can_be_closed_twice(source: Source) -> None:
     source.close()
 
 
-@pytest.mark.parametrize("name", [name for name in STORES if name != "table"])
+@pytest.mark.parametrize("name", [name for name in STORES if name not in ("table", "rejects")])
 def test_a_place_without_xml_files_is_said_to_have_none(name: str, tmp_path: Path) -> None:
     contents = {"readme.txt": b"no document"}
     with (

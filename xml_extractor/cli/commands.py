@@ -6,6 +6,7 @@ import click
 
 from xml_extractor.cli.check import check_command
 from xml_extractor.cli.doctor import doctor_command
+from xml_extractor.cli.log import rejects_command, retry_command, status_command
 from xml_extractor.cli.options import config_option, contract_option, target_option
 from xml_extractor.cli.preview import preview_command
 from xml_extractor.cli.run import run_command
@@ -49,5 +50,14 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
     click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
 
 
-for command in (run_command, check_command, preview_command, sample_command, doctor_command):
+for command in (
+    run_command,
+    check_command,
+    preview_command,
+    sample_command,
+    doctor_command,
+    status_command,
+    rejects_command,
+    retry_command,
+):
     cli.add_command(command)

@@ -274,6 +274,12 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default=Path("metrics"),
         help="Where the run's metrics file goes.",
     ),
+    setting(
+        "--rejects-dir",
+        type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
+        default="rejects",
+        help="Where rejected documents go, in a directory for each run; '' writes none.",
+    ),
 )
 
 

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
 from xml_extractor.cli.options import config_option, run_options
+from xml_extractor.database.reject_files import prepare_rejects_directory
 from xml_extractor.errors import RunError
 from xml_extractor.processing.run import run
+from xml_extractor.processing.stop_requests import stop_requests
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.metrics import prepare_directory, write_metrics
 from xml_extractor.reporting.progress import progress_bar
@@ -31,6 +33,8 @@ def run_command(**options: Any) -> int:
     settings = _settings(options)
     configure_logging(settings.log_level)
     prepare_directory(settings.metrics_dir)
+    if settings.rejects_dir is not None:
+        prepare_rejects_directory(settings.rejects_dir)
     # Worker processes write their log lines past the bar; at these levels they hardly ever have any.
     shown = settings.progress and settings.log_level in {"WARNING", "ERROR"}
     with progress_bar(Console(stderr=True), "documents committed", total=settings.limit, shown=shown) as advance:
@@ -58,14 +62,17 @@ def _settings(options: dict[str, Any]) -> RunSettings:
 def _report(result: RunResult) -> RunError | None:
     """Write the metrics and show the summary. The run is what it was, even if nobody reads its summary.
 
+    What is asked to stop now ends with the metrics written, and at once when asked twice.
+
     Returns:
         Why the metrics could not be written, if so.
     """
     metrics_path, unwritten = None, None
-    try:
-        metrics_path = write_metrics(result)
-    except RunError as error:
-        unwritten = error
+    with stop_requests():
+        try:
+            metrics_path = write_metrics(result)
+        except RunError as error:
+            unwritten = error
     with output():
         click.echo(rendered(summary(result, metrics_path), sys.stdout), nl=False)
     return unwritten

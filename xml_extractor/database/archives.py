@@ -34,6 +34,10 @@ _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOF
 
 _TIP = "see that it is whole and of the kind its ending says, and that there is room for it in the temporary directory"
 _TAR_BLOCK = 512
+_PIECE = 2**20
+KEPT_FREE = 2**30
+KEPT_SHARE = 10
+"""Bytes that stay free on the disk of the temporary directory, or one in so many of a small disk."""
 _ENCRYPTED = 0x1
 
 
@@ -179,8 +183,21 @@ def _open_compressed_tar(decompress: Callable[[str], BufferedIOBase], name: str,
     directory = parts.enter_context(tempfile.TemporaryDirectory(prefix="xml_extractor_"))
     plain = Path(directory, "documents.tar")
     with decompress(name) as compressed, plain.open("wb") as file:
-        shutil.copyfileobj(compressed, file, 2**20)
+        _unpack(name, compressed, file)
     return _open_tar(name, parts, str(plain))
+
+
+def _unpack(name: str, compressed: BufferedIOBase, file: IO[bytes]) -> None:
+    """Decompress, but leave room on the disk for others: a small file can unpack to a thousand times its size."""
+    disk = Path(file.name).parent
+    kept = min(KEPT_FREE, shutil.disk_usage(disk).total // KEPT_SHARE)
+    while piece := compressed.read(_PIECE):
+        if shutil.disk_usage(disk).free - len(piece) < kept:
+            raise SourceError(
+                f"{name} unpacks to more than there is room for in the temporary directory",
+                "let TMPDIR name a directory on a larger disk, or unpack the archive and name the directory",
+            )
+        file.write(piece)
 
 
 ARCHIVES: dict[str, Callable[[str, ExitStack], Opened]] = {

@@ -15,6 +15,9 @@ from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.values.sqltypes import SqlType
 
+A_TABLE, NO_TABLE = "a table", "none"
+"""What is needed, and what is found, where a table is missing."""
+
 MOST_CODES = 10
 """How many codes a difference lists at most."""
 
@@ -35,6 +38,7 @@ class ActualColumn:
         computed: Whether the database alone can write it.
         has_default: Whether the database has a value where a row says none.
         code_page: The number of its collation's code page, 65001 for UTF-8; None for types without one.
+        collation: Its name; empty for types without one, and where it does not matter.
     """
 
     name: str
@@ -45,6 +49,7 @@ class ActualColumn:
     computed: bool = False
     has_default: bool = False
     code_page: int | None = None
+    collation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +91,6 @@ class ActualTable:
     drops_duplicates: bool = False
 
 
-A_TABLE = "a table"
-NONE = "none"
-"""What is needed, and what is found, where a table is missing."""
-
 MissingCodes = Callable[[ActualForeignKey, SqlType, Sequence[Value]], Sequence[Value] | None]
 """Says which of some values of a type a column lacks to which a foreign key refers; None if this user must not know."""
 
@@ -129,7 +130,7 @@ def refuse_errors(name: str, found: Sequence[Difference]) -> None:
     errors = [difference for difference in found if difference.severity is Severity.ERROR]
     if not errors:
         return
-    if all((error.column, error.needed, error.found) == ("", A_TABLE, NONE) for error in errors):
+    if all((error.column, error.needed, error.found) == ("", A_TABLE, NO_TABLE) for error in errors):
         tables = ", ".join(error.database_table for error in errors)
         tip = "make them with `xml-extractor init`, or, if they are there, grant this user permissions on them"
         raise TargetError(f"{name} lacks these tables: {tables}", tip)
@@ -186,7 +187,7 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there is None:
         severity = Severity.WARNING if context.remedies.makes_tables else Severity.ERROR
         remedy = context.remedies.make_table()
-        yield Difference(severity, layout.name, layout.table, "", A_TABLE, NONE, remedy)
+        yield Difference(severity, layout.name, layout.table, "", A_TABLE, NO_TABLE, remedy)
         return
     pair = _Pair(layout, there, context)
     if there.kind != "table":
@@ -216,7 +217,7 @@ def _of_column(pair: _Pair, needed: ColumnLayout, there: ActualColumn | None) ->
     if there is None:
         what = "an IDENTITY column" if needed.identity or needed.generated else "a column"
         remedy = pair.context.remedies.add_column(pair.name, needed)
-        yield pair.error(needed.name, f"{what} of type {needed.type}", NONE, remedy)
+        yield pair.error(needed.name, f"{what} of type {needed.type}", "none", remedy)
     elif needed.generated:
         yield from _generated(pair, needed, there)
     elif there.computed:
@@ -307,7 +308,7 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
         # Without it, rows that are there already would be neither kept nor replaced, and a document loaded twice.
         is_relied_on = pair.layout.on_conflict != "fail" or pair.layout is LOG_TABLE
         report = pair.error if is_relied_on else pair.warning
-        yield report("", needed, ", ".join(listed) or NONE, remedy)
+        yield report("", needed, ", ".join(listed) or "none", remedy)
     if there.drops_duplicates and pair.layout.on_conflict != "keep":
         remedy = "rebuild the index with IGNORE_DUP_KEY = OFF"
         found = "one with IGNORE_DUP_KEY = ON, which drops them without an error"

@@ -139,7 +139,7 @@ class LogEntry:
     Attributes:
         stage: A member of `Stage`, or empty if the document was loaded.
         reason: `Failure.reason`, or empty.
-        attempts: How many runs have tried the document.
+        attempts: How often the document was loaded or rejected, this time included.
         row_count: Rows in all tables.
         seconds: From fetching the document to its mapped rows.
         started_at: `finished_at` less `seconds`; what the document waited in between is not in it.
@@ -159,6 +159,40 @@ class LogEntry:
     contract_hash: str
     run_id: str
     started_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RejectSelection:
+    """Rejected documents of a contract: those for which all holds that is said.
+
+    Attributes:
+        contract: The contract's name.
+        keys: Documents with one of these keys; empty for any.
+        code: Those that were rejected for this reason, a `Failure.code`; empty for any.
+        stage: Those that were rejected at this stage; empty for any.
+        below_attempts: Those that were tried less often than this; None for any.
+    """
+
+    contract: str
+    keys: tuple[str, ...] = ()
+    code: str = ""
+    stage: str = ""
+    below_attempts: int | None = None
+
+
+class LogCount(NamedTuple):
+    """How many documents of a contract one run left with one status.
+
+    Attributes:
+        finished_at: When the last of them was done, in UTC without a zone.
+    """
+
+    run_id: str
+    status: Status
+    contract_version: int
+    contract_hash: str
+    documents: int
     finished_at: datetime
 
 
@@ -205,8 +239,12 @@ class Connection(Protocol):
         """Insert rows into the processing log; its primary key refuses documents that are there."""
         ...
 
+    def delete_log(self, entries: Sequence[LogEntry]) -> None:
+        """Delete these rows of the processing log; one that is not as it was read stays."""
+        ...
+
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
-        """Those of these document keys that have a row in the processing log."""
+        """Those of these document keys that are done: that have a row in the processing log, not to be retried."""
         ...
 
     def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
@@ -215,6 +253,18 @@ class Connection(Protocol):
 
     def read_log(self) -> Iterator[LogEntry]:
         """All rows of the processing log, in no particular order."""
+        ...
+
+    def rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
+        """The processing log's rows of rejected documents, in no particular order."""
+        ...
+
+    def put_back(self, selection: RejectSelection) -> int:
+        """Have rejected documents tried again by the next run, by the status `RETRY`, and say how many."""
+        ...
+
+    def log_counts(self, contract: str) -> list[LogCount]:
+        """How many documents the processing log has, in no particular order."""
         ...
 
     def read_rows(self, table: TableLayout) -> Iterator[Row]:

@@ -48,7 +48,7 @@ class LoadStatistics:
 
     Attributes:
         transactions: Batches committed, halves and single documents among them.
-        statements: Calls of `Connection.insert_rows` and `insert_log`, those that were rolled back among them.
+        statements: Calls of `Connection.insert_rows`, `insert_log` and `delete_log`, rolled back ones among them.
         retries: Batches tried again because of a lock, a timeout or a lost connection.
         insert_seconds: Spent on the statements of committed batches.
         commit_seconds: Spent on their commits.
@@ -93,6 +93,7 @@ class Loader:
         self._identity = identity
         self._batch_rows = batch_rows
         self._retrying = retrying(_refusal_of, self._note_retry)
+        self._put_back: dict[str, LogEntry] = {}
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents, in one transaction if the database takes them all, and say what became of each.
@@ -104,6 +105,7 @@ class Loader:
             TargetError: The database refuses for a reason that is no document's fault. Some of the documents may have
                 been loaded; the processing log knows which.
         """
+        self._put_back.clear()
         by_key: dict[DocumentKey, ProcessedDocument] = {}
         for document in documents:
             by_key.setdefault(document.key, document)
@@ -126,28 +128,35 @@ class Loader:
                 return self._load_isolating([_rejection(documents[0], refused)])
             middle = len(documents) // 2
             return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
-        return [_outcome(document) for document in documents]
+        return [_outcome(document, self._attempts(document)) for document in documents]
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load those of a batch that the log refused which the log does not have."""
+        """Load those of a batch that the log refused which are not done: it does not have them, or they were put back.
+
+        The rows of those that were put back are replaced in the transaction that loads them. If another run does that
+        first, its rows refuse the batch once more.
+        """
         logged = self._attempt(self._read_log, documents)
-        if not logged:
+        if all(self._put_back.get(key) == entry for key, entry in logged.items()):
             raise TargetError(
                 "the processing log refuses a row that it does not have",
                 "see that nobody else writes it, and that no two keys differ only in spaces at their end",
             )
-        done = [
-            self._outcome_by_log(document, logged[str(document.key)])
+        self._put_back |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
+        done = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
+        outcomes = [
+            self._outcome_by_log(document, done[str(document.key)])
             for document in documents
-            if str(document.key) in logged
+            if str(document.key) in done
         ]
-        return done + self._load_isolating([document for document in documents if str(document.key) not in logged])
+        return outcomes + self._load_isolating([document for document in documents if str(document.key) not in done])
 
     def _outcome_by_log(self, document: ProcessedDocument, entry: LogEntry) -> Outcome:
         """A row of this run is from a commit whose answer was lost, or that a worker did not live to report."""
         if entry.run_id == self._identity.run_id:
             if entry.status is Status.REJECTED:
-                return Outcome(document.key, Status.REJECTED, failure=logged_failure(entry))
+                failure = logged_failure(entry)
+                return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
                 return _outcome(document)
         return Outcome(document.key, Status.ALREADY_DONE)
@@ -165,6 +174,12 @@ class Loader:
     def _insert_log(self, documents: Sequence[ProcessedDocument]) -> None:
         """The log comes first: its key is the gate that holds back what another run has loaded."""
         now = log_time(datetime.now(UTC))
+        put_back = [
+            self._put_back[key] for key in (str(document.key) for document in documents) if key in self._put_back
+        ]
+        for some in _parts(put_back, self._batch_rows):
+            self.statistics.statements += 1
+            self._connection.delete_log(some)
         entries = [self._entry(document, now) for document in documents]
         for some in _parts(entries, self._batch_rows):
             self.statistics.statements += 1
@@ -193,7 +208,7 @@ class Loader:
             status=outcome.status,
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
-            attempts=1,
+            attempts=self._attempts(document),
             row_count=sum(outcome.rows),
             seconds=document.seconds,
             content_hash=document.content_hash,
@@ -203,6 +218,10 @@ class Loader:
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
         )
+
+    def _attempts(self, document: ProcessedDocument) -> int:
+        before = self._put_back.get(str(document.key))
+        return 1 + (before.attempts if before else 0)
 
     def _attempt(
         self, action: Callable[[Sequence[ProcessedDocument]], Answer], documents: Sequence[ProcessedDocument]
@@ -242,10 +261,10 @@ def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     return (items[first : first + size] for first in range(0, len(items), size))
 
 
-def _outcome(document: ProcessedDocument) -> Outcome:
+def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     """What becomes of a document by the commit of its batch."""
     if isinstance(document, Rejection):
-        return Outcome(document.key, Status.REJECTED, failure=document.failure)
+        return Outcome(document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash)
     return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
 
 

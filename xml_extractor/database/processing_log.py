@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.database.interfaces import LogEntry
+from xml_extractor.database.interfaces import LogCount, LogEntry
 from xml_extractor.documents import Failure, Row, Stage, Status
 from xml_extractor.values.sqltypes import parse_type
 
@@ -69,6 +69,12 @@ def log_entry(row: tuple[Any, ...]) -> LogEntry:
     """The log entry of a row."""
     contract, document_key, status, *others = row
     return LogEntry(contract, document_key, Status(status), *others)
+
+
+def log_count(row: tuple[Any, ...]) -> LogCount:
+    """The counts of a row."""
+    run_id, status, *others = row
+    return LogCount(run_id, Status(status), *others)
 
 
 def logged_failure(entry: LogEntry) -> Failure:

@@ -9,6 +9,8 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.database.archives import ARCHIVES, ArchiveSource, archive_suffix
 from xml_extractor.database.files import FileSource, fixed_part, is_pattern
 from xml_extractor.database.interfaces import Source, SourceWriter
+from xml_extractor.database.reject_files import LISTING
+from xml_extractor.database.rejects_source import RejectsSource
 from xml_extractor.database.targets import module_for, read_url
 from xml_extractor.errors import UsageError
 
@@ -44,7 +46,8 @@ def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
     """Open a source of documents.
 
     Args:
-        address: A SQLAlchemy URL, a directory, a glob pattern, an archive (see `ARCHIVES`) or a file.
+        address: A SQLAlchemy URL, a directory (of files, or of a run's rejects), a glob pattern, an archive (see
+            `ARCHIVES`) or a file.
         contract: Names table and columns of a database.
         max_bytes: Larger documents are rejected.
 
@@ -59,6 +62,8 @@ def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
     path = Path(address)
     if path.is_file() and archive_suffix(address):
         return ArchiveSource(address, max_bytes)
+    if (path / LISTING).is_file():
+        return RejectsSource(address, max_bytes)
     if path.exists() or (is_pattern(address) and fixed_part(address).is_dir()):
         return FileSource(address, max_bytes)
     shown = "this address" if "@" in address else f"'{address}'"

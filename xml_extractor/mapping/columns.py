@@ -11,7 +11,7 @@ from xml_extractor.contract.layout import rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, OnInvalid, Scalar, ValueRule
 from xml_extractor.documents import Value
 from xml_extractor.mapping.context import TableContext
-from xml_extractor.mapping.failures import REFUSALS, Refusal, UnusableValueError, failure_of
+from xml_extractor.mapping.failures import REFUSALS, Refusal, UnusableValueError, failure_of, see_that_memory_sufficed
 from xml_extractor.mapping.keys import derived_key
 from xml_extractor.mapping.origins import (
     Source,
@@ -183,7 +183,9 @@ def value_for(refusal: Refusal, on_invalid: OnInvalid, default: Value) -> Value:
 
     Raises:
         Refusal: Nothing: the refusal stands.
+        MemoryError: It is none; see `see_that_memory_sufficed`.
     """
+    see_that_memory_sufficed(refusal)
     if on_invalid == "null":
         return None
     if on_invalid == "default":

@@ -40,8 +40,24 @@ Refusal: TypeAlias = InvalidValueError | EvaluationError | UnusableValueError | 
 REFUSALS = (InvalidValueError, EvaluationError, UnusableValueError, etree.XPathError)
 
 
+def see_that_memory_sufficed(refusal: Refusal) -> None:
+    """Let no lack of memory pass for a fault of the document.
+
+    Raises:
+        MemoryError: libxml2 had no memory left to evaluate an XPath.
+    """
+    entries = refusal.error_log if isinstance(refusal, etree.XPathError) else ()
+    if any(entry.type == etree.ErrorTypes.ERR_NO_MEMORY for entry in entries):
+        raise MemoryError
+
+
 def failure_of(refusal: Refusal, path: str, table: str = "", column: str = "") -> Failure:
-    """A refusal with its place; `path` is the XPath of the rule, if it has one."""
+    """A refusal with its place; `path` is the XPath of the rule, if it has one.
+
+    Raises:
+        MemoryError: See `see_that_memory_sufficed`.
+    """
+    see_that_memory_sufficed(refusal)
     if isinstance(refusal, etree.XPathError):
         return Failure(Stage.MAP, "path_failed", "the XPath cannot be evaluated", table, column, path)
     own_path = refusal.path if isinstance(refusal, UnusableValueError) else ""

@@ -13,6 +13,7 @@ from xml_extractor.parsing.encodings import encoded
 from xml_extractor.parsing.failures import ParseError, refused
 
 _NOT_WELL_FORMED = "it is not well-formed XML"
+_TOO_LONG = "a text, an attribute or a comment of more than 10,000,000 bytes"
 _NOT_ALLOWED = "a character that XML does not allow"
 _NOT_UTF_8 = "bytes that are invalid in UTF-8"
 
@@ -32,9 +33,9 @@ _KNOWN_ERRORS: dict[int, tuple[str, str]] = {
     etree.ErrorTypes.ERR_ATTRIBUTE_NOT_FINISHED: ("malformed", "an attribute value that is not closed"),
     etree.ErrorTypes.ERR_ATTRIBUTE_WITHOUT_VALUE: ("malformed", "an attribute without a value"),
     etree.ErrorTypes.ERR_ATTRIBUTE_REDEFINED: ("malformed", "the same attribute twice in one element"),
-    etree.ErrorTypes.ERR_COMMENT_NOT_FINISHED: ("malformed", "a comment that is not closed or far too long"),
+    etree.ErrorTypes.ERR_COMMENT_NOT_FINISHED: ("malformed", "a comment that is not closed"),
     etree.ErrorTypes.ERR_HYPHEN_IN_COMMENT: ("malformed", "a double hyphen inside a comment"),
-    etree.ErrorTypes.ERR_PI_NOT_FINISHED: ("malformed", "a processing instruction that is not closed or far too long"),
+    etree.ErrorTypes.ERR_PI_NOT_FINISHED: ("malformed", "a processing instruction that is not closed"),
     etree.ErrorTypes.ERR_MISPLACED_CDATA_END: ("malformed", "the end of a CDATA section that was not opened"),
     etree.ErrorTypes.ERR_CDATA_NOT_FINISHED: ("malformed", "a CDATA section that is not closed"),
     etree.ErrorTypes.ERR_RESERVED_XML_NAME: ("malformed", "an XML declaration that is not at the very start"),
@@ -59,6 +60,9 @@ _KNOWN_ERRORS: dict[int, tuple[str, str]] = {
 }
 
 _RESOURCE_LIMITS = frozenset((int(etree.ErrorTypes.ERR_RESOURCE_LIMIT), int(etree.ErrorTypes.ERR_INTERNAL_ERROR)))
+_TOO_BIG = re.compile(r"(?:Comment|PI \S+) too big found")
+"""The code of these messages is that of a part without end."""
+
 _FORBIDDEN_CHARACTER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 
 
@@ -66,7 +70,12 @@ def syntax_error(entries: Collection[etree._LogEntry], content: bytes) -> ParseE
     """Translate libxml2's errors about `content`, which is the document in UTF-8.
 
     The first counts, unless a limit was hit: that is logged behind what it broke.
+
+    Raises:
+        MemoryError: libxml2 had no memory left, which says nothing about the document.
     """
+    if any(entry.type == etree.ErrorTypes.ERR_NO_MEMORY for entry in entries):
+        raise MemoryError
     limits = (entry for entry in entries if entry.type in _RESOURCE_LIMITS)
     entry = next(limits, None) or next(iter(entries), None)
     code, explanation = ("malformed", _NOT_WELL_FORMED) if entry is None else _meaning(entry)
@@ -104,9 +113,11 @@ def _meaning(entry: etree._LogEntry) -> tuple[str, str]:
         if "depth" in entry.message:
             return "too_deep", "elements are nested deeper than 256 levels"
         if "XML_PARSE_HUGE" in entry.message:
-            return "too_large", "a text, an attribute or a comment of more than 10,000,000 bytes"
+            return "too_large", _TOO_LONG
         if "amplification" in entry.message:
             return "entity", "entities that expand to far more than the document"
+    if _TOO_BIG.match(entry.message):
+        return "too_large", _TOO_LONG
     return _KNOWN_ERRORS.get(entry.type, ("malformed", _NOT_WELL_FORMED))
 
 

@@ -4,6 +4,7 @@ import queue
 import signal
 from collections.abc import Callable
 from multiprocessing.managers import BaseManager
+from multiprocessing.util import get_temp_dir
 from typing import NamedTuple, Protocol, TypeVar
 
 from xml_extractor.processing.processes import process_context, set_up_child
@@ -116,6 +117,9 @@ QueueManager.register("held_queue", HeldQueue, exposed=("offer", "take", "counts
 
 def start_manager(start_method: StartMethod) -> QueueManager:
     """Start a process that can hold a queue."""
+    # Child processes put their sockets where their parent does, if it knows already where that is; and only the parent
+    # lives for certain to tidy up.
+    get_temp_dir()
     manager = QueueManager(ctx=process_context(start_method))
     manager.start(_set_up_manager)
     return manager

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.database.interfaces import KeyPage
-from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument
+from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError, WorkerDiedError
 from xml_extractor.processing.held_queue import InsertQueueStats
 from xml_extractor.processing.insert_queue import (
@@ -45,7 +45,7 @@ from xml_extractor.processing.work import (
     select,
 )
 from xml_extractor.processing.worker import Worker, as_run_error, open_loader
-from xml_extractor.processing.worker_pool import DeadWorker, WorkerPool
+from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.statistics import RunStatistics
 
@@ -94,9 +94,15 @@ def _process_work_item(item: WorkItem) -> WorkResult:
             outcomes = [outcome for document in documents for outcome in worker.load([document])]
         else:
             outcomes = _queue_mapped_data(worker.insert_queue, worker, item.sequence, list(documents))
+    except MemoryError:
+        # As when the system ends a process that needs too much: if it is one document that does, it is found out.
+        os._exit(NO_MEMORY)
     except Exception as error:  # noqa: BLE001 - every failure goes to the coordinator, as data
         failure = WorkerFailure.of(as_run_error(error))
-    return WorkResult(item.sequence, os.getpid(), outcomes, worker.take_seconds(), failure)
+    retires = worker.is_grown
+    if retires:
+        retire()
+    return WorkResult(item.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires)
 
 
 def _queue_mapped_data(
@@ -127,15 +133,21 @@ class ParallelCoordinator:
         context: What the run knows.
         statistics: Where documents are counted.
         on_progress: Called with a number of documents each time that so many are committed or rejected.
+        on_reject: Called with each document that is rejected, after the commit.
     """
 
     def __init__(
-        self, context: RunContext, statistics: RunStatistics, on_progress: Callable[[int], None] = lambda _: None
+        self,
+        context: RunContext,
+        statistics: RunStatistics,
+        on_progress: Callable[[int], None] = lambda _: None,
+        on_reject: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self.statistics = statistics
         self._context = context
         self._settings = context.settings
         self._on_progress = on_progress
+        self._on_reject = on_reject
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._window = Window()
         self._awaited: set[int] = set()
@@ -265,13 +277,19 @@ class ParallelCoordinator:
         now = time.monotonic()
         if now >= self._next_check:
             self._next_check = now + POLL_SECONDS
+            # A worker that was replaced counts as dead as long as not all of its results have been noted.
+            self._handle_what_waits()
             self._check_parts()
+
+    def _handle_what_waits(self) -> None:
+        while not self._events.empty():
+            self._handle(self._events.get())
 
     def _handle(self, event: Event) -> None:
         match event:
             case WorkResult():
                 self._awaited.discard(event.sequence)
-                self._pool.note_result(event.worker)
+                self._pool.note_result(event.worker, retires=event.retires)
                 self.statistics.stage_seconds.update(event.stage_seconds)
                 if event.failure is not None:
                     raise event.failure.exception()
@@ -289,6 +307,8 @@ class ParallelCoordinator:
         self._deaths_in_a_row = 0
         for outcome in outcomes:
             self.statistics.record(outcome)
+            if outcome.status is Status.REJECTED:
+                self._on_reject(outcome)
         self._on_progress(len(outcomes))
         limit = self._settings.max_rejects
         if limit is not None and limit.exceeded(self.statistics.rejected, self.statistics.processed):
@@ -302,8 +322,7 @@ class ParallelCoordinator:
         if dead:
             self._replace_workers(dead)
         if not all(thread.is_alive for thread in self._insert_threads):
-            while not self._events.empty():
-                self._handle(self._events.get())
+            self._handle_what_waits()
             raise RunError("a background insert thread ended by itself", GO_ON_TIP)
 
     def _replace_workers(self, dead: Sequence[DeadWorker]) -> None:
@@ -329,8 +348,7 @@ class ParallelCoordinator:
             )
         self._pool.kill()
         self._pool = self._start_workers()
-        while not self._events.empty():
-            self._handle(self._events.get())
+        self._handle_what_waits()
         deadly = frozenset(key for key, deaths in self._deaths.items() if deaths >= DEATHS_OF_A_DOCUMENT)
         for sequence in sorted(self._awaited):
             item = self._window.item(sequence)

@@ -2,17 +2,22 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
-from xml_extractor.contract import contract_hash, read_contract
+from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
-from xml_extractor.database.interfaces import Connection
+from xml_extractor.database.interfaces import Connection, Source
+from xml_extractor.database.reject_files import RejectFiles
 from xml_extractor.database.retrying import retrying
+from xml_extractor.documents import Outcome
 from xml_extractor.errors import TargetError, XmlExtractorError
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
+from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.work import RunContext
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.statistics import RunStatistics
@@ -39,19 +44,11 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     target = open_target(settings.target, contract)
     with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
         target.prepare(tables)
-        started_at = _now()
-        context = RunContext(
-            run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
-            started_at=started_at,
-            settings=settings,
-            contract=contract,
-            contract_hash=contract_hash(contract),
-            source_name=source.name,
-            source_address=source.address,
-        )
-        coordinator = ParallelCoordinator(context, RunStatistics(tuple(table.name for table in tables)), on_progress)
+        context = _context(settings, contract, source)
+        statistics, rejects_dir = RunStatistics(tuple(table.name for table in tables)), _rejects_dir(context)
         queue_stats, failure = None, None
-        with closing(target.connect()) as connection:
+        with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
+            coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             try:
                 with coordinator:
                     log = target.log_place(contract.contract)
@@ -68,16 +65,49 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         contract_hash=context.contract_hash,
         source=source.name,
         target=target.name,
-        started_at=started_at,
+        started_at=context.started_at,
         finished_at=_now(),
         elapsed_seconds=time.perf_counter() - began_at,
         settings=settings,
-        statistics=coordinator.statistics,
+        statistics=statistics,
         queue=queue_stats._asdict() if queue_stats else {},
         insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
         interrupted=coordinator.interrupted,
         failure=failure,
+        rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
     )
+
+
+def _context(settings: RunSettings, contract: Contract, source: Source) -> RunContext:
+    started_at = _now()
+    return RunContext(
+        run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
+        started_at=started_at,
+        settings=settings,
+        contract=contract,
+        contract_hash=contract_hash(contract),
+        source_name=source.name,
+        source_address=source.address,
+    )
+
+
+def _rejects_dir(context: RunContext) -> Path | None:
+    directory = context.settings.rejects_dir
+    return None if directory is None else directory / context.run_id
+
+
+@contextmanager
+def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Callable[[Outcome], None]]:
+    """What takes the rejects of a run, to write them into this directory if there is to be one."""
+    if directory is None:
+        yield lambda _: None
+        return
+    contract = context.contract
+    files = RejectFiles(directory, contract.contract, contract.version)
+    with RejectWriter(
+        files, partial(open_source, context.source_address, contract, contract.document.max_bytes)
+    ) as writer:
+        yield writer.add
 
 
 def _now() -> datetime:

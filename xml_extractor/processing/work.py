@@ -81,6 +81,7 @@ class WorkResult:
         outcomes: What became of each document; None if the worker did not load them itself.
         stage_seconds: Seconds by step.
         failure: Why the run cannot go on.
+        retires: The worker holds too much memory, and another takes its place.
     """
 
     sequence: int
@@ -88,6 +89,7 @@ class WorkResult:
     outcomes: Sequence[Outcome] | None = None
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     failure: WorkerFailure | None = None
+    retires: bool = False
 
 
 class Selection(NamedTuple):

@@ -31,7 +31,9 @@ from xml_extractor.parsing import DocumentParser, ParseError
 from xml_extractor.parsing.rules import parsing_rules
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.marks import Mark, OwnMark
+from xml_extractor.processing.processes import resident_bytes
 from xml_extractor.processing.work import RunContext, WorkItem
+from xml_extractor.processing.worker_pool import MAX_GROWTH
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class Worker:
         self._mark = self._open_parts.enter_context(closing(OwnMark(marks)))
         source = open_source(context.source_address, contract, contract.document.max_bytes)
         self._source = self._open_parts.enter_context(closing(source))
+        self._resident_at_start = resident_bytes()
 
     def map_documents(self, item: WorkItem) -> Iterator[ProcessedDocument]:
         """Fetch, parse and map documents; whatever is wrong with one of them is a rejection.
@@ -116,6 +119,11 @@ class Worker:
     def close(self) -> None:
         """Close the source, and the connection to the target."""
         self._open_parts.close()
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether this process holds so much more memory than at its start that another had better take its place."""
+        return resident_bytes() - self._resident_at_start > MAX_GROWTH
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

@@ -26,6 +26,12 @@ TASKS_PER_PROCESS = 200
 GRACE_SECONDS = 1.0
 """How long after a worker's end its last results may still be on their way to the main process."""
 
+MAX_GROWTH = 80 * 2**20
+"""A worker is replaced once it holds so many bytes more than at its start: documents may be nothing but new names."""
+
+NO_MEMORY = 77
+"""The exit code of a worker that could not get the memory it needed."""
+
 START_SECONDS = 10.0
 """How long there may be no worker at all before the next one is there."""
 
@@ -33,6 +39,22 @@ END_SECONDS = 3.0
 """How long workers without work may take to end in order; those still starting take longer, and are killed."""
 
 POLL_SECONDS = 0.05
+
+
+_is_retiring = threading.Event()
+"""In a worker process: it ends after the task that it is at."""
+
+
+def retire() -> None:
+    """In a worker process: be replaced after this task; `WorkerPool.note_result` must be told."""
+    _is_retiring.set()
+
+
+class _Tasks(int):
+    """How many tasks a worker does. Its loop compares, before it takes the next one, what it has done with this."""
+
+    def __gt__(self, done: int) -> bool:
+        return super().__gt__(done) and not _is_retiring.is_set()
 
 
 class DeadWorker(NamedTuple):
@@ -68,7 +90,7 @@ class WorkerPool:
         self._is_broken = False
         self._last_alive_at = time.monotonic()
         pool = _pool_that_notes(self._processes)
-        self._pool = pool(workers, initializer, initargs, tasks_per_process, context)
+        self._pool = pool(workers, initializer, initargs, _Tasks(tasks_per_process), context)
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +117,9 @@ class WorkerPool:
         """Have a worker do a task; `on_result` and `on_error` are called in another thread."""
         self._pool.apply_async(function, (task,), callback=on_result, error_callback=on_error)
 
-    def note_result(self, process_id: int) -> None:
+    def note_result(self, process_id: int, *, retires: bool = False) -> None:
         """Tell that a task of this worker has come to its end; must be called for each."""
-        self._tasks_done[process_id] += 1
+        self._tasks_done[process_id] += self._tasks_per_process if retires else 1
 
     def find_dead(self) -> list[DeadWorker]:
         """The workers that ended although nobody asked them to.
@@ -182,6 +204,8 @@ def _pool_that_notes(processes: list[BaseProcess]) -> type[Pool]:
 
 def _exit_of(process: BaseProcess) -> str:
     code = process.exitcode
+    if code == NO_MEMORY:
+        return "no memory left"
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.reporting.statistics import RunStatistics
@@ -22,6 +23,7 @@ class RunResult:
         insert_threads: Counts of each background insert thread.
         interrupted: Whether the run was asked to stop before its end.
         failure: Why the run could not go on; None if it came to its end.
+        rejects_dir: Where its rejected documents are; None if it wrote none.
     """
 
     run_id: str
@@ -39,6 +41,7 @@ class RunResult:
     insert_threads: tuple[Counts, ...]
     interrupted: bool = False
     failure: XmlExtractorError | None = None
+    rejects_dir: Path | None = None
 
     @property
     def documents_per_minute(self) -> float:

@@ -39,6 +39,8 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
         parts.append(Text(f"Nothing to do: {_nothing_left(result.settings)}."))
     if metrics_path is not None:
         parts.append(Text(f"Metrics: {metrics_path}"))
+    if result.rejects_dir is not None:
+        parts.append(Text(f"Rejected documents: {result.rejects_dir}"))
     if statistics.rejected:
         parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
     if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == ["wrong_root"]:

@@ -13,6 +13,13 @@ def refuse_large_objects(part: Typed) -> None:
         raise RefusalError(f"the function does not take {part.type}", expected="varchar(max), nvarchar(max)")
 
 
+def refuse_other_than_text(part: Typed, function: str, *families: Family) -> None:
+    """Refuse what is no text, for functions that convert nothing; `families` are types that they take beside text."""
+    if part.null or part.type.family not in {Family.TEXT, *families}:
+        found = "the word NULL" if part.null else str(part.type)
+        raise RefusalError(f"{function} does not take {found}", expected="text")
+
+
 def as_text(part: Typed) -> Typed:
     """A part as text; of other types as much text as their values need."""
     if part.null:

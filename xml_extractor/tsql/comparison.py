@@ -49,8 +49,11 @@ def _meeting(left: Typed, right: Typed, *, equality: bool) -> tuple[Run, Run]:
 
 
 def _met(side: Typed, meeting_type: SqlType) -> Typed:
-    same = side.type.family is meeting_type.family
-    return side if same and side.type.family in _LENGTH_DOES_NOT_COUNT else convert(side, meeting_type)
+    return side if _keeps_its_length(side.type, meeting_type) else convert(side, meeting_type)
+
+
+def _keeps_its_length(data_type: SqlType, meeting_type: SqlType) -> bool:
+    return data_type.family is meeting_type.family and data_type.family in _LENGTH_DOES_NOT_COUNT
 
 
 def _comparable_type(left: SqlType, right: SqlType) -> SqlType | None:
@@ -92,11 +95,8 @@ def _guid_order(text: str) -> bytes:
 
 def _comparison(relation: Callable[[Any, Any], bool], first: Run, second: Run) -> Test:
     def test(values: Sequence[Value], clock: datetime) -> bool | None:
-        left = first(values, clock)
-        if left is None:
-            return None
-        right = second(values, clock)
-        return None if right is None else relation(left, right)
+        left, right = first(values, clock), second(values, clock)
+        return None if left is None or right is None else relation(left, right)
 
     return test
 
@@ -140,7 +140,7 @@ def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Run, froze
 def _comparison_kind(subject: SqlType, choice: SqlType) -> SqlType | Family | None:
     """The same for all types with which a subject is compared by the same values of its own."""
     meeting_type = _comparable_type(subject, choice)
-    if meeting_type is not None and meeting_type.family in _LENGTH_DOES_NOT_COUNT:
+    if meeting_type is not None and _keeps_its_length(subject, meeting_type):
         return meeting_type.family
     return meeting_type
 

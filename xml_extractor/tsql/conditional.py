@@ -48,7 +48,8 @@ def _coalesce(arguments: Sequence[Typed]) -> Typed:
     return lazily(result_type, run, *parts)
 
 
-def _isnull(arguments: Sequence[Typed]) -> Typed:
+def isnull(arguments: Sequence[Typed]) -> Typed:
+    """`ISNULL`: the first value, or the second where that is NULL, of the first one's type."""
     first, second = arguments
     if first.null:
         return second
@@ -78,6 +79,6 @@ _MOST_ARGUMENTS = 1000
 
 FUNCTIONS: dict[str, Function] = {
     "COALESCE": Function(_coalesce, 2, _MOST_ARGUMENTS),
-    "ISNULL": Function(_isnull, 2),
+    "ISNULL": Function(isnull, 2),
     "NULLIF": Function(_nullif, 2),
 }

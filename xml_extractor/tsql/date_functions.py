@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from xml_extractor.tsql.arguments import as_integer
+from xml_extractor.tsql.conditional import isnull
 from xml_extractor.tsql.conversion import convert
 from xml_extractor.tsql.faults import EvaluationError, RefusalError
 from xml_extractor.tsql.function import DatepartFunction, Function
@@ -23,7 +24,7 @@ from xml_extractor.tsql.temporal import (
     to_datetime,
     without_offset,
 )
-from xml_extractor.tsql.typed import INT, Kernel, Typed, apply
+from xml_extractor.tsql.typed import INT, Kernel, Typed, apply, constant
 from xml_extractor.values.sqltypes import INTEGER_RANGES, Family, SqlType
 
 _DATE = SqlType("date")
@@ -92,11 +93,17 @@ def _refuse_part(part: str, data_type: SqlType, function: str) -> None:
 
 
 def _dateadd(part: str, arguments: Sequence[Typed]) -> Typed:
-    count, moment = as_integer(arguments[0]), _as_moment(arguments[1], _DATETIME)
+    count, moment = _cut_to_integer(arguments[0]), _as_moment(arguments[1], _DATETIME)
     _refuse_part(part, moment.type, "DATEADD")
     if part in _FINE_PARTS and moment.type.name in {"datetime", "smalldatetime"}:
         raise RefusalError(f"DATEADD has no {part} of {moment.type}", part)
     return apply(_adder(part, moment.type), moment.type, count, moment)
+
+
+def _cut_to_integer(number: Typed) -> Typed:
+    """A number without its decimals, which DATEADD cuts off; money alone would be rounded."""
+    is_money = number.type.family is Family.MONEY
+    return as_integer(convert(number, SqlType("decimal", precision=19, scale=4)) if is_money else number)
 
 
 def _adder(part: str, data_type: SqlType) -> Kernel:
@@ -248,7 +255,9 @@ def _date_of_parts(year: int, month: int, day: int) -> date:
 
 def _eomonth(arguments: Sequence[Typed]) -> Typed:
     day = convert(arguments[0], _DATE)
-    return apply(_end_of_month, _DATE, day, *(as_integer(argument) for argument in arguments[1:]))
+    if len(arguments) == 1:
+        return apply(_end_of_month, _DATE, day)
+    return apply(_end_of_month, _DATE, day, isnull((as_integer(arguments[1]), constant(INT, 0))))
 
 
 def _end_of_month(day: date, months: int = 0) -> date:

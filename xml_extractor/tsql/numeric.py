@@ -118,7 +118,7 @@ def decimal_of_float(number: float) -> Decimal:
 
 _DECIMAL_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _FLOAT_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_MONEY_TEXT = re.compile(r"([+-]?)\s*[$£¤¥€]?\s*([+-]?)(\d[\d,]*(?:\.\d*)?|\.\d+)", re.ASCII)
+_MONEY_TEXT = re.compile(r"([+-]?) *[$¢£¤¥€]? *([+-]?) *([\d,]*)(\.?\d*)", re.ASCII)
 
 
 def integer_of_text(text: str, data_type: SqlType) -> int:
@@ -151,14 +151,11 @@ def float_of_text(text: str, data_type: SqlType) -> float:
 
 
 def money_of_text(text: str, data_type: SqlType) -> Decimal:
-    """An amount with an optional currency sign and commas; an empty text is 0."""
-    amount = text.strip(" ")
-    if not amount:
-        return Decimal(0)
-    found = _MONEY_TEXT.fullmatch(amount)
+    """An amount with an optional currency sign and commas; an empty text and a sign without digits are 0."""
+    found = _MONEY_TEXT.fullmatch(text.strip(" "))
     if found is None or (found[1] and found[2]):
         raise not_a(data_type)
-    return Decimal(found[1] + found[2] + found[3].replace(",", ""))
+    return Decimal(f"{found[1]}{found[2]}0{found[3].replace(',', '')}{found[4]}")
 
 
 def bit_of_text(text: str, data_type: SqlType) -> bool:

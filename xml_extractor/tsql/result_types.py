@@ -5,6 +5,7 @@ Sources: "Data type precedence (Transact-SQL)", "Precision, scale, and length (T
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
 from xml_extractor.tsql.faults import RefusalError
 from xml_extractor.tsql.typed import Typed
@@ -135,7 +136,7 @@ def common_type(left: SqlType, right: SqlType) -> SqlType:
     match winner.family:
         case Family.DECIMAL if other.family in NUMBERS:
             return _common_decimal(winner, other)
-        case Family.TEXT if other.family is Family.TEXT:
+        case Family.TEXT if other.family in {Family.TEXT, Family.BINARY}:
             return text_type(winner.name, *(length_of(part) for part in (winner, other)))
         case Family.BINARY if other.family is Family.BINARY:
             return text_type(winner.name, winner.length, other.length)
@@ -154,10 +155,7 @@ def common_type_of(parts: Sequence[Typed], function: str) -> SqlType:
     types = [part.type for part in parts if not part.null]
     if not types:
         raise RefusalError(f"at least one result of {function} must be something other than NULL")
-    result = types[0]
-    for data_type in types[1:]:
-        result = common_type(result, data_type)
-    return result
+    return reduce(common_type, types, reduce(higher, types))
 
 
 def _common_decimal(winner: SqlType, other: SqlType) -> SqlType:

@@ -83,12 +83,13 @@ def time_fitter(data_type: SqlType) -> Callable[[time], time]:
     return lambda clock_time: fit(datetime.combine(BASE_DATE, clock_time)).time()
 
 
-def exact_ticks(moment: datetime) -> datetime:
-    """A `datetime` with the thirds of a millisecond that its .003 and .007 stand for."""
+def exact_ticks(moment: datetime, data_type: SqlType) -> datetime:
+    """A `datetime` with the thirds of a millisecond that its .003 and .007 stand for, as the type rounds them."""
     microsecond = moment.microsecond
     if not microsecond:
         return moment
-    return moment.replace(microsecond=(microsecond // 1000 * 3 + 5) // 10 * 10_000 // 3)
+    thirds = (microsecond // 1000 * 3 + 5) // 10 * 10_000
+    return moment.replace(microsecond=(thirds + 1) // 3 if data_type.scale == _KEPT_DIGITS else thirds // 3)
 
 
 def _unchanged(moment: datetime) -> datetime:

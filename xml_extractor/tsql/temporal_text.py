@@ -66,7 +66,7 @@ _NO_CLOCK = _Clock(0, 0, 0, "", "")
 
 
 def moment_of_text(text: str, data_type: SqlType, style: int = 0) -> datetime:
-    """A text as a moment, with an offset when the type is `datetimeoffset`, rounded to the type.
+    """A text as a moment, with an offset when the type is `datetimeoffset`, rounded to the type; a `time` has any date.
 
     Args:
         text: A date, a time, or both.
@@ -79,6 +79,7 @@ def moment_of_text(text: str, data_type: SqlType, style: int = 0) -> datetime:
     try:
         day, clock = _parts(text.strip(" "), style)
         _check_clock(clock, data_type)
+        day = BASE_DATE if data_type.family is Family.TIME else day
         moment = datetime.combine(day, time(clock.hour, clock.minute, clock.second))
         rounded = moment + timedelta(microseconds=_microseconds(clock.fraction, data_type))
     except (ValueError, OverflowError):

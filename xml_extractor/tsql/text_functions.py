@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from xml_extractor.documents import Value
-from xml_extractor.tsql.arguments import as_integer, as_text, refuse_large_objects
+from xml_extractor.tsql.arguments import as_integer, as_text, refuse_large_objects, refuse_other_than_text
 from xml_extractor.tsql.codepage import from_units, text_fitter, to_units
 from xml_extractor.tsql.collation import folded, lowered, raised
 from xml_extractor.tsql.conversion import Purpose, convert
@@ -75,6 +75,7 @@ def _last_units(text: str, count: int) -> str:
 
 def _substring(arguments: Sequence[Typed]) -> Typed:
     whole, start, count = arguments[0], as_integer(arguments[1]), as_integer(arguments[2])
+    refuse_other_than_text(whole, "SUBSTRING", Family.BINARY)
     if whole.type.family is Family.BINARY:
         return apply(_byte_range, _part_type(whole.type, count), whole, start, count)
     text = as_text(whole)
@@ -139,6 +140,8 @@ def _trimmer(*, left: bool, right: bool) -> Callable[[Sequence[Typed]], Typed]:
         return text.rstrip(wanted) if right else text
 
     def build(arguments: Sequence[Typed]) -> Typed:
+        for characters in arguments[1:]:
+            refuse_other_than_text(characters, "the set of characters to trim")
         texts = [_small_text(argument) for argument in arguments]
         return apply(strip, varying(texts[0].type), *texts)
 
@@ -147,6 +150,7 @@ def _trimmer(*, left: bool, right: bool) -> Callable[[Sequence[Typed]], Typed]:
 
 def trimmed(text: Typed, characters: Typed | None, side: str) -> Typed:
     """`TRIM([side] [characters FROM] text)`; the side is LEADING, TRAILING, BOTH or nothing."""
+    refuse_other_than_text(text, "TRIM")
     build = _trimmer(left=side != "TRAILING", right=side != "LEADING")
     return build((text,) if characters is None else (text, characters))
 
@@ -170,7 +174,8 @@ def _for_concat(part: Typed) -> Typed:
     refuse_large_objects(part)
     if part.null:
         return convert(NULL, SqlType("varchar", length=1))
-    return part if part.type.family is Family.TEXT else convert(part, written_type(part.type), Purpose.EXPLICIT)
+    purpose = Purpose.EXPLICIT if part.type.family is Family.MONEY else Purpose.IMPLICIT
+    return part if part.type.family is Family.TEXT else convert(part, written_type(part.type), purpose)
 
 
 FUNCTIONS: dict[str, Function] = {

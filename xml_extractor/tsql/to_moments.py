@@ -76,9 +76,9 @@ def _time_to_moment(request: Request) -> Kernel:
 
 
 def _moment_to_moment(request: Request) -> Kernel:
-    fit = _naive_fitter(request)
-    if needs_exact_ticks(request.source, request.target):
-        return lambda moment: fit(exact_ticks(moment))
+    fit, target = _naive_fitter(request), request.target
+    if needs_exact_ticks(request.source, target):
+        return lambda moment: fit(exact_ticks(moment, target))
     return fit
 
 
@@ -103,9 +103,9 @@ def _moment_to_date(_request: Request) -> Kernel:
 
 
 def _moment_to_time(request: Request) -> Kernel:
-    fit = time_fitter(request.target)
-    if needs_exact_ticks(request.source, request.target):
-        return lambda moment: fit(exact_ticks(moment).time())
+    fit, target = time_fitter(request.target), request.target
+    if needs_exact_ticks(request.source, target):
+        return lambda moment: fit(exact_ticks(moment, target).time())
     return lambda moment: fit(moment.time())
 
 

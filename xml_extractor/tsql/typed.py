@@ -73,7 +73,7 @@ def lazily(data_type: SqlType, run: Run, *arguments: Typed) -> Typed:
 
 
 def apply(kernel: Kernel, data_type: SqlType, *arguments: Typed) -> Typed:
-    """The kernel's value of the arguments' values, NULL as soon as one of them is NULL."""
+    """The kernel's value of the arguments' values, NULL if one of them is NULL; all are evaluated, so each may fail."""
     return lazily(data_type, _null_propagating(kernel, arguments), *arguments)
 
 
@@ -110,11 +110,8 @@ def _with_constant(kernel: Kernel, argument: Run, right: Value) -> Run:
 
 def _binary(kernel: Kernel, first: Run, second: Run) -> Run:
     def run(values: Sequence[Value], clock: datetime) -> Value:
-        left = first(values, clock)
-        if left is None:
-            return None
-        right = second(values, clock)
-        return None if right is None else kernel(left, right)
+        left, right = first(values, clock), second(values, clock)
+        return None if left is None or right is None else kernel(left, right)
 
     return run
 

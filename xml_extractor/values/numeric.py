@@ -115,7 +115,7 @@ def float_converter(sql_type: SqlType, _options: ConversionOptions) -> Converter
             raise _overflow(sql_type)
         if abs(value) < smallest and match[1].strip("0."):
             raise InvalidValueError("overflow", f"the number is too close to zero for {sql_type}")
-        return value
+        return value or 0.0  # no negative zero: some databases keep its sign, others do not
 
     return convert
 

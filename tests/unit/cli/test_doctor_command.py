@@ -116,7 +116,9 @@ class TestScriptsOfInit:
         result = self.init("--sql", "--server", "h", "--trusted", "--schema", "etl", "--grant-to", "DOMAIN\\loader")
         assert result.exit_code == 0, result.exception
         assert "CREATE TABLE etl.processing_log (" in result.stdout
-        assert "GRANT SELECT, INSERT ON [etl].[processing_log] TO [DOMAIN\\loader];\nGO\n" in result.stdout
+        assert (
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON [etl].[processing_log] TO [DOMAIN\\loader];\nGO\n" in result.stdout
+        )
         assert result.stdout.endswith("GRANT SELECT ON [etl].[app_xml] TO [DOMAIN\\loader];\nGO\n")
 
     @pytest.mark.parametrize(

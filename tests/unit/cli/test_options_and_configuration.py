@@ -88,6 +88,7 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "log_level": ("ERROR", "ERROR"),
         "progress": ("false", False),
         "metrics_dir": ("elsewhere", Path("elsewhere")),
+        "rejects_dir": ("elsewhere", Path("elsewhere")),
         "contract": ("a.yaml", "a.yaml"),
         "source": ("a", "a"),
         "target": ("sqlite:///b.db", "sqlite:///b.db"),

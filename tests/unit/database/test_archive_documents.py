@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.database.demo_tables import CONTRACT
-from xml_extractor.database import open_source
+from xml_extractor.database import archives, open_source
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 
@@ -236,6 +237,19 @@ def test_a_compressed_tar_is_decompressed_once_and_the_copy_deleted(
             assert codes(list(other.fetch(["a.xml"]))) == [""]
         assert [path for path in scratch.rglob("*") if path.is_file()] == [copy]
     assert list(scratch.iterdir()) == []
+
+
+def test_a_compressed_tar_is_never_unpacked_until_the_disk_is_full(
+    tmp_path: Path, tar_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "KEPT_SHARE", 1)
+    monkeypatch.setattr(archives, "KEPT_FREE", shutil.disk_usage(tmp_path).total)
+    make_tar(tar_path, member("a.xml"))
+    packed = tmp_path / "documents.tar.gz"
+    packed.write_bytes(gzip.compress(tar_path.read_bytes()))
+    with pytest.raises(SourceError, match="unpacks to more than there is room for") as refused:
+        keys_at(packed)
+    assert "TMPDIR" in refused.value.tip
 
 
 def test_nothing_is_left_in_the_temporary_directory_when_opening_fails(

@@ -13,9 +13,9 @@ from xml_extractor.database.scripts import creation_script
 from xml_extractor.errors import UsageError
 
 
-def test_a_user_may_read_and_insert_and_nothing_else() -> None:
+def test_a_user_may_read_and_insert_and_change_nothing_but_the_log() -> None:
     assert grant_statements([LINES], "app_xml", "etl") == [
-        "GRANT SELECT, INSERT ON [processing_log] TO [etl]",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON [processing_log] TO [etl]",
         "GRANT SELECT, INSERT ON [demo_lines] TO [etl]",
         "IF OBJECT_ID(N'[app_xml]') IS NOT NULL\nGRANT SELECT ON [app_xml] TO [etl]",
     ]
@@ -38,7 +38,7 @@ def test_a_table_may_be_altered_only_to_insert_into_its_identity_column() -> Non
 def test_names_are_quoted_whatever_is_in_them() -> None:
     lines = replace(LINES, table="o'hara.[lines]")
     assert grant_statements([lines], "in.documents", "DOMAIN\\o'hara [etl]", "a]b") == [
-        "GRANT SELECT, INSERT ON [a]]b].[processing_log] TO [DOMAIN\\o'hara [etl]]]",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON [a]]b].[processing_log] TO [DOMAIN\\o'hara [etl]]]",
         "GRANT SELECT, INSERT ON [o'hara].[[lines]]] TO [DOMAIN\\o'hara [etl]]]",
         "IF OBJECT_ID(N'[in].[documents]') IS NOT NULL\nGRANT SELECT ON [in].[documents] TO [DOMAIN\\o'hara [etl]]]",
     ]
@@ -59,7 +59,7 @@ def test_a_script_needs_neither_server_nor_driver(monkeypatch: pytest.MonkeyPatc
     for batch, table in zip(batches[1:], created_and_granted, strict=False):
         assert table in batch
     assert (len(batches), batches[-1]) == (1 + len(created_and_granted) + 2, "")
-    assert "GRANT SELECT, INSERT ON [etl].[processing_log] TO [loader]" in text
+    assert "GRANT SELECT, INSERT, UPDATE, DELETE ON [etl].[processing_log] TO [loader]" in text
     assert "GRANT" not in creation_script("mssql://nowhere.invalid/db", CONTRACT)
 
 

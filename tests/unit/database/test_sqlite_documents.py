@@ -1,12 +1,15 @@
 """What is SQLite's own in a table of documents: types of keys and contents, and faults of the table."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.database import open_source
@@ -50,6 +53,27 @@ def write(path: Path, *documents: SourceDocument) -> None:
     with open_source_writer(f"sqlite:///{path}") as writer:
         for document in documents:
             writer.write(document)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory by what Linux says of it")
+@pytest.mark.parametrize("kind", ["TEXT", "BLOB"])
+def test_a_document_that_is_far_too_large_is_rejected_and_not_read(
+    path: Path, database: sqlite3.Connection, kind: str
+) -> None:
+    database.execute(f"CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, xml {kind})")
+    database.execute(f"INSERT INTO app_xml VALUES (1, CAST(zeroblob(100000000) AS {kind})), (2, '<a/>')")
+    limited = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from tests.unit.database.test_sqlite_documents import fetched\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        "limit = pages * resource.getpagesize() + 50_000_000\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "print(fetched(Path(sys.argv[1]), 1).failure.code, fetched(Path(sys.argv[1]), 2).content)"
+    )
+    command = [sys.executable, "-c", limited, str(path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("too_large <a/>\n", "")
 
 
 def test_whole_numbers_are_ordered_as_numbers(path: Path) -> None:

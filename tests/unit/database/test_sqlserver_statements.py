@@ -15,18 +15,18 @@ statements = pytest.importorskip("xml_extractor.database.sqlserver.statements", 
 
 OnConflict = Literal["fail", "keep", "replace"]
 
+GUARD = "IF @@TRANCOUNT = 0 BEGIN; THROW 2147483647, N'the transaction has ended', 1; END ELSE "
 PLAIN = "INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) VALUES (?, ?, ?)"
 IF_ABSENT = (
     "INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) "
     "SELECT [order_id], [line_no], [article] "
-    "FROM (VALUES (CAST(? AS int), CAST(? AS smallint), CAST(? AS varchar(20)))) AS given "
+    "FROM (VALUES (CAST(? AS int), CAST(? AS smallint), ?)) AS given "
     "([order_id], [line_no], [article]) "
     "WHERE NOT EXISTS (SELECT 1 FROM [dbo].[demo_lines] AS there WITH (UPDLOCK, HOLDLOCK) "
     "WHERE there.[order_id] = given.[order_id] AND there.[line_no] = given.[line_no])"
 )
 UPDATE = (
-    "UPDATE [dbo].[demo_lines] SET [article] = CAST(? AS varchar(20)) "
-    "WHERE [order_id] = CAST(? AS int) AND [line_no] = CAST(? AS smallint)"
+    "UPDATE [dbo].[demo_lines] SET [article] = ? WHERE [order_id] = CAST(? AS int) AND [line_no] = CAST(? AS smallint)"
 )
 
 
@@ -42,14 +42,14 @@ def test_each_way_to_treat_conflicts_has_its_statements_and_none_is_a_merge(
     on_conflict: OnConflict, changes: list[tuple[str, tuple[int, ...]]]
 ) -> None:
     made = statements.table_statements(replace(LINES, on_conflict=on_conflict), "dbo")
-    assert [tuple(change) for change in made.changes] == changes
+    assert [tuple(change) for change in made.changes] == [(GUARD + sql, columns) for sql, columns in changes]
 
 
 def test_a_table_without_key_in_the_document_is_always_inserted_into() -> None:
     for on_conflict in ("keep", "replace"):
         keyless = replace(NOTES, key=(), on_conflict=on_conflict)
         (change,) = statements.table_statements(keyless, "").changes
-        assert change.sql == "INSERT INTO [demo_notes] ([order_id], [text]) VALUES (?, ?)"
+        assert change.sql == GUARD + "INSERT INTO [demo_notes] ([order_id], [text]) VALUES (?, ?)"
 
 
 def test_names_are_quoted_and_the_contracts_schema_goes_before_the_addresss() -> None:

@@ -1,11 +1,15 @@
 """Failures name stage, code and place, and never a value of the document."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from tests.conftest import ROOT
 from xml_extractor.contract import Contract
 from xml_extractor.documents import DocumentKey, Failure, RunValues, Stage
 from xml_extractor.errors import ContractError
@@ -90,3 +94,36 @@ def test_a_constant_that_does_not_fit_its_column_is_a_fault_of_the_contract() ->
     with pytest.raises(ContractError) as caught:
         compile_plan(contract)
     assert "tables.doc.columns.no" in str(caught.value)
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from datetime import datetime
+from pathlib import Path
+from xml_extractor.contract.reading import check_text
+from xml_extractor.documents import RunValues
+from xml_extractor.mapping import compile_plan, map_document
+from xml_extractor.parsing import DocumentParser, ParsingRules
+contract, _ = check_text("x", Path(sys.argv[1]).read_text())
+plan = compile_plan(contract)
+root = DocumentParser(ParsingRules("a")).parse(b"<a>" + b"<b/>" * 1_000_000 + b"</a>")
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**20,) * 2)
+try:
+    map_document(plan, root, "key", RunValues("run", datetime(2026, 1, 1), "source"))
+except MemoryError:
+    print("no memory")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory by what Linux says of it")
+@pytest.mark.parametrize("on_invalid", ["reject", "null"])
+def test_a_lack_of_memory_is_neither_a_fault_of_the_document_nor_null(tmp_path: Path, on_invalid: str) -> None:
+    contract = tmp_path / "contract.yaml"
+    column = f"{{path: count(.//*), type: int, on_invalid: {on_invalid}}}"
+    contract.write_text(
+        f"contract: x\nversion: 1\ndocument: {{root: a}}\ntables: {{a: {{rows: ., columns: {{n: {column}}}}}}}\n"
+    )
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(contract)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("no memory\n", "")

@@ -179,14 +179,32 @@ def test_nothing_is_fetched_from_the_network(*, until: bool) -> None:
         b"<a>" + b"x" * LARGE + b"</a>",
         b'<a x="' + b"x" * LARGE + b'"/>',
         b"<a><![CDATA[" + b"x" * LARGE + b"]]></a>",
+        b"<a><!--" + b"x" * LARGE + b"--></a>",
+        b"<a><?x " + b"x" * 2 * LARGE + b"?></a>",
+        b"<!--" + b"x" * LARGE + b"--><a/>",
         b"<a><" + b"x" * 50_001 + b"/></a>",
         b"<a " + b"x" * 50_001 + b'="1"/>',
         b"<a " + b" ".join(b'x%d="%s"' % (number, b"y" * 1000) for number in range(11_000)) + b"/>",
     ],
-    ids=["text", "attribute", "cdata", "element name", "attribute name", "start tag"],
+    ids=[
+        "text",
+        "attribute",
+        "cdata",
+        "comment",
+        "instruction",
+        "comment before",
+        "element name",
+        "attribute name",
+        "start tag",
+    ],
 )
 def test_a_giant_part_is_too_large(content: bytes, *, until: bool) -> None:
     assert code_of(content, until=until) == "too_large"
+
+
+@both_ways
+def test_a_comment_that_speaks_of_size_and_never_ends_is_not_too_large(*, until: bool) -> None:
+    assert code_of(b"<a><!-- Comment too big found", until=until) == "malformed"
 
 
 @both_ways

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +22,7 @@ from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
 from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker import Worker, as_run_error, content_hash
+from xml_extractor.processing.worker_pool import MAX_GROWTH
 from xml_extractor.settings import RunSettings
 
 CONTRACT = """
@@ -120,6 +122,16 @@ def test_a_lack_of_memory_is_not_the_document_s_fault(worker: Worker, monkeypatc
     with pytest.raises(MemoryError):
         list(worker.map_documents(chunk("1.xml")))
     assert as_run_error(MemoryError()).message == "a worker process has no memory left"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds now")
+def test_a_worker_knows_when_it_holds_much_more_memory_than_at_its_start(worker: Worker) -> None:
+    found = [worker.is_grown]
+    ballast = b"x" * (MAX_GROWTH + 2**20)
+    found.append(worker.is_grown)
+    del ballast
+    found.append(worker.is_grown)
+    assert found == [False, True, False]
 
 
 def test_an_expected_error_ends_the_run_as_it_is_and_any_other_without_its_text(

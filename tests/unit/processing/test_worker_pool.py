@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import posix_only
 from xml_extractor.processing.processes import process_context, set_up_child
-from xml_extractor.processing.worker_pool import DeadWorker, WorkerPool
+from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
 from xml_extractor.settings import StartMethod
 
 pytestmark = posix_only("sends signals to processes")
@@ -22,6 +22,15 @@ START_METHODS: list[StartMethod] = ["spawn", "forkserver"]
 def own_id(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
+
+
+def own_id_and_retire(_: float) -> int:
+    retire()
+    return os.getpid()
+
+
+def lack_memory() -> None:
+    os._exit(NO_MEMORY)
 
 
 def fail(_: float) -> int:
@@ -117,6 +126,23 @@ def test_a_worker_that_is_replaced_after_its_tasks_is_no_fault() -> None:
         ids = Results().ask(pool, 20)
         assert len(set(ids)) >= 6
         assert dead_within(pool, 2) == []
+
+
+def test_a_worker_that_asks_for_it_is_replaced_after_its_task_and_that_is_no_fault() -> None:
+    with WorkerPool(process_context("forkserver"), 1, set_up_child, ()) as pool:
+        results = Results()
+        (first,) = results.ask(pool, 1)
+        pool.submit(own_id_and_retire, 0, results.ids.put, results.errors.put)
+        assert results.ids.get(timeout=PATIENCE) == first
+        pool.note_result(first, retires=True)
+        (second,) = set(results.ask(pool, 3))
+        assert second != first
+        assert dead_within(pool, 2) == []
+
+
+def test_a_worker_without_memory_says_so_by_its_exit_code() -> None:
+    with WorkerPool(process_context("forkserver"), 1, lack_memory, ()) as pool:
+        assert {worker.exit for worker in dead_within(pool, PATIENCE)} == {"no memory left"}
 
 
 def test_killing_ends_busy_workers_at_once(pool: WorkerPool) -> None:

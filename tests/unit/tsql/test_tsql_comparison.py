@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.tsql.tsql_evaluation import CLOCK, Inputs, faults_of, holds
+from tests.unit.tsql.tsql_evaluation import CLOCK, Inputs, failure_of, faults_of, holds
 from xml_extractor.tsql import EvaluationError, ExpressionError, compile_condition
 from xml_extractor.values.sqltypes import parse_type
 
@@ -68,6 +68,15 @@ TEXTS: list[tuple[str, bool | None]] = [
     ("'9' < 'a'", True),
     ("'-' < '0'", True),
     ("'~' < '0'", True),
+    ("'¿' < '0'", True),
+    ("'§' < 'a'", True),
+    ("'æ' < 'b'", True),
+    ("'œuvre' < 'p'", True),
+    ("'ß' < 't'", True),
+    ("'ø' BETWEEN 'o' AND 'p'", True),
+    ("N'Łódź' BETWEEN N'lo' AND N'lp'", True),
+    ("N'Łódź' = N'lodz'", False),
+    ("N'я' > N'z'", True),
     ("'abc' = N'ABC '", True),
     ("N'ÄÖÜ' = N'äöü'", True),
     ("N'é' = N'e\u0301'", True),
@@ -76,6 +85,8 @@ TEXTS: list[tuple[str, bool | None]] = [
     ("N'Ω' = 'Ω'", False),
     ("'ß' = 'ss'", False),
     ("CAST('ab' AS char(10)) = 'AB'", True),
+    ("0x4142 = 'a'", False),
+    ("0x4142 = 'ab'", True),
     ("'straße' <> 'STRASSE'", True),
     ("'b' BETWEEN 'A' AND 'C'", True),
     ("'B ' BETWEEN 'b' AND 'b'", True),
@@ -108,6 +119,9 @@ MEMBERS: list[tuple[str, bool | None]] = [
     ("CAST('2024-01-31' AS date) IN ('20240131', '2024-02-01')", True),
     ("2 IN (1 + 1, 1 / 1)", True),
     ("1e0 IN (1, 2)", True),
+    ("0x4142 IN ('a', 'ab')", True),
+    ("0x4142 IN ('a', N'䉁')", True),
+    ("0x4142 IN (N'䉁', 'a')", True),
 ]
 
 
@@ -133,6 +147,8 @@ LIKES: list[tuple[str, bool | None]] = [
     ("'carsen' LIKE '[C-P]arsen'", True),
     ("'Barsen' LIKE '[C-P]arsen'", False),
     ("'délibes' LIKE 'd[e-f]libes'", True),
+    ("'ø' LIKE '[a-z]'", True),
+    ("'ß' LIKE '[^a-z]'", False),
     ("'delta' LIKE 'de[^l]%'", False),
     ("'depth' LIKE 'de[^l]%'", True),
     ("'5%' LIKE '5[%]'", True),
@@ -236,6 +252,11 @@ LOGIC: list[tuple[str, bool | None]] = [
 @pytest.mark.parametrize(("condition", "expected"), LOGIC)
 def test_logic_knows_true_false_and_unknown(condition: str, expected: bool | None) -> None:  # noqa: FBT001 - a case of a table
     assert holds(condition) is expected
+
+
+@pytest.mark.parametrize("text", ["a + b", "b + a", "IIF(a = b, 1, 0)", "IIF(b < a, 1, 0)", "IIF(a IN (0, b), 1, 0)"])
+def test_a_null_on_one_side_hides_no_failure_on_the_other(text: str) -> None:
+    assert failure_of(text, {"a": ("int", None), "b": ("varchar(5)", "x")}) == "conversion_failed"
 
 
 TRUTH = st.sampled_from([None, 0, 1])

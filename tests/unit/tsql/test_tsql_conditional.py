@@ -1,4 +1,5 @@
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 
@@ -113,6 +114,8 @@ PRECEDENCE = [
     ("varchar(5)", "date", "date"),
     ("varchar(50)", "uniqueidentifier", "uniqueidentifier"),
     ("binary(4)", "varbinary(2)", "varbinary(4)"),
+    ("binary(4)", "varchar(2)", "varchar(4)"),
+    ("varbinary(max)", "char(2)", "varchar(max)"),
     ("date", "int", None),
     ("varchar(5)", "xml", "xml"),
 ]
@@ -126,6 +129,20 @@ def test_the_result_has_the_type_with_the_higher_precedence(first: str, second: 
             assert faults_of(text, names)
         else:
             assert type_of(text, names) == expected
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        (("int", "smallmoney", "decimal(5,2)"), "decimal(14,4)"),
+        (("time(6)", "date", "datetimeoffset(2)"), "datetimeoffset(6)"),
+        (("varchar(8)", "date", "nvarchar(4)"), "date"),
+        (("varchar(8)", "nvarchar(4)", "varbinary(9)"), "nvarchar(9)"),
+    ],
+)
+def test_the_order_of_its_results_does_not_change_the_type_of_a_choice(types: tuple[str, ...], expected: str) -> None:
+    names = dict(zip("abc", types, strict=True))
+    assert {type_of(f"COALESCE({', '.join(order)})", names) for order in permutations("abc")} == {expected}
 
 
 REFUSED = [

@@ -14,6 +14,8 @@ ADDED: list[tuple[str, str]] = [
     (f"DATEADD(month, 1, {D2})", "2007-02-01 13:10:10.111111"),
     (f"DATEADD(dayofyear, 1, {D2})", "2007-01-02 13:10:10.111111"),
     (f"DATEADD(day, 1, {D2})", "2007-01-02 13:10:10.111111"),
+    (f"DATEADD(day, CAST(2.5 AS money), {D2})", "2007-01-03 13:10:10.111111"),
+    (f"DATEADD(day, 2.9, {D2})", "2007-01-03 13:10:10.111111"),
     (f"DATEADD(week, 1, {D2})", "2007-01-08 13:10:10.111111"),
     (f"DATEADD(weekday, 1, {D2})", "2007-01-02 13:10:10.111111"),
     (f"DATEADD(hour, 1, {D2})", "2007-01-01 14:10:10.111111"),
@@ -186,7 +188,9 @@ DAYS: list[tuple[str, date | None]] = [
     ("EOMONTH('12/1/2024', 1)", date(2025, 1, 31)),
     ("EOMONTH('2024-01-31', -2)", date(2023, 11, 30)),
     ("EOMONTH(CAST('2024-02-10 11:00' AS datetime))", date(2024, 2, 29)),
+    ("EOMONTH('2024-02-10', NULL)", date(2024, 2, 29)),
     ("EOMONTH(NULL)", None),
+    ("EOMONTH(NULL, 1)", None),
 ]
 
 

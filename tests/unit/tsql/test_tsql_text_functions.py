@@ -113,7 +113,16 @@ REFUSED = [
     "LEN(CAST('<a/>' AS xml))",
     "UPPER(CAST('a' AS ntext))",
     "CONCAT('a', CAST('a' AS text))",
+    "CONCAT('a', CAST('<a/>' AS xml))",
     "LEFT('abc', CAST('2024-01-31' AS date))",
+    "SUBSTRING(12345, 1, 2)",
+    "SUBSTRING(CAST('2024-01-31' AS date), 1, 4)",
+    "SUBSTRING(NULL, 1, 2)",
+    "TRIM(12345)",
+    "TRIM(0x41)",
+    "TRIM(0 FROM '00123')",
+    "LTRIM('00123', 0)",
+    "RTRIM('1.500', 0)",
 ]
 
 

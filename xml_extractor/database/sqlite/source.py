@@ -1,5 +1,6 @@
 """Documents in a table of a SQLite file."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
@@ -14,6 +15,10 @@ from xml_extractor.database.sqlite.file import SqliteFile, quoted, quoted_table,
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
+
+_SMALLEST_LIMIT = 1_000_000
+_LARGEST_LIMIT = 2**31 - 1
+"""Bytes of the longest value that SQLite may read: no less than keys need, no more than it can count."""
 
 MAKE_SAMPLES = "make sample documents with `xml-extractor sample card_application 1000 --to {}`"
 
@@ -50,6 +55,8 @@ class SqliteSource:
         with self._errors_end_the_run():
             self._database = file.open(read_only=True)
         self._database.text_factory = _text_or_bytes
+        # SQLite reads a whole value to tell how long a text is, unless it is longer than this: then it reads nothing.
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT))
         try:
             self._check_table(table)
         except BaseException:
@@ -98,13 +105,21 @@ class SqliteSource:
         content = f"CASE WHEN {size} <= ? THEN {self._xml} END"
         select = f"SELECT {size}, {content} FROM {self._from} WHERE {self._key} = ?"  # noqa: S608 - names are quoted
         for key in keys:
-            with self._errors_end_the_run():
-                row = self._database.execute(select, (self._max_bytes, key)).fetchone()
+            row = self._row(select, key)
             yield missing(key) if row is None else self._document(key, *row)
 
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+    def _row(self, select: str, key: DocumentKey) -> tuple[int | None, object] | None:
+        with self._errors_end_the_run():
+            try:
+                found = self._database.execute(select, (self._max_bytes, key))
+                row: tuple[int | None, object] | None = found.fetchone()
+            except sqlite3.DataError:  # the value is longer than the limit of the connection
+                return self._max_bytes + 1, None
+        return row
 
     def _document(self, key: DocumentKey, size: int | None, content: object) -> SourceDocument | Rejection:
         if size is not None and size > self._max_bytes:

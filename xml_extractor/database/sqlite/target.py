@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -17,8 +18,9 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.database.comparison import differences, refuse_errors
-from xml_extractor.database.interfaces import Difference, LogEntry, LogPlace, Refusal
-from xml_extractor.database.processing_log import LOG_TABLE, log_entry, log_row
+from xml_extractor.database.interfaces import Difference, LogCount, LogEntry, LogPlace, Refusal, RejectSelection
+from xml_extractor.database.log_statements import COUNTED, COUNTS, DONE, PUT_BACK, SAME_ROW, rejects
+from xml_extractor.database.processing_log import LOG_TABLE, log_count, log_entry, log_row
 from xml_extractor.database.schema import create_statements
 from xml_extractor.database.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.database.sqlite.errors import errors_end_the_run, explain
@@ -141,9 +143,15 @@ class SqliteConnection:
         """Insert rows into the processing log; its primary key refuses documents that are there."""
         self.insert_rows(LOG_TABLE, [log_row(entry) for entry in entries])
 
+    def delete_log(self, entries: Sequence[LogEntry]) -> None:
+        """Delete these rows of the processing log; one that is not as it was read stays."""
+        same = " AND ".join(f"{column} = :{column}" for column in SAME_ROW)
+        values = ({column: getattr(entry, column) for column in SAME_ROW} for entry in entries)
+        self._database.executemany(f"DELETE FROM processing_log WHERE {same}", values)  # noqa: S608 - constants
+
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
-        """Those of these document keys that have a row in the processing log."""
-        return {key for (key,) in self._log_rows("SELECT document_key FROM processing_log", contract, keys)}
+        """Those of these document keys that are done: that have a row in the processing log, not to be retried."""
+        return {key for (key,) in self._log_rows("SELECT document_key FROM processing_log", contract, keys, DONE)}
 
     def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
         """The processing log's rows of these documents, by document key."""
@@ -154,6 +162,25 @@ class SqliteConnection:
     def read_log(self) -> Iterator[LogEntry]:
         """All rows of the processing log, in no particular order."""
         return map(log_entry, self.read_rows(LOG_TABLE))
+
+    def rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
+        """The processing log's rows of rejected documents, in no particular order."""
+        statements = _statements(LOG_TABLE)
+        for where, values in rejects(selection):
+            rows = self._database.execute(f"{statements.select} WHERE {where}", values)
+            yield from map(log_entry, map(statements.restore, rows))
+
+    def put_back(self, selection: RejectSelection) -> int:
+        """Have rejected documents tried again by the next run, by the status `RETRY`, and say how many."""
+        return sum(
+            self._database.execute(f"UPDATE processing_log SET {PUT_BACK} WHERE {where}", values).rowcount  # noqa: S608 - constants, values bound
+            for where, values in rejects(selection)
+        )
+
+    def log_counts(self, contract: str) -> list[LogCount]:
+        """How many documents the processing log has, in no particular order."""
+        rows = self._database.execute(f"SELECT {COUNTS} FROM processing_log {COUNTED}", (contract,))  # noqa: S608 - constants
+        return [log_count((*row, datetime.fromisoformat(last))) for *row, last in rows]
 
     def read_rows(self, table: TableLayout) -> Iterator[Row]:
         """All rows of a table, in no particular order, with values as they were inserted."""
@@ -168,12 +195,14 @@ class SqliteConnection:
         """Close without committing."""
         self._database.close()
 
-    def _log_rows(self, select: str, contract: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    def _log_rows(
+        self, select: str, contract: str, keys: Sequence[str], condition: str = "TRUE"
+    ) -> Iterator[tuple[Any, ...]]:
         for first in range(0, len(keys), MAX_VARIABLES):
             some = keys[first : first + MAX_VARIABLES]
             places = ", ".join("?" * len(some))
             yield from self._database.execute(
-                f"{select} WHERE contract = ? AND document_key IN ({places})", (contract, *some)
+                f"{select} WHERE contract = ? AND document_key IN ({places}) AND {condition}", (contract, *some)
             )
 
 

@@ -34,7 +34,7 @@ WHERE found.type IN ('U', 'V', 'SN')
 _COLUMNS = """
 SELECT object_id, name, max_length, precision, scale, is_nullable, is_identity, is_computed, generated_always_type,
     default_object_id, COALESCE(TYPE_NAME(system_type_id), TYPE_NAME(user_type_id)) AS type,
-    CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) AS code_page
+    CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) AS code_page, collation_name
 FROM sys.columns
 WHERE object_id IN ({places})
 ORDER BY object_id, column_id
@@ -186,6 +186,7 @@ def _column(row: pyodbc.Row, *, is_of_view: bool) -> ActualColumn:
         computed=row.is_computed or is_rowversion or is_period,
         has_default=bool(row.default_object_id),
         code_page=row.code_page,
+        collation=row.collation_name or "",
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROUND_TRIPS = 5
 """How many are measured; the shortest is shown."""
 
-PERMISSIONS = ("SELECT", "INSERT", "UPDATE", "ALTER")
+PERMISSIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "ALTER")
 
 _ENCRYPTED = ("yes", "mandatory", "strict", "true", "1")
 _MAKE_TABLES = "make it with `xml-extractor init`, or grant permissions: `xml-extractor init --sql --grant-to USER`"

@@ -15,6 +15,9 @@ from xml_extractor.database.interfaces import Blame, Refusal
 from xml_extractor.database.sqlserver.setup_errors import explain_setup
 from xml_extractor.errors import RunError
 
+TRANSACTION_ENDED = 2**31 - 1
+"""The number by which our own statements say that there is no transaction any more; the largest that THROW can have."""
+
 _DOCUMENT = {
     2627: ("duplicate_key", "a row with this key is there already"),
     2601: ("duplicate_key", "a row with this key is there already"),
@@ -38,6 +41,9 @@ _DOCUMENT = {
     248: ("overflow", "a number is too large for its column"),
     8115: ("overflow", "a number is too large for its column"),
     **dict.fromkeys(range(9400, 9500), ("wrong_type", "the text of an xml column is not well-formed XML")),
+    6335: ("wrong_type", "the text of an xml column has elements in more than 128 levels"),
+    6359: ("wrong_type", "the text of an xml column has a DOCTYPE"),
+    **dict.fromkeys(range(6900, 6970), ("wrong_type", "the schema of an xml column does not allow the text")),
     3609: ("constraint", "a trigger of the table refuses the row"),
 }
 """Native numbers of errors that are a document's fault, with code and explanation of the failure."""
@@ -51,6 +57,9 @@ _DOCUMENT_STATES = {
     "23000": ("constraint", "a constraint of the database does not hold"),
 }
 """SQLSTATEs that are a document's fault, where the native number says nothing."""
+
+_WARNING = "01"
+"""SQLSTATEs that are no errors. Where one is given for a refusal, pyodbc has read the first message only."""
 
 _CONSTRAINT = 547
 _DUPLICATE = 2627
@@ -74,6 +83,7 @@ _MOMENT = {
     41305: ("locked", "another transaction changed the same row"),
     41325: ("locked", "another transaction changed the same row"),
     41839: ("busy", "too many transactions depend on each other"),
+    TRANSACTION_ENDED: ("transaction_ended", "the server ended the transaction"),
     596: ("connection_lost", "the session was ended by somebody"),
     6005: ("connection_lost", "the server is shutting down"),
     18401: ("not_ready", "the server is still starting"),
@@ -113,6 +123,9 @@ _MOMENT_STATES = {
     "08004": ("connection_lost", "the server refused the connection"),
     "08007": ("connection_lost", "the connection was lost"),
 }
+
+_LOST = ("connection_lost", "timeout", "not_ready")
+"""Codes of errors after which a connection cannot be relied on."""
 
 _GRANT = "grant it; `xml-extractor init --sql --grant-to USER` prints what is needed"
 _MAKE_TABLES = "make the tables with `xml-extractor init`; `xml-extractor check --target` shows all differences"
@@ -187,11 +200,20 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
     return next(filter(None, known), None) or _by_state(state, numbers)
 
 
+def is_lost(error: pyodbc.Error) -> bool:
+    """Whether the connection may be unusable now."""
+    refusal = explain(error)
+    return refusal is not None and refusal.code in _LOST
+
+
 def _by_state(state: str, numbers: Sequence[int]) -> Refusal:
     if state in _MOMENT_STATES:
         return Refusal(Blame.MOMENT, *_MOMENT_STATES[state])
     if state in _DOCUMENT_STATES:
         return Refusal(Blame.DOCUMENT, *_DOCUMENT_STATES[state])
+    if state.startswith(_WARNING):
+        explanation = "a message of a trigger hides why it refuses a row"
+        return Refusal(Blame.DATABASE, state, explanation, tip="take PRINT out of the triggers of the tables")
     which = ", ".join([f"SQLSTATE {state}", *(f"error {number}" for number in numbers if number > 0)])
     tip = "see that its tables fit the contract"
     return Refusal(Blame.DATABASE, state, f"it refuses a statement ({which})", tip=tip)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pyodbc
 
-from xml_extractor.database.sqlserver.parameters import OdbcType
+from xml_extractor.database.sqlserver.parameters import OdbcType, place_of_key
 from xml_extractor.documents import DocumentKey
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
@@ -17,10 +17,12 @@ class KeyColumn:
     Attributes:
         name: Its name, quoted.
         type: Its type.
+        collation: That of text; empty for other types.
     """
 
     name: str
     type: SqlType
+    collation: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -30,7 +32,7 @@ class KeyColumn:
     @property
     def place(self) -> str:
         """What stands for a key in a statement: of the column's own type, so that its index can be used."""
-        return "?" if self.type.family is Family.INTEGER else f"CAST(? AS {self.type})"
+        return "?" if self.type.family is Family.INTEGER else place_of_key(self.type, self.collation)
 
     @property
     def odbc_type(self) -> OdbcType:
@@ -98,7 +100,7 @@ class KeyColumn:
         return key if self.type.family is Family.INTEGER else str(key)
 
 
-def key_column(name: str, sql_type: SqlType | None) -> KeyColumn | None:
+def key_column(name: str, sql_type: SqlType | None, collation: str = "") -> KeyColumn | None:
     """The column of this quoted name, if its type can identify documents."""
     if sql_type is None:
         return None
@@ -109,6 +111,6 @@ def key_column(name: str, sql_type: SqlType | None) -> KeyColumn | None:
             return KeyColumn(name, sql_type) if sql_type.scale == 0 else None
         case Family.TEXT:
             is_long = sql_type.length == MAX or sql_type.name in ("text", "ntext")
-            return None if is_long else KeyColumn(name, sql_type)
+            return None if is_long else KeyColumn(name, sql_type, collation)
         case _:
             return None

@@ -75,6 +75,17 @@ def parameter(sql_type: SqlType) -> Parameter:
     return _PARAMETERS[sql_type.family](sql_type)
 
 
+def place_of_key(sql_type: SqlType, collation: str = "") -> str:
+    """What stands for a key that is compared: of its column's own type, so that an index can be used.
+
+    Args:
+        sql_type: The column's.
+        collation: The column's. CAST alone would put text into the code page of the database, with question marks for
+            what that does not have.
+    """
+    return f"CAST(?{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
+
+
 def binder(parameters: Sequence[Parameter]) -> Callable[[Row], Sequence[Any]]:
     """Applies the conversions, by position, to the values of a row that are not NULL."""
     needed = [(index, bound.bind) for index, bound in enumerate(parameters) if bound.bind is not None]
@@ -148,6 +159,11 @@ def _as_text(longest: str, separator: str) -> Callable[[SqlType], Parameter]:
     return as_text
 
 
+def _xml(_sql_type: SqlType) -> Parameter:
+    """Style 1 keeps white space between tags, which the server would leave out."""
+    return Parameter((pyodbc.SQL_WVARCHAR, 0, 0), "CONVERT(xml, ?, 1)")
+
+
 _INTEGERS = {
     "tinyint": pyodbc.SQL_TINYINT,
     "smallint": pyodbc.SQL_SMALLINT,
@@ -167,5 +183,5 @@ _PARAMETERS: dict[Family, Callable[[SqlType], Parameter]] = {
     Family.DATETIME: _datetime,
     Family.OFFSET: _as_text("2026-03-05 09:30:00.123456+14:00", " "),
     Family.GUID: _as(pyodbc.SQL_VARCHAR, len("6F9619FF-8B86-D011-B42D-00C04FC964FF")),
-    Family.XML: _as(pyodbc.SQL_WVARCHAR),
+    Family.XML: _xml,
 }

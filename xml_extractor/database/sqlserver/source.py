@@ -253,7 +253,7 @@ class SqlServerSource:
             names = " and no column ".join(absent)
             raise SourceError(f"the table {table.table} in {self.name} has no column {names}", NAME_OTHERS)
         key, xml = (columns[name.casefold()] for name in (table.key, table.xml))
-        identifying = key_column(quoted(table.key), key.type)
+        identifying = key_column(quoted(table.key), key.type, key.collation)
         if identifying is None:
             raise SourceError(f"the key of {self._shown} is {key.declared}: no whole number, text or GUID", NAME_OTHERS)
         if xml.type is None or xml.type.family not in (Family.TEXT, Family.BINARY, Family.XML):

@@ -8,6 +8,7 @@ import pyodbc
 
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.database.interfaces import LogPlace
+from xml_extractor.database.log_statements import DONE
 from xml_extractor.database.schema import CASE_SENSITIVE
 from xml_extractor.database.sqlserver.keys import KeyColumn
 from xml_extractor.database.sqlserver.parameters import OdbcType
@@ -101,4 +102,4 @@ class SourceQueries:
 
     def _log_row(self, log: LogPlace) -> str:
         same_key = f"l.document_key = {self.key.text} COLLATE {CASE_SENSITIVE}"
-        return f"SELECT 1 FROM {log.table} AS l WHERE l.contract = ? AND {same_key}"  # noqa: S608 - names are quoted
+        return f"SELECT 1 FROM {log.table} AS l WHERE l.contract = ? AND {same_key} AND l.{DONE}"  # noqa: S608 - names are quoted

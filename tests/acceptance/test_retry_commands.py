@@ -1,0 +1,140 @@
+"""Rejected documents are put back, tried again and listed by the real commands."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.accounts import ORDERS, Accounts, accounts, order, query
+from tests.conftest import Command
+
+RUN = ("--contract", "orders.yaml", "--source", "orders", "--target", "sqlite:///loaded.db", "--workers", "1")
+LOG = ("--contract", "orders.yaml", "--target", "sqlite:///loaded.db")
+SECRET = "Ada Lovelace of Marylebone"
+BAD = f'<order id="3"><customer>{SECRET}</customer></order>'
+BROKEN = "<order"
+
+
+@pytest.fixture
+def rejected(production_processor: Command, tmp_path: Path) -> Path:
+    """The target of a run that loaded two documents and rejected two: too long a name, and a broken one."""
+    (tmp_path / "orders.yaml").write_text(ORDERS, encoding="utf-8")
+    (tmp_path / "orders").mkdir()
+    for number, text in enumerate((order(1), order(2), BAD, BROKEN), 1):
+        (tmp_path / "orders" / f"{number}.xml").write_text(text, encoding="utf-8")
+    completed = production_processor(*RUN)
+    assert completed.returncode == 1, completed.stderr
+    return tmp_path / "loaded.db"
+
+
+def attempts(target: Path) -> dict[str, tuple[str, int]]:
+    rows = query(target, "SELECT document_key, status, attempts FROM processing_log")
+    return {key: (status, count) for key, status, count in rows}
+
+
+def test_documents_that_are_put_back_are_loaded_by_the_next_run(
+    rejected: Path, xml_extractor: Command, production_processor: Command, tmp_path: Path
+) -> None:
+    put_back = xml_extractor("retry", *LOG)
+    assert (put_back.returncode, put_back.stderr) == (0, "")
+    assert put_back.stdout == "2 documents put back: the next run tries them again\n"
+    assert attempts(rejected)["3.xml"] == ("retry", 1)
+
+    (tmp_path / "orders" / "3.xml").write_text(order(3), encoding="utf-8")
+    again = production_processor(*RUN)
+    assert again.returncode == 1, again.stderr
+    assert accounts(again.stdout, tmp_path, rejected) == Accounts(4, 1, 1, 2)
+    assert attempts(rejected) == {
+        "1.xml": ("loaded", 1),
+        "2.xml": ("loaded", 1),
+        "3.xml": ("loaded", 2),
+        "4.xml": ("rejected", 2),
+    }
+    assert query(rejected, "SELECT order_id FROM orders ORDER BY 1") == [(1,), (2,), (3,)]
+
+    third = production_processor(*RUN)
+    assert third.returncode == 0
+    assert accounts(third.stdout, tmp_path, rejected) == Accounts(4, 0, 0, 4)
+
+
+def test_documents_are_chosen_by_key_reason_and_stage(rejected: Path, xml_extractor: Command) -> None:
+    nothing = xml_extractor("retry", *LOG, "--reason", "overflow")
+    assert nothing.stdout == "0 documents put back: the next run tries them again\n"
+    one = xml_extractor("retry", *LOG, "--stage", "parse")
+    assert one.stdout == "1 document put back: the next run tries it again\n"
+    assert attempts(rejected)["4.xml"] == ("retry", 1)
+    named = xml_extractor("retry", *LOG, "--key", "3.xml", "--key", "1.xml", "--reason", "too_long")
+    assert named.stdout.splitlines() == [
+        "1 of the named documents is not rejected in this way",
+        "1 document put back: the next run tries it again",
+    ]
+    assert attempts(rejected)["3.xml"] == ("retry", 1)
+    assert xml_extractor("retry", *LOG, "--stage", "typing").returncode == 2
+
+
+def test_a_document_that_was_tried_as_often_as_allowed_stays_rejected(
+    rejected: Path, xml_extractor: Command, production_processor: Command
+) -> None:
+    assert xml_extractor("retry", *LOG, "--max-attempts", "2").returncode == 0
+    assert production_processor(*RUN).returncode == 1
+    limited = xml_extractor("retry", *LOG, "--max-attempts", "2")
+    assert limited.returncode == 0
+    assert limited.stdout.splitlines() == [
+        "0 documents put back: the next run tries them again",
+        "2 documents stay rejected after 2 attempts",
+    ]
+    assert attempts(rejected)["3.xml"] == ("rejected", 2)
+
+
+def test_rejects_lists_reasons_and_no_value(rejected: Path, xml_extractor: Command) -> None:
+    shown = xml_extractor("rejects", *LOG)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["Document", "3.xml", "4.xml", "2"]
+    assert "too_long at orders.customer (customer): " in shown.stdout
+    as_json = xml_extractor("rejects", *LOG, "--json", "--stage", "map")
+    (found,) = map(json.loads, as_json.stdout.splitlines())
+    assert (found["key"], found["stage"], found["attempts"]) == ("3.xml", "map", 1)
+    assert found["reason"].startswith("too_long at orders.customer")
+    assert SECRET not in shown.stdout + as_json.stdout
+    assert rejected.exists()
+
+
+def test_status_counts_documents_by_run(
+    rejected: Path, xml_extractor: Command, production_processor: Command, tmp_path: Path
+) -> None:
+    xml_extractor("retry", *LOG, "--key", "4.xml")
+    (tmp_path / "orders" / "4.xml").write_text(order(4), encoding="utf-8")
+    assert production_processor(*RUN).returncode == 0
+    xml_extractor("retry", *LOG)
+    shown = xml_extractor("status", *LOG)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines()[-1] == "Documents of orders: 3 loaded, 0 rejected, 1 put back"
+    found = json.loads(xml_extractor("status", *LOG, "--json").stdout)
+    assert found["documents"] == {"loaded": 3, "rejected": 0, "retry": 1}
+    assert [(run["status"], run["documents"]) for run in found["runs"]] == [("loaded", 1), ("retry", 1), ("loaded", 2)]
+    (last,) = query(rejected, "SELECT run_id FROM processing_log WHERE document_key = '4.xml'")
+    assert found["runs"][0]["run_id"] == last[0]
+
+
+@pytest.mark.parametrize("command", ["retry", "rejects", "status"])
+def test_a_target_without_a_log_is_said_to_have_none_and_is_not_made(
+    command: str, xml_extractor: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.yaml").write_text(ORDERS, encoding="utf-8")
+    completed = xml_extractor(command, *LOG)
+    assert completed.returncode == 3
+    assert completed.stderr.startswith("Error: there is no processing log in sqlite:///loaded.db\nHint: ")
+    assert not (tmp_path / "loaded.db").exists()
+
+
+@pytest.mark.parametrize("command", ["retry", "rejects", "status"])
+def test_an_empty_log_has_nothing_to_say(command: str, xml_extractor: Command, tmp_path: Path) -> None:
+    (tmp_path / "orders.yaml").write_text(ORDERS, encoding="utf-8")
+    assert xml_extractor("init", *LOG).returncode == 0
+    completed = xml_extractor(command, *LOG)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert "0 " in completed.stdout
+    with closing(sqlite3.connect(tmp_path / "loaded.db")) as database:
+        assert database.execute("SELECT count(*) FROM processing_log").fetchone() == (0,)

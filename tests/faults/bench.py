@@ -1,0 +1,479 @@
+"""A load of a few dozen small documents, some of them bad, and what is left of it after faults."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from tests.conftest import ROOT
+from xml_extractor.contract import read_contract
+from xml_extractor.contract.layout import layouts
+from xml_extractor.database import open_target
+from xml_extractor.database.hashing import table_hashes
+from xml_extractor.processing.run import run
+from xml_extractor.settings import RunSettings
+
+HERE = Path(__file__).parent
+DOCUMENTS = 40
+MALFORMED, REFUSED, OVERFLOW, INCOMPLETE, REFUSED_TOO, EMPTY = 7, 13, 19, 23, 31, 37
+REJECTED = {MALFORMED, REFUSED, OVERFLOW, INCOMPLETE, REFUSED_TOO, EMPTY}
+
+TIME_LIMIT_SECONDS = 60.0
+"""A run that takes longer hangs."""
+
+END_SECONDS = 10.0
+"""How long processes may take to end after the main process."""
+
+MOST_RESUMES = 3
+
+ENDED_IN_ORDER = (0, 1)
+ENDED = (0, 1, 3, 130)
+
+CONTRACT = """
+contract: orders
+version: 1
+document:
+  root: order
+  key: "@id"
+  key_type: int
+tables:
+  orders:
+    rows: "."
+    columns:
+      order_id: {path: "@id", type: int, key: true}
+      customer: {path: customer, type: nvarchar(20), required: true}
+  line:
+    rows: "line"
+    columns:
+      order_id: {parent: orders.order_id, key: true}
+      line_no: {position: true, key: true}
+      price: {path: "@price", type: "decimal(9,2)"}
+  remark:
+    rows: "line"
+    columns:
+      order_id: {parent: orders.order_id}
+      text: {path: "@price", type: varchar(20)}
+"""
+"""`remark` has no key: nothing but the processing log keeps its rows from being there twice."""
+
+REFUSAL = f"""
+CREATE TRIGGER refusal BEFORE INSERT ON line WHEN NEW.order_id IN ({REFUSED}, {REFUSED_TOO})
+BEGIN SELECT RAISE(ABORT, 'refused'); END
+"""
+
+
+def order(number: int) -> str | None:
+    """The document of this number."""
+    price = "12345678.90" if number == OVERFLOW else f"{number}.50"
+    customer = "" if number == INCOMPLETE else f"<customer>Customer {number}</customer>"
+    end = "</order" if number == MALFORMED else "</order>"
+    lines = f'<line price="{price}"/>' * (1 + number % 3)
+    return None if number == EMPTY else f'<order id="{number}">{customer}{lines}{end}'
+
+
+def make_source(path: Path, documents: int = DOCUMENTS) -> None:
+    """Write the documents into a table."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, xml TEXT)")
+        rows = ((number, order(number)) for number in range(1, documents + 1))
+        database.executemany("INSERT INTO app_xml VALUES (?, ?)", rows)
+
+
+class Fault(NamedTuple):
+    """What is to happen where, at which occurrence; see `hook/sitecustomize.py`."""
+
+    point: str
+    when: str
+    kind: str
+    number: int = 1
+
+
+class Ended(NamedTuple):
+    """How a run ended: its exit code, negative for a signal, or None if it did not."""
+
+    code: int | None
+    seconds: float
+
+
+class Result(NamedTuple):
+    """What became of a run with faults.
+
+    Attributes:
+        outcome: `recovered` by itself, `resumed` by a later run, `rejected` the document of an injected constraint
+            error and loaded it later, `untouched` by a fault; or what went wrong.
+        happened: Faults that happened.
+    """
+
+    outcome: str
+    happened: int
+    detail: str = ""
+    seconds: float = 0.0
+
+
+GOOD = ("recovered", "resumed", "rejected", "untouched")
+
+
+class BrokenPromiseError(Exception):
+    """What the product promises does not hold; `outcome` says in a word how."""
+
+    def __init__(self, outcome: str, detail: str) -> None:
+        super().__init__(outcome, detail)
+        self.outcome = outcome
+        self.detail = detail
+
+
+class Running:
+    """A run of the real command in a session of its own."""
+
+    def __init__(self, process_id: int, wait: Callable[[], int]) -> None:
+        self.process_id = process_id
+        self._wait = wait
+        self._began_at = time.monotonic()
+
+    def wait(self, limit: float = TIME_LIMIT_SECONDS) -> Ended:
+        """Wait for its end; kill it if it takes more seconds than this."""
+        # The launcher tells the end only to who asks; meanwhile the process itself is watched.
+        deadline = self._began_at + limit
+        hangs = False
+        while is_running(self.process_id) and not hangs:
+            time.sleep(0.02)
+            hangs = time.monotonic() > deadline
+        if hangs:
+            kill_session(self.process_id)
+        code = self._wait()
+        return Ended(None if hangs else code, time.monotonic() - self._began_at)
+
+
+class Launcher:
+    """Starts runs by `launcher.py`, or as the processes that a user starts; a context manager."""
+
+    def __enter__(self) -> Self:
+        path = os.pathsep.join([str(HERE / "hook"), str(ROOT)])
+        self._launchers: list[subprocess.Popen[str]] = []
+        self._idle: list[subprocess.Popen[str]] = []
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")},
+            "PYTHONPATH": path,
+            "COLUMNS": "120",
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for launcher in self._launchers:
+            launcher.communicate()
+
+    def start(self, arguments: Sequence[str], directory: Path, environment: dict[str, str]) -> Running:
+        """Start the nightly command in a directory; `stdout` and `stderr` there are what it prints."""
+        launcher = self._idle.pop() if self._idle else self._new()
+        if launcher.stdin is None or launcher.stdout is None:
+            raise AssertionError
+        request = {"arguments": arguments, "directory": str(directory), "environment": environment}
+        launcher.stdin.write(json.dumps(request) + "\n")
+        launcher.stdin.flush()
+        process_id = int(launcher.stdout.readline())
+        answers = launcher.stdout
+
+        def wait() -> int:
+            code = int(answers.readline())
+            self._idle.append(launcher)
+            return code
+
+        return Running(process_id, wait)
+
+    def _new(self) -> subprocess.Popen[str]:
+        launcher = subprocess.Popen(
+            [sys.executable, str(HERE / "launcher.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self._environment,
+        )
+        self._launchers.append(launcher)
+        return launcher
+
+
+class Bench:
+    """The source, what an undisturbed run makes of it, and runs with faults, each into a target of its own."""
+
+    def __init__(self, directory: Path, launcher: Launcher, documents: int = DOCUMENTS) -> None:
+        self.directory = directory
+        self.documents = documents
+        self._launcher = launcher
+        self._numbers = count(1)
+        self._contract = directory / "orders.yaml"
+        self._contract.write_text(CONTRACT)
+        self._source = directory / "source.db"
+        make_source(self._source, documents)
+        self._empty = directory / "empty.db"
+        self._make_empty()
+        undisturbed = self.new_place("undisturbed")
+        self.resume(undisturbed)
+        self.expected = self.hashes(undisturbed)
+        self.expected_rows = rows_by_document(undisturbed / "target.db")
+
+    def new_place(self, name: str = "") -> Path:
+        """A directory with a target, without documents yet."""
+        place = self.directory / (name or f"{next(self._numbers):04}")
+        for part in ("temporary", "faults"):
+            (place / part).mkdir(parents=True)
+        shutil.copy(self._empty, place / "target.db")
+        return place
+
+    def start(
+        self, place: Path, faults: Sequence[Fault] = (), options: Sequence[str] = (), target: Path | None = None
+    ) -> Running:
+        """Start a run with faults; its target is that of its place, or that of another run's."""
+        arguments = [
+            *("--contract", str(self._contract), "--source", f"sqlite:///{self._source}"),
+            *("--target", f"sqlite:///{(target or place) / 'target.db'}", "--workers", "2", "--batch-size", "20"),
+            *("--insert-batch-rows", "20", *options),
+        ]
+        plan = json.dumps({"directory": str(place / "faults"), "faults": faults})
+        return self._launcher.start(arguments, place, {"FAULTS": plan, "TMPDIR": str(place / "temporary")})
+
+    def try_out(self, faults: Sequence[Fault], options: Sequence[str] = ()) -> Result:
+        """Run with faults, then without until all is loaded, and judge what is left."""
+        place = self.new_place()
+        running = self.start(place, faults, options)
+        ended = running.wait()
+        happened = happenings(place)
+        try:
+            outcome = self.judge(place, running, ended)
+        except BrokenPromiseError as broken:
+            return Result(broken.outcome, len(happened), f"{place.name}: {broken.detail}", ended.seconds)
+        shutil.rmtree(place)
+        return Result(outcome if happened else "untouched", len(happened), seconds=ended.seconds)
+
+    def judge(self, place: Path, running: Running, ended: Ended, killed: Sequence[int] = ()) -> str:
+        """Say what became of a run, and complete it.
+
+        Args:
+            place: Where it ran.
+            running: The run.
+            ended: Its end.
+            killed: Processes that were killed from outside.
+
+        Raises:
+            BrokenPromiseError: Something is not as promised.
+        """
+        dead = {int(line.split()[0]) for line in happenings(place) if line.endswith(" kill")} | set(killed)
+        is_killed = running.process_id in dead
+        see_that_it_ended(ended, running.process_id, is_killed=is_killed)
+        if not is_killed:
+            see_that_no_file_is_left(place)
+        self.see_that_documents_are_whole(place)
+        if ended.code in (*ENDED_IN_ORDER, 130):
+            see_that_the_sum_is_right(place, exactly="stop twice" not in str(happenings(place)))
+        if ended.code in ENDED_IN_ORDER and self.hashes(place) == self.expected:
+            self.resume(place)
+            if self.hashes(place) == self.expected:
+                return "recovered"
+            raise BrokenPromiseError("doubled", "by a run that had nothing to do")
+        return self.complete(place)
+
+    def resume(self, place: Path) -> None:
+        """Run undisturbed.
+
+        Raises:
+            BrokenPromiseError: It could not go on.
+        """
+        settings = RunSettings(
+            str(self._contract), f"sqlite:///{self._source}", f"sqlite:///{place / 'target.db'}", 1, 20
+        )
+        failure = run(settings).failure
+        if failure is not None:
+            raise BrokenPromiseError("not resumed", f"{failure}")
+
+    def hashes(self, place: Path) -> dict[str, str]:
+        """Hashes of all tables."""
+        contract = read_contract(str(self._contract))
+        database = open_target(f"sqlite:///{place / 'target.db'}", contract)
+        with closing(database.connect()) as connection:
+            return table_hashes(connection, layouts(contract))
+
+    def see_that_documents_are_whole(self, place: Path) -> None:
+        """See that each document has all of its rows if the log says that it is loaded, and else none.
+
+        Raises:
+            BrokenPromiseError: Of one this does not hold.
+        """
+        loaded = set(logged(place, "loaded"))
+        there = rows_by_document(place / "target.db")
+        for key in loaded | set(there):
+            rows, wanted = there.get(key, {}), self.expected_rows[key] if key in loaded else {}
+            if rows != wanted:
+                more = any(number > self.expected_rows[key].get(table, 0) for table, number in rows.items())
+                raise BrokenPromiseError("doubled" if more else "lost" if not rows else "half", f"document {key}")
+
+    def complete(self, place: Path) -> str:
+        """Run until all is as an undisturbed run leaves it.
+
+        Raises:
+            BrokenPromiseError: It does not become so.
+        """
+        for _ in range(MOST_RESUMES):
+            self.resume(place)
+            self.see_that_documents_are_whole(place)
+            if self.hashes(place) == self.expected:
+                return "resumed"
+            blamed = [key for key in logged(place, "rejected") if key not in REJECTED]
+            if len(blamed) == 1 and any(map(is_blamed_on_a_document, happenings(place))):
+                change(place / "target.db", f"DELETE FROM processing_log WHERE document_key = '{blamed[0]}'")
+                self.resume(place)
+                if self.hashes(place) == self.expected:
+                    return "rejected"
+        raise BrokenPromiseError("different", str(self.hashes(place)))
+
+    def _make_empty(self) -> None:
+        """A target with tables, of which one refuses some documents."""
+        contract = read_contract(str(self._contract))
+        open_target(f"sqlite:///{self._empty}", contract).create(layouts(contract))
+        change(self._empty, REFUSAL)
+
+
+def change(path: Path, statement: str) -> None:
+    """Change a database."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(statement)
+
+
+def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    """The rows that a statement finds."""
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(statement).fetchall()
+
+
+def rows_by_document(target: Path) -> dict[int, dict[str, int]]:
+    """How many rows each document has in each table."""
+    found: dict[int, dict[str, int]] = {}
+    for table in ("orders", "line", "remark"):
+        for key, number in query(target, f"SELECT order_id, count(*) FROM {table} GROUP BY order_id"):
+            found.setdefault(key, {})[table] = number
+    return found
+
+
+def logged(place: Path, status: str) -> list[int]:
+    """The documents with this status in the processing log."""
+    statement = f"SELECT document_key FROM processing_log WHERE status = '{status}'"
+    return [int(key) for (key,) in query(place / "target.db", statement)]
+
+
+def happenings(place: Path) -> list[str]:
+    """The faults that happened: process, point, when and kind of each."""
+    try:
+        return (place / "faults" / "happened").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def is_blamed_on_a_document(happening: str) -> bool:
+    """Whether a fault is of those for which one document is rejected."""
+    return happening.endswith((" constraint", " map before unexpected", " map after unexpected"))
+
+
+def roles(place: Path) -> dict[int, str]:
+    """What the child processes of a run are, by their ids."""
+    try:
+        lines = (place / "faults" / "roles").read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    return {int(process_id): role for process_id, role in map(str.split, lines)}
+
+
+def see_that_it_ended(ended: Ended, session: int, *, is_killed: bool) -> None:
+    """See that a run ended with a code that is documented, and all its processes with it.
+
+    Raises:
+        BrokenPromiseError: It did not.
+    """
+    if ended.code is None:
+        raise BrokenPromiseError("hang", f"after {ended.seconds:.0f} s")
+    if ended.code not in ENDED and not (is_killed and ended.code == -signal.SIGKILL):
+        raise BrokenPromiseError("exit code", str(ended.code))
+    deadline = time.monotonic() + END_SECONDS
+    while left := processes_of(session):
+        if time.monotonic() > deadline:
+            kill_session(session)
+            raise BrokenPromiseError("process left", ", ".join(map(str, left)))
+        time.sleep(0.02)
+
+
+def see_that_no_file_is_left(place: Path) -> None:
+    """See that the directory for temporary files is empty.
+
+    Raises:
+        BrokenPromiseError: It is not.
+    """
+    left = [path.name for path in (place / "temporary").iterdir()]
+    if left:
+        raise BrokenPromiseError("files left", ", ".join(left))
+
+
+def metrics(place: Path) -> dict[str, Any] | None:
+    """The metrics of the only run at a place, if it wrote any."""
+    paths = list(place.glob("metrics/*.json"))
+    return json.loads(paths[0].read_text()) if paths else None
+
+
+def see_that_the_sum_is_right(place: Path, *, exactly: bool = True) -> None:
+    """See that the metrics of a run count what the log has of it.
+
+    Raises:
+        BrokenPromiseError: They do not.
+    """
+    found = metrics(place)
+    if found is None:
+        if exactly and query(place / "target.db", "SELECT count(*) FROM processing_log") != [(0,)]:
+            raise BrokenPromiseError("no metrics", f"{happenings(place)}")
+        return
+    documents, run_id = found["documents"], found["run_id"]
+    counted = dict(
+        query(
+            place / "target.db",
+            f"SELECT status, count(*) FROM processing_log WHERE run_id = '{run_id}' GROUP BY status",
+        )
+    )
+    if (documents["loaded"], documents["rejected"]) != (counted.get("loaded", 0), counted.get("rejected", 0)):
+        raise BrokenPromiseError("miscounted", f"{documents} but the log has {counted}")
+
+
+def is_running(process_id: int) -> bool:
+    """Whether a process has not ended."""
+    state = _state(process_id)
+    return bool(state) and state[0] != "Z"
+
+
+def processes_of(session: int) -> list[int]:
+    """What runs in a session, zombies left out."""
+    return [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if (fields := _state(int(process.name))) and int(fields[3]) == session and fields[0] != "Z"
+    ]
+
+
+def kill_session(session: int) -> None:
+    """Kill what runs in a session."""
+    for process_id in processes_of(session):
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+
+
+def _state(process_id: int) -> list[str]:
+    """The fields of /proc/ID/stat behind the name: state, parent, group, session."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

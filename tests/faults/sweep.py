@@ -1,0 +1,229 @@
+"""The whole sweep, `python -m tests.faults.sweep`: faults at each point, kills at any moment, runs side by side.
+
+What happens in a run is up to `hook/sitecustomize.py`, what must be left of it to `bench.py`. A fault is tried at the
+first, second, third … occurrence of its point, until a run has no such occurrence any more; kinds that a run survives,
+at all these occurrences in one run. An argument N takes each N-th fault only.
+"""
+
+import itertools
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.faults.bench import GOOD, Bench, Fault, Launcher, Result
+from tests.faults.side_by_side import kill_at_a_moment, run_side_by_side
+
+LANES = 2
+KILLS = 50
+RUNS_SIDE_BY_SIDE = 16
+STORMS = 25
+FAULTS_OF_A_STORM = 14
+ROLES = ("main", "manager", "worker", "fork-server", "resource tracker")
+
+STATEMENTS = ("connect", "begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "rollback")
+RETRIED = ("begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "log keys")
+READS = ("list keys", "log keys", "fetch")
+STEPS = (
+    *("worker start", "work item", "map", "enqueue", "hold", "hand over", "dequeue"),
+    *("acknowledge", "count", "metrics"),
+)
+
+EVERYWHERE = ("kill", "unexpected")
+BEFORE_STATEMENTS = ("locked", "disk full", "cut")
+AFTER_STATEMENTS = ("cut", "disk lost")
+PASSING = ("cut", "locked", "slow")
+"""Kinds that a run survives, so that one run has all of them."""
+
+BLOCKING = ("--insert-mode", "blocking")
+FULL_QUEUE = ("--queue-size", "1")
+THREADS = ("--insert-threads", "2")
+SLOW_DEQUEUE = Fault("dequeue", "before", "slow", 0)
+
+
+class Task(NamedTuple):
+    """A fault to be tried at occurrence after occurrence."""
+
+    point: str
+    when: str
+    kind: str
+    numbers: Sequence[int]
+    options: tuple[str, ...] = ()
+    others: tuple[Fault, ...] = ()
+
+
+class Tried(NamedTuple):
+    """What came of it."""
+
+    row: str
+    kind: str
+    results: list[Result]
+
+
+MANY = (1, 2, 3, 5, 13, 30)
+SOME = (1, 4)
+ONE = (2,)
+
+
+def tasks() -> Iterator[Task]:
+    """All faults, with the ways to run that lead over other paths."""
+    for point in STATEMENTS:
+        constraint = ("constraint",) if point.startswith("insert") or point == "commit" else ()
+        for kind in (*EVERYWHERE, *BEFORE_STATEMENTS, *constraint):
+            yield Task(point, "before", kind, MANY if kind in ("kill", "cut") else SOME)
+        for kind in (*EVERYWHERE, *AFTER_STATEMENTS):
+            yield Task(point, "after", kind, MANY if kind in ("kill", "cut") else SOME)
+        for kind in ("slow", "stop", "stop twice"):
+            yield Task(point, "before", kind, ONE)
+    for point in READS:
+        for kind in (*EVERYWHERE, *BEFORE_STATEMENTS, "slow", "stop"):
+            yield Task(point, "before", kind, SOME)
+        for kind in EVERYWHERE:
+            yield Task(point, "after", kind, SOME)
+    for point, when in itertools.product(STEPS, ("before", "after")):
+        yield Task(point, when, "kill", MANY)
+        yield Task(point, when, "unexpected", SOME)
+        yield Task(point, when, "stop", SOME)
+        yield Task(point, when, "stop twice", ONE)
+        yield Task(point, when, "slow", ONE)
+    yield from _other_paths()
+
+
+def _other_paths() -> Iterator[Task]:
+    """Workers that load, several threads that do, an answer that is read from the log, and a target that is slow."""
+    for point in ("begin", "insert log", "insert line", "commit"):
+        for when, kinds in (("before", ("kill", "locked", "cut", "disk full")), ("after", ("kill", "cut"))):
+            for kind in kinds:
+                yield Task(point, when, kind, SOME, BLOCKING)
+                yield Task(point, when, kind, SOME, FULL_QUEUE, (SLOW_DEQUEUE,))
+                yield Task(point, when, kind, ONE, THREADS)
+    lost_answer = Fault("commit", "after", "cut", 3)
+    for kind in (*EVERYWHERE, *BEFORE_STATEMENTS):
+        yield Task("read log", "before", kind, (1,), others=(lost_answer,))
+        yield Task("read log", "after", kind, (1,), others=(lost_answer,))
+    for point in ("insert line", "commit", "map", "hand over"):
+        yield Task(point, "before", "slow target", (0,), others=(lost_answer,))
+
+
+class _Lane:
+    """What a process of the sweep keeps from task to task."""
+
+    bench: Bench
+    long_bench: Bench
+
+
+def _open_lane(directory: str) -> None:
+    parts = ExitStack()
+    launcher = parts.enter_context(Launcher())
+    for name, documents in (("bench", 40), ("long_bench", 300)):
+        place = Path(directory) / f"{name}-{os.getpid()}"
+        place.mkdir()
+        setattr(_Lane, name, Bench(place, launcher, documents))
+
+
+def _sweep(task: Task) -> Tried:
+    row = f"{task.point}, {task.when}"
+    results = []
+    if task.kind in PASSING:
+        faults = [Fault(task.point, task.when, task.kind, number) for number in task.numbers]
+        return Tried(row, task.kind, [_Lane.bench.try_out([*task.others, *faults], task.options)])
+    for number in task.numbers:
+        faults = [*task.others, Fault(task.point, task.when, task.kind, number)]
+        result = _Lane.bench.try_out(faults, task.options)
+        results.append(result)
+        if result.happened < 1 + len([fault for fault in task.others if fault.number]):
+            break
+    return Tried(row, task.kind, results)
+
+
+def _kill(seed: int) -> Tried:
+    role = ROLES[seed % len(ROLES)]
+    return Tried(f"{role}, any moment", "kill", [kill_at_a_moment(_Lane.long_bench, role, random.Random(seed))])
+
+
+def _storm(seed: int) -> Tried:
+    """Many faults in one run, all of kinds that it should survive."""
+    chance = random.Random(seed)
+    possible = [
+        *((point, "before", kind) for point in RETRIED for kind in ("cut", "locked")),
+        *((point, "after", "cut") for point in RETRIED),
+        *((point, "before", "slow") for point in STEPS[1:]),
+    ]
+    faults = {Fault(*chance.choice(possible), chance.randint(1, 6)) for _ in range(FAULTS_OF_A_STORM)}
+    options = chance.choice(((), BLOCKING, FULL_QUEUE, THREADS))
+    return Tried("many points", "passing ones", [_Lane.bench.try_out(sorted(faults), options)])
+
+
+def _side_by_side(seed: int) -> Tried:
+    chance = random.Random(seed)
+    runs = chance.choice((2, 3))
+    return Tried(f"{runs} runs at once", "any", [run_side_by_side(_Lane.bench, runs, chance)])
+
+
+def sweep(directory: Path, share: int) -> list[Tried]:
+    """Try everything, or each n-th task."""
+    tried = []
+    chosen = list(tasks())
+    random.Random(1).shuffle(chosen)
+    with ProcessPoolExecutor(LANES, get_context("spawn"), _open_lane, (str(directory),)) as lanes:
+        waiting = [lanes.submit(_side_by_side, seed) for seed in range(RUNS_SIDE_BY_SIDE // share)]
+        waiting += [lanes.submit(_sweep, task) for task in chosen[::share]]
+        waiting += [lanes.submit(_storm, seed) for seed in range(STORMS // share)]
+        waiting += [lanes.submit(_kill, seed) for seed in range(KILLS // share)]
+        for number, done in enumerate(as_completed(waiting), 1):
+            tried.append(done.result())
+            for result in tried[-1].results:
+                if result.outcome not in GOOD:
+                    print(tried[-1].row, tried[-1].kind, result, flush=True)
+            if number % 25 == 0:
+                print(f"{number} of {len(waiting)} tasks", file=sys.stderr, flush=True)
+                (directory / "table.txt").write_text(report(tried))
+    return tried
+
+
+def report(tried: Sequence[Tried]) -> str:
+    """A table of points, kinds and outcomes, and sums."""
+    cells: defaultdict[str, defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    outcomes: Counter[str] = Counter()
+    for row, kind, results in tried:
+        for result in results:
+            if result.outcome != "untouched":
+                cells[row][kind][result.outcome] += 1
+                outcomes[result.outcome] += 1
+    kinds = sorted({kind for columns in cells.values() for kind in columns})
+    lines = ["recovered by itself / resumed by the next run / rejected and loaded when tried again"]
+    lines.append(f"{'point':26}" + "".join(f"{kind:>13}" for kind in kinds))
+    for row, columns in sorted(cells.items()):
+        shown = (
+            "/".join(str(columns[kind][outcome]) for outcome in GOOD[:3]) if kind in columns else "" for kind in kinds
+        )
+        lines.append(f"{row:26}" + "".join(f"{cell:>13}" for cell in shown))
+    bad = {outcome: number for outcome, number in outcomes.items() if outcome not in GOOD}
+    results = [result for each in tried for result in each.results]
+    lines.append(f"{sum(result.happened for result in results)} faults in {len(results)} runs; {dict(outcomes)}")
+    lines.append(f"longest run with faults: {max(result.seconds for result in results):.1f} s")
+    lines.append(f"broken promises: {bad or 'none'}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run the sweep and print its table; 1 if a promise was broken."""
+    share = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    directory = Path(tempfile.mkdtemp(prefix="faults-"))
+    began_at = time.monotonic()
+    tried = sweep(directory, share)
+    print(report(tried))
+    print(f"took {time.monotonic() - began_at:.0f} s; what is left of broken runs is in {directory}")
+    return int(any(result.outcome not in GOOD for each in tried for result in each.results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

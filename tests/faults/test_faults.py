@@ -1,0 +1,111 @@
+"""Whatever breaks: each document is loaded once and whole, and the run ends with a code that tells the truth.
+
+A fixed sample of what `make faults` tries.
+"""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.bench import GOOD, Bench, Fault, Launcher, happenings, logged, metrics, see_that_it_ended
+from tests.faults.side_by_side import kill_at_a_moment, run_side_by_side
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+
+RECOVERED = [
+    Fault("begin", "before", "locked", 3),
+    Fault("insert log", "before", "cut", 2),
+    Fault("insert line", "before", "constraint", 2),
+    Fault("commit", "before", "cut", 2),
+    Fault("commit", "after", "cut", 2),
+    Fault("map", "before", "kill", 8),
+    Fault("enqueue", "after", "kill", 3),
+    Fault("metrics", "before", "stop", 1),
+]
+RESUMED = [
+    Fault("insert orders", "after", "disk full", 1),
+    Fault("commit", "before", "kill", 2),
+    Fault("commit", "after", "kill", 3),
+    Fault("commit", "after", "disk lost", 2),
+    Fault("acknowledge", "before", "unexpected", 1),
+    Fault("hold", "before", "kill", 2),
+    Fault("hand over", "after", "kill", 1),
+    Fault("count", "before", "stop", 1),
+    Fault("count", "after", "stop twice", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with Launcher() as launcher:
+        yield Bench(tmp_path_factory.mktemp("faults"), launcher)
+
+
+def name(fault: Fault) -> str:
+    return f"{fault.kind}-{fault.when}-{fault.point}-{fault.number}".replace(" ", "_")
+
+
+@pytest.mark.parametrize("fault", RECOVERED, ids=name)
+def test_a_run_gets_over_a_passing_fault_by_itself(bench: Bench, fault: Fault) -> None:
+    result = bench.try_out([fault])
+    assert result[:3] == ("recovered", 1, "")
+
+
+@pytest.mark.parametrize("fault", RESUMED, ids=name)
+def test_the_next_run_completes_what_a_fault_has_ended(bench: Bench, fault: Fault) -> None:
+    result = bench.try_out([fault])
+    assert result.detail == ""
+    assert result.happened == 1
+    assert result.outcome in ("recovered", "resumed")
+
+
+def test_a_worker_killed_behind_its_own_commit_does_not_load_twice(bench: Bench) -> None:
+    result = bench.try_out([Fault("commit", "after", "kill", 4)], ["--insert-mode", "blocking"])
+    assert (result.detail, result.happened) == ("", 1)
+
+
+@pytest.mark.parametrize("role", ["main", "manager", "worker", "fork-server"])
+def test_a_process_killed_at_any_moment_costs_no_document(bench: Bench, role: str) -> None:
+    result = kill_at_a_moment(bench, role, random.Random(role))
+    assert (result.detail, result.outcome in GOOD) == ("", True)
+
+
+def test_of_three_runs_at_once_with_faults_in_two_each_document_is_loaded_by_one(bench: Bench) -> None:
+    result = run_side_by_side(bench, 3, random.Random(3))
+    assert (result.detail, result.outcome in GOOD) == ("", True)
+
+
+@pytest.mark.parametrize(("number", "times"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
+def test_signals_end_a_run_with_nothing_left_behind(bench: Bench, number: signal.Signals, times: int) -> None:
+    place = bench.new_place()
+    running = bench.start(place, [Fault("commit", "before", "slow", 0)], ["--insert-mode", "blocking"])
+    while not logged(place, "loaded"):
+        time.sleep(0.01)
+    for _ in range(times):
+        os.kill(running.process_id, number)
+        time.sleep(0.2)
+    ended = running.wait()
+    assert ended.code == 130
+    see_that_it_ended(ended, running.process_id, is_killed=False)
+    assert list((place / "temporary").iterdir()) == []
+    assert happenings(place) == []
+    found = metrics(place)
+    if times == 1:
+        assert found is not None
+        assert found["interrupted"]
+        assert found["documents"]["loaded"] == len(logged(place, "loaded"))
+    bench.see_that_documents_are_whole(place)
+    assert bench.complete(place) == "resumed"
+
+
+def test_a_fault_is_counted_over_all_processes_of_a_run(bench: Bench) -> None:
+    place = bench.new_place()
+    faults = [Fault("map", "after", "slow", number) for number in (1, 20, 1000)]
+    assert bench.start(place, faults).wait().code == 1
+    assert [json.loads(line.split()[0]) > 0 for line in happenings(place)] == [True, True]
