@@ -442,7 +442,9 @@ if __name__ == "__main__":
     contract, start_method, pause = sys.argv[1:]
     source, target = os.environ["SOURCE"], os.environ["TARGET"]
     configure_logging("INFO")
-    settings = RunSettings(contract, source, target, 2, 25, log_level="INFO", start_method=start_method)
+    settings = RunSettings(
+        contract, source, target, 2, 25, log_level="INFO", start_method=start_method, rejects_dir=None
+    )
     sys.exit(130 if run(settings, on_progress).interrupted else 0)
 """
 
