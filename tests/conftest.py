@@ -26,7 +26,8 @@ def posix_only(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(os.name != "posix", reason=reason)
 
 
-def _command(arguments: list[str], directory: Path) -> Command:
+def command_in(arguments: list[str], directory: Path) -> Command:
+    """Calls a command in a directory, without the settings of this process's environment."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
 
     def call(*options: str | Path, stdin: str = "", **variables: str) -> Completed:
@@ -48,10 +49,10 @@ def _command(arguments: list[str], directory: Path) -> Command:
 @pytest.fixture
 def production_processor(tmp_path: Path) -> Command:
     """The nightly command as a subprocess in an empty directory."""
-    return _command([str(ROOT / "production_processor.py")], tmp_path)
+    return command_in([str(ROOT / "production_processor.py")], tmp_path)
 
 
 @pytest.fixture
 def xml_extractor(tmp_path: Path) -> Command:
     """`python -m xml_extractor` as a subprocess in an empty directory."""
-    return _command(["-m", "xml_extractor"], tmp_path)
+    return command_in(["-m", "xml_extractor"], tmp_path)

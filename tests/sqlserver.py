@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlalchemy.engine import URL, make_url
 
 from xml_extractor.database.sqlserver.address import SCHEMA, odbc_address, read_address
+from xml_extractor.database.sqlserver.odbc_words import write_connection_string
 
 if TYPE_CHECKING:
     import pyodbc
@@ -66,6 +67,14 @@ def in_schema(schema: str) -> str:
 def schema_of(address: str) -> str:
     """The schema that an address names."""
     return str(make_url(address).query[SCHEMA])
+
+
+def options(schema: str) -> tuple[list[str], dict[str, str]]:
+    """Options of a command that name a schema, and environment variables with the password, if there is one."""
+    words = dict(read_address(server_url()).words)
+    password = words.pop("PWD", None)
+    variables = {} if password is None else {"XML_EXTRACTOR_PASSWORD": password}
+    return ["--odbc", write_connection_string(words), "--schema", schema], variables
 
 
 def place() -> tuple[str, int]:

@@ -110,10 +110,17 @@ class Load:
         schema: Where they are on the server.
         documents: How many.
         document: Gives each by its number, which is its key.
+        contract: How it becomes rows.
     """
 
     def __init__(
-        self, directory: Path, kinds: Kinds, schema: str, documents: int = DOCUMENTS, document: Document = order
+        self,
+        directory: Path,
+        kinds: Kinds,
+        schema: str,
+        documents: int = DOCUMENTS,
+        document: Document = order,
+        contract: str = CONTRACT,
     ) -> None:
         self.kinds = kinds
         self.documents = documents
@@ -121,7 +128,7 @@ class Load:
         self._schema = schema
         self._numbers = count(1)
         self._contract_path = directory / "orders.yaml"
-        self._contract_path.write_text(CONTRACT)
+        self._contract_path.write_text(contract)
         self._contract = read_contract(str(self._contract_path))
         self._source = self._address(kinds.source, "source.db")
         with open_source_writer(self._source) as writer:
@@ -138,10 +145,11 @@ class Load:
         """Begin with an empty target."""
         self._target_file = f"target{next(self._numbers)}.db"
         self._target = self._address(self.kinds.target, self._target_file)
-        open_target(self._target, self._contract).create(layouts(self._contract))
+        tables = layouts(self._contract)
+        open_target(self._target, self._contract).create(tables)
         if self.on_server:
-            for table in ("line", "orders", "processing_log"):
-                self.execute(f"DELETE FROM {self.table(table)}")
+            for name in (*(table.table for table in reversed(tables)), "processing_log"):
+                self.execute(f"DELETE FROM {self.table(name)}")
 
     def settings(self, **settings: Any) -> RunSettings:
         """The settings of a run; if nothing is said with 2 workers and pages of 25 keys."""
@@ -149,7 +157,7 @@ class Load:
             contract=str(self._contract_path),
             source=self._source,
             target=self._target,
-            **{"workers": 2, "batch_size": 25, **settings},
+            **{"workers": 2, "batch_size": 25, "rejects_dir": None, **settings},
         )
 
     def run(self, on_progress: Callable[[int], None] | None = None, **settings: Any) -> RunResult:
@@ -198,7 +206,7 @@ class Load:
 
     def rename(self, table: str, name: str) -> None:
         """Give a table of the target another name."""
-        on_server = f"EXEC sp_rename '{self._schema}.{table}', '{name}'"
+        on_server = f"EXEC sp_rename '{self._schema}.{table}', '{name}', 'OBJECT'"
         self.execute(on_server if self.on_server else f"ALTER TABLE {table} RENAME TO {name}")
 
     @contextmanager
@@ -224,12 +232,18 @@ class Load:
 
 
 @contextmanager
-def opened(kinds: Kinds, directory: Path, documents: int = DOCUMENTS, document: Document = order) -> Iterator[Load]:
+def opened(
+    kinds: Kinds,
+    directory: Path,
+    documents: int = DOCUMENTS,
+    document: Document = order,
+    contract: str = CONTRACT,
+) -> Iterator[Load]:
     """A load whose schema on the server, if it needs one, is there until the end of the block."""
     if "mssql" not in kinds:
-        yield Load(directory, kinds, "", documents, document)
+        yield Load(directory, kinds, "", documents, document, contract)
         return
     if not sqlserver.is_there():
         pytest.skip(sqlserver.REASON)
     with sqlserver.scratch_schema() as schema:
-        yield Load(directory, kinds, schema, documents, document)
+        yield Load(directory, kinds, schema, documents, document, contract)

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.killing import whoever_is_at_dies
 from tests.acceptance.loads import (
     CROSSED,
     DOCUMENTS,
@@ -118,15 +118,6 @@ def once(action: Callable[[], object], pause: float = 0) -> Callable[[int], None
 
 def workers() -> list[int]:
     return [child.pid for child in multiprocessing.active_children() if "PoolWorker" in child.name and child.pid]
-
-
-def kill_whoever_is_at(directory: Path, place: Mark, done: threading.Event) -> None:
-    """Kill each worker that notes in a directory of marks that it is at this place."""
-    while not done.wait(0.01):
-        for note in directory.glob("xml_extractor-*/*"):
-            with suppress(OSError):
-                if struct.unpack("<qq", note.read_bytes()) == place:
-                    os.kill(int(note.name), signal.SIGKILL)
 
 
 def assert_no_process_is_left() -> None:
@@ -365,14 +356,8 @@ class TestDeath:
     ) -> None:
         with opened(kinds, tmp_path, 8, order_that_takes_long) as load:
             monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-            done = threading.Event()
-            killer = threading.Thread(target=kill_whoever_is_at, args=(tmp_path, Mark(2, 0), done))
-            killer.start()
-            try:
+            with whoever_is_at_dies(tmp_path, Mark(2, 0)):
                 result = load.run(workers=1)
-            finally:
-                done.set()
-                killer.join()
             assert counts(result) == (8, 7, 1, 0)
             log = load.table("processing_log")
             ((key, reason),) = load.query(f"SELECT document_key, reason FROM {log} WHERE status = 'rejected'")
@@ -457,7 +442,9 @@ if __name__ == "__main__":
     contract, start_method, pause = sys.argv[1:]
     source, target = os.environ["SOURCE"], os.environ["TARGET"]
     configure_logging("INFO")
-    settings = RunSettings(contract, source, target, 2, 25, log_level="INFO", start_method=start_method)
+    settings = RunSettings(
+        contract, source, target, 2, 25, log_level="INFO", start_method=start_method, rejects_dir=None
+    )
     sys.exit(130 if run(settings, on_progress).interrupted else 0)
 """
 

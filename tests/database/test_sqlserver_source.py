@@ -486,7 +486,11 @@ class TestRun:
                 for number, content in DOCUMENTS.items():
                     writer.write(SourceDocument(number, content))
             target = f"sqlite:///{tmp_path / kind}.db"
-            result = run(RunSettings(str(contract_path), source, target, workers=2, batch_size=3))
+            result = run(
+                RunSettings(
+                    str(contract_path), source, target, workers=2, batch_size=3, rejects_dir=tmp_path / "rejects"
+                )
+            )
             assert result.failure is None
             with closing(open_target(target, notes).connect()) as connection:
                 logs.append({int(entry.document_key): (entry.stage, entry.reason) for entry in connection.read_log()})

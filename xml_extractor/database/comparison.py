@@ -15,8 +15,8 @@ from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.values.sqltypes import SqlType
 
-NO_TABLE = "none"
-"""What is found where a table is missing."""
+A_TABLE, NO_TABLE = "a table", "none"
+"""What is needed, and what is found, where a table is missing."""
 
 MOST_CODES = 10
 """How many codes a difference lists at most."""
@@ -125,12 +125,17 @@ def refuse_errors(name: str, found: Sequence[Difference]) -> None:
         found: The differences.
 
     Raises:
-        TargetError: Some are; the message lists all of them, one a line.
+        TargetError: Some are; the message lists all of them, one a line, or in one line if all are missing tables.
     """
-    errors = [str(difference) for difference in found if difference.severity is Severity.ERROR]
-    if errors:
-        tip = "change tables or contract as each line says; `xml-extractor init --sql` shows the tables that are needed"
-        raise TargetError("\n".join((f"the tables of {name} do not fit the contract", *errors)), tip)
+    errors = [difference for difference in found if difference.severity is Severity.ERROR]
+    if not errors:
+        return
+    if all((error.column, error.needed, error.found) == ("", A_TABLE, NO_TABLE) for error in errors):
+        tables = ", ".join(error.database_table for error in errors)
+        tip = "make them with `xml-extractor init`, or, if they are there, grant this user permissions on them"
+        raise TargetError(f"{name} lacks these tables: {tables}", tip)
+    tip = "change tables or contract as each line says; `xml-extractor init --sql` shows the tables that are needed"
+    raise TargetError("\n".join((f"the tables of {name} do not fit the contract", *map(str, errors))), tip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,7 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there is None:
         severity = Severity.WARNING if context.remedies.makes_tables else Severity.ERROR
         remedy = context.remedies.make_table()
-        yield Difference(severity, layout.name, layout.table, "", "a table", NO_TABLE, remedy)
+        yield Difference(severity, layout.name, layout.table, "", A_TABLE, NO_TABLE, remedy)
         return
     pair = _Pair(layout, there, context)
     if there.kind != "table":
@@ -203,9 +208,9 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
 def _unseen(pair: _Pair) -> Difference:
     if pair.actual.kind == "view":
         found = "a view, whose keys, defaults and IDENTITY columns cannot be seen"
-        return pair.warning("", "a table", found, "compare the table behind it with the contract yourself")
+        return pair.warning("", A_TABLE, found, "compare the table behind it with the contract yourself")
     found = "a name for something in another database"
-    return pair.warning("", "a table", found, "compare it with the contract yourself")
+    return pair.warning("", A_TABLE, found, "compare it with the contract yourself")
 
 
 def _of_column(pair: _Pair, needed: ColumnLayout, there: ActualColumn | None) -> Iterator[Difference]:

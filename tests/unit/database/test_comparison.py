@@ -493,3 +493,12 @@ def test_errors_end_a_run_with_all_of_them_and_warnings_do_not() -> None:
     assert [line.partition(" in ")[0] for line in others] == ["error: orders.customer", "error: orders.order_id"]
     assert "xml-extractor init --sql" in refused.value.tip
     refuse_errors("mssql://host/loads", [found[1]])
+
+
+def test_tables_that_are_all_missing_are_one_line_with_one_remedy() -> None:
+    with pytest.raises(TargetError) as refused:
+        refuse_errors("mssql://host/loads", differences((LOG_TABLE, *TABLES), {}, dialect_name="mssql"))
+    assert refused.value.message == (
+        "mssql://host/loads lacks these tables: processing_log, demo_orders, demo_lines, demo_notes"
+    )
+    assert "xml-extractor init" in refused.value.tip

@@ -1,0 +1,39 @@
+"""Kills workers at a given place. In a process of its own: a driver may keep all threads of a run's process waiting."""
+
+import os
+import signal
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from xml_extractor.processing.marks import Mark
+
+
+@contextmanager
+def whoever_is_at_dies(directory: Path, place: Mark) -> Iterator[None]:
+    """Until the end of the block, kill each worker that notes in a directory of marks that it is at this place."""
+    context = get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    killer = context.Process(target=_kill, args=(directory, place, ready, done), daemon=True)
+    killer.start()
+    try:
+        ready.wait(60)
+        yield
+    finally:
+        done.set()
+        killer.join()
+
+
+def _kill(directory: Path, place: Mark, ready: Event, done: Event) -> None:
+    ready.set()
+    # The note of a dead worker stays, and its number may be given to a process that is none of ours.
+    killed: set[str] = set()
+    while not done.wait(0.01):
+        for note in directory.glob("xml_extractor-*/*"):
+            with suppress(OSError, struct.error):
+                if note.name not in killed and struct.unpack("<qq", note.read_bytes()) == place:
+                    killed.add(note.name)
+                    os.kill(int(note.name), signal.SIGKILL)
