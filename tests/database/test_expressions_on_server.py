@@ -254,7 +254,10 @@ DIFFERENCES: tuple[Difference, ...] = (
         when=_has({Family.BIT, Family.BINARY}),
     ),
     Difference(
-        "A choice of datetimeoffset and text is datetimeoffset.", _CHOICE, "type|value", when=_gives("datetimeoffset")
+        "A choice of datetimeoffset or datetime2 with others is one.",
+        _CHOICE,
+        "type|value",
+        when=_gives("datetimeoffset", "datetime2"),
     ),
     Difference("NULL alone is an int.", about="failure", message="input has type unknown|operator is not unique"),
     Difference("NULL of a function is NULL.", "(LEFT|RIGHT).*", "failure", message="Invalid length parameter"),
@@ -303,7 +306,12 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference("tinyint goes before binaries, and stays tinyint.", _ARITHMETIC, "failure", when=_gives("tinyint")),
     Difference("CEILING and FLOOR of money are money.", r"(CEILING|FLOOR)\(.*", "failure", when=_gives("money")),
-    Difference("A decimal that is too large is refused.", r"CONVERT\(decimal.*", "failure", when=_overflows),
+    Difference(
+        "A decimal that is too large is refused.",
+        r"CAST\(.* AS decimal.*|CONVERT\(decimal.*",
+        "failure",
+        when=_overflows,
+    ),
     Difference("A float has 17 digits as a decimal.", _TRY, "value", when=_has_other_decimals),
     Difference(
         "A bit becomes a float, to be compared with one.", rf"{_COMPARED}|CASE.*", "value", when=_has({Family.BIT})
@@ -333,6 +341,9 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("A float has 6 digits as text.", rf"{_WRITTEN}|{_TO_TEXT}", "value|failure", when=_has({Family.FLOAT})),
     Difference("Dates have styles 0 and 121 as text.", _WRITTEN, "value|failure", when=_has(_MOMENTS)),
     Difference("Dates and times have styles as text.", _TO_TEXT, "value|failure", when=_of_other_moments),
+    Difference(
+        "Styles 126 and 127 leave out a fraction of zero.", r"CONVERT\(.*, 12[67]\)", "value", when=_of("datetime")
+    ),
     Difference("CONVERT has styles.", r"CONVERT\(n?(var)?char(\(\w+\))?, (?!\{|old|day1).*", "value|failure"),
     Difference("Text that is too short for a value is refused.", _TO_TEXT, "failure|value", when=_has({Family.GUID})),
     Difference("A number that is too long for text is * or refused.", _TO_TEXT, when=_does_not_fit),
@@ -358,6 +369,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference("DATEDIFF counts Sundays.", r"DATEDIFF\((wk|week),.*", "value"),
     Difference("EOMONTH takes any date.", r"EOMONTH.*", "failure|class", message="has no parameters"),
+    Difference("Text has at most 3 digits of a second for datetime.", _TO_MOMENT, "class"),
+    Difference("DATEDIFF drops the time zone of text.", r"DATEDIFF\(.*", "failure|value", when=_has(_TEXT)),
     Difference("A time zone is refused as smalldatetime.", _TO_MOMENT, "failure", when=_fails_here_for_text),
     Difference(
         "There is no moment to round to after the last one.",
@@ -381,7 +394,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "DATEDIFF takes numbers as datetime, text as datetime2.",
         r"DATEDIFF.*",
         "value",
-        when=_has({Family.TEXT, Family.INTEGER}),
+        when=_has(_TEXT | _MONEY | {Family.INTEGER, Family.DECIMAL, Family.FLOAT}),
     ),
     Difference("Spaces at the end do not count in a list.", r"\{text\} (NOT )?IN .*", "value"),
     Difference("DATEADD adds months to the local date.", r"DATEADD\((q|month),.*", "value", when=_has({Family.OFFSET})),
