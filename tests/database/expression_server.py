@@ -83,7 +83,7 @@ class Answer:
         shape: Its type, as ODBC describes it; None for an expression that the server could not evaluate.
         base: The name of its type; empty where the server cannot say it.
         failures: The codes that its failure may have; empty for one with a value.
-        message: The server's own words for the failure.
+        message: What it says about the failure.
     """
 
     value: object = None
@@ -103,7 +103,7 @@ def product_answer(text: str, row: Sequence[Value]) -> Answer | None:
     try:
         return Answer(compiled.evaluate(row, CLOCK), shape, base)
     except EvaluationError as error:
-        return Answer(shape=shape, base=base, failures=frozenset({error.code}))
+        return Answer(shape=shape, base=base, failures=frozenset({error.code}), message=str(error))
 
 
 def _shape(data_type: SqlType) -> Shape:
