@@ -1,19 +1,16 @@
 """The metrics file of a run. Its fields are described in `documentation/reference/metrics.md`."""
 
 import json
-import os
-import platform
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from xml_extractor.errors import RunError
+from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.result import RunResult
 
 FORMAT_VERSION = 1
-PACKAGES = ("xml-extractor", "lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
 
 
 def metrics(result: RunResult) -> dict[str, Any]:
@@ -55,13 +52,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "insert_mode": settings.insert_mode,
             "start_method": settings.start_method,
         },
-        "machine": {
-            "cpus": os.cpu_count(),
-            "system": platform.system(),
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
-            "packages": {package: version(package) for package in PACKAGES},
-        },
+        "machine": machine(),
     }
 
 
