@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 import click
 
@@ -19,7 +19,15 @@ from xml_extractor.cli.addresses import (
     source_address,
 )
 from xml_extractor.errors import UsageError
-from xml_extractor.settings import DEFAULT_CONTRACT, DEFAULT_START_METHOD, DEFAULT_TARGET, KeyRange, RejectLimit, Shard
+from xml_extractor.settings import (
+    DEFAULT_CONTRACT,
+    DEFAULT_START_METHOD,
+    DEFAULT_TARGET,
+    InsertStrategy,
+    KeyRange,
+    RejectLimit,
+    Shard,
+)
 
 DEFAULT_CONFIG = Path("xml_extractor.toml")
 PREFIX = "XML_EXTRACTOR_"
@@ -242,7 +250,18 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default=10_000,
         help="Chunks of documents in the insert queue at most, or 16 MiB; when it is full, workers load themselves.",
     ),
-    setting("--insert-threads", type=WholeNumber(1, 64), default=1, help="Background insert threads."),
+    setting(
+        "--insert-threads",
+        type=WholeNumber(1, 64),
+        show_default="1, or 4 for a far target",
+        help="Background insert threads.",
+    ),
+    setting(
+        "--insert-strategy",
+        type=click.Choice(["auto", *get_args(InsertStrategy)]),
+        default="auto",
+        help="executemany: arrays of one table's rows. json: all tables by one statement. auto: json for a far target.",
+    ),
     setting(
         "--insert-mode",
         type=click.Choice(["queue", "blocking"]),

@@ -166,7 +166,7 @@ class ParallelCoordinator:
             parts.callback(self._record_late_events)
             if settings.insert_mode == "queue":
                 self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
-                for number in range(1, settings.insert_threads + 1):
+                for number in range(1, self._context.inserts.threads + 1):
                     self._start_insert_thread(self._insert_queue, number, parts)
             self._marks = parts.enter_context(Marks())
             self._pool = self._start_workers()

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from xml_extractor.database.reject_files import RejectFiles
 from xml_extractor.database.retrying import retrying
 from xml_extractor.documents import Outcome
 from xml_extractor.errors import TargetError, XmlExtractorError
+from xml_extractor.processing.insert_plan import InsertPlan, plan_inserts
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.work import RunContext
@@ -44,7 +46,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     target = open_target(settings.target, contract)
     with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
         target.prepare(tables)
-        context = _context(settings, contract, source)
+        context = _context(settings, contract, source, plan_inserts(settings, target))
         statistics, rejects_dir = RunStatistics(tuple(table.name for table in tables)), _rejects_dir(context)
         queue_stats, failure = None, None
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
@@ -68,7 +70,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         started_at=context.started_at,
         finished_at=_now(),
         elapsed_seconds=time.perf_counter() - began_at,
-        settings=settings,
+        settings=replace(settings, insert_strategy=context.inserts.strategy, insert_threads=context.inserts.threads),
         statistics=statistics,
         queue=queue_stats._asdict() if queue_stats else {},
         insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
@@ -78,7 +80,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     )
 
 
-def _context(settings: RunSettings, contract: Contract, source: Source) -> RunContext:
+def _context(settings: RunSettings, contract: Contract, source: Source, inserts: InsertPlan) -> RunContext:
     started_at = _now()
     return RunContext(
         run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
@@ -86,6 +88,7 @@ def _context(settings: RunSettings, contract: Contract, source: Source) -> RunCo
         settings=settings,
         contract=contract,
         contract_hash=contract_hash(contract),
+        inserts=inserts,
         source_name=source.name,
         source_address=source.address,
     )

@@ -50,7 +50,7 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     contract = context.contract
     identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
     target = open_target(context.settings.target, contract)
-    with closing(target.connect()) as connection:
+    with closing(target.connect(context.inserts.strategy)) as connection:
         yield Loader(connection, layouts(contract), identity, context.settings.insert_batch_rows)
 
 

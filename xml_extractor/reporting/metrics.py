@@ -50,6 +50,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "queue_size": settings.queue_size,
             "insert_threads": settings.insert_threads,
             "insert_mode": settings.insert_mode,
+            "insert_strategy": settings.insert_strategy,
             "start_method": settings.start_method,
         },
         "machine": machine(),

@@ -84,6 +84,7 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "shard": ("1/2", Shard(1, 2)),
         "max_rejects": ("5", RejectLimit(count=5)),
         "insert_mode": ("blocking", "blocking"),
+        "insert_strategy": ("json", "json"),
         "start_method": ("spawn", "spawn"),
         "log_level": ("ERROR", "ERROR"),
         "progress": ("false", False),

@@ -13,11 +13,8 @@ from typing import Any, NamedTuple
 
 import pyodbc
 
-from xml_extractor.documents import Row
+from xml_extractor.database.row_conversion import Convert
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
-
-Convert = Callable[[Any], Any]
-"""From a value to another; never called with None."""
 
 OdbcType = tuple[int, int, int]
 """An ODBC type, its size and its scale, as `Cursor.setinputsizes` takes them."""
@@ -88,20 +85,6 @@ def place_of_key(sql_type: SqlType, collation: str = "") -> str:
             what that does not have.
     """
     return f"CAST(?{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
-
-
-def binder(parameters: Sequence[Parameter]) -> Callable[[Row], Sequence[Any]]:
-    """Applies the conversions, by position, to the values of a row that are not NULL."""
-    needed = [(index, bound.bind) for index, bound in enumerate(parameters) if bound.bind is not None]
-
-    def bind_row(row: Row) -> Sequence[Any]:
-        values: list[Any] = list(row)
-        for index, convert in needed:
-            if values[index] is not None:
-                values[index] = convert(values[index])
-        return values
-
-    return bind_row if needed else tuple
 
 
 def read_offset(raw: bytes) -> datetime:
