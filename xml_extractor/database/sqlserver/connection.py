@@ -24,7 +24,6 @@ from xml_extractor.database.sqlserver.json_batches import (
     batch_statement,
     json_rows,
     reads_any_json,
-    takes_json,
 )
 from xml_extractor.database.sqlserver.parameters import OFFSET_CODE, Parameter, read_offset
 from xml_extractor.database.sqlserver.session import open_session
@@ -233,7 +232,10 @@ class SqlServerConnection:
 
     def _insert_as_json(self, tables: Sequence[tuple[TableLayout, Sequence[Row]]]) -> None:
         """Insert rows by one statement, but for those that JSON cannot carry, or not to this server."""
-        written = [(table, rows, json_rows(table, rows) if takes_json(table) else None) for table, rows in tables]
+        written = []
+        for table, rows in tables:
+            self._inserting = table
+            written.append((table, rows, json_rows(table, rows)))
         for as_json, some in groupby(written, key=lambda each: self._reads(each[2])):
             if as_json:
                 together, _, texts = zip(*some, strict=True)

@@ -7,6 +7,7 @@ Sources: "Database Engine events and errors" and "Troubleshoot transient connect
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import DecimalException
 
 import pyodbc
 
@@ -194,8 +195,9 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
         error: Any exception.
         table: The table that was inserted into.
     """
-    if isinstance(error, OverflowError | UnicodeEncodeError):
-        return Refusal(Blame.DOCUMENT, "wrong_type", "SQL Server cannot hold a value of the row")
+    if isinstance(error, OverflowError | DecimalException | UnicodeEncodeError):
+        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else "overflow"
+        return Refusal(Blame.DOCUMENT, code, "SQL Server cannot hold a value of the row")
     if not isinstance(error, pyodbc.Error):
         return None
     state, message = _state_and_message(error)

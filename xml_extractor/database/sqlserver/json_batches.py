@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,19 +16,26 @@ import pyodbc
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.row_conversion import Convert, row_converter
-from xml_extractor.database.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, parameter
+from xml_extractor.database.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, code_units, parameter
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.sqlserver.statements import IN_TRANSACTION_ONLY
 from xml_extractor.documents import Row
-from xml_extractor.values.sqltypes import MAX, Family, SqlType
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
 """How the rows of a table are bound."""
 
 LONGEST_TEXT = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
+LONGEST_BINARY = LONGEST_IN_PLACE[pyodbc.SQL_VARBINARY]
 
 _PROBE_TEXT = '"\\/\n\t\x1f' + "€" * (LONGEST_TEXT + 1)
 _PROBE = "SELECT value FROM OPENJSON(?) WITH (value nvarchar(max) '$[0]')"
+
+
+_NUL = "\\u0000"
+
+MOST_COLUMNS = 98
+"""Of a table in JSON: as many as all servers take."""
 
 
 class JsonColumn(NamedTuple):
@@ -77,18 +84,28 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str
     return f"{IN_TRANSACTION_ONLY}DECLARE @at int; BEGIN TRY {inserts}END TRY BEGIN CATCH SELECT @at; THROW; END CATCH"
 
 
-def json_rows(table: TableLayout, rows: Sequence[Row]) -> JsonRows:
-    """Write the rows of a table."""
+def json_rows(table: TableLayout, rows: Sequence[Row]) -> JsonRows | None:
+    """Write the rows of a table.
+
+    Returns:
+        None where JSON cannot carry them: they replace or keep each other, have a NUL, or too many columns.
+
+    Raises:
+        OverflowError, DecimalException, UnicodeEncodeError: A value does not fit its type; `explain` knows these.
+    """
+    if (table.on_conflict != "fail" and table.key) or len(table.columns) > MOST_COLUMNS:
+        return None
     written: list[tuple[Any, ...]] = list(map(_writer(table), rows))
     text = json.dumps(written, ensure_ascii=False, separators=(",", ":"))
+    if not text.isascii():
+        text.encode()
+    if _NUL in text:
+        return None
     long_columns = [position for position, column in enumerate(_columns(table)) if column.is_long]
-    is_plain = "\\" not in text and not any(len(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written)
+    is_plain = "\\" not in text and not any(
+        code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written
+    )
     return JsonRows(text, is_plain)
-
-
-def takes_json(table: TableLayout) -> bool:
-    """Whether rows of a table can be inserted as a set: they need not replace or keep each other."""
-    return table.on_conflict == "fail" or not table.key
 
 
 def reads_any_json(session: pyodbc.Connection) -> bool:
@@ -123,24 +140,42 @@ def _insert(table: TableLayout, name: str) -> str:
 
 
 def _text(length: int) -> str:
-    """Whatever the column's type: the assignment alone knows the column's code page, and cuts nothing off."""
-    return f"nvarchar({length if 0 < length <= LONGEST_TEXT else 'max'})"
+    """Whatever the column's type: the assignment alone knows the column's code page.
+
+    One more than it takes: OPENJSON cuts a text without a word, and the assignment refuses one that is too long.
+    """
+    return f"nvarchar({length + 1 if 0 < length < LONGEST_TEXT else 'max'})"
 
 
-def _digits(value: Decimal) -> str:
-    return f"{value:f}"
+def _whole_number(sql_type: SqlType) -> JsonColumn:
+    least, largest = INTEGER_RANGES[sql_type.name]
+
+    def write(value: int) -> int:
+        if not least <= value <= largest:
+            raise OverflowError
+        return value
+
+    return JsonColumn(str(sql_type), write=write)
 
 
-def _moment(sql_type: SqlType) -> Convert:
-    """`datetime` takes no more than three digits of a second."""
-    fraction = {"datetime": "milliseconds", "smalldatetime": "seconds"}.get(sql_type.name, "microseconds")
-    return lambda value: value.isoformat(timespec=fraction)
+def _decimal(sql_type: SqlType) -> JsonColumn:
+    """The server would round what has too many digits."""
+    _, precision, scale = parameter(sql_type).odbc_type
+    unit, exactly = Decimal(1).scaleb(-scale), Context(prec=precision, traps=[Inexact, InvalidOperation])
+    return JsonColumn(str(sql_type), write=lambda value: f"{value.quantize(unit, context=exactly):f}")
 
 
 def _binary(sql_type: SqlType) -> JsonColumn:
-    digits = 2 * sql_type.length if sql_type.length > 0 else MAX
-    binary = "varbinary(max)" if sql_type.name == "image" else sql_type
-    return JsonColumn(_text(digits), f"CONVERT({binary}, {{}}, 2)", bytes.hex)
+    """One byte more than it takes, as for text."""
+    longer = sql_type.length + 1 if 0 < sql_type.length < LONGEST_BINARY else MAX
+    digits = _text(2 * longer if longer > 0 else MAX)
+    return JsonColumn(digits, f"CONVERT(varbinary({longer if longer > 0 else 'max'}), {{}}, 2)", bytes.hex)
+
+
+def _moment(sql_type: SqlType) -> JsonColumn:
+    """`datetime` takes no more than three digits of a second."""
+    fraction = {"datetime": "milliseconds", "smalldatetime": "seconds"}.get(sql_type.name, "microseconds")
+    return JsonColumn(str(sql_type), write=lambda value: value.isoformat(timespec=fraction))
 
 
 def _as_itself(write: Convert | None = None) -> Callable[[SqlType], JsonColumn]:
@@ -153,15 +188,15 @@ def _as_bound(sql_type: SqlType) -> JsonColumn:
 
 _COLUMNS: dict[Family, Callable[[SqlType], JsonColumn]] = {
     Family.BIT: _as_itself(int),
-    Family.INTEGER: _as_itself(),
-    Family.DECIMAL: _as_itself(_digits),
-    Family.MONEY: _as_itself(_digits),
+    Family.INTEGER: _whole_number,
+    Family.DECIMAL: _decimal,
+    Family.MONEY: _decimal,
     Family.FLOAT: _as_itself(),
     Family.TEXT: lambda sql_type: JsonColumn(_text(sql_type.length)),
     Family.BINARY: _binary,
     Family.DATE: _as_itself(date.isoformat),
     Family.TIME: _as_bound,
-    Family.DATETIME: lambda sql_type: JsonColumn(str(sql_type), write=_moment(sql_type)),
+    Family.DATETIME: _moment,
     Family.OFFSET: _as_bound,
     Family.GUID: _as_itself(),
     Family.XML: lambda _sql_type: JsonColumn(_text(MAX), "CONVERT(xml, {}, 1)"),

@@ -65,7 +65,7 @@ class Parameter(NamedTuple):
             return self.odbc_type
         odbc_type = self.odbc_type[0]
         longest = LONGEST_IN_PLACE[odbc_type]
-        units = _code_units if odbc_type == pyodbc.SQL_WVARCHAR else len
+        units = code_units if odbc_type == pyodbc.SQL_WVARCHAR else len
         if all(row[column] is None or units(row[column]) <= longest for row in rows):
             return odbc_type, longest, 0
         return self.odbc_type
@@ -94,7 +94,8 @@ def read_offset(raw: bytes) -> datetime:
     return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, zone)
 
 
-def _code_units(text: str) -> int:
+def code_units(text: str) -> int:
+    """How long a text is in UTF-16."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
