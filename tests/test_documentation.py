@@ -338,7 +338,7 @@ def test_each_field_of_the_metrics_file_has_its_row(metrics: Metrics) -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", ["documents", "rejects", "stage_seconds", "queue", "insert_threads", "settings", "machine"]
+    "heading", ["documents", "rejects", "stage_seconds", "queue", "insert_threads", "series", "settings", "machine"]
 )
 def test_each_count_of_the_metrics_file_has_its_row(metrics: Metrics, heading: str) -> None:
     part = metrics[heading][0] if isinstance(metrics[heading], list) else metrics[heading]
