@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from env_prep.baseline import plots, report
-from env_prep.baseline.comparing import warnings, why_not, with_stored, within
+from env_prep.baseline.comparing import Comparison, warnings, why_not, with_stored, within
 from env_prep.baseline.options import DEFAULT_CONTRACT, DEFAULT_DOCUMENTS, Request, baseline_options
 from env_prep.baseline.places import open_place
 from env_prep.baseline.record import EMBEDDED, FILE, Baseline, Database, read_baseline, write_baseline, write_file
@@ -45,14 +45,16 @@ def baseline_command(request: Request) -> int:
     variants = chosen(request.a, request.b, () if stored is None else tuple(each.variant for each in stored.variants))
     prepare_directory(request.metrics_dir)
     with _workload(request, stored) as workload:
+        place = workload.scratch.place
+        database = Database(kind=place.kind, name=place.name if request.target else EMBEDDED)
+        refusal = "" if stored is None else why_not(workload.contract.contract, database, stored)
+        if refusal and request.fail_below is not None:
+            raise UsageError(refusal, "leave out --fail-below, or name another --metrics-dir")
         runs = _measure(workload, variants, request.runs)
-    kind = workload.scratch.place.kind
-    now = Baseline.of(Database(kind=kind, name=workload.scratch.place.name if request.target else EMBEDDED), runs)
-    refusal = "" if stored is None else why_not(now, stored)
-    findings = _findings(now, stored, refusal)
+    findings = _findings(Baseline.of(workload.contract_option, database, runs), stored, refusal)
     for line in report.lines(findings):
         click.echo(line)
-    is_slower = _is_slower(findings, request.fail_below, refusal)
+    is_slower = request.fail_below is not None and _is_below(findings.comparisons[0], request.fail_below)
     _keep(request, findings, may_replace=not is_slower)
     return EXIT_SLOWER if is_slower else EXIT_OK
 
@@ -60,7 +62,7 @@ def baseline_command(request: Request) -> int:
 @contextmanager
 def _workload(request: Request, stored: Baseline | None) -> Iterator[Workload]:
     """The documents and the scratch place, which is taken away at the end of the block."""
-    name = request.contract or (stored.contract.name if stored else DEFAULT_CONTRACT)
+    name = request.contract or (stored.contract.read_from if stored else DEFAULT_CONTRACT)
     documents = request.documents or (stored.documents if stored else DEFAULT_DOCUMENTS)
     contract = read_contract(name)
     tables = layouts(contract)
@@ -110,20 +112,11 @@ def _findings(now: Baseline, stored: Baseline | None, refusal: str) -> Findings:
     return Findings(now, stored, [*with_stored(now, stored), *within(now)], list(warnings(now, stored)))
 
 
-def _is_slower(findings: Findings, fail_below: float | None, refusal: str) -> bool:
-    """Whether the first variant of the stored baseline has become slower than is allowed.
-
-    Raises:
-        UsageError: That is asked for, and cannot be said.
-    """
-    if fail_below is None:
+def _is_below(since_stored: Comparison, limit: float) -> bool:
+    """Whether the first variant of the stored baseline has become slower than is allowed; then say so."""
+    if since_stored.ratio.median >= limit:
         return False
-    if refusal:
-        raise UsageError(refusal, "leave out --fail-below, or name another --metrics-dir")
-    now = findings.comparisons[0]
-    if now.ratio.median >= fail_below:
-        return False
-    click.echo(f"{now.first} is {now.ratio.median:.2f} of the stored baseline, below {fail_below:g}")
+    click.echo(f"{since_stored.first} is {since_stored.ratio.median:.2f} of the stored baseline, below {limit:g}")
     return True
 
 

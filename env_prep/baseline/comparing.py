@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from env_prep.baseline.record import Baseline, MeasuredVariant
+from env_prep.baseline.record import Baseline, Database, MeasuredVariant
 from xml_extractor.reporting.measuring import Ratio, ratio
-
 
 ENOUGH_RUNS = 3
 """With fewer, an interval would pretend to know how figures scatter."""
@@ -57,12 +56,12 @@ def with_stored(now: Baseline, stored: Baseline) -> list[Comparison]:
     ]
 
 
-def why_not(now: Baseline, stored: Baseline) -> str:
-    """Why figures cannot be compared at all; empty if they can."""
-    if now.contract.name != stored.contract.name:
-        return f"the stored baseline is of the contract {stored.contract.name}, this is {now.contract.name}"
-    if now.database.kind != stored.database.kind:
-        return f"the stored baseline is of {stored.database.name}, this is {now.database.name}"
+def why_not(contract: str, database: Database, stored: Baseline) -> str:
+    """Why figures of this contract and database cannot be compared with the stored ones; empty if they can."""
+    if contract != stored.contract.name:
+        return f"the stored baseline is of the contract {stored.contract.name}, this is {contract}"
+    if database.kind != stored.database.kind:
+        return f"the stored baseline is of {stored.database.name}, this is {database.name}"
     return ""
 
 

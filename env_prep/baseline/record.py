@@ -94,8 +94,13 @@ class MeasuredVariant(Part):
 
 
 class MeasuredContract(Part):
-    """A contract by name, version and hash; see `contract` of the metrics file."""
+    """A contract; see `contract` of the metrics file.
 
+    Attributes:
+        read_from: The file, or the name of a shipped contract.
+    """
+
+    read_from: str
     name: str
     version: int
     hash: str
@@ -128,7 +133,7 @@ class Baseline(Part):
     variants: list[MeasuredVariant]
 
     @classmethod
-    def of(cls, database: Database, runs: Sequence[tuple[Variant, Sequence[Metrics]]]) -> Self:
+    def of(cls, read_from: str, database: Database, runs: Sequence[tuple[Variant, Sequence[Metrics]]]) -> Self:
         """The figures of runs that all loaded the same.
 
         Raises:
@@ -145,7 +150,7 @@ class Baseline(Part):
                 )
         return cls(
             made_at=datetime.now(UTC).replace(microsecond=0),
-            contract=first["contract"],
+            contract=MeasuredContract(read_from=read_from, **first["contract"]),
             database=database,
             documents=done(first),
             rows=first["rows"],
