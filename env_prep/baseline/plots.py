@@ -21,10 +21,11 @@ WIDTH, HEIGHT = 8.0, 3.0
 
 STAGES = ("fetch", "parse", "map", "enqueue", "insert", "commit")
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "font.size": 9,
     "axes.edgecolor": GRID,
+    "axes.facecolor": "none",
     "axes.labelcolor": FAINT,
     "axes.axisbelow": True,
     "axes.spines.top": False,
@@ -79,22 +80,23 @@ def time_by_stage(now: Baseline) -> "Figure":
 
 
 def queue_over_time(now: Baseline) -> "Figure":
-    """Chunks in the insert queue, and documents done, while the typical run of each variant ran."""
-    figure, (queue, done) = _panels(2)
-    for variant, colour in zip(now.variants, COLOURS, strict=False):
-        series = variant.typical_run.series
-        if series.queued:
-            queue.plot(series.seconds, series.queued, color=colour, linewidth=2, label=variant.options)
-        done.plot(series.seconds, series.documents, color=colour, linewidth=2, label=variant.options)
-    for axes, label in ((queue, "chunks in the queue"), (done, "documents done")):
+    """Documents done, and chunks in the insert queue, while the typical run of each variant ran."""
+    series = [run.series for run in _typical(now)]
+    figure, panels = _panels(2 if any(each.queued for each in series) else 1)
+    for variant, each, colour in zip(now.variants, series, COLOURS, strict=False):
+        panels[0].plot(each.seconds, each.documents, color=colour, linewidth=2, label=variant.options)
+        if each.queued:
+            panels[1].plot(each.seconds, each.queued, color=colour, linewidth=2)
+    for axes, label in zip(panels, ("documents done", "chunks in the queue"), strict=False):
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
         axes.yaxis.set_major_locator(_whole_numbers())
         axes.yaxis.set_major_formatter(_thousands)
         axes.grid(axis="y")
-    done.set_xlabel("seconds since the start of the run")
-    _legend(done)
+    panels[-1].set_xlabel("seconds since the start of the run")
+    figure.align_ylabels()
+    _legend(panels[0])
     return figure
 
 
@@ -141,7 +143,7 @@ def _figure(height: float = HEIGHT) -> tuple["Figure", "Axes"]:
 def _panels(number: int, height: float | None = None) -> tuple["Figure", Sequence["Axes"]]:
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
 
-    figure = Figure(figsize=(WIDTH, height or 2.2 * number))
+    figure = Figure(figsize=(WIDTH, height or 2.3 * number), facecolor="none")
     axes: Any = figure.subplots(number, 1, sharex=True, squeeze=False)
     return figure, list(axes[:, 0])
 
@@ -154,7 +156,7 @@ def _typical(now: Baseline) -> list[MeasuredRun]:
     return [variant.typical_run for variant in now.variants]
 
 
-def _thousands(value: float, _position: int) -> str:
+def _thousands(value: float, _position: float) -> str:
     return f"{value:,.0f}"
 
 

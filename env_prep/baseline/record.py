@@ -17,7 +17,7 @@ from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.measuring import spread
 
 FILE = "baseline.json"
-EMBEDDED = "sqlite, in a temporary directory"
+EMBEDDED = "SQLite in a temporary directory"
 
 
 class Part(BaseModel):

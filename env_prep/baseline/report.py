@@ -117,13 +117,15 @@ def _plots(now: Baseline, stored: Baseline | None) -> Iterable[str]:
     if not plots.can_plot():
         yield f'<p class="warning">{escape(HOW_TO_PLOT)}</p>'
         return
-    for heading, draw in (
-        ("Throughput by run", partial(plots.throughput_by_run, now, stored)),
-        ("Time by stage", partial(plots.time_by_stage, now)),
-        ("Queue and documents over time", partial(plots.queue_over_time, now)),
-        ("Rows by table", partial(plots.rows_by_table, now)),
+    typical = "Of the run of each set of options that is next to the median"
+    for heading, caption, draw in (
+        ("Throughput by run", "Runs took turns.", partial(plots.throughput_by_run, now, stored)),
+        ("Time by stage", f"{typical}.", partial(plots.time_by_stage, now)),
+        ("Queue depth over time", f"{typical}; a sample a second at most.", partial(plots.queue_over_time, now)),
+        ("Rows by table", "The same in each run.", partial(plots.rows_by_table, now)),
     ):
-        yield f'<h2>{heading}</h2><figure role="img" aria-label="{heading}">{plots.svg(draw, heading)}</figure>'
+        figure = f'<figure role="img" aria-label="{heading}">{plots.svg(draw, heading)}</figure>'
+        yield f'<h2>{heading}</h2><p class="faint">{caption}</p>{figure}'
 
 
 def _circumstances(now: Baseline) -> str:
