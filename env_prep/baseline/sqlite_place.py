@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sqlalchemy.engine import URL
 
@@ -12,9 +12,6 @@ from env_prep.baseline.places import Kind, Row
 from xml_extractor.database.sqlite.errors import errors_end_the_run
 from xml_extractor.database.sqlite.file import SqliteFile, quoted_table, sqlite_file
 from xml_extractor.errors import TargetError, UsageError
-
-if TYPE_CHECKING:
-    from sqlite3 import Connection
 
 HEADER = b"SQLite format 3\0"
 """How a file begins that is not empty (https://www.sqlite.org/fileformat2.html)."""
@@ -111,7 +108,7 @@ class SqlitePlace:
         raise UsageError(f"{path} is no SQLite file, so no baseline made it", "name a file that does not exist")
 
     @contextmanager
-    def _opened(self) -> "Iterator[Connection]":
+    def _opened(self) -> Iterator[Any]:
         tip = "end what else uses it, and run the same command again"
         with errors_end_the_run(TargetError, f"{self.name} cannot be used", tip), closing(self.file.open()) as database:
             yield database

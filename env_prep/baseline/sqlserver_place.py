@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sqlalchemy.engine import URL
 
@@ -13,9 +13,6 @@ from xml_extractor.database.sqlserver.address import SqlServerAddress, read_addr
 from xml_extractor.database.sqlserver.errors import errors_end_the_run
 from xml_extractor.database.sqlserver.session import open_session, quoted_table
 from xml_extractor.errors import TargetError, UsageError
-
-if TYPE_CHECKING:
-    from pyodbc import Connection
 
 
 def open_place(url: URL, /) -> "SqlServerPlace":
@@ -91,7 +88,7 @@ class SqlServerPlace:
         """Nothing: the server itself gives up the room of dropped tables."""
 
     @contextmanager
-    def _opened(self) -> "Iterator[Connection]":
+    def _opened(self) -> Iterator[Any]:
         with (
             errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again"),
             closing(open_session(self.server)) as session,

@@ -91,8 +91,9 @@ class Workload:
         code, errors = _processor(arguments, {"XML_EXTRACTOR_SOURCE": self.source, "XML_EXTRACTOR_TARGET": target})
         written = sorted(into.glob("metrics_*.json"))
         if code not in (EXIT_OK, EXIT_REJECTS) or not written:
-            said = " ".join(errors.splitlines()[-2:]).removeprefix("Error: ")
-            raise RunError(f"a run ended with exit code {code}: {said}", f"its options were: {variant.options}")
+            said = [line.removeprefix("Error: ") for line in errors.splitlines() if line.startswith("Error: ")]
+            why = said[-1] if said else "it says nothing of the reason"
+            raise RunError(f"a run ended with exit code {code}: {why}", f"its options were: {variant.options}")
         metrics: Metrics = json.loads(written[0].read_text(encoding="utf-8"))
         if not done(metrics):
             raise RunError("a run found no document to load", "see that --source has documents of this contract")
