@@ -19,6 +19,9 @@ STORED, INK, FAINT, GRID = "#8a8a86", "#2b2b2a", "#6b6b68", "#e4e4e0"
 WIDTH, HEIGHT = 8.0, 3.0
 """Inches."""
 
+CHARACTERS_IN_A_LINE = 90
+"""Of all names in a legend, to stand beside each other."""
+
 STAGES = ("fetch", "parse", "map", "enqueue", "insert", "commit")
 
 STYLE: dict[Any, Any] = {
@@ -149,7 +152,9 @@ def _panels(number: int, height: float | None = None) -> tuple["Figure", Sequenc
 
 
 def _legend(axes: "Axes") -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handlelength=1.4)
+    labels = axes.get_legend_handles_labels()[1]
+    columns = len(labels) if sum(map(len, labels)) <= CHARACTERS_IN_A_LINE else 1
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0, handlelength=1.4)
 
 
 def _typical(now: Baseline) -> list[MeasuredRun]:

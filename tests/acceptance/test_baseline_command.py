@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +12,7 @@ import pytest
 
 from env_prep.baseline.report import HOW_TO_PLOT
 from tests import sqlserver
-from tests.conftest import ROOT, Command, Completed, command_in
+from tests.conftest import ROOT, Command, Completed, command_in, posix_only
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.fingerprint import contract_hash
 
@@ -165,11 +167,24 @@ def test_wrong_usage_ends_with_2_and_one_message(
     assert not (tmp_path / STORED).exists()
 
 
-def test_a_source_without_documents_is_said(establish_baseline: Command, tmp_path: Path) -> None:
+def test_a_run_that_cannot_go_on_ends_with_3_and_its_reason(establish_baseline: Command, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     completed = establish_baseline("--source", "nothing", "--runs", "1")
     assert completed.returncode == 3
-    assert "Error: " in completed.stderr
+    assert "Error: a run ended with exit code 3: there are no XML files in nothing" in completed.stderr
+
+
+@posix_only("Windows has no SIGTERM")
+def test_an_interrupted_measurement_leaves_no_run_and_nothing_in_its_place(tmp_path: Path) -> None:
+    command = [sys.executable, PROGRAM, "--scratch", "scratch.db", "--documents", "30", "--runs", "50"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("run to warm up: ")
+        process.terminate()
+        errors = process.stderr.read()
+    assert (process.returncode, errors.strip().splitlines()[-1]) == (130, "Error: interrupted")
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics"]
+    assert [*(tmp_path / "metrics").iterdir()] == []
 
 
 @pytest.mark.mssql
