@@ -105,7 +105,7 @@ class RunSettings:
         limit: Documents to process at most, not counting those already done.
         insert_batch_rows: Rows in one `executemany` call at most.
         queue_size: Items in the insert queue at most; an item is a chunk of whole documents.
-        insert_threads: Background insert threads; None: as many as the way to the target suggests.
+        insert_threads: Background insert threads; `auto`: as many as suit the way to the target.
         insert_strategy: How rows are sent; `auto`: as suits the way to the target.
         insert_mode: `queue`, or `blocking`: each worker loads its own documents, one transaction each.
         metrics_dir: Where the metrics file goes.
@@ -123,7 +123,7 @@ class RunSettings:
     shard: Shard | None = None
     insert_batch_rows: int = 500
     queue_size: int = 10000
-    insert_threads: int | None = None
+    insert_threads: int | Literal["auto"] = "auto"
     insert_strategy: InsertStrategy | Literal["auto"] = "auto"
     insert_mode: InsertMode = "queue"
     max_rejects: RejectLimit | None = None

@@ -43,6 +43,16 @@ class WholeNumber(click.IntRange):
     name = "integer"
 
 
+class WholeNumberOrAuto(WholeNumber):
+    """A whole number, or `auto`."""
+
+    name = "integer or auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number."""
+        return value if value == "auto" else super().convert(value, param, ctx)
+
+
 class Parsed(click.ParamType[T], Generic[T]):
     """An option's value read by a function that raises `UsageError`."""
 
@@ -252,9 +262,9 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     setting(
         "--insert-threads",
-        type=WholeNumber(1, 64),
-        show_default="1, or 4 for a far target",
-        help="Background insert threads.",
+        type=WholeNumberOrAuto(1, 64),
+        default="auto",
+        help="Background insert threads. auto: 1, or 4 for a far target.",
     ),
     setting(
         "--insert-strategy",

@@ -49,7 +49,7 @@ def plan_inserts(settings: RunSettings, target: Target) -> InsertPlan:
     suitable = TABLE_BY_TABLE if seconds < FAR else InsertPlan(target.strategies[-1], THREADS_FOR_FAR)
     plan = InsertPlan(
         suitable.strategy if wanted == "auto" else wanted,
-        settings.insert_threads or suitable.threads,
+        suitable.threads if settings.insert_threads == "auto" else settings.insert_threads,
     )
     logger.info(
         "Round trip to the target %.1f ms: insert strategy %s, insert threads %d",

@@ -280,6 +280,8 @@ class ParallelCoordinator:
             # A worker that was replaced counts as dead as long as not all of its results have been noted.
             self._handle_what_waits()
             self._check_parts()
+            size = self._insert_queue.qsize if self._insert_queue is not None else None
+            self.statistics.series.sample(self.statistics.processed, size)
 
     def _handle_what_waits(self) -> None:
         while not self._events.empty():

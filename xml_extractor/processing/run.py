@@ -22,6 +22,7 @@ from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.work import RunContext
 from xml_extractor.reporting.result import RunResult
+from xml_extractor.reporting.series import ProgressSeries
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.settings import RunSettings
 
@@ -47,7 +48,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, plan_inserts(settings, target))
-        statistics, rejects_dir = RunStatistics(tuple(table.name for table in tables)), _rejects_dir(context)
+        names, rejects_dir = tuple(table.name for table in tables), _rejects_dir(context)
+        statistics = RunStatistics(names, series=ProgressSeries(began_at))
         queue_stats, failure = None, None
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
@@ -60,6 +62,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
                 failure = error
             # Where both are one SQLite file, the last to close tidies up its write-ahead log, which a reader may not.
             source.close()
+    elapsed = time.perf_counter() - began_at
+    statistics.series.end(statistics.processed, elapsed)
     return RunResult(
         run_id=context.run_id,
         contract=contract.contract,
@@ -69,7 +73,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         target=target.name,
         started_at=context.started_at,
         finished_at=_now(),
-        elapsed_seconds=time.perf_counter() - began_at,
+        elapsed_seconds=elapsed,
         settings=replace(settings, insert_strategy=context.inserts.strategy, insert_threads=context.inserts.threads),
         statistics=statistics,
         queue=queue_stats._asdict() if queue_stats else {},

@@ -42,6 +42,11 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "stage_seconds": {stage: round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()},
         "queue": dict(result.queue),
         "insert_threads": [dict(counts) for counts in result.insert_threads],
+        "series": {
+            "seconds": statistics.series.seconds,
+            "documents": statistics.series.documents,
+            "queued": statistics.series.queued,
+        },
         "settings": {
             "workers": settings.workers,
             "batch_size": settings.batch_size,
