@@ -25,7 +25,7 @@ def test_one_statement_inserts_into_all_tables_within_the_transaction_and_says_w
     assert json_batches.batch_statement((LINES, NOTES), "dbo") == (
         "IF @@TRANCOUNT = 0 BEGIN; THROW 2147483647, N'the transaction has ended', 1; END DECLARE @at int; BEGIN TRY "
         "SET @at = 0; INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) SELECT c0, c1, c2 FROM "
-        "OPENJSON(?) WITH (c0 int '$[0]', c1 smallint '$[1]', c2 nvarchar(21) '$[2]'); "
+        "OPENJSON(?) WITH (c0 int '$[0]', c1 smallint '$[1]', c2 nvarchar(20) '$[2]'); "
         "SET @at = 1; INSERT INTO [dbo].[demo_notes] ([order_id], [text]) SELECT c0, c1 FROM "
         "OPENJSON(?) WITH (c0 int '$[0]', c1 nvarchar(max) '$[1]'); "
         "END TRY BEGIN CATCH SELECT @at; THROW; END CATCH"
@@ -73,10 +73,10 @@ def test_every_type_of_a_contract_can_be_read_from_json(name: str) -> None:
 @pytest.mark.parametrize(
     ("type_name", "declared", "read"),
     [
-        ("varchar(20)", "nvarchar(21)", "c0"),
+        ("varchar(20)", "nvarchar(20)", "c0"),
         ("varchar(8000)", "nvarchar(max)", "c0"),
         ("text", "nvarchar(max)", "c0"),
-        ("varbinary(20)", "nvarchar(43)", "CONVERT(varbinary(21), c0, 2)"),
+        ("varbinary(20)", "nvarchar(40)", "CONVERT(varbinary(20), c0, 2)"),
         ("varbinary(max)", "nvarchar(max)", "CONVERT(varbinary(max), c0, 2)"),
         ("image", "nvarchar(max)", "CONVERT(varbinary(max), c0, 2)"),
         ("xml", "nvarchar(max)", "CONVERT(xml, c0, 1)"),
@@ -119,9 +119,12 @@ def test_rows_that_json_cannot_carry_are_not_sent_so() -> None:
         ("decimal(4,2)", Decimal(100)),
         ("money", Decimal("0.00001")),
         ("nvarchar(9)", "\ud800"),
+        ("nvarchar(9)", "x" * 10),
+        ("nvarchar(9)", "😀" * 5),
+        ("varbinary(9)", b"x" * 10),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_here_where_the_server_might_change_it(type_name: str, value: Any) -> None:
-    with pytest.raises((OverflowError, DecimalException, UnicodeEncodeError)) as refused:
+    with pytest.raises((errors.TooLongError, OverflowError, DecimalException, UnicodeEncodeError)) as refused:
         json_batches.json_rows(table_of(type_name), [(value,)])
-    assert errors.explain(refused.value).code in {"overflow", "wrong_type"}
+    assert errors.explain(refused.value).code in {"overflow", "wrong_type", "too_long"}

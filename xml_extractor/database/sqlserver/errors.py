@@ -188,6 +188,10 @@ _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
 
 
+class TooLongError(Exception):
+    """A value is longer than its column; it was not sent."""
+
+
 def explain(error: Exception, table: TableLayout | None = None) -> Refusal | None:
     """What an exception of pyodbc means; None if it is not the database's. No word of the server's is repeated.
 
@@ -195,8 +199,9 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
         error: Any exception.
         table: The table that was inserted into.
     """
-    if isinstance(error, OverflowError | DecimalException | UnicodeEncodeError):
-        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else "overflow"
+    if isinstance(error, TooLongError | OverflowError | DecimalException | UnicodeEncodeError):
+        code = "too_long" if isinstance(error, TooLongError) else "overflow"
+        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else code
         return Refusal(Blame.DOCUMENT, code, "SQL Server cannot hold a value of the row")
     if not isinstance(error, pyodbc.Error):
         return None

@@ -16,6 +16,7 @@ import pyodbc
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.row_conversion import Convert, row_converter
+from xml_extractor.database.sqlserver.errors import TooLongError
 from xml_extractor.database.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, code_units, parameter
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.sqlserver.statements import IN_TRANSACTION_ONLY
@@ -26,7 +27,6 @@ JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
 """How the rows of a table are bound."""
 
 LONGEST_TEXT = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
-LONGEST_BINARY = LONGEST_IN_PLACE[pyodbc.SQL_VARBINARY]
 
 _PROBE_TEXT = '"\\/\n\t\x1f' + "€" * (LONGEST_TEXT + 1)
 _PROBE = "SELECT value FROM OPENJSON(?) WITH (value nvarchar(max) '$[0]')"
@@ -91,7 +91,7 @@ def json_rows(table: TableLayout, rows: Sequence[Row]) -> JsonRows | None:
         None where JSON cannot carry them: they replace or keep each other, have a NUL, or too many columns.
 
     Raises:
-        OverflowError, DecimalException, UnicodeEncodeError: A value does not fit its type; `explain` knows these.
+        TooLongError, OverflowError, DecimalException, UnicodeEncodeError: A value does not fit its type.
     """
     if (table.on_conflict != "fail" and table.key) or len(table.columns) > MOST_COLUMNS:
         return None
@@ -140,11 +140,23 @@ def _insert(table: TableLayout, name: str) -> str:
 
 
 def _text(length: int) -> str:
-    """Whatever the column's type: the assignment alone knows the column's code page.
+    """Whatever the column's type: the assignment alone knows the column's code page."""
+    return f"nvarchar({length if 0 < length <= LONGEST_TEXT else 'max'})"
 
-    One more than it takes: OPENJSON cuts a text without a word, and the assignment refuses one that is too long.
-    """
-    return f"nvarchar({length + 1 if 0 < length < LONGEST_TEXT else 'max'})"
+
+def _not_longer_than(length: int, measure: Callable[[Any], int], write: Convert) -> Convert:
+    """OPENJSON would cut what is too long without a word."""
+
+    def write_checked(value: Any) -> Any:
+        if measure(value) > length:
+            raise TooLongError
+        return write(value)
+
+    return write_checked if length > 0 else write
+
+
+def _unicode(sql_type: SqlType) -> JsonColumn:
+    return JsonColumn(_text(sql_type.length), write=_not_longer_than(sql_type.length, code_units, str))
 
 
 def _whole_number(sql_type: SqlType) -> JsonColumn:
@@ -162,14 +174,15 @@ def _decimal(sql_type: SqlType) -> JsonColumn:
     """The server would round what has too many digits."""
     _, precision, scale = parameter(sql_type).odbc_type
     unit, exactly = Decimal(1).scaleb(-scale), Context(prec=precision, traps=[Inexact, InvalidOperation])
-    return JsonColumn(str(sql_type), write=lambda value: f"{value.quantize(unit, context=exactly):f}")
+    return JsonColumn(str(sql_type), write=lambda value: f"{exactly.quantize(value, unit):f}")
 
 
 def _binary(sql_type: SqlType) -> JsonColumn:
-    """One byte more than it takes, as for text."""
-    longer = sql_type.length + 1 if 0 < sql_type.length < LONGEST_BINARY else MAX
-    digits = _text(2 * longer if longer > 0 else MAX)
-    return JsonColumn(digits, f"CONVERT(varbinary({longer if longer > 0 else 'max'}), {{}}, 2)", bytes.hex)
+    """As hexadecimal digits."""
+    length = sql_type.length
+    binary = "varbinary(max)" if sql_type.name == "image" else sql_type
+    digits = _text(2 * length if length > 0 else MAX)
+    return JsonColumn(digits, f"CONVERT({binary}, {{}}, 2)", _not_longer_than(length, len, bytes.hex))
 
 
 def _moment(sql_type: SqlType) -> JsonColumn:
@@ -192,7 +205,7 @@ _COLUMNS: dict[Family, Callable[[SqlType], JsonColumn]] = {
     Family.DECIMAL: _decimal,
     Family.MONEY: _decimal,
     Family.FLOAT: _as_itself(),
-    Family.TEXT: lambda sql_type: JsonColumn(_text(sql_type.length)),
+    Family.TEXT: _unicode,
     Family.BINARY: _binary,
     Family.DATE: _as_itself(date.isoformat),
     Family.TIME: _as_bound,
