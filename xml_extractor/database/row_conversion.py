@@ -16,10 +16,11 @@ def row_converter(conversions: Sequence[Convert | None]) -> Callable[[Sequence[A
         return tuple
 
     def convert_row(row: Sequence[Any]) -> Row:
-        values = list(row)
+        values = [*row]
         for index, convert in needed:
-            if values[index] is not None:
-                values[index] = convert(values[index])
+            value = values[index]
+            if value is not None:
+                values[index] = convert(value)
         return tuple(values)
 
     return convert_row
