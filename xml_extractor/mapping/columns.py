@@ -102,7 +102,7 @@ def _column_source(
 def _expression_source(expression: str, inputs: tuple[ColumnPlan, ...]) -> Source:
     compiled = compile_expression(expression, {rule.name: rule.target for rule in inputs})
     evaluate = compiled.evaluate
-    computes = tuple(_naming_path(rule) for rule in inputs)
+    computes = tuple(_naming_path(rule) if rule.path or rule.steps else rule.compute for rule in inputs)
 
     def origin(scope: RowScope) -> Value:
         return evaluate([compute(scope) for compute in computes], scope.document.clock)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.mapping.context import TableContext
-from xml_extractor.mapping.paths import compile_markup, compile_text, first_attribute, first_text, split_path
+from xml_extractor.mapping.paths import compile_markup, compile_text, first_text, split_path
 from xml_extractor.mapping.scope import Origin, RowScope
 from xml_extractor.values.sqltypes import Family, SqlType, parse_type
 
@@ -67,13 +67,23 @@ def _shared(context: TableContext, elements: str, attribute: str) -> Origin:
     number = context.search(elements)
     search = context.searches[elements]
 
-    def find(scope: RowScope) -> Value:
+    def find_text(scope: RowScope) -> Value:
         found = scope.found[number]
         if found is None:
             found = scope.found[number] = search(scope.element)
-        return first_attribute(found, attribute) if attribute else first_text(found)
+        return first_text(found)
 
-    return find
+    def find_attribute(scope: RowScope) -> Value:
+        found = scope.found[number]
+        if found is None:
+            found = scope.found[number] = search(scope.element)
+        for element in found:  # as `first_attribute`, whose call would cost more than it does
+            value = element.get(attribute)
+            if value is not None:
+                return value
+        return None
+
+    return find_attribute if attribute else find_text
 
 
 def parent_source(reference: str, context: TableContext) -> Source:

@@ -39,8 +39,11 @@ class ValueNode(NamedTuple):
 Node = Element | ValueNode
 FindElements = Callable[[Element], list[Element]]
 FindNodes = Callable[[Node], list[Node]]
-FindRows = Callable[[Node, dict[str, list[Node]]], list[Node]]
-"""As `FindNodes`, for several paths from one node: the dictionary, empty at first, keeps elements that they share."""
+SharedElements = dict[str, list[Node]]
+"""Elements that several paths from one node lead to, by the part of the path that they share."""
+
+FindRows = Callable[[Node, SharedElements], list[Node]]
+"""As `FindNodes`, but what was found for an earlier path from the same node is not searched again."""
 
 ReadText = Callable[[Node], str | None]
 
@@ -109,7 +112,7 @@ def compile_rows(path: str, namespaces: Mapping[str, str]) -> FindRows:
     elements, attribute = split
     find = compile_nodes(elements, namespaces)
 
-    def find_attributes(node: Node, shared: dict[str, list[Node]]) -> list[Node]:
+    def find_attributes(node: Node, shared: SharedElements) -> list[Node]:
         owners = shared.get(elements)
         if owners is None:
             owners = shared[elements] = find(node)
