@@ -47,7 +47,11 @@ class TcpProxy:
         return self._ask("connections")
 
     def round_trips(self) -> int:
-        """How often a client has begun to send after the server had, or at the beginning; over all connections."""
+        """How often a client has begun to send after something came back to it, over all connections.
+
+        Servers answer the beginning of what a client sends before they have all of it. Only a server that is far away
+        shows whether the client waited for that.
+        """
         return self._ask("round_trips")
 
     def _ask(self, command: str, number: int = 0) -> int:
@@ -83,9 +87,9 @@ def _serve(commands: Connection, host: str, port: int, delay: float) -> None:
 
 @dataclass
 class _Turn:
-    """Whose turn it is to send over a connection."""
+    """Whether what a client sends next begins a round trip: something has come back to it since the last began."""
 
-    of_client: bool = True
+    is_new: bool = True
 
 
 class _Relay:
@@ -155,7 +159,7 @@ class _Relay:
         clock = asyncio.get_running_loop().time
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MOST_ON_THE_WAY)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._deliver(on_the_way, writer))
+            tasks.create_task(self._deliver(on_the_way, writer, turn if from_server else None))
             with suppress(OSError):
                 while piece := await reader.read(PIECE):
                     self._note(piece, turn, from_server=from_server)
@@ -163,16 +167,18 @@ class _Relay:
             await on_the_way.put((clock() + self._delay, b""))
 
     def _note(self, piece: bytes, turn: _Turn, *, from_server: bool) -> None:
-        if not from_server and turn.of_client:
+        if not from_server and turn.is_new:
             self._round_trips += 1
-        turn.of_client = from_server
+            turn.is_new = False
         if from_server:
             self._received += len(piece)
             if self._cut_at is not None and self._received >= self._cut_at:
                 self._cut_at = None
                 self._cut()
 
-    async def _deliver(self, on_the_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+    async def _deliver(
+        self, on_the_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, turn: _Turn | None
+    ) -> None:
         clock = asyncio.get_running_loop().time
         with suppress(OSError):
             while True:
@@ -181,6 +187,8 @@ class _Relay:
                     break
                 await asyncio.sleep(due - clock())
                 writer.write(piece)
+                if turn is not None:
+                    turn.is_new = True
                 await writer.drain()
         writer.close()
         self._open.discard(writer)

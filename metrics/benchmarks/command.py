@@ -34,6 +34,10 @@ class Options:
         return f"--documents {self.documents} --rounds {self.rounds}" + (" --quick" if self.quick else "")
 
 
+class NothingToMeasureError(Exception):
+    """What a benchmark needs is not there; the message says what."""
+
+
 Benchmark = Callable[[Options], Record]
 """Measures, and gives what it found."""
 
@@ -56,13 +60,17 @@ def run_benchmark(
         arguments: The command line, if it is not the process's own.
 
     Returns:
-        The exit code: 2 if there is nothing to draw plots with, otherwise 0.
+        The exit code: 2 if there is nothing to draw plots with, otherwise 0. What cannot be measured here is skipped.
     """
     options, directory = _read(description, usual, quick, arguments)
     if directory is None and not options.quick and find_spec("matplotlib") is None:
         sys.stderr.write("Recording needs matplotlib: pip install -e '.[bench]'. With --quick nothing is recorded.\n")
         return 2
-    found = benchmark(options).as_json()
+    try:
+        found = benchmark(options).as_json()
+    except NothingToMeasureError as nothing:
+        print(f"Skipped. {nothing}")
+        return 0
     tables.show(found)
     if directory is None and options.quick:
         print("Not recorded, because it was --quick.")

@@ -1,0 +1,70 @@
+"""`python -m metrics.benchmarks.round_trips`: how often a batch waits for SQL Server."""
+
+import sys
+from collections.abc import Sequence
+
+from metrics.benchmarks import inputs, server
+from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
+from metrics.benchmarks.record import Limit, Record
+from xml_extractor.documents import MappedDocument, Status
+from xml_extractor.processing.worker import open_loader
+from xml_extractor.settings import RunSettings
+
+MOST = Limit(at_most=8)
+USUAL_STRATEGY = "as by default"
+
+
+def benchmark(options: Options) -> Record:
+    """Count the round trips of each of several batches on one connection, by a proxy between.
+
+    Raises:
+        NothingToMeasureError: No server is named.
+    """
+    if not server.is_there():
+        raise NothingToMeasureError(server.MISSING)
+    contract = inputs.contract()
+    documents = inputs.mapped(contract, inputs.contents(options.documents * (options.rounds + 1)))
+    batches = [documents[first : first + options.documents] for first in range(0, len(documents), options.documents)]
+    strategies: dict[str, str | None] = {USUAL_STRATEGY: None}
+    strategies |= {name: name for name in inputs.insert_strategies()}
+    record = Record("round_trips", options.command, [server.name()], {"documents_in_a_batch": options.documents})
+    for name, strategy in strategies.items():
+        first, *others = _round_trips(batches, strategy)
+        record.fact(f"first batch of a connection, {name}", first, "round trips")
+        record.group(f"A later batch, {name}", "round trips", {"counted": others})
+        record.fact(f"a later batch, {name}", sorted(others)[len(others) // 2], "round trips", MOST)
+    rows = sum(sum(map(len, document.rows)) for document in batches[-1])
+    record.note(
+        f"A batch is one transaction: {options.documents} documents, {rows:,} rows in 12 tables, and the processing "
+        "log. A round trip is counted when the client begins to send after something came back; "
+        "the proxy puts the server 84.5 ms away, so that what it answers meanwhile does not count.",
+        "The first batch of a connection prepares its statements. A connection of a run loads thousands of batches.",
+    )
+    return record
+
+
+def _round_trips(batches: Sequence[Sequence[MappedDocument]], strategy: str | None) -> list[int]:
+    counts = []
+    with server.schema() as schema, server.proxy() as proxy:
+        inputs.make_tables(server.near(schema), inputs.contract())
+        target = server.through(proxy, schema)
+        chosen = inputs.with_strategy(RunSettings(inputs.KIND, "", target), strategy)
+        with open_loader(inputs.run_context(chosen, inputs.contract())) as loader:
+            for batch in batches:
+                before = proxy.round_trips()
+                outcomes = loader.load(batch)
+                counts.append(proxy.round_trips() - before)
+                if {outcome.status for outcome in outcomes} != {Status.LOADED}:
+                    raise RuntimeError("a batch was not loaded")
+    return counts
+
+
+def main() -> int:
+    """Measure as the command line says."""
+    return run_benchmark(
+        benchmark, description=__doc__ or "", usual=Options(300, 5), quick=Options(5, 1, quick=True)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
