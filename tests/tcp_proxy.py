@@ -70,7 +70,9 @@ def tcp_proxy(host: str, port: int, round_trip_seconds: float = 0.0) -> Iterator
         round_trip_seconds: How far away to put it. Each piece arrives half of this later, and holds up no other.
     """
     ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(theirs, host, port, round_trip_seconds / 2), daemon=True)
+    process = get_context("spawn").Process(
+        target=_serve, args=(theirs, host, port, round_trip_seconds / 2), daemon=True
+    )
     process.start()
     theirs.close()
     try:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -166,8 +167,10 @@ def _on_sql_server(load: Load, ours: str, bare_schema: str) -> dict[str, Callabl
                 session.commit()
             return load.rows / (time.perf_counter() - began_at)
 
-    strategies = {f"loader, {strategy}": strategy for strategy in inputs.insert_strategies()} or {"loader": None}
-    loaders = {name: (lambda strategy=strategy: with_loader(strategy)) for name, strategy in strategies.items()}
+    strategies: dict[str, str | None] = {f"loader, {name}": name for name in inputs.insert_strategies()}
+    if not strategies:
+        strategies["loader"] = None
+    loaders = {name: partial(with_loader, strategy) for name, strategy in strategies.items()}
     return {**loaders, "bare fast_executemany": bare}
 
 
@@ -204,9 +207,7 @@ def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 def main() -> int:
     """Measure as the command line says."""
-    return run_benchmark(
-        benchmark, description=__doc__ or "", usual=Options(2048, 9), quick=Options(20, 2, quick=True)
-    )
+    return run_benchmark(benchmark, description=__doc__ or "", usual=Options(2048, 9), quick=Options(20, 2, quick=True))
 
 
 if __name__ == "__main__":

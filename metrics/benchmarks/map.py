@@ -62,9 +62,7 @@ def _per_document(process: Callable[[bytes], object], documents: Sequence[bytes]
 
 def main() -> int:
     """Measure as the command line says."""
-    return run_benchmark(
-        benchmark, description=__doc__ or "", usual=Options(400, 15), quick=Options(5, 2, quick=True)
-    )
+    return run_benchmark(benchmark, description=__doc__ or "", usual=Options(400, 15), quick=Options(5, 2, quick=True))
 
 
 if __name__ == "__main__":

@@ -25,13 +25,13 @@ class Load(NamedTuple):
 
     Attributes:
         title: What they are.
-        count: How many.
+        documents: How many.
         size: Bytes of each; 0 leaves out all that is not needed.
         whole: Without `read_until`: all of it is parsed.
     """
 
     title: str
-    count: int
+    documents: int
     size: int
     whole: bool = False
 
@@ -56,7 +56,11 @@ def benchmark(options: Options) -> Record:
         "memory",
         options.command,
         [inputs.sqlite_name()],
-        {"documents": options.documents, "workers": WORKERS, "large": [[load.count, load.size] for load in loads[1:]]},
+        {
+            "documents": options.documents,
+            "workers": WORKERS,
+            "large": [[load.documents, load.size] for load in loads[1:]],
+        },
     )
     for load in loads:
         taken = [_run(load) for _ in range(options.rounds)]
@@ -64,7 +68,7 @@ def benchmark(options: Options) -> Record:
         record.group(f"Peak, {load.title}", "MiB", {role: found for role, found in peaks.items() if found})
         if load is loads[0]:
             for role in ROLES_SHOWN:
-                slope = _slope(taken[0][1].get(role, []), load.count)
+                slope = _slope(taken[0][1].get(role, []), load.documents)
                 record.fact(
                     f"slope, {role}", slope.rise, "MiB in 10,000 documents", standard_error=slope.standard_error
                 )
@@ -87,7 +91,7 @@ def _loads(options: Options) -> Iterator[Load]:
 
 
 def _documents(load: Load) -> Iterator[Sample]:
-    return (inputs.resized(sample, load.size) for sample in inputs.documents(load.count))
+    return (inputs.resized(sample, load.size) for sample in inputs.documents(load.documents))
 
 
 def _run(load: Load) -> tuple[dict[str, Growth], dict[str, list[tuple[float, float]]]]:

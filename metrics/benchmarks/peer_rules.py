@@ -10,6 +10,7 @@ from xml_extractor.contract.model import Column, Contract, Lookup, Table
 INTEGERS = {"bit", "tinyint", "smallint", "int", "bigint"}
 KEY_BITS = 62
 
+
 def value_of(contract: Contract, column: Column, text: str | None) -> Any:
     """A text of a document as a column gets it: codes looked up, whole numbers read, all else as it stands."""
     stripped = "" if text is None else text.strip()

@@ -17,7 +17,8 @@ from xml_extractor.contract import Contract
 
 LESS = (
     "xml2db: its own tables, as the schema has them, and no way to those of the contract; all values are texts; no "
-    "processing log, no workers. It is given documents without bureau reports, because it loads all there is; by the hundred, as its manual says."
+    "processing log, no workers. It is given documents without bureau reports, because it loads all there is; "
+    "by the hundred, as its manual says."
 )
 
 DOCUMENTS_TOGETHER = 100
@@ -70,7 +71,7 @@ def schema_of(contents: Iterable[bytes]) -> bytes:
     for content in contents:
         root = etree.fromstring(content, etree.XMLParser(remove_comments=True))
         shape.add(root)
-        name = root.tag
+        name = str(root.tag)
     schema = etree.Element(f"{{{XSD}}}schema", nsmap={"xs": XSD})
     shape.declare(schema, name)
     return etree.tostring(schema)

@@ -19,16 +19,16 @@ def draw(found: Mapping[str, Any], directory: Path) -> Path:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    import matplotlib  # noqa: PLC0415 - only who draws needs it
+    import matplotlib as mpl  # noqa: PLC0415 - only who draws needs it
 
-    matplotlib.use("svg")
-    from matplotlib import pyplot  # noqa: PLC0415 - after the choice of what it draws with
+    mpl.use("svg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of what it draws with
 
     groups = found["groups"]
     heights = [len(group["series"]) * BAR_INCHES + MARGIN_INCHES for group in groups]
     style = {"svg.hashsalt": found["benchmark"], "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
-    with pyplot.rc_context(style):
-        figure, axes = pyplot.subplots(
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(
             len(groups), 1, figsize=(WIDTH_INCHES, sum(heights)), height_ratios=heights, squeeze=False
         )
         for group, (axis,) in zip(groups, axes, strict=True):
@@ -36,7 +36,7 @@ def draw(found: Mapping[str, Any], directory: Path) -> Path:
         figure.tight_layout()
         path = directory / f"{found['benchmark']}.svg"
         figure.savefig(path, metadata={"Date": None, "Creator": None})
-        pyplot.close(figure)
+        plt.close(figure)
     _trim(path)
     return path
 

@@ -61,9 +61,7 @@ def _round_trips(batches: Sequence[Sequence[MappedDocument]], strategy: str | No
 
 def main() -> int:
     """Measure as the command line says."""
-    return run_benchmark(
-        benchmark, description=__doc__ or "", usual=Options(300, 5), quick=Options(5, 1, quick=True)
-    )
+    return run_benchmark(benchmark, description=__doc__ or "", usual=Options(300, 5), quick=Options(5, 1, quick=True))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,7 @@ def benchmark(options: Options) -> Record:
     documents = options.documents
     variants = dict(list(whole_runs.VARIANTS.items())[:2]) if options.quick else whole_runs.VARIANTS
     with inputs.temporary_directory() as directory:
-        source = inputs.write_source(
-            inputs.sqlite_address(directory / "source.db"), inputs.documents(documents)
-        )
+        source = inputs.write_source(inputs.sqlite_address(directory / "source.db"), inputs.documents(documents))
         loading = whole_runs.SqliteRuns(directory, source, inputs.KIND, documents)
         mapping = whole_runs.SqliteRuns(directory, source, whole_runs.mapping_bound_contract(directory), documents)
         measures = {
@@ -42,9 +40,7 @@ def benchmark(options: Options) -> Record:
 
 def main() -> int:
     """Measure as the command line says."""
-    return run_benchmark(
-        benchmark, description=__doc__ or "", usual=Options(600, 5), quick=Options(20, 1, quick=True)
-    )
+    return run_benchmark(benchmark, description=__doc__ or "", usual=Options(600, 5), quick=Options(20, 1, quick=True))
 
 
 if __name__ == "__main__":

@@ -65,9 +65,7 @@ def benchmark(options: Options) -> Record:
         near_runs = ServerRuns(source, target, server.near)
         far_runs = ServerRuns(source, target, partial(server.through, far))
         near_runs.measure(whole_runs.USUAL, min(options.documents, 10))
-        near = alternately(
-            near_runs.measures(variants, options.documents, options.documents), options.rounds
-        )
+        near = alternately(near_runs.measures(variants, options.documents, options.documents), options.rounds)
         distant = alternately(far_runs.measures(variants, far_documents, blocking), max(options.rounds - 1, 1))
     given = {
         "documents": options.documents,
@@ -80,8 +78,8 @@ def benchmark(options: Options) -> Record:
         record.group(f"Runs, server {place}", "documents a minute", taken)
         whole_runs.compare(record, place, taken)
     record.note(
-        "Source and target are in one database on this machine, which shares its processors with the run. Far away, all "
-        "of the run's connections go through a proxy that delays each piece by half a round trip, and no piece by "
+        "Source and target are in one database on this machine, which shares its processors with the run. Far away, "
+        "all of the run's connections go through a proxy that delays each piece by half a round trip, and no piece by "
         f"another. Default of RunSettings: {_default_strategy()}.",
         "Far away each run has fewer documents, and a blocking one fewer still, because it would take too long.",
     )
@@ -106,9 +104,7 @@ def _default_strategy() -> str:
 
 def main() -> int:
     """Measure as the command line says."""
-    return run_benchmark(
-        benchmark, description=__doc__ or "", usual=Options(400, 2), quick=Options(12, 1, quick=True)
-    )
+    return run_benchmark(benchmark, description=__doc__ or "", usual=Options(400, 2), quick=Options(12, 1, quick=True))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class Cells(NamedTuple):
     """A table: the first column is text, the others are numbers."""
 
     headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 def tables(found: Mapping[str, Any]) -> Iterator[Cells]:
