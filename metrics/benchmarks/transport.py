@@ -1,5 +1,6 @@
 """`python -m metrics.benchmarks.transport`: CPU of the way through the insert queue, against CPU of parse and map."""
 
+import gc
 import sys
 import time
 from collections import defaultdict
@@ -9,7 +10,7 @@ from multiprocessing import active_children
 from typing import TypeVar
 
 from metrics.benchmarks import inputs
-from metrics.benchmarks.command import Options, run_benchmark
+from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
 from xml_extractor.documents import MappedDocument
 from xml_extractor.mapping import compile_plan, map_document
@@ -60,7 +61,13 @@ class Transport:
 
 
 def benchmark(options: Options) -> Record:
-    """Measure processor time: of this process for the queue's two sides, of the manager's for itself."""
+    """Measure processor time: of this process for the queue's two sides, of the manager's for itself.
+
+    Raises:
+        NothingToMeasureError: The system does not tell the processor time of another process.
+    """
+    if sys.platform != "linux":
+        raise NothingToMeasureError("The clock of another process is read as Linux numbers it.")
     contract, contents = inputs.contract(), inputs.contents(options.documents)
     parser, plan = DocumentParser(parsing_rules(contract)), compile_plan(contract)
 
@@ -76,6 +83,9 @@ def benchmark(options: Options) -> Record:
         transport = Transport(insert_queue, manager, inputs.mapped(contract, contents))
         transport.measure()
         transport.sides.clear()
+        # As workers do before their first document.
+        gc.collect()
+        gc.freeze()
         taken = alternately({MAP: parse_and_map, QUEUE: transport.measure}, options.rounds)
     sides = transport.sides
     record = Record("transport", options.command, [], {"documents": len(contents), "documents_in_a_chunk": MAX_CHUNK})

@@ -2,8 +2,9 @@
 
 import json
 import re
-import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from metrics.benchmarks.memory import least_squares
 from metrics.benchmarks.page import BENCHMARKS, MARKED, PAGE, page, results
 from metrics.benchmarks.plots import draw
 from metrics.benchmarks.record import Limit, Record
-from tests.conftest import ROOT, command_in
+from tests.conftest import ROOT, Completed, command_in
 
 ON_SERVER = {"run_server", "round_trips"}
 SERIES = {
@@ -28,36 +29,45 @@ SERIES = {
 """Some of what each has to have measured."""
 
 
-def quick(name: str, directory: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def quick(name: str, directory: Path, *options: str) -> Completed:
     call = command_in(["-m", f"metrics.benchmarks.{name}", "--quick"], directory)
     return call(*options, PYTHONPATH=str(ROOT))
 
 
-def recorded(name: str, directory: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
-    return found
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """What a quick benchmark records; each runs once."""
+
+    @cache
+    def record_of(name: str) -> dict[str, Any]:
+        directory = tmp_path_factory.mktemp(name)
+        completed = quick(name, directory, "--to", str(directory))
+        assert completed.returncode == 0, completed.stderr
+        text = (directory / f"{name}.json").read_text(encoding="utf-8")
+        assert str(directory) not in text
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    return record_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in ON_SERVER])
 def test_a_benchmark_measures_and_records_figures_ratios_and_what_they_were_measured_on(
-    name: str, tmp_path: Path
+    name: str, recorded: Callable[[str], dict[str, Any]]
 ) -> None:
     if name in {"memory", "transport"} and sys.platform != "linux":
         pytest.skip("Linux tells what a process uses")
-    completed = quick(name, tmp_path, "--to", str(tmp_path))
-    assert completed.returncode == 0, completed.stderr
-    found = recorded(name, tmp_path)
+    found = recorded(name)
     series = {one["name"]: one for group in found["groups"] for one in group["series"]}
     assert set(series) >= SERIES[name]
     assert all(one["median"] > 0 for one in series.values())
     assert all(one["low"] <= one["median"] <= one["high"] for one in found["ratios"])
     assert {"command", "commit", "machine", "measured_at", "databases", "inputs"} <= set(found)
-    assert str(tmp_path) not in json.dumps(found)
 
 
-def test_peers_fill_the_same_rows_as_far_as_they_say(tmp_path: Path) -> None:
-    quick("peers", tmp_path, "--to", str(tmp_path))
-    found = recorded("peers", tmp_path)
+def test_peers_fill_the_same_rows_as_far_as_they_say(recorded: Callable[[str], dict[str, Any]]) -> None:
+    found = recorded("peers")
     shares = {fact["name"].rpartition("that ")[2]: fact["value"] for fact in found["facts"]}
     assert shares["xml_extractor fills"] == shares["script with lxml fills"] == 100
     if any(find_spec(package) is None for package in ("pandas", "xml2db")):
