@@ -149,10 +149,12 @@ class _Relay:
         self._connections += 1
         self._open |= {to_client, to_server}
         turn = _Turn()
-        await asyncio.gather(
-            self._copy(from_client, to_server, turn, from_server=False),
-            self._copy(from_server, to_client, turn, from_server=True),
-        )
+        # The task of a connection that is still open at the end is cancelled, of which asyncio would complain.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                self._copy(from_client, to_server, turn, from_server=False),
+                self._copy(from_server, to_client, turn, from_server=True),
+            )
 
     async def _copy(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, turn: _Turn, *, from_server: bool

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from xml_extractor.contract.model import Column, Contract, Lookup, Table
+from xml_extractor.values.sqltypes import SqlType
 
 INTEGERS = {"bit", "tinyint", "smallint", "int", "bigint"}
 KEY_BITS = 62
@@ -13,26 +14,36 @@ KEY_BITS = 62
 
 def value_of(contract: Contract, column: Column, text: str | None) -> Any:
     """A text of a document as a column gets it: codes looked up, whole numbers read, all else as it stands."""
-    stripped = "" if text is None else text.strip()
+    stripped = _transformed(column, "" if text is None else text.strip())
+    if column.lookup is not None:
+        return looked_up(contract.lookups[column.lookup], stripped)
+    if column.type is None or not stripped:
+        return stripped or column.default
+    return _typed(column.type, stripped)
+
+
+def _transformed(column: Column, text: str) -> str:
     for transform in column.transform:
         match transform.name:
             case "digits":
-                stripped = re.sub(r"\D", "", stripped)
+                text = re.sub(r"\D", "", text)
             case "number":
-                stripped = re.sub(r"[^\d.-]", "", stripped)
+                text = re.sub(r"[^\d.-]", "", text)
             case "upper":
-                stripped = stripped.upper()
+                text = text.upper()
             case "lower":
-                stripped = stripped.lower()
+                text = text.lower()
             case _:
                 pass
-    if column.lookup is not None:
-        return looked_up(contract.lookups[column.lookup], stripped)
-    if not stripped:
-        return column.default
-    if column.type is not None and column.type.name in INTEGERS:
-        return int(stripped) if re.fullmatch(r"-?\d+", stripped) else None
-    return stripped
+    return text
+
+
+def _typed(kind: SqlType, text: str) -> Any:
+    if kind.name in INTEGERS:
+        return int(text) if re.fullmatch(r"-?\d+", text) else None
+    if kind.name == "binary":
+        return bytes.fromhex(text)
+    return text[: kind.length] if kind.length > 0 else text
 
 
 def looked_up(lookup: Lookup, code: str) -> Any:
@@ -68,5 +79,11 @@ def distinct(table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def read_columns(table: Table) -> Iterator[tuple[str, Column]]:
-    """The columns that scripts fill: all but those that an expression computes."""
-    return ((name, column) for name, column in table.columns.items() if column.expression is None)
+    """The columns that scripts fill: all but those that an expression computes, or that have to do with zones."""
+    return (
+        (name, column)
+        for name, column in table.columns.items()
+        if column.expression is None
+        and column.time_zone is None
+        and (column.type is None or column.type.name != "datetimeoffset")
+    )

@@ -24,13 +24,27 @@ Found = list[tuple[Any, Row]]
 
 def fill(source: Path, target: Path, contract: Contract) -> None:
     """Load all documents of a SQLite file into tables that are there."""
-    with closing(sqlite3.connect(source)) as documents, closing(sqlite3.connect(target)) as database:
-        cursor = database.cursor()
-        cursor.execute("PRAGMA synchronous = NORMAL")
+    with closing(sqlite3.connect(target)) as database:
+        database.execute("PRAGMA synchronous = NORMAL")
+        fill_database(source, database, "", contract)
+
+
+def fill_database(source: Path, database: Any, schema: str, contract: Contract) -> None:
+    """Load all documents of a SQLite file over a connection, whose driver has `?` for parameters.
+
+    Args:
+        source: The file.
+        database: The connection.
+        schema: What stands before names of tables, with its point; or nothing.
+        contract: What the script is to do.
+    """
+    cursor = database.cursor()
+    with closing(sqlite3.connect(source)) as documents:
         for (text,) in documents.execute("SELECT xml FROM app_xml ORDER BY app_id"):
             for name, row in rows_of(contract, etree.fromstring(text)):
                 columns, places = ", ".join(row), ", ".join("?" * len(row))
-                cursor.execute(f"INSERT INTO {name} ({columns}) VALUES ({places})", list(row.values()))  # noqa: S608 - names of a shipped contract
+                statement = f"INSERT INTO {schema}{name} ({columns}) VALUES ({places})"  # noqa: S608 - names of a shipped contract
+                cursor.execute(statement, list(row.values()))
             database.commit()
 
 

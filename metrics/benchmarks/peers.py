@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from metrics.benchmarks import inputs, peer_script, whole_runs
+from metrics.benchmarks import inputs, peer_script, server, whole_runs
 from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
 from xml_extractor.reporting.measuring import alternately
@@ -19,6 +20,8 @@ OURS, SCRIPT, PANDAS, XML2DB = "xml_extractor", "script with lxml", "pandas", "x
 PACKAGES = {PANDAS: ("pandas", "lxml"), XML2DB: ("xml2db",)}
 SHARE = {OURS: 1, SCRIPT: 1, PANDAS: 20, XML2DB: 4}
 """One in so many documents goes to each; slow ones would take too long, and have no start that counts."""
+
+SERVER_SHARE = 4
 
 TIMES_FASTER = Limit(at_least=10)
 
@@ -81,6 +84,45 @@ class Peers:
         self.share_of_rows[name] = sum(inputs.row_counts(target, tables).values()) / expected
 
 
+class ServerPeers:
+    """Loads from a SQLite file into a schema on the server: ours and the script with lxml.
+
+    Args:
+        directory: For the file.
+        schema: Where the tables are made.
+        documents: How many sample documents we load; the script has one in `SERVER_SHARE` of them.
+    """
+
+    def __init__(self, directory: Path, schema: str, documents: int) -> None:
+        self._schema = schema
+        self._contract = inputs.contract()
+        self._tables = inputs.make_tables(server.near(schema), self._contract)
+        self._documents, self._few = documents, max(documents // SERVER_SHARE, 1)
+        self._source, self._short_source = directory / "server.db", directory / "server_few.db"
+        for path, number in ((self._source, self._documents), (self._short_source, self._few)):
+            inputs.write_source(inputs.sqlite_address(path), inputs.documents(number))
+
+    def measures(self) -> dict[str, Callable[[], float]]:
+        """One for each."""
+        return {OURS: self.ours, SCRIPT: self.script}
+
+    def ours(self) -> float:
+        """Documents a minute of a run with default settings."""
+        server.empty(self._schema, self._tables)
+        source, target = inputs.sqlite_address(self._source), server.near(self._schema)
+        settings = whole_runs.settings(inputs.KIND, source, target, whole_runs.USUAL)
+        return whole_runs.documents_a_minute(settings, self._documents)
+
+    def script(self) -> float:
+        """Documents a minute of the script."""
+        server.empty(self._schema, self._tables)
+        with closing(server.session()) as session:
+            session.autocommit = False
+            began_at = time.perf_counter()
+            peer_script.fill_database(self._short_source, session, f"[{self._schema}].", self._contract)
+            return self._few / (time.perf_counter() - began_at) * 60
+
+
 def benchmark(options: Options) -> Record:
     """Measure the same documents, and as far as peers can, the same twelve tables with the same rows."""
     with inputs.temporary_directory() as directory:
@@ -88,11 +130,15 @@ def benchmark(options: Options) -> Record:
         measures = peers.measures()
         measures[OURS]()
         taken = alternately(measures, options.rounds)
-    record = Record("peers", options.command, [inputs.sqlite_name()], {"documents": options.documents})
-    record.group("Whole load", "documents a minute", taken)
-    for name, rates in taken.items():
-        if name != OURS:
-            record.ratio(f"{OURS} / {name}", taken[OURS], rates, TIMES_FASTER)
+        on_server = _measure_on_server(directory, options)
+    databases = [inputs.sqlite_name(), *([server.name()] if on_server else [])]
+    record = Record("peers", options.command, databases, {"documents": options.documents})
+    for place, figures in (("SQLite", taken), ("SQL Server", on_server)):
+        if figures:
+            record.group(f"Whole load, {place}", "documents a minute", figures)
+        for name, rates in figures.items():
+            if name != OURS:
+                record.ratio(f"{place}: {OURS} / {name}", figures[OURS], rates, TIMES_FASTER)
     for name, share in peers.share_of_rows.items():
         record.fact(f"the contract's rows that {name} fills", share * 100, "%")
     for name, packages in PACKAGES.items():
@@ -100,13 +146,24 @@ def benchmark(options: Options) -> Record:
             record.with_packages(*packages)
         else:
             record.note(f"Skipped: {name}, because it is not installed: pip install -e '.[bench]'.")
+    if not on_server:
+        record.note(server.MISSING)
     record.note(
         "All read the same SQLite file and write a new one, without waiting for the disk at each commit. "
         "xml_extractor runs with its defaults, in all its processes; peers run in one. "
-        f"pandas has one in {SHARE[PANDAS]} of the documents, and xml2db one in {SHARE[XML2DB]}.",
+        f"pandas has one in {SHARE[PANDAS]} of the documents, and xml2db one in {SHARE[XML2DB]}; "
+        f"on SQL Server we have one in {SERVER_SHARE}, and the script one in {SERVER_SHARE**2}.",
         *(module.LESS for module in peers.modules.values()),
     )
     return record
+
+
+def _measure_on_server(directory: Path, options: Options) -> dict[str, list[float]]:
+    if not server.is_there():
+        return {}
+    with server.schema() as schema:
+        peers = ServerPeers(directory, schema, max(options.documents // SERVER_SHARE, 1))
+        return alternately(peers.measures(), options.rounds)
 
 
 def _modules() -> Iterator[tuple[str, Any]]:

@@ -35,7 +35,7 @@ def draw(found: Mapping[str, Any], directory: Path) -> Path:
             _draw_group(axis, group)
         figure.tight_layout()
         path = directory / f"{found['benchmark']}.svg"
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
+        figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
         plt.close(figure)
     _trim(path)
     return path

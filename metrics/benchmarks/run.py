@@ -30,7 +30,7 @@ def benchmark(options: Options) -> Record:
     whole_runs.doubled(record, "parse and map is the bound: 2 workers / 1", taken[ONE], taken[TWO])
     record.note(
         "Time is from the start of a run to its end, start of its processes and check of the tables included. Source "
-        "and target are SQLite files. What is not said is as by default, on the first line.",
+        "and target are SQLite files. What is not said is as by default: 4 workers, 1 insert thread, 500 rows a call.",
         "Parse and map is the bound where a contract counts nodes in the bureau reports: the whole document is parsed, "
         "and three rows are loaded at most.",
         "A blocking worker commits each document by itself; SQLite lets one writer in at a time.",

@@ -17,7 +17,7 @@ SettingChanges = Mapping[str, Any]
 
 USUAL: SettingChanges = {}
 VARIANTS: Mapping[str, SettingChanges] = {
-    "queue, 4 workers, 1 insert thread, 500 rows": USUAL,
+    "queue, as by default": USUAL,
     "blocking": {"insert_mode": "blocking"},
     "1 worker": {"workers": 1},
     "2 workers": {"workers": 2},
