@@ -58,9 +58,9 @@ def documents(count: int) -> Iterator[Sample]:
     return samples(KIND, count)
 
 
-def contents(count: int) -> list[bytes]:
-    """The bytes of sample documents."""
-    return [sample.content for sample in documents(count) if sample.content is not None]
+def contents(count: int) -> Iterator[bytes]:
+    """The bytes of sample documents, one by one."""
+    return (sample.content for sample in documents(count) if sample.content is not None)
 
 
 def resized(sample: Sample, size: int) -> Sample:
@@ -71,7 +71,7 @@ def resized(sample: Sample, size: int) -> Sample:
     return replace(sample, content=b"".join((needed, END_OF_NEEDED, reports, END)))
 
 
-def mapped(contract: Contract, contents: Sequence[bytes]) -> list[MappedDocument]:
+def mapped(contract: Contract, contents: Iterable[bytes]) -> list[MappedDocument]:
     """What workers make of documents."""
     parser, plan = DocumentParser(parsing_rules(contract)), compile_plan(contract)
     return [

@@ -24,7 +24,7 @@ MilliSeconds = float
 
 def benchmark(options: Options) -> Record:
     """Measure the processor time of this process for the same documents in the same order."""
-    documents = inputs.contents(options.documents)
+    documents = list(inputs.contents(options.documents))
     measures: dict[str, Callable[[], float]] = {
         UNTIL: partial(_per_document, _processor(inputs.contract()), documents),
         WHOLE: partial(_per_document, _processor(inputs.contract(whole=True)), documents),
