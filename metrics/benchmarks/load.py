@@ -110,8 +110,8 @@ def benchmark(options: Options) -> Record:
             record.note(server.MISSING)
     record.note(
         f"On SQL Server one in {SERVER_SHARE} of the documents is loaded.",
-        "A bare loop sends plain INSERTs; on SQL Server it also sends the loader's own statements, because how long the "
-        "server takes to describe a statement's parameters depends on the statement.",
+        "A bare loop sends plain INSERTs; on SQL Server it also sends the loader's own statements, because how long "
+        "the server takes to describe a statement's parameters depends on the statement.",
         "Both load twelve tables and the processing log, in the same calls of at most 500 rows and the same commits.",
         "The bare loop has rows that the driver takes as they are; the loader gathers and converts them, writes "
         "its log entries, and is ready to find out a document that is refused.",
