@@ -71,6 +71,7 @@ def run_benchmark(
     except NothingToMeasureError as nothing:
         print(f"Skipped. {nothing}")
         return 0
+    found["inputs"]["rounds"] = options.rounds
     tables.show(found)
     if directory is None and options.quick:
         print("Not recorded, because it was --quick.")

@@ -41,8 +41,9 @@ def _measured_on(found: Mapping[str, Any]) -> str:
     machine = found["machine"]
     given = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in found["inputs"].items())
     databases = "; ".join(found["databases"]) or "no database"
+    command = found["command"].partition(" --")[0]
     return (
-        f"Measured with `{found['command']}` ({given}) at commit {found['commit']}, {found['measured_at'][:10]}; "
+        f"Measured by `{command}` ({given}) at commit {found['commit']}, {found['measured_at'][:10]}; "
         f"{machine['cpus']} processors, {machine['system']} {machine['architecture']}, Python {machine['python']}, "
         f"lxml {machine['packages']['lxml']}; {databases}."
     )

@@ -25,7 +25,7 @@ def benchmark(options: Options) -> Record:
         NothingToMeasureError: No server is named.
     """
     if not server.is_there():
-        raise NothingToMeasureError(server.MISSING)
+        raise NothingToMeasureError(server.REASON)
     contract = inputs.contract()
     documents = inputs.mapped(contract, inputs.contents(options.documents * (options.rounds + 1)))
     batches = [documents[first : first + options.documents] for first in range(0, len(documents), options.documents)]

@@ -59,7 +59,7 @@ def benchmark(options: Options) -> Record:
         NothingToMeasureError: No server is named.
     """
     if not server.is_there():
-        raise NothingToMeasureError(server.MISSING)
+        raise NothingToMeasureError(server.REASON)
     far_documents = max(options.documents // SHARE, 1)
     variants = _variants(quick=options.quick)
     with server.schema() as source, server.schema() as target, server.proxy() as far:

@@ -12,7 +12,10 @@ from xml_extractor.database.processing_log import LOG_TABLE
 FAR_SECONDS = 0.0845
 """A round trip to the database of the first users."""
 
-MISSING = f"Nothing on SQL Server: {sqlserver.REASON}."
+REASON = f"{sqlserver.REASON}."
+"""Why a benchmark that needs a server is skipped."""
+
+MISSING = "Nothing was measured on SQL Server, because none was named."
 
 
 def is_there() -> bool:
