@@ -151,6 +151,12 @@ def test_a_row_of_all_types_comes_back_as_it_went_in(shelf: Shelf) -> None:
             assert_equal([found], [value], type_name)
 
 
+@pytest.mark.parametrize("zero", ["0", "0E-38", "-0"])
+def test_zero_is_a_number_of_any_number_of_decimals(shelf: Shelf, zero: str) -> None:
+    (found,) = shelf.through(TABLES["decimal(38,38)"], [Decimal(zero)])
+    assert found == 0
+
+
 @pytest.mark.parametrize("type_name", ["nvarchar(40)", "nvarchar(max)", "varchar(40)"])
 @pytest.mark.parametrize("text", ["\0", "a\0b", "a\0"])
 def test_a_nul_character_is_text_like_any_other(shelf: Shelf, type_name: str, text: str) -> None:

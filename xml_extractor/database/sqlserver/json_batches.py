@@ -17,7 +17,7 @@ import pyodbc
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.row_conversion import Convert, row_converter
 from xml_extractor.database.sqlserver.errors import TooLongError
-from xml_extractor.database.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, code_units, parameter
+from xml_extractor.database.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, code_units
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.sqlserver.statements import IN_TRANSACTION_ONLY
 from xml_extractor.documents import Row
@@ -33,6 +33,8 @@ _PROBE = "SELECT value FROM OPENJSON(?) WITH (value nvarchar(max) '$[0]')"
 
 
 _NUL = "\\u0000"
+
+_DIGITS_OF_MONEY = (19, 4)
 
 MOST_COLUMNS = 98
 """Of a table in JSON: as many as all servers take."""
@@ -172,9 +174,9 @@ def _whole_number(sql_type: SqlType) -> JsonColumn:
 
 def _decimal(sql_type: SqlType) -> JsonColumn:
     """The server would round what has too many digits."""
-    _, precision, scale = parameter(sql_type).odbc_type
+    precision, scale = (sql_type.precision, sql_type.scale) if sql_type.precision else _DIGITS_OF_MONEY
     unit, exactly = Decimal(1).scaleb(-scale), Context(prec=precision, traps=[Inexact, InvalidOperation])
-    return JsonColumn(str(sql_type), write=lambda value: f"{exactly.quantize(value, unit):f}")
+    return JsonColumn(str(sql_type), write=lambda value: f"{exactly.quantize(Decimal(value), unit):f}")
 
 
 def _binary(sql_type: SqlType) -> JsonColumn:

@@ -29,6 +29,8 @@ _TEXT = pyodbc.SQL_WVARCHAR
 """What is sent as text. As SQL_VARCHAR a NULL would be bound as bytes: in the first row it makes pyodbc end the call
 where the first text comes, and begin another."""
 
+_MOST_DIGITS = 38
+
 _UNIT_BYTES = {pyodbc.SQL_WVARCHAR: 2}
 _FIXED_BYTES = 32
 """What is reserved for a number, a date or a time, with its length indicator."""
@@ -108,6 +110,8 @@ def _integer(sql_type: SqlType) -> Parameter:
 
 
 def _decimal(sql_type: SqlType) -> Parameter:
+    if sql_type.scale == _MOST_DIGITS:  # of which pyodbc takes a zero for a number of one digit more
+        return Parameter((_TEXT, len("-0.") + _MOST_DIGITS, 0), f"CAST(? AS {sql_type})", lambda value: f"{value:f}")
     return Parameter((pyodbc.SQL_DECIMAL, sql_type.precision, sql_type.scale), bind=_plain)
 
 
