@@ -23,6 +23,7 @@ from tests.database.demo_tables import (
 )
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database import open_target
+from xml_extractor.database.document_rows import KeyPlace
 from xml_extractor.database.interfaces import Blame, Connection, LogCount, LogEntry, Refusal, RejectSelection, Target
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
 from xml_extractor.errors import TargetError
@@ -64,6 +65,10 @@ class Watched:
     def delete_log(self, entries: Sequence[LogEntry]) -> None:
         self.calls.append(("log deletion", len(entries)))
         self._connection.delete_log(entries)
+
+    def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
+        self.calls.append(("deletion", len(keys)))
+        return self._connection.delete_documents(places, keys)
 
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
         return self._connection.logged_keys(contract, keys)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 import click
 
@@ -19,7 +19,15 @@ from xml_extractor.cli.addresses import (
     source_address,
 )
 from xml_extractor.errors import UsageError
-from xml_extractor.settings import DEFAULT_CONTRACT, DEFAULT_START_METHOD, DEFAULT_TARGET, KeyRange, RejectLimit, Shard
+from xml_extractor.settings import (
+    DEFAULT_CONTRACT,
+    DEFAULT_START_METHOD,
+    DEFAULT_TARGET,
+    KeyRange,
+    RejectLimit,
+    Reprocess,
+    Shard,
+)
 
 DEFAULT_CONFIG = Path("xml_extractor.toml")
 PREFIX = "XML_EXTRACTOR_"
@@ -231,6 +239,18 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--range", type=Parsed("FIRST:LAST", KeyRange.parse), help="Only documents with keys from FIRST to LAST."),
     setting("--shard", type=Parsed("K/N", Shard.parse), help="Only the K-th of N equal shares of the documents."),
     setting(
+        "--reprocess",
+        type=click.Choice(get_args(Reprocess)),
+        show_default="none",
+        help="Do these documents again although they are done, and replace their rows.",
+    ),
+    setting(
+        "--reprocess-version",
+        type=WholeNumber(1),
+        show_default="any",
+        help="With --reprocess: only documents that this version of the contract has done.",
+    ),
+    setting(
         "--insert-batch-rows",
         type=WholeNumber(1, 100_000),
         default=500,
@@ -280,6 +300,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default="rejects",
         help="Where rejected documents go, in a directory for each run; '' writes none.",
     ),
+    setting("--reject-values/--no-reject-values", help="Write refused values into the list of rejected documents."),
 )
 
 

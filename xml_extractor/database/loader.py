@@ -4,15 +4,17 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from tenacity import RetryCallState
 
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.database.document_rows import KeyPlace
 from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_time, logged_failure
+from xml_extractor.database.reprocessing import UNDELETABLE, OldDocument, delete_old_rows, left_as_it_was
 from xml_extractor.database.retrying import retrying
 from xml_extractor.documents import (
     DocumentKey,
@@ -23,6 +25,7 @@ from xml_extractor.documents import (
     Rejection,
     Stage,
     Status,
+    Unchanged,
 )
 from xml_extractor.errors import TargetError
 
@@ -48,7 +51,8 @@ class LoadStatistics:
 
     Attributes:
         transactions: Batches committed, halves and single documents among them.
-        statements: Calls of `Connection.insert_rows`, `insert_log` and `delete_log`, rolled back ones among them.
+        statements: Calls of `Connection.insert_rows`, `insert_log`, `delete_log` and `delete_documents`, rolled back
+            ones among them.
         retries: Batches tried again because of a lock, a timeout or a lost connection.
         insert_seconds: Spent on the statements of committed batches.
         commit_seconds: Spent on their commits.
@@ -74,6 +78,10 @@ class _LogRefusedError(_RefusedError):
     """The processing log has a document of the batch already."""
 
 
+class _NotReplacedError(_RefusedError):
+    """What a document is to replace cannot be taken away."""
+
+
 class Loader:
     """Loads batches of documents over one connection, in one thread.
 
@@ -82,16 +90,23 @@ class Loader:
         tables: The contract's tables, in load order.
         identity: What the processing log is told of contract and run.
         batch_rows: Rows in one call of `Connection.insert_rows` at most.
+        places: How rows that are to be replaced are found.
     """
 
     def __init__(
-        self, connection: Connection, tables: Sequence[TableLayout], identity: LogIdentity, batch_rows: int = 500
+        self,
+        connection: Connection,
+        tables: Sequence[TableLayout],
+        identity: LogIdentity,
+        batch_rows: int = 500,
+        places: Sequence[KeyPlace] = (),
     ) -> None:
         self.statistics = LoadStatistics()
         self._connection = connection
         self._tables = tables
         self._identity = identity
         self._batch_rows = batch_rows
+        self._places = places
         self._retrying = retrying(_refusal_of, self._note_retry)
         self._put_back: dict[str, LogEntry] = {}
 
@@ -108,10 +123,14 @@ class Loader:
         self._put_back.clear()
         by_key: dict[DocumentKey, ProcessedDocument] = {}
         for document in documents:
-            by_key.setdefault(document.key, document)
+            if not isinstance(document, Unchanged):
+                by_key.setdefault(document.key, document)
+        self._note_replaced([document for document in by_key.values() if document.replaced is not None])
         outcomes = {outcome.key: outcome for outcome in self._load_isolating(list(by_key.values()))}
         return [
-            outcomes[document.key] if document is by_key[document.key] else Outcome(document.key, Status.ALREADY_DONE)
+            outcomes[document.key]
+            if document is by_key.get(document.key)
+            else Outcome(document.key, Status.ALREADY_DONE)
             for document in documents
         ]
 
@@ -124,6 +143,8 @@ class Loader:
         except _LogRefusedError:
             return self._load_unlogged(documents)
         except _RefusedError as refused:
+            if len(documents) == 1 and isinstance(refused, _NotReplacedError):
+                return [left_as_it_was(self._old(documents)[0], refused.refusal.explanation)]
             if len(documents) == 1:
                 return self._load_isolating([_rejection(documents[0], refused)])
             middle = len(documents) // 2
@@ -143,7 +164,7 @@ class Loader:
                 "see that nobody else writes it, and that no two keys differ only in spaces at their end",
             )
         self._put_back |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
-        done = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
+        done = {key: entry for key, entry in logged.items() if self._put_back.get(key) != entry}
         outcomes = [
             self._outcome_by_log(document, done[str(document.key)])
             for document in documents
@@ -165,6 +186,7 @@ class Loader:
         began_at = time.perf_counter()
         with self._refusals(), self._connection.transaction():
             self._insert_log(documents)
+            self._delete_old_rows(self._old(documents))
             self._insert_rows([document for document in documents if isinstance(document, MappedDocument)])
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
@@ -185,6 +207,35 @@ class Loader:
             self.statistics.statements += 1
             with self._refusals(LOG_TABLE):
                 self._connection.insert_log(some)
+
+    def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
+        """Note the rows of the log that documents are to replace; one that another run has replaced meanwhile stays."""
+        if not documents:
+            return
+        logged = self._attempt(self._read_log, documents)
+        for document in documents:
+            entry = logged.get(str(document.key))
+            if entry is not None and document.replaced is not None and entry.run_id == document.replaced.run_id:
+                self._put_back[entry.document_key] = entry
+
+    def _old(self, documents: Sequence[ProcessedDocument]) -> list[OldDocument]:
+        """Those of the documents that have rows to be replaced."""
+        entries = ((document, self._put_back.get(str(document.key))) for document in documents)
+        return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
+
+    def _delete_old_rows(self, old: Sequence[OldDocument]) -> None:
+        if not old:
+            return
+        self.statistics.statements += 1
+        try:
+            with self._refusals():
+                refusal = delete_old_rows(self._connection, self._places, old)
+        except _RefusedError as refused:
+            if refused.refusal.blame is not Blame.DOCUMENT:
+                raise
+            refusal = replace(refused.refusal, explanation=UNDELETABLE)
+        if refusal is not None:
+            raise _NotReplacedError(refusal, None)
 
     def _insert_rows(self, documents: Sequence[MappedDocument]) -> None:
         """Parents come before children, and one call takes rows of many documents."""
@@ -264,13 +315,15 @@ def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     """What becomes of a document by the commit of its batch."""
     if isinstance(document, Rejection):
-        return Outcome(document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash)
+        return Outcome(
+            document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
+        )
     return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
 
 
 def _rejection(document: ProcessedDocument, refused: _RefusedError) -> Rejection:
     failure = _failure(refused.refusal, refused.table)
-    return Rejection(document.key, failure, document.content_hash, document.seconds)
+    return Rejection(document.key, failure, document.content_hash, document.seconds, document.replaced)
 
 
 def _failure(refusal: Refusal, table: TableLayout | None) -> Failure:

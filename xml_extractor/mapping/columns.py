@@ -178,6 +178,28 @@ def _tolerant(compute: Origin, on_invalid: OnInvalid, default: Value) -> Origin:
     return compute_anyway
 
 
+def raw_value(column: ColumnPlan, row: RowScope) -> Value:
+    """What a refused column has in the document, before any step; None if it has nothing.
+
+    Of an expression, this is the first input that is refused. Where all inputs are good, there is no such value.
+    """
+    try:
+        if not column.inputs:
+            return column.source.origin(row)
+        refused = next((rule for rule in column.inputs if _is_refused(rule, row)), None)
+    except REFUSALS:
+        return None
+    return None if refused is None else raw_value(refused, row)
+
+
+def _is_refused(column: ColumnPlan, row: RowScope) -> bool:
+    try:
+        column.compute(row)
+    except REFUSALS:
+        return True
+    return False
+
+
 def value_for(refusal: Refusal, on_invalid: OnInvalid, default: Value) -> Value:
     """What `on_invalid` puts in the place of a refused value.
 

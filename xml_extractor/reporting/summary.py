@@ -1,5 +1,6 @@
 """What a person reads at the end of a run."""
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -43,9 +44,17 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
         parts.append(Text(f"Rejected documents: {result.rejects_dir}"))
     if statistics.rejected:
         parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
+    return Group(*parts, *map(Text, _hints(result)))
+
+
+def _hints(result: RunResult) -> Iterator[str]:
+    """What somebody may want to do next."""
+    statistics = result.statistics
+    if result.outdated:
+        done = "1 document was" if result.outdated == 1 else f"{result.outdated:,} documents were"
+        yield f"Hint: {done} done by another contract of this name; --reprocess changed-contract does them again"
     if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == ["wrong_root"]:
-        parts.append(Text(f"Hint: is {result.contract} the contract for these documents? --contract names another"))
-    return Group(*parts)
+        yield f"Hint: is {result.contract} the contract for these documents? --contract names another"
 
 
 def documents_line(result: RunResult) -> str:
