@@ -16,6 +16,7 @@ from xml_extractor.documents import (
     Failure,
     MappedDocument,
     Outcome,
+    ProcessedDocument,
     Rejection,
     Replaced,
     Stage,
@@ -180,7 +181,7 @@ def test_a_rejected_document_that_is_done_again_is_loaded(connection: Connection
 def test_a_document_that_cannot_be_told_by_its_key_any_more_stays_as_it_was(loaded: Connection) -> None:
     loader_of(loaded, "run 1").load([order(5, 4)])
     before = content(loaded), list(loaded.read_log())
-    documents = [
+    documents: list[ProcessedDocument] = [
         broken(1, "run 1"),
         order(2, order_id=77, replaced="run 1"),
         order(3, order_id=4, replaced="run 1"),

@@ -71,7 +71,9 @@ def _nothing_left(settings: RunSettings) -> str:
     if settings.limit == 0:
         return "the limit is 0"
     whole = settings.key_range is None and settings.shard is None
-    return f"{'the' if whole else 'this part of the'} source has no document that the processing log does not have"
+    again = "" if settings.reprocess is None else ", and none to be done again"
+    part = "the" if whole else "this part of the"
+    return f"{part} source has no document that the processing log does not have{again}"
 
 
 def _rows_by_table(result: RunResult) -> Table:
