@@ -35,20 +35,20 @@ KEY = {"path": "@id", "type": "int", "key": True}
 
 
 @pytest.mark.parametrize(
-    ("column", "document", "by_source_key"),
+    ("column", "document", "whose"),
     [
-        (KEY, OWN, False),
-        ({"path": "@id", "type": "bigint"}, OWN, False),
-        ({"path": "@id", "type": "int"}, {"key": "@id"}, False),
-        ({"path": "@id", "type": "varchar(20)"}, {"key": "@id", "key_type": "nvarchar(20)"}, False),
-        ({"run": "document_key"}, OWN, False),
-        ({"run": "document_key"}, {}, True),
-        ({"run": "source_key"}, OWN, True),
-        ({"run": "source_key", "type": "int"}, {}, True),
+        (KEY, OWN, "own"),
+        ({"path": "@id", "type": "bigint"}, OWN, "own"),
+        ({"path": "@id", "type": "int"}, {"key": "@id"}, "own"),
+        ({"path": "@id", "type": "varchar(20)"}, {"key": "@id", "key_type": "nvarchar(20)"}, "own"),
+        ({"run": "document_key"}, OWN, "own"),
+        ({"run": "document_key"}, {}, "source"),
+        ({"run": "source_key"}, OWN, "source"),
+        ({"run": "source_key", "type": "int"}, {}, "source"),
     ],
 )
-def test_a_column_with_the_key_is_found(column: dict[str, Any], document: dict[str, Any], by_source_key: bool) -> None:
-    assert found(contract({"orders": table(key=column)}, **document)) == {"orders": ("orders.key", by_source_key)}
+def test_a_column_with_the_key_is_found(column: dict[str, Any], document: dict[str, Any], whose: str) -> None:
+    assert found(contract({"orders": table(key=column)}, **document)) == {"orders": ("orders.key", whose == "source")}
 
 
 @pytest.mark.parametrize(

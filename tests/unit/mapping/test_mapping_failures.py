@@ -61,7 +61,8 @@ def test_a_failure_has_a_place_and_no_value(
     [
         ('{path: "Card/@no", type: int}', SECRET),
         ('{path: "Card/@no", type: int, transform: [upper], lookup: codes}', SECRET),
-        ('{type: int, inputs: {no: "Card/@no"}, expression: CAST(no AS int)}', None),
+        ('{type: int, inputs: {no: "Card/@no"}, expression: CAST(no AS int)}', SECRET),
+        ('{type: int, inputs: {a: {path: "@id"}, no: {path: "Card/@no"}}, expression: CAST(no AS int)}', None),
         ('{type: int, inputs: {no: {path: "Card/@no", type: int}}, expression: no + 1}', SECRET),
         ('{type: int, inputs: {a: {path: "@id"}, no: {path: "Card/@no", type: int}}, expression: no + 1}', SECRET),
         ("{parent: above.no, type: int}", SECRET),
@@ -75,7 +76,7 @@ def test_who_asks_for_it_gets_the_refused_value_as_the_document_has_it(
 ) -> None:
     plan = plan_of(
         f"""
-        above: {{rows: ".", columns: {{no: {{path: "Card/@no", type: nvarchar(20)}}}}}}
+        above: {{rows: ".", columns: {{no: {{path: "Card/@no", type: nvarchar(20), key: true}}}}}}
         doc: {{parent: above, rows: ".", columns: {{card: {column}}}}}
         """,
         "document: {root: Doc}\nlookups: {codes: {a: 1}}",

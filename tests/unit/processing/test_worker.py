@@ -15,7 +15,7 @@ import pytest
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_target
-from xml_extractor.documents import MappedDocument, Outcome, Rejection, Replaced, Stage, Status, Unchanged
+from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Stage, Status, Unchanged
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
 from xml_extractor.processing.insert_queue import InsertQueue
@@ -96,14 +96,16 @@ def replacing(content: str, own_key: int | None = None) -> Replaced:
 
 
 def test_a_document_that_is_done_again_takes_its_own_key_along(worker: Worker) -> None:
-    replaced = {key: replacing("as it was") for key in ("1.xml", "2.xml", "3.xml", "4.xml")}
+    replaced: dict[DocumentKey, Replaced] = {
+        key: replacing("as it was") for key in ("1.xml", "2.xml", "3.xml", "4.xml")
+    }
     documents = worker.map_documents(WorkItem(7, tuple(replaced), replaced=replaced))
     found = [document.replaced for document in documents]
     assert found == [replacing("as it was", 1), *[replacing("as it was")] * 3]
 
 
 def test_only_changed_documents_are_mapped_again_if_the_run_is_to_do_these(context: RunContext, tmp_path: Path) -> None:
-    replaced = {
+    replaced: dict[DocumentKey, Replaced] = {
         "1.xml": replacing('<note id="1">first</note>'),
         "2.xml": replacing('<note id="2">second'),
         "3.xml": replacing('<note id="3">third</note>'),
