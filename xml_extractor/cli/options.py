@@ -300,7 +300,11 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default="rejects",
         help="Where rejected documents go, in a directory for each run; '' writes none.",
     ),
-    setting("--reject-values/--no-reject-values", help="Write refused values into the list of rejected documents."),
+    setting(
+        "--reject-values/--no-reject-values",
+        default=False,
+        help="Write refused values into the list of rejected documents.",
+    ),
 )
 
 
