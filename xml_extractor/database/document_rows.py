@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout, layouts, rule_type
 from xml_extractor.contract.model import Column, Contract
 from xml_extractor.documents import DocumentKey, Value
 from xml_extractor.errors import UsageError
-from xml_extractor.values.conversions import converter
+from xml_extractor.values.conversions import Converter, converter
 from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.sqltypes import Family, SqlType
 
@@ -46,10 +47,10 @@ class KeyPlace:
     def key(self, source_key: DocumentKey, own_key: Value) -> Value:
         """The key as the column holds it; None if it is not known, or if the column cannot hold it."""
         value = str(source_key) if self.by_source_key else own_key
-        if not isinstance(value, str) or self.column.type.family is Family.TEXT:
+        if not isinstance(value, str):
             return value
         try:
-            return converter(self.column.type, code_page=self.code_page)(value)
+            return _converter(self.column.type, self.code_page)(value)
         except InvalidValueError:
             return None
 
@@ -161,6 +162,11 @@ class _Search:
         starts_at_root = rows.parent is None and all(row.path == "." for row in rows.rows)
         is_text = document.key_type.family is Family.TEXT
         return rule.path == document.key and starts_at_root and (is_text or _alike(document.key_type, target))
+
+
+@cache
+def _converter(sql_type: SqlType, code_page: str) -> Converter:
+    return converter(sql_type, code_page=code_page)
 
 
 def _alike(one: SqlType, other: SqlType) -> bool:

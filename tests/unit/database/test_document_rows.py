@@ -149,5 +149,7 @@ def test_documents_of_the_shipped_contracts_can_be_done_again(name: str) -> None
 def test_a_key_is_given_as_the_column_holds_it() -> None:
     (own,) = key_places(contract({"orders": table(order_id=KEY)}, key="@id"))
     assert [own.key("a.xml", key) for key in ("007", 7, None, "seven")] == [7, 7, None, None]
+    (padded,) = key_places(contract({"orders": table(key={"path": "@id", "type": "char(4)"})}, key="@id"))
+    assert [padded.key("a.xml", key) for key in ("ab", "too long")] == ["ab  ", None]
     (source,) = key_places(contract({"orders": table(key={"run": "source_key"})}))
     assert [source.key(key, 1) for key in (5, "a.xml")] == ["5", "a.xml"]
