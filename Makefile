@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := sqlite:///demo/demo.db
 
-.PHONY: help install demo test fuzz soak faults format clean
+.PHONY: help install demo baseline test fuzz soak faults format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -26,6 +26,13 @@ demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where
 	@echo "The rows are in demo/demo.db. Next:"
 	@echo "  $(BIN)/python production_processor.py --target $(DEMO) --metrics-dir demo   finds nothing left to do"
 	@echo "  documentation/tutorial/first-load.md                  loads documents of your own"
+
+.venv/report: .venv/product
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[report]'
+	@touch $@
+
+baseline: .venv/report ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
+	$(BIN)/python env_prep/establish_baseline.py $(OPTIONS)
 
 test: .venv/development ## Lint, check formatting and types, run all tests
 	$(BIN)/ruff check

@@ -31,14 +31,15 @@ NEIGHBOURS_ALLOWED = {("settings", "errors")}
 """The bottom layer's own order."""
 
 OWNERS = {
-    "click": {"cli"},
+    "click": {"cli", "env_prep"},
     "pyodbc": {"database.sqlserver"},
     "sqlite3": {"database.sqlite"},
     "multiprocessing": {"processing"},
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
-    "sqlalchemy": {"database"},
+    "sqlalchemy": {"database", "env_prep"},
+    "matplotlib": {"env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 

@@ -20,6 +20,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from env_prep.baseline import command, variants
+from env_prep.baseline.command import baseline_command
 from xml_extractor.cli import boundary
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
@@ -137,13 +139,13 @@ def test_each_command_has_its_section_with_its_options(name: str) -> None:
             assert f"{argument.name}".upper() in text
 
 
-OF_OTHER_PROGRAMS = ("--strict",)
+OF_OTHER_PROGRAMS = ("--editable", "--strict")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_name_only_commands_options_and_variables_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    known = {flag for command in cli.commands.values() for flag in flags(command)}
+    known = {flag for command in (*cli.commands.values(), baseline_command) for flag in flags(command)}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", text))
     assert named - known <= {"--help", "--version", *OF_OTHER_PROGRAMS}
     variables = {str(option.envvar) for option in run_options()}
@@ -152,6 +154,14 @@ def test_pages_name_only_commands_options_and_variables_that_exist(page: Path) -
         r"xml-extractor ([a-z]\w*)", "\n".join((*CODE.findall(text), *(code for _, code in BLOCK.findall(text))))
     )
     assert set(called) <= set(cli.commands)
+
+
+def test_each_option_of_the_baseline_has_its_row_and_each_exit_code() -> None:
+    page = "how-to/compare-speed-with-a-baseline.md"
+    assert set(listed(page, "Options")) == flags(baseline_command)
+    codes = {command.EXIT_OK, command.EXIT_SLOWER, boundary.EXIT_USAGE, boundary.EXIT_FAILED, boundary.EXIT_INTERRUPTED}
+    assert {row[0] for row in rows(section(page, "Options"))} >= {str(code) for code in codes}
+    assert set(re.findall(r"--[a-z-]+", section(page, "Other settings"))) >= {*map(variants.flag, variants.NAMES)}
 
 
 def test_configuration_files_in_pages_have_known_keys() -> None:
@@ -339,7 +349,7 @@ def test_each_field_of_the_metrics_file_has_its_row(metrics: Metrics) -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", ["documents", "rejects", "stage_seconds", "queue", "insert_threads", "settings", "machine"]
+    "heading", ["documents", "rejects", "stage_seconds", "queue", "insert_threads", "series", "settings", "machine"]
 )
 def test_each_count_of_the_metrics_file_has_its_row(metrics: Metrics, heading: str) -> None:
     part = metrics[heading][0] if isinstance(metrics[heading], list) else metrics[heading]

@@ -12,6 +12,7 @@ DEFAULT_CONTRACT = "card_application"
 DEFAULT_TARGET = "sqlite:///xml_extractor.db"
 
 InsertMode = Literal["queue", "blocking"]
+InsertStrategy = Literal["executemany", "json"]
 StartMethod = Literal["spawn", "forkserver"]
 Reprocess = Literal["loaded", "rejected", "changed-contract", "changed-documents", "all"]
 """Which documents that are done are done again."""
@@ -108,7 +109,8 @@ class RunSettings:
         reprocess_version: Of these, those that were done by this version of the contract; None: by any.
         insert_batch_rows: Rows in one `executemany` call at most.
         queue_size: Items in the insert queue at most; an item is a chunk of whole documents.
-        insert_threads: Background insert threads.
+        insert_threads: Background insert threads; `auto`: as many as suit the way to the target.
+        insert_strategy: How rows are sent; `auto`: as suits the way to the target.
         insert_mode: `queue`, or `blocking`: each worker loads its own documents, one transaction each.
         metrics_dir: Where the metrics file goes.
         rejects_dir: Where rejected documents go, in a directory for the run; None: nowhere.
@@ -128,7 +130,8 @@ class RunSettings:
     reprocess_version: int | None = None
     insert_batch_rows: int = 500
     queue_size: int = 10000
-    insert_threads: int = 1
+    insert_threads: int | Literal["auto"] = "auto"
+    insert_strategy: InsertStrategy | Literal["auto"] = "auto"
     insert_mode: InsertMode = "queue"
     max_rejects: RejectLimit | None = None
     log_level: str = "WARNING"

@@ -12,7 +12,8 @@ from tests.database.demo_tables import CONTRACT, TABLES
 from xml_extractor.database import open_target
 from xml_extractor.database.interfaces import Connection, Target
 
-TARGETS = ["sqlite", pytest.param("mssql", marks=pytest.mark.mssql)]
+BY_JSON = "mssql by json"
+TARGETS = ["sqlite", *(pytest.param(kind, marks=pytest.mark.mssql) for kind in ("mssql", BY_JSON))]
 
 
 @contextmanager
@@ -25,7 +26,20 @@ def empty_targets(kind: str, directory: Path) -> Iterator[Callable[[], str]]:
     if not sqlserver.is_there():
         pytest.skip(sqlserver.REASON)
     with ExitStack() as schemas:
+        if kind == BY_JSON:
+            schemas.enter_context(rows_are_sent_as_json())
         yield lambda: sqlserver.in_schema(schemas.enter_context(sqlserver.scratch_schema()))
+
+
+@contextmanager
+def rows_are_sent_as_json() -> Iterator[None]:
+    """Has all connections to a SQL Server send rows as JSON, where nothing else is asked for."""
+    from xml_extractor.database.sqlserver.target import SqlServerTarget
+
+    connect = SqlServerTarget.connect
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqlServerTarget, "connect", lambda target: connect(target, "json"))
+        yield
 
 
 @pytest.fixture(params=TARGETS)

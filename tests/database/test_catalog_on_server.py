@@ -18,7 +18,7 @@ from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import ColumnLayout, TableLayout, layouts
 from xml_extractor.contract.reading import check_text, shipped_contracts
 from xml_extractor.database.comparison import ActualColumn, ActualForeignKey, differences
-from xml_extractor.database.interfaces import Difference
+from xml_extractor.database.difference import Difference
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.schema import create_statements
 from xml_extractor.documents import Value

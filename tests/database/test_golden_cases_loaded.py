@@ -22,7 +22,8 @@ from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.database import Loader, LogIdentity, open_target
-from xml_extractor.database.interfaces import Connection, Severity, Target
+from xml_extractor.database.difference import Severity
+from xml_extractor.database.interfaces import Connection, Target
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Rejection, Row, Status
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError

@@ -24,7 +24,17 @@ from tests.database.demo_tables import (
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database import open_target
 from xml_extractor.database.document_rows import KeyPlace
-from xml_extractor.database.interfaces import Blame, Connection, LogCount, LogEntry, Refusal, RejectSelection, Target
+from xml_extractor.database.interfaces import (
+    Batch,
+    Blame,
+    Connection,
+    LogCount,
+    LogEntry,
+    Refusal,
+    RejectSelection,
+    Target,
+)
+from xml_extractor.database.table_by_table import insert_table_by_table
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
 from xml_extractor.errors import TargetError
 
@@ -53,6 +63,9 @@ class Watched:
         self.transactions += 1
         if self.errors_after_commit:
             raise self.errors_after_commit.pop()
+
+    def insert_batch(self, batch: Batch, batch_rows: int) -> None:
+        insert_table_by_table(self, batch, batch_rows)
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
         self.calls.append((table.name, len(rows)))
@@ -411,7 +424,6 @@ def test_a_loader_counts_what_it_did(connection: Connection) -> None:
     loader = loader_of(connection)
     loader.load([order(1), order(2)])
     assert loader.statistics.transactions == 1
-    assert loader.statistics.statements == 4
     assert loader.statistics.insert_seconds > 0
     assert loader.statistics.commit_seconds > 0
 

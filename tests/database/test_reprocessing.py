@@ -136,8 +136,8 @@ def test_many_documents_are_done_again_in_one_transaction_beside_new_ones(loaded
     assert only(loaded, *documents)
     assert watched.calls == [
         ("log deletion", 4),
-        ("log", 5),
         ("deletion", 4),
+        ("log", 5),
         ("orders", 5),
         ("line", 10),
         ("part", 10),

@@ -8,7 +8,7 @@ from xml_extractor.contract import find_faults
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.database import open_target
-from xml_extractor.database.interfaces import Severity
+from xml_extractor.database.difference import Severity
 from xml_extractor.settings import DEFAULT_CONTRACT
 
 

@@ -23,6 +23,7 @@ from xml_extractor.settings import (
     DEFAULT_CONTRACT,
     DEFAULT_START_METHOD,
     DEFAULT_TARGET,
+    InsertStrategy,
     KeyRange,
     RejectLimit,
     Reprocess,
@@ -41,6 +42,16 @@ class WholeNumber(click.IntRange):
     """A whole number from `min` to `max`, by the name that messages and help give it."""
 
     name = "integer"
+
+
+class WholeNumberOrAuto(WholeNumber):
+    """A whole number, or `auto`."""
+
+    name = "integer or auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number."""
+        return value if value == "auto" else super().convert(value, param, ctx)
 
 
 class Parsed(click.ParamType[T], Generic[T]):
@@ -262,7 +273,18 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default=10_000,
         help="Chunks of documents in the insert queue at most, or 16 MiB; when it is full, workers load themselves.",
     ),
-    setting("--insert-threads", type=WholeNumber(1, 64), default=1, help="Background insert threads."),
+    setting(
+        "--insert-threads",
+        type=WholeNumberOrAuto(1, 64),
+        default="auto",
+        help="Background insert threads. auto: 1, or 4 for a far target.",
+    ),
+    setting(
+        "--insert-strategy",
+        type=click.Choice(["auto", *get_args(InsertStrategy)]),
+        default="auto",
+        help="executemany: arrays of one table's rows. json: all tables by one statement. auto: json for a far target.",
+    ),
     setting(
         "--insert-mode",
         type=click.Choice(["queue", "blocking"]),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.database.interfaces import Difference, Severity
+from xml_extractor.database.difference import Difference, Severity
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.remedies import Remedies
 from xml_extractor.database.type_fit import CODE_PAGE_TYPES, misfit

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.database.difference import Difference
 from xml_extractor.database.document_rows import KeyPlace
 from xml_extractor.documents import DocumentKey, Rejection, Row, SourceDocument, Status
-from xml_extractor.settings import KeyRange
+from xml_extractor.settings import InsertStrategy, KeyRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,7 @@ class Refusal:
         code: For `Blame.DOCUMENT` the failure's code: `duplicate_key`, `missing_parent`, `missing_value`, ...
         column: The column at fault, as far as the database says it.
         tip: For `Blame.DATABASE`, what the user can do.
+        table: The table that was inserted into.
     """
 
     blame: Blame
@@ -223,6 +225,19 @@ class Refusal:
     explanation: str
     column: str = ""
     tip: str = ""
+    table: TableLayout | None = None
+
+
+class Batch(NamedTuple):
+    """Whole documents to load.
+
+    Attributes:
+        log: Their rows of the processing log.
+        rows: Their rows of each of the contract's tables, in load order.
+    """
+
+    log: Sequence[LogEntry]
+    rows: Sequence[tuple[TableLayout, Sequence[Row]]]
 
 
 class Connection(Protocol):
@@ -230,6 +245,15 @@ class Connection(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit at the end of the block, roll back when it raises. Connects again first if the connection was lost."""
+        ...
+
+    def insert_batch(self, batch: Batch, batch_rows: int) -> None:
+        """Insert rows of the log, and then of the tables, parents first.
+
+        Args:
+            batch: All of it, within one transaction.
+            batch_rows: Rows in one call at most, where a call takes the rows of one table.
+        """
         ...
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
@@ -290,47 +314,17 @@ class Connection(Protocol):
         ...
 
 
-class Severity(StrEnum):
-    """Whether a run can be expected to load documents in spite of a difference."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something in which the target's tables are not as the contract needs them. Holds no value of a document.
-
-    Attributes:
-        table: The table's name in the contract.
-        database_table: Its name in the database.
-        column: The column or columns; empty for the table itself.
-        needed: What the contract needs.
-        found: What is there.
-        remedy: What to do, in the database or in the contract.
-    """
-
-    severity: Severity
-    table: str
-    database_table: str
-    column: str
-    needed: str
-    found: str
-    remedy: str
-
-    def __str__(self) -> str:
-        column = f".{self.column}" if self.column else ""
-        where = f" in {self.database_table}" if self.database_table.casefold() != self.table.casefold() else ""
-        place = f"{self.table}{column}{where}"
-        return f"{self.severity}: {place}: expected {self.needed}, found {self.found}; {self.remedy}"
-
-
 class Target(Protocol):
     """A database that documents are loaded into. Connections are opened in the process that uses them."""
 
     @property
     def name(self) -> str:
         """What to call it in messages, without secrets."""
+        ...
+
+    @property
+    def strategies(self) -> tuple[InsertStrategy, ...]:
+        """The ways in which its connections can send rows, the one of fewest round trips last."""
         ...
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
@@ -365,8 +359,19 @@ class Target(Protocol):
         """Where the processing log is, if a source in the same database can look there."""
         ...
 
-    def connect(self) -> Connection:
+    def round_trip(self) -> float:
+        """Seconds until a statement that does nothing is answered; 0 where the database is in this process.
+
+        Raises:
+            TargetError: The database cannot be reached.
+        """
+        ...
+
+    def connect(self, strategy: InsertStrategy = "executemany") -> Connection:
         """Open a connection.
+
+        Args:
+            strategy: How it sends rows, where there is a choice.
 
         Raises:
             TargetError: It cannot be opened.

@@ -12,10 +12,11 @@ from tenacity import RetryCallState
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.document_rows import KeyPlace
-from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Refusal
+from xml_extractor.database.interfaces import Batch, Blame, Connection, LogEntry, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_time, logged_failure
 from xml_extractor.database.reprocessing import UNDELETABLE, OldDocument, delete_old_rows, left_as_it_was
 from xml_extractor.database.retrying import retrying
+from xml_extractor.database.table_by_table import parts
 from xml_extractor.documents import (
     DocumentKey,
     Failure,
@@ -32,7 +33,6 @@ from xml_extractor.errors import TargetError
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +51,23 @@ class LoadStatistics:
 
     Attributes:
         transactions: Batches committed, halves and single documents among them.
-        statements: Calls of `Connection.insert_rows`, `insert_log`, `delete_log` and `delete_documents`, rolled back
-            ones among them.
         retries: Batches tried again because of a lock, a timeout or a lost connection.
         insert_seconds: Spent on the statements of committed batches.
         commit_seconds: Spent on their commits.
     """
 
     transactions: int = 0
-    statements: int = 0
     retries: int = 0
     insert_seconds: float = 0.0
     commit_seconds: float = 0.0
 
 
 class _RefusedError(Exception):
-    """The database refused a batch, at a table if that is known."""
+    """The database refused a batch."""
 
-    def __init__(self, refusal: Refusal, table: TableLayout | None) -> None:
+    def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code)
         self.refusal = refusal
-        self.table = table
 
 
 class _LogRefusedError(_RefusedError):
@@ -89,7 +85,7 @@ class Loader:
         connection: The caller closes it.
         tables: The contract's tables, in load order.
         identity: What the processing log is told of contract and run.
-        batch_rows: Rows in one call of `Connection.insert_rows` at most.
+        batch_rows: Rows in one call at most, where a call takes the rows of one table.
         places: How rows that are to be replaced are found.
     """
 
@@ -144,9 +140,9 @@ class Loader:
             return self._load_unlogged(documents)
         except _RefusedError as refused:
             if len(documents) == 1 and isinstance(refused, _NotReplacedError):
-                return [left_as_it_was(self._old(documents)[0], refused.refusal.explanation)]
+                return self._leave(documents[0], refused.refusal.explanation)
             if len(documents) == 1:
-                return self._load_isolating([_rejection(documents[0], refused)])
+                return self._load_isolating([_rejection(documents[0], refused.refusal)])
             middle = len(documents) // 2
             return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
         return [_outcome(document, self._attempts(document)) for document in documents]
@@ -185,28 +181,29 @@ class Loader:
     def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> None:
         began_at = time.perf_counter()
         with self._refusals(), self._connection.transaction():
-            self._insert_log(documents)
+            self._delete_put_back(documents)
             self._delete_old_rows(self._old(documents))
-            self._insert_rows([document for document in documents if isinstance(document, MappedDocument)])
+            self._connection.insert_batch(self._batch(documents), self._batch_rows)
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
         self.statistics.commit_seconds += time.perf_counter() - inserted_at
 
-    def _insert_log(self, documents: Sequence[ProcessedDocument]) -> None:
+    def _delete_put_back(self, documents: Sequence[ProcessedDocument]) -> None:
+        keys = (str(document.key) for document in documents)
+        put_back = [self._put_back[key] for key in keys if key in self._put_back]
+        for some in parts(put_back, self._batch_rows):
+            self._connection.delete_log(some)
+
+    def _batch(self, documents: Sequence[ProcessedDocument]) -> Batch:
         """The log comes first: its key is the gate that holds back what another run has loaded."""
         now = log_time(datetime.now(UTC))
-        put_back = [
-            self._put_back[key] for key in (str(document.key) for document in documents) if key in self._put_back
-        ]
-        for some in _parts(put_back, self._batch_rows):
-            self.statistics.statements += 1
-            self._connection.delete_log(some)
-        entries = [self._entry(document, now) for document in documents]
-        for some in _parts(entries, self._batch_rows):
-            self.statistics.statements += 1
-            with self._refusals(LOG_TABLE):
-                self._connection.insert_log(some)
+        mapped = [document for document in documents if isinstance(document, MappedDocument)]
+        rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
+        return Batch(
+            [self._entry(document, now) for document in documents],
+            list(zip(self._tables, rows, strict=True)),
+        )
 
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Note the rows of the log that documents are to replace; one that another run has replaced meanwhile stays."""
@@ -223,10 +220,16 @@ class Loader:
         entries = ((document, self._put_back.get(str(document.key))) for document in documents)
         return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
 
+    def _leave(self, document: ProcessedDocument, why: str) -> list[Outcome]:
+        """Leave a document as it was; unless what was to be replaced is gone, because it was replaced meanwhile."""
+        (old,) = self._old([document])
+        if self._attempt(self._read_log, [document]).get(old.entry.document_key) != old.entry:
+            return self._load_unlogged([document])
+        return [left_as_it_was(old, why)]
+
     def _delete_old_rows(self, old: Sequence[OldDocument]) -> None:
         if not old:
             return
-        self.statistics.statements += 1
         try:
             with self._refusals():
                 refusal = delete_old_rows(self._connection, self._places, old)
@@ -235,16 +238,7 @@ class Loader:
                 raise
             refusal = replace(refused.refusal, explanation=UNDELETABLE)
         if refusal is not None:
-            raise _NotReplacedError(refusal, None)
-
-    def _insert_rows(self, documents: Sequence[MappedDocument]) -> None:
-        """Parents come before children, and one call takes rows of many documents."""
-        for index, table in enumerate(self._tables):
-            rows = [row for document in documents for row in document.rows[index]]
-            for some in _parts(rows, self._batch_rows):
-                self.statistics.statements += 1
-                with self._refusals(table):
-                    self._connection.insert_rows(table, some)
+            raise _NotReplacedError(refusal)
 
     def _read_log(self, documents: Sequence[ProcessedDocument]) -> dict[str, LogEntry]:
         with self._refusals(), self._connection.transaction():
@@ -287,7 +281,7 @@ class Loader:
             raise TargetError(f"the target cannot load: {refused.refusal.explanation}", tip) from None
 
     @contextmanager
-    def _refusals(self, table: TableLayout | None = None) -> Iterator[None]:
+    def _refusals(self) -> Iterator[None]:
         """Say what the database's errors in the block mean; other errors pass."""
         try:
             yield
@@ -295,9 +289,9 @@ class Loader:
             refusal = self._connection.explain(error)
             if refusal is None:
                 raise
-            if refusal.blame is Blame.DOCUMENT and table is LOG_TABLE:
-                raise _LogRefusedError(refusal, table) from None
-            raise _RefusedError(refusal, table) from None
+            if refusal.blame is Blame.DOCUMENT and refusal.table is LOG_TABLE:
+                raise _LogRefusedError(refusal) from None
+            raise _RefusedError(refusal) from None
 
     def _note_retry(self, state: RetryCallState) -> None:
         self.statistics.retries += 1
@@ -306,10 +300,6 @@ class Loader:
 
 def _refusal_of(error: Exception) -> Refusal | None:
     return error.refusal if isinstance(error, _RefusedError) else None
-
-
-def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
@@ -321,12 +311,12 @@ def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
 
 
-def _rejection(document: ProcessedDocument, refused: _RefusedError) -> Rejection:
-    failure = _failure(refused.refusal, refused.table)
-    return Rejection(document.key, failure, document.content_hash, document.seconds, document.replaced)
+def _rejection(document: ProcessedDocument, refusal: Refusal) -> Rejection:
+    return Rejection(document.key, _failure(refusal), document.content_hash, document.seconds, document.replaced)
 
 
-def _failure(refusal: Refusal, table: TableLayout | None) -> Failure:
+def _failure(refusal: Refusal) -> Failure:
+    table = refusal.table
     if table is None:
         return Failure(Stage.LOAD, refusal.code, refusal.explanation)
     name = refusal.column

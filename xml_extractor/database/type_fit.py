@@ -8,7 +8,7 @@ from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
-from xml_extractor.database.interfaces import Severity
+from xml_extractor.database.difference import Severity
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, MONEY_LIMITS, Family, SqlType
 
 FINEST_FRACTION = 6

@@ -166,7 +166,7 @@ class ParallelCoordinator:
             parts.callback(self._record_late_events)
             if settings.insert_mode == "queue":
                 self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
-                for number in range(1, settings.insert_threads + 1):
+                for number in range(1, self._context.inserts.threads + 1):
                     self._start_insert_thread(self._insert_queue, number, parts)
             self._marks = parts.enter_context(Marks())
             self._pool = self._start_workers()
@@ -284,6 +284,8 @@ class ParallelCoordinator:
             # A worker that was replaced counts as dead as long as not all of its results have been noted.
             self._handle_what_waits()
             self._check_parts()
+            size = self._insert_queue.qsize if self._insert_queue is not None else None
+            self.statistics.series.sample(self.statistics.processed, size)
 
     def _handle_what_waits(self) -> None:
         while not self._events.empty():

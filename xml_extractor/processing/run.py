@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,16 +13,18 @@ from pathlib import Path
 from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
-from xml_extractor.database.interfaces import Source
+from xml_extractor.database.interfaces import KeyPage, Source, Target
 from xml_extractor.database.reject_files import RejectFiles
 from xml_extractor.documents import Outcome
 from xml_extractor.errors import XmlExtractorError
+from xml_extractor.processing.insert_plan import InsertPlan, plan_inserts
 from xml_extractor.processing.logged import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.work import RunContext
 from xml_extractor.processing.worker import places_of_replaced
 from xml_extractor.reporting.result import RunResult
+from xml_extractor.reporting.series import ProgressSeries
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.settings import RunSettings
 
@@ -50,8 +53,9 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     target = open_target(settings.target, contract)
     with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
         target.prepare(tables)
-        context = _context(settings, contract, source)
-        statistics, rejects_dir = RunStatistics(tuple(table.name for table in tables)), _rejects_dir(context)
+        context = _context(settings, contract, source, plan_inserts(settings, target))
+        names, rejects_dir = tuple(table.name for table in tables), _rejects_dir(context)
+        statistics = RunStatistics(names, series=ProgressSeries(began_at))
         queue_stats, failure, outdated = None, None, 0
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
@@ -59,14 +63,14 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
                 logged = LoggedDocuments(connection, context)
                 outdated = _say_what_is_outdated(logged, settings)
                 with coordinator:
-                    # Of documents that are to be done again, the log's rows are needed, which no source gives.
-                    log = target.log_place(contract.contract) if settings.reprocess is None else None
-                    pages = source.key_pages(settings.batch_size, settings.key_range, log)
+                    pages = _pages(source, target, context)
                     queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
             except XmlExtractorError as error:
                 failure = error
             # Where both are one SQLite file, the last to close tidies up its write-ahead log, which a reader may not.
             source.close()
+    elapsed = time.perf_counter() - began_at
+    statistics.series.end(statistics.processed, elapsed)
     return RunResult(
         run_id=context.run_id,
         contract=contract.contract,
@@ -76,8 +80,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         target=target.name,
         started_at=context.started_at,
         finished_at=_now(),
-        elapsed_seconds=time.perf_counter() - began_at,
-        settings=settings,
+        elapsed_seconds=elapsed,
+        settings=replace(settings, insert_strategy=context.inserts.strategy, insert_threads=context.inserts.threads),
         statistics=statistics,
         queue=queue_stats._asdict() if queue_stats else {},
         insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
@@ -88,6 +92,13 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     )
 
 
+def _pages(source: Source, target: Target, context: RunContext) -> Iterator[KeyPage]:
+    """The keys of the source. For documents that are done again rows of the log are needed, which no source gives."""
+    settings = context.settings
+    log = target.log_place(context.contract.contract) if settings.reprocess is None else None
+    return source.key_pages(settings.batch_size, settings.key_range, log)
+
+
 def _say_what_is_outdated(logged: LoggedDocuments, settings: RunSettings) -> int:
     """Say how many documents another contract has done; of a run that does documents again, none."""
     outdated = logged.by_another_contract() if settings.reprocess is None else 0
@@ -96,7 +107,7 @@ def _say_what_is_outdated(logged: LoggedDocuments, settings: RunSettings) -> int
     return outdated
 
 
-def _context(settings: RunSettings, contract: Contract, source: Source) -> RunContext:
+def _context(settings: RunSettings, contract: Contract, source: Source, inserts: InsertPlan) -> RunContext:
     started_at = _now()
     return RunContext(
         run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
@@ -104,6 +115,7 @@ def _context(settings: RunSettings, contract: Contract, source: Source) -> RunCo
         settings=settings,
         contract=contract,
         contract_hash=contract_hash(contract),
+        inserts=inserts,
         source_name=source.name,
         source_address=source.address,
     )

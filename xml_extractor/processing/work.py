@@ -10,6 +10,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.database.interfaces import KeyPage
 from xml_extractor.documents import DocumentKey, Outcome, Replaced
 from xml_extractor.errors import XmlExtractorError
+from xml_extractor.processing.insert_plan import TABLE_BY_TABLE, InsertPlan
 from xml_extractor.settings import RunSettings, Shard
 
 MAX_CHUNK = 32
@@ -29,6 +30,7 @@ class RunContext:
 
     Attributes:
         source_address: What workers open the source by; it may differ from the user's.
+        inserts: How rows are sent.
         started_at: Naive UTC, whole milliseconds; the clock of the contract's expressions.
     """
 
@@ -39,6 +41,7 @@ class RunContext:
     contract_hash: str
     source_name: str
     source_address: str
+    inserts: InsertPlan = TABLE_BY_TABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
     target = open_target(settings.target, contract)
     places = places_of_replaced(contract, settings)
-    with closing(target.connect()) as connection:
+    with closing(target.connect(context.inserts.strategy)) as connection:
         yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, places)
 
 

@@ -42,6 +42,11 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "stage_seconds": {stage: round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()},
         "queue": dict(result.queue),
         "insert_threads": [dict(counts) for counts in result.insert_threads],
+        "series": {
+            "seconds": statistics.series.seconds,
+            "documents": statistics.series.documents,
+            "queued": statistics.series.queued,
+        },
         "settings": {
             "workers": settings.workers,
             "batch_size": settings.batch_size,
@@ -50,6 +55,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "queue_size": settings.queue_size,
             "insert_threads": settings.insert_threads,
             "insert_mode": settings.insert_mode,
+            "insert_strategy": settings.insert_strategy,
             "start_method": settings.start_method,
         },
         "machine": machine(),

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from xml_extractor.documents import DocumentKey, Outcome, Stage, Status
+from xml_extractor.reporting.series import ProgressSeries
 
 Reason = tuple[Stage, str]
 """The stage and the code of a failure."""
@@ -18,6 +19,7 @@ class RunStatistics:
         seen: Documents that the run took from the source's list, those already done among them.
         examples: For each reason, the key of the first document rejected for it.
         stage_seconds: Seconds spent in each step, summed over processes and threads.
+        series: How it went on.
     """
 
     tables: tuple[str, ...]
@@ -29,6 +31,7 @@ class RunStatistics:
     reasons: Counter[Reason] = field(default_factory=Counter)
     examples: dict[Reason, DocumentKey] = field(default_factory=dict)
     stage_seconds: Counter[str] = field(default_factory=Counter)
+    series: ProgressSeries = field(default_factory=ProgressSeries)
 
     def __post_init__(self) -> None:
         self.rows = self.rows or [0] * len(self.tables)

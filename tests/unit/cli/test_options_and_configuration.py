@@ -86,6 +86,7 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "insert_mode": ("blocking", "blocking"),
         "reprocess": ("changed-contract", "changed-contract"),
         "reject_values": ("true", True),
+        "insert_strategy": ("json", "json"),
         "start_method": ("spawn", "spawn"),
         "log_level": ("ERROR", "ERROR"),
         "progress": ("false", False),

@@ -15,7 +15,7 @@ from xml_extractor.database.comparison import (
     differences,
     refuse_errors,
 )
-from xml_extractor.database.interfaces import Difference, Severity
+from xml_extractor.database.difference import Difference, Severity
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError

@@ -89,7 +89,7 @@ def test_a_duplicate_of_a_key_of_several_columns_blames_none_of_them() -> None:
         (pyodbc.ProgrammingError("String data, right truncation: length 4711 buffer 8", "HY000"), "too_long"),
         (pyodbc.ProgrammingError("Converting decimal loses precision", "HY000"), "overflow"),
         (pyodbc.ProgrammingError("Numeric overflow", "HY000"), "overflow"),
-        (OverflowError("int too big to convert"), "wrong_type"),
+        (OverflowError("int too big to convert"), "overflow"),
         (UnicodeEncodeError("utf-16-le", "4711\ud800", 4, 5, "surrogates not allowed"), "wrong_type"),
     ],
     ids=ascii,

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from xml_extractor.database.interfaces import Severity
+from xml_extractor.database.difference import Severity
 from xml_extractor.database.type_fit import misfit
 from xml_extractor.values.sqltypes import TYPES, parse_type
 

@@ -40,7 +40,8 @@ _NAMES_A_COLUMN = ("UNIQUE constraint failed: ", "NOT NULL constraint failed: ")
 def explain(error: Exception) -> Refusal | None:
     """What an exception of sqlite3 means; None if it is not the database's."""
     if isinstance(error, OverflowError | UnicodeEncodeError):
-        return Refusal(Blame.DOCUMENT, "wrong_type", "SQLite cannot hold a value of the row")
+        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else "overflow"
+        return Refusal(Blame.DOCUMENT, code, "SQLite cannot hold a value of the row")
     name = getattr(error, "sqlite_errorname", "")
     if not isinstance(error, sqlite3.Error) or not name:
         return None

@@ -20,6 +20,9 @@ _SMALLEST_LIMIT = 1_000_000
 _LARGEST_LIMIT = 2**31 - 1
 """Bytes of the longest value that SQLite may read: no less than keys need, no more than it can count."""
 
+_MOST_BYTES_OF_A_CHARACTER = 4
+"""In UTF-8."""
+
 MAKE_SAMPLES = "make sample documents with `xml-extractor sample card_application 1000 --to {}`"
 
 
@@ -55,7 +58,7 @@ class SqliteSource:
         with self._errors_end_the_run():
             self._database = file.open(read_only=True)
         self._database.text_factory = _text_or_bytes
-        # SQLite reads a whole value to tell how long a text is, unless it is longer than this: then it reads nothing.
+        # SQLite reads nothing of a value that is longer than this.
         self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT))
         try:
             self._check_table(table)
@@ -101,32 +104,33 @@ class SqliteSource:
         Raises:
             SourceError: The table cannot be read any more.
         """
-        size = f"length(CAST({self._xml} AS BLOB))"
-        content = f"CASE WHEN {size} <= ? THEN {self._xml} END"
-        select = f"SELECT {size}, {content} FROM {self._from} WHERE {self._key} = ?"  # noqa: S608 - names are quoted
+        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._key} = ?"  # noqa: S608 - names are quoted
         for key in keys:
-            row = self._row(select, key)
-            yield missing(key) if row is None else self._document(key, *row)
+            yield self._document(select, key)
 
     def close(self) -> None:
         """Close the database."""
         self._database.close()
 
-    def _row(self, select: str, key: DocumentKey) -> tuple[int | None, object] | None:
+    def _document(self, select: str, key: DocumentKey) -> SourceDocument | Rejection:
         with self._errors_end_the_run():
             try:
-                found = self._database.execute(select, (self._max_bytes, key))
-                row: tuple[int | None, object] | None = found.fetchone()
+                row = self._database.execute(select, (key,)).fetchone()
             except sqlite3.DataError:  # the value is longer than the limit of the connection
-                return self._max_bytes + 1, None
-        return row
-
-    def _document(self, key: DocumentKey, size: int | None, content: object) -> SourceDocument | Rejection:
-        if size is not None and size > self._max_bytes:
+                return too_large(key, self._max_bytes)
+        if row is None:
+            return missing(key)
+        content: object = row[0]
+        if content is not None and not isinstance(content, str | bytes):
+            return unreadable(key, "the column holds a number, not a document")
+        if content is not None and self._is_too_large(content):
             return too_large(key, self._max_bytes)
-        if content is None or isinstance(content, str | bytes):
-            return SourceDocument(key, content)
-        return unreadable(key, "the column holds a number, not a document")
+        return SourceDocument(key, content)
+
+    def _is_too_large(self, content: str | bytes) -> bool:
+        if isinstance(content, str) and len(content) * _MOST_BYTES_OF_A_CHARACTER > self._max_bytes:
+            content = content.encode()
+        return len(content) > self._max_bytes
 
     def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
         if key_range is None:

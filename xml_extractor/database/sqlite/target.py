@@ -8,7 +8,7 @@ together, so the next run loads it again.
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -18,17 +18,21 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.database.comparison import differences, refuse_errors
+from xml_extractor.database.difference import Difference
 from xml_extractor.database.document_rows import Dialect, KeyPlace, deletion
-from xml_extractor.database.interfaces import Difference, LogCount, LogEntry, LogPlace, Refusal, RejectSelection
+from xml_extractor.database.interfaces import Batch, LogCount, LogEntry, LogPlace, Refusal, RejectSelection
 from xml_extractor.database.log_statements import COUNTED, COUNTS, DONE, PUT_BACK, SAME_ROW, rejects
 from xml_extractor.database.processing_log import LOG_TABLE, log_count, log_entry, log_row
+from xml_extractor.database.row_conversion import row_converter
 from xml_extractor.database.schema import create_statements
 from xml_extractor.database.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.database.sqlite.errors import errors_end_the_run, explain
 from xml_extractor.database.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal, transaction
-from xml_extractor.database.sqlite.values import Convert, storage
+from xml_extractor.database.sqlite.values import storage
+from xml_extractor.database.table_by_table import insert_table_by_table
 from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
+from xml_extractor.settings import InsertStrategy
 
 _DIALECT = Dialect(quoted, quoted_table, quoted_table)
 
@@ -55,6 +59,11 @@ class SqliteTarget:
     def name(self) -> str:
         """Its address, which never holds a secret."""
         return self.file.name
+
+    @property
+    def strategies(self) -> tuple[InsertStrategy, ...]:
+        """Calls for each table: they cost nothing here."""
+        return ("executemany",)
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """The statements that make what is missing of the processing log and the tables; each can be run again."""
@@ -94,7 +103,11 @@ class SqliteTarget:
         """None: the log is near enough to be asked for each page of keys."""
         return None
 
-    def connect(self) -> "SqliteConnection":
+    def round_trip(self) -> float:
+        """Nothing travels."""
+        return 0.0
+
+    def connect(self, _strategy: InsertStrategy = "executemany") -> "SqliteConnection":
         """Open a connection.
 
         Raises:
@@ -132,13 +145,21 @@ class SqliteConnection:
         database.execute("PRAGMA foreign_keys = ON")
         database.execute("PRAGMA synchronous = NORMAL")
         self._database = database
+        self._inserting: TableLayout | None = None
 
     def transaction(self) -> AbstractContextManager[None]:
         """Take the write lock, commit at the end of the block, roll back when it raises."""
+        self._inserting = None
         return transaction(self._database)
+
+    def insert_batch(self, batch: Batch, batch_rows: int) -> None:
+        """Insert rows of the log, and then of the tables, by calls of at most so many rows."""
+        insert_table_by_table(self, batch, batch_rows)
+        self._inserting = None
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
         """Insert rows by one call, with the table's way of treating conflicts."""
+        self._inserting = table
         statements = _statements(table)
         self._database.executemany(statements.insert, map(statements.bind, rows))
 
@@ -203,7 +224,8 @@ class SqliteConnection:
 
     def explain(self, error: Exception) -> Refusal | None:
         """What an exception raised by this connection means; None if it is not the database's."""
-        return explain(error)
+        refusal = explain(error)
+        return None if refusal is None else replace(refusal, table=self._inserting)
 
     def close(self) -> None:
         """Close without committing."""
@@ -237,8 +259,8 @@ def _statements(table: TableLayout) -> _Statements:
     return _Statements(
         insert=f"INSERT INTO {name} ({columns}) VALUES ({places}){_on_conflict(table)}",  # noqa: S608 - names are quoted, values bound
         select=f"SELECT {columns} FROM {name}",  # noqa: S608 - names are quoted
-        bind=_converter([storage(column.type).to_sqlite for column in table.columns]),
-        restore=_converter([storage(column.type).from_sqlite for column in table.columns]),
+        bind=row_converter([storage(column.type).to_sqlite for column in table.columns]),
+        restore=row_converter([storage(column.type).from_sqlite for column in table.columns]),
     )
 
 
@@ -250,19 +272,3 @@ def _on_conflict(table: TableLayout) -> str:
     if table.on_conflict == "keep" or not others:
         return f" ON CONFLICT ({key}) DO NOTHING"
     return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"
-
-
-def _converter(conversions: Sequence[Convert | None]) -> Callable[[Sequence[Any]], Row]:
-    """Applies conversions, by position, to the values of a row that are not NULL."""
-    needed = [(index, convert) for index, convert in enumerate(conversions) if convert is not None]
-    if not needed:
-        return tuple
-
-    def convert_row(row: Sequence[Any]) -> Row:
-        values = list(row)
-        for index, convert in needed:
-            if values[index] is not None:
-                values[index] = convert(values[index])
-        return tuple(values)
-
-    return convert_row

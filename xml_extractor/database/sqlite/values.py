@@ -75,6 +75,8 @@ def _time(sql_type: SqlType) -> Storage:
 
 def _datetime(sql_type: SqlType) -> Storage:
     write, cut, zeros = _fraction(sql_type)
+    if cut is None and not zeros:
+        return Storage("TEXT", lambda value: value.isoformat(" ", write), datetime.fromisoformat)
     return Storage("TEXT", lambda value: value.isoformat(" ", write)[:cut] + zeros, datetime.fromisoformat)
 
 
@@ -88,12 +90,15 @@ def _offset(sql_type: SqlType) -> Storage:
     return Storage("TEXT", to_text, datetime.fromisoformat)
 
 
+_WRITTEN_BY_ISOFORMAT = {0: "seconds", 3: "milliseconds", 6: "microseconds"}
+
+
 def _fraction(sql_type: SqlType) -> tuple[str, int | None, str]:
     """How to write fractions of a second: isoformat's `timespec`, where to cut the text, and what to append."""
     digits = 3 if sql_type.name == "datetime" else sql_type.scale
     most = 6
-    if digits == 0:
-        return "seconds", None, ""
+    if digits in _WRITTEN_BY_ISOFORMAT:
+        return _WRITTEN_BY_ISOFORMAT[digits], None, ""
     if digits <= most:
         return "microseconds", digits - most or None, ""
     return "microseconds", None, "0"

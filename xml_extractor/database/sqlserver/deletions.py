@@ -8,9 +8,10 @@ import pyodbc
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.document_rows import Dialect, KeyPlace, deletion
+from xml_extractor.database.row_conversion import row_converter
 from xml_extractor.database.schema import database_name
 from xml_extractor.database.sqlserver.errors import TRANSACTION_ENDED
-from xml_extractor.database.sqlserver.parameters import binder, parameter, place_of_key
+from xml_extractor.database.sqlserver.parameters import parameter, place_of_key
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.type_fit import CODE_PAGE_TYPES
 from xml_extractor.documents import Row
@@ -41,7 +42,7 @@ def delete_documents(
     dialect = Dialect(quoted, lambda table: quoted_table(table, schema), _bare)
     statements = [deletion(place, dialect, _given(place, collation)) for place in places]
     bound = [parameter(place.column.type) for place in places]
-    bind = binder(bound)
+    bind = row_converter([place.bind for place in bound])
     at_once = max(1, PARAMETERS_IN_CALL // len(places))
     for first in range(0, len(keys), at_once):
         some = keys[first : first + at_once]

@@ -7,6 +7,7 @@ Sources: "Database Engine events and errors" and "Troubleshoot transient connect
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import DecimalException
 
 import pyodbc
 
@@ -154,8 +155,8 @@ _DATABASE = {
     300: ("this user lacks a permission", _GRANT),
     916: ("this login has no user in the database", "create a user for it; see the page on permissions"),
     2760: ("the schema is missing, or this user may not use it", _GRANT),
-    4064: ("the default database of the login cannot be opened", "name a database with --database"),
-    911: ("there is no such database", "name another with --database"),
+    4064: ("the default database of the login cannot be opened", "name a database with --database or in the address"),
+    911: ("there is no such database", "name another with --database or in the address"),
     18456: ("the server refuses the login", _LOG_IN),
     18452: ("the server refuses the Windows login", "log in with --username, or from a trusted domain"),
     18470: ("the login is disabled", "ask for it to be enabled"),
@@ -187,6 +188,10 @@ _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
 
 
+class TooLongError(Exception):
+    """A value is longer than its column; it was not sent."""
+
+
 def explain(error: Exception, table: TableLayout | None = None) -> Refusal | None:
     """What an exception of pyodbc means; None if it is not the database's. No word of the server's is repeated.
 
@@ -194,8 +199,10 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
         error: Any exception.
         table: The table that was inserted into.
     """
-    if isinstance(error, OverflowError | UnicodeEncodeError):
-        return Refusal(Blame.DOCUMENT, "wrong_type", "SQL Server cannot hold a value of the row")
+    if isinstance(error, TooLongError | OverflowError | DecimalException | UnicodeEncodeError):
+        code = "too_long" if isinstance(error, TooLongError) else "overflow"
+        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else code
+        return Refusal(Blame.DOCUMENT, code, "SQL Server cannot hold a value of the row")
     if not isinstance(error, pyodbc.Error):
         return None
     state, message = _state_and_message(error)

@@ -13,11 +13,8 @@ from typing import Any, NamedTuple
 
 import pyodbc
 
-from xml_extractor.documents import Row
+from xml_extractor.database.row_conversion import Convert
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
-
-Convert = Callable[[Any], Any]
-"""From a value to another; never called with None."""
 
 OdbcType = tuple[int, int, int]
 """An ODBC type, its size and its scale, as `Cursor.setinputsizes` takes them."""
@@ -68,7 +65,7 @@ class Parameter(NamedTuple):
             return self.odbc_type
         odbc_type = self.odbc_type[0]
         longest = LONGEST_IN_PLACE[odbc_type]
-        units = _code_units if odbc_type == pyodbc.SQL_WVARCHAR else len
+        units = code_units if odbc_type == pyodbc.SQL_WVARCHAR else len
         if all(row[column] is None or units(row[column]) <= longest for row in rows):
             return odbc_type, longest, 0
         return self.odbc_type
@@ -90,20 +87,6 @@ def place_of_key(sql_type: SqlType, collation: str = "") -> str:
     return f"CAST(?{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
 
 
-def binder(parameters: Sequence[Parameter]) -> Callable[[Row], Sequence[Any]]:
-    """Applies the conversions, by position, to the values of a row that are not NULL."""
-    needed = [(index, bound.bind) for index, bound in enumerate(parameters) if bound.bind is not None]
-
-    def bind_row(row: Row) -> Sequence[Any]:
-        values: list[Any] = list(row)
-        for index, convert in needed:
-            if values[index] is not None:
-                values[index] = convert(values[index])
-        return values
-
-    return bind_row if needed else tuple
-
-
 def read_offset(raw: bytes) -> datetime:
     """A datetimeoffset as the driver gives it: the structure SQL_SS_TIMESTAMPOFFSET_STRUCT."""
     year, month, day, hour, minute, second, nanoseconds, zone_hours, zone_minutes = struct.unpack("<6hI2h", raw)
@@ -111,7 +94,8 @@ def read_offset(raw: bytes) -> datetime:
     return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, zone)
 
 
-def _code_units(text: str) -> int:
+def code_units(text: str) -> int:
+    """How long a text is in UTF-16."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

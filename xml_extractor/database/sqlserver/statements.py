@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.database.log_statements import SAME_ROW
 from xml_extractor.database.processing_log import LOG_TABLE
+from xml_extractor.database.row_conversion import row_converter
 from xml_extractor.database.sqlserver.errors import TRANSACTION_ENDED
-from xml_extractor.database.sqlserver.parameters import Parameter, binder, parameter, place_of_key
+from xml_extractor.database.sqlserver.parameters import Parameter, parameter, place_of_key
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.type_fit import CODE_PAGE_TYPES
 from xml_extractor.documents import Row
@@ -16,7 +17,8 @@ from xml_extractor.documents import Row
 MAX_ARRAY_BYTES = 16 * 2**20
 """What one call may make the driver reserve for its rows, however wide they are."""
 
-IN_TRANSACTION = f"IF @@TRANCOUNT = 0 BEGIN; THROW {TRANSACTION_ENDED}, N'the transaction has ended', 1; END ELSE "
+IN_TRANSACTION_ONLY = f"IF @@TRANCOUNT = 0 BEGIN; THROW {TRANSACTION_ENDED}, N'the transaction has ended', 1; END "
+IN_TRANSACTION = f"{IN_TRANSACTION_ONLY}ELSE "
 """Before a statement: runs it only within the transaction. An error such as a trigger's ROLLBACK ends that amid an
 array, and the rows behind would be committed one by one."""
 
@@ -72,7 +74,7 @@ def table_statements(
         changes=_changes(table, name, _keyed(table, parameters, dict(collations))),
         select=f"SELECT {_names(table.columns)} FROM {name}",  # noqa: S608 - names are quoted
         parameters=parameters,
-        bind=binder(parameters),
+        bind=row_converter([bound.bind for bound in parameters]),
         rows_in_call=max(1, MAX_ARRAY_BYTES // max(1, row_bytes)),
     )
 

@@ -1,0 +1,96 @@
+"""A schema of a SQL Server as the place of a baseline."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from env_prep.baseline.places import Kind, Row
+from xml_extractor.database.schema import literal, t_sql_name
+from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
+from xml_extractor.database.sqlserver.errors import errors_end_the_run
+from xml_extractor.database.sqlserver.session import open_session, quoted_table
+from xml_extractor.errors import TargetError, UsageError
+
+
+def open_place(url: URL, /) -> "SqlServerPlace":
+    """The place that an address names.
+
+    Raises:
+        UsageError: The address is wrong, or names no schema.
+    """
+    address = read_address(url)
+    if not address.schema:
+        raise UsageError("the address names no schema", "name one that does not exist with --schema")
+    return SqlServerPlace(address)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlServerPlace:
+    """A schema; see `places.Place`."""
+
+    server: SqlServerAddress
+
+    @property
+    def kind(self) -> Kind:
+        """`mssql`."""
+        return "mssql"
+
+    @property
+    def name(self) -> str:
+        """Server, database and schema, without secrets."""
+        return self.server.name
+
+    @property
+    def address(self) -> str:
+        """The URL of the schema; may hold secrets."""
+        return self.server.address
+
+    def names(self) -> frozenset[str]:
+        """All objects of the schema but those that belong to a table, such as keys."""
+        schema = literal(self.server.schema)
+        rows = self.read(
+            f"SELECT name FROM sys.objects WHERE schema_id = SCHEMA_ID({schema}) AND parent_object_id = 0"  # noqa: S608 - quoted
+        )
+        return frozenset(str(name) for (name,) in rows)
+
+    def make(self) -> bool:
+        """Make the schema if it is missing."""
+        schema = self.server.schema
+        if self.read(f"SELECT SCHEMA_ID({literal(schema)})") != [(None,)]:
+            return False
+        self.change([(f"CREATE SCHEMA {t_sql_name(schema)}", [()])])
+        return True
+
+    def remove(self) -> None:
+        """Drop the schema."""
+        self.change([(f"DROP SCHEMA {t_sql_name(self.server.schema)}", [()])])
+
+    def quoted(self, table: str) -> str:
+        """The name of a table as T-SQL has it."""
+        return quoted_table(table, self.server.schema)
+
+    def read(self, statement: str) -> list[Row]:
+        """The rows of a query."""
+        with self._opened() as session, closing(session.cursor()) as cursor:
+            return [tuple(row) for row in cursor.execute(statement)]
+
+    def change(self, statements: Sequence[tuple[str, Sequence[Row]]]) -> None:
+        """Execute statements, each once for each of its rows of parameters."""
+        with self._opened() as session:
+            for statement, rows in statements:
+                for row in rows:
+                    session.execute(statement, *row).close()
+
+    def compact(self) -> None:
+        """Nothing: the server itself gives up the room of dropped tables."""
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        with (
+            errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again"),
+            closing(open_session(self.server)) as session,
+        ):
+            yield session
