@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := sqlite:///demo/demo.db
 
-.PHONY: help install demo baseline test fuzz soak faults format clean
+.PHONY: help install demo baseline test fuzz soak faults benchmarks format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -14,6 +14,10 @@ help: ## Show these targets
 
 .venv/development: .venv/product
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/benchmarks: .venv/product
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 install: .venv/product ## Install into .venv
@@ -49,6 +53,10 @@ soak: .venv/development ## Load 50,000 documents full of new names, and see that
 faults: .venv/development ## Break runs at every point, kill their processes, cut connections; then see that nothing is lost or doubled
 	$(BIN)/python -m tests.faults.sweep
 	$(BIN)/python -m tests.faults.server_sweep
+
+BENCHMARKS := map transport load run run_server round_trips memory peers
+benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it
+	$(foreach name,$(BENCHMARKS),$(BIN)/python -m metrics.benchmarks.$(name) &&) $(BIN)/python -m metrics.benchmarks.page
 
 format: .venv/development ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the server to test with, which counts what goes through it and can cut connections.
+"""A TCP proxy in front of the server to test with: counts what goes through it, puts it far away, cuts connections.
 
 It is a process of its own: a driver that waits for an answer may keep all threads of its process from running.
 """
@@ -6,11 +6,14 @@ It is a process of its own: a driver that waits for an answer may keep all threa
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Thread
 
 PIECE = 16 * 1024
+MOST_ON_THE_WAY = 1024
+"""Pieces that are held at most in each direction of a connection."""
 
 
 class TcpProxy:
@@ -43,6 +46,14 @@ class TcpProxy:
         """Connections that there have been so far."""
         return self._ask("connections")
 
+    def round_trips(self) -> int:
+        """How often a client has begun to send after something came back to it, over all connections.
+
+        Servers answer the beginning of what a client sends before they have all of it. Only a server that is far away
+        shows whether the client waited for that.
+        """
+        return self._ask("round_trips")
+
     def _ask(self, command: str, number: int = 0) -> int:
         self._commands.send((command, number))
         answer: int = self._commands.recv()
@@ -50,10 +61,18 @@ class TcpProxy:
 
 
 @contextmanager
-def tcp_proxy(host: str, port: int) -> Iterator[TcpProxy]:
-    """A proxy in front of this address until the end of the block."""
+def tcp_proxy(host: str, port: int, round_trip_seconds: float = 0.0) -> Iterator[TcpProxy]:
+    """A proxy in front of this address until the end of the block.
+
+    Args:
+        host: Where the server is.
+        port: Its port.
+        round_trip_seconds: How far away to put it. Each piece arrives half of this later, and holds up no other.
+    """
     ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(theirs, host, port), daemon=True)
+    process = get_context("spawn").Process(
+        target=_serve, args=(theirs, host, port, round_trip_seconds / 2), daemon=True
+    )
     process.start()
     theirs.close()
     try:
@@ -64,19 +83,28 @@ def tcp_proxy(host: str, port: int) -> Iterator[TcpProxy]:
         process.kill()
 
 
-def _serve(commands: Connection, host: str, port: int) -> None:
-    asyncio.run(_Relay(host, port).serve(commands))
+def _serve(commands: Connection, host: str, port: int, delay: float) -> None:
+    asyncio.run(_Relay(host, port, delay).serve(commands))
+
+
+@dataclass
+class _Turn:
+    """Whether what a client sends next begins a round trip: something has come back to it since the last began."""
+
+    is_new: bool = True
 
 
 class _Relay:
     """The proxy in its own process."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, delay: float) -> None:
         self._host = host
         self._port = port
+        self._delay = delay
         self._open: set[asyncio.StreamWriter] = set()
         self._received = 0
         self._connections = 0
+        self._round_trips = 0
         self._cut_at: int | None = None
 
     async def serve(self, commands: Connection) -> None:
@@ -104,6 +132,8 @@ class _Relay:
                 return 0
             case "received":
                 return self._received
+            case "round_trips":
+                return self._round_trips
             case _:
                 return self._connections
 
@@ -118,20 +148,51 @@ class _Relay:
         from_server, to_server = await asyncio.open_connection(self._host, self._port)
         self._connections += 1
         self._open |= {to_client, to_server}
-        await asyncio.gather(
-            self._copy(from_client, to_server, from_server=False), self._copy(from_server, to_client, from_server=True)
-        )
+        turn = _Turn()
+        # The task of a connection that is still open at the end is cancelled, of which asyncio would complain.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                self._copy(from_client, to_server, turn, from_server=False),
+                self._copy(from_server, to_client, turn, from_server=True),
+            )
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool) -> None:
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, turn: _Turn, *, from_server: bool
+    ) -> None:
+        """Read on while pieces are on their way, so that the delay is one of time alone."""
+        clock = asyncio.get_running_loop().time
+        on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MOST_ON_THE_WAY)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._deliver(on_the_way, writer, turn if from_server else None))
+            with suppress(OSError):
+                while piece := await reader.read(PIECE):
+                    self._note(piece, turn, from_server=from_server)
+                    await on_the_way.put((clock() + self._delay, piece))
+            await on_the_way.put((clock() + self._delay, b""))
+
+    def _note(self, piece: bytes, turn: _Turn, *, from_server: bool) -> None:
+        if not from_server and turn.is_new:
+            self._round_trips += 1
+            turn.is_new = False
+        if from_server:
+            self._received += len(piece)
+            if self._cut_at is not None and self._received >= self._cut_at:
+                self._cut_at = None
+                self._cut()
+
+    async def _deliver(
+        self, on_the_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, turn: _Turn | None
+    ) -> None:
+        clock = asyncio.get_running_loop().time
         with suppress(OSError):
-            while piece := await reader.read(PIECE):
-                if from_server:
-                    self._received += len(piece)
-                    if self._cut_at is not None and self._received >= self._cut_at:
-                        self._cut_at = None
-                        self._cut()
-                        return
+            while True:
+                due, piece = await on_the_way.get()
+                if not piece:
+                    break
+                await asyncio.sleep(due - clock())
                 writer.write(piece)
+                if turn is not None:
+                    turn.is_new = True
                 await writer.drain()
         writer.close()
         self._open.discard(writer)

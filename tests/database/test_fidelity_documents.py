@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.database import independent
+from tests.database.binding import bound
 from tests.database.edge_documents import CASES, EDGES, GROUP_OF, GROUPS, MODES, Case, Processor, edge_contract
 from tests.database.edges import Refused, Result
 from tests.database.independent import Found, plain
@@ -55,7 +56,7 @@ def loaded(shared_address: str, tmp_path_factory: pytest.TempPathFactory) -> Loa
     processor = Processor(contract)
     with closing(target.connect()) as connection:
         loader = Loader(connection, tables, LogIdentity("edges", 1, "hash", "run"))
-        outcomes = loader.load([processor.process(case) for case in CASES])
+        outcomes = loader.load([bound(connection, tables, processor.process(case)) for case in CASES])
         read = {table.name: _by_number(table, connection.read_rows(table)) for table in tables}
     found = {
         table.name: independent.read(

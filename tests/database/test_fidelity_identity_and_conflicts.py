@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 
 from tests import sqlserver
+from tests.database.binding import bound
 from tests.database.demo_tables import CONTRACT
 from tests.database.known_values import VALUES
 from tests.database.server_differences import NOT_FOUND_AGAIN
@@ -95,7 +96,10 @@ def load(connection: Connection) -> Load:
     def load_documents(tables: Sequence[TableLayout], *documents: Sequence[Sequence[Row]]) -> list[str]:
         loader = Loader(connection, tables, LogIdentity("conflicts", 1, "", "run"))
         mapped = [MappedDocument(next(numbers), tuple(map(tuple, rows)), "", 0.0) for rows in documents]
-        return [outcome.failure.code if outcome.failure else "" for outcome in loader.load(mapped)]
+        return [
+            outcome.failure.code if outcome.failure else ""
+            for outcome in loader.load([bound(connection, tables, each) for each in mapped])
+        ]
 
     return load_documents
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.database.binding import bound
 from tests.database.demo_tables import CONTRACT
 from tests.database.independent import canonical
 from tests.database.known_values import VALUES, any_of
@@ -56,7 +57,8 @@ class Shelf:
     def load(self, table: TableLayout, *documents: Sequence[Row]) -> list[Outcome]:
         """Load documents, given by their rows, in one batch."""
         loader = Loader(self.connection, [table], LogIdentity("values", 1, "", "run"))
-        return loader.load([MappedDocument(next(self._documents), (tuple(rows),), "", 0.0) for rows in documents])
+        mapped = [MappedDocument(next(self._documents), (tuple(rows),), "", 0.0) for rows in documents]
+        return loader.load([bound(self.connection, [table], document) for document in mapped])
 
     def through(self, table: TableLayout, values: Sequence[Value]) -> list[Value]:
         """The values as they are read, after they have been loaded as one document."""

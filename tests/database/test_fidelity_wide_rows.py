@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from tests.database.binding import bind, bound
 from tests.database.demo_tables import CONTRACT
 from tests.sqlserver import is_sql_server
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
@@ -63,7 +64,8 @@ def load(connection: Connection, table: TableLayout, *rows: Row) -> list[str]:
     """Load each row as a document, in one batch; says the codes of their rejections."""
     loader = Loader(connection, [table], LogIdentity(table.name, 1, "", "run"))
     documents = [MappedDocument(str(row[0]), ((row,),), "", 0.0) for row in rows]
-    return [outcome.failure.code if outcome.failure else "" for outcome in loader.load(documents)]
+    outcomes = loader.load([bound(connection, [table], document) for document in documents])
+    return [outcome.failure.code if outcome.failure else "" for outcome in outcomes]
 
 
 def rows_of(connection: Connection, table: TableLayout) -> list[Row]:
@@ -113,5 +115,5 @@ def test_rows_that_would_make_the_array_of_a_call_too_large_go_in_several_calls(
     assert 2 * ROWS_IN_CALL < len(rows) < 3 * ROWS_IN_CALL
     with connection.transaction():
         connection.insert_rows(table, [(229, *[None] * LONG_COLUMNS)] if mode == "replace" else [])
-        connection.insert_rows(table, rows)
+        connection.insert_rows(table, bind(connection, table, rows))
     assert rows_of(connection, table) == rows

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from tests import sqlserver
 from tests.cases.test_golden_cases import FOLDERS, RUN, SOURCE_KEY, content_of
+from tests.database.binding import bound
 from tests.database.conftest import TARGETS, empty_targets
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.contract import read_contract
@@ -90,7 +91,8 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def load(case: Case, connection: Connection, run_id: str = "run-1") -> Outcome:
-    (outcome,) = Loader(connection, case.tables, LogIdentity(case.name, 1, "f00d", run_id)).load([case.document])
+    loader = Loader(connection, case.tables, LogIdentity(case.name, 1, "f00d", run_id))
+    (outcome,) = loader.load([bound(connection, case.tables, case.document)])
     return outcome
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from tests.database.binding import bind
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.database import open_target
@@ -36,7 +37,7 @@ ENTRY = LogEntry(
 
 def insert(connection: Connection, table: TableLayout, *rows: Row) -> None:
     with connection.transaction():
-        connection.insert_rows(table, rows)
+        connection.insert_rows(table, bind(connection, table, rows))
 
 
 def rows_of(connection: Connection, table: TableLayout) -> list[Row]:

@@ -81,6 +81,10 @@ class Sampler:
             if self._resident[role]
         }
 
+    def samples(self, role: str) -> list[tuple[float, float]]:
+        """Moments in seconds, and megabytes of the role's largest process then."""
+        return list(self._resident[role])
+
     def _sample_on(self) -> None:
         while not self._stopped.wait(PAUSE_SECONDS):
             largest: dict[str, float] = {}

@@ -1,6 +1,6 @@
 """What a source of documents and a target database must be able to do. One suite of tests runs against all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -233,11 +233,15 @@ class Batch(NamedTuple):
 
     Attributes:
         log: Their rows of the processing log.
-        rows: Their rows of each of the contract's tables, in load order.
+        rows: Their rows of each of the contract's tables, in load order, bound by `Target.row_binders`.
     """
 
     log: Sequence[LogEntry]
     rows: Sequence[tuple[TableLayout, Sequence[Row]]]
+
+
+RowBinder = Callable[[Row], Row]
+"""From a row as it was mapped to one that a connection inserts; `Connection.read_rows` undoes it."""
 
 
 class Connection(Protocol):
@@ -257,7 +261,7 @@ class Connection(Protocol):
         ...
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        """Insert rows by one call, with the table's way of treating conflicts."""
+        """Insert rows, bound by `Target.row_binders`, by one call, with the table's way of treating conflicts."""
         ...
 
     def insert_log(self, entries: Sequence[LogEntry]) -> None:
@@ -357,6 +361,10 @@ class Target(Protocol):
 
     def log_place(self, contract: str) -> LogPlace | None:
         """Where the processing log is, if a source in the same database can look there."""
+        ...
+
+    def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
+        """For each table, from a row as it was mapped to what connections insert. No connection is needed."""
         ...
 
     def round_trip(self) -> float:

@@ -4,7 +4,9 @@ Every value goes the same way: origin, then the steps in the order of `steps_of`
 refused.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from xml_extractor.contract.layout import rule_type
@@ -88,7 +90,7 @@ def _column_source(
     contract = context.contract
     rules = contract.tables[context.name].rows
     if column.expression is not None:
-        return _expression_source(column.expression, inputs)
+        return _expression_source(column.expression, inputs, _own_columns(column, inputs, context))
     if column.derived is not None:
         paths = tuple(rule.path for rule in rules)
         return Source(derived_key(target, contract.contract, context.name, paths), target, "derived")
@@ -99,15 +101,33 @@ def _column_source(
     return constant_source(_constant(target, column.value, contract), target)
 
 
-def _expression_source(expression: str, inputs: tuple[ColumnPlan, ...]) -> Source:
+def _own_columns(column: Column, inputs: tuple[ColumnPlan, ...], context: TableContext) -> list[int]:
+    """The numbers of the columns of the same row that the inputs are; empty if one is something else."""
+    names = [rule.column for rule in column.inputs.values() if rule.column is not None]
+    if len(names) < len(inputs) or any(rule.steps for rule in inputs):
+        return []
+    return [context.column(context.name, name)[0] for name in names]
+
+
+def _expression_source(expression: str, inputs: tuple[ColumnPlan, ...], own_columns: list[int]) -> Source:
     compiled = compile_expression(expression, {rule.name: rule.target for rule in inputs})
     evaluate = compiled.evaluate
-    computes = tuple(_naming_path(rule) for rule in inputs)
+    if own_columns:
+        take = _taken(own_columns)
+        return Source(
+            lambda scope: evaluate(take(scope.values), scope.document.clock), compiled.type, f"expression {expression}"
+        )
+    computes = tuple(_naming_path(rule) if rule.path or rule.steps else rule.compute for rule in inputs)
 
     def origin(scope: RowScope) -> Value:
         return evaluate([compute(scope) for compute in computes], scope.document.clock)
 
     return Source(origin, compiled.type, f"expression {expression}")
+
+
+def _taken(numbers: list[int]) -> Callable[[list[Value]], Sequence[Value]]:
+    """What takes these of a row's values, all at once."""
+    return itemgetter(*numbers) if len(numbers) > 1 else itemgetter(slice(numbers[0], numbers[0] + 1))
 
 
 def _constant(target: SqlType, value: Scalar | None, contract: Contract) -> Value:

@@ -9,7 +9,6 @@ probability that any two are equal is about n^2 / 2^64, which is 5 % for a billi
 
 from collections.abc import Callable
 from hashlib import blake2b
-from uuid import UUID
 
 from xml_extractor.documents import Value
 from xml_extractor.mapping.scope import Origin, RowScope
@@ -24,7 +23,8 @@ def _bigint(digest: bytes, _: SqlType) -> Value:
 
 
 def _uniqueidentifier(digest: bytes, _: SqlType) -> Value:
-    return str(UUID(bytes=digest)).upper()
+    digits = digest.hex().upper()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _binary(digest: bytes, target: SqlType) -> Value:

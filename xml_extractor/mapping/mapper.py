@@ -18,9 +18,13 @@ def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunVal
         MappingError: The document cannot be mapped; its `failure` says why.
     """
     document = document_scope(plan, root, source_key, run)
-    for table in plan.tables:
-        document.rows.append(surviving_rows(table, document))
-    return tuple([tuple([tuple(row.values) for row in rows]) for rows in document.rows])
+    try:
+        for table in plan.tables:
+            document.rows.append(surviving_rows(table, document))
+        return tuple([tuple([tuple(row.values) for row in rows]) for rows in document.rows])
+    finally:
+        # Rows know their document: without this, the tree would stay in memory until the garbage collector comes.
+        document.rows.clear()
 
 
 def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunValues) -> DocumentScope:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.mapping.context import TableContext
-from xml_extractor.mapping.paths import compile_markup, compile_text, first_attribute, first_text, split_path
+from xml_extractor.mapping.paths import ValueNode, compile_markup, compile_text, first_text, split_path, string_value
 from xml_extractor.mapping.scope import Origin, RowScope
 from xml_extractor.values.sqltypes import Family, SqlType, parse_type
 
@@ -51,29 +51,44 @@ def path_source(path: str, target: SqlType, context: TableContext) -> Source:
     if target.family is Family.XML:
         markup = compile_markup(path, namespaces)
         return Source(lambda scope: markup(scope.node), None, f"path {path}")
+    if path == ".":
+        return Source(_own_text, None, f"path {path}")
     split = split_path(path, namespaces) if context.elements_only else None
     if split is None:
         text = compile_text(path, namespaces)
         return Source(lambda scope: text(scope.node), None, f"path {path}")
     attribute = split.attribute
     if split.elements == ".":
-        if attribute:
-            return Source(lambda scope: scope.element.get(attribute), None, f"path {path}")
-        return Source(lambda scope: first_text([scope.element]), None, f"path {path}")
+        return Source(lambda scope: scope.element.get(attribute), None, f"path {path}")
     return Source(_shared(context, split.elements, attribute), None, f"path {path}")
+
+
+def _own_text(scope: RowScope) -> Value:
+    node = scope.node
+    return node.text if isinstance(node, ValueNode) else string_value(node)
 
 
 def _shared(context: TableContext, elements: str, attribute: str) -> Origin:
     number = context.search(elements)
     search = context.searches[elements]
 
-    def find(scope: RowScope) -> Value:
+    def find_text(scope: RowScope) -> Value:
         found = scope.found[number]
         if found is None:
             found = scope.found[number] = search(scope.element)
-        return first_attribute(found, attribute) if attribute else first_text(found)
+        return first_text(found)
 
-    return find
+    def find_attribute(scope: RowScope) -> Value:
+        found = scope.found[number]
+        if found is None:
+            found = scope.found[number] = search(scope.element)
+        for element in found:  # as `first_attribute`, whose call would cost more than it does
+            value = element.get(attribute)
+            if value is not None:
+                return value
+        return None
+
+    return find_attribute if attribute else find_text
 
 
 def parent_source(reference: str, context: TableContext) -> Source:

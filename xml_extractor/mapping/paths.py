@@ -9,7 +9,7 @@ Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple, NoReturn
 
@@ -39,6 +39,12 @@ class ValueNode(NamedTuple):
 Node = Element | ValueNode
 FindElements = Callable[[Element], list[Element]]
 FindNodes = Callable[[Node], list[Node]]
+SharedElements = dict[str, list[Node]]
+"""Elements that several paths from one node lead to, by the part of the path that they share."""
+
+FindRows = Callable[[Node, SharedElements], list[Node]]
+"""As `FindNodes`, but what was found for an earlier path from the same node is not searched again."""
+
 ReadText = Callable[[Node], str | None]
 
 
@@ -95,6 +101,24 @@ def compile_nodes(path: str, namespaces: Mapping[str, str]) -> FindNodes:
         return from_value(node) if isinstance(node, ValueNode) else from_element(node)
 
     return find
+
+
+def compile_rows(path: str, namespaces: Mapping[str, str]) -> FindRows:
+    """As `compile_nodes`; paths that end in different attributes of the same elements find these once."""
+    split = split_path(path, namespaces)
+    if split is None or not split.attribute or split.elements == ".":
+        find_all = compile_nodes(path, namespaces)
+        return lambda node, _: find_all(node)
+    elements, attribute = split
+    find = compile_nodes(elements, namespaces)
+
+    def find_attributes(node: Node, shared: SharedElements) -> list[Node]:
+        owners = shared.get(elements)
+        if owners is None:
+            owners = shared[elements] = find(node)
+        return _attributes(owners, attribute)
+
+    return find_attributes
 
 
 def compile_text(path: str, namespaces: Mapping[str, str]) -> ReadText:
@@ -182,11 +206,15 @@ def _nodes_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[E
     if not attribute:
         return lambda element: [*find(element)]
 
-    def find_attributes(element: Element) -> list[Node]:
-        owners = [(owner.get(attribute), owner) for owner in find(element)]
-        return [ValueNode(text, owner, attribute) for text, owner in owners if text is not None]
+    return lambda element: _attributes(find(element), attribute)
 
-    return find_attributes
+
+def _attributes(owners: Iterable[Node], name: str) -> list[Node]:
+    return [
+        ValueNode(text, owner, name)
+        for owner in owners
+        if not isinstance(owner, ValueNode) and (text := owner.get(name)) is not None
+    ]
 
 
 def _nodes_of_expression(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], list[Node]]:

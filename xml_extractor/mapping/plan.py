@@ -10,7 +10,7 @@ from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping.columns import ColumnPlan, compile_column
 from xml_extractor.mapping.context import TableContext
-from xml_extractor.mapping.paths import FindNodes, ReadText, compile_nodes, compile_text, finds_elements
+from xml_extractor.mapping.paths import FindRows, ReadText, compile_rows, compile_text, finds_elements
 from xml_extractor.mapping.scope import Origin, RowScope
 from xml_extractor.tsql import compile_condition
 from xml_extractor.values.conversions import converter
@@ -22,7 +22,7 @@ class RulePlan:
     """A compiled row rule."""
 
     path: str
-    find: FindNodes
+    find: FindRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _table_plan(contract: Contract, name: str, table: Table) -> TablePlan:
     return TablePlan(
         name=name,
         parent=None if table.parent is None else context.table_index(table.parent),
-        rules=tuple(RulePlan(rule.path, compile_nodes(rule.path, contract.namespaces)) for rule in table.rows),
+        rules=tuple(RulePlan(rule.path, compile_rows(rule.path, contract.namespaces)) for rule in table.rows),
         columns=columns,
         computes=tuple(column.compute for column in columns),
         searches=len(context.searches),

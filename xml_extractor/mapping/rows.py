@@ -6,6 +6,7 @@ from functools import partial
 from xml_extractor.documents import Failure, Stage, Value
 from xml_extractor.mapping.columns import raw_value
 from xml_extractor.mapping.failures import REFUSALS, MappingError, failure_of
+from xml_extractor.mapping.paths import SharedElements
 from xml_extractor.mapping.plan import DistinctPlan, TablePlan
 from xml_extractor.mapping.scope import DocumentScope, RowScope
 
@@ -34,9 +35,10 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
     for parent in parents:
         start = document.root if parent is None else parent.node
         position = 0
+        shared = SharedElements()
         for number, rule in enumerate(table.rules):
             try:
-                nodes = rule.find(start)
+                nodes = rule.find(start, shared)
             except REFUSALS as refusal:
                 raise MappingError(failure_of(refusal, rule.path, table.name)) from None
             for node in nodes:

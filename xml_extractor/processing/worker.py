@@ -91,6 +91,7 @@ class Worker:
         self._context = context
         self._parser = DocumentParser(parsing_rules(contract))
         self._plan = compile_plan(contract)
+        self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
         self._only_changed = context.settings.reprocess == "changed-documents"
         self._loader: Loader | None = None
@@ -184,7 +185,8 @@ class Worker:
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
-                rows = map_document(self._plan, root, document.key, self._run_values)
+                mapped = map_document(self._plan, root, document.key, self._run_values)
+                rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
                 return self._process(self._whole(document.key), began_at, replaced)

@@ -35,17 +35,17 @@ def compare(relation: Callable[[Any, Any], bool], left: Typed, right: Typed) -> 
     return _comparison(relation, first, second)
 
 
-def _meeting(left: Typed, right: Typed, *, equality: bool) -> tuple[Run, Run]:
-    """Both sides as closures whose values Python compares as SQL Server does."""
+def _meeting(left: Typed, right: Typed, *, equality: bool) -> tuple[Typed, Typed]:
+    """Both sides with values that Python compares as SQL Server does."""
     if left.null or right.null:
-        return left.run, right.run
+        return left, right
     meeting_type = _comparable_type(left.type, right.type)
     if meeting_type is None:
-        return left.run, right.run
+        return left, right
     key = _key(meeting_type, equality=equality)
     sides = [_met(side, meeting_type) for side in (left, right)]
     first, second = sides if key is None else [apply(key, side.type, side) for side in sides]
-    return first.run, second.run
+    return first, second
 
 
 def _met(side: Typed, meeting_type: SqlType) -> Typed:
@@ -93,10 +93,23 @@ def _guid_order(text: str) -> bytes:
     return bytes(content[position] for position in _GUID_BYTE_ORDER)
 
 
-def _comparison(relation: Callable[[Any, Any], bool], first: Run, second: Run) -> Test:
+def _comparison(relation: Callable[[Any, Any], bool], left_side: Typed, right_side: Typed) -> Test:
+    first, second = left_side.run, right_side.run
+    known = constant_value(right_side) if right_side.constant else None
+    if known is not None:
+        return _comparison_with_constant(relation, first, known)
+
     def test(values: Sequence[Value], clock: datetime) -> bool | None:
         left, right = first(values, clock), second(values, clock)
         return None if left is None or right is None else relation(left, right)
+
+    return test
+
+
+def _comparison_with_constant(relation: Callable[[Any, Any], bool], subject: Run, known: Value) -> Test:
+    def test(values: Sequence[Value], clock: datetime) -> bool | None:
+        value = subject(values, clock)
+        return None if value is None else relation(value, known)
 
     return test
 
@@ -130,11 +143,11 @@ def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Run, froze
         return None
     sides = [_meeting(subject, choice, equality=True) for choice in choices]
     try:
-        found = [second((), NO_CLOCK) for _, second in sides]
+        found = [second.run((), NO_CLOCK) for _, second in sides]
     except EvaluationError:
         return None
-    run = next(first for (first, _), choice in zip(sides, choices, strict=True) if not choice.null)
-    return run, frozenset(key for key in found if key is not None), None if None in found else False
+    subject_key = next(first for (first, _), choice in zip(sides, choices, strict=True) if not choice.null)
+    return subject_key.run, frozenset(key for key in found if key is not None), None if None in found else False
 
 
 def _comparison_kind(subject: SqlType, choice: SqlType) -> SqlType | Family | None:

@@ -5,6 +5,7 @@ Everything is chosen once: `converter` returns a plain function for one column.
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import cache
 
 from xml_extractor.documents import Value
 from xml_extractor.values import numeric, temporal, text
@@ -70,7 +71,13 @@ def converter(
         for option, is_given in (("formats", bool(formats)), ("time_zone", time_zone is not None)):
             if is_given:
                 raise ValueError(f"{option} is for dates and times, not for {sql_type}")
-    return CONVERTERS[sql_type.family](sql_type, ConversionOptions(tuple(formats), time_zone, encoding, code_page))
+    return _built(sql_type, ConversionOptions(tuple(formats), time_zone, encoding, code_page))
+
+
+@cache
+def _built(sql_type: SqlType, options: ConversionOptions) -> Converter:
+    """Columns of one kind share a converter: what is called more often stays nearer to the processor."""
+    return CONVERTERS[sql_type.family](sql_type, options)
 
 
 def constant(sql_type: SqlType, value: Constant, *, code_page: str = "cp1252") -> Value:

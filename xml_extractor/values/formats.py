@@ -13,14 +13,14 @@ default "two digit year cutoff".
 
 import re
 from calendar import isleap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.moments import ZONE_PATTERN, Moment, MomentParser, moment
+from xml_extractor.values.moments import MICROSECOND_DIGITS, ZONE_PATTERN, Moment, MomentParser, moment
 
 _MONTHS = (
     "January",
@@ -77,7 +77,13 @@ DIRECTIVES: Final[dict[str, Directive]] = {
     "z": Directive("zone", ZONE_PATTERN),
 }
 _NUMBERS = frozenset("YymdjHIMSf")
-_FIXED_WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
+_FIXED_WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "p": 2}
+_HOURS = {
+    f"{hour % _HALF_DAY or _HALF_DAY:02}{half}": f"{hour:02}"
+    for half, start in (("AM", 0), ("PM", _HALF_DAY))
+    for hour in range(start, start + _HALF_DAY)
+}
+_NO_HOUR = "24"
 
 
 class Token(NamedTuple):
@@ -251,24 +257,32 @@ def _index(names: tuple[str, ...], name: str) -> int:
 def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | None:
     """For the common formats whose every part has its place: cut the text, order it as ISO 8601, let Python read that.
 
-    The general parser reads what is not written in full width, and says what is wrong with the rest.
+    A fraction may stand at the end, where its width does not matter. The general parser reads what is not written in
+    full width, and says what is wrong with the rest.
     """
-    places, literals, width = _places(form)
-    wanted = "YmdHMS"[: len(places)]
+    has_fraction = form.tokens[-1].letter == "f"
+    tokens = form.tokens[:-1] if has_fraction else form.tokens
+    places, literals, width = _places(tokens)
+    half = places.pop("p", None)
+    wanted = ("YmdHMS" if half is None else "YmdIMS")[: len(places)]
     if set(places) != set(wanted) or len(wanted) not in (3, 5, 6):
         return None
-    has_time = "H" in wanted
-    template = "%s-%s-%s" if not has_time else "%s-%s-%sT" + ":".join(["%s"] * (len(wanted) - 3))
+    template = "%s-%s-%sT%s:%s:%s"[: 3 * len(wanted) - 1]
     pieces = itemgetter(*(places[letter] for letter in wanted))
     marks = itemgetter(*literals) if literals else None
-    expected = itemgetter(*literals)(_sample(form)) if literals else None
+    expected = itemgetter(*literals)(_sample(tokens)) if literals else None
+    shortest, longest = (width + 1, width + MICROSECOND_DIGITS) if has_fraction else (width, width)
 
     def parse(text: str) -> Moment | None:
-        if len(text) == width and (marks is None or marks(text) == expected):
-            iso = template % pieces(text)
-            if not (has_time and "T24" in iso):
+        if shortest <= len(text) <= longest and (marks is None or marks(text) == expected):
+            parts = pieces(text)
+            if half is not None:
+                parts = (*parts[:3], _HOURS.get(parts[3] + text[half], _NO_HOUR), *parts[4:])
+            iso = template % parts
+            fraction = text[width:]
+            if "T24" not in iso and (not fraction or (fraction.isdigit() and fraction.isascii())):
                 try:
-                    return datetime.fromisoformat(iso), 0
+                    return datetime.fromisoformat(f"{iso}.{fraction}" if fraction else iso), 0
                 except ValueError:
                     pass
         return general(text)
@@ -276,11 +290,11 @@ def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | N
     return parse
 
 
-def _places(form: Format) -> tuple[dict[str, slice], list[int], int]:
+def _places(tokens: Sequence[Token]) -> tuple[dict[str, slice], list[int], int]:
     places: dict[str, slice] = {}
     literals: list[int] = []
     position = 0
-    for token in form.tokens:
+    for token in tokens:
         width = _FIXED_WIDTHS.get(token.letter, 0) if token.letter else len(token.literal)
         if token.letter:
             places[token.letter if width else "variable"] = slice(position, position + width)
@@ -290,5 +304,5 @@ def _places(form: Format) -> tuple[dict[str, slice], list[int], int]:
     return places, literals, position
 
 
-def _sample(form: Format) -> str:
-    return "".join("0" * _FIXED_WIDTHS[token.letter] if token.letter else token.literal for token in form.tokens)
+def _sample(tokens: Sequence[Token]) -> str:
+    return "".join("0" * _FIXED_WIDTHS[token.letter] if token.letter else token.literal for token in tokens)

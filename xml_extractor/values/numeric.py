@@ -42,8 +42,11 @@ def bit_converter(_sql_type: SqlType, _options: ConversionOptions) -> Converter:
 def integer_converter(sql_type: SqlType, _options: ConversionOptions) -> Converter:
     """An optional sign and digits, within the type's range."""
     smallest, largest = INTEGER_RANGES[sql_type.name]
+    digits_of_largest = len(str(largest))
 
     def convert(text: str) -> Value:
+        if len(text) < digits_of_largest and text.isdigit() and text.isascii():
+            return int(text)
         number = text.strip(XML_SPACE)
         digits = number[1:] if number.startswith(("-", "+")) else number
         if not (digits.isdigit() and digits.isascii()):
@@ -79,19 +82,22 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
     unit = Decimal(1).scaleb(-scale)
     zero = Decimal(0).quantize(unit)
     context = Context(prec=precision, rounding=ROUND_DOWN, traps=[InvalidOperation])
+    whole_digits_of_largest = largest.adjusted() + 1
 
     def convert(text: str) -> Value:
         match = _PLAIN_NUMBER.fullmatch(text.strip(XML_SPACE))
         if match is None or not (match[1] or match[2]):
             raise InvalidValueError("not_a_number", f"{sql_type} takes a sign, digits and a decimal point only")
+        whole, fraction = match.groups("")
+        if len(fraction) == scale and len(whole) < whole_digits_of_largest:
+            return Decimal(match[0]) or zero
         try:
             value = Decimal(match[0]).quantize(unit, context=context)
         except InvalidOperation:
             raise _overflow(sql_type) from None
         if not smallest <= value <= largest:
             raise _overflow(sql_type)
-        fraction = match[2]
-        if fraction and len(fraction) > scale and fraction[scale:].strip("0"):
+        if len(fraction) > scale and fraction[scale:].strip("0"):
             explanation = f"the number has more than the {scale} decimals of {sql_type}"
             raise InvalidValueError("too_many_decimals", explanation, value or zero)
         return value or zero  # no negative zero: SQL Server has none

@@ -14,6 +14,7 @@ TextStep = Callable[[str], str]
 """One step; an empty result is a blank value."""
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
+_AMOUNT = re.compile(r"[ $]*((?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?)[ %]*")
 _NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _MINUS_SIGNS = str.maketrans("\u2212\u2013\uff0d", "---")
 _CURRENCY_SIGNS = "$¢£¤¥€₣₤₩₪₫₱₹₺₽"
@@ -39,6 +40,9 @@ def number(text: str) -> str:
     Raises:
         InvalidValueError: `not_a_number`.
     """
+    amount = _AMOUNT.fullmatch(text)
+    if amount is not None:
+        return amount[1].replace(",", "")
     plain = text.translate(_MINUS_SIGNS)
     found = _NUMBER.search(plain)
     if found is None:

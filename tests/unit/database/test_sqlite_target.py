@@ -15,6 +15,7 @@ from typing import Self
 
 import pytest
 
+from tests.database.binding import bind
 from tests.database.demo_tables import CONTRACT, NOTES, ORDERS, TABLES, loader_of, order, order_ids
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.database import open_target
@@ -341,7 +342,7 @@ def test_values_are_stored_so_that_sql_can_work_with_them(
     target = target_at(path)
     target.prepare([table])
     with closing(target.connect()) as connection, connection.transaction():
-        connection.insert_rows(table, [(value,)])
+        connection.insert_rows(table, bind(connection, table, [(value,)]))
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT typeof(v), v FROM t").fetchall() == [(storage_class, stored)]
 
@@ -355,7 +356,7 @@ def test_dates_work_with_sqlites_date_functions(path: Path) -> None:
     target.prepare([table])
     when = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - datetime2 has no zone
     with closing(target.connect()) as connection, connection.transaction():
-        connection.insert_rows(table, [(when, when.replace(tzinfo=UTC))])
+        connection.insert_rows(table, bind(connection, table, [(when, when.replace(tzinfo=UTC))]))
     with closing(sqlite3.connect(path)) as database:
         found = database.execute("SELECT datetime(datetime2, '+1 day'), datetime(datetimeoffset) FROM t").fetchone()
     assert found == ("2026-01-03 03:04:05", "2026-01-02 03:04:05")

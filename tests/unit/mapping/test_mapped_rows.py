@@ -1,15 +1,19 @@
 """Row rules and filters in combinations that the golden cases leave out."""
 
+import gc
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
 from xml_extractor.contract.reading import check_text
 from xml_extractor.documents import Row, RunValues
-from xml_extractor.mapping import Plan, compile_plan, map_document
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
+from xml_extractor.mapping.scope import DocumentScope
 
 PlanOf = Callable[..., Plan]
 RUN_TIME = datetime(2024, 2, 29)  # noqa: DTZ001 - the clock of a run is UTC without a zone
@@ -87,3 +91,24 @@ def test_mapping_leaves_the_document_as_it_is(plan_of: PlanOf, run_values: RunVa
     before = etree.tostring(root)
     map_document(plan, root, 1, run_values)
     assert etree.tostring(root) == before
+
+
+@pytest.mark.parametrize("amount", ["5", "many"])
+def test_a_document_is_out_of_memory_once_it_is_mapped_or_refused(
+    plan_of: PlanOf, run_values: RunValues, amount: str
+) -> None:
+    plan = plan_of(
+        """
+        doc: {rows: ".", columns: {id: {path: "@id", type: int}}}
+        item: {rows: "A", columns: {amount: {path: "@amount", type: int}}}
+        """
+    )
+    root = etree.fromstring(f"<Doc id='1'><A amount='{amount}'/></Doc>")
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(MappingError):
+            map_document(plan, root, 1, run_values)
+        assert not [found for found in gc.get_objects() if isinstance(found, DocumentScope)]
+    finally:
+        gc.enable()

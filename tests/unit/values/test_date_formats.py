@@ -4,7 +4,7 @@ import locale
 from datetime import date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
@@ -272,14 +272,42 @@ def test_what_a_format_writes_it_reads(value: datetime, form: str) -> None:
 
 @given(
     st.datetimes(min_value=datetime.fromisoformat("1000-01-01")).map(lambda value: value.replace(microsecond=0)),
-    st.sampled_from(["%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S", "%S%M%H%d%m%Y", "%H:%M:%S on %m/%d/%Y"]),
+    st.sampled_from(
+        [
+            "%Y-%m-%d %H:%M:%S",
+            "%Y%m%d%H%M%S",
+            "%S%M%H%d%m%Y",
+            "%H:%M:%S on %m/%d/%Y",
+            "%m/%d/%Y %I:%M:%S %p",
+            "%p%I%M%S %Y%m%d",
+            "%Y-%m-%dT%H:%M:%S.%f",
+        ]
+    ),
 )
 def test_what_a_format_of_fixed_width_writes_it_reads(value: datetime, form: str) -> None:
     assert convert("datetime2(0)", value.strftime(form), form) == value
 
 
-@given(st.text(alphabet="0123456789/: -", max_size=20), st.sampled_from(["%m/%d/%Y", "%Y%m%d", "%m/%d/%Y %H:%M"]))
-def test_the_fast_way_reads_no_more_than_the_general_way(text: str, form: str) -> None:
+@st.composite
+def nearly_written(draw: st.DrawFn) -> tuple[str, str]:
+    """A format, and a text written in it of which some characters were left out, added or changed."""
+    forms = ["%m/%d/%Y", "%Y%m%d", "%m/%d/%Y %H:%M", "%Y-%m-%dT%H:%M:%S.%f", "%d.%m.%Y %I:%M:%S %p", "%I%M%p %Y%m%d"]
+    form = draw(st.sampled_from(forms))
+    text = draw(st.datetimes(min_value=datetime.fromisoformat("1000-01-01"))).strftime(form)
+    for _ in range(draw(st.integers(0, 3))):
+        position = draw(st.integers(0, len(text)))
+        new = draw(st.text(alphabet="0123456789/:. -+TZAPMapm\u0663", max_size=2))
+        text = text[:position] + new + text[position + draw(st.integers(0, 2)) :]
+    return text, form
+
+
+@settings(max_examples=500)
+@given(nearly_written())
+@example(("2024-03-04T05:06:07.1Z", "%Y-%m-%dT%H:%M:%S.%f"))
+@example(("2024-03-04T05:06:07.1+0500", "%Y-%m-%dT%H:%M:%S.%f"))
+@example(("04.03.2024 00:06:07 AM", "%d.%m.%Y %I:%M:%S %p"))
+def test_the_fast_way_reads_no_more_than_the_general_way(written: tuple[str, str]) -> None:
+    text, form = written
     # A directive without fixed width switches the fast way off.
     slow = compile_format(read_format(form + "%z"))
     fast = compile_format(read_format(form))

@@ -131,6 +131,17 @@ def test_a_number_with_grouped_thousands_comes_back_as_it_was(value: object) -> 
         assert to_decimal(transform("number", text)) == value
 
 
+@given(st.from_regex(r"[ $]{0,2}[0-9]{1,4}(,[0-9]{2,4}){0,2}[.,]?[0-9]{0,3}[ %,-]{0,2}", fullmatch=True))
+def test_a_number_is_the_same_beside_any_currency_sign(text: str) -> None:
+    def outcome(written: str) -> str:
+        try:
+            return transform("number", written)
+        except InvalidValueError as error:
+            return error.code
+
+    assert outcome(text) == outcome(f"€{text}")
+
+
 @given(st.text())
 def test_a_number_found_in_any_text_is_written_plainly(text: str) -> None:
     try:

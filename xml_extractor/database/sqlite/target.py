@@ -20,7 +20,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.database.comparison import differences, refuse_errors
 from xml_extractor.database.difference import Difference
 from xml_extractor.database.document_rows import Dialect, KeyPlace, deletion
-from xml_extractor.database.interfaces import Batch, LogCount, LogEntry, LogPlace, Refusal, RejectSelection
+from xml_extractor.database.interfaces import Batch, LogCount, LogEntry, LogPlace, Refusal, RejectSelection, RowBinder
 from xml_extractor.database.log_statements import COUNTED, COUNTS, DONE, PUT_BACK, SAME_ROW, rejects
 from xml_extractor.database.processing_log import LOG_TABLE, log_count, log_entry, log_row
 from xml_extractor.database.row_conversion import row_converter
@@ -103,6 +103,10 @@ class SqliteTarget:
         """None: the log is near enough to be asked for each page of keys."""
         return None
 
+    def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
+        """For each table, from a row as it was mapped to what connections insert."""
+        return tuple(map(row_binder, tables))
+
     def round_trip(self) -> float:
         """Nothing travels."""
         return 0.0
@@ -158,14 +162,14 @@ class SqliteConnection:
         self._inserting = None
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        """Insert rows by one call, with the table's way of treating conflicts."""
+        """Insert bound rows by one call, with the table's way of treating conflicts."""
         self._inserting = table
-        statements = _statements(table)
-        self._database.executemany(statements.insert, map(statements.bind, rows))
+        self._database.executemany(_statements(table).insert, rows)
 
     def insert_log(self, entries: Sequence[LogEntry]) -> None:
         """Insert rows into the processing log; its primary key refuses documents that are there."""
-        self.insert_rows(LOG_TABLE, [log_row(entry) for entry in entries])
+        bind = row_binder(LOG_TABLE)
+        self.insert_rows(LOG_TABLE, [bind(log_row(entry)) for entry in entries])
 
     def delete_log(self, entries: Sequence[LogEntry]) -> None:
         """Delete these rows of the processing log; one that is not as it was read stays."""
@@ -247,8 +251,13 @@ class _Statements(NamedTuple):
 
     insert: str
     select: str
-    bind: Callable[[Row], Sequence[object]]
+    bind: RowBinder
     restore: Callable[[tuple[Any, ...]], Row]
+
+
+def row_binder(table: TableLayout) -> RowBinder:
+    """From a row as it was mapped to what SQLite keeps."""
+    return _statements(table).bind
 
 
 @cache

@@ -34,6 +34,7 @@ from xml_extractor.database.sqlserver.statements import (
     TableStatements,
     collated_keys,
     log_deletion,
+    row_binder,
     table_statements,
 )
 from xml_extractor.database.table_by_table import insert_table_by_table, parts
@@ -83,13 +84,13 @@ class SqlServerConnection:
     def insert_batch(self, batch: Batch, batch_rows: int) -> None:
         """Insert rows of the log and then of the tables, by one statement, or by arrays of at most so many rows."""
         if self._strategy == "json":
-            self._insert_as_json([(LOG_TABLE, [log_row(entry) for entry in batch.log]), *batch.rows])
+            self._insert_as_json([(LOG_TABLE, _log_rows(batch.log)), *batch.rows])
         else:
             insert_table_by_table(self, batch, batch_rows)
         self._inserting = None
 
     def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        """Insert rows, with the table's way of treating conflicts."""
+        """Insert bound rows, with the table's way of treating conflicts."""
         if self._strategy == "json":
             self._insert_as_json([(table, rows)])
         else:
@@ -97,14 +98,13 @@ class SqlServerConnection:
 
     def insert_log(self, entries: Sequence[LogEntry]) -> None:
         """Insert rows into the processing log; its primary key refuses documents that are there."""
-        self.insert_rows(LOG_TABLE, [log_row(entry) for entry in entries])
+        self.insert_rows(LOG_TABLE, _log_rows(entries))
 
     def delete_log(self, entries: Sequence[LogEntry]) -> None:
         """Delete these rows of the processing log; one that is not as it was read stays."""
         statements = table_statements(LOG_TABLE, self._address.schema)
         self._inserting = None
-        bound = [statements.bind(log_row(entry)) for entry in entries]
-        self._execute_many(log_deletion(statements.name), statements.parameters, bound)
+        self._execute_many(log_deletion(statements.name), statements.parameters, _log_rows(entries))
 
     def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and say how many each had."""
@@ -290,11 +290,10 @@ class SqlServerConnection:
             if table.identity:
                 self._allow_identity(statements.name)
             for some in parts(rows, statements.rows_in_call):
-                bound = list(map(statements.bind, some))
                 for change in statements.changes:
-                    self._execute_many(change, statements.parameters, bound)
+                    self._execute_many(change, statements.parameters, some)
 
-    def _execute_many(self, change: Change, parameters: Sequence[Parameter], rows: list[Sequence[Any]]) -> None:
+    def _execute_many(self, change: Change, parameters: Sequence[Parameter], rows: Sequence[Row]) -> None:
         """Run a statement with all rows by one call. Its cursor keeps it prepared.
 
         Where a trigger gives results, an error behind the first of them is told only to those who ask for the others.
@@ -305,7 +304,7 @@ class SqlServerConnection:
             cursor.fast_executemany = True
         in_order = len(change.columns) == 1 or change.columns == tuple(range(len(parameters)))
         cursor.setinputsizes([parameters[column].odbc_type_for(rows, column) for column in change.columns])
-        cursor.executemany(change.sql, rows if in_order else list(map(itemgetter(*change.columns), rows)))
+        cursor.executemany(change.sql, list(rows) if in_order else list(map(itemgetter(*change.columns), rows)))
         while cursor.nextset():
             pass
 
@@ -321,6 +320,11 @@ class SqlServerConnection:
                 json.dumps(list(keys)),
             )
             return list(cursor)
+
+
+def _log_rows(entries: Sequence[LogEntry]) -> list[Row]:
+    bind = row_binder(LOG_TABLE)
+    return [bind(log_row(entry)) for entry in entries]
 
 
 def _execute(cursor: pyodbc.Cursor, statement: str, values: Sequence[str | int]) -> None:

@@ -44,7 +44,7 @@ class JsonColumn(NamedTuple):
     Attributes:
         declared: The type in the WITH of OPENJSON.
         read: From that to the column, with a place for the name.
-        write: From a value to what JSON can hold.
+        write: From a value as it is bound to what JSON can hold.
     """
 
     declared: str
@@ -85,7 +85,7 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str
 
 
 def json_rows(table: TableLayout, rows: Sequence[Row]) -> JsonRows | None:
-    """Write the rows of a table.
+    """Write bound rows of a table.
 
     Returns:
         None where JSON cannot carry them: they replace or keep each other, have a NUL, or too many columns.
@@ -195,10 +195,6 @@ def _as_itself(write: Convert | None = None) -> Callable[[SqlType], JsonColumn]:
     return lambda sql_type: JsonColumn(str(sql_type), write=write)
 
 
-def _as_bound(sql_type: SqlType) -> JsonColumn:
-    return JsonColumn(str(sql_type), write=parameter(sql_type).bind)
-
-
 _COLUMNS: dict[Family, Callable[[SqlType], JsonColumn]] = {
     Family.BIT: _as_itself(int),
     Family.INTEGER: _whole_number,
@@ -208,9 +204,9 @@ _COLUMNS: dict[Family, Callable[[SqlType], JsonColumn]] = {
     Family.TEXT: _unicode,
     Family.BINARY: _binary,
     Family.DATE: _as_itself(date.isoformat),
-    Family.TIME: _as_bound,
+    Family.TIME: _as_itself(),
     Family.DATETIME: _moment,
-    Family.OFFSET: _as_bound,
+    Family.OFFSET: _as_itself(),
     Family.GUID: _as_itself(),
     Family.XML: lambda _sql_type: JsonColumn(_text(MAX), "CONVERT(xml, {}, 1)"),
 }

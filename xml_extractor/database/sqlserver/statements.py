@@ -1,10 +1,11 @@
 """The statements that load a table of SQL Server, made once for each table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.database.interfaces import RowBinder
 from xml_extractor.database.log_statements import SAME_ROW
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.row_conversion import row_converter
@@ -12,7 +13,6 @@ from xml_extractor.database.sqlserver.errors import TRANSACTION_ENDED
 from xml_extractor.database.sqlserver.parameters import Parameter, parameter, place_of_key
 from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.type_fit import CODE_PAGE_TYPES
-from xml_extractor.documents import Row
 
 MAX_ARRAY_BYTES = 16 * 2**20
 """What one call may make the driver reserve for its rows, however wide they are."""
@@ -43,7 +43,6 @@ class TableStatements(NamedTuple):
         changes: To run one after the other with the same rows.
         select: Reads the columns that are inserted.
         parameters: How each column is bound.
-        bind: From a row to what pyodbc binds.
         rows_in_call: Rows in one call at most, so that the array of rows stays within `MAX_ARRAY_BYTES`.
     """
 
@@ -51,7 +50,6 @@ class TableStatements(NamedTuple):
     changes: tuple[Change, ...]
     select: str
     parameters: tuple[Parameter, ...]
-    bind: Callable[[Row], Sequence[Any]]
     rows_in_call: int
 
 
@@ -74,9 +72,14 @@ def table_statements(
         changes=_changes(table, name, _keyed(table, parameters, dict(collations))),
         select=f"SELECT {_names(table.columns)} FROM {name}",  # noqa: S608 - names are quoted
         parameters=parameters,
-        bind=row_converter([bound.bind for bound in parameters]),
         rows_in_call=max(1, MAX_ARRAY_BYTES // max(1, row_bytes)),
     )
+
+
+@cache
+def row_binder(table: TableLayout) -> RowBinder:
+    """From a row as it was mapped to what pyodbc binds."""
+    return row_converter([parameter(column.type).bind for column in table.columns])
 
 
 def log_deletion(name: str) -> Change:

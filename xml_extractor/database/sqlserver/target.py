@@ -13,7 +13,7 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.database.comparison import differences, refuse_errors
 from xml_extractor.database.difference import Difference
-from xml_extractor.database.interfaces import LogPlace
+from xml_extractor.database.interfaces import LogPlace, RowBinder
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.retrying import retrying
 from xml_extractor.database.schema import create_statements
@@ -22,7 +22,7 @@ from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.database.sqlserver.connection import SqlServerConnection
 from xml_extractor.database.sqlserver.errors import errors_end_the_run, explain
 from xml_extractor.database.sqlserver.session import open_session
-from xml_extractor.database.sqlserver.statements import table_statements
+from xml_extractor.database.sqlserver.statements import row_binder, table_statements
 from xml_extractor.errors import TargetError
 from xml_extractor.settings import InsertStrategy
 
@@ -102,6 +102,10 @@ class SqlServerTarget:
         """Where the processing log is, for a source in the same database."""
         log = table_statements(LOG_TABLE, self.address.schema).name
         return LogPlace(self.address.database_name, log, contract)
+
+    def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
+        """For each table, from a row as it was mapped to what connections insert."""
+        return tuple(map(row_binder, tables))
 
     def round_trip(self) -> float:
         """Seconds until a statement that does nothing is answered: the shortest of a few.

@@ -1,0 +1,60 @@
+"""`python -m metrics.benchmarks.page`: writes the recorded tables into the page on speed."""
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from metrics.benchmarks.command import PLOTS, RESULTS
+from metrics.benchmarks.record import ROOT, read
+from metrics.benchmarks.tables import markdown, tables
+
+PAGE = ROOT / "documentation" / "explanation" / "speed.md"
+MARKED = re.compile(r"(<!-- results of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BENCHMARKS = ("map", "transport", "load", "run", "run_server", "round_trips", "memory", "peers")
+"""In the order of the page."""
+
+
+def page(text: str) -> str:
+    """The page's text, with what is between its markers written afresh from what is recorded."""
+    return MARKED.sub(lambda found: f"{found[1]}\n{_results(found[2])}\n\n{found[3]}", text)
+
+
+def results(found: Mapping[str, Any]) -> str:
+    """A record as a page has it: tables, plot, notes, and what it was measured on."""
+    name = found["benchmark"]
+    parts = [markdown(cells) for cells in tables(found)]
+    if (PLOTS / f"{name}.svg").exists():
+        parts.append(f"![Medians and single figures of the benchmark {name}](plots/{name}.svg)")
+    parts += ["\n".join(f"- {note}" for note in found["notes"]), _measured_on(found)]
+    return "\n\n".join(parts)
+
+
+def _results(name: str) -> str:
+    found = read(RESULTS, name)
+    if found is None:
+        return f"Not recorded yet; `python -m metrics.benchmarks.{name}` does it."
+    return results(found)
+
+
+def _measured_on(found: Mapping[str, Any]) -> str:
+    machine = found["machine"]
+    given = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in found["inputs"].items())
+    databases = "; ".join(found["databases"]) or "no database"
+    command = found["command"].partition(" --")[0]
+    return (
+        f"Measured by `{command}` ({given}) at commit {found['commit']}, {found['measured_at'][:10]}; "
+        f"{machine['cpus']} processors, {machine['system']} {machine['architecture']}, Python {machine['python']}, "
+        f"lxml {machine['packages']['lxml']}; {databases}."
+    )
+
+
+def main() -> int:
+    """Write the page."""
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"Written: {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

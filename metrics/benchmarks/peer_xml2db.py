@@ -1,0 +1,110 @@
+"""A peer: xml2db, which makes tables of its own from an XML schema and loads all of a document into them."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import xml2db
+from lxml import etree
+
+from metrics.benchmarks.inputs import END, END_OF_NEEDED
+from xml_extractor.contract import Contract
+
+LESS = (
+    "xml2db: its own tables, as the schema has them, and no way to those of the contract; all values are texts; no "
+    "processing log, no workers. It is given documents without bureau reports, because it loads all there is; "
+    "by the hundred, as its manual says."
+)
+
+DOCUMENTS_TOGETHER = 100
+
+XSD = "http://www.w3.org/2001/XMLSchema"
+
+
+@dataclass
+class Shape:
+    """What elements at one place of documents have."""
+
+    attributes: set[str] = field(default_factory=set)
+    children: dict[str, "Shape"] = field(default_factory=dict)
+    most: Counter[str] = field(default_factory=Counter)
+    has_text: bool = False
+
+    def add(self, element: Any) -> None:
+        """See one more element."""
+        self.attributes |= set(element.attrib)
+        self.has_text |= bool((element.text or "").strip())
+        counts = Counter(child.tag for child in element)
+        self.most |= counts
+        for child in element:
+            self.children.setdefault(child.tag, Shape()).add(child)
+
+    def declare(self, parent: Any, name: str, most: int = 1) -> None:
+        """Declare such an element in a schema."""
+        element = etree.SubElement(parent, f"{{{XSD}}}element", name=name)
+        if parent.tag != f"{{{XSD}}}schema":
+            element.set("minOccurs", "0")
+            element.set("maxOccurs", "1" if most == 1 else "unbounded")
+        if not self.attributes and not self.children:
+            element.set("type", "xs:string")
+            return
+        kind = etree.SubElement(element, f"{{{XSD}}}complexType")
+        if self.has_text and not self.children:
+            content = etree.SubElement(kind, f"{{{XSD}}}simpleContent")
+            kind = etree.SubElement(content, f"{{{XSD}}}extension", base="xs:string")
+        elif self.children:
+            sequence = etree.SubElement(kind, f"{{{XSD}}}sequence")
+            for child, shape in self.children.items():
+                shape.declare(sequence, child, self.most[child])
+        for attribute in sorted(self.attributes):
+            etree.SubElement(kind, f"{{{XSD}}}attribute", name=attribute, type="xs:string")
+
+
+def schema_of(contents: Iterable[bytes]) -> bytes:
+    """An XML schema that these documents fit."""
+    shape, name = Shape(), ""
+    for content in contents:
+        root = etree.fromstring(content, etree.XMLParser(remove_comments=True))
+        shape.add(root)
+        name = str(root.tag)
+    schema = etree.Element(f"{{{XSD}}}schema", nsmap={"xs": XSD})
+    shape.declare(schema, name)
+    return etree.tostring(schema)
+
+
+def needed(text: str | bytes) -> bytes:
+    """A document without its bureau reports."""
+    content = text if isinstance(text, bytes) else text.encode()
+    return content.partition(END_OF_NEEDED)[0] + END_OF_NEEDED + END
+
+
+def prepare(target: Path, contents: Iterable[bytes]) -> None:
+    """Derive the schema of documents, and put it beside the target."""
+    schema_file(target).write_bytes(schema_of(needed(content) for content in contents))
+
+
+def fill(source: Path, target: Path, _contract: Contract) -> None:
+    """Load all documents of a SQLite file into tables that xml2db makes; the schema stands beside the target."""
+    with closing(sqlite3.connect(source)) as documents:
+        model = xml2db.DataModel(
+            xsd_file=str(schema_file(target)), short_name="cards", connection_string=f"sqlite:///{target}"
+        )
+        model.create_all_tables()
+        texts = documents.execute("SELECT xml FROM app_xml ORDER BY app_id")
+        while some := texts.fetchmany(DOCUMENTS_TOGETHER):
+            document: Any = None
+            for (text,) in some:
+                read = None if document is None else document.data
+                document = model.parse_xml(BytesIO(needed(text)), skip_validation=True, flat_data=read)
+            document.insert_into_target_tables()
+        model.engine.dispose()
+
+
+def schema_file(target: Path) -> Path:
+    """Where the schema for a target is."""
+    return target.with_suffix(".xsd")

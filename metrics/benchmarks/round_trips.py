@@ -1,0 +1,79 @@
+"""`python -m metrics.benchmarks.round_trips`: how often a batch waits for SQL Server."""
+
+import sys
+from collections.abc import Sequence
+from statistics import median_high
+from typing import Literal
+
+from metrics.benchmarks import inputs, server
+from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
+from metrics.benchmarks.record import Limit, Record
+from xml_extractor.documents import MappedDocument, Status
+from xml_extractor.processing.worker import open_loader
+from xml_extractor.settings import InsertStrategy, RunSettings
+
+Strategy = InsertStrategy | Literal["auto"]
+
+SECONDS = 0.03
+"""How far away the server is put: enough to see what a client waits for, and not so long as to take an hour."""
+
+MOST = Limit(at_most=8)
+STRATEGIES: tuple[Strategy, ...] = ("auto", "executemany", "json")
+
+
+def benchmark(options: Options) -> Record:
+    """Count the round trips of each of several batches on one connection, by a proxy between.
+
+    Raises:
+        NothingToMeasureError: No server is named.
+    """
+    if not server.is_there():
+        raise NothingToMeasureError(server.REASON)
+    contract = inputs.contract()
+    documents = inputs.mapped(contract, inputs.contents(options.documents * (options.rounds + 1)))
+    batches = [documents[first : first + options.documents] for first in range(0, len(documents), options.documents)]
+    record = Record("round_trips", options.command, [server.name()], {"documents_in_a_batch": options.documents})
+    later: dict[str, list[int]] = {}
+    for name in STRATEGIES:
+        first, *later[name] = _round_trips(batches, name)
+        record.fact(f"first batch of a connection, {name}", first, "round trips")
+        record.fact(
+            f"a later batch, {name}",
+            median_high(later[name]),
+            "round trips",
+            MOST if name == "auto" else None,
+        )
+    record.group("A later batch, by strategy", "round trips", later)
+    rows = sum(sum(map(len, document.rows)) for document in batches[-1])
+    record.note(
+        f"A batch is one transaction: {options.documents} documents, {rows:,} rows in 12 tables, and the processing "
+        "log. A round trip is counted when the client begins to send after something came back; "
+        f"the proxy puts the server {SECONDS * 1000:.0f} ms away, so that what it answers meanwhile does not count.",
+        "The first batch of a connection prepares its statements. A connection of a run loads thousands of batches.",
+    )
+    return record
+
+
+def _round_trips(batches: Sequence[Sequence[MappedDocument]], strategy: Strategy) -> list[int]:
+    counts = []
+    with server.schema() as schema, server.proxy(SECONDS) as proxy:
+        inputs.make_tables(server.near(schema), inputs.contract())
+        target = server.through(proxy, schema)
+        chosen = RunSettings(inputs.KIND, "", target, insert_strategy=strategy)
+        with open_loader(inputs.run_context(chosen, inputs.contract())) as loader:
+            for batch in (inputs.bound(target, inputs.contract(), documents) for documents in batches):
+                before = proxy.round_trips()
+                outcomes = loader.load(batch)
+                counts.append(proxy.round_trips() - before)
+                if {outcome.status for outcome in outcomes} != {Status.LOADED}:
+                    raise RuntimeError("a batch was not loaded")
+    return counts
+
+
+def main() -> int:
+    """Measure as the command line says."""
+    return run_benchmark(benchmark, description=__doc__ or "", usual=Options(300, 2), quick=Options(5, 1, quick=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

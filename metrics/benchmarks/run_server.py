@@ -1,0 +1,110 @@
+"""`python -m metrics.benchmarks.run_server`: documents a minute of whole runs on SQL Server, near and far away."""
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from metrics.benchmarks import inputs, server, whole_runs
+from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
+from metrics.benchmarks.record import Record
+from xml_extractor.contract.layout import layouts
+from xml_extractor.reporting.measuring import alternately
+
+STRATEGIES = ("executemany", "json")
+
+SHARE = 4
+"""A far server gets this part of the documents, and workers that block only one in as many again."""
+
+NEAR_ONLY = ("2 workers", "2 insert threads", "100 rows in a call")
+"""What is left out far away, because it would take too long."""
+
+
+class ServerRuns:
+    """Runs from one schema into another, which is emptied before each.
+
+    Args:
+        source: The schema of the documents.
+        target: The schema of the tables.
+        address: From a schema to the address that runs use.
+    """
+
+    def __init__(self, source: str, target: str, address: Callable[[str], str]) -> None:
+        self._source = source
+        self._target = target
+        self._address = address
+        self._tables = layouts(inputs.contract())
+
+    def measure(self, changes: whole_runs.SettingChanges, documents: int) -> float:
+        """Documents a minute of a run with these settings changed."""
+        server.empty(self._target, self._tables)
+        chosen = whole_runs.settings(
+            inputs.KIND, self._address(self._source), self._address(self._target), {**changes, "limit": documents}
+        )
+        return whole_runs.documents_a_minute(chosen, documents)
+
+    def measures(
+        self, variants: Mapping[str, whole_runs.SettingChanges], documents: int
+    ) -> dict[str, Callable[[], float]]:
+        """One measure for each variant."""
+        few = max(documents // SHARE, 1)
+        return {
+            name: partial(self.measure, changes, few if "insert_mode" in changes else documents)
+            for name, changes in variants.items()
+        }
+
+
+def benchmark(options: Options) -> Record:
+    """Measure runs on the server, first as near as it is, then through a proxy that delays each piece.
+
+    Raises:
+        NothingToMeasureError: No server is named.
+    """
+    if not server.is_there():
+        raise NothingToMeasureError(server.REASON)
+    far_documents = max(options.documents // SHARE, 1)
+    variants = _variants(quick=options.quick)
+    with server.schema() as source, server.schema() as target, server.proxy() as far:
+        inputs.write_source(server.near(source), inputs.documents(options.documents))
+        inputs.make_tables(server.near(target), inputs.contract())
+        near_runs = ServerRuns(source, target, server.near)
+        far_runs = ServerRuns(source, target, partial(server.through, far))
+        near_runs.measure(whole_runs.USUAL, min(options.documents, 10))
+        near = alternately(near_runs.measures(variants, options.documents), options.rounds)
+        some = {name: changes for name, changes in variants.items() if name not in NEAR_ONLY}
+        distant = alternately(far_runs.measures(some, far_documents), max(options.rounds - 1, 1))
+    given = {
+        "documents": options.documents,
+        "documents_far": far_documents,
+        "blocking": f"one in {SHARE} of these",
+        "far_round_trip_ms": server.FAR_SECONDS * 1000,
+    }
+    record = Record("run_server", options.command, [server.name()], given)
+    for place, taken in (("near", near), ("84.5 ms away", distant)):
+        record.group(f"Runs, server {place}", "documents a minute", taken)
+        whole_runs.compare(record, place, taken)
+    record.note(
+        "Source and target are in one database on this machine, which shares its processors with the run. Far away, "
+        "all of the run's connections go through a proxy that delays each piece by half a round trip, and no piece by "
+        "another.",
+        "Far away each run has fewer documents, and a blocking one fewer still, because it would take too long. Time "
+        "is from the start of a run to its end, so that the fewer they are the more its start counts.",
+    )
+    return record
+
+
+def _variants(*, quick: bool) -> dict[str, whole_runs.SettingChanges]:
+    strategies = {f"strategy {name}": {"insert_strategy": name} for name in STRATEGIES}
+    known = dict(whole_runs.VARIANTS)
+    if quick:
+        return {whole_runs.DEFAULTS: whole_runs.USUAL, **strategies}
+    both = {f"strategy {name}, 4 insert threads": {"insert_strategy": name, "insert_threads": 4} for name in STRATEGIES}
+    return {**known, **strategies, **both}
+
+
+def main() -> int:
+    """Measure as the command line says."""
+    return run_benchmark(benchmark, description=__doc__ or "", usual=Options(400, 2), quick=Options(12, 1, quick=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
