@@ -33,6 +33,7 @@ from xml_extractor.contract.shape_faults import keys_of
 from xml_extractor.database import retrying
 from xml_extractor.database.archives import ARCHIVES
 from xml_extractor.database.processing_log import KEY_LENGTH, LOG_TABLE
+from xml_extractor.database.reprocessing import NOT_REPLACED
 from xml_extractor.documents import Stage
 from xml_extractor.parsing.parser import MAX_DEPTH
 from xml_extractor.processing import held_queue, insert_queue, work
@@ -454,7 +455,7 @@ CODES: dict[str, set[str]] = {
     "fetch": codes_of("database/document_keys.py", "database/files.py", "database/archives.py", "database/*/source.py"),
     "parse": codes_of("parsing/*.py", "processing/worker.py"),
     "map": codes_of("mapping/*.py", "values/*.py", "tsql/*.py", "processing/worker.py"),
-    "load": codes_of_databases(),
+    "load": codes_of_databases() | {NOT_REPLACED},
 }
 
 

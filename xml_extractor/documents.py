@@ -78,6 +78,20 @@ class Failure:
         return f"{self.code}{where}{path}: {self.explanation}"
 
 
+class Replaced(NamedTuple):
+    """What the processing log has of a document that is done and is to be done again.
+
+    Attributes:
+        run_id: The run that did it. If another has done it meanwhile, the document stays as that left it.
+        content_hash: Of what that run read.
+        own_key: The key that stands in the document now, if there is one and it can be read.
+    """
+
+    run_id: str
+    content_hash: str
+    own_key: Value = None
+
+
 class MappedDocument(NamedTuple):
     """A document's rows, ready to insert.
 
@@ -86,21 +100,36 @@ class MappedDocument(NamedTuple):
         rows: For each table of the contract, in the contract's order, its rows, in the target's own form.
         content_hash: Hex BLAKE2b-128 of the bytes that were read.
         seconds: Time spent on fetching, parsing and mapping it.
+        replaced: What it takes the place of; None for a document that is not done yet.
     """
 
     key: DocumentKey
     rows: tuple[tuple[Row, ...], ...]
     content_hash: str
     seconds: float
+    replaced: Replaced | None = None
 
 
 class Rejection(NamedTuple):
-    """A document that cannot be mapped; it still gets its row in the processing log."""
+    """A document that cannot be mapped; it still gets its row in the processing log.
+
+    Attributes:
+        replaced: As of a `MappedDocument`.
+        value: What the document has where it failed, for `rejects.jsonl` alone; None unless the run is to keep it.
+    """
 
     key: DocumentKey
     failure: Failure
     content_hash: str
     seconds: float
+    replaced: Replaced | None = None
+    value: str | None = None
+
+
+class Unchanged(MappedDocument):
+    """A document that would have been done again, but is as it was: it has nothing to insert."""
+
+    __slots__ = ()
 
 
 ProcessedDocument = MappedDocument | Rejection
@@ -113,6 +142,7 @@ class Outcome(NamedTuple):
         rows: For each table of the contract, how many rows were inserted; empty unless loaded.
         failure: Set exactly when the status is `REJECTED`.
         attempts, content_hash: As the processing log has them, of a document that is `REJECTED`.
+        value: `Rejection.value`.
     """
 
     key: DocumentKey
@@ -121,6 +151,7 @@ class Outcome(NamedTuple):
     failure: Failure | None = None
     attempts: int = 1
     content_hash: str = ""
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

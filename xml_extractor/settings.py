@@ -14,6 +14,8 @@ DEFAULT_TARGET = "sqlite:///xml_extractor.db"
 InsertMode = Literal["queue", "blocking"]
 InsertStrategy = Literal["executemany", "json"]
 StartMethod = Literal["spawn", "forkserver"]
+Reprocess = Literal["loaded", "rejected", "changed-contract", "changed-documents", "all"]
+"""Which documents that are done are done again."""
 
 DEFAULT_START_METHOD: StartMethod = "spawn" if sys.platform == "win32" else "forkserver"
 """Never plain fork, which would copy the locks of the main process's threads."""
@@ -103,6 +105,8 @@ class RunSettings:
         workers: Parse-and-map processes.
         batch_size: Document keys listed at a time.
         limit: Documents to process at most, not counting those already done.
+        reprocess: Documents that are done and are to be done again; None: none are.
+        reprocess_version: Of these, those that were done by this version of the contract; None: by any.
         insert_batch_rows: Rows in one `executemany` call at most.
         queue_size: Items in the insert queue at most; an item is a chunk of whole documents.
         insert_threads: Background insert threads; `auto`: as many as suit the way to the target.
@@ -110,6 +114,7 @@ class RunSettings:
         insert_mode: `queue`, or `blocking`: each worker loads its own documents, one transaction each.
         metrics_dir: Where the metrics file goes.
         rejects_dir: Where rejected documents go, in a directory for the run; None: nowhere.
+        reject_values: Whether the list of rejects has the values that were refused.
         start_method: How worker processes are started.
     """
 
@@ -121,6 +126,8 @@ class RunSettings:
     limit: int | None = None
     key_range: KeyRange | None = None
     shard: Shard | None = None
+    reprocess: Reprocess | None = None
+    reprocess_version: int | None = None
     insert_batch_rows: int = 500
     queue_size: int = 10000
     insert_threads: int | Literal["auto"] = "auto"
@@ -131,4 +138,5 @@ class RunSettings:
     progress: bool = True
     metrics_dir: Path = Path("metrics")
     rejects_dir: Path | None = Path("rejects")
+    reject_values: bool = False
     start_method: StartMethod = DEFAULT_START_METHOD

@@ -1,5 +1,6 @@
 """Whatever happens to a run, no value of a document and no secret is anywhere but in the tables themselves."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -112,6 +113,12 @@ class Marked:
         with closing(sqlite3.connect(self.directory / "source.db")) as database, database:
             database.executemany("INSERT INTO app_xml (xml) VALUES (?)", [(content,) for content in contents])
 
+    def change(self) -> None:
+        """Break one document, and give others another key."""
+        with closing(sqlite3.connect(self.directory / "source.db")) as database, database:
+            database.execute("UPDATE app_xml SET xml = xml || '<' WHERE app_id = 1")
+            database.execute("UPDATE app_xml SET xml = replace(xml, 'order id=\"', 'order id=\"9') WHERE app_id <> 1")
+
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """A command with all its log lines."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
@@ -179,6 +186,28 @@ def test_no_value_is_told_when_documents_are_rejected_at_any_stage(marked: Marke
     } <= reasons(marked)
     assert "duplicate_key" in reasons(marked)
     assert "Queued insert" in ended.stderr
+    assert MARK not in ended.stdout + ended.stderr + marked.told()
+
+
+def test_refused_values_are_in_the_list_of_rejects_and_nowhere_else_if_they_are_asked_for(marked: Marked) -> None:
+    ended = marked.load("--target", "sqlite:///target.db", "--reject-values")
+    assert ended.returncode == 1
+    (listing,) = (marked.directory / "rejects").glob("*/rejects.jsonl")
+    rejects = [json.loads(line) for line in listing.read_text(encoding="utf-8").splitlines()]
+    listing.unlink()
+    assert MARK not in ended.stdout + ended.stderr + marked.told()
+    at_columns = [reject for reject in rejects if reject["stage"] == "map" and reject["column"]]
+    assert len(at_columns) >= 8
+    assert all(MARK in reject["value"] for reject in at_columns if reject["code"] != "missing_value")
+    assert all(reject["value"] is None for reject in rejects if reject["stage"] != "map")
+
+
+def test_no_value_is_told_when_documents_are_done_again(marked: Marked) -> None:
+    assert marked.load("--target", "sqlite:///target.db").returncode == 1
+    marked.change()
+    ended = marked.load("--target", "sqlite:///target.db", "--reprocess", "all")
+    assert ended.returncode == 1
+    assert "not_replaced" in ended.stdout
     assert MARK not in ended.stdout + ended.stderr + marked.told()
 
 

@@ -23,6 +23,7 @@ from tests.database.demo_tables import (
 )
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database import open_target
+from xml_extractor.database.document_rows import KeyPlace
 from xml_extractor.database.interfaces import (
     Batch,
     Blame,
@@ -77,6 +78,10 @@ class Watched:
     def delete_log(self, entries: Sequence[LogEntry]) -> None:
         self.calls.append(("log deletion", len(entries)))
         self._connection.delete_log(entries)
+
+    def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
+        self.calls.append(("deletion", len(keys)))
+        return self._connection.delete_documents(places, keys)
 
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
         return self._connection.logged_keys(contract, keys)

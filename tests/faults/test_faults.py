@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.again import AgainBench
 from tests.faults.bench import GOOD, Bench, Fault, Launcher, happenings, logged, metrics, see_that_it_ended
 from tests.faults.side_by_side import kill_at_a_moment, run_side_by_side
 
@@ -63,6 +64,24 @@ def test_the_next_run_completes_what_a_fault_has_ended(bench: Bench, fault: Faul
     assert result.detail == ""
     assert result.happened == 1
     assert result.outcome in ("recovered", "resumed")
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgainBench]:
+    with Launcher() as launcher:
+        yield AgainBench(tmp_path_factory.mktemp("again"), launcher)
+
+
+@pytest.mark.parametrize("fault", RECOVERED, ids=name)
+def test_a_run_that_does_documents_again_gets_over_a_passing_fault(again: AgainBench, fault: Fault) -> None:
+    result = again.try_out([fault])
+    assert result[:3] == ("recovered", 1, "")
+
+
+@pytest.mark.parametrize("fault", RESUMED, ids=name)
+def test_the_next_run_does_again_what_a_fault_has_left_undone(again: AgainBench, fault: Fault) -> None:
+    result = again.try_out([fault])
+    assert (result.detail, result.happened, result.outcome in GOOD) == ("", 1, True)
 
 
 def test_a_worker_killed_behind_its_own_commit_does_not_load_twice(bench: Bench) -> None:

@@ -26,6 +26,7 @@ from xml_extractor.settings import (
     InsertStrategy,
     KeyRange,
     RejectLimit,
+    Reprocess,
     Shard,
 )
 
@@ -249,6 +250,18 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--range", type=Parsed("FIRST:LAST", KeyRange.parse), help="Only documents with keys from FIRST to LAST."),
     setting("--shard", type=Parsed("K/N", Shard.parse), help="Only the K-th of N equal shares of the documents."),
     setting(
+        "--reprocess",
+        type=click.Choice(get_args(Reprocess)),
+        show_default="none",
+        help="Do these documents again although they are done, and replace their rows.",
+    ),
+    setting(
+        "--reprocess-version",
+        type=WholeNumber(1),
+        show_default="any",
+        help="With --reprocess: only documents that this version of the contract has done.",
+    ),
+    setting(
         "--insert-batch-rows",
         type=WholeNumber(1, 100_000),
         default=500,
@@ -308,6 +321,11 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
         default="rejects",
         help="Where rejected documents go, in a directory for each run; '' writes none.",
+    ),
+    setting(
+        "--reject-values/--no-reject-values",
+        default=False,
+        help="Write refused values into the list of rejected documents.",
     ),
 )
 

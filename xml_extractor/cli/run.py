@@ -9,7 +9,7 @@ from rich.console import Console
 from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
 from xml_extractor.cli.options import config_option, run_options
 from xml_extractor.database.reject_files import prepare_rejects_directory
-from xml_extractor.errors import RunError
+from xml_extractor.errors import RunError, UsageError
 from xml_extractor.processing.run import run
 from xml_extractor.processing.stop_requests import stop_requests
 from xml_extractor.reporting.logs import configure_logging
@@ -56,6 +56,8 @@ def exit_code(result: RunResult) -> int:
 def _settings(options: dict[str, Any]) -> RunSettings:
     key_range = options.pop("range")
     log_level = options.pop("log_level").upper()
+    if options["reprocess_version"] is not None and options["reprocess"] is None:
+        raise UsageError("--reprocess-version goes with --reprocess", "say which documents, such as --reprocess loaded")
     return RunSettings(key_range=key_range, log_level=log_level, **options)
 
 

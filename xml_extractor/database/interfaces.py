@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, Self
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.difference import Difference
+from xml_extractor.database.document_rows import KeyPlace
 from xml_extractor.documents import DocumentKey, Rejection, Row, SourceDocument, Status
 from xml_extractor.settings import InsertStrategy, KeyRange
 
@@ -269,6 +270,15 @@ class Connection(Protocol):
 
     def delete_log(self, entries: Sequence[LogEntry]) -> None:
         """Delete these rows of the processing log; one that is not as it was read stays."""
+        ...
+
+    def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
+        """Delete the rows of documents, and say how many each had.
+
+        Args:
+            places: How they are found, in the order to delete them in.
+            keys: For each document, its key as each place has it; never NULL.
+        """
         ...
 
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:

@@ -4,15 +4,17 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from tenacity import RetryCallState
 
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.database.document_rows import KeyPlace
 from xml_extractor.database.interfaces import Batch, Blame, Connection, LogEntry, Refusal
 from xml_extractor.database.processing_log import LOG_TABLE, log_time, logged_failure
+from xml_extractor.database.reprocessing import UNDELETABLE, OldDocument, delete_old_rows, left_as_it_was
 from xml_extractor.database.retrying import retrying
 from xml_extractor.database.table_by_table import parts
 from xml_extractor.documents import (
@@ -24,6 +26,7 @@ from xml_extractor.documents import (
     Rejection,
     Stage,
     Status,
+    Unchanged,
 )
 from xml_extractor.errors import TargetError
 
@@ -71,6 +74,10 @@ class _LogRefusedError(_RefusedError):
     """The processing log has a document of the batch already."""
 
 
+class _NotReplacedError(_RefusedError):
+    """What a document is to replace cannot be taken away."""
+
+
 class Loader:
     """Loads batches of documents over one connection, in one thread.
 
@@ -79,16 +86,23 @@ class Loader:
         tables: The contract's tables, in load order.
         identity: What the processing log is told of contract and run.
         batch_rows: Rows in one call at most, where a call takes the rows of one table.
+        places: How rows that are to be replaced are found.
     """
 
     def __init__(
-        self, connection: Connection, tables: Sequence[TableLayout], identity: LogIdentity, batch_rows: int = 500
+        self,
+        connection: Connection,
+        tables: Sequence[TableLayout],
+        identity: LogIdentity,
+        batch_rows: int = 500,
+        places: Sequence[KeyPlace] = (),
     ) -> None:
         self.statistics = LoadStatistics()
         self._connection = connection
         self._tables = tables
         self._identity = identity
         self._batch_rows = batch_rows
+        self._places = places
         self._retrying = retrying(_refusal_of, self._note_retry)
         self._put_back: dict[str, LogEntry] = {}
 
@@ -105,10 +119,14 @@ class Loader:
         self._put_back.clear()
         by_key: dict[DocumentKey, ProcessedDocument] = {}
         for document in documents:
-            by_key.setdefault(document.key, document)
+            if not isinstance(document, Unchanged):
+                by_key.setdefault(document.key, document)
+        self._note_replaced([document for document in by_key.values() if document.replaced is not None])
         outcomes = {outcome.key: outcome for outcome in self._load_isolating(list(by_key.values()))}
         return [
-            outcomes[document.key] if document is by_key[document.key] else Outcome(document.key, Status.ALREADY_DONE)
+            outcomes[document.key]
+            if document is by_key.get(document.key)
+            else Outcome(document.key, Status.ALREADY_DONE)
             for document in documents
         ]
 
@@ -121,6 +139,8 @@ class Loader:
         except _LogRefusedError:
             return self._load_unlogged(documents)
         except _RefusedError as refused:
+            if len(documents) == 1 and isinstance(refused, _NotReplacedError):
+                return self._leave(documents[0], refused.refusal.explanation)
             if len(documents) == 1:
                 return self._load_isolating([_rejection(documents[0], refused.refusal)])
             middle = len(documents) // 2
@@ -140,7 +160,7 @@ class Loader:
                 "see that nobody else writes it, and that no two keys differ only in spaces at their end",
             )
         self._put_back |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
-        done = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
+        done = {key: entry for key, entry in logged.items() if self._put_back.get(key) != entry}
         outcomes = [
             self._outcome_by_log(document, done[str(document.key)])
             for document in documents
@@ -162,6 +182,7 @@ class Loader:
         began_at = time.perf_counter()
         with self._refusals(), self._connection.transaction():
             self._delete_put_back(documents)
+            self._delete_old_rows(self._old(documents))
             self._connection.insert_batch(self._batch(documents), self._batch_rows)
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
@@ -183,6 +204,41 @@ class Loader:
             [self._entry(document, now) for document in documents],
             list(zip(self._tables, rows, strict=True)),
         )
+
+    def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
+        """Note the rows of the log that documents are to replace; one that another run has replaced meanwhile stays."""
+        if not documents:
+            return
+        logged = self._attempt(self._read_log, documents)
+        for document in documents:
+            entry = logged.get(str(document.key))
+            if entry is not None and document.replaced is not None and entry.run_id == document.replaced.run_id:
+                self._put_back[entry.document_key] = entry
+
+    def _old(self, documents: Sequence[ProcessedDocument]) -> list[OldDocument]:
+        """Those of the documents that have rows to be replaced."""
+        entries = ((document, self._put_back.get(str(document.key))) for document in documents)
+        return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
+
+    def _leave(self, document: ProcessedDocument, why: str) -> list[Outcome]:
+        """Leave a document as it was; unless what was to be replaced is gone, because it was replaced meanwhile."""
+        (old,) = self._old([document])
+        if self._attempt(self._read_log, [document]).get(old.entry.document_key) != old.entry:
+            return self._load_unlogged([document])
+        return [left_as_it_was(old, why)]
+
+    def _delete_old_rows(self, old: Sequence[OldDocument]) -> None:
+        if not old:
+            return
+        try:
+            with self._refusals():
+                refusal = delete_old_rows(self._connection, self._places, old)
+        except _RefusedError as refused:
+            if refused.refusal.blame is not Blame.DOCUMENT:
+                raise
+            refusal = replace(refused.refusal, explanation=UNDELETABLE)
+        if refusal is not None:
+            raise _NotReplacedError(refusal)
 
     def _read_log(self, documents: Sequence[ProcessedDocument]) -> dict[str, LogEntry]:
         with self._refusals(), self._connection.transaction():
@@ -249,12 +305,14 @@ def _refusal_of(error: Exception) -> Refusal | None:
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     """What becomes of a document by the commit of its batch."""
     if isinstance(document, Rejection):
-        return Outcome(document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash)
+        return Outcome(
+            document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
+        )
     return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
 
 
 def _rejection(document: ProcessedDocument, refusal: Refusal) -> Rejection:
-    return Rejection(document.key, _failure(refusal), document.content_hash, document.seconds)
+    return Rejection(document.key, _failure(refusal), document.content_hash, document.seconds, document.replaced)
 
 
 def _failure(refusal: Refusal) -> Failure:

@@ -60,12 +60,14 @@ class RejectFiles:
         directory: Where they go.
         contract: The contract's name.
         version: Its version.
+        with_values: Whether the list has the values that were refused.
     """
 
-    def __init__(self, directory: Path, contract: str, version: int) -> None:
+    def __init__(self, directory: Path, contract: str, version: int, *, with_values: bool = False) -> None:
         self.directory = directory
         self._contract = contract
         self._version = version
+        self._with_values = with_values
 
     def write(self, reject: Outcome, content: bytes | str | None) -> None:
         """Write a document and its line in the list; the line also where the document itself cannot be written.
@@ -95,6 +97,7 @@ class RejectFiles:
         failure = reject.failure
         if failure is None:
             raise AssertionError("a document without a failure is no reject")
+        value = {"value": reject.value} if self._with_values else {}
         return {
             "key": reject.key,
             "file": file,
@@ -105,6 +108,7 @@ class RejectFiles:
             "column": failure.column,
             "path": failure.path,
             "explanation": failure.explanation,
+            **value,
             "attempts": reject.attempts,
             "content_hash": reject.content_hash,
             "contract": self._contract,

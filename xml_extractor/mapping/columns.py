@@ -198,6 +198,30 @@ def _tolerant(compute: Origin, on_invalid: OnInvalid, default: Value) -> Origin:
     return compute_anyway
 
 
+def raw_value(column: ColumnPlan, row: RowScope) -> Value:
+    """What a refused column has in the document, before any step; None if it has nothing.
+
+    Of an expression, this is the first input that is refused, or else its only one. Where several are good, there is
+    no such value.
+    """
+    only = column.inputs[0] if len(column.inputs) == 1 else None
+    refused = next((rule for rule in column.inputs if _is_refused(rule, row)), only)
+    if refused is not None:
+        return raw_value(refused, row)
+    try:
+        return None if column.inputs else column.source.origin(row)
+    except REFUSALS:
+        return None
+
+
+def _is_refused(column: ColumnPlan, row: RowScope) -> bool:
+    try:
+        column.compute(row)
+    except REFUSALS:
+        return True
+    return False
+
+
 def value_for(refusal: Refusal, on_invalid: OnInvalid, default: Value) -> Value:
     """What `on_invalid` puts in the place of a refused value.
 

@@ -1,10 +1,11 @@
 """How a document fails to be mapped."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from lxml import etree
 
-from xml_extractor.documents import Failure, Stage
+from xml_extractor.documents import Failure, Stage, Value
 from xml_extractor.tsql import EvaluationError
 from xml_extractor.values.invalid import InvalidValueError
 
@@ -12,13 +13,22 @@ from xml_extractor.values.invalid import InvalidValueError
 class MappingError(Exception):
     """A document cannot be mapped; `failure` says where and why without quoting it.
 
+    Args:
+        failure: Where and why.
+        refused_value: Looks for the value at fault in the document; only those who ask for it ever have it.
+
     Codes of this package: `missing_key`, `missing_value`, `path_failed`. The others are those of the conversions and
     of the expressions.
     """
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, refused_value: Callable[[], Value] | None = None) -> None:
         super().__init__(failure)
         self.failure = failure
+        self._refused_value = refused_value
+
+    def refused_value(self) -> Value:
+        """The value at fault as the document has it; None if it has none, or if it is not known."""
+        return None if self._refused_value is None else self._refused_value()
 
     def __str__(self) -> str:
         return self.failure.reason

@@ -37,14 +37,23 @@ def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunV
     return DocumentScope(root, key, run_values(plan.contract, key, source_key, run), run.load_time)
 
 
+def own_key(plan: Plan, root: Element) -> Value:
+    """The key that stands in a document, as the contract says; None if it says none, or the document has none."""
+    try:
+        return None if plan.contract.document.key is None else _document_key(plan, root, "")
+    except MappingError:
+        return None
+
+
 def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:
     path = plan.contract.document.key
     if path is None or plan.read_key is None:
         return str(source_key)
+    text: str | None = None
     try:
         text = plan.read_key(root)
         if text is None or blank_to_null(text) is None:
             raise UnusableValueError("missing_key", "the document has no key")
         return plan.convert_key(text)
     except REFUSALS as refusal:
-        raise MappingError(failure_of(refusal, path)) from None
+        raise MappingError(failure_of(refusal, path), lambda: text) from None

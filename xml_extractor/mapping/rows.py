@@ -1,8 +1,10 @@
 """Which rows a table has in a document: nodes found, columns computed, filters applied."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from xml_extractor.documents import Failure, Stage, Value
+from xml_extractor.mapping.columns import raw_value
 from xml_extractor.mapping.failures import REFUSALS, MappingError, failure_of
 from xml_extractor.mapping.paths import SharedElements
 from xml_extractor.mapping.plan import DistinctPlan, TablePlan
@@ -56,7 +58,8 @@ def compute_row(table: TablePlan, row: RowScope) -> None:
             values.append(compute(row))
     except REFUSALS as refusal:
         column = table.columns[len(values)]
-        raise MappingError(failure_of(refusal, column.path, table.name, column.name)) from None
+        failure = failure_of(refusal, column.path, table.name, column.name)
+        raise MappingError(failure, partial(raw_value, column, row)) from None
 
 
 def is_kept(table: TablePlan, row: RowScope) -> bool:
@@ -93,4 +96,5 @@ def _check_required(table: TablePlan, row: RowScope) -> None:
         if row.values[number] is None:
             column = table.columns[number]
             explanation = "the column is required and the document has no value for it"
-            raise MappingError(Failure(Stage.MAP, "missing_value", explanation, table.name, column.name, column.path))
+            failure = Failure(Stage.MAP, "missing_value", explanation, table.name, column.name, column.path)
+            raise MappingError(failure, partial(raw_value, column, row))

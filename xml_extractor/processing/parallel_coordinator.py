@@ -10,7 +10,7 @@ import os
 import queue
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.database.interfaces import KeyPage
-from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Status
+from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
 from xml_extractor.errors import RunError, WorkerDiedError
 from xml_extractor.processing.held_queue import InsertQueueStats
 from xml_extractor.processing.insert_queue import (
@@ -180,13 +180,17 @@ class ParallelCoordinator:
         self._parts.__exit__(kind, error, traceback)
 
     def process_xml_batch(
-        self, pages: Iterable[KeyPage], logged_keys: Callable[[Sequence[str]], set[str]]
+        self,
+        pages: Iterable[KeyPage],
+        logged_keys: Callable[[Sequence[str]], set[str]],
+        replaced: Callable[[Sequence[DocumentKey]], Mapping[DocumentKey, Replaced]] = lambda _: {},
     ) -> InsertQueueStats | None:
         """Load all documents that the processing log does not have; returns when each of them is accounted for.
 
         Args:
             pages: The keys of the source.
             logged_keys: Says which keys, as text, the processing log has; asked where the source has not said so.
+            replaced: Says which documents are done again, and in place of what.
 
         Returns:
             The counts of the insert queue; None if there is none.
@@ -200,7 +204,7 @@ class ParallelCoordinator:
                 self._wait_until(partial(self._has_room_for, item))
                 if self._is_ending:
                     break
-                self._hand_out(item)
+                self._hand_out(replace(item, replaced=replaced(item.keys)))
             self._wait_until(lambda: not self._window and not self._awaited)
         except WorkerDiedError:
             # Whoever asked the run to stop may have asked all its processes.

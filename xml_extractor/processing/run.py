@@ -1,8 +1,9 @@
 """A run from its settings to its result."""
 
+import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,19 +13,22 @@ from pathlib import Path
 from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
-from xml_extractor.database.interfaces import Connection, Source
+from xml_extractor.database.interfaces import KeyPage, Source, Target
 from xml_extractor.database.reject_files import RejectFiles
-from xml_extractor.database.retrying import retrying
 from xml_extractor.documents import Outcome
-from xml_extractor.errors import TargetError, XmlExtractorError
+from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.insert_plan import InsertPlan, plan_inserts
+from xml_extractor.processing.logged import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.work import RunContext
+from xml_extractor.processing.worker import places_of_replaced
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.series import ProgressSeries
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.settings import RunSettings
+
+logger = logging.getLogger(__name__)
 
 
 def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: None) -> RunResult:
@@ -44,20 +48,23 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     began_at = time.perf_counter()
     contract = read_contract(settings.contract)
     tables = layouts(contract)
+    # Sees whether documents could be done again at all, before anything else.
+    places_of_replaced(contract, settings)
     target = open_target(settings.target, contract)
     with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, plan_inserts(settings, target))
         names, rejects_dir = tuple(table.name for table in tables), _rejects_dir(context)
         statistics = RunStatistics(names, series=ProgressSeries(began_at))
-        queue_stats, failure = None, None
+        queue_stats, failure, outdated = None, None, 0
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             try:
+                logged = LoggedDocuments(connection, context)
+                outdated = _say_what_is_outdated(logged, settings)
                 with coordinator:
-                    log = target.log_place(contract.contract)
-                    pages = source.key_pages(settings.batch_size, settings.key_range, log)
-                    queue_stats = coordinator.process_xml_batch(pages, _logged_keys(connection, contract.contract))
+                    pages = _pages(source, target, context)
+                    queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
             except XmlExtractorError as error:
                 failure = error
             # Where both are one SQLite file, the last to close tidies up its write-ahead log, which a reader may not.
@@ -81,7 +88,23 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         interrupted=coordinator.interrupted,
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
+        outdated=outdated,
     )
+
+
+def _pages(source: Source, target: Target, context: RunContext) -> Iterator[KeyPage]:
+    """The keys of the source. For documents that are done again rows of the log are needed, which no source gives."""
+    settings = context.settings
+    log = target.log_place(context.contract.contract) if settings.reprocess is None else None
+    return source.key_pages(settings.batch_size, settings.key_range, log)
+
+
+def _say_what_is_outdated(logged: LoggedDocuments, settings: RunSettings) -> int:
+    """Say how many documents another contract has done; of a run that does documents again, none."""
+    outdated = logged.by_another_contract() if settings.reprocess is None else 0
+    if outdated:
+        logger.info("Done by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
+    return outdated
 
 
 def _context(settings: RunSettings, contract: Contract, source: Source, inserts: InsertPlan) -> RunContext:
@@ -110,7 +133,8 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
         yield lambda _: None
         return
     contract = context.contract
-    files = RejectFiles(directory, contract.contract, contract.version)
+    settings = context.settings
+    files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
     with RejectWriter(
         files, partial(open_source, context.source_address, contract, contract.document.max_bytes)
     ) as writer:
@@ -120,18 +144,3 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
 def _now() -> datetime:
     now = datetime.now(UTC)
     return now.replace(tzinfo=None, microsecond=now.microsecond // 1000 * 1000)
-
-
-def _logged_keys(connection: Connection, contract: str) -> Callable[[Sequence[str]], set[str]]:
-    tries = retrying(connection.explain)
-
-    def logged_keys(keys: Sequence[str]) -> set[str]:
-        try:
-            return tries(connection.logged_keys, contract, keys)
-        except Exception as error:
-            refusal = connection.explain(error)
-            if refusal is None:
-                raise
-            raise TargetError(f"the processing log cannot be read: {refusal.explanation}", refusal.tip) from None
-
-    return logged_keys

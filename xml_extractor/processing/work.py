@@ -8,7 +8,7 @@ from zlib import crc32
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.database.interfaces import KeyPage
-from xml_extractor.documents import DocumentKey, Outcome
+from xml_extractor.documents import DocumentKey, Outcome, Replaced
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.insert_plan import TABLE_BY_TABLE, InsertPlan
 from xml_extractor.settings import RunSettings, Shard
@@ -50,11 +50,13 @@ class WorkItem:
 
     Attributes:
         deadly: Those of its documents that are to be rejected, because workers have died of them.
+        replaced: Those that are done again.
     """
 
     sequence: int
     keys: tuple[DocumentKey, ...]
     deadly: frozenset[DocumentKey] = frozenset()
+    replaced: Mapping[DocumentKey, Replaced] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

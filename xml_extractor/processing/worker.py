@@ -11,8 +11,10 @@ from hashlib import blake2b
 from multiprocessing.util import Finalize
 from pathlib import Path
 
+from xml_extractor.contract import Contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_source, open_target
+from xml_extractor.database.document_rows import KeyPlace, key_places
 from xml_extractor.database.loader import Loader, LogIdentity
 from xml_extractor.documents import (
     DocumentKey,
@@ -21,12 +23,14 @@ from xml_extractor.documents import (
     Outcome,
     ProcessedDocument,
     Rejection,
+    Replaced,
     RunValues,
     SourceDocument,
     Stage,
+    Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError
-from xml_extractor.mapping import MappingError, compile_plan, map_document
+from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key
 from xml_extractor.parsing import DocumentParser, ParseError
 from xml_extractor.parsing.rules import parsing_rules
 from xml_extractor.processing.insert_queue import InsertQueue
@@ -34,10 +38,23 @@ from xml_extractor.processing.marks import Mark, OwnMark
 from xml_extractor.processing.processes import resident_bytes
 from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker_pool import MAX_GROWTH
+from xml_extractor.settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
 DEADLY = Failure(Stage.MAP, "worker_died", "two worker processes ended by themselves while they worked on the document")
+
+LONGEST_VALUE = 200
+"""Characters of a refused value that are kept."""
+
+
+def places_of_replaced(contract: Contract, settings: RunSettings) -> tuple[KeyPlace, ...]:
+    """How the rows are found that a run is to replace; rejected documents have none.
+
+    Raises:
+        UsageError: They cannot be found in all tables.
+    """
+    return key_places(contract) if settings.reprocess not in (None, "rejected") else ()
 
 
 @contextmanager
@@ -47,11 +64,12 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     Raises:
         TargetError: The target cannot be opened.
     """
-    contract = context.contract
+    contract, settings = context.contract, context.settings
     identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
-    target = open_target(context.settings.target, contract)
+    target = open_target(settings.target, contract)
+    places = places_of_replaced(contract, settings)
     with closing(target.connect(context.inserts.strategy)) as connection:
-        yield Loader(connection, layouts(contract), identity, context.settings.insert_batch_rows)
+        yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, places)
 
 
 class Worker:
@@ -75,6 +93,7 @@ class Worker:
         self._plan = compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
+        self._only_changed = context.settings.reprocess == "changed-documents"
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
         # A Pool's worker leaves by os._exit, which runs these finalizers but nothing registered with atexit.
@@ -92,14 +111,15 @@ class Worker:
         """
         documents = self._source.fetch([key for key in item.keys if key not in item.deadly])
         for position, key in enumerate(item.keys):
+            replaced = item.replaced.get(key)
             if key in item.deadly:
-                yield Rejection(key, DEADLY, content_hash=content_hash(None), seconds=0.0)
+                yield Rejection(key, DEADLY, content_hash=content_hash(None), seconds=0.0, replaced=replaced)
                 continue
             began_at = time.perf_counter()
             self._mark.set(Mark(item.sequence, position))
             with self.timed("fetch"):
                 document = next(documents)
-            yield self._process(document, began_at)
+            yield self._process(document, began_at, replaced)
         self._mark.clear()
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
@@ -146,30 +166,48 @@ class Worker:
         with self.timed("fetch"):
             return next(self._source.fetch([key], whole=True))
 
-    def _process(self, document: SourceDocument | Rejection, began_at: float) -> ProcessedDocument:
-        return document if isinstance(document, Rejection) else self._map(document, began_at)
+    def _process(
+        self, document: SourceDocument | Rejection, began_at: float, replaced: Replaced | None
+    ) -> ProcessedDocument:
+        if replaced is not None and self._only_changed and _hash_of(document) == replaced.content_hash:
+            return Unchanged(document.key, (), replaced.content_hash, time.perf_counter() - began_at)
+        if isinstance(document, Rejection):
+            return document._replace(replaced=replaced)
+        return self._map(document, began_at, replaced)
 
-    def _map(self, document: SourceDocument, began_at: float) -> ProcessedDocument:
+    def _map(self, document: SourceDocument, began_at: float, replaced: Replaced | None) -> ProcessedDocument:
         stage = Stage.PARSE
+        value = None
         try:
             with self.timed("parse"):
                 root = self._parser.parse(document.content)
             stage = Stage.MAP
             with self.timed("map"):
+                if replaced is not None:
+                    replaced = replaced._replace(own_key=own_key(self._plan, root))
                 mapped = map_document(self._plan, root, document.key, self._run_values)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
-                return self._process(self._whole(document.key), began_at)
-            failure = error.failure
+                return self._process(self._whole(document.key), began_at, replaced)
+            failure, value = error.failure, self._value_of(error)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
             _log_defect(error, f"document {document.key} was at stage {stage}")
             failure = Failure(stage, "internal_error", f"a defect of this program ({type(error).__name__})")
         else:
-            return MappedDocument(document.key, rows, content_hash(document.content), time.perf_counter() - began_at)
-        return Rejection(document.key, failure, content_hash(document.content), time.perf_counter() - began_at)
+            seconds = time.perf_counter() - began_at
+            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced)
+        seconds = time.perf_counter() - began_at
+        return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value)
+
+    def _value_of(self, error: ParseError | MappingError) -> str | None:
+        """The value that was refused, if there is one and the run keeps such values."""
+        if not self._context.settings.reject_values or not isinstance(error, MappingError):
+            return None
+        value = error.refused_value()
+        return None if value is None else str(value)[:LONGEST_VALUE]
 
 
 def content_hash(content: bytes | str | None) -> str:
@@ -177,6 +215,10 @@ def content_hash(content: bytes | str | None) -> str:
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
     return blake2b(content or b"", digest_size=16).hexdigest()
+
+
+def _hash_of(document: SourceDocument | Rejection) -> str:
+    return document.content_hash if isinstance(document, Rejection) else content_hash(document.content)
 
 
 def as_run_error(error: Exception) -> XmlExtractorError:

@@ -24,6 +24,7 @@ class RunResult:
         interrupted: Whether the run was asked to stop before its end.
         failure: Why the run could not go on; None if it came to its end.
         rejects_dir: Where its rejected documents are; None if it wrote none.
+        outdated: Documents that were done by another contract of this name before the run.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class RunResult:
     interrupted: bool = False
     failure: XmlExtractorError | None = None
     rejects_dir: Path | None = None
+    outdated: int = 0
 
     @property
     def documents_per_minute(self) -> float:

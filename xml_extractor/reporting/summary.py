@@ -1,5 +1,6 @@
 """What a person reads at the end of a run."""
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -43,9 +44,17 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
         parts.append(Text(f"Rejected documents: {result.rejects_dir}"))
     if statistics.rejected:
         parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
+    return Group(*parts, *map(Text, _hints(result)))
+
+
+def _hints(result: RunResult) -> Iterator[str]:
+    """What somebody may want to do next."""
+    statistics = result.statistics
+    if result.outdated:
+        done = "1 document was" if result.outdated == 1 else f"{result.outdated:,} documents were"
+        yield f"Hint: {done} done by another contract of this name; --reprocess changed-contract does them again"
     if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == ["wrong_root"]:
-        parts.append(Text(f"Hint: is {result.contract} the contract for these documents? --contract names another"))
-    return Group(*parts)
+        yield f"Hint: is {result.contract} the contract for these documents? --contract names another"
 
 
 def documents_line(result: RunResult) -> str:
@@ -62,7 +71,9 @@ def _nothing_left(settings: RunSettings) -> str:
     if settings.limit == 0:
         return "the limit is 0"
     whole = settings.key_range is None and settings.shard is None
-    return f"{'the' if whole else 'this part of the'} source has no document that the processing log does not have"
+    again = "" if settings.reprocess is None else ", and none to be done again"
+    part = "the" if whole else "this part of the"
+    return f"{part} source has no document that the processing log does not have{again}"
 
 
 def _rows_by_table(result: RunResult) -> Table:

@@ -41,6 +41,16 @@ def listed(directory: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (directory / LISTING).read_text(encoding="utf-8").splitlines()]
 
 
+def test_the_list_has_refused_values_only_where_it_is_to_have_them(tmp_path: Path) -> None:
+    refused = reject(1)._replace(value="Grüße")
+    RejectFiles(tmp_path / "without", "orders", 3).write(refused, None)
+    assert "value" not in listed(tmp_path / "without")[0]
+    files = RejectFiles(tmp_path / "with", "orders", 3, with_values=True)
+    files.write(refused, None)
+    files.write(reject(2), None)
+    assert [line["value"] for line in listed(tmp_path / "with")] == ["Grüße", None]
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> RejectFiles:
     return RejectFiles(tmp_path / "run", "orders", 3)

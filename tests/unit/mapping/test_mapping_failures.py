@@ -56,6 +56,47 @@ def test_a_failure_has_a_place_and_no_value(
     assert SECRET not in failure.reason
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ('{path: "Card/@no", type: int}', SECRET),
+        ('{path: "Card/@no", type: int, transform: [upper], lookup: codes}', SECRET),
+        ('{type: int, inputs: {no: "Card/@no"}, expression: CAST(no AS int)}', SECRET),
+        ('{type: int, inputs: {a: {path: "@id"}, no: {path: "Card/@no"}}, expression: CAST(no + a AS int)}', None),
+        ('{type: int, inputs: {no: {path: "Card/@no", type: int}}, expression: no + 1}', SECRET),
+        ('{type: int, inputs: {a: {path: "@id"}, no: {path: "Card/@no", type: int}}, expression: no + a}', SECRET),
+        ("{parent: above.no, type: int}", SECRET),
+        ('{path: "Card/@missing", type: int, required: true}', None),
+        ('{path: "@blank", type: int, required: true}', "  "),
+        ('{path: "Card[@no + 1 = count(1)]/@no", type: int}', None),
+    ],
+)
+def test_who_asks_for_it_gets_the_refused_value_as_the_document_has_it(
+    plan_of: PlanOf, run_values: RunValues, column: str, value: str | None
+) -> None:
+    plan = plan_of(
+        f"""
+        above: {{rows: ".", columns: {{no: {{path: "Card/@no", type: nvarchar(20), key: true}}}}}}
+        doc: {{parent: above, rows: ".", columns: {{card: {column}}}}}
+        """,
+        "document: {root: Doc}\nlookups: {codes: {a: 1}}",
+    )
+    document = etree.fromstring(f"<Doc id='1' blank='  '><Card no='{SECRET}'/></Doc>")
+    with pytest.raises(MappingError) as caught:
+        map_document(plan, document, 1, run_values)
+    assert caught.value.refused_value() == value
+    assert SECRET not in f"{caught.value} {caught.value!r}"
+
+
+def test_a_key_that_is_refused_is_a_refused_value_too(plan_of: PlanOf, run_values: RunValues) -> None:
+    plan = plan_of(
+        'doc: {rows: ".", columns: {no: {path: "@no", type: int}}}', 'document: {root: Doc, key: "@no", key_type: int}'
+    )
+    with pytest.raises(MappingError) as caught:
+        map_document(plan, etree.fromstring("<Doc no='x'/>"), 1, run_values)
+    assert caught.value.refused_value() == "x"
+
+
 def test_a_condition_that_fails_names_its_table(plan_of: PlanOf, run_values: RunValues) -> None:
     plan = plan_of('doc: {rows: ".", when: 1 / no > 0, columns: {no: {path: "@no", type: int}}}')
     failure = _failure(plan, run_values, "<Doc no='0'/>")

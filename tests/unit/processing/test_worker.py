@@ -15,7 +15,7 @@ import pytest
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_target
-from xml_extractor.documents import MappedDocument, Outcome, Rejection, Stage, Status
+from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Stage, Status, Unchanged
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
 from xml_extractor.processing.insert_queue import InsertQueue
@@ -79,6 +79,48 @@ def test_what_is_wrong_with_a_document_is_a_rejection_with_its_stage(worker: Wor
     assert [document.key for document in documents] == ["2.xml", "3.xml", "4.xml"]
     stages = [document.failure.stage for document in documents if isinstance(document, Rejection)]
     assert stages == [Stage.PARSE, Stage.MAP, Stage.FETCH]
+
+
+def test_refused_values_leave_the_worker_only_if_the_run_is_to_keep_them(context: RunContext, tmp_path: Path) -> None:
+    (tmp_path / "documents" / "5.xml").write_text(f'<note id="5">{"x" * 500}</note>')
+    for keeps in (False, True):
+        given = replace(context, settings=replace(context.settings, reject_values=keeps))
+        with closing(Worker(given, None, tmp_path)) as worker:
+            documents = list(worker.map_documents(chunk("2.xml", "3.xml", "5.xml")))
+        values = [document.value for document in documents if isinstance(document, Rejection)]
+        assert values == ([None, "three", "x" * 200] if keeps else [None] * 3)
+
+
+def replacing(content: str, own_key: int | None = None) -> Replaced:
+    return Replaced("run 1", content_hash(content), own_key)
+
+
+def test_a_document_that_is_done_again_takes_its_own_key_along(worker: Worker) -> None:
+    replaced: dict[DocumentKey, Replaced] = {
+        key: replacing("as it was") for key in ("1.xml", "2.xml", "3.xml", "4.xml")
+    }
+    documents = worker.map_documents(WorkItem(7, tuple(replaced), replaced=replaced))
+    found = [document.replaced for document in documents]
+    assert found == [replacing("as it was", 1), *[replacing("as it was")] * 3]
+
+
+def test_only_changed_documents_are_mapped_again_if_the_run_is_to_do_these(context: RunContext, tmp_path: Path) -> None:
+    replaced: dict[DocumentKey, Replaced] = {
+        "1.xml": replacing('<note id="1">first</note>'),
+        "2.xml": replacing('<note id="2">second'),
+        "3.xml": replacing('<note id="3">third</note>'),
+        "4.xml": Replaced("run 1", ""),
+    }
+    kinds = {}
+    for which in ("all", "changed-documents"):
+        given = replace(context, settings=replace(context.settings, reprocess=which))
+        with closing(Worker(given, None, tmp_path)) as worker:
+            documents = worker.map_documents(WorkItem(7, (*replaced, "1.xml"), replaced=replaced))
+            kinds[which] = [type(document) for document in documents]
+    assert kinds == {
+        "all": [MappedDocument, Rejection, Rejection, Rejection, MappedDocument],
+        "changed-documents": [Unchanged, Unchanged, Rejection, Unchanged, Unchanged],
+    }
 
 
 def test_a_document_that_workers_died_of_is_rejected_and_not_looked_at(worker: Worker) -> None:

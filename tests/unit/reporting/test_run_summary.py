@@ -51,6 +51,20 @@ def test_a_run_that_finds_only_other_root_elements_asks_whether_the_contract_is_
     assert hint not in shown(make_result(reasons={"overflow": "a.xml"}))
 
 
+def test_a_summary_says_how_many_documents_another_contract_has_done(make_result: MakeResult) -> None:
+    hint = "done by another contract of this name; --reprocess changed-contract does them again\n"
+    assert shown(make_result(loaded=1, outdated=1200)).endswith(f"\nHint: 1,200 documents were {hint}")
+    assert shown(make_result(loaded=1, outdated=1)).endswith(f"\nHint: 1 document was {hint}")
+    assert "--reprocess" not in shown(make_result(loaded=1))
+
+
+def test_a_run_that_finds_nothing_to_do_again_says_so(make_result: MakeResult) -> None:
+    assert (
+        "Nothing to do: the source has no document that the processing log does not have, and none to be done again."
+        in shown(make_result(settings={"reprocess": "changed-contract"}))
+    )
+
+
 def test_outside_of_a_terminal_nothing_is_cut_or_wrapped_however_long_a_key_is(make_result: MakeResult) -> None:
     key = "/".join(["deep"] * 60) + "/document.xml"
     lines = shown(make_result(reasons={"overflow": key, "a_reason_with_a_name_of_some_length": 3})).splitlines()

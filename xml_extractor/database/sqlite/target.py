@@ -19,6 +19,7 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.database.comparison import differences, refuse_errors
 from xml_extractor.database.difference import Difference
+from xml_extractor.database.document_rows import Dialect, KeyPlace, deletion
 from xml_extractor.database.interfaces import Batch, LogCount, LogEntry, LogPlace, Refusal, RejectSelection, RowBinder
 from xml_extractor.database.log_statements import COUNTED, COUNTS, DONE, PUT_BACK, SAME_ROW, rejects
 from xml_extractor.database.processing_log import LOG_TABLE, log_count, log_entry, log_row
@@ -32,6 +33,8 @@ from xml_extractor.database.table_by_table import insert_table_by_table
 from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
 from xml_extractor.settings import InsertStrategy
+
+_DIALECT = Dialect(quoted, quoted_table, quoted_table)
 
 MAX_VARIABLES = 900
 """Parameters in a statement; SQLite before 3.32 allows 999."""
@@ -173,6 +176,17 @@ class SqliteConnection:
         same = " AND ".join(f"{column} = :{column}" for column in SAME_ROW)
         values = ({column: getattr(entry, column) for column in SAME_ROW} for entry in entries)
         self._database.executemany(f"DELETE FROM processing_log WHERE {same}", values)  # noqa: S608 - constants
+
+    def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
+        """Delete the rows of documents, and say how many each had."""
+        statements = [(deletion(place, _DIALECT, "?"), storage(place.column.type).to_sqlite) for place in places]
+        deleted = []
+        for key in keys:
+            rows = 0
+            for (statement, convert), value in zip(statements, key, strict=True):
+                rows += self._database.execute(statement, (convert(value) if convert else value,)).rowcount
+            deleted.append(rows)
+        return deleted
 
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
         """Those of these document keys that are done: that have a row in the processing log, not to be retried."""

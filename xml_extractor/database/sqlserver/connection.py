@@ -11,12 +11,14 @@ from typing import Any
 import pyodbc
 
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.database.document_rows import KeyPlace
 from xml_extractor.database.interfaces import Batch, LogCount, LogEntry, Refusal, RejectSelection
 from xml_extractor.database.log_statements import COUNTED, COUNTS, DONE, PUT_BACK, rejects
 from xml_extractor.database.processing_log import LOG_TABLE, REASON_LENGTH, log_count, log_entry, log_row
 from xml_extractor.database.schema import CASE_SENSITIVE
 from xml_extractor.database.sqlserver.address import SqlServerAddress
 from xml_extractor.database.sqlserver.catalog import read_catalog
+from xml_extractor.database.sqlserver.deletions import delete_documents
 from xml_extractor.database.sqlserver.errors import explain, is_lost
 from xml_extractor.database.sqlserver.json_batches import (
     JSON,
@@ -103,6 +105,12 @@ class SqlServerConnection:
         statements = table_statements(LOG_TABLE, self._address.schema)
         self._inserting = None
         self._execute_many(log_deletion(statements.name), statements.parameters, _log_rows(entries))
+
+    def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
+        """Delete the rows of documents, and say how many each had."""
+        self._inserting = None
+        with self._noticing_loss():
+            return list(delete_documents(self._open(), self._address.schema, self._collation, places, keys))
 
     def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
         """Those of these document keys that are done: that have a row in the processing log, not to be retried."""
@@ -213,13 +221,16 @@ class SqlServerConnection:
         names = collated_keys(table)
         if not names:
             return table_statements(table, self._address.schema)
+        collations = tuple((name, self._collation(table, name)) for name in names)
+        return table_statements(table, self._address.schema, collations)
+
+    def _collation(self, table: TableLayout, column: str) -> str:
+        """The collation that a column has in the database; empty for none."""
         if table.table not in self._collations:
             there = read_catalog(self._open(), [table.table], self._address.schema).get(table.table)
             columns = there.columns if there is not None else ()
-            self._collations[table.table] = {column.name.casefold(): column.collation for column in columns}
-        known = self._collations[table.table]
-        collations = tuple((name, known.get(name.casefold(), "")) for name in names)
-        return table_statements(table, self._address.schema, collations)
+            self._collations[table.table] = {found.name.casefold(): found.collation for found in columns}
+        return self._collations[table.table].get(column.casefold(), "")
 
     def _allow_identity(self, table: str) -> None:
         """Let documents fill the IDENTITY column of this table; a session can allow it for one table at a time."""

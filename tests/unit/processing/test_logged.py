@@ -1,0 +1,90 @@
+"""Which documents are done, and which of these are to be done again."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.database.demo_tables import CONTRACT, TABLES
+from tests.database.test_target_conformance import ENTRY
+from xml_extractor.database import Connection, open_target
+from xml_extractor.documents import Replaced, Status
+from xml_extractor.errors import TargetError
+from xml_extractor.processing.logged import LoggedDocuments
+from xml_extractor.processing.work import RunContext
+from xml_extractor.settings import Reprocess, RunSettings
+
+LOADED = replace(ENTRY, document_key="1", status=Status.LOADED, contract_version=3, contract_hash="new", run_id="b")
+LOG = (
+    LOADED,
+    replace(LOADED, document_key="2", contract_version=2, contract_hash="old", run_id="a"),
+    replace(LOADED, document_key="3", contract_hash="edited"),
+    replace(LOADED, document_key="4", status=Status.REJECTED),
+    replace(LOADED, document_key="5", status=Status.REJECTED, contract_version=2, contract_hash="old"),
+    replace(LOADED, document_key="6", status=Status.RETRY, contract_hash="old"),
+    replace(LOADED, document_key="7", contract="invoices", contract_hash="another"),
+)
+KEYS = [*"123456789"]
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    target = open_target(f"sqlite:///{tmp_path / 'target.db'}", CONTRACT)
+    target.create(TABLES)
+    with closing(target.connect()) as opened:
+        with opened.transaction():
+            opened.insert_log(LOG)
+        yield opened
+
+
+def logged(connection: Connection, reprocess: Reprocess | None = None, version: int | None = None) -> LoggedDocuments:
+    settings = RunSettings("orders.yaml", "in", "out", reprocess=reprocess, reprocess_version=version)
+    started_at = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC
+    return LoggedDocuments(connection, RunContext("c", started_at, settings, CONTRACT, "new", "in", "in"))
+
+
+@pytest.mark.parametrize(
+    ("reprocess", "version", "again"),
+    [
+        (None, None, ""),
+        ("loaded", None, "123"),
+        ("rejected", None, "45"),
+        ("changed-contract", None, "235"),
+        ("changed-documents", None, "12345"),
+        ("all", None, "12345"),
+        ("all", 2, "25"),
+        ("loaded", 2, "2"),
+        ("changed-contract", 3, "3"),
+        ("rejected", 9, ""),
+    ],
+)
+def test_documents_are_chosen_by_what_became_of_them_and_by_contract(
+    connection: Connection, reprocess: Reprocess | None, version: int | None, again: str
+) -> None:
+    documents = logged(connection, reprocess, version)
+    assert documents.done(KEYS) == set("12345") - set(again)
+    assert documents.take_replaced(KEYS).keys() == set(again)
+
+
+def test_each_document_is_told_once_with_its_run_and_its_hash(connection: Connection) -> None:
+    documents = logged(connection, "all")
+    documents.done(KEYS)
+    assert documents.take_replaced([2, 8]) == {2: Replaced("a", LOADED.content_hash)}
+    assert documents.take_replaced([2]) == {}
+
+
+def test_documents_that_another_contract_has_done_are_counted(connection: Connection) -> None:
+    assert logged(connection).by_another_contract() == 3
+
+
+def test_a_log_that_cannot_be_read_ends_the_run(connection: Connection, tmp_path: Path) -> None:
+    empty = open_target(f"sqlite:///{tmp_path / 'empty.db'}", CONTRACT)
+    with closing(empty.connect()) as other:
+        with pytest.raises(TargetError, match="the processing log cannot be read"):
+            logged(other).by_another_contract()
+        with pytest.raises(TargetError, match="the processing log cannot be read"):
+            logged(other, "all").done(KEYS)
+    assert logged(connection).done(KEYS)

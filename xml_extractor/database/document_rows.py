@@ -1,0 +1,174 @@
+"""How the rows of one document are found in the target: by its key, and by the foreign keys that lead to it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout, layouts, rule_type
+from xml_extractor.contract.model import Column, Contract
+from xml_extractor.documents import DocumentKey, Value
+from xml_extractor.errors import UsageError
+from xml_extractor.values.conversions import Converter, converter
+from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.sqltypes import Family, SqlType
+
+
+class Link(NamedTuple):
+    """A foreign key, and the table to which it leads."""
+
+    foreign_key: ForeignKey
+    parent: TableLayout
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """How a table's rows of a document are found.
+
+    Attributes:
+        table: The table.
+        links: From there to the table whose column holds the document's key, one after the other; often none.
+        column: That column.
+        by_source_key: Whether it holds the source's key, or the one that stands in the document.
+        code_page: That of the column, if it has one.
+    """
+
+    table: TableLayout
+    links: tuple[Link, ...]
+    column: ColumnLayout
+    by_source_key: bool
+    code_page: str
+
+    @property
+    def key_table(self) -> TableLayout:
+        """The table whose column holds the key."""
+        return self.links[-1].parent if self.links else self.table
+
+    def key(self, source_key: DocumentKey, own_key: Value) -> Value:
+        """The key as the column holds it; None if it is not known, or if the column cannot hold it."""
+        value = str(source_key) if self.by_source_key else own_key
+        if not isinstance(value, str):
+            return value
+        try:
+            return _converter(self.column.type, self.code_page)(value)
+        except InvalidValueError:
+            return None
+
+
+class Dialect(NamedTuple):
+    """How names stand in a statement: a column's, a table's with its schema, and a table's alone."""
+
+    column: Callable[[str], str]
+    table: Callable[[str], str]
+    bare_table: Callable[[str], str]
+
+
+def key_places(contract: Contract) -> tuple[KeyPlace, ...]:
+    """How the rows of a document are found, children before parents, which is the order to delete them in.
+
+    Raises:
+        UsageError: In some table they cannot be told from those of other documents.
+    """
+    search = _Search(contract)
+    return tuple(search.place(table) for table in reversed(tuple(search.tables.values())))
+
+
+def deletion(place: KeyPlace, dialect: Dialect, given: str) -> str:
+    """The statement that deletes a document's rows from one table.
+
+    Args:
+        place: How they are found.
+        dialect: How names are written.
+        given: What stands for the key.
+    """
+    reference = dialect.bare_table(place.table.table)
+    condition = _condition(place.links, 1, reference, f"{dialect.column(place.column.name)} = {given}", dialect)
+    return f"DELETE FROM {dialect.table(place.table.table)} WHERE {condition}"  # noqa: S608 - names are quoted
+
+
+def _condition(links: Sequence[Link], depth: int, child: str, at_the_end: str, dialect: Dialect) -> str:
+    if not links:
+        return at_the_end if depth == 1 else f"p{depth - 1}.{at_the_end}"
+    foreign_key, parent = links[0]
+    same = " AND ".join(
+        f"p{depth}.{dialect.column(there)} = {child}.{dialect.column(here)}"
+        for here, there in zip(foreign_key.columns, foreign_key.references, strict=True)
+    )
+    rest = _condition(links[1:], depth + 1, f"p{depth}", at_the_end, dialect)
+    return f"EXISTS (SELECT 1 FROM {dialect.table(parent.table)} AS p{depth} WHERE {same} AND {rest})"  # noqa: S608 - names are quoted
+
+
+class _Search:
+    """Looks for the keys of documents in the tables of a contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.tables: Mapping[str, TableLayout] = {table.name: table for table in layouts(contract)}
+        self._contract = contract
+
+    def place(self, table: TableLayout) -> KeyPlace:
+        """How a document's rows are found in a table.
+
+        Raises:
+            UsageError: They cannot be.
+        """
+        if table.on_conflict != "fail":
+            raise UsageError(
+                f"documents cannot be done again: rows of the table {table.name} may belong to several documents, "
+                f"because it has `on_conflict: {table.on_conflict}`",
+                "give it `on_conflict: fail`, or delete rows of documents and of the processing log yourself",
+            )
+        for by_source_key in (True, False):
+            for links, column in self._ways(table, by_source_key=by_source_key):
+                return KeyPlace(table, links, column, by_source_key, self._contract.code_page)
+        raise UsageError(
+            f"documents cannot be done again: in the table {table.name} the rows of a document cannot be found",
+            f"give {table.name} a column with the document's key, such as `source_key: {{run: source_key}}`, or "
+            "columns with `parent:` that hold the key of a table that has one",
+        )
+
+    def _ways(self, table: TableLayout, *, by_source_key: bool) -> Iterator[tuple[tuple[Link, ...], ColumnLayout]]:
+        """Ways from a table to a column that holds the key, the table's own columns first."""
+        for column in table.columns:
+            if self._holds_key(table.name, column.name, by_source_key=by_source_key):
+                yield (), column
+        for foreign_key in table.foreign_keys:
+            parent = self.tables[foreign_key.table]
+            for links, column in self._ways(parent, by_source_key=by_source_key):
+                yield (Link(foreign_key, parent), *links), column
+
+    def _holds_key(self, table: str, name: str, *, by_source_key: bool) -> bool:
+        """Whether a column holds the document's key as it is, in a type in which it can be looked for."""
+        rule = self._contract.tables[table].columns[name]
+        if rule.transform or rule.lookup or rule.default is not None or rule.on_invalid != "reject":
+            return False
+        if rule.parent is not None:
+            above, _, column = rule.parent.partition(".")
+            return self._holds_key(above, column, by_source_key=by_source_key) and _alike(
+                rule_type(self._contract, self._contract.tables[above].columns[column]),
+                rule_type(self._contract, rule),
+            )
+        return self._is_source_key(rule) if by_source_key else self._is_own_key(table, rule)
+
+    def _is_source_key(self, rule: Column) -> bool:
+        return rule.run == "source_key" or (rule.run == "document_key" and self._contract.document.key is None)
+
+    def _is_own_key(self, table: str, rule: Column) -> bool:
+        document, rows = self._contract.document, self._contract.tables[table]
+        target = rule_type(self._contract, rule)
+        if document.key is None:
+            return False
+        if rule.run == "document_key":
+            return _alike(document.key_type, target)
+        starts_at_root = rows.parent is None and all(row.path == "." for row in rows.rows)
+        is_text = document.key_type.family is Family.TEXT
+        return rule.path == document.key and starts_at_root and (is_text or _alike(document.key_type, target))
+
+
+@cache
+def _converter(sql_type: SqlType, code_page: str) -> Converter:
+    return converter(sql_type, code_page=code_page)
+
+
+def _alike(one: SqlType, other: SqlType) -> bool:
+    """Whether a value has the same look in both types."""
+    return one == other or (one.family is other.family and one.family in (Family.INTEGER, Family.TEXT))
