@@ -206,8 +206,12 @@ class Load:
 
     def rename(self, table: str, name: str) -> None:
         """Give a table of the target another name."""
-        on_server = f"EXEC sp_rename '{self._schema}.{table}', '{name}', 'OBJECT'"
-        self.execute(on_server if self.on_server else f"ALTER TABLE {table} RENAME TO {name}")
+        if self.on_server:
+            # In a session of its own: servers that are no SQL Server may find no table in one that has renamed.
+            with closing(sqlserver.session()) as session:
+                session.execute(f"EXEC sp_rename '{self._schema}.{table}', '{name}', 'OBJECT'").close()
+        else:
+            self.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
     @contextmanager
     def writers_wait(self) -> Iterator[None]:
