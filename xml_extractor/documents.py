@@ -98,7 +98,7 @@ class MappedDocument(NamedTuple):
     Attributes:
         key: The source's key of the document.
         rows: For each table of the contract, in the contract's order, its rows, in the target's own form.
-        content_hash: Hex BLAKE2b-128 of the bytes that were read.
+        content_hash: The first 128 bits of the SHA-256 of the bytes that were read, in hex.
         seconds: Time spent on fetching, parsing and mapping it.
         replaced: What it takes the place of; None for a document that is not done yet.
     """

@@ -169,7 +169,7 @@ def test_columns_say_who_fills_them(connection: pyodbc.Connection, schema: str) 
             "c", parse_type("int"), "the computed column c", computed=True, has_default=found.columns[3].has_default
         ),
         replace(found.columns[4], name="v", type=None, declared="sql_variant"),
-        ActualColumn("d", parse_type("char(5)"), "char(5)", code_page=1252),
+        ActualColumn("d", parse_type("char(5)"), "char(5)", code_page=1252, collation=found.columns[5].collation),
     )
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from hashlib import blake2b
+from hashlib import sha256
 from multiprocessing.util import Finalize
 from pathlib import Path
 
@@ -211,10 +211,10 @@ class Worker:
 
 
 def content_hash(content: bytes | str | None) -> str:
-    """Hex BLAKE2b-128 of a document's bytes; text counts as UTF-8."""
+    """The first 128 bits of the SHA-256 of a document's bytes, in hex; text counts as UTF-8."""
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
-    return blake2b(content or b"", digest_size=16).hexdigest()
+    return sha256(content or b"").hexdigest()[:32]
 
 
 def _hash_of(document: SourceDocument | Rejection) -> str:
