@@ -1,0 +1,73 @@
+"""A server that is far away: a batch waits for few answers, and what a run chooses gives the same tables."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests import sqlserver
+from tests.acceptance.loads import EMBEDDED, Load
+from tests.acceptance.loads import SERVER as ON_SERVER
+from tests.database.demo_tables import CONTRACT, TABLES, loader_of, order
+from tests.tcp_proxy import TcpProxy, tcp_proxy
+from xml_extractor.database import open_target
+from xml_extractor.documents import Status
+from xml_extractor.processing.run import run
+
+pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
+
+ROUND_TRIP = 0.03
+DOCUMENTS = 300
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[TcpProxy]:
+    with tcp_proxy(*sqlserver.place(), ROUND_TRIP) as started:
+        yield started
+
+
+def test_a_batch_of_hundreds_of_documents_takes_few_round_trips_as_json(proxy: TcpProxy) -> None:
+    with sqlserver.scratch_schema() as schema:
+        open_target(sqlserver.in_schema(schema), CONTRACT).create(TABLES)
+        target = open_target(sqlserver.through(proxy.port, schema), CONTRACT)
+        with closing(target.connect("json")) as connection:
+            loader = loader_of(connection)
+            for first in (0, DOCUMENTS):
+                before = proxy.round_trips()
+                outcomes = loader.load([order(number, lines=20) for number in range(first, first + DOCUMENTS)])
+                assert {outcome.status for outcome in outcomes} == {Status.LOADED}
+                assert proxy.round_trips() - before <= 8
+
+
+def test_a_document_that_is_refused_within_one_statement_still_says_its_table_and_column() -> None:
+    with sqlserver.scratch_schema() as schema:
+        target = open_target(sqlserver.in_schema(schema), CONTRACT)
+        target.create(TABLES)
+        with closing(target.connect("executemany")) as by_arrays, closing(target.connect("json")) as as_json:
+            loader_of(by_arrays).load([order(1, order_id=5)])
+            (expected,) = loader_of(by_arrays).load([order(2, order_id=5)])
+            good, found = loader_of(as_json).load([order(3), order(4, order_id=5)])
+        assert good.status is Status.LOADED
+        assert found.failure is not None
+        assert (found.failure.table, found.failure.column) == ("orders", "order_id")
+        assert found.failure == expected.failure
+
+
+def test_a_run_finds_out_how_far_its_target_is_and_loads_the_same(
+    proxy: TcpProxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "expected").mkdir()
+    expected = Load(tmp_path / "expected", EMBEDDED, "")
+    expected.run()
+    with sqlserver.scratch_schema() as schema:
+        load = Load(tmp_path, ON_SERVER, schema)
+        far = sqlserver.through(proxy.port, schema)
+        with caplog.at_level(logging.INFO):
+            result = run(replace(load.settings(), source=far, target=far))
+        assert result.statistics.unaccounted == 0
+        assert load.hashes() == expected.hashes()
+        assert (result.settings.insert_strategy, result.settings.insert_threads) == ("json", 4)
+    assert any("insert strategy json, insert threads 4" in message for message in caplog.messages)
