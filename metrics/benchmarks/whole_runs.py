@@ -83,7 +83,7 @@ def compare(record: Record, place: str, taken: Mapping[str, Sequence[float]]) ->
     """The ratios that say what each setting is worth."""
     for name, rates in taken.items():
         if name == "blocking":
-            record.ratio(f"{place}: queue / blocking", taken[DEFAULTS], rates)
+            record.ratio(f"{place}: queue / blocking", taken[DEFAULTS], rates, Limit(at_least=1.25))
         elif name != DEFAULTS:
             record.ratio(f"{place}: {name} / defaults", rates, taken[DEFAULTS])
 
