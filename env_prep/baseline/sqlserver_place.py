@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from env_prep.baseline.places import Kind, Row
-from xml_extractor.database.schema import literal, t_sql_name
+from xml_extractor.database.schema import literal, t_sql_name, t_sql_table
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.database.sqlserver.errors import errors_end_the_run
-from xml_extractor.database.sqlserver.session import open_session, quoted_table
+from xml_extractor.database.sqlserver.session import open_session
 from xml_extractor.errors import TargetError, UsageError
 
 
@@ -70,7 +70,7 @@ class SqlServerPlace:
 
     def quoted(self, table: str) -> str:
         """The name of a table as T-SQL has it."""
-        return quoted_table(table, self.server.schema)
+        return t_sql_table(table, self.server.schema)
 
     def read(self, statement: str) -> list[Row]:
         """The rows of a query."""

@@ -27,8 +27,8 @@ from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.database import open_target
 from xml_extractor.database.hashing import table_hashes
+from xml_extractor.database.schema import t_sql_name
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
-from xml_extractor.database.sqlserver.session import quoted
 from xml_extractor.processing.run import run
 from xml_extractor.settings import RunSettings
 
@@ -157,7 +157,7 @@ class ServerBench:
             raise BrokenPromiseError("miscounted", f"{documents} but the log has {counted}")
 
     def _table(self, name: str) -> str:
-        return f"{quoted(self._schema)}.{quoted(name)}"
+        return f"{t_sql_name(self._schema)}.{t_sql_name(name)}"
 
 
 @contextmanager

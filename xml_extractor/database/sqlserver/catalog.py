@@ -12,8 +12,8 @@ from operator import attrgetter
 import pyodbc
 
 from xml_extractor.database.comparison import ActualColumn, ActualForeignKey, ActualTable, TableKind
+from xml_extractor.database.schema import t_sql_name, t_sql_table
 from xml_extractor.database.sqlserver.errors import explain
-from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.documents import Value
 from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
 
@@ -91,7 +91,7 @@ def read_catalog(connection: pyodbc.Connection, tables: Sequence[str], default_s
         pyodbc.Error: The server refuses or cannot be reached.
     """
     places = ", ".join(f"({number}, OBJECT_ID(?))" for number in range(len(tables)))
-    names = [quoted_table(table, default_schema) for table in tables]
+    names = [t_sql_table(table, default_schema) for table in tables]
     found = connection.execute(_OBJECTS.format(places=places), names).fetchall() if names else []
     ids = sorted({row.object_id for row in found if row.type in _KINDS})
     columns = _rows_by_object(connection, _COLUMNS, ids)
@@ -122,12 +122,12 @@ def missing_codes(
     Raises:
         pyodbc.Error: The server refuses for another reason or cannot be reached.
     """
-    table = ".".join(quoted(part) for part in (key.schema, key.table))
+    table = ".".join(t_sql_name(part) for part in (key.schema, key.table))
     missing: list[Value] = []
     for first in range(0, len(codes), _MOST_PARAMETERS):
         some = codes[first : first + _MOST_PARAMETERS]
         values = ", ".join(f"({number}, CAST(? AS {sql_type}))" for number in range(len(some)))
-        query = _LACKING.format(codes=values, table=table, column=quoted(key.references[0]))
+        query = _LACKING.format(codes=values, table=table, column=t_sql_name(key.references[0]))
         try:
             numbers = connection.execute(query, list(some)).fetchall()
         except pyodbc.Error as error:

@@ -9,10 +9,9 @@ import pyodbc
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.document_rows import Dialect, KeyPlace, deletion
 from xml_extractor.database.row_conversion import row_converter
-from xml_extractor.database.schema import database_name
+from xml_extractor.database.schema import database_name, t_sql_name, t_sql_table
 from xml_extractor.database.sqlserver.errors import TRANSACTION_ENDED
 from xml_extractor.database.sqlserver.parameters import parameter, place_of_key
-from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.type_fit import CODE_PAGE_TYPES
 from xml_extractor.documents import Row
 
@@ -39,7 +38,7 @@ def delete_documents(
         places: How the rows are found.
         keys: Of each document.
     """
-    dialect = Dialect(quoted, lambda table: quoted_table(table, schema), _bare)
+    dialect = Dialect(t_sql_name, lambda table: t_sql_table(table, schema), _bare)
     statements = [deletion(place, dialect, _given(place, collation)) for place in places]
     bound = [parameter(place.column.type) for place in places]
     bind = row_converter([place.bind for place in bound])
@@ -78,4 +77,4 @@ def _given(place: KeyPlace, collation: Callable[[TableLayout, str], str]) -> str
 
 
 def _bare(table: str) -> str:
-    return quoted(database_name(table, embedded=True)[1])
+    return t_sql_name(database_name(table, embedded=True)[1])

@@ -16,9 +16,9 @@ import pyodbc
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.row_conversion import Convert, row_converter
+from xml_extractor.database.schema import t_sql_name, t_sql_table
 from xml_extractor.database.sqlserver.errors import TooLongError
 from xml_extractor.database.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, code_units
-from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.sqlserver.statements import IN_TRANSACTION_ONLY
 from xml_extractor.documents import Row
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
@@ -80,7 +80,7 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str
         default_schema: Of a table without one; empty for the login's.
     """
     inserts = "".join(
-        f"SET @at = {position}; {_insert(table, quoted_table(table.table, default_schema))} "
+        f"SET @at = {position}; {_insert(table, t_sql_table(table.table, default_schema))} "
         for position, table in enumerate(tables)
     )
     return f"{IN_TRANSACTION_ONLY}DECLARE @at int; BEGIN TRY {inserts}END TRY BEGIN CATCH SELECT @at; THROW; END CATCH"
@@ -134,7 +134,7 @@ def _writer(table: TableLayout) -> Callable[[Row], Row]:
 
 def _insert(table: TableLayout, name: str) -> str:
     columns = list(enumerate(_columns(table)))
-    names = ", ".join(quoted(column.name) for column in table.columns)
+    names = ", ".join(t_sql_name(column.name) for column in table.columns)
     read = ", ".join(column.read.format(f"c{position}") for position, column in columns)
     declared = ", ".join(f"c{position} {column.declared} '$[{position}]'" for position, column in columns)
     insert = f"INSERT INTO {name} ({names}) SELECT {read} FROM OPENJSON(?) WITH ({declared});"  # noqa: S608 - names are quoted

@@ -1,10 +1,7 @@
 """A connection to SQL Server: opened in the process that uses it, with the settings that loading relies on."""
 
 import pyodbc
-from sqlalchemy.sql.compiler import IdentifierPreparer
 
-from xml_extractor.database.dialects import dialect_named
-from xml_extractor.database.schema import database_name
 from xml_extractor.database.sqlserver.address import SqlServerAddress
 from xml_extractor.database.sqlserver.driver import find_driver
 from xml_extractor.errors import RunError
@@ -28,8 +25,6 @@ SETTINGS = (
     "SET LANGUAGE us_english"  # messages name columns in words that `errors` reads
 )
 
-_PREPARER: IdentifierPreparer = dialect_named("mssql").identifier_preparer
-
 
 def open_session(address: SqlServerAddress) -> pyodbc.Connection:
     """Connect; each statement is a transaction of its own until `autocommit` is switched off.
@@ -52,14 +47,3 @@ def open_session(address: SqlServerAddress) -> pyodbc.Connection:
         connection.close()
         raise
     return connection
-
-
-def quoted(name: str) -> str:
-    """A name of a column as T-SQL has it."""
-    return _PREPARER.quote_identifier(name)
-
-
-def quoted_table(table: str, default_schema: str = "") -> str:
-    """The name of a table as T-SQL has it, with its schema or else this one."""
-    schema, name = database_name(table, embedded=False)
-    return ".".join(quoted(part) for part in (schema or default_schema, name) if part)

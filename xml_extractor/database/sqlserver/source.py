@@ -13,12 +13,13 @@ from xml_extractor.database.comparison import ActualTable
 from xml_extractor.database.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.database.interfaces import KeyPage, LogPlace
 from xml_extractor.database.retrying import retrying
+from xml_extractor.database.schema import t_sql_name
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.database.sqlserver.catalog import read_catalog
 from xml_extractor.database.sqlserver.errors import errors_end_the_run, explain
 from xml_extractor.database.sqlserver.keys import key_column
 from xml_extractor.database.sqlserver.parameters import OdbcType
-from xml_extractor.database.sqlserver.session import open_session, quoted
+from xml_extractor.database.sqlserver.session import open_session
 from xml_extractor.database.sqlserver.source_queries import DOCUMENTS_IN_QUERY, SourceQueries
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
@@ -253,7 +254,7 @@ class SqlServerSource:
             names = " and no column ".join(absent)
             raise SourceError(f"the table {table.table} in {self.name} has no column {names}", NAME_OTHERS)
         key, xml = (columns[name.casefold()] for name in (table.key, table.xml))
-        identifying = key_column(quoted(table.key), key.type, key.collation)
+        identifying = key_column(t_sql_name(table.key), key.type, key.collation)
         if identifying is None:
             raise SourceError(f"the key of {self._shown} is {key.declared}: no whole number, text or GUID", NAME_OTHERS)
         if xml.type is None or xml.type.family not in (Family.TEXT, Family.BINARY, Family.XML):

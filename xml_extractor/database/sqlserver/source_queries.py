@@ -9,10 +9,9 @@ import pyodbc
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.database.interfaces import LogPlace
 from xml_extractor.database.log_statements import DONE
-from xml_extractor.database.schema import CASE_SENSITIVE
+from xml_extractor.database.schema import CASE_SENSITIVE, t_sql_name, t_sql_table
 from xml_extractor.database.sqlserver.keys import KeyColumn
 from xml_extractor.database.sqlserver.parameters import OdbcType
-from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.values.sqltypes import Family, SqlType
 
 DOCUMENTS_IN_QUERY = 16
@@ -72,12 +71,12 @@ class SourceQueries:
 
     @property
     def _from(self) -> str:
-        return f"{quoted_table(self.table.table, self.schema)} AS s"
+        return f"{t_sql_table(self.table.table, self.schema)} AS s"
 
     @cached_property
     def _with_content(self) -> str:
         """The table with `d.content` and `d.size`."""
-        xml = f"s.{quoted(self.table.xml)}"
+        xml = f"s.{t_sql_name(self.table.xml)}"
         content = f"CONVERT({'nvarchar' if self._is_text else 'varbinary'}(max), {xml})"
         size = f"DATALENGTH({content}){' / 2' if self._is_text else ''}"
         return f"{self._from} CROSS APPLY (SELECT {content} AS content, {size} AS size) AS d"

@@ -9,9 +9,9 @@ from xml_extractor.database.interfaces import RowBinder
 from xml_extractor.database.log_statements import SAME_ROW
 from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.database.row_conversion import row_converter
+from xml_extractor.database.schema import t_sql_name, t_sql_table
 from xml_extractor.database.sqlserver.errors import TRANSACTION_ENDED
 from xml_extractor.database.sqlserver.parameters import Parameter, parameter, place_of_key
-from xml_extractor.database.sqlserver.session import quoted, quoted_table
 from xml_extractor.database.type_fit import CODE_PAGE_TYPES
 
 MAX_ARRAY_BYTES = 16 * 2**20
@@ -65,7 +65,7 @@ def table_statements(
         collations: Those of `collated_keys`, with their names.
     """
     parameters = tuple(parameter(column.type) for column in table.columns)
-    name = quoted_table(table.table, default_schema)
+    name = t_sql_table(table.table, default_schema)
     row_bytes = sum(bound.reserved_bytes for bound in parameters)
     return TableStatements(
         name=name,
@@ -85,7 +85,7 @@ def row_binder(table: TableLayout) -> RowBinder:
 def log_deletion(name: str) -> Change:
     """Deletes rows of the processing log, of this quoted name, as long as nobody has replaced them or put them back."""
     columns = [column.name for column in LOG_TABLE.columns]
-    same = " AND ".join(f"{quoted(column)} = ?" for column in SAME_ROW)
+    same = " AND ".join(f"{t_sql_name(column)} = ?" for column in SAME_ROW)
     return _change(f"DELETE FROM {name} WHERE {same}", tuple(map(columns.index, SAME_ROW)))  # noqa: S608 - names are quoted
 
 
@@ -106,7 +106,7 @@ def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Chan
     columns, values = _names(table.columns), ", ".join(places)
     if table.on_conflict == "fail" or not table.key:
         return (_change(f"INSERT INTO {name} ({columns}) VALUES ({values})", everything),)  # noqa: S608 - names are quoted
-    same_key = " AND ".join(f"there.{quoted(key)} = given.{quoted(key)}" for key in table.key)
+    same_key = " AND ".join(f"there.{t_sql_name(key)} = given.{t_sql_name(key)}" for key in table.key)
     insert = _change(
         f"INSERT INTO {name} ({columns}) SELECT {columns} FROM (VALUES ({values})) AS given ({columns}) "  # noqa: S608 - names are quoted
         f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key})",
@@ -116,7 +116,7 @@ def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Chan
     if table.on_conflict == "keep" or not others:
         return (insert,)
     keys = [position for position in everything if position not in others]
-    assigned = [f"{quoted(column.name)} = {place}" for column, place in zip(table.columns, places, strict=True)]
+    assigned = [f"{t_sql_name(column.name)} = {place}" for column, place in zip(table.columns, places, strict=True)]
     new = ", ".join(assigned[position] for position in others)
     key = " AND ".join(assigned[position] for position in keys)
     update = _change(f"UPDATE {name} SET {new} WHERE {key}", (*others, *keys))  # noqa: S608 - names are quoted
@@ -140,4 +140,4 @@ def _keyed(table: TableLayout, parameters: Sequence[Parameter], collations: Mapp
 
 
 def _names(columns: Sequence[ColumnLayout]) -> str:
-    return ", ".join(quoted(column.name) for column in columns)
+    return ", ".join(t_sql_name(column.name) for column in columns)

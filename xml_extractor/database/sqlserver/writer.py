@@ -12,10 +12,10 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.database.interfaces import KeyedContent
 from xml_extractor.database.processing_log import KEY_LENGTH
-from xml_extractor.database.schema import CASE_SENSITIVE, literal
+from xml_extractor.database.schema import CASE_SENSITIVE, literal, t_sql_name, t_sql_table
 from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.database.sqlserver.errors import explain
-from xml_extractor.database.sqlserver.session import open_session, quoted, quoted_table
+from xml_extractor.database.sqlserver.session import open_session
 from xml_extractor.errors import TargetError, UsageError
 
 
@@ -44,7 +44,7 @@ class SqlServerSourceWriter:
         self.path = Path(address.words.get("DATABASE") or table.table)
         self._address = address
         self._table = table
-        self._into = quoted_table(table.table, address.schema)
+        self._into = t_sql_table(table.table, address.schema)
         self._batch_documents = batch_documents
         self._waiting: list[tuple[int | str, str | None]] = []
         self._made = False
@@ -98,7 +98,7 @@ class SqlServerSourceWriter:
             cursor = self._session.cursor()
             cursor.fast_executemany = True
             cursor.setinputsizes([key_type, (pyodbc.SQL_WVARCHAR, 0, 0)])
-            columns = f"{quoted(self._table.key)}, {quoted(self._table.xml)}"
+            columns = f"{t_sql_name(self._table.key)}, {t_sql_name(self._table.xml)}"
             cursor.executemany(f"INSERT INTO {self._into} ({columns}) VALUES (?, ?)", waiting)  # noqa: S608 - names are quoted
             self._session.commit()
 
@@ -106,7 +106,8 @@ class SqlServerSourceWriter:
         if self._made:
             return
         key_type = "bigint" if is_number else f"nvarchar({KEY_LENGTH}) COLLATE {CASE_SENSITIVE}"
-        columns = f"{quoted(self._table.key)} {key_type} NOT NULL PRIMARY KEY, {quoted(self._table.xml)} nvarchar(max)"
+        key, xml = t_sql_name(self._table.key), t_sql_name(self._table.xml)
+        columns = f"{key} {key_type} NOT NULL PRIMARY KEY, {xml} nvarchar(max)"
         self._session.execute(
             f"IF OBJECT_ID({literal(self._into)}) IS NULL CREATE TABLE {self._into} ({columns})"
         ).close()
