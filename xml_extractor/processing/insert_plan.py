@@ -51,10 +51,7 @@ def plan_inserts(settings: RunSettings, target: Target) -> InsertPlan:
         suitable.strategy if wanted == "auto" else wanted,
         suitable.threads if settings.insert_threads == "auto" else settings.insert_threads,
     )
-    logger.info(
-        "Round trip to the target %.1f ms: insert strategy %s, insert threads %d",
-        seconds * 1000,
-        plan.strategy,
-        plan.threads,
-    )
+    if seconds:
+        message = "Round trip to the target %.1f ms: insert strategy %s, insert threads %d"
+        logger.info(message, seconds * 1000, plan.strategy, plan.threads)
     return plan
