@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from metrics.benchmarks import inputs
 from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
-from metrics.benchmarks.record import ROOT, Record
+from metrics.benchmarks.record import ROOT, Limit, Record
 from tests.soak.resident import ROLES, Growth, Sampler
 from xml_extractor.processing.worker_pool import MAX_GROWTH
 from xml_extractor.samples import Sample
@@ -43,6 +43,9 @@ class Slope(NamedTuple):
     standard_error: float
 
 
+MOST_MEBIBYTES = {"main": 300_000_000 // 2**20, "worker": 200_000_000 // 2**20}
+
+
 def benchmark(options: Options) -> Record:
     """Watch the processes of runs over many small documents, and over few large ones.
 
@@ -67,6 +70,8 @@ def benchmark(options: Options) -> Record:
         peaks = {role: [growths[role].peak for growths, _ in taken if role in growths] for role in ROLES_SHOWN}
         record.group(f"Peak, {load.title}", "MiB", {role: found for role, found in peaks.items() if found})
         if load is loads[0]:
+            for role, most in MOST_MEBIBYTES.items():
+                record.fact(f"peak, {role}", max(peaks[role]), "MiB", Limit(at_most=most))
             for role in ROLES_SHOWN:
                 slope = _slope(taken[0][1].get(role, []), load.documents)
                 record.fact(
