@@ -339,7 +339,7 @@ def test_a_key_that_is_twice_in_a_batch_is_loaded_once(connection: Connection) -
 def test_other_contracts_have_log_rows_of_their_own(connection: Connection) -> None:
     entry = next(iter(_entries_of(connection, order(1))))
     with connection.transaction():
-        connection.insert_log([replace(entry, contract="invoices", document_key="2")])
+        connection.insert_log([entry._replace(contract="invoices", document_key="2")])
     assert statuses(loader_of(connection).load([order(2)])) == ["loaded"]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -49,11 +48,11 @@ def keys_of(entries: Sequence[LogEntry]) -> list[str]:
 def test_a_rejected_document_that_is_put_back_keeps_all_but_its_status(connection: Connection) -> None:
     write_log(connection, ENTRY)
     assert put_back(connection) == 1
-    assert list(connection.read_log()) == [replace(ENTRY, status=Status.RETRY)]
+    assert list(connection.read_log()) == [ENTRY._replace(status=Status.RETRY)]
 
 
 def test_a_document_that_was_put_back_is_not_done(connection: Connection) -> None:
-    write_log(connection, ENTRY, replace(ENTRY, document_key="8"))
+    write_log(connection, ENTRY, ENTRY._replace(document_key="8"))
     put_back(connection, RejectSelection("orders", keys=("7",)))
     assert connection.logged_keys("orders", ["7", "8", "9"]) == {"8"}
     assert connection.logged("orders", ["7", "9"]).keys() == {"7"}
@@ -63,8 +62,8 @@ def test_only_rejected_documents_of_the_contract_are_put_back(connection: Connec
     write_log(
         connection,
         ENTRY,
-        replace(ENTRY, document_key="8", status=Status.LOADED, stage="", reason=""),
-        replace(ENTRY, contract="invoices"),
+        ENTRY._replace(document_key="8", status=Status.LOADED, stage="", reason=""),
+        ENTRY._replace(contract="invoices"),
     )
     assert put_back(connection) == 1
     assert put_back(connection) == 0
@@ -76,10 +75,10 @@ def test_only_rejected_documents_of_the_contract_are_put_back(connection: Connec
     }
 
 
-MAPPED = replace(ENTRY, document_key="mapped", reason="unknown_code: the lookup has no such code")
-MAPPED_TOO = replace(ENTRY, document_key="it's", reason="unknown_code_of_another_kind: it has a longer name")
-LOADED = replace(ENTRY, document_key="Load", stage="load", reason="duplicate_key at orders.id (@id): it is there")
-TIRED = replace(ENTRY, document_key="tired", stage="load", reason="duplicate_key at orders: it is there", attempts=5)
+MAPPED = ENTRY._replace(document_key="mapped", reason="unknown_code: the lookup has no such code")
+MAPPED_TOO = ENTRY._replace(document_key="it's", reason="unknown_code_of_another_kind: it has a longer name")
+LOADED = ENTRY._replace(document_key="Load", stage="load", reason="duplicate_key at orders.id (@id): it is there")
+TIRED = ENTRY._replace(document_key="tired", stage="load", reason="duplicate_key at orders: it is there", attempts=5)
 
 
 SELECTIONS: tuple[tuple[RejectSelection, list[str]], ...] = (
@@ -108,7 +107,7 @@ def test_rejects_are_chosen_by_key_reason_stage_and_attempts(connection: Connect
 
 
 def test_any_number_of_keys_can_be_put_back(connection: Connection) -> None:
-    write_log(connection, *(replace(ENTRY, document_key=str(number)) for number in range(1200)))
+    write_log(connection, *(ENTRY._replace(document_key=str(number)) for number in range(1200)))
     assert put_back(connection, RejectSelection("orders", keys=tuple(map(str, range(1100))))) == 1100
     assert len(list(connection.rejected(ALL))) == 100
 
@@ -225,24 +224,24 @@ def test_of_two_runs_only_one_takes_a_document_that_was_put_back(
 def test_a_log_row_is_deleted_only_as_it_was_read(connection: Connection) -> None:
     write_log(connection, ENTRY)
     for changed in (
-        replace(ENTRY, attempts=2),
-        replace(ENTRY, status=Status.RETRY),
-        replace(ENTRY, run_id="another"),
-        replace(ENTRY, document_key="8"),
-        replace(ENTRY, contract="invoices"),
+        ENTRY._replace(attempts=2),
+        ENTRY._replace(status=Status.RETRY),
+        ENTRY._replace(run_id="another"),
+        ENTRY._replace(document_key="8"),
+        ENTRY._replace(contract="invoices"),
     ):
         with connection.transaction():
             connection.delete_log([changed])
         assert list(connection.read_log()) == [ENTRY]
     with connection.transaction():
-        connection.delete_log([replace(ENTRY, document_key="8"), ENTRY])
+        connection.delete_log([ENTRY._replace(document_key="8"), ENTRY])
     assert list(connection.read_log()) == []
 
 
 def test_the_log_is_counted_by_run_and_status(connection: Connection) -> None:
     loader_of(connection).load([order(1), bad_order(2), order(3)])
     loader_of(connection, run_id="run 2").load([order(4)])
-    write_log(connection, replace(ENTRY, contract="invoices"))
+    write_log(connection, ENTRY._replace(contract="invoices"))
     counts = sorted(connection.log_counts("orders"))
     assert [(count.run_id, count.status.value, count.contract_version, count.documents) for count in counts] == [
         ("run 1", "loaded", 3, 2),

@@ -231,7 +231,7 @@ def test_a_table_and_its_key_may_be_called_by_a_reserved_word(
 
 def test_log_entries_are_read_as_they_were_written(connection: Connection) -> None:
     with connection.transaction():
-        connection.insert_log([ENTRY, replace(ENTRY, document_key="8", status=Status.LOADED, stage="", reason="")])
+        connection.insert_log([ENTRY, ENTRY._replace(document_key="8", status=Status.LOADED, stage="", reason="")])
     read = {entry.document_key: entry for entry in connection.read_log()}
     assert read["7"] == ENTRY
     assert read["8"].status is Status.LOADED
@@ -241,7 +241,7 @@ def test_the_log_refuses_a_document_that_it_has(connection: Connection) -> None:
     with connection.transaction():
         connection.insert_log([ENTRY])
     with pytest.raises(Exception) as refused, connection.transaction():  # noqa: PT011 - each driver has its own exceptions
-        connection.insert_log([replace(ENTRY, run_id="another")])
+        connection.insert_log([ENTRY._replace(run_id="another")])
     refusal = connection.explain(refused.value)
     assert refusal is not None
     assert (refusal.blame, refusal.code) == (Blame.DOCUMENT, "duplicate_key")
@@ -250,7 +250,7 @@ def test_the_log_refuses_a_document_that_it_has(connection: Connection) -> None:
 
 def test_the_log_tells_contracts_apart(connection: Connection) -> None:
     with connection.transaction():
-        connection.insert_log([ENTRY, replace(ENTRY, contract="invoices", run_id="another")])
+        connection.insert_log([ENTRY, ENTRY._replace(contract="invoices", run_id="another")])
     assert connection.logged("orders", ["7"]) == {"7": ENTRY}
     assert connection.logged("invoices", ["7"])["7"].run_id == "another"
     assert connection.logged_keys("receipts", ["7"]) == set()
@@ -262,17 +262,17 @@ def test_the_log_knows_a_key_by_its_exact_text(target: Target, connection: Conne
     if target.name.startswith("mssql"):
         others -= {key.rstrip()}  # a primary key of SQL Server's does not count spaces at the end
     with connection.transaction():
-        connection.insert_log([replace(ENTRY, document_key=other) for other in others])
+        connection.insert_log([ENTRY._replace(document_key=other) for other in others])
     assert connection.logged_keys("orders", [key]) == set()
     with connection.transaction():
-        connection.insert_log([replace(ENTRY, document_key=key)])
+        connection.insert_log([ENTRY._replace(document_key=key)])
     assert connection.logged_keys("orders", [key, "absent"]) == {key}
 
 
 @pytest.mark.parametrize("asked", [0, 1, 899, 900, 901, 2500])
 def test_any_number_of_keys_can_be_looked_up_in_the_log(connection: Connection, asked: int) -> None:
     with connection.transaction():
-        connection.insert_log([replace(ENTRY, document_key=str(number)) for number in range(0, 2500, 2)])
+        connection.insert_log([ENTRY._replace(document_key=str(number)) for number in range(0, 2500, 2)])
     keys = [str(number) for number in range(asked)]
     assert connection.logged_keys("orders", keys) == {key for key in keys if int(key) % 2 == 0}
     assert set(connection.logged("orders", keys)) == connection.logged_keys("orders", keys)

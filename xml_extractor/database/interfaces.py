@@ -134,8 +134,7 @@ class SourceWriter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """A row of the processing log: its columns, in this order.
 
     Attributes:

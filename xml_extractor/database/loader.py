@@ -246,15 +246,14 @@ class Loader:
 
     def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
         failure = document.failure if isinstance(document, Rejection) else None
-        outcome = _outcome(document)
         return LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
-            status=outcome.status,
+            status=Status.REJECTED if failure else Status.LOADED,
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
-            row_count=sum(outcome.rows),
+            row_count=0 if isinstance(document, Rejection) else sum(map(len, document.rows)),
             seconds=document.seconds,
             content_hash=document.content_hash,
             contract_version=self._identity.contract_version,

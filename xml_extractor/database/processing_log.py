@@ -47,22 +47,7 @@ LOG_TABLE = TableLayout(
 
 def log_row(entry: LogEntry) -> Row:
     """The row of a log entry."""
-    return (
-        entry.contract,
-        entry.document_key,
-        entry.status.value,
-        entry.stage,
-        entry.reason[:REASON_LENGTH],
-        entry.attempts,
-        entry.row_count,
-        entry.seconds,
-        entry.content_hash,
-        entry.contract_version,
-        entry.contract_hash,
-        entry.run_id,
-        entry.started_at,
-        entry.finished_at,
-    )
+    return (*entry[:2], entry.status.value, entry.stage, entry.reason[:REASON_LENGTH], *entry[5:])
 
 
 def log_entry(row: tuple[Any, ...]) -> LogEntry:

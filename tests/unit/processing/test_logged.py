@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,15 +16,15 @@ from xml_extractor.processing.logged import LoggedDocuments
 from xml_extractor.processing.work import RunContext
 from xml_extractor.settings import Reprocess, RunSettings
 
-LOADED = replace(ENTRY, document_key="1", status=Status.LOADED, contract_version=3, contract_hash="new", run_id="b")
+LOADED = ENTRY._replace(document_key="1", status=Status.LOADED, contract_version=3, contract_hash="new", run_id="b")
 LOG = (
     LOADED,
-    replace(LOADED, document_key="2", contract_version=2, contract_hash="old", run_id="a"),
-    replace(LOADED, document_key="3", contract_hash="edited"),
-    replace(LOADED, document_key="4", status=Status.REJECTED),
-    replace(LOADED, document_key="5", status=Status.REJECTED, contract_version=2, contract_hash="old"),
-    replace(LOADED, document_key="6", status=Status.RETRY, contract_hash="old"),
-    replace(LOADED, document_key="7", contract="invoices", contract_hash="another"),
+    LOADED._replace(document_key="2", contract_version=2, contract_hash="old", run_id="a"),
+    LOADED._replace(document_key="3", contract_hash="edited"),
+    LOADED._replace(document_key="4", status=Status.REJECTED),
+    LOADED._replace(document_key="5", status=Status.REJECTED, contract_version=2, contract_hash="old"),
+    LOADED._replace(document_key="6", status=Status.RETRY, contract_hash="old"),
+    LOADED._replace(document_key="7", contract="invoices", contract_hash="another"),
 )
 KEYS = [*"123456789"]
 
