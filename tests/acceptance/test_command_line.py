@@ -249,6 +249,9 @@ def interrupted_run(directory: Path, number: signal.Signals, is_time: Callable[[
 
 
 @posix_only("sends signals to processes")
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="the tests run in the background, where Ctrl-C is ignored"
+)
 def test_a_command_that_is_ended_by_a_signal_says_so_in_one_line(tmp_path: Path) -> None:
     arguments = [*PROGRAM, "sample", "card_application", "100000", "--to", "cards.zip"]
     for number in (signal.SIGINT, signal.SIGTERM):
