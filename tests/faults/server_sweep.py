@@ -13,7 +13,9 @@ from tests.faults.server_bench import ServerBench, ServerFault, faults_of_run
 
 FAULTS = 100
 FAULTS_OF_A_RUN = 20
-OPTIONS = (("--insert-mode", "blocking"), ("--insert-threads", "2", "--queue-size", "1"))
+AS_JSON = ("--insert-strategy", "json")
+QUEUE = ("--insert-threads", "2", "--queue-size", "1")
+OPTIONS = (("--insert-mode", "blocking"), QUEUE, (*QUEUE, *AS_JSON), ("--insert-mode", "blocking", *AS_JSON))
 
 ALONE = [
     [ServerFault(event, number, action)]
