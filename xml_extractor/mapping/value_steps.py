@@ -7,7 +7,6 @@ from xml_extractor.documents import Value
 from xml_extractor.mapping.steps import Step, blank_to_null
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
-from xml_extractor.values.options import XML_SPACE
 from xml_extractor.values.sqltypes import Family, SqlType, parse_type
 from xml_extractor.values.transforms import lookup_step, transform_step
 
@@ -56,12 +55,7 @@ def _transform(transform: Transform, contract: Contract, *, keeps_blank: bool) -
     apply = transform_step(transform.name, transform.options)
     if keeps_blank:
         return Step(f"transform {transform.name}", apply)
-
-    def apply_or_null(text: str) -> str | None:
-        changed = apply(text)  # and `blank_to_null`, in line
-        return None if not changed or (changed.isspace() and not changed.strip(XML_SPACE)) else changed
-
-    return Step(f"transform {transform.name}", apply_or_null)
+    return Step(f"transform {transform.name}", lambda text: blank_to_null(apply(text)))
 
 
 def _lookup(name: str, target: SqlType, contract: Contract) -> Step:

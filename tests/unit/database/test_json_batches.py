@@ -10,6 +10,7 @@ import pytest
 
 from tests.database.demo_tables import LINES, NOTES, ORDERS
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.documents import Row
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
 pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is missing", exc_type=ImportError)
@@ -61,7 +62,7 @@ def test_an_identity_column_takes_the_documents_values_for_its_own_insert_only()
     ],
 )
 def test_values_are_written_so_that_the_server_reads_the_same(type_name: str, value: Any, written: Any) -> None:
-    assert json.loads(json_batches.json_rows(table_of(type_name), [(value,)]).text) == [[written]]
+    assert json.loads(json_batches.json_rows(table_of(type_name), [(value,)], only_plain=False)) == [[written]]
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -91,22 +92,28 @@ def test_text_reaches_its_column_as_unicode_and_binaries_as_digits(type_name: st
     ("text", "is_plain"), [("plain €", True), ('"', False), ("\\", False), ("\n", False), ("x" * 4000, True)]
 )
 def test_rows_that_not_every_server_reads_are_known(text: str, *, is_plain: bool) -> None:
-    assert json_batches.json_rows(table_of("nvarchar(max)"), [(None,), (text,)]).is_plain is is_plain
+    table, rows = table_of("nvarchar(max)"), [(None,), (text,)]
+    assert (json_batches.json_rows(table, rows, only_plain=True) is not None) is is_plain
+    assert json_batches.json_rows(table, rows, only_plain=False) is not None
 
 
 def test_texts_too_long_for_some_servers_are_known() -> None:
-    assert not json_batches.json_rows(table_of("nvarchar(max)"), [("x" * 4001,)]).is_plain
-    assert not json_batches.json_rows(table_of("varbinary(max)"), [(b"x" * 2001,)]).is_plain
+    for type_name, value in (("nvarchar(max)", "x" * 4001), ("varbinary(max)", b"x" * 2001)):
+        assert json_batches.json_rows(table_of(type_name), [(value,)], only_plain=True) is None
+        assert json_batches.json_rows(table_of(type_name), [(value,)], only_plain=False) is not None
 
 
 def test_rows_that_json_cannot_carry_are_not_sent_so() -> None:
+    def is_sent(table: TableLayout, row: Row) -> bool:
+        return json_batches.json_rows(table, [row], only_plain=False) is not None
+
     row = (1, "Ada")
-    assert json_batches.json_rows(ORDERS, [row]) is not None
-    assert json_batches.json_rows(replace(ORDERS, key=(), on_conflict="replace"), [row]) is not None
-    assert json_batches.json_rows(replace(ORDERS, on_conflict="keep"), [row]) is None
-    assert json_batches.json_rows(replace(ORDERS, on_conflict="replace"), [row]) is None
-    assert json_batches.json_rows(ORDERS, [(1, "a\0b")]) is None
-    assert json_batches.json_rows(replace(ORDERS, columns=ORDERS.columns * 50), [row * 50]) is None
+    assert is_sent(ORDERS, row)
+    assert is_sent(replace(ORDERS, key=(), on_conflict="replace"), row)
+    assert not is_sent(replace(ORDERS, on_conflict="keep"), row)
+    assert not is_sent(replace(ORDERS, on_conflict="replace"), row)
+    assert not is_sent(ORDERS, (1, "a\0b"))
+    assert not is_sent(replace(ORDERS, columns=ORDERS.columns * 50), row * 50)
 
 
 @pytest.mark.parametrize(
@@ -126,5 +133,5 @@ def test_rows_that_json_cannot_carry_are_not_sent_so() -> None:
 )
 def test_a_value_that_does_not_fit_is_refused_here_where_the_server_might_change_it(type_name: str, value: Any) -> None:
     with pytest.raises((errors.TooLongError, OverflowError, DecimalException, UnicodeEncodeError)) as refused:
-        json_batches.json_rows(table_of(type_name), [(value,)])
+        json_batches.json_rows(table_of(type_name), [(value,)], only_plain=False)
     assert errors.explain(refused.value).code in {"overflow", "wrong_type", "too_long"}

@@ -22,7 +22,6 @@ from xml_extractor.database.sqlserver.deletions import delete_documents
 from xml_extractor.database.sqlserver.errors import explain, is_lost
 from xml_extractor.database.sqlserver.json_batches import (
     JSON,
-    JsonRows,
     batch_statement,
     json_rows,
     reads_any_json,
@@ -84,7 +83,7 @@ class SqlServerConnection:
     def insert_batch(self, batch: Batch, batch_rows: int) -> None:
         """Insert rows of the log and then of the tables, by one statement, or by arrays of at most so many rows."""
         if self._strategy == "json":
-            self._insert_as_json([(LOG_TABLE, _log_rows(batch.log)), *batch.rows])
+            self._insert_as_json([(LOG_TABLE, _bound_log(batch.log)), *batch.rows])
         else:
             insert_table_by_table(self, batch, batch_rows)
         self._inserting = None
@@ -98,13 +97,13 @@ class SqlServerConnection:
 
     def insert_log(self, entries: Sequence[LogEntry]) -> None:
         """Insert rows into the processing log; its primary key refuses documents that are there."""
-        self.insert_rows(LOG_TABLE, _log_rows(entries))
+        self.insert_rows(LOG_TABLE, _bound_log(entries))
 
     def delete_log(self, entries: Sequence[LogEntry]) -> None:
         """Delete these rows of the processing log; one that is not as it was read stays."""
         statements = table_statements(LOG_TABLE, self._address.schema)
         self._inserting = None
-        self._execute_many(log_deletion(statements.name), statements.parameters, _log_rows(entries))
+        self._execute_many(log_deletion(statements.name), statements.parameters, _bound_log(entries))
 
     def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and say how many each had."""
@@ -175,9 +174,9 @@ class SqlServerConnection:
         if self._session is None:
             session = open_session(self._address)
             session.add_output_converter(OFFSET_CODE, read_offset)
+            self._reads_any_json = self._strategy == "json" and reads_any_json(session)
             session.autocommit = False
             self._session = session
-            self._reads_any_json = self._strategy == "json" and reads_any_json(session)
         return self._session
 
     @contextmanager
@@ -246,17 +245,14 @@ class SqlServerConnection:
         written = []
         for table, rows in tables:
             self._inserting = table
-            written.append((table, rows, json_rows(table, rows)))
-        for as_json, some in groupby(written, key=lambda each: self._reads(each[2])):
+            written.append((table, rows, json_rows(table, rows, only_plain=not self._reads_any_json)))
+        for as_json, some in groupby(written, key=lambda each: each[2] is not None):
             if as_json:
                 together, _, texts = zip(*some, strict=True)
-                self._execute_json(together, [text for text, _ in texts])
+                self._execute_json(together, texts)
             else:
                 for table, rows, _ in some:
                     self._insert_arrays(table, rows)
-
-    def _reads(self, rows: JsonRows | None) -> bool:
-        return rows is not None and (rows.is_plain or self._reads_any_json)
 
     def _execute_json(self, tables: tuple[TableLayout, ...], texts: Sequence[str]) -> None:
         """Run the statement of these tables; where it fails, it selects last which table it was at."""
@@ -322,7 +318,7 @@ class SqlServerConnection:
             return list(cursor)
 
 
-def _log_rows(entries: Sequence[LogEntry]) -> list[Row]:
+def _bound_log(entries: Sequence[LogEntry]) -> list[Row]:
     bind = row_binder(LOG_TABLE)
     return [bind(log_row(entry)) for entry in entries]
 

@@ -10,16 +10,14 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.database.document_rows import Dialect, KeyPlace, deletion
 from xml_extractor.database.row_conversion import row_converter
 from xml_extractor.database.schema import database_name, t_sql_name, t_sql_table
-from xml_extractor.database.sqlserver.errors import TRANSACTION_ENDED
 from xml_extractor.database.sqlserver.parameters import parameter, place_of_key
+from xml_extractor.database.sqlserver.statements import IN_TRANSACTION
 from xml_extractor.database.type_fit import CODE_PAGE_TYPES
 from xml_extractor.documents import Row
 
 PARAMETERS_IN_CALL = 500
 """So that compiling the statements of a call does not take longer than the round trips that it saves; SQL Server takes
 2100."""
-
-_BEGIN = f"IF @@TRANCOUNT = 0 BEGIN; THROW {TRANSACTION_ENDED}, N'the transaction has ended', 1; END ELSE BEGIN"
 
 
 def delete_documents(
@@ -56,7 +54,7 @@ def _batch(statements: Sequence[str], documents: int) -> str:
     counts = [f"@n{number}" for number in range(documents)]
     declared = ", ".join(f"{name} int = 0" for name in counts)
     deletions = [f"{statement}; SET {name} = {name} + @@ROWCOUNT" for name in counts for statement in statements]
-    return "; ".join([f"{_BEGIN} DECLARE {declared}", *deletions, f"SELECT {', '.join(counts)}", "END"])
+    return "; ".join([f"{IN_TRANSACTION}BEGIN DECLARE {declared}", *deletions, f"SELECT {', '.join(counts)}", "END"])
 
 
 def _last_row(cursor: pyodbc.Cursor) -> Sequence[Any]:

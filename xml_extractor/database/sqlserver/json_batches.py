@@ -31,7 +31,6 @@ LONGEST_TEXT = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
 _PROBE_TEXT = '"\\/\n\t\x1f' + "€" * (LONGEST_TEXT + 1)
 _PROBE = "SELECT value FROM OPENJSON(?) WITH (value nvarchar(max) '$[0]')"
 
-
 _NUL = "\\u0000"
 
 _DIGITS_OF_MONEY = (19, 4)
@@ -59,18 +58,6 @@ class JsonColumn(NamedTuple):
         return self.declared == "nvarchar(max)"
 
 
-class JsonRows(NamedTuple):
-    """Rows of one table.
-
-    Attributes:
-        text: An array of arrays.
-        is_plain: No escapes and no long text are in it.
-    """
-
-    text: str
-    is_plain: bool
-
-
 @cache
 def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str:
     """A statement with one parameter for the rows of each table; after an error it selects the table's position.
@@ -86,8 +73,13 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str
     return f"{IN_TRANSACTION_ONLY}DECLARE @at int; BEGIN TRY {inserts}END TRY BEGIN CATCH SELECT @at; THROW; END CATCH"
 
 
-def json_rows(table: TableLayout, rows: Sequence[Row]) -> JsonRows | None:
-    """Write bound rows of a table.
+def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool) -> str | None:
+    """Write bound rows of a table as an array of arrays.
+
+    Args:
+        table: Whose rows they are.
+        rows: Bound.
+        only_plain: The server does not give back texts with escapes, and long ones; see `reads_any_json`.
 
     Returns:
         None where JSON cannot carry them: they replace or keep each other, have a NUL, or too many columns.
@@ -101,13 +93,14 @@ def json_rows(table: TableLayout, rows: Sequence[Row]) -> JsonRows | None:
     text = json.dumps(written, ensure_ascii=False, separators=(",", ":"))
     if not text.isascii():
         text.encode()
-    if _NUL in text:
+    if _NUL in text or (only_plain and ("\\" in text or _has_long_text(table, written))):
         return None
+    return text
+
+
+def _has_long_text(table: TableLayout, written: Sequence[Sequence[Any]]) -> bool:
     long_columns = [position for position, column in enumerate(_columns(table)) if column.is_long]
-    is_plain = "\\" not in text and not any(
-        code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written
-    )
-    return JsonRows(text, is_plain)
+    return any(code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written)
 
 
 def reads_any_json(session: pyodbc.Connection) -> bool:
