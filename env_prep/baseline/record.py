@@ -1,7 +1,6 @@
 """The figures of a baseline, as `metrics/baseline.json` keeps them."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -15,6 +14,7 @@ from env_prep.baseline.workload import Metrics, done
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.measuring import spread
+from xml_extractor.reporting.whole_files import write_whole
 
 FILE = "baseline.json"
 EMBEDDED = "SQLite in a temporary directory"
@@ -187,13 +187,9 @@ def write_file(path: Path, text: str) -> None:
     Raises:
         RunError: It cannot be written.
     """
-    unfinished = path.with_name(f"{path.name}.tmp")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(path, text)
     except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise RunError(
             f"{path} cannot be written: {error.strerror}", "make room, or name another --metrics-dir"
         ) from error

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from xml_extractor.database.comparison import NO_TABLE, refuse_errors
 from xml_extractor.database.interfaces import Connection, LogCount, LogEntry, RejectSelection, Target
-from xml_extractor.database.retrying import retrying
+from xml_extractor.database.retrying import Answer, answered
 from xml_extractor.errors import TargetError
-
-Answer = TypeVar("Answer")
 
 
 class PutBack(NamedTuple):
@@ -36,7 +34,6 @@ class ProcessingLog:
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
         self._name = name
-        self._tries = retrying(connection.explain)
 
     def put_back(self, selection: RejectSelection, max_attempts: int) -> PutBack:
         """Have rejected documents tried again by the next run, unless they were tried as often as is allowed.
@@ -72,14 +69,7 @@ class ProcessingLog:
         return iter(sorted(found, key=lambda entry: entry.document_key))
 
     def _answer(self, action: Callable[[], Answer]) -> Answer:
-        try:
-            return self._tries(action)
-        except Exception as error:
-            refusal = self._connection.explain(error)
-            if refusal is None:
-                raise
-            trouble = f"the processing log of {self._name} cannot be used: {refusal.explanation}"
-            raise TargetError(trouble, refusal.tip or "run the same command again") from None
+        return answered(action, self._connection.explain, f"the processing log of {self._name} cannot be used")
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """How often and after what pauses something is tried again that a moment refused."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from xml_extractor.database.interfaces import Blame, Refusal
+from xml_extractor.errors import TargetError
+
+Answer = TypeVar("Answer")
 
 ATTEMPTS = 9
 FIRST_PAUSE_SECONDS = 0.2
@@ -34,3 +38,23 @@ def retrying(explain: Explain, note: Callable[[RetryCallState], None] = lambda _
         before_sleep=note,
         reraise=True,
     )
+
+
+def answered(action: Callable[[], Answer], explain: Explain, trouble: str) -> Answer:
+    """Call a function until it gives an answer.
+
+    Args:
+        action: Called again while what it raises may pass.
+        explain: Says what exceptions mean.
+        trouble: What cannot be done if it gives none.
+
+    Raises:
+        TargetError: The database refuses. Whatever else is raised passes.
+    """
+    try:
+        return retrying(explain)(action)
+    except Exception as error:
+        refusal = explain(error)
+        if refusal is None:
+            raise
+        raise TargetError(f"{trouble}: {refusal.explanation}", refusal.tip or "run the same command again") from None

@@ -1,15 +1,11 @@
 """Which documents of a source are done, and which of these are to be done again."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from xml_extractor.database.interfaces import Connection, LogEntry
-from xml_extractor.database.retrying import retrying
+from xml_extractor.database.retrying import Answer, answered
 from xml_extractor.documents import DocumentKey, Replaced, Status
-from xml_extractor.errors import TargetError
 from xml_extractor.processing.work import RunContext
-
-Answer = TypeVar("Answer")
 
 
 class LoggedDocuments:
@@ -23,7 +19,6 @@ class LoggedDocuments:
     def __init__(self, connection: Connection, context: RunContext) -> None:
         self._connection = connection
         self._context = context
-        self._tries = retrying(connection.explain)
         self._chosen: dict[str, Replaced] = {}
 
     def done(self, keys: Sequence[str]) -> set[str]:
@@ -73,10 +68,4 @@ class LoggedDocuments:
                 return True
 
     def _answer(self, action: Callable[[], Answer]) -> Answer:
-        try:
-            return self._tries(action)
-        except Exception as error:
-            refusal = self._connection.explain(error)
-            if refusal is None:
-                raise
-            raise TargetError(f"the processing log cannot be read: {refusal.explanation}", refusal.tip) from None
+        return answered(action, self._connection.explain, "the processing log cannot be read")

@@ -1,7 +1,6 @@
 """The metrics file of a run. Its fields are described in `documentation/reference/metrics.md`."""
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from xml_extractor.errors import RunError
 from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.result import RunResult
+from xml_extractor.reporting.whole_files import write_whole
 
 FORMAT_VERSION = 1
 
@@ -86,13 +86,9 @@ def write_metrics(result: RunResult) -> Path:
         RunError: It cannot be written; the documents are loaded all the same.
     """
     path = result.settings.metrics_dir / f"metrics_{result.run_id}.json"
-    unfinished = path.with_suffix(".tmp")
     try:
-        unfinished.write_text(json.dumps(metrics(result), indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(path, json.dumps(metrics(result), indent=2) + "\n")
     except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise RunError(
             f"the metrics of run {result.run_id} cannot be written to {path.parent}: {error.strerror}",
             "what was loaded is committed; make room, or name another directory with --metrics-dir",

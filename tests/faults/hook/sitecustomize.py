@@ -184,7 +184,7 @@ def _wrap_acknowledgements(module: Any) -> None:
 
 
 def _wrap_sqlite(sqlite3: Any) -> None:
-    class Connection(sqlite3.Connection):  # type: ignore[misc]
+    class Connection(sqlite3.Connection):  # type: ignore[misc]  # the module comes as it is imported, without types
         def __init__(self, *arguments: Any, **named: Any) -> None:
             reached("connect", "before")
             super().__init__(*arguments, **named)
