@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from sqlalchemy.engine import URL, make_url
 
-from xml_extractor.database.sqlserver.address import SCHEMA, odbc_address, read_address
-from xml_extractor.database.sqlserver.odbc_words import write_connection_string
+from xml_extractor.targets.sqlserver.address import SCHEMA, odbc_address, read_address
+from xml_extractor.targets.sqlserver.odbc_words import write_connection_string
 
 if TYPE_CHECKING:
     import pyodbc
@@ -39,7 +39,7 @@ def server_url() -> URL:
 
 def session() -> "pyodbc.Connection":
     """A connection to it, in which each statement is a transaction."""
-    from xml_extractor.database.sqlserver.session import open_session
+    from xml_extractor.targets.sqlserver.session import open_session
 
     return open_session(read_address(server_url()))
 
@@ -48,7 +48,7 @@ def connection_string() -> str:
     """What pyodbc connects by, for tests that read without the product."""
     import pyodbc
 
-    from xml_extractor.database.sqlserver.driver import find_driver
+    from xml_extractor.targets.sqlserver.driver import find_driver
 
     return read_address(server_url()).connection_string(find_driver(pyodbc.drivers()))
 

@@ -30,15 +30,15 @@ from xml_extractor.cli.run import run_command
 from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
 from xml_extractor.contract.reading import check_text, shipped_contracts
 from xml_extractor.contract.shape_faults import keys_of
-from xml_extractor.database import retrying
-from xml_extractor.database.archives import ARCHIVES
-from xml_extractor.database.processing_log import KEY_LENGTH, LOG_TABLE
-from xml_extractor.database.reprocessing import NOT_REPLACED
 from xml_extractor.documents import Stage
 from xml_extractor.parsing.parser import MAX_DEPTH
 from xml_extractor.processing import held_queue, insert_queue, work
 from xml_extractor.processing.worker_pool import TASKS_PER_PROCESS
+from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
 from xml_extractor.samples import KINDS
+from xml_extractor.sources.archives import ARCHIVES
+from xml_extractor.targets import retrying
+from xml_extractor.targets.reprocessing import NOT_REPLACED
 from xml_extractor.tsql import ALLOWED_FUNCTIONS, compile_expression
 from xml_extractor.values.formats import DIRECTIVES
 from xml_extractor.values.sqltypes import TYPES
@@ -432,7 +432,7 @@ def codes_in(path: Path) -> set[str]:
 def codes_of_databases() -> set[str]:
     """Codes that blame a document: in dictionaries called `_DOCUMENT…`, and in refusals that say so."""
     found = set()
-    for path in (ROOT / "xml_extractor").glob("database/*/errors.py"):
+    for path in (ROOT / "xml_extractor").glob("targets/*/errors.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Assign(targets=[ast.Name(name)], value=value) if name.startswith("_DOCUMENT"):
@@ -452,7 +452,7 @@ def codes_of(*packages: str) -> set[str]:
 
 
 CODES: dict[str, set[str]] = {
-    "fetch": codes_of("database/document_keys.py", "database/files.py", "database/archives.py", "database/*/source.py"),
+    "fetch": codes_of("sources/*.py"),
     "parse": codes_of("parsing/*.py", "processing/worker.py"),
     "map": codes_of("mapping/*.py", "values/*.py", "tsql/*.py", "processing/worker.py"),
     "load": codes_of_databases() | {NOT_REPLACED},

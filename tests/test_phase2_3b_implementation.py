@@ -24,7 +24,6 @@ from typing import Self
 import pytest
 
 from tests.conftest import posix_only
-from xml_extractor.database.loader import LoadStatistics
 from xml_extractor.documents import Failure, MappedDocument, Outcome, ProcessedDocument, Rejection, Stage, Status
 from xml_extractor.errors import RunError, TargetError
 from xml_extractor.processing.insert_queue import (
@@ -35,6 +34,7 @@ from xml_extractor.processing.insert_queue import (
     LoaderOpener,
 )
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
+from xml_extractor.targets.loader import LoadStatistics
 
 START_METHODS: list[StartMethod] = sorted({"spawn", DEFAULT_START_METHOD})
 PATIENCE = 30.0

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from xml_extractor.cli.run import run_command
-from xml_extractor.database.interfaces import Blame
+from xml_extractor.targets.interfaces import Blame
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = "compose.yaml"
@@ -153,7 +153,7 @@ def test_groups_of_dependencies_that_are_installed_exist() -> None:
 def errors_of_azure(heading: str) -> list[tuple[str, Blame]]:
     """Errors that the page on Azure lists below a heading, with what the code makes of them."""
     pyodbc = pytest.importorskip("pyodbc", reason="the driver manager is not installed", exc_type=ImportError)
-    from xml_extractor.database.sqlserver.errors import explain
+    from xml_extractor.targets.sqlserver.errors import explain
 
     _, _, rest = (HOW_TO / "azure-sql.md").read_text(encoding="utf-8").partition(heading)
     cells = re.findall(r"^\| ([^|]*`[^|]*) \|", rest.split("\n\n|")[1], re.MULTILINE)

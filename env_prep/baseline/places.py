@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from sqlalchemy.engine import URL
 
-from xml_extractor.database.targets import dialect_of, read_url
+from xml_extractor.targets.registry import dialect_of, read_url
 
 Kind = Literal["sqlite", "mssql"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from env_prep.baseline.places import Kind, Row
-from xml_extractor.database.sqlite.errors import errors_end_the_run
-from xml_extractor.database.sqlite.file import SqliteFile, quoted_table, sqlite_file
 from xml_extractor.errors import TargetError, UsageError
+from xml_extractor.targets.sqlite.errors import errors_end_the_run
+from xml_extractor.targets.sqlite.file import SqliteFile, quoted_table, sqlite_file
 
 HEADER = b"SQLite format 3\0"
 """How a file begins that is not empty (https://www.sqlite.org/fileformat2.html)."""

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from env_prep.baseline.places import Kind, Row
-from xml_extractor.database.schema import literal, t_sql_name, t_sql_table
-from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
-from xml_extractor.database.sqlserver.errors import errors_end_the_run
-from xml_extractor.database.sqlserver.session import open_session
 from xml_extractor.errors import TargetError, UsageError
+from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
+from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
+from xml_extractor.targets.sqlserver.errors import errors_end_the_run
+from xml_extractor.targets.sqlserver.session import open_session
 
 
 def open_place(url: URL, /) -> "SqlServerPlace":

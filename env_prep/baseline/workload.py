@@ -16,12 +16,12 @@ from env_prep.baseline.variants import Variant
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract, SourceTable
-from xml_extractor.database import open_target
-from xml_extractor.database.processing_log import LOG_TABLE
-from xml_extractor.database.schema import database_name
-from xml_extractor.database.sources import open_source_writer
 from xml_extractor.errors import RunError, UsageError
+from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.samples import KINDS, samples
+from xml_extractor.schema.ddl import database_name
+from xml_extractor.sources.registry import open_source_writer
+from xml_extractor.targets.registry import open_target
 
 PROGRAM = Path(__file__).resolve().parent.parent.parent / "production_processor.py"
 SEED = 1

@@ -12,8 +12,6 @@ from tempfile import TemporaryDirectory
 
 from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
-from xml_extractor.database import open_target
-from xml_extractor.database.sources import open_source_writer
 from xml_extractor.documents import MappedDocument, RunValues
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser
@@ -24,6 +22,8 @@ from xml_extractor.processing.worker import content_hash
 from xml_extractor.samples import Sample, samples
 from xml_extractor.samples.card_reports import bureau_reports
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.registry import open_source_writer
+from xml_extractor.targets.registry import open_target
 
 KIND = "card_application"
 END_OF_NEEDED = b"</Application>"

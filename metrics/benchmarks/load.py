@@ -14,13 +14,13 @@ from metrics.benchmarks import inputs, server
 from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.database import open_target
-from xml_extractor.database.processing_log import LOG_TABLE
 from xml_extractor.documents import MappedDocument, Row
 from xml_extractor.processing.insert_queue import MAX_BATCH_DOCUMENTS
 from xml_extractor.processing.worker import open_loader
+from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.reporting.measuring import alternately
 from xml_extractor.settings import InsertStrategy, RunSettings
+from xml_extractor.targets.registry import open_target
 
 SERVER_SHARE = 8
 """A server gets this part of the documents, because it takes longer."""
@@ -167,7 +167,7 @@ def _on_sqlite(mapped: Load, directory: Path) -> dict[str, Callable[[], float]]:
 
 
 def _on_sql_server(mapped: Load, ours: str, bare_schema: str) -> dict[str, Callable[[], float]]:
-    from xml_extractor.database.sqlserver.statements import table_statements  # noqa: PLC0415 - needs pyodbc
+    from xml_extractor.targets.sqlserver.statements import table_statements  # noqa: PLC0415 - needs pyodbc
 
     load = mapped.bound(server.near(ours))
     for schema in (ours, bare_schema):

@@ -7,7 +7,7 @@ from typing import Any
 from tests import sqlserver
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.database.processing_log import LOG_TABLE
+from xml_extractor.processing_log.log_table import LOG_TABLE
 
 FAR_SECONDS = 0.0845
 """A round trip to the database of the first users."""

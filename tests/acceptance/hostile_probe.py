@@ -16,13 +16,13 @@ from pathlib import Path
 
 from tests.acceptance.hostile_inputs import ADDRESS, CONTRACT, INPUTS, MAPPED
 from xml_extractor.contract import contract_hash, read_contract
-from xml_extractor.database import open_source
 from xml_extractor.documents import MappedDocument, ProcessedDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.processes import resident_bytes
 from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker import Worker
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.registry import open_source
 
 MEMORY_LIMIT = 400 * 2**20
 """Bytes of address space beyond those that the program has at its start."""

@@ -12,13 +12,13 @@ import pytest
 from tests import sqlserver
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
-from xml_extractor.database import open_target
-from xml_extractor.database.hashing import table_hashes
-from xml_extractor.database.sources import open_source_writer
 from xml_extractor.documents import SourceDocument
 from xml_extractor.processing.run import run
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.registry import open_source_writer
+from xml_extractor.targets.hashing import table_hashes
+from xml_extractor.targets.registry import open_target
 
 CONTRACT = """
 contract: orders

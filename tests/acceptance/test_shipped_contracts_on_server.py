@@ -16,12 +16,12 @@ from tests.conftest import ROOT, Completed, command_in
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.database import open_target
-from xml_extractor.database.hashing import table_hashes
-from xml_extractor.database.interfaces import LogEntry
-from xml_extractor.database.sources import open_source_writer
 from xml_extractor.documents import SourceDocument
 from xml_extractor.samples import KINDS, samples
+from xml_extractor.sources.registry import open_source_writer
+from xml_extractor.targets.hashing import table_hashes
+from xml_extractor.targets.interfaces import LogEntry
+from xml_extractor.targets.registry import open_target
 
 pytestmark = [
     pytest.mark.mssql,

@@ -13,7 +13,7 @@ import pytest
 from tests import sqlserver
 from tests.acceptance.accounts import ORDERS, order, write_orders
 from tests.conftest import Command, Completed
-from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address
+from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 
 CONTRACT = ("--contract", "orders.yaml")
 

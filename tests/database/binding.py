@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.database.interfaces import Connection, RowBinder
-from xml_extractor.database.sqlite import target as sqlite
 from xml_extractor.documents import MappedDocument, Rejection, Row
+from xml_extractor.targets.interfaces import Connection, RowBinder
+from xml_extractor.targets.sqlite import target as sqlite
 
 Document = TypeVar("Document", MappedDocument, Rejection, MappedDocument | Rejection)
 
@@ -27,6 +27,6 @@ def bound(connection: Connection, tables: Sequence[TableLayout], document: Docum
 def _binder(connection: Connection, table: TableLayout) -> RowBinder:
     if isinstance(connection, sqlite.SqliteConnection):
         return sqlite.row_binder(table)
-    from xml_extractor.database.sqlserver.statements import row_binder
+    from xml_extractor.targets.sqlserver.statements import row_binder
 
     return row_binder(table)

@@ -9,8 +9,8 @@ import pytest
 
 from tests import sqlserver
 from tests.database.demo_tables import CONTRACT, TABLES
-from xml_extractor.database import open_target
-from xml_extractor.database.interfaces import Connection, Target
+from xml_extractor.targets.interfaces import Connection, Target
+from xml_extractor.targets.registry import open_target
 
 BY_JSON = "mssql by json"
 TARGETS = ["sqlite", *(pytest.param(kind, marks=pytest.mark.mssql) for kind in ("mssql", BY_JSON))]
@@ -34,7 +34,7 @@ def empty_targets(kind: str, directory: Path) -> Iterator[Callable[[], str]]:
 @contextmanager
 def rows_are_sent_as_json() -> Iterator[None]:
     """Has all connections to a SQL Server send rows as JSON, where nothing else is asked for."""
-    from xml_extractor.database.sqlserver.target import SqlServerTarget
+    from xml_extractor.targets.sqlserver.target import SqlServerTarget
 
     connect = SqlServerTarget.connect
     with pytest.MonkeyPatch.context() as patch:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout
 from xml_extractor.contract.model import Contract
-from xml_extractor.database import Loader, LogIdentity
-from xml_extractor.database.interfaces import Connection
 from xml_extractor.documents import Failure, MappedDocument, Rejection, Stage
+from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.values.sqltypes import parse_type
 
 CONTRACT = Contract.model_validate(

@@ -12,7 +12,7 @@ from lxml import etree
 from sqlalchemy.engine import make_url
 
 from tests import sqlserver
-from xml_extractor.database.sqlserver.address import SCHEMA
+from xml_extractor.targets.sqlserver.address import SCHEMA
 from xml_extractor.values.sqltypes import Family, SqlType
 
 _MOMENTS = frozenset((Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET))

@@ -17,18 +17,18 @@ from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import ColumnLayout, TableLayout, layouts
 from xml_extractor.contract.reading import check_text, shipped_contracts
-from xml_extractor.database.comparison import ActualColumn, ActualForeignKey, differences
-from xml_extractor.database.difference import Difference
-from xml_extractor.database.processing_log import LOG_TABLE
-from xml_extractor.database.schema import create_statements
 from xml_extractor.documents import Value
+from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.schema.comparison import ActualColumn, ActualForeignKey, differences
+from xml_extractor.schema.ddl import create_statements
+from xml_extractor.schema.difference import Difference
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
 pytest.importorskip("pyodbc", reason=sqlserver.NO_DRIVER_MANAGER, exc_type=ImportError)
 
 import pyodbc
 
-from xml_extractor.database.sqlserver.catalog import missing_codes, read_catalog
+from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 
 pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
 

@@ -17,8 +17,9 @@ from tests.database.independent import Found, plain
 from tests.database.server_differences import ELSEWHERE, as_found_elsewhere, counted_elsewhere
 from tests.sqlserver import is_sql_server
 from xml_extractor.contract.layout import TableLayout, layouts
-from xml_extractor.database import Loader, LogIdentity, open_target
 from xml_extractor.documents import Outcome, Row, Status, Value
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import TYPES, Family, SqlType, parse_type
 
 TYPES_OF_COLUMNS = {name: parse_type(edge.rule["type"]) for name, edge in EDGES.items()}

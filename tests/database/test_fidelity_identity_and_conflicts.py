@@ -15,9 +15,10 @@ from tests.database.demo_tables import CONTRACT
 from tests.database.known_values import VALUES
 from tests.database.server_differences import NOT_FOUND_AGAIN
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.database import Loader, LogIdentity, open_target
-from xml_extractor.database.interfaces import Connection
 from xml_extractor.documents import MappedDocument, Row, Value
+from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import Family, parse_type
 
 OnConflict = Literal["fail", "keep", "replace"]

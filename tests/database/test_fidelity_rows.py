@@ -16,9 +16,10 @@ from tests.database.independent import canonical
 from tests.database.known_values import VALUES, any_of
 from tests.sqlserver import is_sql_server
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.database import Loader, LogIdentity, open_target
-from xml_extractor.database.interfaces import Connection
 from xml_extractor.documents import MappedDocument, Outcome, Row, Status, Value
+from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import TYPES, Family, parse_type
 
 SIZES = [1, 2, 500, 501]

@@ -8,8 +8,8 @@ import pytest
 from tests import sqlserver
 from tests.database.independent import canonical
 from xml_extractor.contract.model import Contract
-from xml_extractor.database import open_source
 from xml_extractor.documents import Rejection, SourceDocument
+from xml_extractor.sources.registry import open_source
 
 pytestmark = pytest.mark.mssql
 

@@ -12,9 +12,10 @@ from tests.database.binding import bind, bound
 from tests.database.demo_tables import CONTRACT
 from tests.sqlserver import is_sql_server
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.database import Loader, LogIdentity, open_target
-from xml_extractor.database.interfaces import Connection
 from xml_extractor.documents import MappedDocument, Row, Value
+from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import parse_type
 
 OnConflict = Literal["fail", "keep", "replace"]

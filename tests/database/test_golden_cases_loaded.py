@@ -22,13 +22,14 @@ from tests.database.demo_tables import CONTRACT
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.database import Loader, LogIdentity, open_target
-from xml_extractor.database.difference import Severity
-from xml_extractor.database.interfaces import Connection, Target
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Rejection, Row, Status
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError
 from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.schema.difference import Severity
+from xml_extractor.targets.interfaces import Connection, Target
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 
 COLLATED = "code-page-of-the-contract-counts"
 """The case whose code page is not that of the databases that we test with."""

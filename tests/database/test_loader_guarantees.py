@@ -22,9 +22,10 @@ from tests.database.demo_tables import (
     unreadable_order,
 )
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.database import open_target
-from xml_extractor.database.document_rows import KeyPlace
-from xml_extractor.database.interfaces import (
+from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
+from xml_extractor.errors import TargetError
+from xml_extractor.targets.document_rows import KeyPlace
+from xml_extractor.targets.interfaces import (
     Batch,
     Blame,
     Connection,
@@ -34,9 +35,8 @@ from xml_extractor.database.interfaces import (
     RejectSelection,
     Target,
 )
-from xml_extractor.database.table_by_table import insert_table_by_table
-from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
-from xml_extractor.errors import TargetError
+from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.table_by_table import insert_table_by_table
 
 OnConflict = Literal["fail", "keep", "replace"]
 

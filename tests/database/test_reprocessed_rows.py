@@ -9,9 +9,6 @@ import pytest
 from tests.database.test_loader_guarantees import Watched, no_pauses
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.database import Loader, LogIdentity, open_target
-from xml_extractor.database.document_rows import key_places
-from xml_extractor.database.interfaces import Connection
 from xml_extractor.documents import (
     Failure,
     MappedDocument,
@@ -24,6 +21,10 @@ from xml_extractor.documents import (
     Unchanged,
     Value,
 )
+from xml_extractor.targets.document_rows import key_places
+from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 
 __all__ = ["no_pauses"]
 

@@ -15,11 +15,11 @@ from tests.database.demo_tables import (
 )
 from tests.database.test_loader_guarantees import Watched, bad_order, no_pauses
 from tests.database.test_target_conformance import ENTRY
-from xml_extractor.database import open_target
-from xml_extractor.database.interfaces import Connection, LogEntry, RejectSelection, Target
-from xml_extractor.database.log_access import processing_log
 from xml_extractor.documents import MappedDocument, Outcome, Status
 from xml_extractor.errors import TargetError
+from xml_extractor.processing_log.access import processing_log
+from xml_extractor.targets.interfaces import Connection, LogEntry, RejectSelection, Target
+from xml_extractor.targets.registry import open_target
 
 __all__ = ["no_pauses"]
 

@@ -14,15 +14,15 @@ from tests import sqlserver
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, SourceTable
-from xml_extractor.database import open_source, open_target
-from xml_extractor.database.hashing import table_hashes
-from xml_extractor.database.interfaces import KeyPage, LogEntry, LogPlace, Source
-from xml_extractor.database.sources import open_source_writer
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.run import run
 from xml_extractor.processing.work import select
 from xml_extractor.settings import KeyRange, RunSettings
+from xml_extractor.sources.registry import open_source, open_source_writer
+from xml_extractor.targets.hashing import table_hashes
+from xml_extractor.targets.interfaces import KeyPage, LogEntry, LogPlace, Source
+from xml_extractor.targets.registry import open_target
 
 pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
 

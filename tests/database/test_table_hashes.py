@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES, loader_of, order, unreadable_order
-from xml_extractor.database.hashing import table_hashes
-from xml_extractor.database.interfaces import Connection, Target
 from xml_extractor.documents import ProcessedDocument
+from xml_extractor.targets.hashing import table_hashes
+from xml_extractor.targets.interfaces import Connection, Target
 
 DOCUMENTS: list[ProcessedDocument] = [*(order(number) for number in range(20)), unreadable_order(20)]
 

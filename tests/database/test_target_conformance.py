@@ -10,9 +10,9 @@ import pytest
 from tests.database.binding import bind
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.database import open_target
-from xml_extractor.database.interfaces import Blame, Connection, LogEntry, Target
 from xml_extractor.documents import Row, Status
+from xml_extractor.targets.interfaces import Blame, Connection, LogEntry, Target
+from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import parse_type
 
 OnConflict = Literal["fail", "keep", "replace"]

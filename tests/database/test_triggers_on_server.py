@@ -7,10 +7,10 @@ import pytest
 
 from tests import sqlserver
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, TABLES, loader_of, order, order_ids
-from xml_extractor.database import open_target
-from xml_extractor.database.interfaces import Connection
 from xml_extractor.documents import MappedDocument, Status
 from xml_extractor.errors import TargetError
+from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.registry import open_target
 
 pytestmark = pytest.mark.mssql
 

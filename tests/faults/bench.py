@@ -18,10 +18,10 @@ from typing import Any, NamedTuple, Self
 from tests.conftest import ROOT
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
-from xml_extractor.database import open_target
-from xml_extractor.database.hashing import table_hashes
 from xml_extractor.processing.run import run
 from xml_extractor.settings import RunSettings
+from xml_extractor.targets.hashing import table_hashes
+from xml_extractor.targets.registry import open_target
 
 HERE = Path(__file__).parent
 DOCUMENTS = 40

@@ -95,11 +95,6 @@ def become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    import xml_extractor.cli
-    import xml_extractor.database.sqlite.source
-    import xml_extractor.database.sqlite.target
-    import xml_extractor.processing.parallel_coordinator  # noqa: F401 - forked with all that it imports
-
     wanted = serve()
     if wanted is not None:
         become(wanted)

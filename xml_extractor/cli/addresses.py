@@ -14,9 +14,9 @@ from typing import NamedTuple
 import click
 from click.core import ParameterSource
 
-from xml_extractor.database.sqlserver.address import SqlServerAddress, read_address, read_odbc, server_address
-from xml_extractor.database.targets import read_url
 from xml_extractor.errors import UsageError
+from xml_extractor.targets.registry import read_url
+from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address, read_odbc, server_address
 
 PASSWORD = "XML_EXTRACTOR_PASSWORD"  # noqa: S105 - the name of an environment variable
 SOURCE_PASSWORD = "XML_EXTRACTOR_SOURCE_PASSWORD"  # noqa: S105 - as above

@@ -19,7 +19,6 @@ from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.cli.options import SOURCE_PASSWORD_OPTION, config_option, contract_option, with_documents
 from xml_extractor.contract import Contract, read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
-from xml_extractor.database import open_source
 from xml_extractor.documents import Failure, Rejection, Row, RunValues, SourceDocument, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping import (
@@ -35,6 +34,7 @@ from xml_extractor.parsing import DocumentParser, ParseError
 from xml_extractor.parsing.rules import parsing_rules
 from xml_extractor.reporting.screen import rendered
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.registry import open_source
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
 ROWS_SIDE_BY_SIDE = 4

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
 from xml_extractor.cli.options import config_option, run_options
-from xml_extractor.database.reject_files import prepare_rejects_directory
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.processing.run import run
 from xml_extractor.processing.stop_requests import stop_requests
@@ -19,6 +18,7 @@ from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.screen import rendered
 from xml_extractor.reporting.summary import summary
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.reject_files import prepare_rejects_directory
 
 
 @click.command("run")

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.options import DESTINATION_OPTIONS, Parsed, WholeNumber, added, with_destination
-from xml_extractor.database.sources import open_source_writer
 from xml_extractor.errors import UsageError
 from xml_extractor.reporting.progress import Advance, progress_bar
 from xml_extractor.samples import KINDS, Sample, samples
 from xml_extractor.samples.writers import ARCHIVES, by_number, faults_list, write_samples, write_to_files
+from xml_extractor.sources.registry import open_source_writer
 
 NO_DIRECTORIES = (".db", ".sqlite", ".sqlite3", ".xml", ".gz", ".bz2", ".xz", ".7z", ".rar")
 """Endings of what is rather meant to be a file than a directory of documents."""

@@ -3,9 +3,9 @@
 import logging
 from typing import NamedTuple
 
-from xml_extractor.database.interfaces import Target
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import InsertStrategy, RunSettings
+from xml_extractor.targets.interfaces import Target
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from itertools import islice
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-from xml_extractor.database.loader import LoadStatistics
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError
 from xml_extractor.processing.held_queue import HeldQueue, InsertQueueStats, QueueManager, start_manager
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
+from xml_extractor.targets.loader import LoadStatistics
 
 logger = logging.getLogger(__name__)
 

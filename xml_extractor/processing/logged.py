@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from xml_extractor.database.interfaces import Connection, LogEntry
-from xml_extractor.database.retrying import Answer, answered
 from xml_extractor.documents import DocumentKey, Replaced, Status
 from xml_extractor.processing.work import RunContext
+from xml_extractor.targets.interfaces import Connection, LogEntry
+from xml_extractor.targets.retrying import Answer, answered
 
 
 class LoggedDocuments:

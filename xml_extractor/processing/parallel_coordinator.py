@@ -20,7 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from xml_extractor.database.interfaces import KeyPage
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
 from xml_extractor.errors import RunError, WorkerDiedError
 from xml_extractor.processing.held_queue import InsertQueueStats
@@ -48,6 +47,7 @@ from xml_extractor.processing.worker import Worker, as_run_error, open_loader
 from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.targets.interfaces import KeyPage
 
 logger = logging.getLogger(__name__)
 

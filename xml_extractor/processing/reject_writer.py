@@ -9,11 +9,11 @@ from itertools import chain, islice, repeat
 from types import TracebackType
 from typing import Self
 
-from xml_extractor.database.interfaces import Source
-from xml_extractor.database.reject_files import RejectFiles
 from xml_extractor.documents import Outcome, SourceDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.worker import DEADLY
+from xml_extractor.sources.reject_files import RejectFiles
+from xml_extractor.targets.interfaces import Source
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,6 @@ from pathlib import Path
 
 from xml_extractor.contract import Contract
 from xml_extractor.contract.layout import layouts
-from xml_extractor.database import open_source, open_target
-from xml_extractor.database.document_rows import KeyPlace, key_places
-from xml_extractor.database.loader import Loader, LogIdentity
 from xml_extractor.documents import (
     DocumentKey,
     Failure,
@@ -39,6 +36,10 @@ from xml_extractor.processing.processes import resident_bytes
 from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker_pool import MAX_GROWTH
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.registry import open_source
+from xml_extractor.targets.document_rows import KeyPlace, key_places
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
 

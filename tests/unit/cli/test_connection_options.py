@@ -22,9 +22,9 @@ from xml_extractor.cli.options import (
     with_destination,
     with_documents,
 )
-from xml_extractor.database.sqlserver.address import read_address
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_TARGET
+from xml_extractor.targets.sqlserver.address import read_address
 
 SECRET = "hunter2"
 LOGIN = {"SERVER": "host", "DATABASE": "db", "UID": "user"}

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from xml_extractor.cli import doctor
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.options import PREFIX
-from xml_extractor.database.findings import Finding, failed, missing, ok
 from xml_extractor.errors import UsageError, XmlExtractorError
+from xml_extractor.targets.findings import Finding, failed, missing, ok
 
 
 @pytest.fixture(autouse=True)

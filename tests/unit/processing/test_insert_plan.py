@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from xml_extractor.contract import read_contract
-from xml_extractor.database import open_target
 from xml_extractor.errors import UsageError
 from xml_extractor.processing.insert_plan import plan_inserts
 from xml_extractor.settings import InsertStrategy, RunSettings
+from xml_extractor.targets.registry import open_target
 
 if TYPE_CHECKING:
-    from xml_extractor.database.interfaces import Target
+    from xml_extractor.targets.interfaces import Target
 
 
 class Distant:

@@ -9,12 +9,13 @@ import pytest
 
 from tests.database.demo_tables import CONTRACT, TABLES
 from tests.database.test_target_conformance import ENTRY
-from xml_extractor.database import Connection, open_target
 from xml_extractor.documents import Replaced, Status
 from xml_extractor.errors import TargetError
 from xml_extractor.processing.logged import LoggedDocuments
 from xml_extractor.processing.work import RunContext
 from xml_extractor.settings import Reprocess, RunSettings
+from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.registry import open_target
 
 LOADED = ENTRY._replace(document_key="1", status=Status.LOADED, contract_version=3, contract_hash="new", run_id="b")
 LOG = (

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.database.interfaces import KeyPage, LogPlace, Source
-from xml_extractor.database.reject_files import LISTING, RejectFiles
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Stage, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.reject_writer import FETCHED_AT_ONCE, WAITING, RejectWriter
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.reject_files import LISTING, RejectFiles
+from xml_extractor.targets.interfaces import KeyPage, LogPlace, Source
 
 
 class Numbers:

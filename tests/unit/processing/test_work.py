@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from xml_extractor.database.interfaces import KeyPage
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import RunError, SourceError, TargetError, UsageError, XmlExtractorError
 from xml_extractor.processing.work import (
@@ -19,6 +18,7 @@ from xml_extractor.processing.work import (
     select,
 )
 from xml_extractor.settings import Shard
+from xml_extractor.targets.interfaces import KeyPage
 
 
 def nothing_logged(_keys: Sequence[str]) -> set[str]:

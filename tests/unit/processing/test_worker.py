@@ -14,7 +14,6 @@ import pytest
 
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
-from xml_extractor.database import open_target
 from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Stage, Status, Unchanged
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
@@ -24,6 +23,7 @@ from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker import Worker, as_run_error, content_hash
 from xml_extractor.processing.worker_pool import MAX_GROWTH
 from xml_extractor.settings import RunSettings
+from xml_extractor.targets.registry import open_target
 
 CONTRACT = """
 contract: notes

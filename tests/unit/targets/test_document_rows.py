@@ -1,0 +1,155 @@
+"""How the rows of one document are found: by a column with its key, or by the foreign keys that lead to one."""
+
+from typing import Any
+
+import pytest
+
+from xml_extractor.contract import Contract, read_contract
+from xml_extractor.contract.reading import shipped_contracts
+from xml_extractor.errors import UsageError
+from xml_extractor.targets.document_rows import Dialect, deletion, key_places
+
+PLAIN = Dialect(lambda name: name, lambda name: f"dbo.{name}", lambda name: name)
+OWN = {"key": "@id", "key_type": "int"}
+
+
+def contract(tables: dict[str, Any], **document: Any) -> Contract:
+    return Contract.model_validate(
+        {"contract": "orders", "version": 1, "document": {"root": "order", **document}, "tables": tables}
+    )
+
+
+def table(rows: str = ".", **columns: Any) -> dict[str, Any]:
+    return {"rows": rows, "columns": columns}
+
+
+def found(given: Contract) -> dict[str, tuple[str, bool]]:
+    """For each table the column with the key, and whether it is the source's."""
+    return {
+        place.table.name: (f"{place.key_table.name}.{place.column.name}", place.by_source_key)
+        for place in key_places(given)
+    }
+
+
+KEY = {"path": "@id", "type": "int", "key": True}
+
+
+@pytest.mark.parametrize(
+    ("column", "document", "whose"),
+    [
+        (KEY, OWN, "own"),
+        ({"path": "@id", "type": "bigint"}, OWN, "own"),
+        ({"path": "@id", "type": "int"}, {"key": "@id"}, "own"),
+        ({"path": "@id", "type": "varchar(20)"}, {"key": "@id", "key_type": "nvarchar(20)"}, "own"),
+        ({"run": "document_key"}, OWN, "own"),
+        ({"run": "document_key"}, {}, "source"),
+        ({"run": "source_key"}, OWN, "source"),
+        ({"run": "source_key", "type": "int"}, {}, "source"),
+    ],
+)
+def test_a_column_with_the_key_is_found(column: dict[str, Any], document: dict[str, Any], whose: str) -> None:
+    assert found(contract({"orders": table(key=column)}, **document)) == {"orders": ("orders.key", whose == "source")}
+
+
+@pytest.mark.parametrize(
+    ("column", "document"),
+    [
+        ({"path": "@number", "type": "int"}, OWN),
+        ({"path": "@id", "type": "int"}, {}),
+        ({"path": "@id", "type": "varchar(20)"}, OWN),
+        ({"path": "@id", "type": "int", "transform": ["digits"]}, OWN),
+        ({"path": "@id", "type": "int", "on_invalid": "null"}, OWN),
+        ({"path": "@id", "type": "int", "default": 0}, OWN),
+        ({"run": "source_key", "transform": ["lower"]}, {}),
+        ({"run": "run_id"}, OWN),
+        ({"derived": True, "type": "bigint"}, OWN),
+    ],
+)
+def test_a_column_that_may_hold_something_else_is_none(column: dict[str, Any], document: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="in the table orders the rows of a document cannot be found") as refused:
+        key_places(contract({"orders": table(key=column)}, **document))
+    assert "run: source_key" in refused.value.tip
+
+
+def test_a_path_from_other_nodes_than_the_root_is_no_key() -> None:
+    with pytest.raises(UsageError, match="in the table line "):
+        key_places(contract({"line": table("line", order_id=KEY)}, **OWN))
+
+
+LINKED = contract(
+    {
+        "orders": table(order_id=KEY),
+        "line": table(
+            "line", line_id={"derived": True, "type": "bigint", "key": True}, order_id={"parent": "orders.order_id"}
+        ),
+        "part": {
+            "parent": "line",
+            **table("part", line_id={"parent": "line.line_id", "key": True}, part_no={"position": True, "key": True}),
+        },
+        "mark": {
+            "parent": "part",
+            **table("mark", line_id={"parent": "part.line_id"}, part_no={"parent": "part.part_no"}),
+        },
+    },
+    **OWN,
+)
+
+
+def test_children_are_found_by_copies_of_the_key_and_grandchildren_by_their_parents() -> None:
+    assert list(found(LINKED).items()) == [
+        ("mark", ("line.order_id", False)),
+        ("part", ("line.order_id", False)),
+        ("line", ("line.order_id", False)),
+        ("orders", ("orders.order_id", False)),
+    ], "in the order to delete them in"
+
+
+def test_statements_go_along_the_foreign_keys() -> None:
+    mark, part, line, _ = key_places(LINKED)
+    assert deletion(line, PLAIN, "?") == "DELETE FROM dbo.line WHERE order_id = ?"
+    assert deletion(part, PLAIN, "?") == (
+        "DELETE FROM dbo.part WHERE EXISTS (SELECT 1 FROM dbo.line AS p1 WHERE p1.line_id = part.line_id "
+        "AND p1.order_id = ?)"
+    )
+    assert deletion(mark, PLAIN, "?") == (
+        "DELETE FROM dbo.mark WHERE EXISTS (SELECT 1 FROM dbo.part AS p1 WHERE p1.line_id = mark.line_id "
+        "AND p1.part_no = mark.part_no AND EXISTS (SELECT 1 FROM dbo.line AS p2 WHERE p2.line_id = p1.line_id "
+        "AND p2.order_id = ?))"
+    )
+
+
+def test_the_source_s_key_is_preferred_because_it_never_changes() -> None:
+    orders = table(order_id=KEY, source={"run": "source_key"})
+    line = table("line", order_id={"parent": "orders.order_id"}, line_no={"position": True})
+    assert found(contract({"orders": orders, "line": line}, **OWN)) == {
+        "line": ("orders.source", True),
+        "orders": ("orders.source", True),
+    }
+
+
+def test_a_table_that_no_foreign_key_links_is_named() -> None:
+    lone = table("article", number={"path": "@no", "type": "int", "key": True})
+    with pytest.raises(UsageError, match="in the table article the rows of a document cannot be found"):
+        key_places(contract({"orders": table(order_id=KEY), "article": lone}, **OWN))
+
+
+@pytest.mark.parametrize("how", ["keep", "replace"])
+def test_a_table_whose_rows_documents_share_is_named(how: str) -> None:
+    shared = table("article", number={"path": "@no", "type": "int", "key": True}) | {"on_conflict": how}
+    with pytest.raises(UsageError, match=f"the table article .* `on_conflict: {how}`"):
+        key_places(contract({"orders": table(order_id=KEY), "article": shared}, **OWN))
+
+
+@pytest.mark.parametrize("name", shipped_contracts())
+def test_documents_of_the_shipped_contracts_can_be_done_again(name: str) -> None:
+    shipped = read_contract(name)
+    assert found(shipped).keys() == shipped.tables.keys()
+
+
+def test_a_key_is_given_as_the_column_holds_it() -> None:
+    (own,) = key_places(contract({"orders": table(order_id=KEY)}, key="@id"))
+    assert [own.key("a.xml", key) for key in ("007", 7, None, "seven")] == [7, 7, None, None]
+    (padded,) = key_places(contract({"orders": table(key={"path": "@id", "type": "char(4)"})}, key="@id"))
+    assert [padded.key("a.xml", key) for key in ("ab", "too long")] == ["ab  ", None]
+    (source,) = key_places(contract({"orders": table(key={"run": "source_key"})}))
+    assert [source.key(key, 1) for key in (5, "a.xml")] == ["5", "a.xml"]

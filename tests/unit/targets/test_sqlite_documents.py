@@ -1,0 +1,248 @@
+"""What is SQLite's own in a table of documents: types of keys and contents, and faults of the table."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.database.demo_tables import CONTRACT
+from xml_extractor.contract.model import SourceTable
+from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
+from xml_extractor.errors import SourceError, TargetError, UsageError
+from xml_extractor.settings import KeyRange
+from xml_extractor.sources.registry import open_source, open_source_writer
+from xml_extractor.targets.interfaces import Source
+
+MAX_BYTES = 100
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "documents.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        yield opened
+
+
+def opened(path: Path, table: SourceTable | None = None) -> Source:
+    contract = CONTRACT if table is None else CONTRACT.model_copy(update={"source": table})
+    return open_source(f"sqlite:///{path}", contract, MAX_BYTES)
+
+
+def keys_of(path: Path, key_range: KeyRange | None = None, page_size: int = 2) -> list[DocumentKey]:
+    with closing(opened(path)) as source:
+        return [key for page in source.key_pages(page_size, key_range) for key in page.keys]
+
+
+def fetched(path: Path, key: DocumentKey) -> SourceDocument | Rejection:
+    with closing(opened(path)) as source:
+        (document,) = source.fetch([key])
+        return document
+
+
+def write(path: Path, *documents: SourceDocument) -> None:
+    with open_source_writer(f"sqlite:///{path}") as writer:
+        for document in documents:
+            writer.write(document)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory by what Linux says of it")
+@pytest.mark.parametrize("kind", ["TEXT", "BLOB"])
+def test_a_document_that_is_far_too_large_is_rejected_and_not_read(
+    path: Path, database: sqlite3.Connection, kind: str
+) -> None:
+    database.execute(f"CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, xml {kind})")
+    database.execute(f"INSERT INTO app_xml VALUES (1, CAST(zeroblob(100000000) AS {kind})), (2, '<a/>')")
+    limited = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from tests.unit.database.test_sqlite_documents import fetched\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        "limit = pages * resource.getpagesize() + 50_000_000\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "print(fetched(Path(sys.argv[1]), 1).failure.code, fetched(Path(sys.argv[1]), 2).content)"
+    )
+    command = [sys.executable, "-c", limited, str(path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("too_large <a/>\n", "")
+
+
+def test_whole_numbers_are_ordered_as_numbers(path: Path) -> None:
+    write(path, *(SourceDocument(key, b"<a/>") for key in (10, 9, -1, 100, 2**40)))
+    assert keys_of(path) == [-1, 9, 10, 100, 2**40]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [("9", "10", [9, 10]), ("10", "", [10, 100]), ("", "9", [1, 9]), ("-5", "5", [1]), ("11", "99", [])],
+)
+def test_a_range_of_whole_numbers_compares_as_numbers(
+    path: Path, first: str, last: str, expected: list[DocumentKey]
+) -> None:
+    write(path, *(SourceDocument(key, b"<a/>") for key in (1, 9, 10, 100)))
+    assert keys_of(path, KeyRange(first, last)) == expected
+
+
+def test_a_range_of_words_over_keys_that_are_numbers_is_refused(path: Path) -> None:
+    write(path, SourceDocument(1, b"<a/>"))
+    with pytest.raises(SourceError, match="its keys are numbers"):
+        keys_of(path, KeyRange("a", "b"))
+
+
+def test_an_empty_table_is_no_error(path: Path, database: sqlite3.Connection) -> None:
+    database.execute("CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, xml TEXT)")
+    assert keys_of(path) == []
+    assert keys_of(path, KeyRange("1", "2")) == []
+
+
+@pytest.mark.parametrize("content", ["<a>é</a>", b"<a>\xe9</a>", "", b"", None], ids=ascii)
+def test_text_bytes_and_null_come_as_they_are(path: Path, content: str | bytes | None) -> None:
+    write(path, SourceDocument(1, content))
+    assert fetched(path, 1) == SourceDocument(1, content)
+
+
+def test_text_that_is_not_utf_8_comes_as_bytes(path: Path, database: sqlite3.Connection) -> None:
+    database.execute("CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, xml TEXT)")
+    database.execute("INSERT INTO app_xml VALUES (1, CAST(? AS TEXT))", (b"<a>\xe9</a>",))
+    assert fetched(path, 1) == SourceDocument(1, b"<a>\xe9</a>")
+
+
+@pytest.mark.parametrize("number", [5, 1.5])
+def test_a_number_is_no_document(path: Path, database: sqlite3.Connection, number: float) -> None:
+    database.execute("CREATE TABLE app_xml (app_id INTEGER PRIMARY KEY, xml)")
+    database.execute("INSERT INTO app_xml VALUES (1, ?)", (number,))
+    rejection = fetched(path, 1)
+    assert isinstance(rejection, Rejection)
+    assert rejection.failure.code == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [("x" * 100, ""), ("x" * 101, "too_large"), ("é" * 50, ""), ("é" * 51, "too_large"), (b"x" * 101, "too_large")],
+    ids=["100 bytes", "101 bytes", "50 letters of 2 bytes", "51 letters of 2 bytes", "101 bytes of BLOB"],
+)
+def test_the_limit_of_size_counts_bytes(path: Path, content: str | bytes, code: str) -> None:
+    write(path, SourceDocument(1, content))
+    document = fetched(path, 1)
+    assert (document.failure.code if isinstance(document, Rejection) else "") == code
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("(NULL, 'x'), (1, 'x')", "is NULL"),
+        ("(1, 'x'), (1.5, 'x')", "neither a number nor text"),
+        ("(1, 'x'), (2, 'x'), (2, 'x'), (3, 'x')", "the key 2 is there more than once"),
+        ("(1, 'x'), (2, 'x'), (3, 'x'), (3, 'x')", "the key 3 is there more than once"),
+    ],
+)
+@pytest.mark.parametrize("page_size", [1, 2, 3, 10])
+def test_keys_that_cannot_tell_documents_apart_end_the_listing(
+    path: Path, database: sqlite3.Connection, values: str, said: str, page_size: int
+) -> None:
+    database.execute("CREATE TABLE app_xml (app_id, xml)")
+    database.execute(f"INSERT INTO app_xml VALUES {values}")
+    with pytest.raises(SourceError, match=said):
+        keys_of(path, page_size=page_size)
+
+
+def test_another_table_or_view_with_other_columns_can_be_named(path: Path, database: sqlite3.Connection) -> None:
+    database.execute('CREATE TABLE "my docs" ("order" TEXT PRIMARY KEY, "the xml" TEXT, state TEXT)')
+    database.execute("""INSERT INTO "my docs" VALUES ('a', '<a/>', 'new'), ('b', '<b/>', 'old')""")
+    database.execute("""CREATE VIEW new_docs AS SELECT "order", "the xml" FROM "my docs" WHERE state = 'new'""")
+    for table, keys in (("dbo.my docs", ["a", "b"]), ("new_docs", ["a"])):
+        with closing(opened(path, SourceTable(table=table, key="order", xml="the xml"))) as source:
+            assert [page.keys for page in source.key_pages(10)] == [keys]
+            assert list(source.fetch(["a"])) == [SourceDocument("a", "<a/>")]
+
+
+def test_a_file_that_is_not_there_is_not_made(path: Path) -> None:
+    with pytest.raises(SourceError, match="there is no file") as refused:
+        opened(path)
+    assert f"xml-extractor sample card_application 1000 --to sqlite:///{path}" in refused.value.tip
+    assert not path.exists()
+
+
+def test_a_file_without_the_table_says_how_to_make_samples(path: Path, database: sqlite3.Connection) -> None:
+    database.execute("CREATE TABLE other (a)")
+    with pytest.raises(SourceError, match="there is no table app_xml") as refused:
+        opened(path)
+    assert "xml-extractor sample" in refused.value.tip
+
+
+@pytest.mark.parametrize(("columns", "absent"), [("app_id", "xml"), ("xml", "app_id"), ("APP_ID, other", "xml")])
+def test_a_table_without_the_columns_names_them(
+    path: Path, database: sqlite3.Connection, columns: str, absent: str
+) -> None:
+    database.execute(f"CREATE TABLE app_xml ({columns})")
+    with pytest.raises(SourceError, match=f"no column {absent}") as refused:
+        opened(path)
+    assert "`source`" in refused.value.tip
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    path.write_text("<order/>" * 1000)
+    with pytest.raises(SourceError, match="not a SQLite database"):
+        opened(path)
+
+
+def test_a_table_that_goes_away_ends_the_run(path: Path, database: sqlite3.Connection) -> None:
+    write(path, SourceDocument(1, b"<a/>"))
+    with closing(opened(path)) as source:
+        database.execute("DROP TABLE app_xml")
+        with pytest.raises(SourceError):
+            list(source.fetch([1]))
+        with pytest.raises(SourceError):
+            list(source.key_pages(10))
+
+
+def test_documents_can_be_read_while_the_same_file_is_written(path: Path, database: sqlite3.Connection) -> None:
+    write(path, SourceDocument(1, b"<a/>"))
+    database.execute("CREATE TABLE t (a)")
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("INSERT INTO t VALUES (1)")
+    assert keys_of(path) == [1]
+    assert fetched(path, 1) == SourceDocument(1, b"<a/>")
+    database.execute("COMMIT")
+
+
+def test_documents_are_added_to_those_that_are_there(path: Path) -> None:
+    write(path, SourceDocument(1, b"<a/>"))
+    write(path, SourceDocument(2, b"<b/>"))
+    assert keys_of(path) == [1, 2]
+
+
+def test_a_key_that_is_there_is_not_written_over(path: Path) -> None:
+    write(path, SourceDocument(1, b"<a/>"))
+    with pytest.raises(UsageError, match="has a document with the key 1 already") as refused:
+        write(path, SourceDocument(0, b"<b/>"), SourceDocument(1, b"<b/>"))
+    assert refused.value.tip
+    assert fetched(path, 1) == SourceDocument(1, b"<a/>")
+
+
+def test_documents_are_committed_in_batches(path: Path) -> None:
+    with pytest.raises(UsageError):
+        write(path, *(SourceDocument(key, b"<a/>") for key in [*range(250), 0]))
+    assert keys_of(path, page_size=1000) == list(range(200))
+
+
+@pytest.mark.parametrize("name", ["absent/documents.db", "."])
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TargetError, match="cannot be written"):
+        write(tmp_path / name, SourceDocument(1, b"<a/>"))
+
+
+def test_documents_can_go_to_a_table_with_other_names(path: Path) -> None:
+    table = SourceTable(table="docs", key="name", xml="body")
+    with open_source_writer(f"sqlite:///{path}", table) as writer:
+        writer.write(SourceDocument("a", "<a/>"))
+    with closing(opened(path, table)) as source:
+        assert list(source.fetch(["a"])) == [SourceDocument("a", "<a/>")]

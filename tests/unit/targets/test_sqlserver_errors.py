@@ -1,0 +1,150 @@
+"""What SQL Server's errors mean for a load: the document's fault, the moment's, or the database's."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.database.demo_tables import LINES, ORDERS
+from xml_extractor.targets.interfaces import Blame
+
+pyodbc = pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is missing", exc_type=ImportError)
+errors = pytest.importorskip("xml_extractor.targets.sqlserver.errors", exc_type=ImportError)
+
+DRIVER = "[Microsoft][ODBC Driver 18 for SQL Server]"
+
+
+def refused(state: str, number: int, text: str = "", *, then: str = "") -> Exception:
+    """An error as pyodbc raises it."""
+    message = f"[{state}] {DRIVER}[SQL Server]{text} ({number}) (SQLExecute){then}"
+    error: Exception = pyodbc.Error(state, message)
+    return error
+
+
+PRIMARY = (
+    "Violation of PRIMARY KEY constraint 'pk_demo_orders'. Cannot insert duplicate key in object 'dbo.demo_orders'. "
+    "The duplicate key value is (4711)."
+)
+UNIQUE = PRIMARY.replace("PRIMARY KEY", "UNIQUE KEY")
+INDEX = (
+    "Cannot insert duplicate key row in object 'dbo.demo_orders' with unique index 'ux'. "
+    "The duplicate key value is (4711)."
+)
+NOT_NULL = (
+    "Cannot insert the value NULL into column 'article', table 'load.dbo.demo_lines'; column does not allow nulls."
+)
+FOREIGN = (
+    'The INSERT statement conflicted with the FOREIGN KEY constraint "fk_demo_lines_demo_orders". '
+    'The conflict occurred in database "load", table "dbo.demo_orders", column \'order_id\'.'
+)
+CHECK = (
+    'The INSERT statement conflicted with the CHECK constraint "ck". The conflict occurred in table "dbo.demo_lines".'
+)
+TOO_LONG = (
+    "String or binary data would be truncated in table 'load.dbo.demo_lines', column 'article'. "
+    "Truncated value: '4711'."
+)
+ENDED = f"; [01000] {DRIVER}[SQL Server]The statement has been terminated. (3621)"
+
+
+@pytest.mark.parametrize(
+    ("state", "number", "text", "code", "column"),
+    [
+        pytest.param("23000", 2627, PRIMARY, "duplicate_key", "order_id", id="primary key"),
+        pytest.param("23000", 2627, UNIQUE, "duplicate_key", "", id="another unique key"),
+        pytest.param("23000", 2601, INDEX, "duplicate_key", "", id="unique index"),
+        pytest.param("23000", 515, NOT_NULL, "missing_value", "article", id="NULL"),
+        pytest.param("23000", 547, FOREIGN, "missing_parent", "", id="foreign key"),
+        pytest.param("23000", 547, CHECK, "check_failed", "", id="check"),
+        pytest.param("22001", 2628, TOO_LONG, "too_long", "article", id="truncation that names the column"),
+        pytest.param("22001", 8152, "String or binary data would be truncated.", "too_long", "", id="truncation"),
+        pytest.param("22003", 8115, "Arithmetic overflow error.", "overflow", "", id="overflow"),
+        pytest.param("22018", 245, "Conversion failed when converting '4711'.", "wrong_type", "", id="conversion"),
+        pytest.param("42000", 9455, "XML parsing: line 1, illegal qualified name", "wrong_type", "", id="XML"),
+        pytest.param("42000", 6335, "XML datatype instance has too many levels", "wrong_type", "", id="nesting of XML"),
+        pytest.param("42000", 6359, "Parsing XML with internal subset DTDs", "wrong_type", "", id="DOCTYPE of XML"),
+        pytest.param("42000", 6926, "XML Validation: Invalid simple type value", "wrong_type", "", id="schema of XML"),
+        pytest.param("42000", 50001, "Amount 4711 is not allowed", "constraint", "", id="a trigger's own error"),
+        pytest.param("42000", 3609, "The transaction ended in the trigger.", "constraint", "", id="trigger"),
+        pytest.param("22003", 0, "Numeric value out of range", "overflow", "", id="refused by the driver"),
+        pytest.param("23000", 1, "a constraint without a number we know", "constraint", "", id="other constraint"),
+    ],
+)
+def test_what_a_document_is_to_blame_for_rejects_it_without_its_values(
+    state: str, number: int, text: str, code: str, column: str
+) -> None:
+    refusal = errors.explain(refused(state, number, text, then=ENDED), ORDERS)
+    assert (refusal.blame, refusal.code, refusal.column) == (Blame.DOCUMENT, code, column)
+    assert "4711" not in repr(refusal)
+
+
+def test_a_duplicate_of_a_key_of_several_columns_blames_none_of_them() -> None:
+    refusal = errors.explain(refused("23000", 2627, PRIMARY), LINES)
+    assert refusal.column == ""
+    assert errors.explain(refused("23000", 2627, PRIMARY), replace(LINES, key=())).column == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (pyodbc.ProgrammingError("String data, right truncation: length 4711 buffer 8", "HY000"), "too_long"),
+        (pyodbc.ProgrammingError("Converting decimal loses precision", "HY000"), "overflow"),
+        (pyodbc.ProgrammingError("Numeric overflow", "HY000"), "overflow"),
+        (OverflowError("int too big to convert"), "overflow"),
+        (UnicodeEncodeError("utf-16-le", "4711\ud800", 4, 5, "surrogates not allowed"), "wrong_type"),
+    ],
+    ids=ascii,
+)
+def test_a_value_that_cannot_even_be_sent_rejects_its_document(error: Exception, code: str) -> None:
+    refusal = errors.explain(error)
+    assert (refusal.blame, refusal.code) == (Blame.DOCUMENT, code)
+    assert "4711" not in repr(refusal)
+
+
+def test_a_transaction_that_the_server_has_ended_is_tried_again() -> None:
+    assert errors.explain(refused("42000", errors.TRANSACTION_ENDED, "the transaction has ended")).blame is Blame.MOMENT
+
+
+def test_a_message_that_hides_a_refusal_ends_the_run_and_names_its_cause() -> None:
+    refusal = errors.explain(refused("01000", 0, "row 4711 was inserted"))
+    assert refusal.blame is Blame.DATABASE
+    assert "PRINT" in refusal.tip
+    assert "4711" not in repr(refusal)
+
+
+@pytest.mark.parametrize("number", [1205, 1222, 40197, 40501, 40613, 49918, 49919, 49920, 10928, 10929, 4060, 701, 596])
+def test_what_may_pass_is_tried_again(number: int) -> None:
+    assert errors.explain(refused("42000", number)).blame is Blame.MOMENT
+
+
+@pytest.mark.parametrize("state", ["08S01", "08001", "08003", "08007", "HYT00", "HYT01", "40001"])
+def test_lost_connections_and_timeouts_are_tried_again(state: str) -> None:
+    error = pyodbc.OperationalError(state, f"[{state}] {DRIVER}TCP Provider: Error code 0x2746 (10054) (SQLExecute)")
+    assert errors.explain(error).blame is Blame.MOMENT
+
+
+@pytest.mark.parametrize(
+    "number", [208, 207, 229, 230, 262, 916, 9002, 1105, 1101, 1827, 40544, 3906, 911, 18456, 40615, 544, 8106, 271]
+)
+def test_what_nobodys_document_can_help_ends_the_run_with_something_to_do(number: int) -> None:
+    refusal = errors.explain(refused("42000", number))
+    assert refusal.blame is Blame.DATABASE
+    assert refusal.tip
+
+
+def test_the_first_error_that_is_known_counts() -> None:
+    then = f"; [42000] {DRIVER}[SQL Server]Violation of PRIMARY KEY constraint 'x'. (2627) (SQLExecute)"
+    assert (
+        errors.explain(refused("42000", 8180, "Statement(s) could not be prepared.", then=then)).code == "duplicate_key"
+    )
+
+
+def test_an_error_that_is_not_known_is_called_by_its_numbers_alone() -> None:
+    refusal = errors.explain(refused("42000", 33333333, "something about 4711"))
+    assert refusal.blame is Blame.DATABASE
+    assert "33333333" in refusal.explanation
+    assert "4711" not in repr(refusal)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError(5, "y"), KeyError("z")], ids=repr)
+def test_errors_of_others_are_not_explained(error: Exception) -> None:
+    assert errors.explain(error) is None

@@ -1,0 +1,1 @@
+"""The processing log: the outcome of each document."""

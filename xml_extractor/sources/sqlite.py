@@ -1,0 +1,192 @@
+"""Documents in a table of a SQLite file."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import pairwise
+
+from sqlalchemy.engine import URL
+
+from xml_extractor.contract.model import Contract, SourceTable
+from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
+from xml_extractor.errors import SourceError
+from xml_extractor.settings import KeyRange
+from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
+from xml_extractor.targets.interfaces import KeyPage, LogPlace
+from xml_extractor.targets.sqlite.errors import errors_end_the_run
+from xml_extractor.targets.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file
+
+_SMALLEST_LIMIT = 1_000_000
+_LARGEST_LIMIT = 2**31 - 1
+"""Bytes of the longest value that SQLite may read: no less than keys need, no more than it can count."""
+
+_MOST_BYTES_OF_A_CHARACTER = 4
+"""In UTF-8."""
+
+MAKE_SAMPLES = "make sample documents with `xml-extractor sample card_application 1000 --to {}`"
+
+
+def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqliteSource":
+    """The source that an address names.
+
+    Raises:
+        UsageError: The address is wrong.
+        SourceError: File, table or column are missing.
+    """
+    return SqliteSource(sqlite_file(url), contract.source, url.render_as_string(), max_bytes)
+
+
+class SqliteSource:
+    """The documents of a table, read only.
+
+    Args:
+        file: The database.
+        table: The table and its columns.
+        address: What opens the same source again.
+        max_bytes: Larger documents are rejected.
+    """
+
+    def __init__(self, file: SqliteFile, table: SourceTable, address: str, max_bytes: int) -> None:
+        self.name = file.name
+        self.address = address
+        self._max_bytes = max_bytes
+        self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
+        self._where = [f"({table.where}\n)"] if table.where else []
+        self._key, self._xml, self._from = quoted(table.key), quoted(table.xml), quoted_table(table.table)
+        if not file.path.is_file():
+            raise SourceError(f"there is no file {file.path}", MAKE_SAMPLES.format(file.name))
+        with self._errors_end_the_run():
+            self._database = file.open(read_only=True)
+        self._database.text_factory = _text_or_bytes
+        # SQLite reads nothing of a value that is longer than this.
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT))
+        try:
+            self._check_table(table)
+        except BaseException:
+            self.close()
+            raise
+
+    def key_pages(
+        self,
+        page_size: int,
+        key_range: KeyRange | None = None,
+        log: LogPlace | None = None,  # noqa: ARG002 - the log of a file is near
+    ) -> Iterator[KeyPage]:
+        """All keys in ascending order, in pages of at most `page_size`.
+
+        Raises:
+            SourceError: The table cannot be read, or a key is NULL, there twice, no number or text, or too long.
+        """
+        conditions, bounds = self._range(key_range)
+        while True:
+            where = f" WHERE {' AND '.join((*conditions, *self._where))}" if conditions or self._where else ""
+            select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {self._key} LIMIT ?"  # noqa: S608 - names are quoted
+            with self._errors_end_the_run():
+                rows = self._database.execute(select, (*bounds, page_size + 1)).fetchall()
+            keys = [self._checked(key) for (key,) in rows]
+            self._see_that_keys_are_unique(keys)
+            if keys:
+                yield KeyPage(keys[:page_size])
+            if len(keys) <= page_size:
+                return
+            conditions, bounds = self._range(key_range)
+            conditions.append(f"{self._key} > ?")
+            bounds.append(keys[page_size - 1])
+
+    def fetch(
+        self,
+        keys: Sequence[DocumentKey],
+        *,
+        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+    ) -> Iterator[SourceDocument | Rejection]:
+        """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+
+        Raises:
+            SourceError: The table cannot be read any more.
+        """
+        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._key} = ?"  # noqa: S608 - names are quoted
+        for key in keys:
+            yield self._document(select, key)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _document(self, select: str, key: DocumentKey) -> SourceDocument | Rejection:
+        with self._errors_end_the_run():
+            try:
+                row = self._database.execute(select, (key,)).fetchone()
+            except sqlite3.DataError:  # the value is longer than the limit of the connection
+                return too_large(key, self._max_bytes)
+        if row is None:
+            return missing(key)
+        content: object = row[0]
+        if content is not None and not isinstance(content, str | bytes):
+            return unreadable(key, "the column holds a number, not a document")
+        if content is not None and self._is_too_large(content):
+            return too_large(key, self._max_bytes)
+        return SourceDocument(key, content)
+
+    def _is_too_large(self, content: str | bytes) -> bool:
+        if isinstance(content, str) and len(content) * _MOST_BYTES_OF_A_CHARACTER > self._max_bytes:
+            content = content.encode()
+        return len(content) > self._max_bytes
+
+    def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
+        if key_range is None:
+            return [], []
+        ends = [
+            (f"{self._key} {sign} ?", end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end
+        ]
+        return [condition for condition, _ in ends], [self._range_end(end) for _, end in ends]
+
+    def _range_end(self, end: str) -> DocumentKey:
+        """An end of a range as keys are: a number if they are numbers."""
+        with self._errors_end_the_run():
+            first = self._database.execute(f"SELECT min({self._key}) FROM {self._from}").fetchone()[0]  # noqa: S608 - names are quoted
+        if not isinstance(first, int):
+            return end
+        try:
+            return int(end)
+        except ValueError:
+            raise SourceError(f"'{end}' is no key of {self._table}: its keys are numbers") from None
+
+    def _checked(self, key: object) -> DocumentKey:
+        if isinstance(key, str):
+            check_text_key(key, self._table)
+            return key
+        if isinstance(key, int):
+            return key
+        what = "NULL" if key is None else "neither a number nor text"
+        raise SourceError(f"a key of {self._table} is {what}", "name another key column in the contract's `source`")
+
+    def _see_that_keys_are_unique(self, keys: Sequence[DocumentKey]) -> None:
+        for key, following in pairwise(keys):
+            if key == following:
+                raise SourceError(
+                    f"the key {key} is there more than once in {self._table}",
+                    "name another key column in the contract's `source`",
+                )
+
+    def _check_table(self, table: SourceTable) -> None:
+        with self._errors_end_the_run():
+            columns = {row[1].casefold() for row in self._database.execute(f"PRAGMA table_xinfo({self._from})")}
+        if not columns:
+            raise SourceError(f"there is no table {table.table} in {self.name}", MAKE_SAMPLES.format(self.name))
+        absent = [column for column in (table.key, table.xml) if column.casefold() not in columns]
+        if absent:
+            raise SourceError(
+                f"the table {table.table} in {self.name} has no column {' and no column '.join(absent)}",
+                "name the columns in the contract's `source`: table, key, xml",
+            )
+
+    def _errors_end_the_run(self) -> AbstractContextManager[None]:
+        return errors_end_the_run(SourceError, f"{self.name} cannot be read")
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    """Text that is not UTF-8 stays as it is: the parser can still read it by its encoding declaration."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw

@@ -1,0 +1,129 @@
+"""Writes documents into a table of a SQL Server, from where a run can take them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyodbc
+from sqlalchemy.engine import URL
+
+from xml_extractor.contract.model import SourceTable
+from xml_extractor.errors import TargetError, UsageError
+from xml_extractor.processing_log.log_table import KEY_LENGTH
+from xml_extractor.schema.ddl import CASE_SENSITIVE, literal, t_sql_name, t_sql_table
+from xml_extractor.targets.interfaces import KeyedContent
+from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
+from xml_extractor.targets.sqlserver.errors import explain
+from xml_extractor.targets.sqlserver.session import open_session
+
+
+def open_source_writer(url: URL, table: SourceTable, /) -> "SqlServerSourceWriter":
+    """What writes documents to this address.
+
+    Raises:
+        UsageError: The address is wrong.
+    """
+    return SqlServerSourceWriter(read_address(url), table)
+
+
+class SqlServerSourceWriter:
+    """A context manager that writes documents as `nvarchar(max)` in batches; makes the table if it is missing.
+
+    Args:
+        address: The database.
+        table: The table and its columns.
+        batch_documents: Documents in a transaction. What was committed stays when a later document is refused.
+    """
+
+    takes_bytes = False
+
+    def __init__(self, address: SqlServerAddress, table: SourceTable, batch_documents: int = 100) -> None:
+        self.name = address.name
+        self.path = Path(address.words.get("DATABASE") or table.table)
+        self._address = address
+        self._table = table
+        self._into = t_sql_table(table.table, address.schema)
+        self._batch_documents = batch_documents
+        self._waiting: list[tuple[int | str, str | None]] = []
+        self._made = False
+
+    def __enter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            TargetError: The server cannot be reached, or refuses.
+        """
+        with self._errors_explained():
+            self._session = open_session(self._address)
+            self._session.autocommit = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._flush()
+        finally:
+            with suppress(pyodbc.Error):
+                self._session.rollback()
+                self._session.close()
+
+    def write(self, document: KeyedContent) -> None:
+        """Write a document.
+
+        Raises:
+            UsageError: A document with this key is there already, or a document is no UTF-8 text.
+            TargetError: The database cannot be written.
+        """
+        content = document.content
+        try:
+            text = content.decode() if isinstance(content, bytes) else content
+        except UnicodeDecodeError:
+            raise UsageError(f"the document {document.key} is no UTF-8 text", "write it to files instead") from None
+        self._waiting.append((document.key, text))
+        if len(self._waiting) == self._batch_documents:
+            self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        is_number = isinstance(waiting[0][0], int)
+        key_type = (pyodbc.SQL_BIGINT, 0, 0) if is_number else (pyodbc.SQL_WVARCHAR, KEY_LENGTH, 0)
+        with self._errors_explained():
+            self._make_table(is_number=is_number)
+            cursor = self._session.cursor()
+            cursor.fast_executemany = True
+            cursor.setinputsizes([key_type, (pyodbc.SQL_WVARCHAR, 0, 0)])
+            columns = f"{t_sql_name(self._table.key)}, {t_sql_name(self._table.xml)}"
+            cursor.executemany(f"INSERT INTO {self._into} ({columns}) VALUES (?, ?)", waiting)  # noqa: S608 - names are quoted
+            self._session.commit()
+
+    def _make_table(self, *, is_number: bool) -> None:
+        if self._made:
+            return
+        key_type = "bigint" if is_number else f"nvarchar({KEY_LENGTH}) COLLATE {CASE_SENSITIVE}"
+        key, xml = t_sql_name(self._table.key), t_sql_name(self._table.xml)
+        columns = f"{key} {key_type} NOT NULL PRIMARY KEY, {xml} nvarchar(max)"
+        self._session.execute(
+            f"IF OBJECT_ID({literal(self._into)}) IS NULL CREATE TABLE {self._into} ({columns})"
+        ).close()
+        self._made = True
+
+    @contextmanager
+    def _errors_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except pyodbc.Error as error:
+            refusal = explain(error)
+            if refusal is None:
+                raise
+            if refusal.code == "duplicate_key":
+                raise UsageError(
+                    f"{self._into} in {self.name} has documents with these keys already",
+                    "write to another database or --schema, or empty the table",
+                ) from None
+            raise TargetError(f"{self.name} cannot be written: {refusal.explanation}", refusal.tip) from None

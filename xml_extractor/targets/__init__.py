@@ -1,0 +1,1 @@
+"""Databases that documents are loaded into. Knows no XML."""

@@ -1,0 +1,85 @@
+"""Opens targets by their address. A new kind of target is a module and a line in `TARGETS`."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Protocol
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from xml_extractor.contract.model import Contract
+from xml_extractor.errors import UsageError
+from xml_extractor.targets.interfaces import Target
+
+
+class TargetModule(Protocol):
+    """A module that knows one kind of target."""
+
+    def open_target(self, url: URL, contract: Contract, /) -> Target:
+        """The target of this address; nothing is connected yet."""
+        ...
+
+
+TARGETS = {
+    "sqlite": "xml_extractor.targets.sqlite.target",
+    "mssql": "xml_extractor.targets.sqlserver.target",
+}
+"""Modules that are a `TargetModule`, by the dialect in the address; imported when they are asked for."""
+
+
+def open_target(address: str, contract: Contract) -> Target:
+    """The target that a SQLAlchemy URL names; nothing is connected yet.
+
+    Raises:
+        UsageError: It is no such address, or no target of that kind is known.
+    """
+    url = read_url(address, "target")
+    module: TargetModule = module_for(TARGETS, url, "target")
+    return module.open_target(url, contract)
+
+
+def read_url(address: str, role: str) -> URL:
+    """Read a SQLAlchemy URL. The address may hold a password, so no message repeats it.
+
+    Raises:
+        UsageError: It is not one.
+    """
+    try:
+        return make_url(address)
+    except (ArgumentError, ValueError):
+        raise UsageError(
+            f"the {role} is not a database address", "write it as sqlite:///FILE or mssql://HOST/DATABASE"
+        ) from None
+
+
+def dialect_of(kinds: Mapping[str, str], url: URL, role: str) -> str:
+    """The dialect of an address.
+
+    Raises:
+        UsageError: It is none of these; says which there are, and which may have been meant.
+    """
+    dialect = url.get_backend_name()
+    if dialect not in kinds:
+        close = get_close_matches(dialect, kinds, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        supported = ", ".join(sorted(kinds))
+        raise UsageError(f"no {role} is known for '{dialect}' addresses", f"{meant}supported: {supported}")
+    return dialect
+
+
+def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
+    """The module that is registered for the dialect of an address, with its driver.
+
+    Raises:
+        UsageError: None is, or its driver cannot be loaded.
+    """
+    dialect = dialect_of(kinds, url, role)
+    try:
+        return import_module(kinds[dialect])
+    except ImportError as error:
+        if (error.name or "").startswith(__package__):
+            raise
+        raise UsageError(
+            f"the driver for '{dialect}' addresses cannot be loaded: {error.msg}", "`xml-extractor doctor` says why"
+        ) from error

@@ -1,0 +1,119 @@
+"""What tables a SQLite file has. Source: "PRAGMA Statements", sqlite.org.
+
+A column of SQLite takes values of any type, and none of its columns is an IDENTITY that would refuse them.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
+
+from xml_extractor.documents import Value
+from xml_extractor.schema.comparison import ActualColumn, ActualForeignKey, ActualTable
+from xml_extractor.schema.ddl import database_name
+from xml_extractor.targets.sqlite.file import quoted
+from xml_extractor.targets.sqlite.values import storage
+from xml_extractor.values.sqltypes import SqlType
+
+_VIRTUAL_OR_STORED = (2, 3)
+"""`hidden` of generated columns in PRAGMA table_xinfo."""
+
+
+class _Column(NamedTuple):
+    """A row of PRAGMA table_xinfo; `key` is its number in the primary key, from 1."""
+
+    number: int
+    name: str
+    declared: str
+    not_null: int
+    default: str | None
+    key: int
+    hidden: int
+
+
+def read_catalog(database: sqlite3.Connection, tables: Sequence[str]) -> dict[str, ActualTable]:
+    """What there is by these names; a schema in them does not count.
+
+    Returns:
+        The tables by the names asked for, without those that are missing.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    found = {table: _table(database, database_name(table, embedded=True)[1]) for table in tables}
+    return {name: table for name, table in found.items() if table is not None}
+
+
+def missing_codes(
+    database: sqlite3.Connection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
+) -> Sequence[Value]:
+    """Those of the codes that the column lacks to which a foreign key of one column refers.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    convert = storage(sql_type).to_sqlite
+    query = f"SELECT 1 FROM {quoted(key.table)} WHERE {quoted(key.references[0])} = ?"  # noqa: S608 - names are quoted
+    return [code for code in codes if database.execute(query, (convert(code) if convert else code,)).fetchone() is None]
+
+
+def _table(database: sqlite3.Connection, wanted: str) -> ActualTable | None:
+    select = "SELECT name, type FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')"
+    found = database.execute(select, (wanted,)).fetchone()
+    if found is None:
+        return None
+    name, kind = found
+    columns, indexes = _columns(database, name), list(_unique_indexes(database, name))
+    key = _primary_key(columns)
+    # A key without an index is the rowid itself, which SQLite numbers.
+    numbered = key[0] if len(key) == 1 and all(origin != "pk" for origin, _ in indexes) else None
+    return ActualTable(
+        name=name,
+        columns=tuple(_column(column, is_numbered=column.name == numbered) for column in columns),
+        key=key,
+        unique_keys=tuple(names for origin, names in indexes if origin != "pk"),
+        foreign_keys=tuple(_foreign_keys(database, name)),
+        kind=kind,
+        typed=False,
+    )
+
+
+def _columns(database: sqlite3.Connection, table: str) -> list[_Column]:
+    return [_Column(*row) for row in database.execute(f"PRAGMA table_xinfo({quoted(table)})")]
+
+
+def _primary_key(columns: Sequence[_Column]) -> tuple[str, ...]:
+    return tuple(column.name for column in sorted(columns, key=attrgetter("key")) if column.key)
+
+
+def _column(column: _Column, *, is_numbered: bool) -> ActualColumn:
+    is_generated = column.hidden in _VIRTUAL_OR_STORED
+    return ActualColumn(
+        name=column.name,
+        declared=f"the generated column {column.name}" if is_generated else column.declared,
+        nullable=not column.not_null or is_numbered,
+        identity=None,
+        computed=is_generated,
+        has_default=column.default is not None or is_numbered,
+    )
+
+
+def _unique_indexes(database: sqlite3.Connection, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Origin and columns of each unique index for all rows; `pk` is the origin of the primary key's."""
+    for _, index, is_unique, origin, is_partial in database.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
+        names = tuple(name for _, _, name in database.execute(f"PRAGMA index_info({quoted(index)})"))
+        if is_unique and not is_partial and None not in names:
+            yield origin, names
+
+
+def _foreign_keys(database: sqlite3.Connection, table: str) -> Iterator[ActualForeignKey]:
+    rows = database.execute(f"PRAGMA foreign_key_list({quoted(table)})").fetchall()
+    for _, group in groupby(sorted(rows, key=itemgetter(0, 1)), itemgetter(0)):
+        columns = list(group)
+        parent = columns[0][2]
+        references = tuple(row[4] for row in columns)
+        if None in references:
+            references = _primary_key(_columns(database, parent))
+        if len(references) == len(columns):
+            yield ActualForeignKey(tuple(row[3] for row in columns), "", parent, references)

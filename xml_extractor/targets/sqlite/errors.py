@@ -1,0 +1,87 @@
+"""What SQLite's errors mean. Source: "Result and Error Codes", sqlite.org."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from xml_extractor.errors import RunError
+from xml_extractor.targets.interfaces import Blame, Refusal
+
+_DOCUMENT = {
+    "SQLITE_CONSTRAINT_PRIMARYKEY": ("duplicate_key", "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_UNIQUE": ("duplicate_key", "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_ROWID": ("duplicate_key", "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_FOREIGNKEY": ("missing_parent", "the row refers to a row of another table that is not there"),
+    "SQLITE_CONSTRAINT_NOTNULL": ("missing_value", "the column must have a value"),
+    "SQLITE_CONSTRAINT_CHECK": ("check_failed", "a CHECK constraint of the table does not hold"),
+    "SQLITE_CONSTRAINT_DATATYPE": ("wrong_type", "the column in the database has another type"),
+    "SQLITE_MISMATCH": ("wrong_type", "the column in the database has another type"),
+    "SQLITE_TOOBIG": ("too_large", "the row is larger than the database allows"),
+}
+"""Codes of errors that are a document's fault, with code and explanation of the failure."""
+
+_DATABASE = {
+    "SQLITE_FULL": ("the disk is full", "make room on the disk and run the same command again"),
+    "SQLITE_READONLY": ("it cannot be written", "see that file and directory are writable by this user"),
+    "SQLITE_PERM": ("it cannot be written", "see that file and directory are writable by this user"),
+    "SQLITE_CANTOPEN": ("it cannot be opened", "see that it is a file, in a directory that this user can write"),
+    "SQLITE_CORRUPT": ("the database file is damaged", "restore it from a backup, or load into a new file"),
+    "SQLITE_NOTADB": ("the file is not a SQLite database", "name another file"),
+    "SQLITE_IOERR": ("the disk cannot be read or written", "see that the disk is there and works"),
+    "SQLITE_NOMEM": ("there is not enough memory", "run with fewer workers"),
+    "SQLITE_SCHEMA": ("its tables were changed", "run the same command again"),
+}
+"""Primary codes of errors that nobody's document can help, with explanation and tip."""
+
+_MOMENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_NAMES_A_COLUMN = ("UNIQUE constraint failed: ", "NOT NULL constraint failed: ")
+
+
+def explain(error: Exception) -> Refusal | None:
+    """What an exception of sqlite3 means; None if it is not the database's."""
+    if isinstance(error, OverflowError | UnicodeEncodeError):
+        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else "overflow"
+        return Refusal(Blame.DOCUMENT, code, "SQLite cannot hold a value of the row")
+    name = getattr(error, "sqlite_errorname", "")
+    if not isinstance(error, sqlite3.Error) or not name:
+        return None
+    if name in _DOCUMENT:
+        return Refusal(Blame.DOCUMENT, *_DOCUMENT[name], column=_column(str(error)))
+    if name.startswith("SQLITE_CONSTRAINT"):
+        return Refusal(Blame.DOCUMENT, "constraint", "a constraint of the database does not hold")
+    if name.startswith(_MOMENT):
+        return Refusal(Blame.MOMENT, "locked", "another program keeps the database locked")
+    primary = "_".join(name.split("_")[:2])
+    explanation, tip = _DATABASE.get(
+        primary, (f"it refuses a statement: {error}", "see that its tables fit the contract")
+    )
+    return Refusal(Blame.DATABASE, name, explanation, tip=tip)
+
+
+def _column(message: str) -> str:
+    """The only column that a message names, as in `UNIQUE constraint failed: contact.contact_id`."""
+    for beginning in _NAMES_A_COLUMN:
+        if message.startswith(beginning) and "," not in message:
+            return message.rpartition(".")[2]
+    return ""
+
+
+@contextmanager
+def errors_end_the_run(kind: type[RunError], trouble: str, tip: str = "") -> Iterator[None]:
+    """Let SQLite's errors in the block end the run.
+
+    Args:
+        kind: What they become.
+        trouble: What cannot be done, such as `sqlite:///x.db cannot be read`.
+        tip: What to do next where the error itself suggests nothing.
+
+    Raises:
+        RunError: Of this kind.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        refusal = explain(error)
+        if refusal is None:
+            raise
+        raise kind(f"{trouble}: {refusal.explanation}", refusal.tip or tip) from None

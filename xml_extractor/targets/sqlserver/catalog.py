@@ -1,0 +1,219 @@
+"""What tables a SQL Server has, in four queries for all of them together, however far the server is.
+
+Source: "Object catalog views", "Metadata functions" and "Metadata visibility configuration", Microsoft Learn. Rows of
+things on which the user has no permission are left out, which is why names come from functions and outer joins.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import pyodbc
+
+from xml_extractor.documents import Value
+from xml_extractor.schema.comparison import ActualColumn, ActualForeignKey, ActualTable, TableKind
+from xml_extractor.schema.ddl import t_sql_name, t_sql_table
+from xml_extractor.targets.sqlserver.errors import explain
+from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
+
+_OBJECTS = """
+SELECT wanted.number, COALESCE(base.object_id, found.object_id) AS object_id,
+    SCHEMA_NAME(COALESCE(base.schema_id, found.schema_id)) AS schema_name, COALESCE(base.name, found.name) AS name,
+    RTRIM(COALESCE(base.type, found.type)) AS type
+FROM (VALUES {places}) AS wanted (number, object_id)
+JOIN sys.objects AS found ON found.object_id = wanted.object_id
+LEFT JOIN sys.synonyms AS synonym ON synonym.object_id = found.object_id
+LEFT JOIN sys.objects AS base ON base.object_id = OBJECT_ID(synonym.base_object_name)
+    AND COALESCE(PARSENAME(synonym.base_object_name, 3), DB_NAME()) = DB_NAME()
+    AND PARSENAME(synonym.base_object_name, 4) IS NULL
+WHERE found.type IN ('U', 'V', 'SN')
+"""
+"""A synonym is what it stands for, if that is in this database."""
+
+_COLUMNS = """
+SELECT object_id, name, max_length, precision, scale, is_nullable, is_identity, is_computed, generated_always_type,
+    default_object_id, COALESCE(TYPE_NAME(system_type_id), TYPE_NAME(user_type_id)) AS type,
+    CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) AS code_page, collation_name
+FROM sys.columns
+WHERE object_id IN ({places})
+ORDER BY object_id, column_id
+"""
+"""The type of a column whose type is an alias is the one behind it; only CLR types have no other name."""
+
+_UNIQUE_INDEXES = """
+SELECT i.object_id, i.index_id, i.is_primary_key, i.ignore_dup_key, COL_NAME(c.object_id, c.column_id) AS column_name
+FROM sys.indexes AS i
+JOIN sys.index_columns AS c ON c.object_id = i.object_id AND c.index_id = i.index_id
+WHERE i.object_id IN ({places}) AND i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND i.is_hypothetical = 0
+    AND c.key_ordinal > 0
+ORDER BY i.object_id, i.index_id, c.key_ordinal
+"""
+
+_FOREIGN_KEYS = """
+SELECT f.parent_object_id AS object_id, f.object_id AS key_id, SCHEMA_NAME(t.schema_id) AS schema_name, t.name,
+    COL_NAME(c.parent_object_id, c.parent_column_id) AS column_name, r.name AS reference
+FROM sys.foreign_keys AS f
+JOIN sys.foreign_key_columns AS c ON c.constraint_object_id = f.object_id
+LEFT JOIN sys.objects AS t ON t.object_id = f.referenced_object_id
+LEFT JOIN sys.columns AS r ON r.object_id = c.referenced_object_id AND r.column_id = c.referenced_column_id
+WHERE f.parent_object_id IN ({places}) AND f.is_disabled = 0
+ORDER BY f.parent_object_id, f.object_id, c.constraint_column_id
+"""
+
+_LACKING = """
+SELECT wanted.number
+FROM (VALUES {codes}) AS wanted (number, code)
+WHERE NOT EXISTS (SELECT * FROM {table} AS there WHERE there.{column} = wanted.code)
+"""
+
+_KINDS: dict[str, TableKind] = {"U": "table", "V": "view"}
+_MAY_NOT_READ = frozenset(("error_229", "error_230"))
+_ROWVERSION = "timestamp"
+"""What the catalog calls `rowversion`."""
+
+_MOST_PARAMETERS = 2000
+"""SQL Server allows 2,100 in a statement."""
+
+
+def read_catalog(connection: pyodbc.Connection, tables: Sequence[str], default_schema: str) -> dict[str, ActualTable]:
+    """What there is by these names, as statements of this connection would find it.
+
+    Args:
+        connection: It is used for queries only.
+        tables: Names of tables, views or synonyms, with schema or without.
+        default_schema: Of names without one; empty for the login's.
+
+    Returns:
+        The tables by the names asked for, without those that are missing or that this user must not see.
+
+    Raises:
+        pyodbc.Error: The server refuses or cannot be reached.
+    """
+    places = ", ".join(f"({number}, OBJECT_ID(?))" for number in range(len(tables)))
+    names = [t_sql_table(table, default_schema) for table in tables]
+    found = connection.execute(_OBJECTS.format(places=places), names).fetchall() if names else []
+    ids = sorted({row.object_id for row in found if row.type in _KINDS})
+    columns = _rows_by_object(connection, _COLUMNS, ids)
+    indexes = _rows_by_object(connection, _UNIQUE_INDEXES, ids)
+    foreign_keys = _rows_by_object(connection, _FOREIGN_KEYS, ids)
+    return {
+        tables[row.number]: _table(
+            row, columns[row.object_id], indexes[row.object_id], tuple(_foreign_keys(foreign_keys[row.object_id]))
+        )
+        for row in found
+    }
+
+
+def missing_codes(
+    connection: pyodbc.Connection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
+) -> Sequence[Value] | None:
+    """Those of the codes that the column lacks to which a foreign key refers, compared as the server compares them.
+
+    Args:
+        connection: It is used for queries only.
+        key: A foreign key of one column.
+        sql_type: The type of the codes.
+        codes: None of them is NULL.
+
+    Returns:
+        The codes that are missing; None if this user must not read the table.
+
+    Raises:
+        pyodbc.Error: The server refuses for another reason or cannot be reached.
+    """
+    table = ".".join(t_sql_name(part) for part in (key.schema, key.table))
+    missing: list[Value] = []
+    for first in range(0, len(codes), _MOST_PARAMETERS):
+        some = codes[first : first + _MOST_PARAMETERS]
+        values = ", ".join(f"({number}, CAST(? AS {sql_type}))" for number in range(len(some)))
+        query = _LACKING.format(codes=values, table=table, column=t_sql_name(key.references[0]))
+        try:
+            numbers = connection.execute(query, list(some)).fetchall()
+        except pyodbc.Error as error:
+            refusal = explain(error)
+            if refusal is not None and refusal.code in _MAY_NOT_READ:
+                return None
+            raise
+        missing += [some[number] for (number,) in sorted(numbers)]
+    return missing
+
+
+def _rows_by_object(connection: pyodbc.Connection, query: str, ids: Sequence[int]) -> dict[int, list[pyodbc.Row]]:
+    found: dict[int, list[pyodbc.Row]] = defaultdict(list)
+    if ids:
+        for row in connection.execute(query.format(places=", ".join("?" * len(ids))), list(ids)):
+            found[row.object_id].append(row)
+    return found
+
+
+def _table(
+    row: pyodbc.Row,
+    columns: Sequence[pyodbc.Row],
+    indexes: Sequence[pyodbc.Row],
+    foreign_keys: tuple[ActualForeignKey, ...],
+) -> ActualTable:
+    kind = _KINDS.get(row.type, "elsewhere")
+    keys = [list(group) for _, group in groupby(indexes, attrgetter("index_id"))]
+    primary = [key for key in keys if key[0].is_primary_key]
+    return ActualTable(
+        name=row.name,
+        columns=tuple(_column(column, is_of_view=kind == "view") for column in columns),
+        key=_names(primary[0]) if primary else (),
+        unique_keys=tuple(_names(key) for key in keys if key not in primary),
+        foreign_keys=foreign_keys,
+        schema=row.schema_name,
+        kind=kind,
+        drops_duplicates=any(key[0].ignore_dup_key for key in keys),
+    )
+
+
+def _names(key: Sequence[pyodbc.Row]) -> tuple[str, ...]:
+    return tuple(row.column_name for row in key)
+
+
+def _column(row: pyodbc.Row, *, is_of_view: bool) -> ActualColumn:
+    sql_type = _sql_type(row.type or "", row.max_length, row.precision, row.scale)
+    is_rowversion = row.type == _ROWVERSION
+    declared = "rowversion" if is_rowversion else str(sql_type or row.type or "a type of the user")
+    is_period = bool(row.generated_always_type)
+    return ActualColumn(
+        name=row.name,
+        type=sql_type,
+        declared=f"the computed column {row.name}" if row.is_computed else declared,
+        nullable=row.is_nullable,
+        identity=None if is_of_view else row.is_identity,
+        computed=row.is_computed or is_rowversion or is_period,
+        has_default=bool(row.default_object_id),
+        code_page=row.code_page,
+        collation=row.collation_name or "",
+    )
+
+
+def _sql_type(name: str, max_length: int, precision: int, scale: int) -> SqlType | None:
+    """The type of a column; None for those that a contract cannot name, such as `sql_variant`."""
+    if name not in TYPES:
+        return None
+    match TYPES[name].parameters:
+        case Parameters.LENGTH | Parameters.LENGTH_OR_MAX:
+            bytes_each = 2 if name.startswith("n") else 1
+            return SqlType(name, length=MAX if max_length == MAX else max_length // bytes_each)
+        case Parameters.PRECISION_SCALE:
+            return SqlType(name, precision=precision, scale=scale)
+        case Parameters.FRACTION:
+            return SqlType(name, scale=scale)
+        case Parameters.MANTISSA:
+            return SqlType(name, precision=precision)
+        case _:
+            return SqlType(name)
+
+
+def _foreign_keys(rows: Sequence[pyodbc.Row]) -> Iterator[ActualForeignKey]:
+    for _, group in groupby(rows, attrgetter("key_id")):
+        columns = list(group)
+        yield ActualForeignKey(
+            columns=tuple(row.column_name for row in columns),
+            schema=columns[0].schema_name or "",
+            table=columns[0].name or "",
+            references=tuple(row.reference or "" for row in columns),
+        )

@@ -1,0 +1,287 @@
+"""What SQL Server's errors mean.
+
+Sources: "Database Engine events and errors" and "Troubleshoot transient connection errors", Microsoft Learn;
+"Appendix A: ODBC Error Codes", ODBC Programmer's Reference.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import DecimalException
+
+import pyodbc
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.errors import RunError
+from xml_extractor.targets.interfaces import Blame, Refusal
+from xml_extractor.targets.sqlserver.setup_errors import explain_setup
+
+TRANSACTION_ENDED = 2**31 - 1
+"""The number by which our own statements say that there is no transaction any more; the largest that THROW can have."""
+
+_DOCUMENT = {
+    2627: ("duplicate_key", "a row with this key is there already"),
+    2601: ("duplicate_key", "a row with this key is there already"),
+    515: ("missing_value", "the column must have a value"),
+    547: ("check_failed", "a CHECK constraint of the table does not hold"),
+    550: ("check_failed", "the view into which is inserted would not show the row"),
+    2628: ("too_long", "a value is longer than its column"),
+    8152: ("too_long", "a value is longer than its column"),
+    511: ("too_large", "the row is larger than the database allows"),
+    1946: ("too_large", "the row's key is larger than an index allows"),
+    8169: ("wrong_type", "the column in the database has another type"),
+    241: ("wrong_type", "the column in the database has another type"),
+    242: ("wrong_type", "a date is out of the range of its column"),
+    245: ("wrong_type", "the column in the database has another type"),
+    295: ("wrong_type", "the column in the database has another type"),
+    206: ("wrong_type", "the column in the database has another type"),
+    8114: ("wrong_type", "the column in the database has another type"),
+    8023: ("wrong_type", "the column's type cannot hold the value"),
+    220: ("overflow", "a number is too large for its column"),
+    232: ("overflow", "a number is too large for its column"),
+    248: ("overflow", "a number is too large for its column"),
+    8115: ("overflow", "a number is too large for its column"),
+    **dict.fromkeys(range(9400, 9500), ("wrong_type", "the text of an xml column is not well-formed XML")),
+    6335: ("wrong_type", "the text of an xml column has elements in more than 128 levels"),
+    6359: ("wrong_type", "the text of an xml column has a DOCTYPE"),
+    **dict.fromkeys(range(6900, 6970), ("wrong_type", "the schema of an xml column does not allow the text")),
+    3609: ("constraint", "a trigger of the table refuses the row"),
+}
+"""Native numbers of errors that are a document's fault, with code and explanation of the failure."""
+
+_DOCUMENT_STATES = {
+    "22001": ("too_long", "a value is longer than its column"),
+    "22003": ("overflow", "a number is too large for its column"),
+    "22007": ("wrong_type", "a date is out of the range of its column"),
+    "22008": ("wrong_type", "a date is out of the range of its column"),
+    "22018": ("wrong_type", "the column in the database has another type"),
+    "23000": ("constraint", "a constraint of the database does not hold"),
+}
+"""SQLSTATEs that are a document's fault, where the native number says nothing."""
+
+_UNSENT = {
+    "String data, right truncation": ("too_long", "a value is longer than its column"),
+    "Converting decimal loses precision": ("overflow", "a number has more decimals than its column"),
+    "Numeric overflow": ("overflow", "a number is too large for its column"),
+}
+"""What pyodbc itself says of a value that does not fit its parameter, instead of a SQLSTATE, up to any colon."""
+
+_WARNING = "01"
+"""SQLSTATEs that are no errors. Where one is given for a refusal, pyodbc has read the first message only."""
+
+_CONSTRAINT = 547
+_DUPLICATE = 2627
+_NAMES_A_COLUMN = (515, 2628)
+_REFUSED_BY_TRIGGER = 3609
+_OF_TRIGGERS = range(50_000, 2**24)
+"""Numbers that THROW and RAISERROR are used with."""
+
+_MOMENT = {
+    1205: ("deadlock", "it was chosen as the victim of a deadlock"),
+    1222: ("locked", "a lock was not to be had in time"),
+    1204: ("busy", "the server has no lock left"),
+    701: ("busy", "the server is short of memory"),
+    802: ("busy", "the server is short of memory"),
+    8645: ("busy", "the server had no memory for the statement in time"),
+    8651: ("busy", "the server is short of memory"),
+    3960: ("locked", "another transaction changed the same row"),
+    3961: ("locked", "a table was changed by another transaction"),
+    3966: ("locked", "the transaction was rolled back by the server"),
+    41302: ("locked", "another transaction changed the same row"),
+    41305: ("locked", "another transaction changed the same row"),
+    41325: ("locked", "another transaction changed the same row"),
+    41839: ("busy", "too many transactions depend on each other"),
+    TRANSACTION_ENDED: ("transaction_ended", "the server ended the transaction"),
+    596: ("connection_lost", "the session was ended by somebody"),
+    6005: ("connection_lost", "the server is shutting down"),
+    18401: ("not_ready", "the server is still starting"),
+    17142: ("not_ready", "the server is paused"),
+    921: ("not_ready", "the database is still starting"),
+    922: ("not_ready", "the database is still being recovered"),
+    978: ("not_ready", "the replica takes no connections of this kind now"),
+    983: ("not_ready", "the replica is not ready"),
+    4060: ("not_ready", "the database cannot be opened"),
+    4221: ("not_ready", "the replica is not ready"),
+    40143: ("not_ready", "the database is moving to another server"),
+    40166: ("not_ready", "the database is moving to another server"),
+    40197: ("not_ready", "the service has a passing fault"),
+    40501: ("busy", "the service is busy"),
+    40540: ("not_ready", "the database is moving to another server"),
+    40613: ("not_ready", "the database is not available at the moment"),
+    10928: ("busy", "the database has reached a limit of its service tier"),
+    10929: ("busy", "the server is too busy"),
+    49918: ("busy", "the service has no resources at the moment"),
+    49919: ("busy", "the service has too many operations in progress"),
+    49920: ("busy", "the service is too busy"),
+    40549: ("busy", "the session was ended because its transaction took too long"),
+    40550: ("busy", "the session was ended because it had too many locks"),
+    40551: ("busy", "the session was ended because it used too much of tempdb"),
+    40552: ("busy", "the session was ended because it used too much of the log"),
+    40553: ("busy", "the session was ended because it used too much memory"),
+}
+"""Native numbers of errors that may pass, with code and explanation."""
+
+_MOMENT_STATES = {
+    "40001": ("deadlock", "it was chosen as the victim of a deadlock"),
+    "HYT00": ("timeout", "the server did not answer in time"),
+    "HYT01": ("timeout", "the server did not answer in time"),
+    "08S01": ("connection_lost", "the connection was lost"),
+    "08001": ("connection_lost", "the server cannot be reached"),
+    "08003": ("connection_lost", "the connection was lost"),
+    "08004": ("connection_lost", "the server refused the connection"),
+    "08007": ("connection_lost", "the connection was lost"),
+}
+
+_LOST = ("connection_lost", "timeout", "not_ready")
+"""Codes of errors after which a connection cannot be relied on."""
+
+_GRANT = "grant it; `xml-extractor init --sql --grant-to USER` prints what is needed"
+_MAKE_TABLES = "make the tables with `xml-extractor init`; `xml-extractor check --target` shows all differences"
+_LOG_IN = "see that user and password are right; the server's own log says more"
+
+_DATABASE = {
+    208: ("a table is missing", _MAKE_TABLES),
+    207: ("a column is missing", _MAKE_TABLES),
+    213: ("a table has other columns", _MAKE_TABLES),
+    271: ("a column is computed and cannot be written", "take it out of the contract"),
+    544: ("a key is an IDENTITY column", "say `identity: true` for it in the contract, or leave it to the database"),
+    8106: ("a table has no IDENTITY column", "take `identity: true` out of the contract"),
+    1088: ("a table is missing, or this user may not alter it", _GRANT),
+    1934: ("a setting of the session does not fit an index of a table", "see the server's documentation of error 1934"),
+    229: ("this user lacks a permission on a table", _GRANT),
+    230: ("this user lacks a permission on a column", _GRANT),
+    262: ("this user lacks a permission in the database", _GRANT),
+    297: ("this user lacks a permission", _GRANT),
+    300: ("this user lacks a permission", _GRANT),
+    916: ("this login has no user in the database", "create a user for it; see the page on permissions"),
+    2760: ("the schema is missing, or this user may not use it", _GRANT),
+    4064: ("the default database of the login cannot be opened", "name a database with --database or in the address"),
+    911: ("there is no such database", "name another with --database or in the address"),
+    18456: ("the server refuses the login", _LOG_IN),
+    18452: ("the server refuses the Windows login", "log in with --username, or from a trusted domain"),
+    18470: ("the login is disabled", "ask for it to be enabled"),
+    18486: ("the login is locked", "ask for it to be unlocked"),
+    18487: ("the password has expired", "set a new one"),
+    18488: ("the password must be changed", "set a new one"),
+    17892: ("a logon trigger refuses the login", "ask the administrator of the server"),
+    40615: ("the firewall of the server does not let this machine in", "add its address to the firewall's rules"),
+    40914: ("the firewall of the server does not let this network in", "add a rule for it"),
+    9002: ("the transaction log is full", "back the log up or let it grow, and run the same command again"),
+    1101: ("the database has no room left", "make room, and run the same command again"),
+    1105: ("the database has no room left", "make room, and run the same command again"),
+    5149: ("a file of the database cannot grow", "make room on the server's disk, and run the same command again"),
+    1827: ("the database has the largest size that the licence allows", "use another edition, or remove data"),
+    40544: ("the database has reached its size limit", "raise it or remove data, and run the same command again"),
+    3906: ("the database is read-only", "name another, or make it writable"),
+    823: ("the server cannot read or write its disk", "see the server's own log"),
+    824: ("the database is damaged", "restore it from a backup"),
+    33028: ("a key that encrypts a column cannot be opened", "see the server's own log"),
+}
+"""Native numbers of errors that nobody's document can help, with explanation and tip."""
+
+_CERTIFICATE = re.compile(r"SSL Provider|certificate verify failed|certificate chain", re.IGNORECASE)
+_TRUST = (
+    "install the certificate of its issuer on this machine, or, where the network is trusted, add "
+    "TrustServerCertificate=yes to the address"
+)
+_NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
+_COLUMN = re.compile(r"""column (["'])(.+?)\1""")
+
+
+class TooLongError(Exception):
+    """A value is longer than its column; it was not sent."""
+
+
+def explain(error: Exception, table: TableLayout | None = None) -> Refusal | None:
+    """What an exception of pyodbc means; None if it is not the database's. No word of the server's is repeated.
+
+    Args:
+        error: Any exception.
+        table: The table that was inserted into.
+    """
+    if isinstance(error, TooLongError | OverflowError | DecimalException | UnicodeEncodeError):
+        code = "too_long" if isinstance(error, TooLongError) else "overflow"
+        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else code
+        return Refusal(Blame.DOCUMENT, code, "SQL Server cannot hold a value of the row")
+    if not isinstance(error, pyodbc.Error):
+        return None
+    state, message = _state_and_message(error)
+    if state in _UNSENT:
+        return Refusal(Blame.DOCUMENT, *_UNSENT[state])
+    if state.startswith("08") and _CERTIFICATE.search(message):
+        return Refusal(Blame.DATABASE, "certificate", "its certificate is not trusted by this machine", tip=_TRUST)
+    setup = explain_setup(message)
+    if setup is not None:
+        return setup
+    numbers = [int(number) for number in _NATIVE.findall(message)]
+    known = (_by_number(number, message, table) for number in numbers)
+    return next(filter(None, known), None) or _by_state(state, numbers)
+
+
+def is_lost(error: pyodbc.Error) -> bool:
+    """Whether the connection may be unusable now."""
+    refusal = explain(error)
+    return refusal is not None and refusal.code in _LOST
+
+
+def _by_state(state: str, numbers: Sequence[int]) -> Refusal:
+    if state in _MOMENT_STATES:
+        return Refusal(Blame.MOMENT, *_MOMENT_STATES[state])
+    if state in _DOCUMENT_STATES:
+        return Refusal(Blame.DOCUMENT, *_DOCUMENT_STATES[state])
+    if state.startswith(_WARNING):
+        explanation = "a message of a trigger hides why it refuses a row"
+        return Refusal(Blame.DATABASE, state, explanation, tip="take PRINT out of the triggers of the tables")
+    which = ", ".join([f"SQLSTATE {state}", *(f"error {number}" for number in numbers if number > 0)])
+    tip = "see that its tables fit the contract"
+    return Refusal(Blame.DATABASE, state, f"it refuses a statement ({which})", tip=tip)
+
+
+def _state_and_message(error: pyodbc.Error) -> tuple[str, str]:
+    texts = [argument for argument in error.args if isinstance(argument, str)]
+    return (texts[0].partition(":")[0], texts[-1]) if texts else ("", "")
+
+
+def _by_number(number: int, message: str, table: TableLayout | None) -> Refusal | None:
+    if number in _MOMENT:
+        return Refusal(Blame.MOMENT, *_MOMENT[number])
+    if number in _DATABASE:
+        explanation, tip = _DATABASE[number]
+        return Refusal(Blame.DATABASE, f"error_{number}", explanation, tip=tip)
+    if number in _OF_TRIGGERS:
+        return Refusal(Blame.DOCUMENT, *_DOCUMENT[_REFUSED_BY_TRIGGER])
+    if number == _CONSTRAINT and "CHECK constraint" not in message:
+        return Refusal(Blame.DOCUMENT, "missing_parent", "the row refers to a row of another table that is not there")
+    if number in _DOCUMENT:
+        return Refusal(Blame.DOCUMENT, *_DOCUMENT[number], column=_column(number, message, table))
+    return None
+
+
+def _column(number: int, message: str, table: TableLayout | None) -> str:
+    """The column at fault: that which the message names, or the only one of the key."""
+    if number in _NAMES_A_COLUMN:
+        found = _COLUMN.search(message)
+        return found[2] if found else ""
+    of_primary_key = number == _DUPLICATE and "UNIQUE KEY" not in message
+    return table.key[0] if of_primary_key and table is not None and len(table.key) == 1 else ""
+
+
+@contextmanager
+def errors_end_the_run(kind: type[RunError], trouble: str, tip: str = "") -> Iterator[None]:
+    """Let SQL Server's errors in the block end the run.
+
+    Args:
+        kind: What they become.
+        trouble: What cannot be done, such as `mssql://host/db cannot be read`.
+        tip: What to do next where the error itself suggests nothing.
+
+    Raises:
+        RunError: Of this kind.
+    """
+    try:
+        yield
+    except pyodbc.Error as error:
+        refusal = explain(error)
+        if refusal is None:
+            raise
+        raise kind(f"{trouble}: {refusal.explanation}", refusal.tip or tip) from None

@@ -1,0 +1,207 @@
+"""Rows of several tables by one statement: as JSON, one parameter for each table, which the server takes apart.
+
+One round trip is enough for it, where arrays of rows need several for each table.
+Source: "OPENJSON (Transact-SQL)", Microsoft Learn.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import date
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import cache
+from typing import Any, NamedTuple
+
+import pyodbc
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.documents import Row
+from xml_extractor.schema.ddl import t_sql_name, t_sql_table
+from xml_extractor.targets.row_conversion import Convert, row_converter
+from xml_extractor.targets.sqlserver.errors import TooLongError
+from xml_extractor.targets.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, code_units
+from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
+
+JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
+"""How the rows of a table are bound."""
+
+LONGEST_TEXT = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
+
+_PROBE_TEXT = '"\\/\n\t\x1f' + "€" * (LONGEST_TEXT + 1)
+_PROBE = "SELECT value FROM OPENJSON(?) WITH (value nvarchar(max) '$[0]')"
+
+_NUL = "\\u0000"
+
+_DIGITS_OF_MONEY = (19, 4)
+
+MOST_COLUMNS = 98
+"""Of a table in JSON: as many as all servers take."""
+
+
+class JsonColumn(NamedTuple):
+    """How the values of a type are written and read as JSON.
+
+    Attributes:
+        declared: The type in the WITH of OPENJSON.
+        read: From that to the column, with a place for the name.
+        write: From a value as it is bound to what JSON can hold.
+    """
+
+    declared: str
+    read: str = "{}"
+    write: Convert | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a text may be longer than what every server reads."""
+        return self.declared == "nvarchar(max)"
+
+
+@cache
+def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str:
+    """A statement with one parameter for the rows of each table; after an error it selects the table's position.
+
+    Args:
+        tables: Whose rows are inserted, in this order.
+        default_schema: Of a table without one; empty for the login's.
+    """
+    inserts = "".join(
+        f"SET @at = {position}; {_insert(table, t_sql_table(table.table, default_schema))} "
+        for position, table in enumerate(tables)
+    )
+    return f"{IN_TRANSACTION_ONLY}DECLARE @at int; BEGIN TRY {inserts}END TRY BEGIN CATCH SELECT @at; THROW; END CATCH"
+
+
+def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool) -> str | None:
+    """Write bound rows of a table as an array of arrays.
+
+    Args:
+        table: Whose rows they are.
+        rows: Bound.
+        only_plain: The server does not give back texts with escapes, and long ones; see `reads_any_json`.
+
+    Returns:
+        None where JSON cannot carry them: they replace or keep each other, have a NUL, or too many columns.
+
+    Raises:
+        TooLongError, OverflowError, DecimalException, UnicodeEncodeError: A value does not fit its type.
+    """
+    if (table.on_conflict != "fail" and table.key) or len(table.columns) > MOST_COLUMNS:
+        return None
+    written: list[tuple[Any, ...]] = list(map(_writer(table), rows))
+    text = json.dumps(written, ensure_ascii=False, separators=(",", ":"))
+    if not text.isascii():
+        text.encode()
+    if _NUL in text or (only_plain and ("\\" in text or _has_long_text(table, written))):
+        return None
+    return text
+
+
+def _has_long_text(table: TableLayout, written: Sequence[Sequence[Any]]) -> bool:
+    long_columns = [position for position, column in enumerate(_columns(table)) if column.is_long]
+    return any(code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written)
+
+
+def reads_any_json(session: pyodbc.Connection) -> bool:
+    """Whether escapes and long texts come through, as they do on a SQL Server; other servers may not read them.
+
+    Raises:
+        pyodbc.Error: The server refuses.
+    """
+    with closing(session.cursor()) as cursor:
+        cursor.setinputsizes([JSON])
+        found = cursor.execute(_PROBE, json.dumps([[_PROBE_TEXT]])).fetchval()
+        return bool(found == _PROBE_TEXT)
+
+
+@cache
+def _columns(table: TableLayout) -> tuple[JsonColumn, ...]:
+    return tuple(_COLUMNS[column.type.family](column.type) for column in table.columns)
+
+
+@cache
+def _writer(table: TableLayout) -> Callable[[Row], Row]:
+    return row_converter([column.write for column in _columns(table)])
+
+
+def _insert(table: TableLayout, name: str) -> str:
+    columns = list(enumerate(_columns(table)))
+    names = ", ".join(t_sql_name(column.name) for column in table.columns)
+    read = ", ".join(column.read.format(f"c{position}") for position, column in columns)
+    declared = ", ".join(f"c{position} {column.declared} '$[{position}]'" for position, column in columns)
+    insert = f"INSERT INTO {name} ({names}) SELECT {read} FROM OPENJSON(?) WITH ({declared});"  # noqa: S608 - names are quoted
+    return f"SET IDENTITY_INSERT {name} ON; {insert} SET IDENTITY_INSERT {name} OFF;" if table.identity else insert
+
+
+def _text(length: int) -> str:
+    """Whatever the column's type: the assignment alone knows the column's code page."""
+    return f"nvarchar({length if 0 < length <= LONGEST_TEXT else 'max'})"
+
+
+def _not_longer_than(length: int, measure: Callable[[Any], int], write: Convert) -> Convert:
+    """OPENJSON would cut what is too long without a word."""
+
+    def write_checked(value: Any) -> Any:
+        if measure(value) > length:
+            raise TooLongError
+        return write(value)
+
+    return write_checked if length > 0 else write
+
+
+def _unicode(sql_type: SqlType) -> JsonColumn:
+    return JsonColumn(_text(sql_type.length), write=_not_longer_than(sql_type.length, code_units, str))
+
+
+def _whole_number(sql_type: SqlType) -> JsonColumn:
+    least, largest = INTEGER_RANGES[sql_type.name]
+
+    def write(value: int) -> int:
+        if not least <= value <= largest:
+            raise OverflowError
+        return value
+
+    return JsonColumn(str(sql_type), write=write)
+
+
+def _decimal(sql_type: SqlType) -> JsonColumn:
+    """The server would round what has too many digits."""
+    precision, scale = (sql_type.precision, sql_type.scale) if sql_type.precision else _DIGITS_OF_MONEY
+    unit, exactly = Decimal(1).scaleb(-scale), Context(prec=precision, traps=[Inexact, InvalidOperation])
+    return JsonColumn(str(sql_type), write=lambda value: f"{exactly.quantize(Decimal(value), unit):f}")
+
+
+def _binary(sql_type: SqlType) -> JsonColumn:
+    """As hexadecimal digits."""
+    length = sql_type.length
+    binary = "varbinary(max)" if sql_type.name == "image" else sql_type
+    digits = _text(2 * length if length > 0 else MAX)
+    return JsonColumn(digits, f"CONVERT({binary}, {{}}, 2)", _not_longer_than(length, len, bytes.hex))
+
+
+def _moment(sql_type: SqlType) -> JsonColumn:
+    """`datetime` takes no more than three digits of a second."""
+    fraction = {"datetime": "milliseconds", "smalldatetime": "seconds"}.get(sql_type.name, "microseconds")
+    return JsonColumn(str(sql_type), write=lambda value: value.isoformat(timespec=fraction))
+
+
+def _as_itself(write: Convert | None = None) -> Callable[[SqlType], JsonColumn]:
+    return lambda sql_type: JsonColumn(str(sql_type), write=write)
+
+
+_COLUMNS: dict[Family, Callable[[SqlType], JsonColumn]] = {
+    Family.BIT: _as_itself(int),
+    Family.INTEGER: _whole_number,
+    Family.DECIMAL: _decimal,
+    Family.MONEY: _decimal,
+    Family.FLOAT: _as_itself(),
+    Family.TEXT: _unicode,
+    Family.BINARY: _binary,
+    Family.DATE: _as_itself(date.isoformat),
+    Family.TIME: _as_itself(),
+    Family.DATETIME: _moment,
+    Family.OFFSET: _as_itself(),
+    Family.GUID: _as_itself(),
+    Family.XML: lambda _sql_type: JsonColumn(_text(MAX), "CONVERT(xml, {}, 1)"),
+}

@@ -1,0 +1,135 @@
+"""SQL Server as a target: its tables, and connections that load."""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from functools import partial
+
+import pyodbc
+from sqlalchemy.engine import URL
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.contract.model import Contract
+from xml_extractor.errors import TargetError
+from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.schema.comparison import differences, refuse_errors
+from xml_extractor.schema.ddl import create_statements
+from xml_extractor.schema.difference import Difference
+from xml_extractor.settings import InsertStrategy
+from xml_extractor.targets.interfaces import LogPlace, RowBinder
+from xml_extractor.targets.retrying import retrying
+from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
+from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
+from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.targets.sqlserver.errors import errors_end_the_run, explain
+from xml_extractor.targets.sqlserver.session import open_session
+from xml_extractor.targets.sqlserver.statements import row_binder, table_statements
+
+ROUND_TRIPS_TO_MEASURE = 5
+
+
+def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
+    """The target that an address names.
+
+    Raises:
+        UsageError: The address is wrong.
+    """
+    return SqlServerTarget(read_address(url), contract.code_page)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlServerTarget:
+    """A database on a SQL Server that documents are loaded into.
+
+    Attributes:
+        code_page: What the contract takes the code page of `char`, `varchar` and `text` for.
+    """
+
+    address: SqlServerAddress
+    code_page: str
+
+    @property
+    def name(self) -> str:
+        """Server, database and schema, without secrets."""
+        return self.address.name
+
+    @property
+    def strategies(self) -> tuple[InsertStrategy, ...]:
+        """Arrays of one table's rows, which are quick near the server, or JSON of all, which needs one round trip."""
+        return ("executemany", "json")
+
+    def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
+        """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        return create_statements(tables, "mssql", self.address.schema)
+
+    def create(self, tables: Sequence[TableLayout]) -> None:
+        """Make what is missing of schemas, the processing log and the tables.
+
+        Raises:
+            TargetError: The server cannot be reached, or refuses.
+        """
+        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
+            for statement in self.create_statements(tables):
+                session.execute(statement).close()
+
+    def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
+        """All in which the processing log and the tables are not as they should be, errors first.
+
+        Raises:
+            TargetError: The server cannot be reached, or its catalog cannot be read.
+        """
+        wanted = (LOG_TABLE, *tables)
+        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
+            there = read_catalog(session, [table.table for table in wanted], self.address.schema)
+            return differences(
+                wanted,
+                there,
+                dialect_name="mssql",
+                code_page=self.code_page,
+                missing_codes=partial(missing_codes, session),
+            )
+
+    def prepare(self, tables: Sequence[TableLayout]) -> None:
+        """See that processing log and tables are there and fit; nothing is made here, because a load may not.
+
+        Raises:
+            TargetError: The server cannot be reached, or a table is missing or does not fit.
+        """
+        refuse_errors(self.name, self.differences(tables))
+
+    def log_place(self, contract: str) -> LogPlace | None:
+        """Where the processing log is, for a source in the same database."""
+        log = table_statements(LOG_TABLE, self.address.schema).name
+        return LogPlace(self.address.database_name, log, contract)
+
+    def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
+        """For each table, from a row as it was mapped to what connections insert."""
+        return tuple(map(row_binder, tables))
+
+    def round_trip(self) -> float:
+        """Seconds until a statement that does nothing is answered: the shortest of a few.
+
+        Raises:
+            TargetError: The server cannot be reached.
+        """
+        with self._refusals_end_the_run(), closing(retrying(explain)(open_session, self.address)) as session:
+            return min(_seconds_of_nothing(session) for _ in range(ROUND_TRIPS_TO_MEASURE))
+
+    def connect(self, strategy: InsertStrategy = "executemany") -> SqlServerConnection:
+        """Open a connection, and try again for about a minute what may pass: others of the run are at work already.
+
+        Raises:
+            TargetError: It cannot be opened.
+        """
+        with self._refusals_end_the_run():
+            return retrying(explain)(SqlServerConnection, self.address, strategy)
+
+    def _refusals_end_the_run(self) -> AbstractContextManager[None]:
+        return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
+
+
+def _seconds_of_nothing(session: pyodbc.Connection) -> float:
+    began_at = time.perf_counter()
+    session.execute("SET NOCOUNT ON").close()
+    return time.perf_counter() - began_at
