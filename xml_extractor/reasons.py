@@ -140,15 +140,11 @@ class Reason(StrEnum):
     )
     MISSING_KEY = (
         "missing_key",
-        Explanation(
-            Stage.MAP, "The document has no key at `document.key`.", "Correct the path, or ask the producer."
-        ),
+        Explanation(Stage.MAP, "The document has no key at `document.key`.", "Correct the path, or ask the producer."),
     )
     MISSING_VALUE = (
         "missing_value",
-        Explanation(
-            Stage.MAP, "A column with `required` or `key` is NULL.", "Add a `default`, or remove `required`."
-        ),
+        Explanation(Stage.MAP, "A column with `required` or `key` is NULL.", "Add a `default`, or remove `required`."),
         Explanation(
             Stage.LOAD,
             "The column in the database does not accept NULL.",
@@ -165,9 +161,7 @@ class Reason(StrEnum):
     )
     UNKNOWN_CODE = (
         "unknown_code",
-        Explanation(
-            Stage.MAP, "The lookup does not list the code.", "Add the code, or add `unknown` to the lookup."
-        ),
+        Explanation(Stage.MAP, "The lookup does not list the code.", "Add the code, or add `unknown` to the lookup."),
     )
     NOT_A_NUMBER = (
         "not_a_number",
@@ -218,9 +212,7 @@ class Reason(StrEnum):
     )
     NOT_BINARY = (
         "not_binary",
-        Explanation(
-            Stage.MAP, "The text is not hexadecimal or base64, as `encoding` requires.", "Correct `encoding`."
-        ),
+        Explanation(Stage.MAP, "The text is not hexadecimal or base64, as `encoding` requires.", "Correct `encoding`."),
     )
     NOT_A_UUID = (
         "not_a_uuid",
@@ -238,9 +230,7 @@ class Reason(StrEnum):
     )
     AMBIGUOUS_TIME = (
         "ambiguous_time",
-        Explanation(
-            Stage.MAP, "The time occurred twice in the `time_zone`.", "Set `time_zone` to an offset from UTC."
-        ),
+        Explanation(Stage.MAP, "The time occurred twice in the `time_zone`.", "Set `time_zone` to an offset from UTC."),
     )
     NO_TIME_ZONE = (
         "no_time_zone",
@@ -339,12 +329,15 @@ class Reason(StrEnum):
             "Use the same type in both; see [types](types.md#on-sql-server).",
         ),
     )
+    NOT_TEXT = ("not_text",)
+    """A fault of a contract; no document is rejected for it."""
+
     NOT_REPLACED = (
         "not_replaced",
         Explanation(
             Stage.LOAD,
-            "The document was to be [reprocessed](../how-to/reprocess-documents.md#what-happens-to-a-document), but its "
-            "existing rows cannot be identified with certainty or cannot be deleted. These rows and its row in the "
+            "The document was to be [reprocessed](../how-to/reprocess-documents.md#what-happens-to-a-document), but "
+            "its existing rows cannot be identified with certainty or cannot be deleted. These rows and its row in the "
             "processing log are unchanged.",
             "Follow the explanation; or delete its rows and its row in the processing log, and run again.",
         ),

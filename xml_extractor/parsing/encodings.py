@@ -10,6 +10,7 @@ import codecs
 import re
 
 from xml_extractor.parsing.failures import refused
+from xml_extractor.reasons import Reason
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -76,7 +77,7 @@ def encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise refused("control_character", "a surrogate without its other half") from None
+        raise refused(Reason.CONTROL_CHARACTER, "a surrogate without its other half") from None
 
 
 def _declared_encoding(content: bytes) -> str:
@@ -93,7 +94,7 @@ def _declared_encoding(content: bytes) -> str:
     if encoding in _READ_AS_UTF_8:
         return _UTF_8
     if encoding not in _TRANSCODED:
-        raise refused("wrong_encoding", "the XML declaration names an encoding that is not supported")
+        raise refused(Reason.WRONG_ENCODING, "the XML declaration names an encoding that is not supported")
     return encoding
 
 
@@ -102,4 +103,4 @@ def _decoded(content: bytes, encoding: str) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         explanation = f"bytes that are invalid in {encoding} (byte {error.start + 1})"
-        raise refused("wrong_encoding", explanation) from None
+        raise refused(Reason.WRONG_ENCODING, explanation) from None

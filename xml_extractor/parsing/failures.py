@@ -1,6 +1,7 @@
 """How a document is refused."""
 
-from xml_extractor.documents import Failure, Stage
+from xml_extractor.documents import Failure
+from xml_extractor.reasons import Reason, Stage
 
 
 class ParseError(Exception):
@@ -18,6 +19,6 @@ class ParseError(Exception):
         return self.failure.reason
 
 
-def refused(code: str, explanation: str) -> ParseError:
+def refused(code: Reason, explanation: str) -> ParseError:
     """A `ParseError` of the stage `parse`."""
     return ParseError(Failure(Stage.PARSE, code, explanation))

@@ -14,6 +14,7 @@ from xml_extractor.parsing.diagnosis import syntax_error
 from xml_extractor.parsing.encodings import encoded, utf8_or_text
 from xml_extractor.parsing.failures import ParseError, refused
 from xml_extractor.parsing.prolog import read_root_name
+from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
 """The deepest nesting of elements that libxml2 reads."""
@@ -85,9 +86,9 @@ class DocumentParser:
             ParseError: The document is refused; see there for the codes.
         """
         if content is None:
-            raise refused("empty", "there is no document")
+            raise refused(Reason.EMPTY, "there is no document")
         if len(content) > self._rules.max_bytes:
-            raise refused("too_large", f"the document is larger than {self._rules.max_bytes:,} bytes")
+            raise refused(Reason.TOO_LARGE, f"the document is larger than {self._rules.max_bytes:,} bytes")
         document = utf8_or_text(content)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in ("", self._root_name):
@@ -100,10 +101,10 @@ class DocumentParser:
         if root.tag != self._rules.root:
             raise self._wrong_root()
         if self._rules.max_depth < MAX_DEPTH and self._too_deep(root):
-            raise refused("too_deep", f"elements are nested deeper than {self._rules.max_depth} levels")
+            raise refused(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
 
     def _wrong_root(self) -> ParseError:
-        return refused("wrong_root", f"the root element is not {self._rules.root}")
+        return refused(Reason.WRONG_ROOT, f"the root element is not {self._rules.root}")
 
     def _read_all(self, document: bytes | str) -> etree._Element:
         content = document if isinstance(document, bytes) else encoded(document)
@@ -158,14 +159,14 @@ class DocumentParser:
         if dtd is None:
             return
         if not self._rules.allow_doctype:
-            raise refused("doctype", "a document type declaration, which the contract does not allow")
+            raise refused(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
         if any(True for _ in dtd.iterentities()):
-            raise refused("entity", "the document type declaration declares an entity")
+            raise refused(Reason.ENTITY, "the document type declaration declares an entity")
         # libxml2 leaves an undeclared entity out of attribute values with no more than a warning, and keeps so many.
         if log.filter_types(etree.ErrorTypes.WAR_UNDECLARED_ENTITY) or next(root.iter(etree.Entity), None) is not None:
-            raise refused("entity", "a reference to an entity that the document doesn't declare")
+            raise refused(Reason.ENTITY, "a reference to an entity that the document doesn't declare")
         if len(log) >= _WARNINGS_KEPT:
-            raise refused("malformed", f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
+            raise refused(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

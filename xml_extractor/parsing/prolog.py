@@ -10,6 +10,7 @@ from typing import AnyStr, Generic
 
 from xml_extractor.parsing.diagnosis import hidden_cause
 from xml_extractor.parsing.failures import refused
+from xml_extractor.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,14 @@ def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) ->
     position = _skip_misc(content, grammar, 0)
     if grammar.doctype.match(content, position):
         if not allow_doctype:
-            raise refused("doctype", "a document type declaration, which the contract does not allow")
+            raise refused(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
         position = _skip_misc(content, grammar, _doctype_end(content, grammar, position))
     root = grammar.root.match(content, position)
     if root is None:
         if position == len(content) and grammar.space.fullmatch(content):
-            raise refused("empty", "the document is empty")
+            raise refused(Reason.EMPTY, "the document is empty")
         cause = hidden_cause(content)
-        raise cause or refused("malformed", "there is no root element, or no XML before it")
+        raise cause or refused(Reason.MALFORMED, "there is no root element, or no XML before it")
     return _local_name(root[1]) if root[2] else ""
 
 
@@ -101,7 +102,7 @@ def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> i
     for part in grammar.doctype_part.finditer(content, position + len("<!DOCTYPE")):
         match part.lastgroup:
             case "entity":
-                raise refused("entity", "the document type declaration declares or uses an entity")
+                raise refused(Reason.ENTITY, "the document type declaration declares or uses an entity")
             case "open" if not in_subset:
                 in_subset = True
             case "close" if in_subset:
@@ -110,7 +111,7 @@ def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> i
                 return part.end()
             case "open" | "close" | "broken":
                 break
-    raise refused("malformed", "the document type declaration is not well-formed")
+    raise refused(Reason.MALFORMED, "the document type declaration is not well-formed")
 
 
 def _local_name(name: bytes | str) -> str:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.values import numeric, temporal, text
 from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.options import ConversionOptions, Converter
@@ -86,10 +87,10 @@ def constant(sql_type: SqlType, value: Constant, *, code_page: str = "cp1252") -
     Text needs quotes in the contract: YAML reads an unquoted 007 as the number 7.
 
     Raises:
-        InvalidValueError: It is no value of the type; `not_text` for a number where the type is text.
+        InvalidValueError: It is no value of the type; `Reason.NOT_TEXT` for a number where the type is text.
     """
     if not isinstance(value, str) and sql_type.family in _TEXTUAL:
-        raise InvalidValueError("not_text", f"a constant of {sql_type} is written in quotes")
+        raise InvalidValueError(Reason.NOT_TEXT, f"a constant of {sql_type} is written in quotes")
     return converter(sql_type, code_page=code_page)(_written(value, sql_type))
 
 

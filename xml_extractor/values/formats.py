@@ -19,6 +19,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from xml_extractor.reasons import Reason
 from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.moments import MICROSECOND_DIGITS, ZONE_PATTERN, Moment, MomentParser, moment
 
@@ -191,7 +192,7 @@ def _general_parser(form: Format) -> MomentParser:
         time = (hour, parts.get("minute"), parts.get("second"), parts.get("fraction"), parts.get("zone"))
         result = moment(date_of(parts), time)
         if has_weekday and _index(_DAYS, parts["weekday"]) != result[0].weekday():
-            raise InvalidValueError("impossible_date", "the day of the week is not that of the date")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the day of the week is not that of the date")
         return result
 
     return parse
@@ -231,7 +232,7 @@ def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int
     def by_day_of_year(parts: dict[str, Any]) -> tuple[int, int, int]:
         year, day_of_year = year_of(parts), int(parts["day_of_year"])
         if not year or not 1 <= day_of_year <= _DAYS_IN_YEAR + isleap(year):
-            raise InvalidValueError("impossible_date", "the year does not have that day")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the year does not have that day")
         day = date(year, 1, 1) + timedelta(days=day_of_year - 1)
         return day.year, day.month, day.day
 
@@ -245,7 +246,7 @@ def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int
 
 def _hour_of_day(hour: int, half: str) -> str:
     if not 1 <= hour <= _HALF_DAY:
-        raise InvalidValueError("impossible_date", "with AM or PM, hours are from 1 to 12")
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "with AM or PM, hours are from 1 to 12")
     return str(hour % _HALF_DAY + (_HALF_DAY if half.upper() == "PM" else 0))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from xml_extractor.reasons import Reason
 from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.zones import offset_zone
 
@@ -52,7 +53,7 @@ def moment(
     try:
         when = datetime(*date, int(hour or 0), int(minute or 0), int(second or 0), microsecond, tzinfo=tzinfo)
     except ValueError:
-        raise InvalidValueError("impossible_date", "no calendar or clock shows that date or time") from None
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "no calendar or clock shows that date or time") from None
     return when, int(digits[MICROSECOND_DIGITS])
 
 

@@ -11,6 +11,7 @@ import sys
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.options import XML_SPACE, ConversionOptions, Converter
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, SqlType
@@ -33,7 +34,7 @@ def bit_converter(_sql_type: SqlType, _options: ConversionOptions) -> Converter:
     def convert(text: str) -> Value:
         value = _BOOLEANS.get(text.strip(XML_SPACE).lower())
         if value is None:
-            raise InvalidValueError("not_a_boolean", "a bit is written true, false, 1 or 0")
+            raise InvalidValueError(Reason.NOT_A_BOOLEAN, "a bit is written true, false, 1 or 0")
         return value
 
     return convert
@@ -50,7 +51,7 @@ def integer_converter(sql_type: SqlType, _options: ConversionOptions) -> Convert
         number = text.strip(XML_SPACE)
         digits = number[1:] if number.startswith(("-", "+")) else number
         if not (digits.isdigit() and digits.isascii()):
-            raise InvalidValueError("not_a_number", f"{sql_type} takes a sign and digits only")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a sign and digits only")
         if len(digits) > _MOST_INTEGER_DIGITS:
             digits = digits.lstrip("0") or "0"
             if len(digits) > _MOST_INTEGER_DIGITS:
@@ -87,7 +88,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
     def convert(text: str) -> Value:
         match = _PLAIN_NUMBER.fullmatch(text.strip(XML_SPACE))
         if match is None or not (match[1] or match[2]):
-            raise InvalidValueError("not_a_number", f"{sql_type} takes a sign, digits and a decimal point only")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a sign, digits and a decimal point only")
         whole, fraction = match.groups("")
         if len(fraction) == scale and len(whole) < whole_digits_of_largest:
             return Decimal(match[0]) or zero
@@ -99,7 +100,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
             raise _overflow(sql_type)
         if len(fraction) > scale and fraction[scale:].strip("0"):
             explanation = f"the number has more than the {scale} decimals of {sql_type}"
-            raise InvalidValueError("too_many_decimals", explanation, value or zero)
+            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value or zero)
         return value or zero  # no negative zero: SQL Server has none
 
     return convert
@@ -113,14 +114,14 @@ def float_converter(sql_type: SqlType, _options: ConversionOptions) -> Converter
     def convert(text: str) -> Value:
         match = _FLOAT_NUMBER.fullmatch(text.strip(XML_SPACE))
         if match is None:
-            raise InvalidValueError("not_a_number", f"{sql_type} takes a finite number, plain or with an exponent")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a finite number, plain or with an exponent")
         value = float(match[0])
         if is_real:
             value = _nearest_real(value)
         if not math.isfinite(value):
             raise _overflow(sql_type)
         if abs(value) < smallest and match[1].strip("0."):
-            raise InvalidValueError("overflow", f"the number is too close to zero for {sql_type}")
+            raise InvalidValueError(Reason.OVERFLOW, f"the number is too close to zero for {sql_type}")
         return value or 0.0  # no negative zero: some databases keep its sign, others do not
 
     return convert
@@ -135,4 +136,4 @@ def _nearest_real(value: float) -> float:
 
 
 def _overflow(sql_type: SqlType) -> InvalidValueError:
-    return InvalidValueError("overflow", f"the number is outside the range of {sql_type}")
+    return InvalidValueError(Reason.OVERFLOW, f"the number is outside the range of {sql_type}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.values.formats import Format, compile_format, read_format
 from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.moments import (
@@ -85,7 +86,7 @@ def _iso(sql_type: SqlType) -> Callable[[str], Moment]:
     def parse_iso(text: str) -> Moment:
         result = parse(text)
         if result is None:
-            raise InvalidValueError("unknown_date_format", explanation)
+            raise InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, explanation)
         return result
 
     return parse_iso
@@ -102,7 +103,9 @@ def _any_of(parsers: list[MomentParser]) -> Callable[[str], Moment]:
             else:
                 if result is not None:
                     return result
-        raise impossible or InvalidValueError("unknown_date_format", "written in none of the formats of the column")
+        raise impossible or InvalidValueError(
+            Reason.UNKNOWN_DATE_FORMAT, "written in none of the formats of the column"
+        )
 
     return parse
 
@@ -111,7 +114,7 @@ def _without_zone(sql_type: SqlType, zone: tzinfo | None) -> Callable[[datetime]
     def convert(when: datetime) -> datetime:
         if zone is None:
             explanation = f"{sql_type} has no time zone, and no time_zone says what to convert to"
-            raise InvalidValueError("unexpected_time_zone", explanation)
+            raise InvalidValueError(Reason.UNEXPECTED_TIME_ZONE, explanation)
         return in_zone(when, zone)
 
     return convert
@@ -123,7 +126,7 @@ def _date(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     def finish(when: datetime, seventh_digit: int) -> Value:
         local = when if when.tzinfo is None else naive(when)
         if seventh_digit or local.time() != _MIDNIGHT:
-            raise InvalidValueError("time_of_day", "a date has no time of day", local.date())
+            raise InvalidValueError(Reason.TIME_OF_DAY, "a date has no time of day", local.date())
         return local.date()
 
     return finish
@@ -156,7 +159,7 @@ def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
         if when.tzinfo is None:
             if zone is None:
                 explanation = f"{sql_type} needs a time zone, and no time_zone says where the text was written"
-                raise InvalidValueError("no_time_zone", explanation)
+                raise InvalidValueError(Reason.NO_TIME_ZONE, explanation)
             when = localized(when, zone)
         if when.year in _EDGE_YEARS:
             in_zone(when, UTC)  # SQL Server keeps the instant in UTC, which must be in range too
@@ -219,7 +222,7 @@ def _to_scale(sql_type: SqlType, result: Callable[[datetime], Value]) -> Finishe
         excess = when.microsecond % unit
         if excess or seventh_digit:
             cut = when.replace(microsecond=when.microsecond - excess)
-            raise InvalidValueError("too_many_decimals", explanation, result(cut))
+            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, result(cut))
         return result(when)
 
     return scaled
@@ -230,7 +233,7 @@ def _as_is(when: datetime) -> Value:
 
 
 def _out_of_range(sql_type: SqlType) -> InvalidValueError:
-    return InvalidValueError("overflow", f"the date is outside the range of {sql_type}")
+    return InvalidValueError(Reason.OVERFLOW, f"the date is outside the range of {sql_type}")
 
 
 _FINISHERS: dict[str, Callable[[SqlType, tzinfo | None], Finisher]] = {

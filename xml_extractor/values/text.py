@@ -10,6 +10,7 @@ import string
 from collections.abc import Callable
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.values.invalid import InvalidValueError
 from xml_extractor.values.options import XML_SPACE, ConversionOptions, Converter
 from xml_extractor.values.sqltypes import MAX, SqlType
@@ -31,10 +32,10 @@ def text_converter(sql_type: SqlType, options: ConversionOptions) -> Converter:
     limit = sql_type.length if sql_type.length not in (0, MAX) else _LONGEST
     if sql_type.name in _NATIONAL:
         explanation = "the text holds a surrogate without its other half"
-        return _within(sql_type, limit, _UTF_16, _UTF_16_BYTES, ("lone_surrogate", explanation))
+        return _within(sql_type, limit, _UTF_16, _UTF_16_BYTES, (Reason.LONE_SURROGATE, explanation))
     code_page = _checked_code_page(options.code_page)
     explanation = f"the text holds a character that the code page {code_page} does not have"
-    return _within(sql_type, limit, code_page, 1, ("not_in_code_page", explanation))
+    return _within(sql_type, limit, code_page, 1, (Reason.NOT_IN_CODE_PAGE, explanation))
 
 
 def _checked_code_page(name: str) -> str:
@@ -47,7 +48,7 @@ def _checked_code_page(name: str) -> str:
     return name
 
 
-def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, refusal: tuple[str, str]) -> Converter:
+def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, refusal: tuple[Reason, str]) -> Converter:
     width = limit if sql_type.name in _FIXED else 0
 
     def convert(text: str) -> str:
@@ -92,7 +93,7 @@ def binary_converter(sql_type: SqlType, options: ConversionOptions) -> Converter
         try:
             value = decode(text)
         except ValueError:
-            raise InvalidValueError("not_binary", explanation) from None
+            raise InvalidValueError(Reason.NOT_BINARY, explanation) from None
         if len(value) > limit:
             raise _too_long(sql_type, value[:limit])
         return value.ljust(width, b"\0")
@@ -118,11 +119,11 @@ def uuid_converter(_sql_type: SqlType, _options: ConversionOptions) -> Converter
     def convert(text: str) -> Value:
         match = _UUID.fullmatch(text.strip(XML_SPACE))
         if match is None:
-            raise InvalidValueError("not_a_uuid", "a uniqueidentifier is 8-4-4-4-12 hexadecimal digits")
+            raise InvalidValueError(Reason.NOT_A_UUID, "a uniqueidentifier is 8-4-4-4-12 hexadecimal digits")
         return match[2].upper()
 
     return convert
 
 
 def _too_long(sql_type: SqlType, truncated: str | bytes) -> InvalidValueError:
-    return InvalidValueError("too_long", f"the value is longer than {sql_type}", truncated)
+    return InvalidValueError(Reason.TOO_LONG, f"the value is longer than {sql_type}", truncated)

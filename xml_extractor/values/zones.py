@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from xml_extractor.reasons import Reason
 from xml_extractor.values.invalid import InvalidValueError
 
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
@@ -47,7 +48,7 @@ def offset_zone(text: str) -> timezone:
         return UTC
     minutes = int(match[2]) * _MINUTES + int(match[3])
     if int(match[3]) >= _MINUTES or minutes > _LARGEST_OFFSET:
-        raise InvalidValueError("impossible_date", "a time zone is from -14:00 to +14:00")
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "a time zone is from -14:00 to +14:00")
     return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
 
 
@@ -60,7 +61,7 @@ def in_zone(when: datetime, zone: tzinfo) -> datetime:
     try:
         return when.astimezone(zone).replace(tzinfo=None)
     except OverflowError:
-        raise InvalidValueError("overflow", "the date is outside the years 1 to 9999") from None
+        raise InvalidValueError(Reason.OVERFLOW, "the date is outside the years 1 to 9999") from None
 
 
 def localized(when: datetime, zone: tzinfo) -> datetime:
@@ -74,10 +75,10 @@ def localized(when: datetime, zone: tzinfo) -> datetime:
         return when.replace(tzinfo=zone)
     offset, later_offset = (when.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
     if offset is None or offset.total_seconds() % _MINUTES:
-        raise InvalidValueError("impossible_date", "the time zone had no offset in whole minutes then")
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the time zone had no offset in whole minutes then")
     local = when.replace(tzinfo=timezone(offset))
     if offset != later_offset:
         if in_zone(local, zone) != when:
-            raise InvalidValueError("impossible_date", "the clock of the time zone skipped that time")
-        raise InvalidValueError("ambiguous_time", "the clock of the time zone showed that time twice")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the clock of the time zone skipped that time")
+        raise InvalidValueError(Reason.AMBIGUOUS_TIME, "the clock of the time zone showed that time twice")
     return local
