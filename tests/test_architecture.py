@@ -18,7 +18,7 @@ PRODUCT = [*MODULES, ROOT / "production_processor.py", *sorted((ROOT / "env_prep
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"processing"},
+    {"processing", "doctor"},
     {"parsing", "mapping", "sources", "reporting"},
     {"targets", "schema", "processing_log"},
     {"contract"},
@@ -40,13 +40,13 @@ NEIGHBOURS_ALLOWED = {
 
 OWNERS = {
     "click": {"cli", "env_prep"},
-    "pyodbc": {"targets.sqlserver", "sources.sqlserver", "sources.sqlserver_writer"},
-    "sqlite3": {"targets.sqlite", "sources.sqlite", "sources.sqlite_writer"},
+    "pyodbc": {"targets.sqlserver", "doctor.sqlserver", "sources.sqlserver", "sources.sqlserver_writer"},
+    "sqlite3": {"targets.sqlite", "doctor.sqlite", "sources.sqlite", "sources.sqlite_writer"},
     "multiprocessing": {"processing"},
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
-    "sqlalchemy": {"sources", "targets", "schema", "env_prep"},
+    "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
     "matplotlib": {"env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
