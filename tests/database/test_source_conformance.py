@@ -126,8 +126,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param != "mssql":
         yield STORES[request.param]
         return
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with sqlserver.scratch_schema() as schema:
         yield lambda _directory, contents: in_sql_server(contents, schema)
 

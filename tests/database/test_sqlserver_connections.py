@@ -14,7 +14,7 @@ from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source, open_source_writer
 from xml_extractor.targets.registry import open_target
 
-pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
+pytestmark = pytest.mark.mssql
 
 MAX_BYTES = 2_000_000
 HEAD = "<order><head>a</head>"

@@ -25,7 +25,7 @@ from xml_extractor.targets.hashing import table_hashes
 from xml_extractor.targets.interfaces import LogEntry, LogPlace
 from xml_extractor.targets.registry import open_target
 
-pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
+pytestmark = pytest.mark.mssql
 
 MAX_BYTES = 100_000
 CASE_INSENSITIVE = "varchar(10) COLLATE Latin1_General_CI_AS NOT NULL"
