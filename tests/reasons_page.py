@@ -10,7 +10,8 @@ INTRODUCTION = """\
 # Reasons of rejection
 
 A document that cannot be loaded is rejected; all others are loaded. Its row in the [processing log](processing-log.md)
-has the stage and the reason, and the [metrics](metrics.md) and the run's summary count documents by code. A reason reads
+has the stage and the reason, and the [metrics](metrics.md) and the run's summary count documents by code. A
+reason reads
 
 ```text
 unknown_code at customer_order.state_id (State): the lookup does not list that code
