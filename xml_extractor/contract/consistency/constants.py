@@ -7,8 +7,8 @@ from xml_extractor.contract.consistency.types import column_type, type_of
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, shown
 from xml_extractor.contract.model import Column, Scalar
-from xml_extractor.values.conversions import InvalidValueError, constant
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.values.conversions import constant
+from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 _WINDOWS_CODE_PAGES = tuple(f"cp{number}" for number in range(1250, 1259))
 _KNOWN_CODE_PAGES = (*_WINDOWS_CODE_PAGES, "cp437", "cp850", "cp874", "cp932", "cp936", "cp949", "cp950", "utf-8")
