@@ -247,7 +247,5 @@ def opened(
     if "mssql" not in kinds:
         yield Load(directory, kinds, "", documents, document, contract)
         return
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with sqlserver.scratch_schema() as schema:
         yield Load(directory, kinds, schema, documents, document, contract)

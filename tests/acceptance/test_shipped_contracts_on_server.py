@@ -26,7 +26,6 @@ from xml_extractor.targets.registry import open_target
 pytestmark = [
     pytest.mark.mssql,
     pytest.mark.slow,
-    pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON),
 ]
 
 DOCUMENTS = 500

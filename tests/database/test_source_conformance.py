@@ -20,9 +20,9 @@ from tests.database.demo_tables import CONTRACT
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Stage, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source, open_source_writer
 from xml_extractor.sources.reject_files import RejectFiles
-from xml_extractor.targets.interfaces import Source
 
 MAX_BYTES = 1000
 CONTENTS = {
@@ -126,8 +126,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param != "mssql":
         yield STORES[request.param]
         return
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with sqlserver.scratch_schema() as schema:
         yield lambda _directory, contents: in_sql_server(contents, schema)
 

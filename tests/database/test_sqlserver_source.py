@@ -19,12 +19,13 @@ from xml_extractor.errors import SourceError
 from xml_extractor.processing.run import run
 from xml_extractor.processing.work import select
 from xml_extractor.settings import KeyRange, RunSettings
+from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
 from xml_extractor.targets.hashing import table_hashes
-from xml_extractor.targets.interfaces import KeyPage, LogEntry, LogPlace, Source
+from xml_extractor.targets.interfaces import LogEntry, LogPlace
 from xml_extractor.targets.registry import open_target
 
-pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
+pytestmark = pytest.mark.mssql
 
 MAX_BYTES = 100_000
 CASE_INSENSITIVE = "varchar(10) COLLATE Latin1_General_CI_AS NOT NULL"

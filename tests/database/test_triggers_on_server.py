@@ -31,8 +31,6 @@ PRINTING = "PRINT 'a row was inserted'"
 @pytest.fixture
 def schema() -> Iterator[str]:
     """A schema with the demo tables."""
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with sqlserver.scratch_schema() as name:
         open_target(sqlserver.in_schema(name), CONTRACT).create(TABLES)
         yield name

@@ -1,7 +1,7 @@
-"""What is wrong with a document that libxml2 refuses, in codes and sentences of our own.
+"""Why a document is not usable XML: reason codes and explanations that never quote the document.
 
-libxml2's messages quote names and characters of the document, which may be personal data, so its numeric error codes
-are translated here and its words are dropped. Columns count bytes of the document's UTF-8 form.
+libxml2's messages quote names and characters of the document, which may be personal data. So its numeric error codes
+are translated here and its messages are dropped. Columns in explanations count bytes of the document's UTF-8 form.
 """
 
 import re
@@ -9,10 +9,42 @@ from collections.abc import Collection
 
 from lxml import etree
 
-from xml_extractor.parsing.encodings import encoded
-from xml_extractor.parsing.failures import ParseError, refused
+from xml_extractor.documents import Failure, Stage
 
-_NOT_WELL_FORMED = "it is not well-formed XML"
+
+class ParseError(Exception):
+    """A document that cannot be read; `failure` says why without quoting it.
+
+    Codes: `empty`, `malformed`, `namespace`, `wrong_root`, `doctype`, `entity`, `too_deep`, `too_large`,
+    `control_character`, `wrong_encoding`.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        return self.failure.reason
+
+
+def parse_error(code: str, explanation: str) -> ParseError:
+    """Return a `ParseError` with this code and explanation."""
+    return ParseError(Failure(Stage.PARSE, code, explanation))
+
+
+def utf8(text: str) -> bytes:
+    """Encode a text as UTF-8.
+
+    Raises:
+        ParseError: `control_character`: a surrogate without its other half.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise parse_error("control_character", "the text has a surrogate without its other half") from None
+
+
+_NOT_WELL_FORMED = "the document is not well-formed XML"
 _TOO_LONG = "a text, an attribute or a comment of more than 10,000,000 bytes"
 _NOT_ALLOWED = "a character that XML does not allow"
 _NOT_UTF_8 = "bytes that are invalid in UTF-8"
@@ -36,13 +68,16 @@ _KNOWN_ERRORS: dict[int, tuple[str, str]] = {
     etree.ErrorTypes.ERR_COMMENT_NOT_FINISHED: ("malformed", "a comment that is not closed"),
     etree.ErrorTypes.ERR_HYPHEN_IN_COMMENT: ("malformed", "a double hyphen inside a comment"),
     etree.ErrorTypes.ERR_PI_NOT_FINISHED: ("malformed", "a processing instruction that is not closed"),
-    etree.ErrorTypes.ERR_MISPLACED_CDATA_END: ("malformed", "the end of a CDATA section that was not opened"),
+    etree.ErrorTypes.ERR_MISPLACED_CDATA_END: ("malformed", "a ']]>' outside a CDATA section"),
     etree.ErrorTypes.ERR_CDATA_NOT_FINISHED: ("malformed", "a CDATA section that is not closed"),
-    etree.ErrorTypes.ERR_RESERVED_XML_NAME: ("malformed", "an XML declaration that is not at the very start"),
+    etree.ErrorTypes.ERR_RESERVED_XML_NAME: (
+        "malformed",
+        "an XML declaration that is not at the start of the document",
+    ),
     etree.ErrorTypes.ERR_XMLDECL_NOT_FINISHED: ("malformed", "an XML declaration that is not closed"),
     etree.ErrorTypes.ERR_UNKNOWN_VERSION: ("malformed", "a version of XML that is not supported"),
-    etree.ErrorTypes.ERR_ENTITYREF_NO_NAME: ("malformed", "an '&' that starts no reference"),
-    etree.ErrorTypes.ERR_ENTITYREF_SEMICOL_MISSING: ("malformed", "an '&' that starts no reference"),
+    etree.ErrorTypes.ERR_ENTITYREF_NO_NAME: ("malformed", "an '&' that does not start a reference"),
+    etree.ErrorTypes.ERR_ENTITYREF_SEMICOL_MISSING: ("malformed", "an '&' that does not start a reference"),
     etree.ErrorTypes.ERR_NAME_REQUIRED: ("malformed", "a name is missing"),
     etree.ErrorTypes.ERR_GT_REQUIRED: ("malformed", "a tag that is not closed by '>'"),
     etree.ErrorTypes.ERR_TAG_NAME_MISMATCH: ("malformed", "an end tag that does not match its start tag"),
@@ -61,18 +96,22 @@ _KNOWN_ERRORS: dict[int, tuple[str, str]] = {
 
 _RESOURCE_LIMITS = frozenset((int(etree.ErrorTypes.ERR_RESOURCE_LIMIT), int(etree.ErrorTypes.ERR_INTERNAL_ERROR)))
 _TOO_BIG = re.compile(r"(?:Comment|PI \S+) too big found")
-"""The code of these messages is that of a part without end."""
+"""libxml2 reports these with the code of a comment or processing instruction that is not closed."""
 
 _FORBIDDEN_CHARACTER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 
 
 def syntax_error(entries: Collection[etree._LogEntry], content: bytes) -> ParseError:
-    """Translate libxml2's errors about `content`, which is the document in UTF-8.
+    """Translate what libxml2 logged about a document.
 
-    The first counts, unless a limit was hit: that is logged behind what it broke.
+    The first entry counts, unless libxml2 hit one of its limits: it logs a limit after the error that the limit caused.
+
+    Args:
+        entries: libxml2's errors.
+        content: The document in UTF-8.
 
     Raises:
-        MemoryError: libxml2 had no memory left, which says nothing about the document.
+        MemoryError: libxml2 ran out of memory, which is not the document's fault.
     """
     if any(entry.type == etree.ErrorTypes.ERR_NO_MEMORY for entry in entries):
         raise MemoryError
@@ -80,36 +119,36 @@ def syntax_error(entries: Collection[etree._LogEntry], content: bytes) -> ParseE
     entry = next(limits, None) or next(iter(entries), None)
     code, explanation = ("malformed", _NOT_WELL_FORMED) if entry is None else _meaning(entry)
     if code in ("malformed", "control_character"):
-        cause = hidden_cause(content)
+        cause = underlying_error(content)
         if cause is not None:
             return cause
     if entry is None:
-        return refused(code, explanation)
-    return refused(code, f"{explanation} (line {entry.line}, column {entry.column})")
+        return parse_error(code, explanation)
+    return parse_error(code, f"{explanation} (line {entry.line}, column {entry.column})")
 
 
-def hidden_cause(document: bytes | str) -> ParseError | None:
-    """Look for what makes a parser complain about something else: bytes that aren't UTF-8, characters not allowed.
+def underlying_error(document: bytes | str) -> ParseError | None:
+    """Find bytes that are not UTF-8, or a character that XML does not allow.
 
-    Such a character breaks a name, a tag or the whole start of a document, and the complaint is about that.
+    Either one breaks a name, a tag or the start of a document, and the parser then reports that instead.
     """
     try:
-        content = encoded(document) if isinstance(document, str) else document
+        content = utf8(document) if isinstance(document, str) else document
     except ParseError as error:
         return error
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        return _refused_at("wrong_encoding", _NOT_UTF_8, content, error.start)
+        return _error_at("wrong_encoding", _NOT_UTF_8, content, error.start)
     character = _FORBIDDEN_CHARACTER.search(content)
     if character is not None:
-        return _refused_at("control_character", _NOT_ALLOWED, content, character.start())
+        return _error_at("control_character", _NOT_ALLOWED, content, character.start())
     return None
 
 
 def _meaning(entry: etree._LogEntry) -> tuple[str, str]:
     if entry.type in _RESOURCE_LIMITS:
-        # One code stands for all limits; only the message tells them apart.
+        # libxml2 has one code for all limits; only the message says which one was hit.
         if "depth" in entry.message:
             return "too_deep", "elements are nested deeper than 256 levels"
         if "XML_PARSE_HUGE" in entry.message:
@@ -121,7 +160,7 @@ def _meaning(entry: etree._LogEntry) -> tuple[str, str]:
     return _KNOWN_ERRORS.get(entry.type, ("malformed", _NOT_WELL_FORMED))
 
 
-def _refused_at(code: str, explanation: str, content: bytes, position: int) -> ParseError:
+def _error_at(code: str, explanation: str, content: bytes, position: int) -> ParseError:
     line = content.count(b"\n", 0, position) + 1
     column = position - content.rfind(b"\n", 0, position)
-    return refused(code, f"{explanation} (line {line}, column {column})")
+    return parse_error(code, f"{explanation} (line {line}, column {column})")

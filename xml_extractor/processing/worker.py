@@ -28,8 +28,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key
-from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.marks import Mark, OwnMark
 from xml_extractor.processing.processes import resident_bytes

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.targets.interfaces import KeyedContent
+from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlite.errors import explain
 from xml_extractor.targets.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal
 

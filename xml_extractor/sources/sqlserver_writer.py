@@ -13,7 +13,7 @@ from xml_extractor.contract.model import SourceTable
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log_table import KEY_LENGTH
 from xml_extractor.schema.ddl import CASE_SENSITIVE, literal, t_sql_name, t_sql_table
-from xml_extractor.targets.interfaces import KeyedContent
+from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.errors import explain
 from xml_extractor.targets.sqlserver.session import open_session
