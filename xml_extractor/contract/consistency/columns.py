@@ -7,8 +7,8 @@ from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Column, Input, Scalar, Transform
 from xml_extractor.tsql import ExpressionError, compile_assignment
-from xml_extractor.values.conversions import InvalidValueError, constant, converter
-from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
+from xml_extractor.values.conversions import constant, converter
+from xml_extractor.values.sqltypes import MAX, Family, InvalidValueError, SqlType, parse_type
 from xml_extractor.values.transforms import TRANSFORMS, transform_step
 
 _OF_TEXT = ("transform", "lookup", "formats", "time_zone", "encoding", "blank")
