@@ -29,7 +29,7 @@ from xml_extractor.cli.options import setting_names
 from xml_extractor.cli.run import run_command
 from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
 from xml_extractor.contract.reading import check_text, shipped_contracts
-from xml_extractor.contract.shape_faults import keys_of
+from xml_extractor.contract.shape import keys_of
 from xml_extractor.documents import Stage
 from xml_extractor.parsing.parser import MAX_DEPTH
 from xml_extractor.processing import held_queue, insert_queue, work

@@ -7,7 +7,7 @@ from lxml import etree
 
 from xml_extractor.documents import Failure, Stage, Value
 from xml_extractor.tsql import EvaluationError
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.sqltypes import InvalidValueError
 
 
 class MappingError(Exception):

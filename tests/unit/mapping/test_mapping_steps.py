@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
 from xml_extractor.mapping.steps import Step, blank_to_null, fuse
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.sqltypes import InvalidValueError
 
 STEPS = (
     Step("blank to NULL", blank_to_null),
