@@ -17,17 +17,18 @@ PRODUCT = [*MODULES, ROOT / "production_processor.py", *sorted((ROOT / "env_prep
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"processing"},
+    {"processing", "doctor"},
     {"parsing", "mapping", "sources", "targets", "schema", "processing_log", "reporting"},
     {"contract"},
     {"tsql"},
     {"values", "samples"},
-    {"documents", "errors", "settings"},
+    {"documents", "errors", "reasons", "settings", "atomic_files"},
 ]
 """From the top. A module imports from layers below its own, never from a neighbour or from above."""
 
 NEIGHBOURS_ALLOWED = {
     ("settings", "errors"),
+    ("documents", "reasons"),
     *(
         (one, other)
         for one in ("sources", "targets", "schema", "processing_log")
@@ -38,13 +39,13 @@ NEIGHBOURS_ALLOWED = {
 
 OWNERS = {
     "click": {"cli", "env_prep"},
-    "pyodbc": {"targets.sqlserver", "sources"},
-    "sqlite3": {"targets.sqlite", "sources"},
+    "pyodbc": {"targets.sqlserver", "sources", "doctor.sqlserver"},
+    "sqlite3": {"targets.sqlite", "sources", "doctor.sqlite"},
     "multiprocessing": {"processing"},
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
-    "sqlalchemy": {"sources", "targets", "schema", "env_prep"},
+    "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
     "matplotlib": {"env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}

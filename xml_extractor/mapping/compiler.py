@@ -11,8 +11,7 @@ from xml_extractor.mapping.paths import compile_rows, compile_text, finds_elemen
 from xml_extractor.mapping.rows import ColumnPlan, DistinctPlan, Origin, Plan, RulePlan, TablePlan
 from xml_extractor.mapping.steps import compose, constant_of, steps_of
 from xml_extractor.values.conversions import converter
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 
 def compile_plan(contract: Contract) -> Plan:

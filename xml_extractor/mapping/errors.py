@@ -5,9 +5,10 @@ from typing import TypeAlias
 
 from lxml import etree
 
-from xml_extractor.documents import Failure, Stage, Value
+from xml_extractor.documents import Failure, Value
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.tsql import EvaluationError
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.sqltypes import InvalidValueError
 
 
 class MappingError(Exception):
@@ -44,7 +45,7 @@ class RuleError(Exception):
         path: The XPath at fault, if it is not the rule's own.
     """
 
-    def __init__(self, code: str, explanation: str, path: str = "") -> None:
+    def __init__(self, code: Reason, explanation: str, path: str = "") -> None:
         super().__init__(code, explanation, path)
         self.code = code
         self.explanation = explanation
@@ -82,6 +83,6 @@ def failure_of(error: AnyRuleError, path: str, table: str = "", column: str = ""
     """
     raise_if_out_of_memory(error)
     if isinstance(error, etree.XPathError):
-        return Failure(Stage.MAP, "path_failed", "the XPath cannot be evaluated", table, column, path)
+        return Failure(Stage.MAP, Reason.PATH_FAILED, "the XPath cannot be evaluated", table, column, path)
     own_path = error.path if isinstance(error, RuleError) else ""
     return Failure(Stage.MAP, error.code, error.explanation, table, column, own_path or path)

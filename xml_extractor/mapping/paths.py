@@ -21,6 +21,7 @@ from lxml.etree import _ElementUnicodeResult as TextWithOwner
 from xml_extractor.contract.names import clark_name
 from xml_extractor.contract.xpath_functions import EXSLT_NAMESPACE
 from xml_extractor.mapping.errors import RuleError
+from xml_extractor.reasons import Reason
 
 
 class ValueNode(NamedTuple):
@@ -230,7 +231,7 @@ def _nodes_of_expression(path: str, namespaces: Mapping[str, str]) -> Callable[[
     def find(element: Element) -> list[Node]:
         found = evaluate(element)
         if not isinstance(found, list):
-            raise RuleError("path_failed", "the XPath returns a value, but nodes are needed")
+            raise RuleError(Reason.PATH_FAILED, "the XPath returns a value, but nodes are needed")
         return [_as_node(node) for node in found]
 
     return find
@@ -244,7 +245,7 @@ def _as_node(found: object) -> Node:
         owner = parent.getparent() if parent is not None and found.is_tail else parent
         if owner is not None:
             return ValueNode(str(found), owner, str(found.attrname or ""))
-    raise RuleError("path_failed", "the XPath finds nodes other than elements, attributes and text")
+    raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
 
 
 def _text_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], str | None]:
@@ -283,7 +284,7 @@ def _as_text(found: object) -> str | None:
         return _number_text(found)
     if isinstance(found, Element):
         return string_value(found)
-    raise RuleError("path_failed", "the XPath finds nodes that have no text, such as namespaces")
+    raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes that have no text, such as namespaces")
 
 
 def _number_text(number: float) -> str:
@@ -334,7 +335,7 @@ def _path_from_owner(path: str) -> str | None:
 
 def _raise_path_failed(_: ValueNode) -> NoReturn:
     raise RuleError(
-        "path_failed",
+        Reason.PATH_FAILED,
         "the row is an attribute or text; paths from it must be '.' or 'name()', or begin with '..' or '/'",
     )
 

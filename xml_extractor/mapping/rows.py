@@ -14,11 +14,11 @@ from typing import Literal, NamedTuple
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.model import Contract, OnInvalid
-from xml_extractor.documents import DocumentKey, Failure, Row, RunValues, Stage, Value
+from xml_extractor.documents import DocumentKey, Failure, Row, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
 from xml_extractor.mapping.paths import FindRows, Node, ReadText, SharedElements, ValueNode
-from xml_extractor.values.options import XML_SPACE
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.reasons import Reason, Stage
+from xml_extractor.values.sqltypes import XML_SPACE, SqlType
 
 
 class DocumentScope:
@@ -27,7 +27,7 @@ class DocumentScope:
     Attributes:
         root: Its root element.
         key: Its key.
-        run: The values of `origins.RUN_VALUES`, in that order.
+        run: The values of the run, in the order of `origins.run_values`.
         clock: The time that expressions use as the current time.
         rows: The rows of the tables mapped so far, in the contract's order.
     """
@@ -227,7 +227,7 @@ def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:
     try:
         text = plan.read_key(root)
         if text is None or not text.strip(XML_SPACE):
-            raise RuleError("missing_key", "the document has no key")
+            raise RuleError(Reason.MISSING_KEY, "the document has no key")
         return plan.convert_key(text)
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, plan.contract.document.key or ""), lambda: text) from None
@@ -313,7 +313,7 @@ def _check_required(table: TablePlan, row: RowScope) -> None:
         if row.values[number] is None:
             column = table.columns[number]
             explanation = "the column is required and the document has no value for it"
-            failure = Failure(Stage.MAP, "missing_value", explanation, table.name, column.name, column.path)
+            failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
             raise MappingError(failure, partial(_invalid_value, column, row))
 
 

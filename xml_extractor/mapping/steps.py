@@ -13,9 +13,7 @@ from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out
 from xml_extractor.mapping.rows import Compute, RowScope, Step
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.options import XML_SPACE
-from xml_extractor.values.sqltypes import Family, SqlType, parse_type
+from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType, parse_type
 from xml_extractor.values.transforms import lookup_step, transform_step
 
 _TEXT = parse_type("nvarchar(max)")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from xml_extractor.documents import Value
 from xml_extractor.mapping.rows import Step
 from xml_extractor.mapping.steps import blank_to_null, fuse
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.reasons import Reason
+from xml_extractor.values.sqltypes import InvalidValueError
 
 STEPS = (
     Step("blank to NULL", blank_to_null),
@@ -34,7 +35,7 @@ def test_fused_steps_are_the_same_as_single_steps(steps: list[Step], value: str 
 
 def test_a_constant_for_null_that_a_later_step_cannot_convert_fails_when_steps_are_fused() -> None:
     def fail(_: str) -> Value:
-        raise InvalidValueError("not_a_number", "no number")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "no number")
 
     with pytest.raises(InvalidValueError):
         fuse([Step("lookup", None, "none"), Step("convert to int", fail)])
