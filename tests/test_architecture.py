@@ -22,12 +22,13 @@ LAYERS = [
     {"contract"},
     {"tsql"},
     {"values", "samples"},
-    {"documents", "errors", "settings"},
+    {"documents", "errors", "reasons", "settings", "atomic_files"},
 ]
 """From the top. A module imports from layers below its own, never from a neighbour or from above."""
 
 NEIGHBOURS_ALLOWED = {
     ("settings", "errors"),
+    ("documents", "reasons"),
     *(
         (one, other)
         for one in ("sources", "targets", "schema", "processing_log")
