@@ -54,8 +54,9 @@ def contract_json_schema() -> dict[str, Any]:
 def _key_texts() -> dict[str, dict[str, str]]:
     """Return the text below each key in the source of the model, by class and key."""
     texts: dict[str, dict[str, str]] = {}
-    for part in ast.parse(inspect.getsource(model)).body:
-        for key, text in pairwise(part.body if isinstance(part, ast.ClassDef) else ()):
+    classes = [part for part in ast.parse(inspect.getsource(model)).body if isinstance(part, ast.ClassDef)]
+    for part in classes:
+        for key, text in pairwise(part.body):
             match key, text:
                 case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(str(value))):
                     texts.setdefault(part.name, {})[name] = inspect.cleandoc(value)
