@@ -11,8 +11,8 @@ from hashlib import sha256
 from multiprocessing.util import Finalize
 from pathlib import Path
 
-from xml_extractor.contract import Contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     DocumentKey,
     Failure,

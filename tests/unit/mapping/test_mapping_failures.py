@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from tests.conftest import ROOT
-from xml_extractor.contract import Contract
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Failure, RunValues
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
