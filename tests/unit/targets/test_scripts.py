@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS
-from xml_extractor.contract import read_contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
 from xml_extractor.targets.scripts import creation_script, grant_statements, script
 
