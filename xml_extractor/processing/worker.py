@@ -208,7 +208,7 @@ class Worker:
         """The value that was refused, if there is one and the run keeps such values."""
         if not self._context.settings.reject_values or not isinstance(error, MappingError):
             return None
-        value = error.refused_value()
+        value = error.invalid_value()
         return None if value is None else str(value)[:LONGEST_VALUE]
 
 
