@@ -11,7 +11,7 @@ import pytest
 
 from tests.database.demo_tables import CONTRACT, TABLES
 from tests.database.test_target_conformance import ENTRY
-from xml_extractor.contract import read_contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Replaced, Status
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.pipeline import LoggedDocuments, choose_inserts

@@ -30,8 +30,7 @@ from xml_extractor.documents import (
     Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError
-from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key
-from xml_extractor.mapping.plan import Plan
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
@@ -269,7 +268,7 @@ class Worker:
         """Return the rejected value, if there is one and the run keeps rejected values."""
         if not self._context.settings.reject_values or not isinstance(error, MappingError):
             return None
-        value = error.refused_value()
+        value = error.invalid_value()
         return None if value is None else str(value)[:LONGEST_VALUE]
 
 

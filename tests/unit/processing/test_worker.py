@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import posix_only
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Status, Unchanged
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
