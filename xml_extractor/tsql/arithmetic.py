@@ -19,6 +19,7 @@ from decimal import (
 from typing import Any
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.conversion import (
     as_integer,
     as_number,
@@ -99,7 +100,7 @@ class Operator:
 
 
 def _divided_by_zero() -> EvaluationError:
-    return EvaluationError("divide_by_zero", "a number is divided by zero")
+    return EvaluationError(Reason.DIVIDE_BY_ZERO, "a number is divided by zero")
 
 
 def _exact_quotient(left: Decimal, right: Decimal) -> Decimal:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.conversion import as_integer, convert
 from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.logic import isnull
@@ -154,7 +155,7 @@ def _datediff(part: str, arguments: Sequence[Typed]) -> Typed:
         difference = count(end) - count(start)
         if least <= difference <= most:
             return difference
-        raise EvaluationError("overflow", f"the difference in {part}s does not fit int")
+        raise EvaluationError(Reason.OVERFLOW, f"the difference in {part}s does not fit int")
 
     return apply(kernel, INT, first, second)
 
@@ -243,7 +244,7 @@ def _date_of_parts(year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except (ValueError, OverflowError):
-        raise EvaluationError("invalid_argument", "the parts are not a date") from None
+        raise EvaluationError(Reason.INVALID_ARGUMENT, "the parts are not a date") from None
 
 
 def _eomonth(arguments: Sequence[Typed]) -> Typed:

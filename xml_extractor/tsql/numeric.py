@@ -19,6 +19,7 @@ from decimal import (
 )
 from typing import Any
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.result_types import (
     MOST_DIGITS,
@@ -50,12 +51,12 @@ _REAL = struct.Struct("<f")
 
 def overflow(data_type: SqlType) -> EvaluationError:
     """Return the error of a number outside the range of its type."""
-    return EvaluationError("overflow", f"the number does not fit {data_type}")
+    return EvaluationError(Reason.OVERFLOW, f"the number does not fit {data_type}")
 
 
 def not_a(data_type: SqlType) -> EvaluationError:
     """Return the error of a text that is not a value of a type."""
-    return EvaluationError("conversion_failed", f"the text cannot be converted to {data_type}")
+    return EvaluationError(Reason.CONVERSION_FAILED, f"the text cannot be converted to {data_type}")
 
 
 def _integer_fitter(data_type: SqlType, _context: Context) -> Callable[[int], int]:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import EvaluationError
 from xml_extractor.tsql.numeric import EXACT, decimal_of_float, decimal_of_integer, fitted, rounded_integer
 from xml_extractor.tsql.typed import Cast, Kernel
@@ -29,7 +30,7 @@ _DATETIME_DIGITS = 3
 
 def out_of_range(data_type: SqlType) -> EvaluationError:
     """Return the error of a date and time outside the range of its type."""
-    return EvaluationError("overflow", f"the date is out of range for {data_type}")
+    return EvaluationError(Reason.OVERFLOW, f"the date is out of range for {data_type}")
 
 
 def moment_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:

@@ -14,6 +14,7 @@ from decimal import (
 from functools import partial
 from uuid import UUID
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.numeric import EXACT, not_a, overflow, text_of_float, text_of_money
 from xml_extractor.tsql.result_types import is_unicode, longest, text_type
@@ -78,7 +79,7 @@ def from_units(units: str) -> str:
     try:
         return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:
-        raise EvaluationError("invalid_argument", "a character beyond U+FFFF was cut in half") from None
+        raise EvaluationError(Reason.INVALID_ARGUMENT, "a character beyond U+FFFF was cut in half") from None
 
 
 def text_fitter(source: SqlType, target: SqlType, *, strict: bool) -> Callable[[str], str]:
@@ -103,7 +104,7 @@ def text_fitter(source: SqlType, target: SqlType, *, strict: bool) -> Callable[[
         units = to_units(text)
         if len(units) > length:
             if strict and units[length:].strip(" "):
-                raise EvaluationError("truncation", f"the text is longer than {target}")
+                raise EvaluationError(Reason.TRUNCATION, f"the text is longer than {target}")
             return from_units(units[:length])
         return text + " " * (length - len(units)) if padded else text
 
@@ -221,7 +222,7 @@ def _binary_fitter(cast: Cast) -> Callable[[bytes], bytes]:
     def fit(content: bytes) -> bytes:
         if length not in {MAX, 0} and len(content) > length:
             if strict and content[length:].strip(b"\0"):
-                raise EvaluationError("truncation", f"the bytes are more than {target} holds")
+                raise EvaluationError(Reason.TRUNCATION, f"the bytes are more than {target} holds")
             return content[:length]
         return content.ljust(length, b"\0") if padded else content
 

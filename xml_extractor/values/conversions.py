@@ -20,6 +20,7 @@ from functools import cache
 from typing import NamedTuple
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import (
     INTEGER_RANGES,
     MAX,
@@ -110,14 +111,14 @@ def constant(sql_type: SqlType, value: Constant, *, code_page: str = "cp1252") -
     Text needs quotes in the contract: YAML reads an unquoted 007 as the number 7.
 
     Raises:
-        InvalidValueError: It is not a value of the type; `not_text` for a number where the type is text.
+        InvalidValueError: It is not a value of the type; `Reason.NOT_TEXT` for a number where the type is text.
     """
     if isinstance(value, str | bool | int) or sql_type.family is Family.FLOAT:
         text = str(value)
     else:
         text = format(Decimal(str(value)), "f")
     if not isinstance(value, str) and sql_type.family in {Family.TEXT, Family.XML}:
-        raise InvalidValueError("not_text", f"a constant of {sql_type} is written in quotes")
+        raise InvalidValueError(Reason.NOT_TEXT, f"a constant of {sql_type} is written in quotes")
     return converter(sql_type, code_page=code_page)(text)
 
 
@@ -127,7 +128,7 @@ def _bit_converter(_sql_type: SqlType, _options: _Options) -> Converter:
     def convert(text: str) -> Value:
         value = _BOOLEANS.get(text.strip(XML_SPACE).lower())
         if value is None:
-            raise InvalidValueError("not_a_boolean", "a bit is written true, false, 1 or 0")
+            raise InvalidValueError(Reason.NOT_A_BOOLEAN, "a bit is written true, false, 1 or 0")
         return value
 
     return convert
@@ -144,7 +145,7 @@ def _integer_converter(sql_type: SqlType, _options: _Options) -> Converter:
         number = text.strip(XML_SPACE)
         digits = number[1:] if number.startswith(("-", "+")) else number
         if not (digits.isdigit() and digits.isascii()):
-            raise InvalidValueError("not_a_number", f"{sql_type} takes a sign and digits only")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a sign and digits only")
         if len(digits) > _MOST_INTEGER_DIGITS:
             digits = digits.lstrip("0") or "0"
             if len(digits) > _MOST_INTEGER_DIGITS:
@@ -181,7 +182,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
     def convert(text: str) -> Value:
         match = _PLAIN_NUMBER.fullmatch(text.strip(XML_SPACE))
         if match is None or not (match[1] or match[2]):
-            raise InvalidValueError("not_a_number", f"{sql_type} takes a sign, digits and a decimal point only")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a sign, digits and a decimal point only")
         whole, fraction = match.groups("")
         if len(fraction) == scale and len(whole) < whole_digits_of_largest:
             return Decimal(match[0]) or zero
@@ -193,7 +194,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
             raise _overflow(sql_type)
         if len(fraction) > scale and fraction[scale:].strip("0"):
             explanation = f"the number has more than the {scale} decimals of {sql_type}"
-            raise InvalidValueError("too_many_decimals", explanation, value or zero)
+            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value or zero)
         return value or zero  # SQL Server has no negative zero
 
     return convert
@@ -207,14 +208,14 @@ def _float_converter(sql_type: SqlType, _options: _Options) -> Converter:
     def convert(text: str) -> Value:
         match = _FLOAT_NUMBER.fullmatch(text.strip(XML_SPACE))
         if match is None:
-            raise InvalidValueError("not_a_number", f"{sql_type} takes a finite number, plain or with an exponent")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a finite number, plain or with an exponent")
         value = float(match[0])
         if is_real:
             value = _nearest_real(value)
         if not math.isfinite(value):
             raise _overflow(sql_type)
         if abs(value) < smallest and match[1].strip("0."):
-            raise InvalidValueError("overflow", f"the number is too close to zero for {sql_type}")
+            raise InvalidValueError(Reason.OVERFLOW, f"the number is too close to zero for {sql_type}")
         return value or 0.0  # databases differ in keeping the sign of a negative zero
 
     return convert
@@ -229,7 +230,7 @@ def _nearest_real(value: float) -> float:
 
 
 def _overflow(sql_type: SqlType) -> InvalidValueError:
-    return InvalidValueError("overflow", f"the number is outside the range of {sql_type}")
+    return InvalidValueError(Reason.OVERFLOW, f"the number is outside the range of {sql_type}")
 
 
 def _text_converter(sql_type: SqlType, options: _Options) -> Converter:
@@ -240,10 +241,10 @@ def _text_converter(sql_type: SqlType, options: _Options) -> Converter:
     limit = sql_type.length if sql_type.length not in (0, MAX) else _LONGEST
     if sql_type.name in _NATIONAL:
         explanation = "the text holds a surrogate without its other half"
-        return _within(sql_type, limit, _UTF_16, _UTF_16_BYTES, ("lone_surrogate", explanation))
+        return _within(sql_type, limit, _UTF_16, _UTF_16_BYTES, (Reason.LONE_SURROGATE, explanation))
     code_page = _checked_code_page(options.code_page)
     explanation = f"the text holds a character that the code page {code_page} does not have"
-    return _within(sql_type, limit, code_page, 1, ("not_in_code_page", explanation))
+    return _within(sql_type, limit, code_page, 1, (Reason.NOT_IN_CODE_PAGE, explanation))
 
 
 def _checked_code_page(name: str) -> str:
@@ -256,7 +257,7 @@ def _checked_code_page(name: str) -> str:
     return name
 
 
-def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, error: tuple[str, str]) -> Converter:
+def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, error: tuple[Reason, str]) -> Converter:
     width = limit if sql_type.name in _FIXED else 0
 
     def convert(text: str) -> str:
@@ -297,7 +298,7 @@ def _binary_converter(sql_type: SqlType, options: _Options) -> Converter:
         try:
             value = decode(text)
         except ValueError:
-            raise InvalidValueError("not_binary", explanation) from None
+            raise InvalidValueError(Reason.NOT_BINARY, explanation) from None
         if len(value) > limit:
             raise _too_long(sql_type, value[:limit])
         return value.ljust(width, b"\0")
@@ -323,14 +324,14 @@ def _uuid_converter(_sql_type: SqlType, _options: _Options) -> Converter:
     def convert(text: str) -> Value:
         match = _UUID.fullmatch(text.strip(XML_SPACE))
         if match is None:
-            raise InvalidValueError("not_a_uuid", "a uniqueidentifier is 8-4-4-4-12 hexadecimal digits")
+            raise InvalidValueError(Reason.NOT_A_UUID, "a uniqueidentifier is 8-4-4-4-12 hexadecimal digits")
         return match[2].upper()
 
     return convert
 
 
 def _too_long(sql_type: SqlType, truncated: str | bytes) -> InvalidValueError:
-    return InvalidValueError("too_long", f"the value is longer than {sql_type}", truncated)
+    return InvalidValueError(Reason.TOO_LONG, f"the value is longer than {sql_type}", truncated)
 
 
 def _temporal_converter(sql_type: SqlType, options: _Options) -> Converter:

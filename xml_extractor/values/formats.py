@@ -22,6 +22,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import InvalidValueError
 
 Moment = tuple[datetime, int]
@@ -144,7 +145,7 @@ def offset_zone(text: str) -> timezone:
         return UTC
     minutes = int(match[2]) * _MINUTES + int(match[3])
     if int(match[3]) >= _MINUTES or minutes > _LARGEST_OFFSET:
-        raise InvalidValueError("impossible_date", "a time zone is from -14:00 to +14:00")
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "a time zone is from -14:00 to +14:00")
     return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
 
 
@@ -167,7 +168,7 @@ def _moment(
     try:
         when = datetime(*date, int(hour or 0), int(minute or 0), int(second or 0), microsecond, tzinfo=tzinfo)
     except ValueError:
-        raise InvalidValueError("impossible_date", "no calendar or clock shows that date or time") from None
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "no calendar or clock shows that date or time") from None
     return when, int(digits[MICROSECOND_DIGITS])
 
 
@@ -193,7 +194,7 @@ def parse_iso_date_time(text: str) -> Moment:
     match = _ISO_DATE_TIME.fullmatch(text)
     if match is None:
         explanation = "not a date, or date and time, as ISO 8601 writes it"
-        raise InvalidValueError("unknown_date_format", explanation)
+        raise InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, explanation)
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     return _moment((int(year), int(month), int(day)), (hour, minute, second, fraction, zone))
 
@@ -206,7 +207,7 @@ def parse_iso_time(text: str) -> Moment:
     """Parse an ISO 8601 time: hours and minutes; seconds, fraction and zone may follow."""
     match = _ISO_TIME.fullmatch(text)
     if match is None:
-        raise InvalidValueError("unknown_date_format", "not a time as ISO 8601 writes it")
+        raise InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, "not a time as ISO 8601 writes it")
     hour, minute, second, fraction, zone = match.groups()
     return _moment((1900, 1, 1), (hour, minute, second, fraction, zone))
 
@@ -280,7 +281,7 @@ def _general_parser(form: Format) -> MomentParser:
         time = (hour, parts.get("minute"), parts.get("second"), parts.get("fraction"), parts.get("zone"))
         result = _moment(date_of(parts), time)
         if has_weekday and _index(_DAYS, parts["weekday"]) != result[0].weekday():
-            raise InvalidValueError("impossible_date", "the day of the week is not that of the date")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the day of the week is not that of the date")
         return result
 
     return parse
@@ -320,7 +321,7 @@ def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int
     def by_day_of_year(parts: dict[str, Any]) -> tuple[int, int, int]:
         year, day_of_year = year_of(parts), int(parts["day_of_year"])
         if not year or not 1 <= day_of_year <= _DAYS_IN_YEAR + isleap(year):
-            raise InvalidValueError("impossible_date", "the year does not have that day")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the year does not have that day")
         day = date(year, 1, 1) + timedelta(days=day_of_year - 1)
         return day.year, day.month, day.day
 
@@ -334,7 +335,7 @@ def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int
 
 def _hour_of_day(hour: int, half: str) -> str:
     if not 1 <= hour <= _HALF_DAY:
-        raise InvalidValueError("impossible_date", "with AM or PM, hours are from 1 to 12")
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "with AM or PM, hours are from 1 to 12")
     return str(hour % _HALF_DAY + (_HALF_DAY if half.upper() == "PM" else 0))
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 
 MAX = -1
 """The length of `varchar(max)`, `nvarchar(max)` and `varbinary(max)`."""
@@ -26,7 +27,7 @@ class InvalidValueError(ValueError):
         truncated: The value cut to fit, where cutting is possible; otherwise None.
     """
 
-    def __init__(self, code: str, explanation: str, truncated: Value = None) -> None:
+    def __init__(self, code: Reason, explanation: str, truncated: Value = None) -> None:
         super().__init__(code, explanation, truncated)
         self.code = code
         self.explanation = explanation

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.values.formats import (
     MICROSECOND_DIGITS,
     OFFSET,
@@ -92,7 +93,7 @@ def _any_of(parsers: list[MomentParser]) -> Callable[[str], Moment]:
             else:
                 if result is not None:
                     return result
-        raise impossible or InvalidValueError("unknown_date_format", "written in none of the formats of the column")
+        raise impossible or InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, "it matches none of the column's formats")
 
     return parse
 
@@ -101,7 +102,7 @@ def _without_zone(sql_type: SqlType, zone: tzinfo | None) -> Callable[[datetime]
     def convert(when: datetime) -> datetime:
         if zone is None:
             explanation = f"{sql_type} has no time zone, and no time_zone says what to convert to"
-            raise InvalidValueError("unexpected_time_zone", explanation)
+            raise InvalidValueError(Reason.UNEXPECTED_TIME_ZONE, explanation)
         return _in_zone(when, zone)
 
     return convert
@@ -113,7 +114,7 @@ def _date(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     def finish(when: datetime, seventh_digit: int) -> Value:
         local = when if when.tzinfo is None else naive(when)
         if seventh_digit or local.time() != _MIDNIGHT:
-            raise InvalidValueError("time_of_day", "a date has no time of day", local.date())
+            raise InvalidValueError(Reason.TIME_OF_DAY, "a date has no time of day", local.date())
         return local.date()
 
     return finish
@@ -152,7 +153,7 @@ def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
         if when.tzinfo is None:
             if zone is None:
                 explanation = f"{sql_type} needs a time zone, and no time_zone says where the text was written"
-                raise InvalidValueError("no_time_zone", explanation)
+                raise InvalidValueError(Reason.NO_TIME_ZONE, explanation)
             when = _localized(when, zone)
         if when.year in _EDGE_YEARS:
             _in_zone(when, UTC)  # SQL Server stores the instant in UTC, which must be in range too
@@ -220,7 +221,7 @@ def _truncated(when: datetime, unit: int) -> datetime:
 def _too_fine(sql_type: SqlType, truncated: Value) -> InvalidValueError:
     kept = min(sql_type.scale, MICROSECOND_DIGITS)
     explanation = f"the fraction of the second has more than the {kept} digits that {sql_type} keeps"
-    return InvalidValueError("too_many_decimals", explanation, truncated)
+    return InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, truncated)
 
 
 def _in_zone(when: datetime, zone: tzinfo) -> datetime:
@@ -232,7 +233,7 @@ def _in_zone(when: datetime, zone: tzinfo) -> datetime:
     try:
         return when.astimezone(zone).replace(tzinfo=None)
     except OverflowError:
-        raise InvalidValueError("overflow", "the date is outside the years 1 to 9999") from None
+        raise InvalidValueError(Reason.OVERFLOW, "the date is outside the years 1 to 9999") from None
 
 
 def _localized(when: datetime, zone: tzinfo) -> datetime:
@@ -246,12 +247,12 @@ def _localized(when: datetime, zone: tzinfo) -> datetime:
         return when.replace(tzinfo=zone)
     offset, later_offset = (when.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
     if offset is None or offset.total_seconds() % _SECONDS_PER_MINUTE:
-        raise InvalidValueError("impossible_date", "the time zone had no offset in whole minutes then")
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the time zone had no offset in whole minutes then")
     local = when.replace(tzinfo=timezone(offset))
     if offset != later_offset:
         if _in_zone(local, zone) != when:
-            raise InvalidValueError("impossible_date", "the clock of the time zone skipped that time")
-        raise InvalidValueError("ambiguous_time", "the clock of the time zone showed that time twice")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the clock of the time zone skipped that time")
+        raise InvalidValueError(Reason.AMBIGUOUS_TIME, "the clock of the time zone showed that time twice")
     return local
 
 
@@ -276,7 +277,7 @@ def parse_time_zone(name: str) -> tzinfo:
 
 
 def _out_of_range(sql_type: SqlType) -> InvalidValueError:
-    return InvalidValueError("overflow", f"the date is outside the range of {sql_type}")
+    return InvalidValueError(Reason.OVERFLOW, f"the date is outside the range of {sql_type}")
 
 
 _FINISHERS: dict[str, Callable[[SqlType, tzinfo | None], Finisher]] = {

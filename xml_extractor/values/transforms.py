@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import InvalidValueError
 
 TextStep = Callable[[str], str]
@@ -48,12 +49,12 @@ def number(text: str) -> str:
     plain = text.translate(_MINUS_SIGNS)
     found = _NUMBER.search(plain)
     if found is None:
-        raise InvalidValueError("not_a_number", "the text holds no number")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds no number")
     before, after = plain[: found.start()], plain[found.end() :]
     if any(character.isnumeric() for character in before + after):
-        raise InvalidValueError("not_a_number", "the text holds more than one number")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds more than one number")
     if before.endswith(",") or (found[0].startswith(".") and before[-1:].isalpha()):
-        raise InvalidValueError("not_a_number", "it is not clear where the number begins")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "it is not clear where the number begins")
     return _sign(before, after) + found[0].replace(",", "")
 
 
@@ -66,7 +67,7 @@ def _sign(before: str, after: str) -> str:
         return "-"
     if marks in ("+", "-") and (right == marks or _is_leading_sign(before, left, marks)):
         return "-" if marks == "-" else ""
-    raise InvalidValueError("not_a_number", "the sign of the number is not clear")
+    raise InvalidValueError(Reason.NOT_A_NUMBER, "the sign of the number is not clear")
 
 
 def _is_leading_sign(before: str, left: str, mark: str) -> bool:
@@ -178,6 +179,6 @@ def lookup_step(
         except KeyError:
             if has_unknown:
                 return unknown
-            raise InvalidValueError("unknown_code", "the lookup does not list that code") from None
+            raise InvalidValueError(Reason.UNKNOWN_CODE, "the lookup does not list that code") from None
 
     return lookup
