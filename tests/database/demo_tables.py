@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import Failure, MappedDocument, Rejection, Stage
+from xml_extractor.documents import Failure, MappedDocument, Rejection
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.interfaces import Connection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.values.sqltypes import parse_type
@@ -71,7 +72,7 @@ def order(number: int, lines: int = 2, order_id: int | None = None, article: str
 
 def unreadable_order(number: int) -> Rejection:
     """A document that was rejected before it came to the loader."""
-    failure = Failure(Stage.PARSE, "not_well_formed", "the document is not well-formed")
+    failure = Failure(Stage.PARSE, Reason.MALFORMED, "the document is not well-formed")
     return Rejection(number, failure, f"{number:032x}", 0.125)
 
 

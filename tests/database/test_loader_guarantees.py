@@ -22,8 +22,9 @@ from tests.database.demo_tables import (
     unreadable_order,
 )
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Stage, Status
+from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Status
 from xml_extractor.errors import TargetError
+from xml_extractor.reasons import Stage
 from xml_extractor.targets.document_rows import KeyPlace
 from xml_extractor.targets.interfaces import (
     Batch,
@@ -170,7 +171,7 @@ def test_a_rejection_gets_its_row_in_the_log_and_nothing_else(connection: Connec
     assert outcome.failure == unreadable_order(4).failure
     (entry,) = connection.read_log()
     assert (entry.status, entry.stage, entry.row_count) == (Status.REJECTED, "parse", 0)
-    assert entry.reason == "not_well_formed: the document is not well-formed"
+    assert entry.reason == "malformed: the document is not well-formed"
     assert order_ids(connection) == []
 
 

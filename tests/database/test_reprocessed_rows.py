@@ -16,11 +16,11 @@ from xml_extractor.documents import (
     ProcessedDocument,
     Rejection,
     Replaced,
-    Stage,
     Status,
     Unchanged,
     Value,
 )
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.document_rows import key_places
 from xml_extractor.targets.interfaces import Connection
 from xml_extractor.targets.loader import Loader, LogIdentity
@@ -73,7 +73,7 @@ def order(
 
 
 def broken(number: int, replaced: str = "", own_key: Value = None) -> Rejection:
-    failure = Failure(Stage.PARSE, "malformed", "the document is not well-formed")
+    failure = Failure(Stage.PARSE, Reason.MALFORMED, "the document is not well-formed")
     return Rejection(number, failure, "", 0.125, replacing(replaced, own_key))
 
 

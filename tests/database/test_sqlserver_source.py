@@ -11,17 +11,18 @@ import pytest
 from lxml import etree
 
 from tests import sqlserver
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, SourceTable
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.run import run
 from xml_extractor.processing.work import select
 from xml_extractor.settings import KeyRange, RunSettings
+from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
 from xml_extractor.targets.hashing import table_hashes
-from xml_extractor.targets.interfaces import KeyPage, LogEntry, LogPlace, Source
+from xml_extractor.targets.interfaces import LogEntry, LogPlace
 from xml_extractor.targets.registry import open_target
 
 pytestmark = pytest.mark.mssql

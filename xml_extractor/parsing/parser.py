@@ -14,6 +14,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_name
 from xml_extractor.parsing.diagnosis import ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.prolog import read_root_name, utf8_or_text
+from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
 """The deepest nesting of elements that libxml2 reads."""
@@ -97,9 +98,9 @@ class DocumentParser:
             ParseError: The document cannot be read; see `ParseError` for the codes.
         """
         if content is None:
-            raise parse_error("empty", "there is no document")
+            raise parse_error(Reason.EMPTY, "there is no document")
         if len(content) > self._rules.max_bytes:
-            raise parse_error("too_large", f"the document is larger than {self._rules.max_bytes:,} bytes")
+            raise parse_error(Reason.TOO_LARGE, f"the document is larger than {self._rules.max_bytes:,} bytes")
         document = utf8_or_text(content)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in ("", self._root_name):
@@ -112,10 +113,10 @@ class DocumentParser:
         if root.tag != self._rules.root:
             raise self._wrong_root()
         if self._rules.max_depth < MAX_DEPTH and self._too_deep(root):
-            raise parse_error("too_deep", f"elements are nested deeper than {self._rules.max_depth} levels")
+            raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
 
     def _wrong_root(self) -> ParseError:
-        return parse_error("wrong_root", f"the root element is not {self._rules.root}")
+        return parse_error(Reason.WRONG_ROOT, f"the root element is not {self._rules.root}")
 
     def _read_all(self, document: bytes | str) -> etree._Element:
         content = document if isinstance(document, bytes) else utf8(document)
@@ -170,14 +171,14 @@ class DocumentParser:
         if dtd is None:
             return
         if not self._rules.allow_doctype:
-            raise parse_error("doctype", "a document type declaration, which the contract does not allow")
+            raise parse_error(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
         if any(True for _ in dtd.iterentities()):
-            raise parse_error("entity", "the document type declaration declares an entity")
+            raise parse_error(Reason.ENTITY, "the document type declaration declares an entity")
         # libxml2 drops an undeclared entity from attribute values with only a warning, and keeps at most 100 warnings.
         if log.filter_types(etree.ErrorTypes.WAR_UNDECLARED_ENTITY) or next(root.iter(etree.Entity), None) is not None:
-            raise parse_error("entity", "a reference to an entity that the document does not declare")
+            raise parse_error(Reason.ENTITY, "a reference to an entity that the document does not declare")
         if len(log) >= _WARNINGS_KEPT:
-            raise parse_error("malformed", f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
+            raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract, contract_hash
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Outcome
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.insert_plan import InsertPlan, plan_inserts
@@ -24,9 +25,10 @@ from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.series import ProgressSeries
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
 from xml_extractor.sources.reject_files import RejectFiles
-from xml_extractor.targets.interfaces import KeyPage, Source, Target
+from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)

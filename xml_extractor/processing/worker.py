@@ -11,8 +11,8 @@ from hashlib import sha256
 from multiprocessing.util import Finalize
 from pathlib import Path
 
-from xml_extractor.contract import Contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     DocumentKey,
     Failure,
@@ -23,7 +23,6 @@ from xml_extractor.documents import (
     Replaced,
     RunValues,
     SourceDocument,
-    Stage,
     Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError
@@ -34,6 +33,7 @@ from xml_extractor.processing.marks import Mark, OwnMark
 from xml_extractor.processing.processes import resident_bytes
 from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker_pool import MAX_GROWTH
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.document_rows import KeyPlace, key_places
@@ -42,7 +42,9 @@ from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
 
-DEADLY = Failure(Stage.MAP, "worker_died", "two worker processes ended by themselves while they worked on the document")
+DEADLY = Failure(
+    Stage.MAP, Reason.WORKER_DIED, "two worker processes ended by themselves while they worked on the document"
+)
 
 LONGEST_VALUE = 200
 """Characters of a refused value that are kept."""
@@ -195,7 +197,7 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
             _log_defect(error, f"document {document.key} was at stage {stage}")
-            failure = Failure(stage, "internal_error", f"a defect of this program ({type(error).__name__})")
+            failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
             return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced)
@@ -206,7 +208,7 @@ class Worker:
         """The value that was refused, if there is one and the run keeps such values."""
         if not self._context.settings.reject_values or not isinstance(error, MappingError):
             return None
-        value = error.refused_value()
+        value = error.invalid_value()
         return None if value is None else str(value)[:LONGEST_VALUE]
 
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.documents import Failure, Row, Stage, Status
+from xml_extractor.documents import Failure, Row, Status
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.interfaces import LogCount, LogEntry
 from xml_extractor.values.sqltypes import parse_type
 
@@ -65,7 +66,7 @@ def log_count(row: tuple[Any, ...]) -> LogCount:
 def logged_failure(entry: LogEntry) -> Failure:
     """The failure of a rejected document, as far as the log keeps it; its explanation says where, too."""
     code, _, explanation = entry.reason.partition(" ")
-    return Failure(Stage(entry.stage), code.removesuffix(":"), explanation)
+    return Failure(Stage(entry.stage), Reason(code.removesuffix(":")), explanation)
 
 
 def log_time(when: datetime) -> datetime:

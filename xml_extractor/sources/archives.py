@@ -25,7 +25,8 @@ from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, name_pages, too_large, unreadable
 from xml_extractor.sources.files import SUFFIX, read_bounded
-from xml_extractor.targets.interfaces import KeyPage, LogPlace
+from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.targets.interfaces import LogPlace
 
 Info = TypeVar("Info")
 

@@ -11,8 +11,9 @@ from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, name_pages, unreadable
 from xml_extractor.sources.files import read_bounded
+from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.reject_files import LISTING
-from xml_extractor.targets.interfaces import KeyPage, LogPlace
+from xml_extractor.targets.interfaces import LogPlace
 
 
 class Listed(NamedTuple):

@@ -12,7 +12,8 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
-from xml_extractor.targets.interfaces import KeyPage, LogPlace
+from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.targets.interfaces import LogPlace
 from xml_extractor.targets.sqlite.errors import errors_end_the_run
 from xml_extractor.targets.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file
 

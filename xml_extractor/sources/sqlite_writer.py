@@ -11,7 +11,8 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.targets.interfaces import KeyedContent
+from xml_extractor.reasons import Reason
+from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlite.errors import explain
 from xml_extractor.targets.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal
 
@@ -99,7 +100,7 @@ class SqliteSourceWriter:
             refusal = explain(error)
             if refusal is None:
                 raise
-            if refusal.code == "duplicate_key":
+            if refusal.code == Reason.DUPLICATE_KEY:
                 raise UsageError(
                     f"{self._into} in {self.name} has a document with the key {key} already", "write to a new file"
                 ) from None

@@ -15,9 +15,10 @@ from xml_extractor.schema.comparison import ActualTable
 from xml_extractor.schema.ddl import t_sql_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
+from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.sqlserver_keys import key_column
 from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, SourceQueries
-from xml_extractor.targets.interfaces import KeyPage, LogPlace
+from xml_extractor.targets.interfaces import LogPlace
 from xml_extractor.targets.retrying import retrying
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import read_catalog

@@ -12,8 +12,9 @@ from sqlalchemy.engine import URL
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log_table import KEY_LENGTH
+from xml_extractor.reasons import Reason
 from xml_extractor.schema.ddl import CASE_SENSITIVE, literal, t_sql_name, t_sql_table
-from xml_extractor.targets.interfaces import KeyedContent
+from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.errors import explain
 from xml_extractor.targets.sqlserver.session import open_session
@@ -121,7 +122,7 @@ class SqlServerSourceWriter:
             refusal = explain(error)
             if refusal is None:
                 raise
-            if refusal.code == "duplicate_key":
+            if refusal.code == Reason.DUPLICATE_KEY:
                 raise UsageError(
                     f"{self._into} in {self.name} has documents with these keys already",
                     "write to another database or --schema, or empty the table",

@@ -18,12 +18,12 @@ from xml_extractor.documents import (
     Outcome,
     ProcessedDocument,
     Rejection,
-    Stage,
     Status,
     Unchanged,
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE, log_time, logged_failure
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.document_rows import KeyPlace
 from xml_extractor.targets.interfaces import Batch, Blame, Connection, LogEntry, Refusal
 from xml_extractor.targets.reprocessing import UNDELETABLE, OldDocument, delete_old_rows, left_as_it_was
@@ -317,11 +317,11 @@ def _rejection(document: ProcessedDocument, refusal: Refusal) -> Rejection:
 def _failure(refusal: Refusal) -> Failure:
     table = refusal.table
     if table is None:
-        return Failure(Stage.LOAD, refusal.code, refusal.explanation)
+        return Failure(Stage.LOAD, Reason(refusal.code), refusal.explanation)
     name = refusal.column
-    if not name and refusal.code == "missing_parent" and len(table.foreign_keys) == 1:
+    if not name and refusal.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
         name = table.foreign_keys[0].columns[0]
     for column in table.columns:
         if column.name.casefold() == name.casefold():
-            return Failure(Stage.LOAD, refusal.code, refusal.explanation, table.name, column.name, column.path)
-    return Failure(Stage.LOAD, refusal.code, refusal.explanation, table.name)
+            return Failure(Stage.LOAD, Reason(refusal.code), refusal.explanation, table.name, column.name, column.path)
+    return Failure(Stage.LOAD, Reason(refusal.code), refusal.explanation, table.name)

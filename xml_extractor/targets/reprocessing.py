@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from xml_extractor.documents import Failure, Outcome, ProcessedDocument, Rejection, Stage, Status
+from xml_extractor.documents import Failure, Outcome, ProcessedDocument, Rejection, Status
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.document_rows import KeyPlace
 from xml_extractor.targets.interfaces import Blame, Connection, LogEntry, Refusal
-
-NOT_REPLACED = "not_replaced"
-"""The code of a document whose old rows cannot be told for certain, or not be deleted."""
 
 UNDELETABLE = "the database refuses to delete them"
 
@@ -54,7 +52,7 @@ def left_as_it_was(old: OldDocument, why: str) -> Outcome:
     """The outcome of a document that is not replaced, and so stays as it was in tables and processing log."""
     document, entry = old
     staying = f"its old rows stay: {why}"
-    failure = Failure(Stage.LOAD, NOT_REPLACED, staying)
+    failure = Failure(Stage.LOAD, Reason.NOT_REPLACED, staying)
     value = None
     if isinstance(document, Rejection):
         found, value = document.failure, document.value
@@ -64,4 +62,4 @@ def left_as_it_was(old: OldDocument, why: str) -> Outcome:
 
 
 def _refused(why: str) -> Refusal:
-    return Refusal(Blame.DOCUMENT, NOT_REPLACED, why)
+    return Refusal(Blame.DOCUMENT, Reason.NOT_REPLACED, why)

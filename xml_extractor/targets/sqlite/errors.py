@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from xml_extractor.errors import RunError
+from xml_extractor.reasons import Reason
 from xml_extractor.targets.interfaces import Blame, Refusal
 
 _DOCUMENT = {
-    "SQLITE_CONSTRAINT_PRIMARYKEY": ("duplicate_key", "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_UNIQUE": ("duplicate_key", "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_ROWID": ("duplicate_key", "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_FOREIGNKEY": ("missing_parent", "the row refers to a row of another table that is not there"),
-    "SQLITE_CONSTRAINT_NOTNULL": ("missing_value", "the column must have a value"),
-    "SQLITE_CONSTRAINT_CHECK": ("check_failed", "a CHECK constraint of the table does not hold"),
-    "SQLITE_CONSTRAINT_DATATYPE": ("wrong_type", "the column in the database has another type"),
-    "SQLITE_MISMATCH": ("wrong_type", "the column in the database has another type"),
-    "SQLITE_TOOBIG": ("too_large", "the row is larger than the database allows"),
+    "SQLITE_CONSTRAINT_PRIMARYKEY": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_UNIQUE": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_ROWID": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_FOREIGNKEY": (
+        Reason.MISSING_PARENT,
+        "the row refers to a row of another table that is not there",
+    ),
+    "SQLITE_CONSTRAINT_NOTNULL": (Reason.MISSING_VALUE, "the column must have a value"),
+    "SQLITE_CONSTRAINT_CHECK": (Reason.CHECK_FAILED, "a CHECK constraint of the table does not hold"),
+    "SQLITE_CONSTRAINT_DATATYPE": (Reason.WRONG_TYPE, "the column in the database has another type"),
+    "SQLITE_MISMATCH": (Reason.WRONG_TYPE, "the column in the database has another type"),
+    "SQLITE_TOOBIG": (Reason.TOO_LARGE, "the row is larger than the database allows"),
 }
 """Codes of errors that are a document's fault, with code and explanation of the failure."""
 
@@ -40,7 +44,7 @@ _NAMES_A_COLUMN = ("UNIQUE constraint failed: ", "NOT NULL constraint failed: ")
 def explain(error: Exception) -> Refusal | None:
     """What an exception of sqlite3 means; None if it is not the database's."""
     if isinstance(error, OverflowError | UnicodeEncodeError):
-        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else "overflow"
+        code = Reason.WRONG_TYPE if isinstance(error, UnicodeEncodeError) else Reason.OVERFLOW
         return Refusal(Blame.DOCUMENT, code, "SQLite cannot hold a value of the row")
     name = getattr(error, "sqlite_errorname", "")
     if not isinstance(error, sqlite3.Error) or not name:
@@ -48,7 +52,7 @@ def explain(error: Exception) -> Refusal | None:
     if name in _DOCUMENT:
         return Refusal(Blame.DOCUMENT, *_DOCUMENT[name], column=_column(str(error)))
     if name.startswith("SQLITE_CONSTRAINT"):
-        return Refusal(Blame.DOCUMENT, "constraint", "a constraint of the database does not hold")
+        return Refusal(Blame.DOCUMENT, Reason.CONSTRAINT, "a constraint of the database does not hold")
     if name.startswith(_MOMENT):
         return Refusal(Blame.MOMENT, "locked", "another program keeps the database locked")
     primary = "_".join(name.split("_")[:2])
