@@ -11,7 +11,6 @@ from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, 
 Kind = Literal["node-set", "number", "text", "boolean", "unknown"]
 
 ANY_NUMBER = 1000
-EXSLT_NAMESPACE = "http://exslt.org/regular-expressions"
 
 
 class Function(NamedTuple):

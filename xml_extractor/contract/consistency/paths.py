@@ -9,11 +9,11 @@ from lxml import etree
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Table
+from xml_extractor.contract.names import EXSLT_NAMESPACE
 from xml_extractor.contract.xpath import Call, Constant, Expression, Path, Step, XPathError, parse_xpath, walk
 from xml_extractor.contract.xpath_functions import (
     ANY_NUMBER,
     EXSLT_FUNCTIONS,
-    EXSLT_NAMESPACE,
     FUNCTIONS,
     Function,
     kind_of,
