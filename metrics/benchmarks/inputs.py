@@ -20,7 +20,7 @@ from xml_extractor.processing.insert_plan import plan_inserts
 from xml_extractor.processing.work import RunContext
 from xml_extractor.processing.worker import content_hash
 from xml_extractor.samples import Sample, samples
-from xml_extractor.samples.card_reports import bureau_reports
+from xml_extractor.samples.card_application import bureau_reports
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source_writer
 from xml_extractor.targets.registry import open_target

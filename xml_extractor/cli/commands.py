@@ -15,8 +15,8 @@ from xml_extractor.contract.json_schema import contract_json_schema
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
-from xml_extractor.schema.scripts import creation_script
 from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.scripts import creation_script
 
 
 @click.group()
