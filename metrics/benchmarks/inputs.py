@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
+from xml_extractor.contract.model import Contract, contract_hash
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, RunValues
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests import sqlserver
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import SourceDocument
 from xml_extractor.processing.run import run
 from xml_extractor.reporting.result import RunResult

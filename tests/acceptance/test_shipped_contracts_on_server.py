@@ -13,9 +13,9 @@ import pytest
 from tests import sqlserver
 from tests.acceptance.accounts import Accounts, accounts, last_metrics, summed
 from tests.conftest import ROOT, Completed, command_in
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import SourceDocument
 from xml_extractor.samples import KINDS, samples
 from xml_extractor.sources.registry import open_source_writer

@@ -14,9 +14,8 @@ import pytest
 
 from tests import sqlserver
 from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import ColumnLayout, TableLayout, layouts
-from xml_extractor.contract.reading import check_text, shipped_contracts
+from xml_extractor.contract.reading import check_text, read_contract, shipped_contracts
 from xml_extractor.documents import Value
 from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.schema.comparison import ActualColumn, ActualForeignKey, differences

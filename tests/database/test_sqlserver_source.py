@@ -11,9 +11,9 @@ import pytest
 from lxml import etree
 
 from tests import sqlserver
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, SourceTable
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.run import run

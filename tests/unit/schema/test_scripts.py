@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS
-from xml_extractor.contract import read_contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
 from xml_extractor.schema.ddl import grant_statements, script
 from xml_extractor.schema.scripts import creation_script

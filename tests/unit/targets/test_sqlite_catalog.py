@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import ColumnLayout, layouts
-from xml_extractor.contract.reading import shipped_contracts
+from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.schema.comparison import ActualForeignKey, ActualTable
