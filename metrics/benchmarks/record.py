@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.measuring import ratio, spread
+from xml_extractor.reporting.metrics import machine
 
 ROOT = Path(__file__).parents[2]
 FORMAT_VERSION = 1

@@ -21,9 +21,7 @@ from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.work import RunContext
 from xml_extractor.processing.worker import places_of_replaced
-from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.series import ProgressSeries
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
