@@ -25,7 +25,7 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Rejection, Row, Status
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
-from xml_extractor.schema.difference import Severity
+from xml_extractor.schema.model import Severity
 from xml_extractor.targets.interfaces import Connection, Target
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target

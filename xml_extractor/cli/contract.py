@@ -64,7 +64,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
         raise UsageError("--grant-to requires --sql", "add --sql, and let an administrator execute the output")
     checked = read_contract(contract)
     if sql:
-        from xml_extractor.schema.scripts import creation_script
+        from xml_extractor.targets.scripts import creation_script
 
         click.echo(creation_script(target, checked, grant_to or ""), nl=False)
         return
@@ -104,7 +104,7 @@ def schema_command() -> None:
 def _compare(contract: "Contract", address: str) -> int:
     """Print how the target's tables differ from those that the contract needs."""
     from xml_extractor.contract.layout import layouts
-    from xml_extractor.schema.difference import Severity
+    from xml_extractor.schema.model import Severity
     from xml_extractor.targets.registry import open_target
 
     target = open_target(address, contract)

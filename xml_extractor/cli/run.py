@@ -23,7 +23,7 @@ def run_command(**options: Any) -> int:
     Exit codes: 0 all documents loaded or nothing to do, 1 some documents rejected, 2 wrong usage or contract, 3 the run
     failed, 130 interrupted.
     """
-    from xml_extractor.processing.run import run
+    from xml_extractor.pipeline import run
     from xml_extractor.reporting.console import configure_logging, progress_bar
     from xml_extractor.reporting.metrics import prepare_directory
     from xml_extractor.sources.reject_files import prepare_rejects_directory
@@ -67,7 +67,7 @@ def _report(result: "RunResult") -> RunError | None:
     Returns:
         The error if the metrics could not be written.
     """
-    from xml_extractor.processing.stop_requests import stop_requests
+    from xml_extractor.processing.processes import stop_requests
     from xml_extractor.reporting.console import rendered
     from xml_extractor.reporting.metrics import write_metrics
     from xml_extractor.reporting.summary import summary

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row, Status
-from xml_extractor.schema.difference import Difference
+from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.document_rows import KeyPlace
 

@@ -10,8 +10,8 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from xml_extractor.documents import Value
-from xml_extractor.schema.comparison import ActualColumn, ActualForeignKey, ActualTable
 from xml_extractor.schema.ddl import database_name
+from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable
 from xml_extractor.targets.sqlite.file import quoted
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType

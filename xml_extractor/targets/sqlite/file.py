@@ -10,8 +10,7 @@ from sqlalchemy.engine import URL
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from xml_extractor.errors import UsageError
-from xml_extractor.schema.ddl import database_name
-from xml_extractor.schema.dialects import dialect_named
+from xml_extractor.schema.ddl import database_name, dialect_named
 from xml_extractor.targets.interfaces import Blame
 from xml_extractor.targets.sqlite.errors import explain
 

@@ -23,7 +23,7 @@ from xml_extractor.processing_log.log_table import LOG_TABLE, log_count, log_ent
 from xml_extractor.processing_log.statements import COUNTED, COUNTS, DONE, PUT_BACK, SAME_ROW, rejects
 from xml_extractor.schema.comparison import differences, refuse_errors
 from xml_extractor.schema.ddl import create_statements
-from xml_extractor.schema.difference import Difference
+from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.document_rows import Dialect, KeyPlace, deletion
 from xml_extractor.targets.interfaces import Batch, LogCount, LogEntry, LogPlace, Refusal, RejectSelection, RowBinder

@@ -1,7 +1,7 @@
-"""How SQLite keeps SQL Server's values: the declared type of a column, and values to and from it.
+"""Conversions between SQL Server's values and those that SQLite stores; `schema.ddl` declares the columns.
 
-SQLite has no decimals, dates or UUIDs of its own. What it could only keep with loss is kept as text, in a form that
-sorts, compares and, for dates, works with SQLite's date functions.
+SQLite has no decimals, dates or UUIDs. Values that it could not store exactly are stored as text, in a form that sorts
+and compares and that, for dates, works with SQLite's date functions.
 """
 
 from collections.abc import Callable
@@ -10,74 +10,66 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
+from xml_extractor.schema.ddl import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
 
-EXACT_DIGITS = 15
-"""Decimal digits that an IEEE 754 double keeps for certain."""
-
 Convert = Callable[[Any], Any]
-"""From a value to another; never called with None."""
+"""Converts a value; never called with None."""
 
 
 class Storage(NamedTuple):
-    """How a column's values are kept; no conversion where SQLite takes and gives the value as it is.
+    """Conversions of a column's values; None where sqlite3 takes and returns the value unchanged.
 
     Attributes:
-        declared: The type in CREATE TABLE; its affinity is what matters ("Datatypes In SQLite", section 3.1).
-        to_sqlite: From a value to what sqlite3 binds.
-        from_sqlite: From what sqlite3 reads to the value.
+        to_sqlite: Converts a value to one that sqlite3 binds.
+        from_sqlite: Converts a value that sqlite3 reads back.
     """
 
-    declared: str
     to_sqlite: Convert | None = None
     from_sqlite: Convert | None = None
 
 
 def storage(sql_type: SqlType) -> Storage:
-    """How values of a type are kept."""
-    return _STORAGES[sql_type.family](sql_type)
-
-
-def _as_it_is(declared: str) -> Callable[[SqlType], Storage]:
-    return lambda _sql_type: Storage(declared)
+    """Return the conversions for a type."""
+    convert = _STORAGES.get(sql_type.family)
+    return convert(sql_type) if convert else Storage()
 
 
 def _bit(_sql_type: SqlType) -> Storage:
-    return Storage("INTEGER", None, bool)
+    return Storage(None, bool)
 
 
 def _decimal(sql_type: SqlType) -> Storage:
     exponent = Decimal(1).scaleb(-sql_type.scale)
     if sql_type.precision > EXACT_DIGITS:
-        return Storage("TEXT", partial(_digits, exponent), Decimal)
-    declared = f"DECIMAL({sql_type.precision}, {sql_type.scale})"
-    return Storage(declared, float if sql_type.scale else int, lambda number: Decimal(repr(number)).quantize(exponent))
+        return Storage(partial(_digits, exponent), Decimal)
+    return Storage(float if sql_type.scale else int, lambda number: Decimal(repr(number)).quantize(exponent))
 
 
 def _money(_sql_type: SqlType) -> Storage:
-    return Storage("TEXT", partial(_digits, Decimal("0.0001")), Decimal)
+    return Storage(partial(_digits, Decimal("0.0001")), Decimal)
 
 
 def _digits(exponent: Decimal, value: Decimal) -> str:
-    """All decimals of the type; a zero has no sign, as SQL Server's has none."""
+    """Format all decimals of the type; a zero has no sign, as in SQL Server."""
     places = -int(exponent.as_tuple().exponent)
     return f"{value or abs(value):.{places}f}"
 
 
 def _date(_sql_type: SqlType) -> Storage:
-    return Storage("TEXT", date.isoformat, date.fromisoformat)
+    return Storage(date.isoformat, date.fromisoformat)
 
 
 def _time(sql_type: SqlType) -> Storage:
     write, cut, zeros = _fraction(sql_type)
-    return Storage("TEXT", lambda value: value.isoformat(write)[:cut] + zeros, time.fromisoformat)
+    return Storage(lambda value: value.isoformat(write)[:cut] + zeros, time.fromisoformat)
 
 
 def _datetime(sql_type: SqlType) -> Storage:
     write, cut, zeros = _fraction(sql_type)
     if cut is None and not zeros:
-        return Storage("TEXT", lambda value: value.isoformat(" ", write), datetime.fromisoformat)
-    return Storage("TEXT", lambda value: value.isoformat(" ", write)[:cut] + zeros, datetime.fromisoformat)
+        return Storage(lambda value: value.isoformat(" ", write), datetime.fromisoformat)
+    return Storage(lambda value: value.isoformat(" ", write)[:cut] + zeros, datetime.fromisoformat)
 
 
 def _offset(sql_type: SqlType) -> Storage:
@@ -87,14 +79,14 @@ def _offset(sql_type: SqlType) -> Storage:
         text = value.isoformat(" ", write)
         return text[:-6][:cut] + zeros + text[-6:]
 
-    return Storage("TEXT", to_text, datetime.fromisoformat)
+    return Storage(to_text, datetime.fromisoformat)
 
 
 _WRITTEN_BY_ISOFORMAT = {0: "seconds", 3: "milliseconds", 6: "microseconds"}
 
 
 def _fraction(sql_type: SqlType) -> tuple[str, int | None, str]:
-    """How to write fractions of a second: isoformat's `timespec`, where to cut the text, and what to append."""
+    """Return how to format fractional seconds: `timespec` of isoformat, where to cut the text, and what to append."""
     digits = 3 if sql_type.name == "datetime" else sql_type.scale
     most = 6
     if digits in _WRITTEN_BY_ISOFORMAT:
@@ -106,16 +98,10 @@ def _fraction(sql_type: SqlType) -> tuple[str, int | None, str]:
 
 _STORAGES: dict[Family, Callable[[SqlType], Storage]] = {
     Family.BIT: _bit,
-    Family.INTEGER: _as_it_is("INTEGER"),
     Family.DECIMAL: _decimal,
     Family.MONEY: _money,
-    Family.FLOAT: _as_it_is("REAL"),
-    Family.TEXT: _as_it_is("TEXT"),
-    Family.BINARY: _as_it_is("BLOB"),
     Family.DATE: _date,
     Family.TIME: _time,
     Family.DATETIME: _datetime,
     Family.OFFSET: _offset,
-    Family.GUID: _as_it_is("TEXT"),
-    Family.XML: _as_it_is("TEXT"),
 }

@@ -15,7 +15,7 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.schema.comparison import differences, refuse_errors
 from xml_extractor.schema.ddl import create_statements
-from xml_extractor.schema.difference import Difference
+from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.interfaces import LogPlace, RowBinder
 from xml_extractor.targets.retrying import retrying
