@@ -25,7 +25,7 @@ from tests import reasons_page
 from xml_extractor.cli import boundary, commands
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
-from xml_extractor.cli.options import setting_names
+from xml_extractor.cli.configuration import setting_names
 from xml_extractor.cli.run import run_command
 from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
 from xml_extractor.contract.reading import check_text, shipped_contracts

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
+from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     SOURCE_PASSWORD_OPTION,
-    config_option,
     contract_option,
     optional_target_option,
     target_option,

@@ -8,14 +8,8 @@ import click
 
 from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.boundary import EXIT_FAILED, EXIT_OK
-from xml_extractor.cli.options import (
-    OPTIONAL_TARGET_OPTIONS,
-    SOURCE_OPTIONS,
-    added,
-    config_option,
-    contract_option,
-    with_addresses,
-)
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, contract_option, with_addresses
 
 if TYPE_CHECKING:
     from xml_extractor.doctor.examination import Finding, Role

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
-from xml_extractor.cli.options import config_option, run_options
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import run_options
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.settings import RunSettings
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xml_extractor.cli.options import WholeNumber, added, config_option, contract_option, target_option
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import WholeNumber, added, contract_option, target_option
 from xml_extractor.documents import Status
 from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import rendered

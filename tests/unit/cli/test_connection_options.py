@@ -11,14 +11,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy.engine import make_url
 
 from xml_extractor.cli.addresses import shown_address
+from xml_extractor.cli.configuration import config_option, setting_names
 from xml_extractor.cli.options import (
     DESTINATION_OPTIONS,
     PREFIX,
     SOURCE_PASSWORD_OPTION,
     added,
-    config_option,
     run_options,
-    setting_names,
     with_destination,
     with_documents,
 )

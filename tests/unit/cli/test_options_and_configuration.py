@@ -7,15 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from xml_extractor.cli.options import (
-    PREFIX,
-    SOURCE_OPTIONS,
-    TARGET_OPTIONS,
-    config_option,
-    names_of,
-    run_options,
-    setting_names,
-)
+from xml_extractor.cli.configuration import config_option, setting_names
+from xml_extractor.cli.options import PREFIX, SOURCE_OPTIONS, TARGET_OPTIONS, names_of, run_options
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_TARGET, KeyRange, RejectLimit, RunSettings, Shard
 
