@@ -1,8 +1,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := sqlite:///demo/demo.db
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+# Processes that tests start load modules from bytecode, also where the environment says not to write any.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo baseline test fuzz soak faults benchmarks format clean
+.PHONY: help install demo baseline check test lint fuzz soak faults benchmarks format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -38,11 +41,16 @@ demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where
 baseline: .venv/report ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
 	$(BIN)/python env_prep/establish_baseline.py $(OPTIONS)
 
-test: .venv/development ## Lint, check formatting and types, run all tests
+lint: .venv/development
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+
+check: lint ## Lint, types, unit tests, golden cases and architecture: the quick loop
+	$(PYTEST) tests/unit tests/cases tests/test_architecture.py
+
+test: lint ## The complete check: lint, types and all tests
+	$(PYTEST)
 
 fuzz: .venv/development ## Parse and map 20,000 broken documents, and count the reasons why they are rejected
 	$(BIN)/python -m tests.fuzz --documents 20000

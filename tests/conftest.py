@@ -20,6 +20,24 @@ Command = Callable[..., Completed]
 
 TIME_LIMIT_SECONDS = 300
 
+SERVER_VARIABLE = "XML_EXTRACTOR_TEST_MSSQL"
+NO_SERVER = f"SQL Server tests are not collected: {SERVER_VARIABLE} is not set"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that need a SQL Server, unless one is configured."""
+    if os.environ.get(SERVER_VARIABLE):
+        return
+    needs_server = [item for item in items if item.get_closest_marker("mssql")]
+    items[:] = [item for item in items if not item.get_closest_marker("mssql")]
+    config.hook.pytest_deselected(items=needs_server)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line that no SQL Server was tested."""
+    if not os.environ.get(SERVER_VARIABLE):
+        terminalreporter.write_line(NO_SERVER)
+
 
 def posix_only(reason: str) -> pytest.MarkDecorator:
     """Skip a test on Windows, and say why."""

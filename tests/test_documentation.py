@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +21,23 @@ from click.testing import CliRunner
 
 from env_prep.baseline import command, variants
 from env_prep.baseline.command import baseline_command
+from tests import reasons_page
 from xml_extractor.cli import boundary
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.options import setting_names
 from xml_extractor.cli.run import run_command
+from xml_extractor.connections import ATTEMPTS
 from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
 from xml_extractor.contract.reading import check_text, shipped_contracts
-from xml_extractor.contract.shape_faults import keys_of
-from xml_extractor.documents import Stage
+from xml_extractor.contract.shape import keys_of
 from xml_extractor.parsing.parser import MAX_DEPTH
 from xml_extractor.processing import held_queue, insert_queue, work
 from xml_extractor.processing.worker_pool import TASKS_PER_PROCESS
 from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
+from xml_extractor.reasons import Reason
 from xml_extractor.samples import KINDS
 from xml_extractor.sources.archives import ARCHIVES
-from xml_extractor.targets import retrying
-from xml_extractor.targets.reprocessing import NOT_REPLACED
 from xml_extractor.tsql import ALLOWED_FUNCTIONS, compile_expression
 from xml_extractor.values.formats import DIRECTIVES
 from xml_extractor.values.sqltypes import TYPES
@@ -390,86 +389,14 @@ def test_each_log_line_has_its_row() -> None:
         assert [row for row in table if re.fullmatch(pattern, row[0]) and row[1] == level], template
 
 
-SENTENCE = (ast.JoinedStr, ast.Name, ast.Attribute)
-RAISERS = (
-    "InvalidValueError",
-    "EvaluationError",
-    "UnusableValueError",
-    "refused",
-    "_refused_at",
-    "not_fetched",
-    "Failure",
-)
-NEVER_REJECTS = {"not_text"}
-"""A constant of a contract that is a number where the type is text: a fault of the contract."""
-
-
-def is_sentence(node: ast.expr) -> bool:
-    return isinstance(node, SENTENCE) or (isinstance(node, ast.Constant) and " " in str(node.value))
-
-
-def codes_in(path: Path) -> set[str]:
-    """Codes of rejection in a module: a word before its explanation, in a pair or in the call of what raises them."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        match node:
-            case ast.Tuple(elts=elements):
-                parts = elements if len(elements) == 2 else []
-            case ast.Call(func=ast.Name(name), args=arguments) if name in RAISERS:
-                parts = arguments
-            case _:
-                continue
-        for word, explanation in pairwise(parts):
-            if (
-                isinstance(word, ast.Constant)
-                and re.fullmatch(r"[a-z][a-z_]+", str(word.value))
-                and is_sentence(explanation)
-            ):
-                found.add(str(word.value))
-    return found - NEVER_REJECTS
-
-
-def codes_of_databases() -> set[str]:
-    """Codes that blame a document: in dictionaries called `_DOCUMENT…`, and in refusals that say so."""
-    found = set()
-    for path in (ROOT / "xml_extractor").glob("targets/*/errors.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match node:
-                case ast.Assign(targets=[ast.Name(name)], value=value) if name.startswith("_DOCUMENT"):
-                    pairs = [part.elts for part in ast.walk(value) if isinstance(part, ast.Tuple)]
-                    found |= {str(pair[0].value) for pair in pairs if isinstance(pair[0], ast.Constant)}
-                case ast.Call(
-                    func=ast.Name("Refusal"), args=[ast.Attribute(attr="DOCUMENT"), ast.Constant(str(code)), *_]
-                ):
-                    found.add(code)
-    return found
-
-
-def codes_of(*packages: str) -> set[str]:
-    paths = [path for package in packages for path in (ROOT / "xml_extractor").glob(package)]
-    assert paths
-    return set().union(*map(codes_in, paths))
-
-
-CODES: dict[str, set[str]] = {
-    "fetch": codes_of("sources/*.py"),
-    "parse": codes_of("parsing/*.py", "processing/worker.py"),
-    "map": codes_of("mapping/*.py", "values/*.py", "tsql/*.py", "processing/worker.py"),
-    "load": codes_of_databases() | {NOT_REPLACED},
-}
-
-
-@pytest.mark.parametrize("stage", [stage.value for stage in Stage])
-def test_each_reason_of_rejection_has_its_row(stage: str) -> None:
-    assert sorted(listed("reference/reasons.md", f"Stage `{stage}`")) == sorted(CODES[stage])
+def test_the_page_of_reasons_is_generated_from_the_enum() -> None:
+    assert reasons_page.PAGE.read_text(encoding="utf-8") == reasons_page.reasons_page()
 
 
 def test_reasons_that_other_pages_name_exist() -> None:
     for page in ("types.md", "contract.md", "expressions.md"):
         named = set(re.findall(r"`([a-z]+_[a-z_]+)`(?=[)|;, ])", text_of(f"reference/{page}")))
-        assert {name for name in named if name.startswith(("not_", "too_", "missing_", "unknown_"))} <= set().union(
-            *CODES.values()
-        )
+        assert {name for name in named if name.startswith(("not_", "too_", "missing_", "unknown_"))} <= {*Reason}
 
 
 def anchors(path: Path) -> set[str]:
@@ -513,7 +440,7 @@ def test_numbers_in_the_page_on_processes_are_those_of_the_code() -> None:
     assert f"never more than {work.MAX_WINDOW:,} ahead" in text
     assert f"or {held_queue.MAX_QUEUED_BYTES // 2**20} MiB" in text
     assert f"replaced after {TASKS_PER_PROCESS} chunks" in text
-    assert f"After {retrying.ATTEMPTS} attempts" in text_of("reference/log-lines.md")
+    assert f"After {ATTEMPTS} attempts" in text_of("reference/log-lines.md")
 
 
 def test_limits_of_documents_are_those_of_the_code() -> None:

@@ -24,7 +24,7 @@ from typing import Self
 import pytest
 
 from tests.conftest import posix_only
-from xml_extractor.documents import Failure, MappedDocument, Outcome, ProcessedDocument, Rejection, Stage, Status
+from xml_extractor.documents import Failure, MappedDocument, Outcome, ProcessedDocument, Rejection, Status
 from xml_extractor.errors import RunError, TargetError
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
@@ -33,6 +33,7 @@ from xml_extractor.processing.insert_queue import (
     InsertQueueItem,
     LoaderOpener,
 )
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
 from xml_extractor.targets.loader import LoadStatistics
 
@@ -45,7 +46,7 @@ def document(key: int, rows: int = 2) -> MappedDocument:
 
 
 def rejection(key: int) -> Rejection:
-    return Rejection(key, Failure(Stage.PARSE, "malformed", "it is not well-formed XML"), "0" * 32, 0.1)
+    return Rejection(key, Failure(Stage.PARSE, Reason.MALFORMED, "it is not well-formed XML"), "0" * 32, 0.1)
 
 
 def item(sequence: int, documents: int = 2, rows: int = 2) -> InsertQueueItem:

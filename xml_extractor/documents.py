@@ -6,6 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from xml_extractor.reasons import Reason, Stage
+
 DocumentKey = int | str
 """What the source calls a document: the key column's value, or the path of a file or archive member."""
 
@@ -14,15 +16,6 @@ Value = int | str | Decimal | float | bytes | date | time | datetime | None
 
 Row = tuple[Value, ...]
 """Values in the order of the table's `TableLayout.columns`."""
-
-
-class Stage(StrEnum):
-    """Where a document was when it failed, in the order of the data path."""
-
-    FETCH = "fetch"
-    PARSE = "parse"
-    MAP = "map"
-    LOAD = "load"
 
 
 class Status(StrEnum):
@@ -57,13 +50,13 @@ class Failure:
 
     Attributes:
         stage: Where it happened.
-        code: A word from the documented list of reasons, such as `unknown_code` or `overflow`.
+        code: Why.
         explanation: One sentence for a person, without values of the document.
         table, column, path: Where, as far as it is known; `path` is the contract's XPath.
     """
 
     stage: Stage
-    code: str
+    code: Reason
     explanation: str
     table: str = ""
     column: str = ""

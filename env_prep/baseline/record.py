@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from env_prep.baseline.places import Kind
 from env_prep.baseline.variants import Settings, Variant
 from env_prep.baseline.workload import Metrics, done
+from xml_extractor.atomic_files import write_text
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.measuring import spread
-from xml_extractor.reporting.whole_files import write_whole
 
 FILE = "baseline.json"
 EMBEDDED = "SQLite in a temporary directory"
@@ -188,7 +188,7 @@ def write_file(path: Path, text: str) -> None:
         RunError: It cannot be written.
     """
     try:
-        write_whole(path, text)
+        write_text(path, text)
     except OSError as error:
         raise RunError(
             f"{path} cannot be written: {error.strerror}", "make room, or name another --metrics-dir"

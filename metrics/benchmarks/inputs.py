@@ -14,8 +14,7 @@ from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.documents import MappedDocument, RunValues
 from xml_extractor.mapping import compile_plan, map_document
-from xml_extractor.parsing import DocumentParser
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, parsing_rules
 from xml_extractor.processing.insert_plan import plan_inserts
 from xml_extractor.processing.work import RunContext
 from xml_extractor.processing.worker import content_hash

@@ -13,8 +13,7 @@ from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
 from xml_extractor.contract import Contract
 from xml_extractor.mapping import compile_plan, map_document
-from xml_extractor.parsing import DocumentParser
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, parsing_rules
 from xml_extractor.reporting.measuring import alternately
 
 UNTIL, WHOLE, LXML = "parse and map", "parse and map, whole document", "lxml.etree.fromstring"

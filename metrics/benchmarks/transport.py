@@ -14,8 +14,7 @@ from metrics.benchmarks.command import NothingToMeasureError, Options, run_bench
 from metrics.benchmarks.record import Limit, Record
 from xml_extractor.documents import MappedDocument
 from xml_extractor.mapping import compile_plan, map_document
-from xml_extractor.parsing import DocumentParser
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, parsing_rules
 from xml_extractor.processing.insert_queue import InsertQueue, InsertQueueItem
 from xml_extractor.processing.work import MAX_CHUNK
 from xml_extractor.reporting.measuring import alternately

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests import sqlserver
+from tests.table_hashes import table_hashes
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.documents import SourceDocument
@@ -17,7 +18,6 @@ from xml_extractor.processing.run import run
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source_writer
-from xml_extractor.targets.hashing import table_hashes
 from xml_extractor.targets.registry import open_target
 
 CONTRACT = """
@@ -247,7 +247,5 @@ def opened(
     if "mssql" not in kinds:
         yield Load(directory, kinds, "", documents, document, contract)
         return
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with sqlserver.scratch_schema() as schema:
         yield Load(directory, kinds, schema, documents, document, contract)

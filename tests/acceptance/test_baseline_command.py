@@ -188,7 +188,6 @@ def test_an_interrupted_measurement_leaves_no_run_and_nothing_in_its_place(tmp_p
 
 
 @pytest.mark.mssql
-@pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)
 def test_a_schema_of_a_server_is_used_and_taken_away(tmp_path: Path) -> None:
     with sqlserver.scratch_schema() as schema:
         name = f"{schema}_baseline"
@@ -205,7 +204,6 @@ def test_a_schema_of_a_server_is_used_and_taken_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.mssql
-@pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)
 def test_a_contract_that_names_a_schema_is_not_measured_on_a_server(tmp_path: Path) -> None:
     contract = """
 contract: orders

@@ -12,10 +12,10 @@ import pytest
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import Failure, RunValues, Stage, Value
+from xml_extractor.documents import Failure, RunValues, Value
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
-from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.reasons import Stage
 from xml_extractor.samples import KINDS, FaultKind, samples
 
 at = datetime.fromisoformat

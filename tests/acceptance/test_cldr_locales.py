@@ -21,8 +21,7 @@ from xml_extractor.contract import Contract, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.documents import RunValues, Value
 from xml_extractor.mapping import compile_plan, map_document
-from xml_extractor.parsing import DocumentParser
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, parsing_rules
 
 LOCALES = Path("/usr/share/unicode/cldr/common/main")
 INHERITED = "↑↑↑"

@@ -17,7 +17,6 @@ BAD = "<order"
 
 
 @pytest.mark.mssql
-@pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)
 def test_documents_and_log_on_one_sql_server_are_retried_too(
     xml_extractor: Command, production_processor: Command, tmp_path: Path
 ) -> None:

@@ -19,7 +19,6 @@ CONTRACT = ("--contract", "orders.yaml")
 
 pytestmark = [
     pytest.mark.mssql,
-    pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON),
 ]
 
 COMMANDS = [

@@ -18,8 +18,7 @@ from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import Failure, RunValues, Value
 from xml_extractor.mapping import MappingError, compile_plan, map_document
-from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.values.sqltypes import Family, SqlType
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/contract.yaml"))

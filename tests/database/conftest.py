@@ -9,7 +9,7 @@ import pytest
 
 from tests import sqlserver
 from tests.database.demo_tables import CONTRACT, TABLES
-from xml_extractor.targets.interfaces import Connection, Target
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.registry import open_target
 
 BY_JSON = "mssql by json"
@@ -23,8 +23,6 @@ def empty_targets(kind: str, directory: Path) -> Iterator[Callable[[], str]]:
     if kind == "sqlite":
         yield lambda: f"sqlite:///{directory / f'target{next(numbers)}.db'}"
         return
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with ExitStack() as schemas:
         if kind == BY_JSON:
             schemas.enter_context(rows_are_sent_as_json())
@@ -82,7 +80,7 @@ def _prepared(address: str) -> Target:
 
 
 @pytest.fixture
-def connection(target: Target) -> Iterator[Connection]:
+def connection(target: Target) -> Iterator[TargetConnection]:
     """A connection to it."""
     with closing(target.connect()) as opened:
         yield opened

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import Failure, MappedDocument, Rejection, Stage
-from xml_extractor.targets.interfaces import Connection
+from xml_extractor.documents import Failure, MappedDocument, Rejection
+from xml_extractor.reasons import Reason, Stage
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.values.sqltypes import parse_type
 
@@ -71,17 +72,17 @@ def order(number: int, lines: int = 2, order_id: int | None = None, article: str
 
 def unreadable_order(number: int) -> Rejection:
     """A document that was rejected before it came to the loader."""
-    failure = Failure(Stage.PARSE, "not_well_formed", "the document is not well-formed")
+    failure = Failure(Stage.PARSE, Reason.MALFORMED, "the document is not well-formed")
     return Rejection(number, failure, f"{number:032x}", 0.125)
 
 
 def loader_of(
-    connection: Connection, tables: Sequence[TableLayout] = TABLES, run_id: str = "run 1", batch_rows: int = 500
+    connection: TargetConnection, tables: Sequence[TableLayout] = TABLES, run_id: str = "run 1", batch_rows: int = 500
 ) -> Loader:
     """A loader of a run."""
     return Loader(connection, tables, LogIdentity("orders", 3, "c0ffee", run_id), batch_rows)
 
 
-def order_ids(connection: Connection) -> list[int]:
+def order_ids(connection: TargetConnection) -> list[int]:
     """The keys of the orders that the target holds."""
     return sorted(row[0] for row in connection.read_rows(ORDERS) if isinstance(row[0], int))

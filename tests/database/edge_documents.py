@@ -16,8 +16,7 @@ from xml_extractor.contract import read_contract
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import MappedDocument, ProcessedDocument, Rejection, RunValues
 from xml_extractor.mapping import MappingError, compile_plan, map_document
-from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 
 GROUPS: dict[str, dict[str, Edge]] = {
     "numbers": {**WHOLE_NUMBERS, **DECIMALS, **FLOATS},

@@ -1,7 +1,7 @@
 """Text at the edges of its types. Carriage returns are written as references, so that parsers keep them."""
 
 from tests.database.edges import NOT_IN_CODE_PAGE, TOO_LONG, ByTarget, Cases, Refused, edge
-from xml_extractor.documents import Stage
+from xml_extractor.reasons import Stage
 
 NOT_XML = Refused("wrong_type", Stage.LOAD)
 NOT_A_UUID = Refused("not_a_uuid")

@@ -5,7 +5,7 @@ Judged by SQL Server's documentation ("Data types (Transact-SQL)", Microsoft Lea
 
 from typing import Any, NamedTuple
 
-from xml_extractor.documents import Stage
+from xml_extractor.reasons import Stage
 
 
 class Refused(NamedTuple):

@@ -22,8 +22,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         (tmp_path / "scratch.db").touch()
         yield open_place(f"sqlite:///{tmp_path / 'scratch.db'}")
         return
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with ExitStack() as schemas:
         yield open_place(sqlserver.in_schema(schemas.enter_context(sqlserver.scratch_schema())))
 
@@ -95,7 +93,6 @@ def test_a_file_that_was_not_there_is_not_there_afterwards(tmp_path: Path) -> No
 
 
 @pytest.mark.mssql
-@pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)
 def test_a_schema_that_was_not_there_is_not_there_afterwards() -> None:
     with sqlserver.scratch_schema() as schema:
         name = f"{schema}_new"

@@ -437,8 +437,6 @@ def drawn(count: int, number: int) -> list[Part]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     opened = Server(sqlserver.session)
     yield opened
     opened.close()

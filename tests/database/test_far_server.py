@@ -17,7 +17,7 @@ from xml_extractor.documents import Status
 from xml_extractor.processing.run import run
 from xml_extractor.targets.registry import open_target
 
-pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
+pytestmark = pytest.mark.mssql
 
 ROUND_TRIP = 0.03
 DOCUMENTS = 300

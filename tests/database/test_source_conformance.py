@@ -17,12 +17,13 @@ import pytest
 
 from tests import sqlserver
 from tests.database.demo_tables import CONTRACT
-from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Stage, Status
+from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source, open_source_writer
 from xml_extractor.sources.reject_files import RejectFiles
-from xml_extractor.targets.interfaces import Source
 
 MAX_BYTES = 1000
 CONTENTS = {
@@ -98,7 +99,7 @@ def in_tar(directory: Path, contents: Mapping[str, bytes], ending: str) -> str:
 def in_rejects(directory: Path, contents: Mapping[str, bytes]) -> str:
     """The directory of a run that rejected these documents."""
     files = RejectFiles(directory / "rejected", "orders", 3)
-    failure = Failure(Stage.PARSE, "not_well_formed", "the document is not well-formed")
+    failure = Failure(Stage.PARSE, Reason.MALFORMED, "the document is not well-formed")
     for key, content in contents.items():
         files.write(Outcome(key, Status.REJECTED, failure=failure), content)
     return str(files.directory)
@@ -126,8 +127,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param != "mssql":
         yield STORES[request.param]
         return
-    if not sqlserver.is_there():
-        pytest.skip(sqlserver.REASON)
     with sqlserver.scratch_schema() as schema:
         yield lambda _directory, contents: in_sql_server(contents, schema)
 

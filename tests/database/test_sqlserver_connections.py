@@ -10,11 +10,11 @@ from tests.database.demo_tables import CONTRACT, TABLES, loader_of, order, order
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import Rejection, SourceDocument, Status
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source, open_source_writer
-from xml_extractor.targets.interfaces import Source
 from xml_extractor.targets.registry import open_target
 
-pytestmark = [pytest.mark.mssql, pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON)]
+pytestmark = pytest.mark.mssql
 
 MAX_BYTES = 2_000_000
 HEAD = "<order><head>a</head>"

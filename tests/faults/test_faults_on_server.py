@@ -14,7 +14,6 @@ from tests.faults.server_bench import ServerBench, ServerFault
 
 pytestmark = [
     pytest.mark.mssql,
-    pytest.mark.skipif(not sqlserver.is_there(), reason=sqlserver.REASON),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
 ]
 

@@ -15,8 +15,7 @@ from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import Failure, Row, RunValues
 from xml_extractor.mapping import MappingError, compile_plan, map_document
-from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 
 REASONS_PAGE = Path(__file__).parents[2] / "documentation" / "reference" / "reasons.md"
 MAPPED = "mapped"

@@ -18,8 +18,7 @@ from tests.fuzz.parent import fuzz
 from tests.fuzz.value_check import fits
 from xml_extractor.documents import Value
 from xml_extractor.values.conversions import converter
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.sqltypes import TYPES, Family, parse_type
+from xml_extractor.values.sqltypes import TYPES, Family, InvalidValueError, parse_type
 
 DOCUMENTS = 500
 MOST_MEMORY = 400 * 2**20

@@ -14,8 +14,7 @@ from xml_extractor.cli.sample import sample_command
 from xml_extractor.contract import contract_json_schema, read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.errors import UsageError
-from xml_extractor.schema.scripts import creation_script
-from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.registry import creation_script, open_target
 
 
 @click.group()

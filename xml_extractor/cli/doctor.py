@@ -17,9 +17,8 @@ from xml_extractor.cli.options import (
     with_addresses,
 )
 from xml_extractor.contract import read_contract
-from xml_extractor.targets.doctor import examine
-from xml_extractor.targets.findings import Finding, Role, State
-from xml_extractor.targets.sqlserver.installation import examine_installation, how_to_install
+from xml_extractor.doctor.examination import Finding, Role, State, examine
+from xml_extractor.doctor.sqlserver import examine_installation, how_to_install
 
 PACKAGES = ("xml-extractor", "lxml", "SQLAlchemy")
 

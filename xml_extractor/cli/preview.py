@@ -30,8 +30,7 @@ from xml_extractor.mapping import (
     explain,
     map_document,
 )
-from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.reporting.screen import rendered
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.registry import open_source

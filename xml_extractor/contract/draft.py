@@ -1,53 +1,62 @@
-"""A contract that is being checked: what of it could be read, and which parts could not."""
+"""The well-formed parts of a contract while its consistency is checked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xml_extractor.contract.faults import KeyPath
-from xml_extractor.contract.model import Column, Contract, Input, Table
-from xml_extractor.contract.written import Written
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean
+from xml_extractor.contract.model import (
+    POSITION_TYPE,
+    RUN_VALUE_TYPES,
+    TEXT_INPUT_TYPE,
+    Column,
+    Contract,
+    Input,
+    Table,
+)
+from xml_extractor.contract.yaml_text import YamlText
+from xml_extractor.values.sqltypes import SqlType
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What could be read of a contract.
+    """A contract whose ill-formed parts are removed or replaced by placeholders.
 
     Attributes:
-        contract: The well-formed parts; a part that is needed but ill-formed has a placeholder here.
-        written: The file.
-        removed: Paths of the ill-formed parts. They have their faults already: what they would have said is unknown,
-            so nothing may be called absent where one of them stands.
+        contract: The well-formed parts.
+        text: The file.
+        removed: Paths of the ill-formed parts. Their faults are reported already. Their content is unknown, so no
+            check may report that something is missing there.
     """
 
     contract: Contract
-    written: Written
+    text: YamlText
     removed: frozenset[KeyPath]
 
     def whole(self, path: KeyPath) -> bool:
-        """Whether nothing at, above or below this path was ill-formed."""
+        """Return whether no part at, above or below this path was removed."""
         return not any(lost[: len(path)] == path or path[: len(lost)] == lost for lost in self.removed)
 
     def lost(self, path: KeyPath) -> bool:
-        """Whether the part at this path, or one that contains it, was ill-formed."""
+        """Return whether the part at this path, or one that contains it, was removed."""
         return any(path[: len(removed)] == removed for removed in self.removed)
 
     def has_table(self, name: str) -> bool:
-        """Whether the contract names this table, well-formed or not."""
+        """Return whether the contract names this table, well-formed or not."""
         return name in self.contract.tables or self.lost(("tables", name))
 
     def has_column(self, table: str, column: str) -> bool:
-        """Whether a table that `has_table` knows names this column, well-formed or not."""
+        """Return whether a table that `has_table` knows names this column, well-formed or not."""
         found = self.contract.tables.get(table)
         return found is None or column in found.columns or self.lost(("tables", table, "columns", column))
 
     def tables(self) -> Iterator[tuple[KeyPath, str, Table]]:
-        """Every table that could be read, with its path and name."""
+        """Yield the path, name and content of every table that could be read."""
         for name, table in self.contract.tables.items():
             if ("tables", name) not in self.removed:
                 yield ("tables", name), name, table
 
     def columns(self) -> Iterator[tuple[KeyPath, str, str, Column]]:
-        """Every column that could be read: its path, its table's name, its own name, and what it says."""
+        """Yield the path, the names of table and column, and the content of every column that could be read."""
         for path, table_name, table in self.tables():
             for name, column in table.columns.items():
                 column_path = (*path, "columns", name)
@@ -55,7 +64,7 @@ class Draft:
                     yield column_path, table_name, name, column
 
     def inputs(self) -> Iterator[tuple[KeyPath, str, str, str, Input]]:
-        """Every input that could be read: its path, the names of table, column and input, and what it says."""
+        """Yield the path, the names of table, column and input, and the content of every input that could be read."""
         for path, table, column_name, column in self.columns():
             for name, rule in column.inputs.items():
                 input_path = (*path, "inputs", name)
@@ -63,8 +72,62 @@ class Draft:
                     yield input_path, table, column_name, name, rule
 
     def rules(self) -> Iterator[tuple[KeyPath, str, Column | Input]]:
-        """Every column and every input: its path, its table's name, and what it says."""
+        """Yield the path, the table's name and the content of every column and input that could be read."""
         for path, table, _, column in self.columns():
             yield path, table, column
         for path, table, _, _, rule in self.inputs():
             yield path, table, rule
+
+    def ancestors(self, name: str) -> tuple[str, ...]:
+        """Return the table's parent, the parent's parent and so on, as far as they exist; a cycle ends at its start."""
+        found: list[str] = []
+        table = self.contract.tables.get(name)
+        while table is not None and table.parent is not None and table.parent not in found:
+            found.append(table.parent)
+            table = self.contract.tables.get(table.parent)
+        return tuple(found)
+
+    def unknown_column(self, path: KeyPath, table: str, column: str, *, prefix: str = "") -> Fault:
+        """Return the fault of a reference at `path` to a column that the table does not have."""
+        meant = did_you_mean(column, self.contract.tables[table].columns)
+        return self.text.fault(
+            path,
+            found=f"the unknown column '{column}'",
+            expected=f"a column of table {table}",
+            suggestion=f"{prefix}{meant}" if meant else "",
+        )
+
+    def type_of(self, path: KeyPath, rule: Column | Input) -> SqlType | None:
+        """Return the type of a rule's value, or None if it is missing or ill-formed."""
+        if rule.type is not None:
+            return rule.type
+        if self.lost((*path, "type")):
+            return None
+        if isinstance(rule, Input) and rule.path is not None:
+            return TEXT_INPUT_TYPE
+        return self.source_type(path, rule)
+
+    def source_type(self, path: KeyPath, rule: Column | Input) -> SqlType | None:
+        """Return the type of a value that is not text of the document, or None if it is unknown."""
+        if isinstance(rule, Input) and rule.column is not None:
+            return self.column_type(str(path[1]), rule.column)
+        if rule.parent is not None:
+            table, _, column = rule.parent.partition(".")
+            order = list(self.contract.tables)
+            is_earlier = table in order[: order.index(str(path[1]))]
+            return self.column_type(table, column) if is_earlier else None
+        if rule.run == "document_key":
+            document = self.contract.document
+            has_own_type = document.key is not None and self.whole(("document",))
+            return document.key_type if has_own_type else RUN_VALUE_TYPES["document_key"]
+        if rule.run is not None:
+            return RUN_VALUE_TYPES[rule.run]
+        return POSITION_TYPE if isinstance(rule, Column) and rule.position else None
+
+    def column_type(self, table: str, column: str) -> SqlType | None:
+        """Return the type of a column by its name, or None if there is no such column or its type is unknown."""
+        path = ("tables", table, "columns", column)
+        found = self.contract.tables.get(table)
+        if found is None or column not in found.columns or self.lost(path):
+            return None
+        return self.type_of(path, found.columns[column])

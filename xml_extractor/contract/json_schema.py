@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xml_extractor.contract.consistency.origins import COLUMN_ORIGINS, INPUT_ORIGINS, WITH_OWN_TYPE
+from xml_extractor.contract.consistency.columns import COLUMN_ORIGINS, INPUT_ORIGINS, WITH_OWN_TYPE
 from xml_extractor.contract.model import RUN_VALUE_TYPES, TYPE_SCHEMA, Contract
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,8 +8,7 @@ from xml_extractor.contract.column_values import can_be_null, constants_of
 from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, ValueRule
 from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 
 @dataclass(frozen=True, slots=True)

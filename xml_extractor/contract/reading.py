@@ -8,8 +8,7 @@ from xml_extractor.contract.consistency import faults_of_consistency
 from xml_extractor.contract.faults import Fault, did_you_mean
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.shape import read_shape
-from xml_extractor.contract.written import Written
-from xml_extractor.contract.yaml_reading import read_yaml
+from xml_extractor.contract.yaml_text import YamlText
 from xml_extractor.errors import ContractError, UsageError
 
 LARGEST_FILE = 16 * 2**20
@@ -65,12 +64,20 @@ def find_faults(path_or_name: str) -> tuple[Contract | None, tuple[Fault, ...]]:
 
 
 def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]]:
-    """The contract in a text if it has no faults, and its faults; `file` is what messages call it."""
-    root, reading_faults = read_yaml(text)
-    faults = [fault.in_file(file) for fault in reading_faults]
-    if root is None:
+    """Check the text of a contract.
+
+    Args:
+        file: The name of the file, for messages.
+        text: Its content.
+
+    Returns:
+        The contract, or None if it has faults; and the faults in the order of the file.
+    """
+    yaml = YamlText(file, text)
+    faults = list(yaml.faults)
+    if not yaml.is_readable:
         return None, tuple(faults)
-    draft, shape_faults = read_shape(Written(file, text, root))
+    draft, shape_faults = read_shape(yaml)
     taken = {(fault.line, fault.column, fault.key_path) for fault in faults}
     faults += [fault for fault in shape_faults if (fault.line, fault.column, fault.key_path) not in taken]
     if draft is not None:

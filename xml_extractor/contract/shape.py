@@ -1,76 +1,163 @@
-"""From plain data to the model, as far as it goes: ill-formed parts are left out and known by their paths."""
+"""Validate the shape of a contract against the model, and report every ill-formed part."""
 
-from pydantic import ValidationError
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import ANY, Fault, KeyPath, at_path, did_you_mean
-from xml_extractor.contract.model import Contract
-from xml_extractor.contract.shape_faults import empty_parts, faults_of_shape, keys_at
-from xml_extractor.contract.written import Written
-from xml_extractor.contract.yaml_reading import Data
+from xml_extractor.contract.faults import ANY, Fault, KeyPath, at_path, did_you_mean, one_of, shown
+from xml_extractor.contract.model import (
+    Column,
+    Contract,
+    Distinct,
+    Document,
+    Input,
+    Lookup,
+    RowRule,
+    SourceTable,
+    Table,
+)
+from xml_extractor.contract.yaml_text import Data, YamlText
+from xml_extractor.values.sqltypes import TYPES, parse_type
 
-PLACEHOLDER = "placeholder"
-"""A name that stands for one that could not be read."""
+_PLACEHOLDER = "placeholder"
+"""A name that replaces an ill-formed one."""
 
 _PLACEHOLDERS: dict[KeyPath, Data] = {
-    ("contract",): PLACEHOLDER,
+    ("contract",): _PLACEHOLDER,
     ("version",): 1,
-    ("document",): {"root": PLACEHOLDER},
-    ("document", "root"): PLACEHOLDER,
+    ("document",): {"root": _PLACEHOLDER},
+    ("document", "root"): _PLACEHOLDER,
     ("lookups", ANY): {},
-    ("tables", ANY): {"rows": ".", "columns": {PLACEHOLDER: {}}},
+    ("tables", ANY): {"rows": ".", "columns": {_PLACEHOLDER: {}}},
     ("tables", ANY, "rows"): ".",
     ("tables", ANY, "rows", ANY): ".",
     ("tables", ANY, "rows", ANY, "path"): ".",
-    ("tables", ANY, "columns"): {PLACEHOLDER: {}},
+    ("tables", ANY, "columns"): {_PLACEHOLDER: {}},
     ("tables", ANY, "columns", ANY): {},
     ("tables", ANY, "columns", ANY, "inputs", ANY): {},
 }
-"""What is needed and can be replaced; the rest is left out."""
+"""Required parts and what replaces them if they are ill-formed. Other ill-formed parts are removed."""
 
-_DEEPEST = 12
-"""Rounds of leaving parts out: each removes at least one level of the deepest path of a contract."""
+_MAX_DEPTH = 12
+"""The number of validations after which all ill-formed parts are removed: the levels of the deepest path."""
+_MODELS: dict[KeyPath, type[BaseModel]] = {
+    (): Contract,
+    ("document",): Document,
+    ("source",): SourceTable,
+    ("lookups", ANY): Lookup,
+    ("tables", ANY): Table,
+    ("tables", ANY, "rows", ANY): RowRule,
+    ("tables", ANY, "distinct"): Distinct,
+    ("tables", ANY, "columns", ANY): Column,
+    ("tables", ANY, "columns", ANY, "inputs", ANY): Input,
+}
+_SCALAR = "a number, text, true or false"
+_EXPECTED_KINDS = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+    "string_too_short": "text that is not empty",
+    "string_too_long": "at most {max_length} characters",
+    "too_short": "at least one entry",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "a number from {ge}",
+    "less_than_equal": "a number up to {le}",
+}
+_EXPECTED_MODELS = {
+    "Column": "a mapping that says where the column's value is",
+    "Distinct": "a mapping with by and keep",
+    "Document": "a mapping with root",
+    "Input": "a path, or a mapping",
+    "Lookup": "a mapping of codes to values",
+    "RowRule": "a path, or a mapping with path and set",
+    "SourceTable": "a mapping with table, key and xml",
+    "Table": "a mapping with rows and columns",
+}
+_EXPECTED_KEYS = {
+    "contract": "the contract's name",
+    "version": "a whole number from 1",
+    "document": "a mapping with root",
+    "root": "the name of the root element",
+    "tables": "a mapping of tables",
+    "rows": "a path, or a list of paths",
+    "path": "a path",
+    "columns": "a mapping of columns",
+    "by": "a list of columns",
+}
+_EXPECTED_PATTERNS = {
+    "contract": "a name of letters, digits, _ and -, beginning with a letter",
+    "parent": "a column of another table, as table.column",
+    "table": "a table's name, with its schema if it needs one",
+}
+_QUOTES = 'quotes around text with a comma in it, as in "decimal(12,2)"'
+_MAY_BE_NULL = ("on_invalid", "blank", "unknown")
+_FLAGS = ("key", "identity", "required", "ignore_case")
+_OTHER_TYPE_NAMES = {
+    "integer": "int",
+    "long": "bigint",
+    "boolean": "bit",
+    "bool": "bit",
+    "number": "decimal(18,2)",
+    "dec": "decimal(18,2)",
+    "double": "float",
+    "string": "nvarchar(100)",
+    "character": "char(1)",
+    "timestamp": "datetime2(3)",
+    "guid": "uniqueidentifier",
+    "uuid": "uniqueidentifier",
+    "blob": "varbinary(max)",
+    "clob": "nvarchar(max)",
+}
+"""Type names of other systems, and the type suggested for each."""
+
+_TYPE_NAME = re.compile(r"\s*(\w+)\s*(.*)", re.DOTALL)
+_QUOTED = re.compile(r"'([^']*)'")
+_KEY_MARK = "[key]"
 
 
-def read_shape(written: Written) -> tuple[Draft | None, list[Fault]]:
-    """The well-formed parts of a contract, and the faults of the others.
+def read_shape(text: YamlText) -> tuple[Draft | None, list[Fault]]:
+    """Validate a contract against the model.
 
     Returns:
-        A draft, or None if not even tables can be told; and every fault of shape.
+        The well-formed parts, or None if there are no tables; and the faults of all ill-formed parts.
     """
-    data = written.root.data
+    data = text.data
     if not isinstance(data, dict):
         found = {"list": "a list"}.get(type(data).__name__, "text")
-        return None, [written.fault((), found=found, expected="a mapping with contract, version, document and tables")]
-    removed = set(empty_parts(written.root))
+        return None, [text.fault((), found=found, expected="a mapping with contract, version, document and tables")]
+    removed = set(_empty_parts(text.data))
     faults: list[Fault] | None = None
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         try:
             contract = Contract.model_validate(data)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
             if faults is None:
-                faults = faults_of_shape(written, errors)
-            data = _without(written, data, errors, removed)
+                faults = _faults_of_shape(text, errors)
+            data = _without(text, data, errors, removed)
         else:
-            return Draft(contract, written, frozenset(removed)), faults or faults_of_shape(written, ())
+            return Draft(contract, text, frozenset(removed)), faults or _faults_of_shape(text, ())
         if "tables" not in data:
             break
     return None, faults or []
 
 
 def _without(
-    written: Written, data: dict[str, Data], errors: list[ErrorDetails], removed: set[KeyPath]
+    text: YamlText, data: dict[str, Data], errors: list[ErrorDetails], removed: set[KeyPath]
 ) -> dict[str, Data]:
     removed_now: set[KeyPath] = set()
     for error in errors:
-        path = written.path(error["loc"])
+        path = text.path(error["loc"])
         is_key = error["type"] == "extra_forbidden" or error["loc"][-1] == "[key]"
         if error["type"] == "missing":
             path = (*path, error["loc"][-1])
         if error["type"] == "extra_forbidden":
-            meant = did_you_mean(str(path[-1]), keys_at(written, path[:-1]))
+            meant = did_you_mean(str(path[-1]), _keys_at(text, path[:-1]))
             removed.add((*path[:-1], meant or path[-1]))
         if any(path[: len(gone)] == gone for gone in removed_now):
             continue
@@ -86,7 +173,7 @@ def _without(
 
 
 def _changed(data: dict[str, Data], path: KeyPath, placeholder: Data) -> dict[str, Data]:
-    """A copy with a placeholder at the path, or without it; the same data if that needs the part above to change."""
+    """Return a copy with the part at the path replaced or removed, or the same data if that is not possible."""
     changed = _copy(data, path, placeholder)
     return changed if isinstance(changed, dict) else data
 
@@ -103,3 +190,126 @@ def _copy(data: Data, path: KeyPath, placeholder: Data) -> Data:
         changed = _copy(data[name], rest, placeholder) if rest else placeholder
         return [*data[:name], changed, *data[name + 1 :]]
     return data
+
+
+def _faults_of_shape(text: YamlText, errors: Iterable[ErrorDetails]) -> list[Fault]:
+    """Return one fault for each ill-formed part, at its position in the file."""
+    unique: dict[KeyPath, ErrorDetails] = {}
+    for error in errors:
+        unique.setdefault((*text.path(error["loc"]), *_missing_key(error)), error)
+    meant = {
+        (*path[:-1], did_you_mean(str(path[-1]), _keys_at(text, path[:-1])))
+        for path, error in unique.items()
+        if error["type"] == "extra_forbidden"
+    }
+    faults = []
+    for path, error in unique.items():
+        follows = (error["type"] == "missing" and path in meant) or (
+            error["type"] == "too_short" and bool(text.data_at(error["loc"]))
+        )
+        if not follows:
+            faults.append(_fault(text, path, error))
+    empty = [path for path in _empty_parts(text.data) if path not in unique]
+    faults += [text.fault(path, found="nothing", expected="a value, or no such key", key=True) for path in empty]
+    return faults
+
+
+def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the keys that a mapping of this model may have, as contracts spell them."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _keys_at(text: YamlText, path: KeyPath) -> tuple[str, ...]:
+    """Return the keys that the part at this path may have; none where the author of the contract chooses names."""
+    model = _model_at(text, path)
+    return keys_of(model) if model else ()
+
+
+def _missing_key(error: ErrorDetails) -> KeyPath:
+    return error["loc"][-1:] if error["type"] == "missing" else ()
+
+
+def _model_at(text: YamlText, path: KeyPath) -> type[BaseModel] | None:
+    model = at_path(_MODELS, path)
+    if model is Lookup:
+        data = text.data_at(path)
+        is_short_form = not (isinstance(data, dict) and isinstance(data.get("values"), dict))
+        return None if is_short_form else Lookup
+    return model
+
+
+def _fault(text: YamlText, path: KeyPath, error: ErrorDetails) -> Fault:
+    kind, context = error["type"], error.get("ctx", {})
+    data = text.data_at(path)
+    if kind == "missing":
+        key = str(path[-1])
+        message, expected = "the key is missing", _EXPECTED_KEYS.get(key, "")
+        return text.fault(path[:-1], message, expected=expected, key=True, missing=key)
+    if kind == "extra_forbidden":
+        known = _keys_at(text, path[:-1])
+        meant = did_you_mean(str(path[-1]), known)
+        found = f"the unknown key '{path[-1]}'"
+        expected = _QUOTES if data is None and not meant else one_of(known)
+        return text.fault(path, found=found, expected=expected, suggestion=meant, key=True)
+    if error["loc"][-1] == _KEY_MARK:
+        return text.fault(path, found=shown(path[-1]), expected=_expected(path, kind, context, data), key=True)
+    expected, suggestion = _expected(path, kind, context, data), ""
+    if kind == "literal_error":
+        suggestion = did_you_mean(str(data), _QUOTED.findall(str(context["expected"])))
+    elif path[-1] in ("type", "key_type") and isinstance(data, str):
+        suggestion = _type_meant(data)
+    elif kind == "tuple_type" and isinstance(data, str) and path[-1] != "rows":
+        suggestion = f"[{data}]"
+    elif data in ("yes", "on", "no", "off") and "true" in expected:
+        suggestion = "true" if data in ("yes", "on") else "false"
+    return text.fault(path, found=shown(data), expected=expected, suggestion=suggestion)
+
+
+def _expected(path: KeyPath, kind: str, context: Mapping[str, object], data: object) -> str:
+    key = str(path[-1])
+    if kind == "value_error":
+        return _expected_value(path, str(context["error"]), data)
+    by_context = {
+        "string_pattern_mismatch": _EXPECTED_PATTERNS.get(key),
+        "model_type": _EXPECTED_MODELS.get(str(context.get("class_name"))),
+        "literal_error": str(context.get("expected")).replace("'", ""),
+        "tuple_type": _EXPECTED_KEYS.get(key),
+        "bool_type": None if key in _FLAGS else _SCALAR,
+    }
+    return by_context.get(kind) or _EXPECTED_KINDS[kind].format(**context)
+
+
+def _expected_value(path: KeyPath, explanation: str, data: object) -> str:
+    if path[-1] not in ("type", "key_type"):
+        return explanation
+    known = _TYPE_NAME.match(str(data))
+    if isinstance(data, str) and data.count("(") > data.count(")"):
+        return _QUOTES
+    is_named = known is not None and known[1].lower() in TYPES and "is not a SQL Server scalar type" not in explanation
+    return f"a SQL Server scalar type ({explanation})" if is_named else "a SQL Server scalar type"
+
+
+def _type_meant(name: str) -> str:
+    """Return the type that was probably meant, with the parameters of the file if it can have them."""
+    parts = _TYPE_NAME.match(name)
+    if parts is None or parts[1].lower() in TYPES:
+        return ""
+    meant = _OTHER_TYPE_NAMES.get(parts[1].lower()) or did_you_mean(parts[1], TYPES)
+    with_parameters = meant.partition("(")[0] + parts[2].strip()
+    for candidate in (with_parameters, meant) if parts[2] else (meant,):
+        try:
+            parse_type(candidate)
+        except ValueError:
+            continue
+        return candidate
+    return ""
+
+
+def _empty_parts(data: Data, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the keys without a value. YAML reads `default:` as null, which the model would take for a missing key."""
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for name, part in parts:
+        if part is not None:
+            yield from _empty_parts(part, (*path, name))
+        elif name not in _MAY_BE_NULL and "transform" not in path:
+            yield (*path, name)

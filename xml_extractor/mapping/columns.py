@@ -30,9 +30,7 @@ from xml_extractor.mapping.steps import Fused, Step, blank_to_null, fuse
 from xml_extractor.mapping.value_steps import steps_of
 from xml_extractor.tsql import compile_expression
 from xml_extractor.values.conversions import constant
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.options import XML_SPACE
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.values.sqltypes import XML_SPACE, InvalidValueError, SqlType
 
 
 @dataclass(frozen=True, slots=True)

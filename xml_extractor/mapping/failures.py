@@ -5,9 +5,10 @@ from typing import TypeAlias
 
 from lxml import etree
 
-from xml_extractor.documents import Failure, Stage, Value
+from xml_extractor.documents import Failure, Value
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.tsql import EvaluationError
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.sqltypes import InvalidValueError
 
 
 class MappingError(Exception):
@@ -37,7 +38,7 @@ class MappingError(Exception):
 class UnusableValueError(Exception):
     """Within this package: a value cannot be had; `path` is the XPath at fault where it is not the column's own."""
 
-    def __init__(self, code: str, explanation: str, path: str = "") -> None:
+    def __init__(self, code: Reason, explanation: str, path: str = "") -> None:
         super().__init__(code, explanation, path)
         self.code = code
         self.explanation = explanation
@@ -69,6 +70,6 @@ def failure_of(refusal: Refusal, path: str, table: str = "", column: str = "") -
     """
     see_that_memory_sufficed(refusal)
     if isinstance(refusal, etree.XPathError):
-        return Failure(Stage.MAP, "path_failed", "the XPath cannot be evaluated", table, column, path)
+        return Failure(Stage.MAP, Reason.PATH_FAILED, "the XPath cannot be evaluated", table, column, path)
     own_path = refusal.path if isinstance(refusal, UnusableValueError) else ""
     return Failure(Stage.MAP, refusal.code, refusal.explanation, table, column, own_path or path)

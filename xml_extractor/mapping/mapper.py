@@ -9,6 +9,7 @@ from xml_extractor.mapping.plan import Plan
 from xml_extractor.mapping.rows import surviving_rows
 from xml_extractor.mapping.scope import DocumentScope
 from xml_extractor.mapping.steps import blank_to_null
+from xml_extractor.reasons import Reason
 
 
 def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunValues) -> tuple[tuple[Row, ...], ...]:
@@ -53,7 +54,7 @@ def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:
     try:
         text = plan.read_key(root)
         if text is None or blank_to_null(text) is None:
-            raise UnusableValueError("missing_key", "the document has no key")
+            raise UnusableValueError(Reason.MISSING_KEY, "the document has no key")
         return plan.convert_key(text)
     except REFUSALS as refusal:
         raise MappingError(failure_of(refusal, path), lambda: text) from None

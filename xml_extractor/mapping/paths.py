@@ -20,6 +20,7 @@ from lxml.etree import _ElementUnicodeResult as TextWithOwner
 from xml_extractor.contract.names import clark_name
 from xml_extractor.contract.xpath_functions import EXSLT_NAMESPACE
 from xml_extractor.mapping.failures import UnusableValueError
+from xml_extractor.reasons import Reason
 
 
 class ValueNode(NamedTuple):
@@ -223,7 +224,7 @@ def _nodes_of_expression(path: str, namespaces: Mapping[str, str]) -> Callable[[
     def find(element: Element) -> list[Node]:
         found = evaluate(element)
         if not isinstance(found, list):
-            raise UnusableValueError("path_failed", "the XPath gives a value where nodes are needed")
+            raise UnusableValueError(Reason.PATH_FAILED, "the XPath gives a value where nodes are needed")
         return [_as_node(node) for node in found]
 
     return find
@@ -237,7 +238,7 @@ def _as_node(found: object) -> Node:
         owner = parent.getparent() if parent is not None and found.is_tail else parent
         if owner is not None:
             return ValueNode(str(found), owner, str(found.attrname or ""))
-    raise UnusableValueError("path_failed", "the XPath finds nodes that are neither elements nor attributes nor text")
+    raise UnusableValueError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
 
 
 def _text_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], str | None]:
@@ -276,7 +277,7 @@ def _as_text(found: object) -> str | None:
         return _number_text(found)
     if isinstance(found, Element):
         return string_value(found)
-    raise UnusableValueError("path_failed", "the XPath finds nodes that have no text")
+    raise UnusableValueError(Reason.PATH_FAILED, "the XPath finds nodes that have no text")
 
 
 def _number_text(number: float) -> str:
@@ -320,7 +321,8 @@ def _path_from_owner(path: str) -> str | None:
 
 def _refuse_path(_: ValueNode) -> NoReturn:
     raise UnusableValueError(
-        "path_failed", "the row is an attribute or text: paths from it are '.', 'name()', or begin with '..' or '/'"
+        Reason.PATH_FAILED,
+        "the row is an attribute or text: paths from it are '.' or 'name()', or begin with '..' or '/'",
     )
 
 

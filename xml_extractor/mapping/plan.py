@@ -14,7 +14,7 @@ from xml_extractor.mapping.paths import FindRows, ReadText, compile_rows, compil
 from xml_extractor.mapping.scope import Origin, RowScope
 from xml_extractor.tsql import compile_condition
 from xml_extractor.values.conversions import converter
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.values.sqltypes import InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from functools import partial
 
-from xml_extractor.documents import Failure, Stage, Value
+from xml_extractor.documents import Failure, Value
 from xml_extractor.mapping.columns import raw_value
 from xml_extractor.mapping.failures import REFUSALS, MappingError, failure_of
 from xml_extractor.mapping.paths import SharedElements
 from xml_extractor.mapping.plan import DistinctPlan, TablePlan
 from xml_extractor.mapping.scope import DocumentScope, RowScope
+from xml_extractor.reasons import Reason, Stage
 
 
 def surviving_rows(table: TablePlan, document: DocumentScope) -> list[RowScope]:
@@ -96,5 +97,5 @@ def _check_required(table: TablePlan, row: RowScope) -> None:
         if row.values[number] is None:
             column = table.columns[number]
             explanation = "the column is required and the document has no value for it"
-            failure = Failure(Stage.MAP, "missing_value", explanation, table.name, column.name, column.path)
+            failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
             raise MappingError(failure, partial(raw_value, column, row))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from xml_extractor.documents import Value
-from xml_extractor.values.options import XML_SPACE
+from xml_extractor.values.sqltypes import XML_SPACE
 
 
 class Step(NamedTuple):

@@ -1,4 +1,4 @@
-"""A document's bytes or text to lxml's element tree, with every protection on.
+"""Parse a document's bytes or text to lxml's element tree, with all protections on.
 
 Limits of libxml2 2.14 as lxml 6.1 uses it without `huge_tree`: elements nested 256 deep, 10,000,000 bytes in one text,
 attribute, comment or start tag, 50,000 bytes in one name.
@@ -10,10 +10,11 @@ from typing import Any, AnyStr, Final
 
 from lxml import etree
 
-from xml_extractor.parsing.diagnosis import syntax_error
-from xml_extractor.parsing.encodings import encoded, utf8_or_text
-from xml_extractor.parsing.failures import ParseError, refused
-from xml_extractor.parsing.prolog import read_root_name
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.names import clark_name
+from xml_extractor.parsing.diagnosis import ParseError, parse_error, syntax_error, utf8
+from xml_extractor.parsing.prolog import read_root_name, utf8_or_text
+from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
 """The deepest nesting of elements that libxml2 reads."""
@@ -38,16 +39,16 @@ _OPTIONS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class ParsingRules:
-    """What a contract says about its documents.
+    """What a contract says about the XML of its documents.
 
     Attributes:
         root: Clark name (`{uri}local` or `local`) that the root element must have.
         read_until: Clark names of a chain of children below the root. Reading stops at the end of the first element
             there; what follows is never parsed. Empty: the whole document is read.
-        allow_doctype: Accept a document type declaration. It is not used: no external subset is fetched, and a document
-            that declares or refers to an entity is refused all the same.
-        max_bytes: Largest document, in bytes as they came, or in characters of one that came as text.
-        max_depth: Deepest nesting of elements, the root being 1; at most `MAX_DEPTH`.
+        allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
+            document that declares or refers to an entity is still rejected.
+        max_bytes: Largest document, in bytes as received; in characters if it came as text.
+        max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
     """
 
     root: str
@@ -58,18 +59,30 @@ class ParsingRules:
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= MAX_DEPTH:
-            raise ValueError(f"max_depth is from 1 to {MAX_DEPTH}, not {self.max_depth}")
+            raise ValueError(f"max_depth must be from 1 to {MAX_DEPTH}, not {self.max_depth}")
         if self.max_bytes < 1:
-            raise ValueError(f"max_bytes is at least 1, not {self.max_bytes}")
+            raise ValueError(f"max_bytes must be at least 1, not {self.max_bytes}")
+
+
+def parsing_rules(contract: Contract) -> ParsingRules:
+    """Return the rules for parsing a contract's documents."""
+    document = contract.document
+    steps = document.read_until.split("/") if document.read_until else []
+    return ParsingRules(
+        root=clark_name(document.root, contract.namespaces),
+        read_until=tuple(clark_name(step, contract.namespaces) for step in steps),
+        allow_doctype=document.doctype == "allow",
+        max_bytes=document.max_bytes,
+    )
 
 
 class DocumentParser:
-    """Parses documents by the same rules, one after the other; for one thread."""
+    """Parse documents by the same rules, one at a time. Not for use by several threads."""
 
     def __init__(self, rules: ParsingRules) -> None:
         self._rules = rules
-        # Without a table of xml:id values, any xml:id is accepted. But lxml's way to switch it off makes libxml2 read
-        # the external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
+        # Without a table of xml:id values, any xml:id is accepted. But switching the table off makes libxml2 read the
+        # external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
         self._options = {**_OPTIONS, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.root)
@@ -82,12 +95,12 @@ class DocumentParser:
         With `read_until` the tree ends where reading stopped.
 
         Raises:
-            ParseError: The document is refused; see there for the codes.
+            ParseError: The document cannot be read; see `ParseError` for the codes.
         """
         if content is None:
-            raise refused("empty", "there is no document")
+            raise parse_error(Reason.EMPTY, "there is no document")
         if len(content) > self._rules.max_bytes:
-            raise refused("too_large", f"the document is larger than {self._rules.max_bytes:,} bytes")
+            raise parse_error(Reason.TOO_LARGE, f"the document is larger than {self._rules.max_bytes:,} bytes")
         document = utf8_or_text(content)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in ("", self._root_name):
@@ -100,13 +113,13 @@ class DocumentParser:
         if root.tag != self._rules.root:
             raise self._wrong_root()
         if self._rules.max_depth < MAX_DEPTH and self._too_deep(root):
-            raise refused("too_deep", f"elements are nested deeper than {self._rules.max_depth} levels")
+            raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
 
     def _wrong_root(self) -> ParseError:
-        return refused("wrong_root", f"the root element is not {self._rules.root}")
+        return parse_error(Reason.WRONG_ROOT, f"the root element is not {self._rules.root}")
 
     def _read_all(self, document: bytes | str) -> etree._Element:
-        content = document if isinstance(document, bytes) else encoded(document)
+        content = document if isinstance(document, bytes) else utf8(document)
         parser = self._parser
         try:
             root = etree.fromstring(content, parser)
@@ -135,9 +148,9 @@ class DocumentParser:
     ) -> etree._Element | None:
         """Feed pieces until the last needed element has ended; None if the parser logged an error instead."""
         for piece in pieces:
-            fed.append(piece if isinstance(piece, bytes) else encoded(piece))
+            fed.append(piece if isinstance(piece, bytes) else utf8(piece))
             parser.feed(fed[-1])
-            # `feed` does not raise every error, and after one that it kept to itself it begins another document.
+            # `feed` does not raise every error; after one that it only logs, it would start another document.
             if parser.feed_error_log.filter_from_errors():
                 return None
             for _, element in parser.read_events():
@@ -158,18 +171,18 @@ class DocumentParser:
         if dtd is None:
             return
         if not self._rules.allow_doctype:
-            raise refused("doctype", "a document type declaration, which the contract does not allow")
+            raise parse_error(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
         if any(True for _ in dtd.iterentities()):
-            raise refused("entity", "the document type declaration declares an entity")
-        # libxml2 leaves an undeclared entity out of attribute values with no more than a warning, and keeps so many.
+            raise parse_error(Reason.ENTITY, "the document type declaration declares an entity")
+        # libxml2 drops an undeclared entity from attribute values with only a warning, and keeps at most 100 warnings.
         if log.filter_types(etree.ErrorTypes.WAR_UNDECLARED_ENTITY) or next(root.iter(etree.Entity), None) is not None:
-            raise refused("entity", "a reference to an entity that the document doesn't declare")
+            raise parse_error(Reason.ENTITY, "a reference to an entity that the document does not declare")
         if len(log) >= _WARNINGS_KEPT:
-            raise refused("malformed", f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
+            raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:
-    """Cut so that no piece holds anything behind an end tag that may be the last one needed."""
+    """Cut the document so that a piece ends with each end tag that may be the last one needed."""
     position = 0
     while position < len(document):
         found = document.find(end_tag, max(position - len(end_tag) + 1, 0), position + _PIECE)

@@ -1,26 +1,70 @@
-"""What stands before the root element, read before libxml2 sees anything of the document.
+"""The start of a document, read before libxml2 sees any of it: encoding, DOCTYPE, name of the root element.
 
-A DOCTYPE can name files and declare entities, so it is found here first. Whatever this module doesn't understand it
-refuses: libxml2 never gets a prolog that has not been read to its end.
+Encoding: SQL Server returns `nvarchar` text as `str`, and files hold the same text as UTF-16 bytes; both may still
+declare any encoding. What the bytes show (a byte order mark, zero bytes around the first `<`) takes precedence over the
+declaration, as in appendix F of "Extensible Markup Language (XML) 1.0". If a declared UTF-16 contradicts the bytes,
+they are read as UTF-8, and invalid bytes reject the document, so that no text is misread.
+
+DOCTYPE: it can name files and declare entities. A prolog that cannot be read to its end rejects the document, so
+libxml2 never gets one that has not been checked.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import AnyStr, Generic
 
-from xml_extractor.parsing.diagnosis import hidden_cause
-from xml_extractor.parsing.failures import refused
+from xml_extractor.parsing.diagnosis import parse_error, underlying_error
+from xml_extractor.reasons import Reason
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_WITHOUT_MARK = (
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+
+_DECLARED = re.compile(rb"<\?xml[ \t\r\n][^>]*?encoding[ \t\r\n]*=[ \t\r\n]*[\"']([A-Za-z][\w.\-]*)[\"']")
+_DECLARATION_BYTES = 1024
+
+_UTF_8 = "utf-8"
+_READ_AS_UTF_8 = frozenset(("utf-8", "ascii", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"))
+_UCS_NAME = re.compile(r"(?:csunicode|ucs-?[24]|iso-10646-ucs-[24]|unicode)", re.IGNORECASE)
+
+_ONE_BYTE = (
+    *(f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))),
+    *(f"cp{page}" for page in (437, 850, 852, 855, 857, 858, 860, 861, 862, 863, 864, 865, 866, 869, 874)),
+    *(f"cp{page}" for page in range(1250, 1259)),
+    "koi8-r",
+    "koi8-u",
+    "mac-roman",
+    "tis-620",
+)
+_MULTI_BYTE = ("big5", "cp932", "cp949", "cp950", "euc_jp", "euc_kr", "gb2312", "gbk", "gb18030", "shift_jis")
+
+
+@cache
+def _transcoded() -> frozenset[str]:
+    """Return the encodings that are read. All extend ASCII; Python also has codecs that decompress or hide a `<`."""
+    return frozenset(codecs.lookup(name).name for name in (*_ONE_BYTE, *_MULTI_BYTE))
 
 
 @dataclass(frozen=True)
 class _Grammar(Generic[AnyStr]):
-    """Patterns for text or for UTF-8 bytes.
+    """The patterns of a prolog, for text or for UTF-8 bytes.
 
     Attributes:
         space: White space.
         misc: One comment or processing instruction, the XML declaration included.
         doctype: The first word of a document type declaration.
-        doctype_part: What decides where a document type declaration ends, or makes it unwelcome.
+        doctype_part: A part that decides where a document type declaration ends, or that is not allowed in it.
         root: The start of the root element's tag; the group is its name.
     """
 
@@ -56,8 +100,56 @@ _BYTES = _Grammar(
 )
 
 
+def utf8_or_text(content: bytes | str) -> bytes | str:
+    """Return the document without byte order mark: UTF-8 as bytes, any other encoding as decoded text.
+
+    UTF-8 is not validated here; the parser does that while it reads.
+
+    Raises:
+        ParseError: `wrong_encoding`: the declared encoding is unknown, or the bytes are invalid in their encoding.
+    """
+    if isinstance(content, str):
+        return content.removeprefix("\ufeff")
+    if content.startswith(codecs.BOM_UTF8):
+        return content[len(codecs.BOM_UTF8) :]
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return _decoded(content[len(mark) :], encoding)
+    for start, encoding in _WITHOUT_MARK:
+        if content.startswith(start):
+            return _decoded(content, encoding)
+    encoding = _declared_encoding(content)
+    return content if encoding == _UTF_8 else _decoded(content, encoding)
+
+
+def _declared_encoding(content: bytes) -> str:
+    declared = _DECLARED.match(content, 0, _DECLARATION_BYTES)
+    if declared is None:
+        return _UTF_8
+    name = declared[1].decode("ascii")
+    if _UCS_NAME.fullmatch(name):
+        return _UTF_8
+    try:
+        encoding = codecs.lookup(name).name
+    except LookupError:
+        encoding = ""
+    if encoding in _READ_AS_UTF_8:
+        return _UTF_8
+    if encoding not in _transcoded():
+        raise parse_error(Reason.WRONG_ENCODING, "the XML declaration names an encoding that is not supported")
+    return encoding
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        explanation = f"bytes that are invalid in {encoding} (byte {error.start + 1})"
+        raise parse_error(Reason.WRONG_ENCODING, explanation) from None
+
+
 def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
-    """Read the prolog and return the root element's name without prefix, empty when it is not to be told.
+    """Read the prolog and return the root element's local name; empty if it cannot be determined.
 
     Args:
         content: Text, or UTF-8 bytes, without byte order mark.
@@ -75,14 +167,14 @@ def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) ->
     position = _skip_misc(content, grammar, 0)
     if grammar.doctype.match(content, position):
         if not allow_doctype:
-            raise refused("doctype", "a document type declaration, which the contract does not allow")
+            raise parse_error(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
         position = _skip_misc(content, grammar, _doctype_end(content, grammar, position))
     root = grammar.root.match(content, position)
     if root is None:
         if position == len(content) and grammar.space.fullmatch(content):
-            raise refused("empty", "the document is empty")
-        cause = hidden_cause(content)
-        raise cause or refused("malformed", "there is no root element, or no XML before it")
+            raise parse_error(Reason.EMPTY, "the document is empty")
+        cause = underlying_error(content)
+        raise cause or parse_error(Reason.MALFORMED, "there is no root element, or something other than XML before it")
     return _local_name(root[1]) if root[2] else ""
 
 
@@ -101,7 +193,7 @@ def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> i
     for part in grammar.doctype_part.finditer(content, position + len("<!DOCTYPE")):
         match part.lastgroup:
             case "entity":
-                raise refused("entity", "the document type declaration declares or uses an entity")
+                raise parse_error(Reason.ENTITY, "the document type declaration declares or uses an entity")
             case "open" if not in_subset:
                 in_subset = True
             case "close" if in_subset:
@@ -110,7 +202,7 @@ def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> i
                 return part.end()
             case "open" | "close" | "broken":
                 break
-    raise refused("malformed", "the document type declaration is not well-formed")
+    raise parse_error(Reason.MALFORMED, "the document type declaration is not well-formed")
 
 
 def _local_name(name: bytes | str) -> str:

@@ -1,11 +1,12 @@
 """Which documents of a source are done, and which of these are to be done again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from xml_extractor.connections import Connection
 from xml_extractor.documents import DocumentKey, Replaced, Status
 from xml_extractor.processing.work import RunContext
-from xml_extractor.targets.interfaces import Connection, LogEntry
-from xml_extractor.targets.retrying import Answer, answered
+from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_table import LogEntry
 
 
 class LoggedDocuments:
@@ -17,7 +18,7 @@ class LoggedDocuments:
     """
 
     def __init__(self, connection: Connection, context: RunContext) -> None:
-        self._connection = connection
+        self._log = ProcessingLog(connection)
         self._context = context
         self._chosen: dict[str, Replaced] = {}
 
@@ -29,8 +30,8 @@ class LoggedDocuments:
         """
         contract = self._context.contract.contract
         if self._context.settings.reprocess is None:
-            return self._answer(lambda: self._connection.logged_keys(contract, keys))
-        logged = self._answer(lambda: self._connection.logged(contract, keys))
+            return self._log.done(contract, keys)
+        logged = self._log.find(contract, keys)
         entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
         chosen = {
             key: Replaced(entry.run_id, entry.content_hash) for key, entry in entries.items() if self._is_chosen(entry)
@@ -48,7 +49,7 @@ class LoggedDocuments:
         Raises:
             TargetError: The log cannot be read.
         """
-        counts = self._answer(lambda: self._connection.log_counts(self._context.contract.contract))
+        counts = self._log.counts(self._context.contract.contract)
         return sum(
             count.documents
             for count in counts
@@ -66,6 +67,3 @@ class LoggedDocuments:
                 return entry.contract_hash != self._context.contract_hash
             case _:
                 return True
-
-    def _answer(self, action: Callable[[], Answer]) -> Answer:
-        return answered(action, self._connection.explain, "the processing log cannot be read")

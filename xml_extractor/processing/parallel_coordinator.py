@@ -47,7 +47,7 @@ from xml_extractor.processing.worker import Worker, as_run_error, open_loader
 from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.statistics import RunStatistics
-from xml_extractor.targets.interfaces import KeyPage
+from xml_extractor.sources.interfaces import KeyPage
 
 logger = logging.getLogger(__name__)
 

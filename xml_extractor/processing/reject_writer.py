@@ -12,8 +12,8 @@ from typing import Self
 from xml_extractor.documents import Outcome, SourceDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.worker import DEADLY
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.reject_files import RejectFiles
-from xml_extractor.targets.interfaces import Source
 
 logger = logging.getLogger(__name__)
 

@@ -19,14 +19,15 @@ from xml_extractor.processing.logged import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.work import RunContext
-from xml_extractor.processing.worker import places_of_replaced
+from xml_extractor.processing.worker import plan_of_deletion
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.series import ProgressSeries
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
 from xml_extractor.sources.reject_files import RejectFiles
-from xml_extractor.targets.interfaces import KeyPage, Source, Target
+from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     contract = read_contract(settings.contract)
     tables = layouts(contract)
     # Sees whether documents could be done again at all, before anything else.
-    places_of_replaced(contract, settings)
+    plan_of_deletion(contract, settings)
     target = open_target(settings.target, contract)
     with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
         target.prepare(tables)

@@ -11,7 +11,7 @@ from xml_extractor.documents import DocumentKey, Outcome, Replaced
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.insert_plan import TABLE_BY_TABLE, InsertPlan
 from xml_extractor.settings import RunSettings, Shard
-from xml_extractor.targets.interfaces import KeyPage
+from xml_extractor.sources.interfaces import KeyPage
 
 MAX_CHUNK = 32
 """Documents in a work item at most; handing over fewer costs more messages."""

@@ -23,39 +23,40 @@ from xml_extractor.documents import (
     Replaced,
     RunValues,
     SourceDocument,
-    Stage,
     Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key
-from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.rules import parsing_rules
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.marks import Mark, OwnMark
 from xml_extractor.processing.processes import resident_bytes
 from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker_pool import MAX_GROWTH
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source
-from xml_extractor.targets.document_rows import KeyPlace, key_places
+from xml_extractor.targets.delete_plan import DeletePlan, delete_plan
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
 
-DEADLY = Failure(Stage.MAP, "worker_died", "two worker processes ended by themselves while they worked on the document")
+DEADLY = Failure(
+    Stage.MAP, Reason.WORKER_DIED, "two worker processes ended by themselves while they worked on the document"
+)
 
 LONGEST_VALUE = 200
 """Characters of a refused value that are kept."""
 
 
-def places_of_replaced(contract: Contract, settings: RunSettings) -> tuple[KeyPlace, ...]:
-    """How the rows are found that a run is to replace; rejected documents have none.
+def plan_of_deletion(contract: Contract, settings: RunSettings) -> DeletePlan:
+    """Return how a run deletes the rows of documents that it reprocesses; rejected documents have none.
 
     Raises:
         UsageError: They cannot be found in all tables.
     """
-    return key_places(contract) if settings.reprocess not in (None, "rejected") else ()
+    return delete_plan(contract) if settings.reprocess not in (None, "rejected") else ()
 
 
 @contextmanager
@@ -68,9 +69,9 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     contract, settings = context.contract, context.settings
     identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
     target = open_target(settings.target, contract)
-    places = places_of_replaced(contract, settings)
+    plan = plan_of_deletion(contract, settings)
     with closing(target.connect(context.inserts.strategy)) as connection:
-        yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, places)
+        yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, plan)
 
 
 class Worker:
@@ -196,7 +197,7 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
             _log_defect(error, f"document {document.key} was at stage {stage}")
-            failure = Failure(stage, "internal_error", f"a defect of this program ({type(error).__name__})")
+            failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
             return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced)

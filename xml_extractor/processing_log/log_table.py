@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.documents import Failure, Row, Stage, Status
+from xml_extractor.documents import Failure, Row, Status
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import parse_type
 
 KEY_LENGTH = 300
@@ -106,7 +107,7 @@ class LogEntry(NamedTuple):
     def failure(self) -> Failure:
         """The failure of a rejected document, as far as the log keeps it; its explanation says where, too."""
         code, _, explanation = self.reason.partition(" ")
-        return Failure(Stage(self.stage), code.removesuffix(":"), explanation)
+        return Failure(Stage(self.stage), Reason(code.removesuffix(":")), explanation)
 
 
 class LogCount(NamedTuple):

@@ -5,10 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from xml_extractor.atomic_files import write_text
 from xml_extractor.errors import RunError
 from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.whole_files import write_whole
 
 FORMAT_VERSION = 1
 
@@ -87,7 +87,7 @@ def write_metrics(result: RunResult) -> Path:
     """
     path = result.settings.metrics_dir / f"metrics_{result.run_id}.json"
     try:
-        write_whole(path, json.dumps(metrics(result), indent=2) + "\n")
+        write_text(path, json.dumps(metrics(result), indent=2) + "\n")
     except OSError as error:
         raise RunError(
             f"the metrics of run {result.run_id} cannot be written to {path.parent}: {error.strerror}",

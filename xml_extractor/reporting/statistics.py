@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from xml_extractor.documents import DocumentKey, Outcome, Stage, Status
+from xml_extractor.documents import DocumentKey, Outcome, Status
+from xml_extractor.reasons import Stage
 from xml_extractor.reporting.series import ProgressSeries
 
 Reason = tuple[Stage, str]

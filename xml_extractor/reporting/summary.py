@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from xml_extractor.reasons import Reason
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
 
@@ -53,7 +54,7 @@ def _hints(result: RunResult) -> Iterator[str]:
     if result.outdated:
         done = "1 document was" if result.outdated == 1 else f"{result.outdated:,} documents were"
         yield f"Hint: {done} done by another contract of this name; --reprocess changed-contract does them again"
-    if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == ["wrong_root"]:
+    if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == [Reason.WRONG_ROOT]:
         yield f"Hint: is {result.contract} the contract for these documents? --contract names another"
 
 

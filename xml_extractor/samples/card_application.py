@@ -7,7 +7,7 @@ from math import log
 from random import Random
 from uuid import UUID
 
-from xml_extractor.documents import Stage
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples.card_findings import history, indicators, report_summary, scores
 from xml_extractor.samples.card_people import contact
 from xml_extractor.samples.card_reports import bureau_reports
@@ -93,15 +93,15 @@ def _set(element_name: bytes, attribute: bytes, value: bytes) -> Callable[[bytes
     return partial(set_attribute, element=element_name, attribute=attribute, value=value)
 
 
-_MAP_FAULTS: tuple[tuple[str, str, Callable[[bytes], bytes]], ...] = (
-    ("missing_key", "missing_key", partial(remove_attribute, element=b"CardApplication", attribute=b"id")),
-    ("unknown_code", "unknown_code", _set(b"Application", b"decision", b"PERHAPS")),
-    ("amount_overflow", "overflow", _set(b"Limits", b"credit", b"$12,345,678,901.00")),
-    ("missing_value", "missing_value", _set(b"Application", b"received", b" ")),
-    ("impossible_date", "impossible_date", _set(b"Validity", b"from", b"2025-02-30")),
-    ("integer_overflow", "overflow", _set(b"Documents", b"pages", b"70000")),
-    ("text_too_long", "too_long", _set(b"Pricing", b"tier", b"platinum")),
-    ("not_a_number", "not_a_number", _set(b"Limits", b"graceDays", b"three weeks")),
+_MAP_FAULTS: tuple[tuple[str, Reason, Callable[[bytes], bytes]], ...] = (
+    ("missing_key", Reason.MISSING_KEY, partial(remove_attribute, element=b"CardApplication", attribute=b"id")),
+    ("unknown_code", Reason.UNKNOWN_CODE, _set(b"Application", b"decision", b"PERHAPS")),
+    ("amount_overflow", Reason.OVERFLOW, _set(b"Limits", b"credit", b"$12,345,678,901.00")),
+    ("missing_value", Reason.MISSING_VALUE, _set(b"Application", b"received", b" ")),
+    ("impossible_date", Reason.IMPOSSIBLE_DATE, _set(b"Validity", b"from", b"2025-02-30")),
+    ("integer_overflow", Reason.OVERFLOW, _set(b"Documents", b"pages", b"70000")),
+    ("text_too_long", Reason.TOO_LONG, _set(b"Pricing", b"tier", b"platinum")),
+    ("not_a_number", Reason.NOT_A_NUMBER, _set(b"Limits", b"graceDays", b"three weeks")),
 )
 
 KIND = SampleKind(

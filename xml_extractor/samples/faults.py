@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
-from xml_extractor.documents import Stage
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples.model import FaultKind
 
 NESTING = 5_000
@@ -31,21 +31,25 @@ def parse_faults(root: bytes, inside: bytes) -> tuple[FaultKind, ...]:
         inside: The name of an element with content, in the part of the document that is read.
     """
     put = partial(insert_into, element=inside)
-    faults: tuple[tuple[str, str, Spoil], ...] = (
-        ("cut_off", "malformed", partial(_cut_off, element=inside)),
-        ("null", "empty", lambda _: None),
-        ("entity_expansion", "doctype", lambda document: _with_doctype(put(document, text=b"&x;"), _EXPANSION)),
-        ("control_character", "control_character", partial(put, text=b"\x01")),
-        ("wrong_root", "wrong_root", partial(_with_root, old=root, new=b"SomethingElse")),
-        ("invalid_bytes", "wrong_encoding", partial(put, text=b"caf\xe9 cr\xe8me")),
-        ("too_deep", "too_deep", partial(put, text=_NESTED)),
-        ("no_bytes", "empty", lambda _: b""),
-        ("external_entity", "doctype", lambda document: _with_doctype(put(document, text=b"&x;"), _EXTERNAL_ENTITY)),
-        ("wrong_end_tag", "malformed", partial(put, text=b"<Left></Right>")),
-        ("control_reference", "control_character", partial(put, text=b"&#2;")),
-        ("only_spaces", "empty", lambda _: b" \r\n\t "),
-        ("parameter_entity", "doctype", lambda document: _with_doctype(document, _PARAMETER_ENTITY)),
-        ("undeclared_entity", "entity", partial(put, text=b"&nbsp;")),
+    faults: tuple[tuple[str, Reason, Spoil], ...] = (
+        ("cut_off", Reason.MALFORMED, partial(_cut_off, element=inside)),
+        ("null", Reason.EMPTY, lambda _: None),
+        ("entity_expansion", Reason.DOCTYPE, lambda document: _with_doctype(put(document, text=b"&x;"), _EXPANSION)),
+        ("control_character", Reason.CONTROL_CHARACTER, partial(put, text=b"\x01")),
+        ("wrong_root", Reason.WRONG_ROOT, partial(_with_root, old=root, new=b"SomethingElse")),
+        ("invalid_bytes", Reason.WRONG_ENCODING, partial(put, text=b"caf\xe9 cr\xe8me")),
+        ("too_deep", Reason.TOO_DEEP, partial(put, text=_NESTED)),
+        ("no_bytes", Reason.EMPTY, lambda _: b""),
+        (
+            "external_entity",
+            Reason.DOCTYPE,
+            lambda document: _with_doctype(put(document, text=b"&x;"), _EXTERNAL_ENTITY),
+        ),
+        ("wrong_end_tag", Reason.MALFORMED, partial(put, text=b"<Left></Right>")),
+        ("control_reference", Reason.CONTROL_CHARACTER, partial(put, text=b"&#2;")),
+        ("only_spaces", Reason.EMPTY, lambda _: b" \r\n\t "),
+        ("parameter_entity", Reason.DOCTYPE, lambda document: _with_doctype(document, _PARAMETER_ENTITY)),
+        ("undeclared_entity", Reason.ENTITY, partial(put, text=b"&nbsp;")),
     )
     return tuple(
         FaultKind(code, Stage.PARSE, reason, spoil, is_text=code != "invalid_bytes") for code, reason, spoil in faults

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from xml_extractor.documents import Stage
+from xml_extractor.reasons import Reason, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +14,14 @@ class ExpectedFault:
     Attributes:
         code: The kind of fault, a word of its own for each way of spoiling a document.
         stage: Where a run has to reject the document.
-        reason: The `Failure.code` it has to give.
+        reason: Why a run has to reject it.
         duplicate_of: Key of the good sample that this one copies. Which of the two is rejected depends on which one
             is loaded first, so a run has to reject exactly one of them.
     """
 
     code: str
     stage: Stage
-    reason: str
+    reason: Reason
     duplicate_of: int | None = None
 
 
@@ -63,7 +63,7 @@ class FaultKind:
 
     code: str
     stage: Stage
-    reason: str
+    reason: Reason
     spoil: Callable[[bytes], bytes | None]
     is_text: bool = True
 

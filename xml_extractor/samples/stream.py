@@ -5,8 +5,8 @@ from fractions import Fraction
 from math import floor
 from random import Random
 
-from xml_extractor.documents import Stage
 from xml_extractor.errors import UsageError
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples.model import ExpectedFault, Sample, SampleKind
 
 LARGEST_FAULTY_SHARE = Fraction(1, 2)
@@ -43,7 +43,7 @@ def _sample(kind: SampleKind, key: int, seed: int, share: Fraction) -> Sample:
         expected = ExpectedFault(fault.code, fault.stage, fault.reason)
         return Sample(kind.name, key, fault.spoil(_good_document(kind, key, seed)), expected)
     original = _earlier_good_key(key, share)
-    copy = ExpectedFault("duplicate_key", Stage.LOAD, "duplicate_key", duplicate_of=original)
+    copy = ExpectedFault("duplicate_key", Stage.LOAD, Reason.DUPLICATE_KEY, duplicate_of=original)
     return Sample(kind.name, key, _good_document(kind, original, seed), copy)
 
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
-from xml_extractor.documents import Stage
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples.faults import parse_faults
 from xml_extractor.samples.model import FaultKind, SampleKind
 from xml_extractor.samples.ubl_companies import COUNTRIES, Company, address, company, digits, party
@@ -309,7 +309,7 @@ def _if_changed(changed: bytes, count: int, element: bytes) -> bytes:
     return changed
 
 
-def _map_fault(code: str, reason: str, element: bytes, text: bytes | None) -> FaultKind:
+def _map_fault(code: str, reason: Reason, element: bytes, text: bytes | None) -> FaultKind:
     """A first element of this name with another text, or without the element."""
     if text is None:
         return FaultKind(code, Stage.MAP, reason, partial(_without, element=element))
@@ -321,15 +321,15 @@ KIND = SampleKind(
     document=document,
     faults=(
         *parse_faults(root=b"Invoice", inside=b"cac:InvoiceLine"),
-        _map_fault("no_key", "missing_key", b"cbc:ID", None),
-        _map_fault("blank_key", "missing_key", b"cbc:ID", b" "),
-        _map_fault("unknown_currency", "unknown_code", b"cbc:DocumentCurrencyCode", b"XQX"),
-        _map_fault("amount_overflow", "overflow", b"cbc:PayableAmount", b"123456789012345.00"),
-        _map_fault("decimals", "too_many_decimals", b"cbc:TaxInclusiveAmount", b"100.005"),
-        _map_fault("date", "impossible_date", b"cbc:IssueDate", b"2023-02-30"),
-        _map_fault("quantity_in_words", "not_a_number", b"cbc:InvoicedQuantity", b"a dozen"),
-        _map_fault("no_amount", "missing_value", b"cbc:LineExtensionAmount", None),
-        _map_fault("long_postal_zone", "too_long", b"cbc:PostalZone", b"0123456789" * 3),
-        _map_fault("uuid", "not_a_uuid", b"cbc:UUID", b"none"),
+        _map_fault("no_key", Reason.MISSING_KEY, b"cbc:ID", None),
+        _map_fault("blank_key", Reason.MISSING_KEY, b"cbc:ID", b" "),
+        _map_fault("unknown_currency", Reason.UNKNOWN_CODE, b"cbc:DocumentCurrencyCode", b"XQX"),
+        _map_fault("amount_overflow", Reason.OVERFLOW, b"cbc:PayableAmount", b"123456789012345.00"),
+        _map_fault("decimals", Reason.TOO_MANY_DECIMALS, b"cbc:TaxInclusiveAmount", b"100.005"),
+        _map_fault("date", Reason.IMPOSSIBLE_DATE, b"cbc:IssueDate", b"2023-02-30"),
+        _map_fault("quantity_in_words", Reason.NOT_A_NUMBER, b"cbc:InvoicedQuantity", b"a dozen"),
+        _map_fault("no_amount", Reason.MISSING_VALUE, b"cbc:LineExtensionAmount", None),
+        _map_fault("long_postal_zone", Reason.TOO_LONG, b"cbc:PostalZone", b"0123456789" * 3),
+        _map_fault("uuid", Reason.NOT_A_UUID, b"cbc:UUID", b"none"),
     ),
 )

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from xml_extractor.documents import Failure, Rejection, Stage
+from xml_extractor.documents import Failure, Rejection
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_table import KEY_LENGTH
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 
 Key = TypeVar("Key", int, str)
@@ -40,19 +41,19 @@ def name_pages(names: Sequence[str], page_size: int, key_range: KeyRange | None)
 
 def missing(key: int | str) -> Rejection:
     """The document was listed, and is gone."""
-    return not_fetched(key, "missing", "the source has no document with this key any more")
+    return not_fetched(key, Reason.MISSING, "the source has no document with this key any more")
 
 
 def too_large(key: int | str, max_bytes: int) -> Rejection:
     """The document is larger than the contract allows."""
-    return not_fetched(key, "too_large", f"the document has more than {max_bytes} bytes, the contract's max_bytes")
+    return not_fetched(key, Reason.TOO_LARGE, f"the document has more than {max_bytes} bytes, the contract's max_bytes")
 
 
 def unreadable(key: int | str, explanation: str) -> Rejection:
     """The document is there but cannot be read."""
-    return not_fetched(key, "unreadable", explanation)
+    return not_fetched(key, Reason.UNREADABLE, explanation)
 
 
-def not_fetched(key: int | str, code: str, explanation: str) -> Rejection:
+def not_fetched(key: int | str, code: Reason, explanation: str) -> Rejection:
     """A document without content."""
     return Rejection(key, Failure(Stage.FETCH, code, explanation), content_hash="", seconds=0.0)

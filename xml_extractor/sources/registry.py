@@ -9,9 +9,9 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.errors import UsageError
 from xml_extractor.sources.archives import ARCHIVES, ArchiveSource, archive_suffix
 from xml_extractor.sources.files import FileSource, fixed_part, is_pattern
+from xml_extractor.sources.interfaces import Source, SourceWriter
 from xml_extractor.sources.reject_files import LISTING
 from xml_extractor.sources.rejects import RejectsSource
-from xml_extractor.targets.interfaces import Source, SourceWriter
 from xml_extractor.targets.registry import module_for, read_url
 
 

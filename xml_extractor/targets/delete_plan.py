@@ -13,8 +13,7 @@ from xml_extractor.contract.model import Column, Contract
 from xml_extractor.documents import DocumentKey, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.values.conversions import Converter, converter
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.sqltypes import Family, SqlType
+from xml_extractor.values.sqltypes import Family, InvalidValueError, SqlType
 
 
 class Link(NamedTuple):

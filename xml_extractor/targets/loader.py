@@ -18,20 +18,17 @@ from xml_extractor.documents import (
     Outcome,
     ProcessedDocument,
     Rejection,
-    Stage,
     Status,
     Unchanged,
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, log_time
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
 
 logger = logging.getLogger(__name__)
-
-NOT_REPLACED = "not_replaced"
-"""The code of a document whose old rows cannot be found for certain, or cannot be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +101,8 @@ class Loader:
             Outcomes in the order of the documents, all of them committed.
 
         Raises:
-            TargetError: A fatal error, or a transient one that did not pass. Some of the documents may have been loaded;
-                the processing log has them.
+            TargetError: A fatal error, or a transient one that did not pass. Some of the documents may have been
+                loaded; the processing log has them.
         """
         self._replaced.clear()
         by_key: dict[DocumentKey, ProcessedDocument] = {}
@@ -130,7 +127,7 @@ class Loader:
         except DatabaseError as error:
             if error.table is LOG_TABLE:
                 return self._load_unlogged(documents)
-            if len(documents) == 1 and error.code == NOT_REPLACED:
+            if len(documents) == 1 and error.code == Reason.NOT_REPLACED:
                 return self._leave(documents[0], error.explanation)
             if len(documents) == 1:
                 return self._load_isolating([_rejection(documents[0], error)])
@@ -197,7 +194,7 @@ class Loader:
                 raise
             why = "the database refuses to delete them"
         if why:
-            raise DatabaseError(ErrorClass.DATA, NOT_REPLACED, why)
+            raise DatabaseError(ErrorClass.DATA, Reason.NOT_REPLACED, why)
 
     def _delete_old_rows(self, old: Sequence[_OldDocument]) -> str:
         """Delete the rows of documents; the transaction must be rolled back unless exactly their rows were found.
@@ -209,7 +206,10 @@ class Loader:
             Why they cannot be replaced; empty if they can.
         """
         keys = [
-            tuple(column.key(document.key, document.replaced.own_key if document.replaced else None) for column in self._plan)
+            tuple(
+                column.key(document.key, document.replaced.own_key if document.replaced else None)
+                for column in self._plan
+            )
             for document, _ in old
         ]
         if any(None in key for key in keys):
@@ -317,7 +317,7 @@ def _left_as_it_was(old: _OldDocument, why: str) -> Outcome:
     """Return the outcome of a document that is not replaced, and so stays as it was in tables and processing log."""
     document, entry = old
     staying = f"its old rows stay: {why}"
-    failure = Failure(Stage.LOAD, NOT_REPLACED, staying)
+    failure = Failure(Stage.LOAD, Reason.NOT_REPLACED, staying)
     value = None
     if isinstance(document, Rejection):
         found, value = document.failure, document.value
@@ -333,11 +333,11 @@ def _rejection(document: ProcessedDocument, error: DatabaseError) -> Rejection:
 def _failure(error: DatabaseError) -> Failure:
     table = error.table
     if table is None:
-        return Failure(Stage.LOAD, error.code, error.explanation)
+        return Failure(Stage.LOAD, Reason(error.code), error.explanation)
     name = error.column
-    if not name and error.code == "missing_parent" and len(table.foreign_keys) == 1:
+    if not name and error.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
         name = table.foreign_keys[0].columns[0]
     for column in table.columns:
         if column.name.casefold() == name.casefold():
-            return Failure(Stage.LOAD, error.code, error.explanation, table.name, column.name, column.path)
-    return Failure(Stage.LOAD, error.code, error.explanation, table.name)
+            return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name, column.name, column.path)
+    return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.codepage import from_units, to_units
 from xml_extractor.tsql.conversion import convert
 from xml_extractor.tsql.faults import EvaluationError, RefusalError
@@ -58,7 +59,7 @@ class Operator:
 
 
 def _divided_by_zero() -> EvaluationError:
-    return EvaluationError("divide_by_zero", "a number is divided by zero")
+    return EvaluationError(Reason.DIVIDE_BY_ZERO, "a number is divided by zero")
 
 
 def _exact_quotient(left: Decimal, right: Decimal) -> Decimal:

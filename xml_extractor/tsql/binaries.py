@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.codepage import codepage_bytes, codepage_text, text_fitter
 from xml_extractor.tsql.faults import EvaluationError, RefusalError
 from xml_extractor.tsql.numeric import EXACT, not_a
@@ -62,7 +63,7 @@ def _binary_fitter(request: Request) -> Callable[[bytes], bytes]:
     def fit(content: bytes) -> bytes:
         if length not in {MAX, 0} and len(content) > length:
             if strict and content[length:].strip(b"\0"):
-                raise EvaluationError("truncation", f"the bytes are more than {target} holds")
+                raise EvaluationError(Reason.TRUNCATION, f"the bytes are more than {target} holds")
             return content[:length]
         return content.ljust(length, b"\0") if padded else content
 

@@ -7,6 +7,7 @@ question marks in `varchar`. Source: "Collation and Unicode support", Microsoft 
 from collections.abc import Callable
 from functools import partial
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.faults import EvaluationError
 from xml_extractor.tsql.result_types import is_unicode
 from xml_extractor.values.sqltypes import MAX, SqlType
@@ -68,7 +69,7 @@ def from_units(units: str) -> str:
     try:
         return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:
-        raise EvaluationError("invalid_argument", "a character beyond U+FFFF was cut in half") from None
+        raise EvaluationError(Reason.INVALID_ARGUMENT, "a character beyond U+FFFF was cut in half") from None
 
 
 def text_fitter(source: SqlType, target: SqlType, *, strict: bool) -> Callable[[str], str]:
@@ -109,5 +110,5 @@ def _cut(units: str, length: int) -> str:
 
 def _cut_strictly(units: str, length: int, data_type: SqlType) -> str:
     if units[length:].strip(" "):
-        raise EvaluationError("truncation", f"the text is longer than {data_type}")
+        raise EvaluationError(Reason.TRUNCATION, f"the text is longer than {data_type}")
     return units[:length]

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.arguments import as_text
 from xml_extractor.tsql.collation import equality_key, order_key
 from xml_extractor.tsql.conversion import convert
@@ -176,7 +177,7 @@ def like(text: Typed, pattern: Typed, escape: Typed | None) -> Test:
             return None
         subject_found, pattern_found, *escape_found = map(str, found)
         if any(len(character) != 1 for character in escape_found):
-            raise EvaluationError("invalid_argument", "the ESCAPE of LIKE must be one character")
+            raise EvaluationError(Reason.INVALID_ARGUMENT, "the ESCAPE of LIKE must be one character")
         return matcher(pattern_found, "".join(escape_found), unicode=unicode)(subject_found)
 
     return test

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.arguments import as_integer
 from xml_extractor.tsql.conditional import isnull
 from xml_extractor.tsql.conversion import convert
@@ -161,7 +162,7 @@ def _datediff(part: str, arguments: Sequence[Typed]) -> Typed:
         difference = count(end) - count(start)
         if least <= difference <= most:
             return difference
-        raise EvaluationError("overflow", f"the difference in {part}s does not fit int")
+        raise EvaluationError(Reason.OVERFLOW, f"the difference in {part}s does not fit int")
 
     return apply(kernel, INT, first, second)
 
@@ -250,7 +251,7 @@ def _date_of_parts(year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except (ValueError, OverflowError):
-        raise EvaluationError("invalid_argument", "the parts are no date") from None
+        raise EvaluationError(Reason.INVALID_ARGUMENT, "the parts are no date") from None
 
 
 def _eomonth(arguments: Sequence[Typed]) -> Typed:

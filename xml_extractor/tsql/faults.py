@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from xml_extractor.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class ExpressionFault:
@@ -39,7 +41,7 @@ class EvaluationError(Exception):
         explanation: One sentence without any value.
     """
 
-    def __init__(self, code: str, explanation: str) -> None:
+    def __init__(self, code: Reason, explanation: str) -> None:
         super().__init__(code, explanation)
         self.code = code
         self.explanation = explanation

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.faults import EvaluationError
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, SqlType
 
@@ -25,12 +26,12 @@ _REAL = struct.Struct("<f")
 
 def overflow(data_type: SqlType) -> EvaluationError:
     """The error of a number that its type cannot hold."""
-    return EvaluationError("overflow", f"the number does not fit {data_type}")
+    return EvaluationError(Reason.OVERFLOW, f"the number does not fit {data_type}")
 
 
 def not_a(data_type: SqlType) -> EvaluationError:
     """The error of a text that says no value of a type."""
-    return EvaluationError("conversion_failed", f"the text cannot be converted to {data_type}")
+    return EvaluationError(Reason.CONVERSION_FAILED, f"the text cannot be converted to {data_type}")
 
 
 def integer_fitter(data_type: SqlType) -> Callable[[int], int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.faults import EvaluationError
 from xml_extractor.tsql.numeric import EXACT, decimal_of_float
 from xml_extractor.values.sqltypes import SqlType
@@ -27,7 +28,7 @@ _DATETIME_DIGITS = 3
 
 def out_of_range(data_type: SqlType) -> EvaluationError:
     """The error of a moment that its type cannot hold."""
-    return EvaluationError("overflow", f"the date is out of range for {data_type}")
+    return EvaluationError(Reason.OVERFLOW, f"the date is out of range for {data_type}")
 
 
 def moment_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:

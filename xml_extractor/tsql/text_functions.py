@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.arguments import as_integer, as_text, refuse_large_objects, refuse_other_than_text
 from xml_extractor.tsql.codepage import from_units, text_fitter, to_units
 from xml_extractor.tsql.collation import folded, lowered, raised
@@ -60,7 +61,7 @@ def _part_type(data_type: SqlType, count: Typed) -> SqlType:
 
 def _checked_count(count: int) -> int:
     if count < 0:
-        raise EvaluationError("invalid_argument", "the number of characters is negative")
+        raise EvaluationError(Reason.INVALID_ARGUMENT, "the number of characters is negative")
     return count
 
 

@@ -1,4 +1,4 @@
-"""Formats of dates and times, compiled once to parsers that don't depend on the locale.
+"""Parse text as a date and time: ISO 8601, or a contract's own formats, compiled once and independent of the locale.
 
     %Y year, 4 digits               %H hour, 00 to 23         %b month, Jan      %z Z, +hh:mm or +hhmm
     %y year, 2 digits (50 is 1950)  %I hour, 01 to 12         %B month, January  %p AM or PM
@@ -6,35 +6,51 @@
     %d day of the month             %S second                 %A day, Monday
     %j day of the year              %f fraction, 1 to 7 digits
 
-Names are English, in any case. Numbers may have fewer digits, as in 3/7/2024, unless digits stand next to them. White
-space in a format stands for any white space, everything else for itself. Two-digit years end at 2049, SQL Server's
+Names are English, in any case. Numbers may have fewer digits, as in 3/7/2024, unless digits are next to them. White
+space in a format matches any white space, everything else matches itself. Two-digit years end at 2049, SQL Server's
 default "two digit year cutoff".
+
+Codes raised: `impossible_date`, `unknown_date_format`.
 """
 
 import re
 from calendar import isleap
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.moments import MICROSECOND_DIGITS, ZONE_PATTERN, Moment, MomentParser, moment
+from xml_extractor.reasons import Reason
+from xml_extractor.values.sqltypes import InvalidValueError
+
+Moment = tuple[datetime, int]
+"""A date and time, with a zone if the text has one, and the seventh digit of its fraction of a second.
+
+A time without a date is on 1900-01-01, a date without a time at midnight.
+"""
+
+MomentParser = Callable[[str], Moment | None]
+"""Text without surrounding white space to a date and time; None if the text does not have that format."""
+
+MICROSECOND_DIGITS: Final = 6
+OFFSET: Final = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
+
+_ZONE = "Z|[+-][0-9]{2}:?[0-9]{2}"
+_DATE = "([0-9]{4})-([0-9]{2})-([0-9]{2})"
+_TIME = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,7}))?)?"
+_ISO_DATE_TIME = re.compile(f"{_DATE}(?:[T ]{_TIME})?(?: ?({_ZONE}))?")
+_ISO_TIME = re.compile(f"{_TIME}(?: ?({_ZONE}))?")
+_DATE_LENGTH = len("2024-12-31")
+_SECONDS_LENGTH = len("2024-12-31T23:59:59")
+_MICROSECONDS_LENGTH = len("2024-12-31T23:59:59.123456")
+_LARGEST_OFFSET = 14 * 60
+_MINUTES = 60
 
 _MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NAME_LENGTH = 3
@@ -45,12 +61,12 @@ _DAYS_IN_YEAR = 365
 
 
 class Directive(NamedTuple):
-    """What a letter behind `%` stands for.
+    """The meaning of a letter after `%`.
 
     Attributes:
-        field: The part of a moment that it gives; two directives of one field cannot stand in one format.
-        pattern: A regular expression for it.
-        digits: Most digits if it is a number that may have fewer, else 0.
+        field: The part of the date or time that it gives; a format cannot give a field twice.
+        pattern: A regular expression that matches it.
+        digits: The largest number of digits, if it may have fewer; otherwise 0.
     """
 
     field: str
@@ -74,7 +90,7 @@ DIRECTIVES: Final[dict[str, Directive]] = {
     "M": Directive("minute", "", 2),
     "S": Directive("second", "", 2),
     "f": Directive("fraction", "[0-9]{1,7}"),
-    "z": Directive("zone", ZONE_PATTERN),
+    "z": Directive("zone", _ZONE),
 }
 _NUMBERS = frozenset("YymdjHIMSf")
 _FIXED_WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "p": 2}
@@ -94,15 +110,15 @@ class Token(NamedTuple):
 
     @property
     def has_digits(self) -> bool:
-        """Whether a number next to it could not tell where it ends."""
+        """Whether the end of a number next to it would be ambiguous."""
         return self.letter in _NUMBERS if self.letter else self.literal[0].isdigit() or self.literal[-1].isdigit()
 
 
 class Format(NamedTuple):
-    """A format, read and checked.
+    """A parsed and checked format.
 
     Attributes:
-        text: As it is written.
+        text: The format as written.
         tokens: Its pieces.
         fields: The fields that it gives.
     """
@@ -117,8 +133,87 @@ class Format(NamedTuple):
         return "year" in self.fields and ({"month", "day"} <= self.fields or "day_of_year" in self.fields)
 
 
+@lru_cache(maxsize=256)
+def offset_zone(text: str) -> timezone:
+    """Return the zone that `Z`, `+hh:mm` or `+hhmm` stands for.
+
+    Raises:
+        InvalidValueError: `impossible_date`: more than 14 hours, SQL Server's limit, or more than 59 minutes.
+    """
+    match = OFFSET.fullmatch(text)
+    if match is None:
+        return UTC
+    minutes = int(match[2]) * _MINUTES + int(match[3])
+    if int(match[3]) >= _MINUTES or minutes > _LARGEST_OFFSET:
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "a time zone is from -14:00 to +14:00")
+    return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
+
+
+def _moment(
+    date: tuple[int, int, int], time: tuple[str | None, str | None, str | None, str | None, str | None]
+) -> Moment:
+    """Build a date and time from its parts.
+
+    Args:
+        date: Year, month, day.
+        time: Digits of hour, minute, second and fraction, and the zone; None where the text has none.
+
+    Raises:
+        InvalidValueError: `impossible_date`: it is not on any calendar or clock.
+    """
+    hour, minute, second, fraction, zone = time
+    digits = (fraction or "").ljust(MICROSECOND_DIGITS + 1, "0")
+    microsecond = int(digits[:MICROSECOND_DIGITS])
+    tzinfo = offset_zone(zone) if zone else None
+    try:
+        when = datetime(*date, int(hour or 0), int(minute or 0), int(second or 0), microsecond, tzinfo=tzinfo)
+    except ValueError:
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "no calendar or clock shows that date or time") from None
+    return when, int(digits[MICROSECOND_DIGITS])
+
+
+def parse_iso_date_time(text: str) -> Moment:
+    """Parse an ISO 8601 date, or date and time with `T` or a space between; fraction and zone may follow.
+
+    `datetime.fromisoformat` also reads week dates, hour 24 and more, so it gets only text in the common format.
+    """
+    length = len(text)
+    if length >= _DATE_LENGTH and text[4] == text[7] == "-":
+        try:
+            if length == _DATE_LENGTH:
+                return datetime.fromisoformat(text), 0
+            is_time = length >= _SECONDS_LENGTH and text[10] in "T " and text[13] == text[16] == ":"
+            if is_time and text[11:13] != "24":
+                rest = text[_SECONDS_LENGTH:]
+                if not rest or (length <= _MICROSECONDS_LENGTH and rest[0] == "." and _is_digits(rest[1:])):
+                    return datetime.fromisoformat(text), 0
+                if rest == "Z":
+                    return datetime.fromisoformat(text[:_SECONDS_LENGTH]).replace(tzinfo=UTC), 0
+        except ValueError:
+            pass  # the general parser says what is wrong
+    match = _ISO_DATE_TIME.fullmatch(text)
+    if match is None:
+        explanation = "not a date, or date and time, as ISO 8601 writes it"
+        raise InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, explanation)
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    return _moment((int(year), int(month), int(day)), (hour, minute, second, fraction, zone))
+
+
+def _is_digits(text: str) -> bool:
+    return text.isdigit() and text.isascii()
+
+
+def parse_iso_time(text: str) -> Moment:
+    """Parse an ISO 8601 time: hours and minutes; seconds, fraction and zone may follow."""
+    match = _ISO_TIME.fullmatch(text)
+    if match is None:
+        raise InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, "not a time as ISO 8601 writes it")
+    hour, minute, second, fraction, zone = match.groups()
+    return _moment((1900, 1, 1), (hour, minute, second, fraction, zone))
+
+
 def read_format(text: str) -> Format:
-    """Read a format and check that its directives fit together.
+    """Parse a format and check that its directives fit together.
 
     Raises:
         ValueError: An unknown directive, two for one field, or one that needs another; the message says which.
@@ -129,6 +224,7 @@ def read_format(text: str) -> Format:
     for field in fields:
         if fields.count(field) > 1:
             raise ValueError(f"the format '{text}' gives the {field.replace('_', ' ')} twice")
+    digits_after_fraction = any(token.letter == "f" and following.has_digits for token, following in pairwise(tokens))
     checks = (
         (not letters, "has no directive, such as %Y"),
         ("I" in letters and "p" not in letters, "has %I without %p"),
@@ -137,11 +233,11 @@ def read_format(text: str) -> Format:
         ("second" in fields and "minute" not in fields, "has seconds without minutes"),
         ("fraction" in fields and "second" not in fields, "has a fraction without seconds"),
         ("day_of_year" in fields and ("month" in fields or "day" in fields), "has %j beside month or day"),
+        (digits_after_fraction, "has digits after %f, whose length is not fixed"),
     )
     for is_wrong, what in checks:
         if is_wrong:
             raise ValueError(f"the format '{text}' {what}")
-    _check_fraction_ends(text, tokens)
     return Format(text, tokens, frozenset(fields))
 
 
@@ -162,14 +258,8 @@ def _tokens(text: str) -> list[Token]:
     return tokens
 
 
-def _check_fraction_ends(text: str, tokens: tuple[Token, ...]) -> None:
-    for token, following in pairwise(tokens):
-        if token.letter == "f" and following.has_digits:
-            raise ValueError(f"the format '{text}' has digits behind %f, whose length is not fixed")
-
-
 def compile_format(form: Format) -> MomentParser:
-    """A parser of texts written in a format."""
+    """Build the parser of a format."""
     general = _general_parser(form)
     return _fixed_width_parser(form, general) or general
 
@@ -189,9 +279,9 @@ def _general_parser(form: Format) -> MomentParser:
         if has_half:
             hour = _hour_of_day(int(parts["hour"]), parts["half"])
         time = (hour, parts.get("minute"), parts.get("second"), parts.get("fraction"), parts.get("zone"))
-        result = moment(date_of(parts), time)
+        result = _moment(date_of(parts), time)
         if has_weekday and _index(_DAYS, parts["weekday"]) != result[0].weekday():
-            raise InvalidValueError("impossible_date", "the day of the week is not that of the date")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the day of the week is not that of the date")
         return result
 
     return parse
@@ -231,7 +321,7 @@ def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int
     def by_day_of_year(parts: dict[str, Any]) -> tuple[int, int, int]:
         year, day_of_year = year_of(parts), int(parts["day_of_year"])
         if not year or not 1 <= day_of_year <= _DAYS_IN_YEAR + isleap(year):
-            raise InvalidValueError("impossible_date", "the year does not have that day")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the year does not have that day")
         day = date(year, 1, 1) + timedelta(days=day_of_year - 1)
         return day.year, day.month, day.day
 
@@ -245,7 +335,7 @@ def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int
 
 def _hour_of_day(hour: int, half: str) -> str:
     if not 1 <= hour <= _HALF_DAY:
-        raise InvalidValueError("impossible_date", "with AM or PM, hours are from 1 to 12")
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "with AM or PM, hours are from 1 to 12")
     return str(hour % _HALF_DAY + (_HALF_DAY if half.upper() == "PM" else 0))
 
 
@@ -255,10 +345,10 @@ def _index(names: tuple[str, ...], name: str) -> int:
 
 
 def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | None:
-    """For the common formats whose every part has its place: cut the text, order it as ISO 8601, let Python read that.
+    """Build a fast parser for a common format in which every part has a fixed position.
 
-    A fraction may stand at the end, where its width does not matter. The general parser reads what is not written in
-    full width, and says what is wrong with the rest.
+    It slices the text, orders the parts as ISO 8601, and lets Python parse that. A fraction may come last, where its
+    width does not matter. The general parser handles text of other widths, and reports what is wrong.
     """
     has_fraction = form.tokens[-1].letter == "f"
     tokens = form.tokens[:-1] if has_fraction else form.tokens
@@ -280,7 +370,7 @@ def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | N
                 parts = (*parts[:3], _HOURS.get(parts[3] + text[half], _NO_HOUR), *parts[4:])
             iso = template % parts
             fraction = text[width:]
-            if "T24" not in iso and (not fraction or (fraction.isdigit() and fraction.isascii())):
+            if "T24" not in iso and (not fraction or _is_digits(fraction)):
                 try:
                     return datetime.fromisoformat(f"{iso}.{fraction}" if fraction else iso), 0
                 except ValueError:

@@ -1,4 +1,4 @@
-"""SQL Server's scalar types: their names, parameters and limits.
+"""SQL Server's scalar types: their names, parameters and limits, and the error of a text that is no value of one.
 
 Source: "Data types (Transact-SQL)", Microsoft Learn.
 """
@@ -6,9 +6,35 @@ Source: "Data types (Transact-SQL)", Microsoft Learn.
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 
 MAX = -1
 """The length of `varchar(max)`, `nvarchar(max)` and `varbinary(max)`."""
+
+XML_SPACE: Final = " \t\r\n"
+"""XML's white space characters. Python's `str.strip` would strip others too."""
+
+
+class InvalidValueError(ValueError):
+    """A text is not a value of the expected type.
+
+    Attributes:
+        code: A reason code such as `overflow`; each module that raises the error lists its codes.
+        explanation: One sentence that does not quote the text.
+        truncated: The value cut to fit, where cutting is possible; otherwise None.
+    """
+
+    def __init__(self, code: Reason, explanation: str, truncated: Value = None) -> None:
+        super().__init__(code, explanation, truncated)
+        self.code = code
+        self.explanation = explanation
+        self.truncated = truncated
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.explanation}"
 
 
 class Family(Enum):

@@ -1,51 +1,56 @@
-"""Text to `date`, `time`, `datetime` and their kin.
+"""Convert text to `date`, `time`, `smalldatetime`, `datetime`, `datetime2` and `datetimeoffset`.
 
 Codes raised: `unknown_date_format`, `impossible_date`, `ambiguous_time`, `no_time_zone`, `unexpected_time_zone`,
 `too_many_decimals`, `time_of_day`, `overflow`.
 Source: "Date and time data types", "datetime" and "smalldatetime", Microsoft Learn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xml_extractor.documents import Value
-from xml_extractor.values.formats import Format, compile_format, read_format
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.moments import (
+from xml_extractor.reasons import Reason
+from xml_extractor.values.formats import (
     MICROSECOND_DIGITS,
+    OFFSET,
+    Format,
     Moment,
     MomentParser,
+    compile_format,
+    offset_zone,
     parse_iso_date_time,
     parse_iso_time,
+    read_format,
 )
-from xml_extractor.values.options import XML_SPACE, ConversionOptions, Converter
-from xml_extractor.values.sqltypes import Family, SqlType
-from xml_extractor.values.zones import in_zone, localized, parse_time_zone
+from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType
 
 _MIDNIGHT = time()
 _DATETIME_FIRST_YEAR = 1753
 _SMALLDATETIME_RANGE = (datetime(1900, 1, 1), datetime(2079, 6, 6, 23, 59))  # noqa: DTZ001 - SQL Server's has no zone
 _HALF_MINUTE = 30
+_SECONDS_PER_MINUTE = 60
 _TENTHS_OF_MICROSECOND = 10_000_000
 _TICKS_PER_SECOND = 300
 _EDGE_YEARS = (1, 9999)
 
 Finisher = Callable[[datetime, int], Value]
-"""A moment (see `moments.Moment`) to a value of one type."""
+"""A `Moment` of `formats` to a value of one type."""
 
 
-def temporal_converter(sql_type: SqlType, options: ConversionOptions) -> Converter:
-    """ISO 8601 or the listed formats, tried in order.
+def temporal_converter(sql_type: SqlType, formats: Sequence[str], time_zone: str | None) -> Callable[[str], Value]:
+    """Build the converter of a date or time type, of ISO 8601 or of the listed formats, tried in order.
 
-    A zone is honoured or refused, never dropped: a type without zone takes text with one only if `time_zone` says to
-    which zone it is converted; `datetimeoffset` takes text without one only if `time_zone` says where it was written.
+    A zone is never dropped. A type without zone accepts text with one only if `time_zone` is the zone to convert to;
+    `datetimeoffset` accepts text without one only if `time_zone` is the zone of the text.
 
     Raises:
         ValueError: A format or the time zone cannot be used for the type.
     """
-    zone = None if options.time_zone is None else parse_time_zone(options.time_zone)
-    parsers = [_checked_parser(sql_type, text, zone) for text in options.formats]
-    parse = _any_of(parsers) if parsers else _iso(sql_type)
+    zone = None if time_zone is None else parse_time_zone(time_zone)
+    parse: Callable[[str], Moment] = parse_iso_time if sql_type.family is Family.TIME else parse_iso_date_time
+    if formats:
+        parse = _any_of([_checked_parser(sql_type, text, zone) for text in formats])
     finish = _FINISHERS[sql_type.name](sql_type, zone)
 
     def convert(text: str) -> Value:
@@ -77,20 +82,6 @@ def _misfit(sql_type: SqlType, form: Format, zone: tzinfo | None) -> str:
     return ""
 
 
-def _iso(sql_type: SqlType) -> Callable[[str], Moment]:
-    is_time = sql_type.family is Family.TIME
-    parse = parse_iso_time if is_time else parse_iso_date_time
-    explanation = f"not a {'time' if is_time else 'date, or date and time,'} as ISO 8601 writes it"
-
-    def parse_iso(text: str) -> Moment:
-        result = parse(text)
-        if result is None:
-            raise InvalidValueError("unknown_date_format", explanation)
-        return result
-
-    return parse_iso
-
-
 def _any_of(parsers: list[MomentParser]) -> Callable[[str], Moment]:
     def parse(text: str) -> Moment:
         impossible: InvalidValueError | None = None
@@ -102,7 +93,7 @@ def _any_of(parsers: list[MomentParser]) -> Callable[[str], Moment]:
             else:
                 if result is not None:
                     return result
-        raise impossible or InvalidValueError("unknown_date_format", "written in none of the formats of the column")
+        raise impossible or InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, "it matches none of the column's formats")
 
     return parse
 
@@ -111,8 +102,8 @@ def _without_zone(sql_type: SqlType, zone: tzinfo | None) -> Callable[[datetime]
     def convert(when: datetime) -> datetime:
         if zone is None:
             explanation = f"{sql_type} has no time zone, and no time_zone says what to convert to"
-            raise InvalidValueError("unexpected_time_zone", explanation)
-        return in_zone(when, zone)
+            raise InvalidValueError(Reason.UNEXPECTED_TIME_ZONE, explanation)
+        return _in_zone(when, zone)
 
     return convert
 
@@ -123,7 +114,7 @@ def _date(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     def finish(when: datetime, seventh_digit: int) -> Value:
         local = when if when.tzinfo is None else naive(when)
         if seventh_digit or local.time() != _MIDNIGHT:
-            raise InvalidValueError("time_of_day", "a date has no time of day", local.date())
+            raise InvalidValueError(Reason.TIME_OF_DAY, "a date has no time of day", local.date())
         return local.date()
 
     return finish
@@ -132,35 +123,43 @@ def _date(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
 def _time(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     if zone is not None and not isinstance(zone, timezone):
         zone = None  # without a date, the offset of a named zone is unknown
-    naive, scaled = _without_zone(sql_type, zone), _to_scale(sql_type, datetime.time)
+    naive, unit = _without_zone(sql_type, zone), _smallest_unit(sql_type)
 
     def finish(when: datetime, seventh_digit: int) -> Value:
-        return scaled(when if when.tzinfo is None else naive(when), seventh_digit)
+        local = when if when.tzinfo is None else naive(when)
+        if seventh_digit or local.microsecond % unit:
+            raise _too_fine(sql_type, _truncated(local, unit).time())
+        return local.time()
 
     return finish
 
 
 def _datetime2(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
-    naive, scaled = _without_zone(sql_type, zone), _to_scale(sql_type, _as_is)
+    naive, unit = _without_zone(sql_type, zone), _smallest_unit(sql_type)
 
     def finish(when: datetime, seventh_digit: int) -> Value:
-        return scaled(when if when.tzinfo is None else naive(when), seventh_digit)
+        local = when if when.tzinfo is None else naive(when)
+        if seventh_digit or local.microsecond % unit:
+            raise _too_fine(sql_type, _truncated(local, unit))
+        return local
 
     return finish
 
 
 def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
-    scaled = _to_scale(sql_type, _as_is)
+    unit = _smallest_unit(sql_type)
 
     def finish(when: datetime, seventh_digit: int) -> Value:
         if when.tzinfo is None:
             if zone is None:
                 explanation = f"{sql_type} needs a time zone, and no time_zone says where the text was written"
-                raise InvalidValueError("no_time_zone", explanation)
-            when = localized(when, zone)
+                raise InvalidValueError(Reason.NO_TIME_ZONE, explanation)
+            when = _localized(when, zone)
         if when.year in _EDGE_YEARS:
-            in_zone(when, UTC)  # SQL Server keeps the instant in UTC, which must be in range too
-        return scaled(when, seventh_digit)
+            _in_zone(when, UTC)  # SQL Server stores the instant in UTC, which must be in range too
+        if seventh_digit or when.microsecond % unit:
+            raise _too_fine(sql_type, _truncated(when, unit))
+        return when
 
     return finish
 
@@ -210,27 +209,75 @@ def _later(sql_type: SqlType, when: datetime, by: timedelta) -> datetime:
         raise _out_of_range(sql_type) from None
 
 
-def _to_scale(sql_type: SqlType, result: Callable[[datetime], Value]) -> Finisher:
-    unit = 10 ** max(MICROSECOND_DIGITS - sql_type.scale, 0)
+def _smallest_unit(sql_type: SqlType) -> int:
+    """Return the microseconds of the last digit that a type keeps."""
+    return int(10 ** max(MICROSECOND_DIGITS - sql_type.scale, 0))
+
+
+def _truncated(when: datetime, unit: int) -> datetime:
+    return when.replace(microsecond=when.microsecond // unit * unit)
+
+
+def _too_fine(sql_type: SqlType, truncated: Value) -> InvalidValueError:
     kept = min(sql_type.scale, MICROSECOND_DIGITS)
     explanation = f"the fraction of the second has more than the {kept} digits that {sql_type} keeps"
-
-    def scaled(when: datetime, seventh_digit: int) -> Value:
-        excess = when.microsecond % unit
-        if excess or seventh_digit:
-            cut = when.replace(microsecond=when.microsecond - excess)
-            raise InvalidValueError("too_many_decimals", explanation, result(cut))
-        return result(when)
-
-    return scaled
+    return InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, truncated)
 
 
-def _as_is(when: datetime) -> Value:
-    return when
+def _in_zone(when: datetime, zone: tzinfo) -> datetime:
+    """Return the local time of `zone` at an instant, without its offset.
+
+    Raises:
+        InvalidValueError: `overflow`: that is before the year 1 or after 9999.
+    """
+    try:
+        return when.astimezone(zone).replace(tzinfo=None)
+    except OverflowError:
+        raise InvalidValueError(Reason.OVERFLOW, "the date is outside the years 1 to 9999") from None
+
+
+def _localized(when: datetime, zone: tzinfo) -> datetime:
+    """Return the instant at which the local time of `zone` is `when`, with its offset in whole minutes.
+
+    Raises:
+        InvalidValueError: The clock never shows it (`impossible_date`) or shows it twice (`ambiguous_time`), or the
+            zone had no offset in whole minutes then (`impossible_date`).
+    """
+    if isinstance(zone, timezone):
+        return when.replace(tzinfo=zone)
+    offset, later_offset = (when.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    if offset is None or offset.total_seconds() % _SECONDS_PER_MINUTE:
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the time zone had no offset in whole minutes then")
+    local = when.replace(tzinfo=timezone(offset))
+    if offset != later_offset:
+        if _in_zone(local, zone) != when:
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the clock of the time zone skipped that time")
+        raise InvalidValueError(Reason.AMBIGUOUS_TIME, "the clock of the time zone showed that time twice")
+    return local
+
+
+def parse_time_zone(name: str) -> tzinfo:
+    """Parse a contract's `time_zone`: `UTC`, an offset such as `+02:00`, or an IANA name such as `Europe/Berlin`.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if name == "UTC":
+        return UTC
+    if OFFSET.fullmatch(name):
+        try:
+            return offset_zone(name)
+        except InvalidValueError as error:
+            raise ValueError(f"'{name}': {error.explanation}") from None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        expected = "UTC, an offset such as +02:00, or a name such as Europe/Berlin"
+        raise ValueError(f"'{name}' is not a known time zone; expected {expected}") from None
 
 
 def _out_of_range(sql_type: SqlType) -> InvalidValueError:
-    return InvalidValueError("overflow", f"the date is outside the range of {sql_type}")
+    return InvalidValueError(Reason.OVERFLOW, f"the date is outside the range of {sql_type}")
 
 
 _FINISHERS: dict[str, Callable[[SqlType, tzinfo | None], Finisher]] = {

@@ -1,4 +1,6 @@
-"""Steps from text to text, before a text becomes a value.
+"""Transforms: steps from text to text, before the text is converted to a value.
+
+A new transform is a function here and a line in `TRANSFORMS`.
 
 Codes raised: `not_a_number`, `unknown_code`.
 """
@@ -8,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from xml_extractor.documents import Value
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.reasons import Reason
+from xml_extractor.values.sqltypes import InvalidValueError
 
 TextStep = Callable[[str], str]
 """One step; an empty result is a blank value."""
@@ -22,20 +25,20 @@ _SPACE = " \t\r\n\xa0"
 
 
 def collapse(text: str) -> str:
-    """White space runs to one space, none at the ends."""
+    """Replace each run of white space by one space, and strip the ends."""
     return " ".join(text.split())
 
 
 def digits(text: str) -> str:
-    """The digits 0 to 9 only."""
+    """Keep only the digits 0 to 9."""
     return _NOT_DIGITS.sub("", text)
 
 
 def number(text: str) -> str:
-    """The one number in a text, in plain notation.
+    """Extract the one number in a text, in plain notation.
 
-    Read are `$1,234.50`, `USD 5`, `12 %`, `-5`, `5-` and `(5)`, the last three negative. Refused are texts with no
-    number or several, commas that do not group thousands, and signs that may be hyphens (`Suite-5`, `5-year`).
+    It accepts `$1,234.50`, `USD 5`, `12 %`, `-5`, `5-` and `(5)`, the last three negative. Texts with no number or
+    several, commas that do not group thousands, and signs that may be hyphens (`Suite-5`, `5-year`) are errors.
 
     Raises:
         InvalidValueError: `not_a_number`.
@@ -46,12 +49,12 @@ def number(text: str) -> str:
     plain = text.translate(_MINUS_SIGNS)
     found = _NUMBER.search(plain)
     if found is None:
-        raise InvalidValueError("not_a_number", "the text holds no number")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds no number")
     before, after = plain[: found.start()], plain[found.end() :]
     if any(character.isnumeric() for character in before + after):
-        raise InvalidValueError("not_a_number", "the text holds more than one number")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds more than one number")
     if before.endswith(",") or (found[0].startswith(".") and before[-1:].isalpha()):
-        raise InvalidValueError("not_a_number", "it is not clear where the number begins")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "it is not clear where the number begins")
     return _sign(before, after) + found[0].replace(",", "")
 
 
@@ -64,7 +67,7 @@ def _sign(before: str, after: str) -> str:
         return "-"
     if marks in ("+", "-") and (right == marks or _is_leading_sign(before, left, marks)):
         return "-" if marks == "-" else ""
-    raise InvalidValueError("not_a_number", "the sign of the number is not clear")
+    raise InvalidValueError(Reason.NOT_A_NUMBER, "the sign of the number is not clear")
 
 
 def _is_leading_sign(before: str, left: str, mark: str) -> bool:
@@ -72,7 +75,7 @@ def _is_leading_sign(before: str, left: str, mark: str) -> bool:
 
 
 def replace_step(options: Mapping[str, object]) -> TextStep:
-    r"""Replace whatever matches a regular expression; `\1` and `\g<name>` stand for its groups.
+    r"""Build the step that replaces whatever matches a regular expression; `\1` and `\g<name>` are its groups.
 
     Raises:
         ValueError: The expression or a group reference is wrong.
@@ -80,7 +83,7 @@ def replace_step(options: Mapping[str, object]) -> TextStep:
     pattern, replacement = str(options["pattern"]), str(options["with"])
     try:
         compiled = re.compile(pattern)
-        compiled.sub(replacement, "")  # reads the replacement, whether or not anything matches
+        compiled.sub(replacement, "")  # parses the replacement even if nothing matches
     except (re.error, IndexError) as error:
         raise ValueError(f"'{pattern}' with '{replacement}' is not a regular expression to replace: {error}") from None
 
@@ -91,7 +94,7 @@ def replace_step(options: Mapping[str, object]) -> TextStep:
 
 
 def map_step(options: Mapping[str, object]) -> TextStep:
-    """Replace whole texts by others; texts that are not listed stay as they are."""
+    """Build the step that replaces whole texts by others; texts that are not listed do not change."""
     texts = {str(key): str(value) for key, value in options.items()}
 
     def map_text(text: str) -> str:
@@ -105,9 +108,9 @@ class TransformKind:
     """A transform that contracts can name.
 
     Attributes:
-        build: From its options to the step.
-        options: Names of its options, all needed, and what each is; empty if there are none.
-        takes_any: Options are a table with keys of the contract's choice.
+        build: Builds the step from its options.
+        options: The names of its options, all required, and what each is.
+        takes_any: The options are a table with keys of the contract's choice.
     """
 
     build: Callable[[Mapping[str, object]], TextStep]
@@ -131,14 +134,14 @@ TRANSFORMS: dict[str, TransformKind] = {
     ),
     "map": TransformKind(map_step, takes_any=True),
 }
-"""Every transform by its name in contracts. `lookup` is one too, but needs the contract's tables: see `lookup_step`."""
+"""Every transform by its name in contracts, except `lookup`, which needs the contract's tables: see `lookup_step`."""
 
 
 def transform_step(name: str, options: Mapping[str, object] | None) -> TextStep:
     """Build a transform.
 
     Raises:
-        ValueError: The name is unknown, or the options are not those that it takes; the message says what is expected.
+        ValueError: The name is unknown, or its options are wrong; the message says what is expected.
     """
     kind = TRANSFORMS.get(name)
     if kind is None:
@@ -159,13 +162,13 @@ def transform_step(name: str, options: Mapping[str, object] | None) -> TextStep:
 def lookup_step(
     values: Mapping[str, Value], blank: Value = None, unknown: Value = None, *, has_unknown: bool = False
 ) -> Callable[[str | None], Value]:
-    """From a code of the document to the value it stands for.
+    """Build the step from a code of the document to its value.
 
     Args:
-        values: The codes.
-        blank: The value where there is no code.
+        values: The values by code.
+        blank: The value of a missing code.
         unknown: The value of codes that are not listed.
-        has_unknown: Whether `unknown` counts; if not, such a code raises `InvalidValueError` (`unknown_code`).
+        has_unknown: Whether `unknown` applies; if not, such a code raises `InvalidValueError` (`unknown_code`).
     """
 
     def lookup(code: str | None) -> Value:
@@ -176,6 +179,6 @@ def lookup_step(
         except KeyError:
             if has_unknown:
                 return unknown
-            raise InvalidValueError("unknown_code", "the lookup does not list that code") from None
+            raise InvalidValueError(Reason.UNKNOWN_CODE, "the lookup does not list that code") from None
 
     return lookup

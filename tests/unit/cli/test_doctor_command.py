@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from xml_extractor.cli import doctor
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.options import PREFIX
+from xml_extractor.doctor.examination import Finding, State
 from xml_extractor.errors import UsageError, XmlExtractorError
-from xml_extractor.targets.findings import Finding, failed, missing, ok
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,12 @@ def test_one_that_cannot_be_used_has_its_tip_and_makes_the_exit_code_3() -> None
 
 
 def test_a_tip_for_several_findings_in_a_row_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[Finding] = [missing("a", "make them"), missing("b", "make them"), failed("c", "mend it"), ok("d")]
+    found: list[Finding] = [
+        Finding(State.MISSING, "a", "make them"),
+        Finding(State.MISSING, "b", "make them"),
+        Finding(State.FAILED, "c", "mend it"),
+        Finding(State.OK, "d"),
+    ]
     monkeypatch.setattr(doctor, "examine", lambda *_: iter(found))
     result = call("--source", "anything")
     assert result.return_value == 3

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from xml_extractor.contract import contract_json_schema, shipped_contracts
 from xml_extractor.contract.reading import check_text
 from xml_extractor.contract.schema_parts import type_pattern, up_to
-from xml_extractor.contract.yaml_reading import Data, read_yaml
+from xml_extractor.contract.yaml_text import Data, YamlText
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
 SCHEMA = contract_json_schema()
@@ -31,9 +31,9 @@ def plain(text: str) -> Any:
                 return [numbers(value) for value in data]
         return data
 
-    root, faults = read_yaml(text)
-    assert root is not None, faults
-    return numbers(root.data)
+    found = YamlText("c", text)
+    assert found.is_readable, found.faults
+    return numbers(found.data)
 
 
 def with_column(column: str, more: str = "") -> str:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xml_extractor.contract.reading import check_text
-from xml_extractor.contract.yaml_reading import Data, read_yaml
+from xml_extractor.contract.yaml_text import Data, YamlText
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 10**12) | st.text(max_size=8)
 WORDS = st.sampled_from(
@@ -94,9 +94,9 @@ tables:
 
 
 def plain(text: str) -> Data:
-    root, faults = read_yaml(text)
-    assert root is not None, faults
-    return root.data
+    found = YamlText("c", text)
+    assert found.is_readable, found.faults
+    return found.data
 
 
 def paths(data: Data, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

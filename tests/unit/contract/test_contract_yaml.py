@@ -5,15 +5,18 @@ from decimal import Decimal
 
 import pytest
 
-from xml_extractor.contract.written import Written
-from xml_extractor.contract.yaml_reading import MOST_PARTS, Part, read_yaml
+from xml_extractor.contract.yaml_text import MAX_PARTS, YamlText
 
 
-def read(text: str) -> Part:
-    root, faults = read_yaml(text)
-    assert faults == ()
-    assert root is not None
-    return root
+def read(text: str) -> YamlText:
+    found = YamlText("c", text)
+    assert found.faults == []
+    assert found.is_readable
+    return found
+
+
+def faults_of(text: str) -> list[str]:
+    return [str(fault) for fault in YamlText("c", text).faults]
 
 
 @pytest.mark.parametrize(
@@ -75,12 +78,8 @@ def test_a_character_that_json_writes_as_two_escapes_is_one_character() -> None:
 
 
 def test_half_a_character_is_a_fault() -> None:
-    assert read_yaml('a: "\\ud83d"')[1][0][:4] == (
-        ("a",),
-        0,
-        3,
-        "the text has half a character: a surrogate without its other half",
-    )
+    message = "c:1:4: a: the text has half a character: a surrogate without its other half"
+    assert faults_of('a: "\\ud83d"') == [message]
 
 
 def test_anchors_aliases_and_merge_keys_are_followed() -> None:
@@ -96,23 +95,23 @@ def test_anchors_aliases_and_merge_keys_are_followed() -> None:
 def test_aliases_that_would_fill_the_memory_are_refused_at_once() -> None:
     levels = (f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 40))
     started = time.monotonic()
-    root, faults = read_yaml("\n".join(["a0: &a0 [x]", *levels]))
-    assert root is None
-    assert [fault.message for fault in faults] == [
-        f"the contract has more than {MOST_PARTS:,} parts when its aliases are expanded"
+    found = YamlText("c", "\n".join(["a0: &a0 [x]", *levels]))
+    assert not found.is_readable
+    assert [fault.message for fault in found.faults] == [
+        f"the contract has more than {MAX_PARTS:,} parts when its aliases are expanded"
     ]
     assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
 def test_nesting_without_end_is_a_fault(opening: str) -> None:
-    root, faults = read_yaml("a:\n  " + opening * 20_000)
-    assert root is None
-    assert len(faults) == 1
+    found = YamlText("c", "a:\n  " + opening * 20_000)
+    assert not found.is_readable
+    assert len(found.faults) == 1
 
 
 def test_a_control_character_is_a_fault_at_its_place() -> None:
-    assert read_yaml("a: b\nc: d\x01")[1][0][1:] == (1, 4, "this is not YAML: a control character", "printable text")
+    assert faults_of("a: b\nc: d\x01") == ["c:2:5: this is not YAML: a control character, expected printable text"]
 
 
 STYLES = """\
@@ -146,9 +145,9 @@ literal: |
 def test_every_part_has_the_place_of_its_key_and_of_its_value(
     path: tuple[str | int, ...], key: str, value: str
 ) -> None:
-    written = Written("c", STYLES, read(STYLES))
-    assert str(written.fault(path, key=True)).startswith(f"c:{key}: ")
-    assert str(written.fault(path)).startswith(f"c:{value}: ")
+    found = read(STYLES)
+    assert str(found.fault(path, key=True)).startswith(f"c:{key}: ")
+    assert str(found.fault(path)).startswith(f"c:{value}: ")
 
 
 @pytest.mark.parametrize(
@@ -173,9 +172,9 @@ def test_a_place_inside_a_text_is_found_in_the_file_in_every_style(text: str, wo
     within = (before.count("\n") + 1, len(before) - before.rfind("\n"))
     place = text.index(word)
     line, column = text[:place].count("\n") + 1, place - text[:place].rfind("\n")
-    assert str(Written("c", text, root).fault(("a",), within=within)) == f"c:{line}:{column}: a: "
+    assert str(root.fault(("a",), within=within)) == f"c:{line}:{column}: a: "
 
 
 def test_a_place_behind_the_end_of_a_text_is_the_character_behind_it() -> None:
     text = "a: one\n"
-    assert str(Written("c", text, read(text)).fault(("a",), within=(1, 4))) == "c:1:7: a: "
+    assert str(read(text).fault(("a",), within=(1, 4))) == "c:1:7: a: "

@@ -11,9 +11,10 @@ from lxml import etree
 
 from tests.conftest import ROOT
 from xml_extractor.contract import Contract
-from xml_extractor.documents import DocumentKey, Failure, RunValues, Stage
+from xml_extractor.documents import DocumentKey, Failure, RunValues
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
+from xml_extractor.reasons import Stage
 
 PlanOf = Callable[..., Plan]
 SECRET = "4111-1111"

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
 from xml_extractor.mapping.steps import Step, blank_to_null, fuse
-from xml_extractor.values.invalid import InvalidValueError
+from xml_extractor.reasons import Reason
+from xml_extractor.values.sqltypes import InvalidValueError
 
 STEPS = (
     Step("blank to NULL", blank_to_null),
@@ -33,7 +34,7 @@ def test_fused_steps_are_the_same_as_single_steps(steps: list[Step], value: str 
 
 def test_a_constant_for_null_that_a_later_step_refuses_is_found_when_steps_are_fused() -> None:
     def refuse(_: str) -> Value:
-        raise InvalidValueError("not_a_number", "no number")
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "no number")
 
     with pytest.raises(InvalidValueError):
         fuse([Step("lookup", None, "none"), Step("convert to int", refuse)])

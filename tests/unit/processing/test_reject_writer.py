@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Stage, Status
+from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.reject_writer import FETCHED_AT_ONCE, WAITING, RejectWriter
+from xml_extractor.processing_log.log_table import LogPlace
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.reject_files import LISTING, RejectFiles
-from xml_extractor.targets.interfaces import KeyPage, LogPlace, Source
 
 
 class Numbers:
@@ -44,7 +46,7 @@ class Numbers:
         self.is_closed = True
 
 
-def reject(key: int, code: str = "overflow") -> Outcome:
+def reject(key: int, code: Reason = Reason.OVERFLOW) -> Outcome:
     return Outcome(key, Status.REJECTED, failure=Failure(Stage.MAP, code, "it is so"))
 
 
@@ -81,7 +83,7 @@ def test_a_run_without_rejects_opens_no_source_and_makes_no_directory(tmp_path: 
 
 def test_a_document_that_workers_died_of_is_listed_and_not_fetched(tmp_path: Path) -> None:
     source = Numbers()
-    write(source, tmp_path / "run", reject(1, "worker_died"))
+    write(source, tmp_path / "run", reject(1, Reason.WORKER_DIED))
     assert written(tmp_path / "run") == {1: None}
     assert source.asked == []
 

@@ -18,7 +18,7 @@ from xml_extractor.processing.work import (
     select,
 )
 from xml_extractor.settings import Shard
-from xml_extractor.targets.interfaces import KeyPage
+from xml_extractor.sources.interfaces import KeyPage
 
 
 def nothing_logged(_keys: Sequence[str]) -> set[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
-from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Stage, Status, Unchanged
+from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Status, Unchanged
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
 from xml_extractor.processing.insert_queue import InsertQueue
@@ -22,6 +22,7 @@ from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
 from xml_extractor.processing.work import RunContext, WorkItem
 from xml_extractor.processing.worker import Worker, as_run_error, content_hash
 from xml_extractor.processing.worker_pool import MAX_GROWTH
+from xml_extractor.reasons import Stage
 from xml_extractor.settings import RunSettings
 from xml_extractor.targets.registry import open_target
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from xml_extractor.documents import DocumentKey, Failure, Outcome, Stage, Status
+from xml_extractor.documents import DocumentKey, Failure, Outcome, Status
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.settings import RunSettings
@@ -33,7 +34,9 @@ def make_result(tmp_path: Path) -> MakeResult:
         for key in range(loaded):
             statistics.record(Outcome(key, Status.LOADED, (1, 1200)))
         for code, rejected_key in rejects.items():
-            statistics.record(Outcome(rejected_key, Status.REJECTED, failure=Failure(Stage.MAP, code, "it is so")))
+            statistics.record(
+                Outcome(rejected_key, Status.REJECTED, failure=Failure(Stage.MAP, Reason(code), "it is so"))
+            )
         defaults: dict[str, Any] = {
             "run_id": "20260305T013000000-0a1b2c3d",
             "contract": "orders",

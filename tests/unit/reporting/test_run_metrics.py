@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from xml_extractor.errors import RunError
+from xml_extractor.reasons import Reason
 from xml_extractor.reporting.metrics import metrics, prepare_directory, write_metrics
 from xml_extractor.reporting.result import RunResult
 
 MakeResult = Callable[..., RunResult]
+
+CODES = list(Reason)[:30]
 
 
 def test_the_file_holds_the_counts_times_and_settings_of_the_run(make_result: MakeResult, tmp_path: Path) -> None:
@@ -33,11 +36,11 @@ def test_no_password_of_an_address_is_in_the_file(make_result: MakeResult) -> No
 
 
 def test_all_reasons_are_in_the_file_the_most_frequent_first(make_result: MakeResult) -> None:
-    result = make_result(reasons={f"reason_{number}": number for number in range(30)})
+    result = make_result(reasons={code: number for number, code in enumerate(CODES)})
     result.statistics.reasons.update({next(reversed(result.statistics.reasons)): 5})
     rejects = metrics(result)["rejects"]
     assert len(rejects) == 30
-    assert rejects[0]["code"] == "reason_29"
+    assert rejects[0]["code"] == CODES[-1]
 
 
 def test_a_run_that_could_not_go_on_says_why(make_result: MakeResult) -> None:

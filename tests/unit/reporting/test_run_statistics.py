@@ -1,10 +1,11 @@
 """Documents and rows are counted from what has become of each document."""
 
-from xml_extractor.documents import Failure, Outcome, Stage, Status
+from xml_extractor.documents import Failure, Outcome, Status
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.statistics import RunStatistics
 
 
-def rejected(key: int, code: str) -> Outcome:
+def rejected(key: int, code: Reason) -> Outcome:
     return Outcome(key, Status.REJECTED, failure=Failure(Stage.MAP, code, "it is so"))
 
 
@@ -13,7 +14,7 @@ def test_rows_are_added_by_table_and_each_document_counts_once() -> None:
     for outcome in (
         Outcome(1, Status.LOADED, (1, 2)),
         Outcome(2, Status.LOADED, (1, 0)),
-        rejected(3, "overflow"),
+        rejected(3, Reason.OVERFLOW),
         Outcome(4, Status.ALREADY_DONE),
     ):
         statistics.record(outcome)
@@ -25,10 +26,10 @@ def test_rows_are_added_by_table_and_each_document_counts_once() -> None:
 
 def test_a_reason_keeps_its_first_document_as_the_example() -> None:
     statistics = RunStatistics(("order",))
-    for outcome in (rejected(7, "overflow"), rejected(5, "overflow"), rejected(9, "missing_value")):
+    for outcome in (rejected(7, Reason.OVERFLOW), rejected(5, Reason.OVERFLOW), rejected(9, Reason.MISSING_VALUE)):
         statistics.record(outcome)
-    assert statistics.reasons == {(Stage.MAP, "overflow"): 2, (Stage.MAP, "missing_value"): 1}
-    assert statistics.examples == {(Stage.MAP, "overflow"): 7, (Stage.MAP, "missing_value"): 9}
+    assert statistics.reasons == {(Stage.MAP, Reason.OVERFLOW): 2, (Stage.MAP, Reason.MISSING_VALUE): 1}
+    assert statistics.examples == {(Stage.MAP, Reason.OVERFLOW): 7, (Stage.MAP, Reason.MISSING_VALUE): 9}
 
 
 def test_skipped_documents_are_seen_and_done() -> None:
@@ -46,5 +47,5 @@ def test_a_document_that_was_seen_and_has_no_outcome_is_not_accounted_for() -> N
 def test_statistics_of_two_runs_share_nothing() -> None:
     first, second = RunStatistics(("order",)), RunStatistics(("order",))
     first.record(Outcome(1, Status.LOADED, (5,)))
-    first.record(rejected(2, "overflow"))
+    first.record(rejected(2, Reason.OVERFLOW))
     assert (second.rows, second.reasons, second.examples) == ([0], {}, {})

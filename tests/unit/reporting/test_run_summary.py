@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from xml_extractor.errors import RunError
+from xml_extractor.reasons import Reason
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.screen import rendered
 from xml_extractor.reporting.summary import summary
@@ -67,7 +68,7 @@ def test_a_run_that_finds_nothing_to_do_again_says_so(make_result: MakeResult) -
 
 def test_outside_of_a_terminal_nothing_is_cut_or_wrapped_however_long_a_key_is(make_result: MakeResult) -> None:
     key = "/".join(["deep"] * 60) + "/document.xml"
-    lines = shown(make_result(reasons={"overflow": key, "a_reason_with_a_name_of_some_length": 3})).splitlines()
+    lines = shown(make_result(reasons={"overflow": key, "unexpected_time_zone": 3})).splitlines()
     assert any(line.split() == ["map", "overflow", key, "1"] for line in lines)
     assert "…" not in "".join(lines)
     assert all(line == line.rstrip() for line in lines)
@@ -90,12 +91,13 @@ def test_names_and_keys_with_brackets_are_shown_as_they_are(make_result: MakeRes
 
 
 def test_twenty_reasons_are_shown_and_the_number_of_all_others(make_result: MakeResult) -> None:
-    twenty = shown(make_result(reasons={f"reason_{number:02}": number for number in range(20)}))
-    assert all(f"reason_{number:02}" in twenty for number in range(20))
+    codes = list(Reason)
+    twenty = shown(make_result(reasons={code: number for number, code in enumerate(codes[:20])}))
+    assert all(code in twenty for code in codes[:20])
     assert "more reasons" not in twenty
-    more = shown(make_result(reasons={f"reason_{number:02}": number for number in range(23)}))
-    assert "reason_19" in more
-    assert "reason_20" not in more
+    more = shown(make_result(reasons={code: number for number, code in enumerate(codes[:23])}))
+    assert codes[19] in more
+    assert codes[20] not in more
     assert "and 3 more reasons, which the metrics file has\n" in more
 
 

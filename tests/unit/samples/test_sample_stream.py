@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from xml_extractor.documents import Stage
 from xml_extractor.errors import UsageError
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples import KINDS, FaultKind, Sample, SampleKind, samples
 from xml_extractor.samples.stream import sample_stream
 
@@ -24,7 +24,7 @@ def _spoil(document: bytes) -> bytes:
 SHORT = SampleKind(
     name="short",
     document=_short,
-    faults=tuple(FaultKind(code, Stage.PARSE, "malformed", _spoil) for code in ("one", "two", "three")),
+    faults=tuple(FaultKind(code, Stage.PARSE, Reason.MALFORMED, _spoil) for code in ("one", "two", "three")),
 )
 
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from xml_extractor.documents import Stage
+from xml_extractor.reasons import Stage
 from xml_extractor.samples import KINDS, samples
 from xml_extractor.samples.model import FaultKind
 from xml_extractor.samples.ubl_invoice import FEWEST_LINES, KIND, MOST_LINES, document

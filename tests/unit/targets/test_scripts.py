@@ -10,7 +10,7 @@ from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS
 from xml_extractor.contract import read_contract
 from xml_extractor.errors import UsageError
 from xml_extractor.schema.ddl import grant_statements, script
-from xml_extractor.schema.scripts import creation_script
+from xml_extractor.targets.registry import creation_script
 
 
 def test_a_user_may_read_and_insert_and_change_nothing_but_the_log() -> None:
@@ -73,5 +73,5 @@ def test_sqlite_has_tables_but_no_users(tmp_path: Path) -> None:
 
 
 def test_a_kind_of_database_that_is_not_known_is_refused() -> None:
-    with pytest.raises(UsageError, match="no target is known for 'oracle' addresses"):
+    with pytest.raises(UsageError, match="unsupported target: 'oracle' addresses"):
         creation_script("oracle://host/db", CONTRACT)

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from xml_extractor.documents import Value
-from xml_extractor.values.conversions import CONVERTERS, Constant, InvalidValueError, constant, converter
-from xml_extractor.values.sqltypes import TYPES, Family, parse_type
+from xml_extractor.values.conversions import CONVERTERS, Constant, constant, converter
+from xml_extractor.values.sqltypes import TYPES, Family, InvalidValueError, parse_type
 
 EXAMPLES = {
     Family.BIT: "true",

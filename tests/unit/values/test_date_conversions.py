@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
-from xml_extractor.values.conversions import InvalidValueError, converter
-from xml_extractor.values.sqltypes import parse_type
+from xml_extractor.values.conversions import converter
+from xml_extractor.values.sqltypes import InvalidValueError, parse_type
 
 ALL_TYPES = ["date", "time", "smalldatetime", "datetime", "datetime2(7)", "datetimeoffset(7)"]
 WITHOUT_ZONE = ["smalldatetime", "datetime", "datetime2(7)"]

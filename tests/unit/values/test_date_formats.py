@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
-from xml_extractor.values.conversions import InvalidValueError, converter
+from xml_extractor.values.conversions import converter
 from xml_extractor.values.formats import DIRECTIVES, compile_format, read_format
-from xml_extractor.values.sqltypes import parse_type
+from xml_extractor.values.sqltypes import InvalidValueError, parse_type
 
 
 def convert(type_name: str, text: str, *formats: str, time_zone: str | None = None) -> Value:
@@ -202,8 +202,8 @@ def test_with_formats_iso_8601_is_no_longer_read() -> None:
         ("%Y-%m-%d %M", "minutes without hours"),
         ("%Y-%m-%d %H %S", "seconds without minutes"),
         ("%Y-%m-%d %H:%M.%f", "fraction without seconds"),
-        ("%H%M%S%f%Y%m%d", "digits behind %f"),
-        ("%Y%m%d%H%M%S%f0", "digits behind %f"),
+        ("%H%M%S%f%Y%m%d", "digits after %f"),
+        ("%Y%m%d%H%M%S%f0", "digits after %f"),
     ],
 )
 def test_a_wrong_format_is_a_fault_of_the_contract(form: str, message: str) -> None:

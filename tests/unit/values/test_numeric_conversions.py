@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
-from xml_extractor.values.conversions import InvalidValueError, converter
-from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, parse_type
+from xml_extractor.values.conversions import converter
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, InvalidValueError, parse_type
 
 
 def convert(type_name: str, text: str) -> Value:

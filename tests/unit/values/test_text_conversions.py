@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
-from xml_extractor.values.conversions import Converter, InvalidValueError, converter
-from xml_extractor.values.sqltypes import parse_type
+from xml_extractor.values.conversions import Converter, converter
+from xml_extractor.values.sqltypes import InvalidValueError, parse_type
 
 
 def convert(type_name: str, text: str, encoding: str = "hex", code_page: str = "cp1252") -> Value:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
 from xml_extractor.values.conversions import converter
-from xml_extractor.values.invalid import InvalidValueError
-from xml_extractor.values.sqltypes import parse_type
+from xml_extractor.values.sqltypes import InvalidValueError, parse_type
 from xml_extractor.values.transforms import TRANSFORMS, lookup_step, transform_step
 
 

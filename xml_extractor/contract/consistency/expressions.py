@@ -3,11 +3,16 @@
 import re
 from collections.abc import Iterator
 
-from xml_extractor.contract.consistency.types import type_of
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
 from xml_extractor.contract.model import Column
-from xml_extractor.tsql import ExpressionError, compile_assignment, compile_condition, compile_expression
+from xml_extractor.tsql import (
+    ExpressionError,
+    compile_assignment,
+    compile_condition,
+    compile_expression,
+    is_search_condition,
+)
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
 _QUOTE = "'"
@@ -22,7 +27,7 @@ def expression_faults(draft: Draft) -> Iterator[Fault]:
             yield from _expression_faults(draft, path, column, column.expression)
         elif column.inputs and draft.whole(path) and not _has_other_origin(column):
             message = "inputs are for an expression"
-            yield draft.written.fault((*path, "inputs"), message, expected="an expression too", key=True)
+            yield draft.text.fault((*path, "inputs"), message, expected="an expression too", key=True)
 
 
 def condition_faults(draft: Draft) -> Iterator[Fault]:
@@ -32,7 +37,7 @@ def condition_faults(draft: Draft) -> Iterator[Fault]:
             continue
         place, names, unknown = (*path, "when"), dict[str, SqlType](), list[str]()
         for name, column in table.columns.items():
-            target = type_of(draft, (*path, "columns", name), column)
+            target = draft.type_of((*path, "columns", name), column)
             if target is None or draft.lost((*path, "columns", name)):
                 unknown.append(name)
             elif not column.generated:
@@ -56,14 +61,14 @@ def _input_name_faults(draft: Draft, path: KeyPath, column: Column) -> Iterator[
         if name.casefold() in taken:
             found = f"the inputs '{taken[name.casefold()]}' and '{name}'"
             expected = "names that differ in more than case"
-            yield draft.written.fault((*path, "inputs", name), found=found, expected=expected, key=True)
+            yield draft.text.fault((*path, "inputs", name), found=found, expected=expected, key=True)
         taken.setdefault(name.casefold(), name)
 
 
 def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -> Iterator[Fault]:
     place, names, unknown = (*path, "expression"), dict[str, SqlType](), list[str]()
     for name, rule in column.inputs.items():
-        target = type_of(draft, (*path, "inputs", name), rule)
+        target = draft.type_of((*path, "inputs", name), rule)
         if target is None or draft.lost((*path, "inputs", name)):
             unknown.append(name)
         else:
@@ -79,7 +84,7 @@ def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -
     for name in names:
         if name.casefold() not in used:
             message, expected = "the expression does not use this input", "its name in the expression, or no such input"
-            yield draft.written.fault((*path, "inputs", name), message, expected=expected, key=True)
+            yield draft.text.fault((*path, "inputs", name), message, expected=expected, key=True)
     target = column.type
     if target is not None and not draft.lost((*path, "type")):
         try:
@@ -87,7 +92,7 @@ def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -
         except ExpressionError as error:
             explanation = error.faults[0].message
             found = f"an expression of type {expression.type}"
-            yield draft.written.fault(place, found=found, expected=f"one that fits the type {target} ({explanation})")
+            yield draft.text.fault(place, found=found, expected=f"one that fits the type {target} ({explanation})")
 
 
 def _mentions(text: str, names: list[str]) -> bool:
@@ -98,7 +103,7 @@ def _mentions(text: str, names: list[str]) -> bool:
 def _faults(draft: Draft, place: KeyPath, error: ExpressionError) -> Iterator[Fault]:
     for fault in error.faults:
         found = f"'{fault.found.strip(_QUOTE)}'" if fault.found else ""
-        yield draft.written.fault(
+        yield draft.text.fault(
             place,
             fault.message,
             found="" if found in fault.message else found,
@@ -106,3 +111,11 @@ def _faults(draft: Draft, place: KeyPath, error: ExpressionError) -> Iterator[Fa
             suggestion=fault.suggestion,
             within=(fault.line, fault.column),
         )
+
+
+def where_faults(draft: Draft) -> Iterator[Fault]:
+    """A condition that is none, or more than one."""
+    where, path = draft.contract.source.where, ("source", "where")
+    if where is not None and not draft.lost(path) and not is_search_condition(where):
+        example = "a search condition of T-SQL, such as status = 'NEW' AND received_at > '2026-01-01'"
+        yield draft.text.fault(path, "this is not one search condition", expected=example)

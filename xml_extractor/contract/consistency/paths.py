@@ -8,7 +8,8 @@ from lxml import etree
 
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
-from xml_extractor.contract.xpath import Call, Constant, Expression, Step, XPathError, parse_xpath, walk
+from xml_extractor.contract.model import Table
+from xml_extractor.contract.xpath import Call, Constant, Expression, Path, Step, XPathError, parse_xpath, walk
 from xml_extractor.contract.xpath_functions import (
     ANY_NUMBER,
     EXSLT_FUNCTIONS,
@@ -19,6 +20,8 @@ from xml_extractor.contract.xpath_functions import (
 )
 
 _ELEMENT_NAME = re.compile(r"(?:([^\W\d][\w.-]*):)?[^\W\d][\w.-]*")
+
+_NAME_FUNCTIONS = ("name", "local-name")
 
 
 class WrittenPath(NamedTuple):
@@ -79,9 +82,9 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
         path = ("namespaces", prefix)
         if not re.fullmatch(r"[^\W\d][\w.-]*", prefix):
             expected = "a prefix; XPath 1.0 has no default namespace, so give it a name and use that in the paths"
-            yield draft.written.fault(path, found=shown(prefix), expected=expected, key=True)
+            yield draft.text.fault(path, found=shown(prefix), expected=expected, key=True)
         if not address:
-            yield draft.written.fault(path, found=shown(address), expected="the address of a namespace")
+            yield draft.text.fault(path, found=shown(address), expected="the address of a namespace")
 
 
 def _name_faults(draft: Draft, path: KeyPath, name: str) -> Iterator[Fault]:
@@ -90,7 +93,7 @@ def _name_faults(draft: Draft, path: KeyPath, name: str) -> Iterator[Fault]:
     match = _ELEMENT_NAME.fullmatch(name)
     if match is None:
         expected = "names of child elements, as in a/b" if path[-1] == "read_until" else "the name of an element"
-        yield draft.written.fault(path, found=shown(name), expected=expected)
+        yield draft.text.fault(path, found=shown(name), expected=expected)
     elif match[1] is not None:
         yield from _prefix_faults(draft, path, match[1], None)
 
@@ -101,7 +104,7 @@ def _prefix_faults(draft: Draft, path: KeyPath, prefix: str, within: tuple[int, 
         expected = f"a prefix from namespaces: {', '.join(known)}" if known else "a prefix that namespaces declares"
         suggestion = did_you_mean(prefix, known)
         found = f"the prefix '{prefix}'"
-        yield draft.written.fault(path, found=found, expected=expected, suggestion=suggestion, within=within)
+        yield draft.text.fault(path, found=found, expected=expected, suggestion=suggestion, within=within)
 
 
 def _faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
@@ -110,17 +113,17 @@ def _faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
     except XPathError as error:
         within = place_within(path.text, error.offset)
         message = "this is not XPath 1.0"
-        yield draft.written.fault(path.key_path, message, found=error.found, expected=error.expected, within=within)
+        yield draft.text.fault(path.key_path, message, found=error.found, expected=error.expected, within=within)
         return
     except RecursionError:
-        yield draft.written.fault(path.key_path, "this XPath is nested too deeply")
+        yield draft.text.fault(path.key_path, "this XPath is nested too deeply")
         return
     for part in walk(expression):
         yield from _part_faults(draft, path, part)
     kind = kind_of(expression)
     if path.is_rows and kind not in ("node-set", "unknown"):
         found = f"a path whose value is a {kind}"
-        yield draft.written.fault(path.key_path, found=found, expected="a path to the nodes that become rows")
+        yield draft.text.fault(path.key_path, found=found, expected="a path to the nodes that become rows")
 
 
 def _part_faults(draft: Draft, path: WrittenPath, part: Expression | Step) -> Iterator[Fault]:
@@ -130,7 +133,7 @@ def _part_faults(draft: Draft, path: WrittenPath, part: Expression | Step) -> It
             yield from _prefix_faults(draft, path.key_path, test.partition(":")[0], within)
         case Constant("variable", text):
             found = f"the variable {text}"
-            yield draft.written.fault(path.key_path, found=found, expected="a path without variables", within=within)
+            yield draft.text.fault(path.key_path, found=found, expected="a path without variables", within=within)
         case Call(name, arguments):
             yield from _call_faults(draft, path, name, len(arguments), within)
 
@@ -151,10 +154,10 @@ def _call_faults(
         meant = did_you_mean(local, functions)
         expected = one_of(functions) if functions else "a function of XPath 1.0"
         found = f"the unknown function {name}()"
-        yield draft.written.fault(path.key_path, found=found, expected=expected, suggestion=meant, within=within)
+        yield draft.text.fault(path.key_path, found=found, expected=expected, suggestion=meant, within=within)
     elif not function.fewest <= arguments <= function.most:
         found = f"{name}() with {arguments or 'no'} argument{'' if arguments == 1 else 's'}"
-        yield draft.written.fault(path.key_path, found=found, expected=_arguments(function), within=within)
+        yield draft.text.fault(path.key_path, found=found, expected=_arguments(function), within=within)
 
 
 def _arguments(function: Function) -> str:
@@ -172,4 +175,51 @@ def _refusal(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
         compiled = etree.XPath(path.text, namespaces=namespaces, smart_strings=False)
         compiled(etree.Element("document"))
     except (etree.XPathError, ValueError) as error:
-        yield draft.written.fault(path.key_path, f"this is not XPath 1.0: {str(error).lower()}", found=shown(path.text))
+        yield draft.text.fault(path.key_path, f"this is not XPath 1.0: {str(error).lower()}", found=shown(path.text))
+
+
+def value_row_faults(draft: Draft) -> Iterator[Fault]:
+    """Faults of paths that start from an attribute or text as if it were an element."""
+    tables = {name for _, name, table in draft.tables() if any(_finds_values(rule.path) for rule in table.rows)}
+    for path, name, rule in draft.rules():
+        if name in tables and rule.path is not None:
+            yield from _value_row_fault(draft, (*path, "path"), rule.path)
+    for path, _, table in draft.tables():
+        if table.parent in tables:
+            for key_path, text in _row_paths(path, table):
+                yield from _value_row_fault(draft, key_path, text)
+
+
+def _row_paths(path: KeyPath, table: Table) -> Iterator[tuple[KeyPath, str]]:
+    for index, rule in enumerate(table.rows):
+        yield (*path, "rows", index, "path"), rule.path
+
+
+def _finds_values(text: str) -> bool:
+    match parsed(text):
+        case Path(steps=(*_, last)):
+            return last.axis == "attribute" or last.test == "text()"
+    return False
+
+
+def _value_row_fault(draft: Draft, key_path: KeyPath, text: str) -> Iterator[Fault]:
+    expression = parsed(text)
+    if expression is not None and not _starts_from_values(expression) and not draft.lost(key_path):
+        yield draft.text.fault(
+            key_path,
+            "the row is an attribute or text",
+            found=shown(text),
+            expected="., name(), local-name(), or a path that begins with .. or /",
+        )
+
+
+def _starts_from_values(expression: Expression) -> bool:
+    match expression:
+        case Path(start="document"):
+            return True
+        case Path(start="context", steps=(first, *others)):
+            is_itself = first.axis == "self" and not others and not first.predicates
+            return is_itself or first.axis == "parent"
+        case Call(name=name, arguments=()):
+            return name in _NAME_FUNCTIONS
+    return False

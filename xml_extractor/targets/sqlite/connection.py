@@ -17,10 +17,10 @@ from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
 from xml_extractor.schema.ddl import database_name
 from xml_extractor.schema.dialects import dialect_named
+from xml_extractor.schema.sqlite_types import storage
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import Batch, parts
 from xml_extractor.targets.sqlite.errors import classify
-from xml_extractor.targets.sqlite.values import storage
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""
@@ -81,6 +81,7 @@ def quoted_table(table: str) -> str:
 
 
 _DIALECT = Dialect(quoted, quoted_table, quoted_table)
+
 
 class SqliteConnection:
     """A `TargetConnection` to a SQLite file. Outside a transaction each statement commits by itself.

@@ -4,17 +4,21 @@ import sqlite3
 
 from xml_extractor.connections import DatabaseError, ErrorClass
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.reasons import Reason
 
 _DATA = {
-    "SQLITE_CONSTRAINT_PRIMARYKEY": ("duplicate_key", "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_UNIQUE": ("duplicate_key", "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_ROWID": ("duplicate_key", "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_FOREIGNKEY": ("missing_parent", "the row refers to a row of another table that is not there"),
-    "SQLITE_CONSTRAINT_NOTNULL": ("missing_value", "the column must have a value"),
-    "SQLITE_CONSTRAINT_CHECK": ("check_failed", "a CHECK constraint of the table does not hold"),
-    "SQLITE_CONSTRAINT_DATATYPE": ("wrong_type", "the column in the database has another type"),
-    "SQLITE_MISMATCH": ("wrong_type", "the column in the database has another type"),
-    "SQLITE_TOOBIG": ("too_large", "the row is larger than the database allows"),
+    "SQLITE_CONSTRAINT_PRIMARYKEY": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_UNIQUE": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_ROWID": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_FOREIGNKEY": (
+        Reason.MISSING_PARENT,
+        "the row refers to a row of another table that is not there",
+    ),
+    "SQLITE_CONSTRAINT_NOTNULL": (Reason.MISSING_VALUE, "the column must have a value"),
+    "SQLITE_CONSTRAINT_CHECK": (Reason.CHECK_FAILED, "a CHECK constraint of the table does not hold"),
+    "SQLITE_CONSTRAINT_DATATYPE": (Reason.WRONG_TYPE, "the column in the database has another type"),
+    "SQLITE_MISMATCH": (Reason.WRONG_TYPE, "the column in the database has another type"),
+    "SQLITE_TOOBIG": (Reason.TOO_LARGE, "the row is larger than the database allows"),
 }
 """Codes of errors that are a document's fault, with code and explanation of the failure."""
 
@@ -50,7 +54,7 @@ def classify(error: Exception, table: TableLayout | None = None) -> DatabaseErro
 
 def _classified(error: Exception) -> DatabaseError | None:
     if isinstance(error, OverflowError | UnicodeEncodeError):
-        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else "overflow"
+        code = Reason.WRONG_TYPE if isinstance(error, UnicodeEncodeError) else Reason.OVERFLOW
         return DatabaseError(ErrorClass.DATA, code, "SQLite cannot hold a value of the row")
     name = getattr(error, "sqlite_errorname", "")
     if not isinstance(error, sqlite3.Error) or not name:
@@ -58,13 +62,11 @@ def _classified(error: Exception) -> DatabaseError | None:
     if name in _DATA:
         return DatabaseError(ErrorClass.DATA, *_DATA[name], column=_column(str(error)))
     if name.startswith("SQLITE_CONSTRAINT"):
-        return DatabaseError(ErrorClass.DATA, "constraint", "a constraint of the database does not hold")
+        return DatabaseError(ErrorClass.DATA, Reason.CONSTRAINT, "a constraint of the database does not hold")
     if name.startswith(_TRANSIENT):
         return DatabaseError(ErrorClass.TRANSIENT, "locked", "another program keeps the database locked")
     primary = "_".join(name.split("_")[:2])
-    explanation, tip = _FATAL.get(
-        primary, (f"it refuses a statement: {error}", "see that its tables fit the contract")
-    )
+    explanation, tip = _FATAL.get(primary, (f"it refuses a statement: {error}", "see that its tables fit the contract"))
     return DatabaseError(ErrorClass.FATAL, name, explanation, tip=tip)
 
 

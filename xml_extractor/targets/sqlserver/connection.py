@@ -1,6 +1,6 @@
 """A connection to SQL Server, with the settings that sources and loading rely on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -72,6 +72,12 @@ class SqlServerConnection:
         with self._session_in_use():
             pass
 
+    @property
+    def driver(self) -> str:
+        """Name and version of the ODBC driver."""
+        with self._session_in_use() as session:
+            return f"{session.getinfo(pyodbc.SQL_DRIVER_NAME)}, version {session.getinfo(pyodbc.SQL_DRIVER_VER)}"
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
@@ -90,7 +96,7 @@ class SqlServerConnection:
 
     def query(
         self, statement: str, values: Sequence[Any] = (), types: Sequence[OdbcType] | None = None
-    ) -> Iterator[pyodbc.Row]:
+    ) -> Generator[pyodbc.Row]:
         """Execute a query and yield its rows as the driver reads them.
 
         Args:
@@ -160,13 +166,7 @@ class SqlServerConnection:
             DatabaseError: An error of the driver in the block. Other errors pass.
         """
         try:
-            if self._session is None:
-                if self._in_transaction:
-                    raise DatabaseError(ErrorClass.TRANSIENT, "connection_lost", "the connection was lost")
-                session = self._connect()
-                session.autocommit = self._autocommit
-                self._session = session
-            yield self._session
+            yield self._opened()
         except Exception as error:
             classified = classify(error, table)
             if classified is None:
@@ -209,10 +209,18 @@ class SqlServerConnection:
         """Return the cursor that has this statement prepared; within `_session_in_use`."""
         cursor = self._prepared.get(statement)
         if cursor is None:
-            if self._session is None:
-                raise AssertionError("a statement is prepared without a connection")
-            cursor = self._prepared[statement] = self._session.cursor()
+            cursor = self._prepared[statement] = self._opened().cursor()
         return cursor
+
+    def _opened(self) -> pyodbc.Connection:
+        """Return the driver's connection; connect first if there is none and no transaction has lost it."""
+        if self._session is None:
+            if self._in_transaction:
+                raise DatabaseError(ErrorClass.TRANSIENT, "connection_lost", "the connection was lost")
+            session = self._connect()
+            session.autocommit = self._autocommit
+            self._session = session
+        return self._session
 
     def _connect(self) -> pyodbc.Connection:
         """Open a connection of the driver."""
@@ -266,9 +274,7 @@ def open_session(address: SqlServerAddress) -> pyodbc.Connection:
     return connection
 
 
-def _execute(
-    cursor: pyodbc.Cursor, statement: str, values: Sequence[Any], types: Sequence[OdbcType] | None
-) -> None:
+def _execute(cursor: pyodbc.Cursor, statement: str, values: Sequence[Any], types: Sequence[OdbcType] | None) -> None:
     if types is None:
         types = list(map(_type_of, values))
     if types:

@@ -12,54 +12,55 @@ import pyodbc
 
 from xml_extractor.connections import DatabaseError, ErrorClass
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.reasons import Reason
 
 TRANSACTION_ENDED = 2**31 - 1
 """The number by which our own statements say that there is no transaction any more; the largest that THROW can have."""
 
 _DATA = {
-    2627: ("duplicate_key", "a row with this key is there already"),
-    2601: ("duplicate_key", "a row with this key is there already"),
-    515: ("missing_value", "the column must have a value"),
-    547: ("check_failed", "a CHECK constraint of the table does not hold"),
-    550: ("check_failed", "the view into which is inserted would not show the row"),
-    2628: ("too_long", "a value is longer than its column"),
-    8152: ("too_long", "a value is longer than its column"),
-    511: ("too_large", "the row is larger than the database allows"),
-    1946: ("too_large", "the row's key is larger than an index allows"),
-    8169: ("wrong_type", "the column in the database has another type"),
-    241: ("wrong_type", "the column in the database has another type"),
-    242: ("wrong_type", "a date is out of the range of its column"),
-    245: ("wrong_type", "the column in the database has another type"),
-    295: ("wrong_type", "the column in the database has another type"),
-    206: ("wrong_type", "the column in the database has another type"),
-    8114: ("wrong_type", "the column in the database has another type"),
-    8023: ("wrong_type", "the column's type cannot hold the value"),
-    220: ("overflow", "a number is too large for its column"),
-    232: ("overflow", "a number is too large for its column"),
-    248: ("overflow", "a number is too large for its column"),
-    8115: ("overflow", "a number is too large for its column"),
-    **dict.fromkeys(range(9400, 9500), ("wrong_type", "the text of an xml column is not well-formed XML")),
-    6335: ("wrong_type", "the text of an xml column has elements in more than 128 levels"),
-    6359: ("wrong_type", "the text of an xml column has a DOCTYPE"),
-    **dict.fromkeys(range(6900, 6970), ("wrong_type", "the schema of an xml column does not allow the text")),
-    3609: ("constraint", "a trigger of the table refuses the row"),
+    2627: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    2601: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    515: (Reason.MISSING_VALUE, "the column must have a value"),
+    547: (Reason.CHECK_FAILED, "a CHECK constraint of the table does not hold"),
+    550: (Reason.CHECK_FAILED, "the view into which is inserted would not show the row"),
+    2628: (Reason.TOO_LONG, "a value is longer than its column"),
+    8152: (Reason.TOO_LONG, "a value is longer than its column"),
+    511: (Reason.TOO_LARGE, "the row is larger than the database allows"),
+    1946: (Reason.TOO_LARGE, "the row's key is larger than an index allows"),
+    8169: (Reason.WRONG_TYPE, "the column in the database has another type"),
+    241: (Reason.WRONG_TYPE, "the column in the database has another type"),
+    242: (Reason.WRONG_TYPE, "a date is out of the range of its column"),
+    245: (Reason.WRONG_TYPE, "the column in the database has another type"),
+    295: (Reason.WRONG_TYPE, "the column in the database has another type"),
+    206: (Reason.WRONG_TYPE, "the column in the database has another type"),
+    8114: (Reason.WRONG_TYPE, "the column in the database has another type"),
+    8023: (Reason.WRONG_TYPE, "the column's type cannot hold the value"),
+    220: (Reason.OVERFLOW, "a number is too large for its column"),
+    232: (Reason.OVERFLOW, "a number is too large for its column"),
+    248: (Reason.OVERFLOW, "a number is too large for its column"),
+    8115: (Reason.OVERFLOW, "a number is too large for its column"),
+    **dict.fromkeys(range(9400, 9500), (Reason.WRONG_TYPE, "the text of an xml column is not well-formed XML")),
+    6335: (Reason.WRONG_TYPE, "the text of an xml column has elements in more than 128 levels"),
+    6359: (Reason.WRONG_TYPE, "the text of an xml column has a DOCTYPE"),
+    **dict.fromkeys(range(6900, 6970), (Reason.WRONG_TYPE, "the schema of an xml column does not allow the text")),
+    3609: (Reason.CONSTRAINT, "a trigger of the table refuses the row"),
 }
 """Native numbers of errors that are a document's fault, with code and explanation of the failure."""
 
 _DATA_STATES = {
-    "22001": ("too_long", "a value is longer than its column"),
-    "22003": ("overflow", "a number is too large for its column"),
-    "22007": ("wrong_type", "a date is out of the range of its column"),
-    "22008": ("wrong_type", "a date is out of the range of its column"),
-    "22018": ("wrong_type", "the column in the database has another type"),
-    "23000": ("constraint", "a constraint of the database does not hold"),
+    "22001": (Reason.TOO_LONG, "a value is longer than its column"),
+    "22003": (Reason.OVERFLOW, "a number is too large for its column"),
+    "22007": (Reason.WRONG_TYPE, "a date is out of the range of its column"),
+    "22008": (Reason.WRONG_TYPE, "a date is out of the range of its column"),
+    "22018": (Reason.WRONG_TYPE, "the column in the database has another type"),
+    "23000": (Reason.CONSTRAINT, "a constraint of the database does not hold"),
 }
 """SQLSTATEs that are a document's fault, where the native number says nothing."""
 
 _UNSENT = {
-    "String data, right truncation": ("too_long", "a value is longer than its column"),
-    "Converting decimal loses precision": ("overflow", "a number has more decimals than its column"),
-    "Numeric overflow": ("overflow", "a number is too large for its column"),
+    "String data, right truncation": (Reason.TOO_LONG, "a value is longer than its column"),
+    "Converting decimal loses precision": (Reason.OVERFLOW, "a number has more decimals than its column"),
+    "Numeric overflow": (Reason.OVERFLOW, "a number is too large for its column"),
 }
 """What pyodbc itself says of a value that does not fit its parameter, instead of a SQLSTATE, up to any colon."""
 
@@ -183,7 +184,6 @@ _TRUST = (
 )
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
-
 _DOCTOR = "`xml-extractor doctor` says what is missing and how to get it"
 
 _SETUP = (
@@ -234,8 +234,8 @@ def classify(error: Exception, table: TableLayout | None = None) -> DatabaseErro
 
 def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | None:
     if isinstance(error, TooLongError | OverflowError | DecimalException | UnicodeEncodeError):
-        code = "too_long" if isinstance(error, TooLongError) else "overflow"
-        code = "wrong_type" if isinstance(error, UnicodeEncodeError) else code
+        code = Reason.TOO_LONG if isinstance(error, TooLongError) else Reason.OVERFLOW
+        code = Reason.WRONG_TYPE if isinstance(error, UnicodeEncodeError) else code
         return DatabaseError(ErrorClass.DATA, code, "SQL Server cannot hold a value of the row")
     if not isinstance(error, pyodbc.Error):
         return None
@@ -243,7 +243,9 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
     if state in _UNSENT:
         return DatabaseError(ErrorClass.DATA, *_UNSENT[state])
     if state.startswith("08") and _CERTIFICATE.search(message):
-        return DatabaseError(ErrorClass.FATAL, "certificate", "its certificate is not trusted by this machine", tip=_TRUST)
+        return DatabaseError(
+            ErrorClass.FATAL, "certificate", "its certificate is not trusted by this machine", tip=_TRUST
+        )
     setup = _setup_error(message)
     if setup is not None:
         return setup
@@ -292,7 +294,9 @@ def _by_number(number: int, message: str, table: TableLayout | None) -> Database
     if number in _OF_TRIGGERS:
         return DatabaseError(ErrorClass.DATA, *_DATA[_REFUSED_BY_TRIGGER])
     if number == _CONSTRAINT and "CHECK constraint" not in message:
-        return DatabaseError(ErrorClass.DATA, "missing_parent", "the row refers to a row of another table that is not there")
+        return DatabaseError(
+            ErrorClass.DATA, Reason.MISSING_PARENT, "the row refers to a row of another table that is not there"
+        )
     if number in _DATA:
         return DatabaseError(ErrorClass.DATA, *_DATA[number], column=_column(number, message, table))
     return None

@@ -1,4 +1,4 @@
-"""A connection that loads into SQL Server: a batch goes by arrays of rows of one table each, or by one statement as JSON."""
+"""A connection that loads into SQL Server: by arrays of rows of one table each, or by one statement as JSON."""
 
 from collections.abc import Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""Examines SQLite files before a run."""
+"""Examine SQLite files."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -7,23 +7,22 @@ from tempfile import TemporaryFile
 
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import errors_end_the_run
 from xml_extractor.contract.model import Contract
+from xml_extractor.doctor.examination import Finding, Role, State, readable
 from xml_extractor.errors import TargetError
-from xml_extractor.targets.doctor import readable
-from xml_extractor.targets.findings import Finding, Role, failed, ok
-from xml_extractor.targets.sqlite.errors import errors_end_the_run
-from xml_extractor.targets.sqlite.file import SqliteFile, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteFile, sqlite_file
 
 
 def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[Finding]:
-    """Look at a SQLite file that is to be used in these roles.
+    """Check a SQLite file for use in these roles.
 
     Raises:
         UsageError: The address is wrong.
         RunError: The file cannot be used.
     """
     file = sqlite_file(url)
-    yield ok(f"SQLite {sqlite3.sqlite_version}")
+    yield Finding(State.OK, f"SQLite {sqlite3.sqlite_version}")
     if "target" in roles:
         yield _writable(file)
     if "source" in roles:
@@ -32,21 +31,21 @@ def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[
 
 def _writable(file: SqliteFile) -> Finding:
     if not file.path.exists():
-        return _can_be_made(file)
-    tip = "end what else writes to it, and try again"
-    with errors_end_the_run(TargetError, f"{file.name} cannot be written", tip), closing(file.open()) as database:
+        return _can_be_created(file)
+    tip = "stop other programs that write to it, and try again"
+    with errors_end_the_run(TargetError, f"{file.name} cannot be written", tip), closing(file.connect()) as database:
         # Only a change takes the lock that shows whether file and directory can be written.
         database.execute("BEGIN IMMEDIATE")
         database.execute("CREATE TABLE xml_extractor_doctor (x)")
         database.execute("ROLLBACK")
-    return ok(f"{file.name} can be written")
+    return Finding(State.OK, f"{file.name} can be written")
 
 
-def _can_be_made(file: SqliteFile) -> Finding:
+def _can_be_created(file: SqliteFile) -> Finding:
     try:
         with TemporaryFile(dir=file.path.absolute().parent):
             pass
     except OSError as error:
-        tip = "make the directory, or name another that this user can write"
-        return failed(f"{file.name} is not there and cannot be made: {error.strerror}", tip)
-    return ok(f"{file.name} is not there yet; a run makes it")
+        text = f"{file.name} does not exist and cannot be created: {error.strerror}"
+        return Finding(State.FAILED, text, "create the directory, or name one that this user can write")
+    return Finding(State.OK, f"{file.name} does not exist yet; a run creates it")

@@ -1,43 +1,67 @@
-"""Examines databases before a run does hours of work. A new kind of database is a module and a line in `EXAMINERS`."""
+"""Examine databases before a run spends hours on them. A new kind of database is a module and a line in `EXAMINERS`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Protocol
+from enum import Enum
+from typing import Literal, NamedTuple, Protocol
 
 from sqlalchemy.engine import URL
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import RunError
 from xml_extractor.sources.registry import open_source
-from xml_extractor.targets.findings import Finding, Role, failed, ok
 from xml_extractor.targets.registry import module_for, read_url
+
+Role = Literal["target", "source"]
+
+
+class State(Enum):
+    """Whether something can be used."""
+
+    OK = "ok"
+    MISSING = "missing"
+    FAILED = "failed"
+
+
+class Finding(NamedTuple):
+    """The result of one check.
+
+    Attributes:
+        state: Whether it can be used.
+        text: What was checked and the result, in one line, without secrets.
+        tip: What to do if it cannot be used.
+    """
+
+    state: State
+    text: str
+    tip: str = ""
 
 
 class ExaminerModule(Protocol):
     """A module that examines one kind of database. It can be imported where the driver cannot be loaded."""
 
     def examine(self, url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[Finding]:
-        """Look at a database that is to be used in these roles; a `RunError` ends the examination."""
+        """Check a database for use in these roles; a `RunError` ends the examination."""
         ...
 
 
 EXAMINERS = {
-    "sqlite": "xml_extractor.targets.sqlite.doctor",
-    "mssql": "xml_extractor.targets.sqlserver.doctor",
+    "sqlite": "xml_extractor.doctor.sqlite",
+    "mssql": "xml_extractor.doctor.sqlserver",
 }
 """Modules that are an `ExaminerModule`, by the dialect in the address."""
 
 
 def examine(address: str, contract: Contract, roles: Sequence[Role]) -> Iterator[Finding]:
-    """Look whether a run could use a database, or the documents at another source. Nothing is written.
+    """Check whether a run could use a database or another source. Nothing is written.
 
     Args:
-        address: Of the target or the source; if one database is both, it is examined once.
-        contract: Says which tables there must be.
-        roles: What it is to be.
+        address: Address of the target or the source; a database that is both is examined once.
+        contract: Names the tables.
+        roles: What the address is used as.
 
     Raises:
-        UsageError: It is no such address.
+        UsageError: The address is wrong.
     """
     try:
         if "://" in address:
@@ -47,11 +71,11 @@ def examine(address: str, contract: Contract, roles: Sequence[Role]) -> Iterator
         else:
             yield readable(address, contract)
     except RunError as error:
-        yield failed(error.message, error.tip)
+        yield Finding(State.FAILED, error.message, error.tip)
 
 
 def readable(address: str, contract: Contract) -> Finding:
-    """That there are documents.
+    """Check that a source can be read.
 
     Raises:
         UsageError: There is no such source.
@@ -59,4 +83,4 @@ def readable(address: str, contract: Contract) -> Finding:
     """
     with closing(open_source(address, contract, contract.document.max_bytes)) as source:
         first = next(source.key_pages(1), None)
-        return ok(f"{source.name} can be read; it has {'documents' if first else 'no documents'}")
+        return Finding(State.OK, f"{source.name} can be read; it has {'documents' if first else 'no documents'}")

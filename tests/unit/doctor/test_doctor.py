@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.database.demo_tables import CONTRACT
+from xml_extractor.doctor.examination import Finding, Role, State, examine
 from xml_extractor.errors import UsageError
-from xml_extractor.targets.doctor import examine
-from xml_extractor.targets.findings import Finding, Role, State
 
 BOTH: Sequence[Role] = ("target", "source")
 
@@ -46,15 +45,15 @@ def test_a_file_that_can_be_written_and_has_documents_is_in_order(tmp_path: Path
 
 def test_a_target_that_is_not_there_yet_is_in_order_and_still_not_there(tmp_path: Path) -> None:
     assert of_target(tmp_path / "a.db") == Finding(
-        State.OK, f"sqlite:///{tmp_path}/a.db is not there yet; a run makes it"
+        State.OK, f"sqlite:///{tmp_path}/a.db does not exist yet; a run creates it"
     )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_target_in_a_directory_that_is_not_there_cannot_be_made(tmp_path: Path) -> None:
+def test_a_target_in_a_directory_that_is_not_there_cannot_be_created(tmp_path: Path) -> None:
     found = of_target(tmp_path / "absent" / "a.db")
     assert found.state is State.FAILED
-    assert "cannot be made: No such file or directory" in found.text
+    assert "cannot be created: No such file or directory" in found.text
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all", b"SQLite format 3\x00" + b"\xff" * 1000])
@@ -73,7 +72,7 @@ def test_a_file_that_another_program_keeps_locked_is_said(tmp_path: Path) -> Non
         other.execute("BEGIN IMMEDIATE")
         (_, found) = examine(f"sqlite:///{path}?timeout=0.01", CONTRACT, ["target"])
     assert found.text == f"sqlite:///{path} cannot be written: another program keeps the database locked"
-    assert found.tip == "end what else writes to it, and try again"
+    assert found.tip == "stop other programs that write to it, and try again"
 
 
 def test_a_source_without_its_table_is_said(tmp_path: Path) -> None:
@@ -101,4 +100,4 @@ def test_a_wrong_address_is_wrong_usage(address: str) -> None:
 def test_without_unixodbc_a_server_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyodbc", None)
     (found,) = examine("mssql://user:hunter2@host/db", CONTRACT, BOTH)
-    assert found == Finding(State.FAILED, "mssql://host/db cannot be reached", "install what is missing, see above")
+    assert found == Finding(State.FAILED, "mssql://host/db cannot be reached", "install what is missing; see above")

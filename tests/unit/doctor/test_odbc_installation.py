@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.targets.findings import State
-from xml_extractor.targets.sqlserver import driver, installation
-from xml_extractor.targets.sqlserver.installation import (
+from xml_extractor.doctor import sqlserver as examiner
+from xml_extractor.doctor.examination import State
+from xml_extractor.doctor.sqlserver import (
     DRIVER,
     LIBRARIES,
     MANAGER,
@@ -19,6 +19,7 @@ from xml_extractor.targets.sqlserver.installation import (
     how_to_install,
     this_system,
 )
+from xml_extractor.targets.sqlserver import driver
 
 ROOT = Path(__file__).parents[3]
 NO_MANAGER = "libodbc.so.2: cannot open shared object file: No such file or directory"
@@ -31,10 +32,10 @@ NO_MANAGER = "libodbc.so.2: cannot open shared object file: No such file or dire
         ("darwin", None, "macOS"),
         ("linux", {"ID": "debian"}, "Debian and Ubuntu"),
         ("linux", {"ID": "linuxmint", "ID_LIKE": "ubuntu"}, "Debian and Ubuntu"),
-        ("linux", {"ID": "rocky", "ID_LIKE": "rhel centos fedora"}, "Red Hat Enterprise Linux and its kin"),
-        ("linux", {"ID": "fedora"}, "Red Hat Enterprise Linux and its kin"),
-        ("linux", {"ID": "arch"}, "another Linux"),
-        ("linux", None, "another Linux"),
+        ("linux", {"ID": "rocky", "ID_LIKE": "rhel centos fedora"}, "Red Hat Enterprise Linux and derivatives"),
+        ("linux", {"ID": "fedora"}, "Red Hat Enterprise Linux and derivatives"),
+        ("linux", {"ID": "arch"}, "other Linux"),
+        ("linux", None, "other Linux"),
     ],
 )
 def test_this_system_is_known(
@@ -73,7 +74,7 @@ def test_a_pyodbc_that_cannot_be_loaded_is_one_line_with_the_way_to_mend_it(
     (tmp_path / "pyodbc.py").write_text(module)
     program = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
-        "from xml_extractor.targets.sqlserver.installation import examine_installation\n"
+        "from xml_extractor.doctor.sqlserver import examine_installation\n"
         "for found in examine_installation(): print(found.state.value, found.text); assert found.tip"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
@@ -89,7 +90,7 @@ class TestDriver:
             pytest.skip("pyodbc is not installed")
 
     def test_without_one_it_is_said_how_to_get_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(installation, "find_driver", lambda _: "")
+        monkeypatch.setattr(examiner, "find_driver", lambda _: "")
         *there, last = examine_installation()
         assert [found.state for found in there] == [State.OK, State.OK]
         assert (last.state, last.text) == (State.MISSING, "there is no ODBC driver for SQL Server")
@@ -98,7 +99,7 @@ class TestDriver:
     def test_a_library_that_cannot_be_loaded_is_said(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         library = tmp_path / "libmsodbcsql-18.6.so.2.1"
         library.write_bytes(b"no library")
-        monkeypatch.setattr(installation, "find_driver", lambda _: str(library))
+        monkeypatch.setattr(examiner, "find_driver", lambda _: str(library))
         *_, last = examine_installation()
         assert last.state is State.FAILED
         assert last.text.startswith(f"the ODBC driver {library.name} cannot be loaded: ")

@@ -15,8 +15,8 @@ from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source, open_source_writer
-from xml_extractor.targets.interfaces import Source
 
 MAX_BYTES = 100
 
@@ -64,7 +64,7 @@ def test_a_document_that_is_far_too_large_is_rejected_and_not_read(
     limited = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from tests.unit.database.test_sqlite_documents import fetched\n"
+        "from tests.unit.sources.test_sqlite_documents import fetched\n"
         "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
         "limit = pages * resource.getpagesize() + 50_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"

@@ -9,13 +9,16 @@ import pytest
 
 from tests.conftest import posix_only
 from tests.database.demo_tables import CONTRACT
-from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Stage, Status
+from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import RunError, SourceError
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.registry import open_source
 from xml_extractor.sources.reject_files import LISTING, RejectFiles, file_name, prepare_rejects_directory
 
-FAILURE = Failure(Stage.MAP, "too_long", "the text is longer than the column", "orders", "customer", "Customer/@name")
+FAILURE = Failure(
+    Stage.MAP, Reason.TOO_LONG, "the text is too long for its column", "orders", "customer", "Customer/@name"
+)
 KEYS = [
     "../../etc/passwd",
     "..",
@@ -79,11 +82,11 @@ def test_a_document_is_written_as_it_came_with_its_reason(files: RejectFiles) ->
         "file": file_name("a/1.xml"),
         "text": False,
         "stage": "map",
-        "code": "too_long",
+        "code": Reason.TOO_LONG,
         "table": "orders",
         "column": "customer",
         "path": "Customer/@name",
-        "explanation": "the text is longer than the column",
+        "explanation": "the text is too long for its column",
         "attempts": 3,
         "content_hash": "ab" * 16,
         "contract": "orders",

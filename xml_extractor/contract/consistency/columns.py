@@ -1,0 +1,328 @@
+"""Check where the values of columns and inputs come from, their constants, and their conversion to a type."""
+
+from collections.abc import Iterator
+
+from xml_extractor.contract.column_values import last_lookup
+from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
+from xml_extractor.contract.model import Column, Input, Scalar, Transform
+from xml_extractor.tsql import ExpressionError, compile_assignment
+from xml_extractor.values.conversions import constant, converter
+from xml_extractor.values.sqltypes import MAX, Family, InvalidValueError, SqlType, parse_type
+from xml_extractor.values.transforms import TRANSFORMS, transform_step
+
+_OF_TEXT = ("transform", "lookup", "formats", "time_zone", "encoding", "blank")
+_OF_VALUES = ("default", "on_invalid")
+_OF_TAKEN_VALUES = (*_OF_TEXT, *_OF_VALUES)
+_NEED_TRANSFORM = ("formats", "time_zone", "encoding", "blank")
+_OF_KEYS = ("key", "identity", "required")
+
+COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
+    "path": (*_OF_TAKEN_VALUES, *_OF_KEYS),
+    "value": _OF_KEYS,
+    "parent": (*_OF_TAKEN_VALUES, *_OF_KEYS),
+    "run": (*_OF_TAKEN_VALUES, *_OF_KEYS),
+    "set": _OF_KEYS,
+    "position": ("on_invalid", *_OF_KEYS),
+    "expression": (*_OF_TAKEN_VALUES, "inputs", *_OF_KEYS),
+    "derived": ("key", "required"),
+    "generated": ("key",),
+}
+"""Where a column's value comes from, and the options that have an effect there, beside `type`."""
+
+INPUT_ORIGINS: dict[str, tuple[str, ...]] = {
+    "path": _OF_TAKEN_VALUES,
+    "parent": _OF_TAKEN_VALUES,
+    "run": _OF_TAKEN_VALUES,
+    "column": _OF_TAKEN_VALUES,
+}
+"""The same for an expression's input."""
+
+WITH_OWN_TYPE = ("parent", "run", "position")
+"""Where values have a type already, so that a column needs none."""
+
+_WINDOWS_CODE_PAGES = tuple(f"cp{number}" for number in range(1250, 1259))
+_KNOWN_CODE_PAGES = (*_WINDOWS_CODE_PAGES, "cp437", "cp850", "cp874", "cp932", "cp936", "cp949", "cp950", "utf-8")
+_TEMPORAL = (Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET)
+_CUTTABLE = (*_TEMPORAL, Family.TEXT, Family.BINARY, Family.DECIMAL, Family.MONEY)
+_NEVER_KEYS = ("text", "ntext", "image", "xml")
+_FEWEST_KEY_BYTES = 16
+
+
+def origin_faults(draft: Draft) -> Iterator[Fault]:
+    """Columns and inputs without an origin, with several, without a type, or with options that have no effect."""
+    for path, _, _, column in draft.columns():
+        origins = _given(column, COLUMN_ORIGINS)
+        if origins or not column.inputs:
+            yield from _count_faults(draft, path, origins, tuple(COLUMN_ORIGINS))
+        if len(origins) == 1 and draft.whole(path):
+            if column.type is None and origins[0] not in WITH_OWN_TYPE:
+                expected = "a SQL Server scalar type"
+                yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="type")
+            yield from _option_faults(draft, path, column, origins[0], COLUMN_ORIGINS[origins[0]])
+    for path, _, _, _, rule in draft.inputs():
+        origins = _given(rule, INPUT_ORIGINS)
+        yield from _count_faults(draft, path, origins, tuple(INPUT_ORIGINS))
+        if len(origins) == 1 and draft.whole(path):
+            yield from _option_faults(draft, path, rule, origins[0], INPUT_ORIGINS[origins[0]])
+
+
+def given_keys(rule: Column | Input) -> tuple[str, ...]:
+    """The keys that have a value in the contract, by the names in which they are written."""
+    fields = type(rule).model_fields
+    given = {name for name in rule.model_fields_set if getattr(rule, name) is not None}
+    return tuple(field.alias or name for name, field in fields.items() if name in given)
+
+
+def _given(rule: Column | Input, origins: dict[str, tuple[str, ...]]) -> list[str]:
+    given = given_keys(rule)
+    return [origin for origin in origins if origin in given]
+
+
+def _count_faults(draft: Draft, path: KeyPath, origins: list[str], known: tuple[str, ...]) -> Iterator[Fault]:
+    if not origins and draft.whole(path):
+        yield draft.text.fault(path, "nothing says where the value comes from", expected=one_of(known), key=True)
+    if len(origins) > 1:
+        found = f"{len(origins)} sources of the value: {', '.join(origins)}"
+        yield draft.text.fault(path, found=found, expected=f"only {one_of(origins)}", key=True)
+
+
+def _option_faults(
+    draft: Draft, path: KeyPath, rule: Column | Input, origin: str, effective: tuple[str, ...]
+) -> Iterator[Fault]:
+    is_read = origin == "path" or bool(rule.transform)
+    for key in given_keys(rule):
+        if key in (origin, "type"):
+            continue
+        if key not in effective:
+            found = f"{key} together with {origin}"
+            expected = "only options that have an effect there: type, " + ", ".join(effective)
+            yield draft.text.fault((*path, key), found=found, expected=expected, key=True)
+        elif key in _NEED_TRANSFORM and not is_read:
+            message = f"{key} is about text, and {origin} gives a value"
+            yield draft.text.fault((*path, key), message, expected="a transform too, or no such key", key=True)
+        elif key in ("formats", "time_zone", "encoding") and _ends_in_lookup(rule):
+            message = f"{key} has no effect where a lookup gives the value"
+            yield draft.text.fault((*path, key), message, expected="no such key", key=True)
+
+
+def _ends_in_lookup(rule: Column | Input) -> bool:
+    return rule.lookup is not None or (bool(rule.transform) and rule.transform[-1].name == "lookup")
+
+
+def constant_faults(draft: Draft) -> Iterator[Fault]:
+    """Constants of columns, inputs and row rules."""
+    for path, _, rule in draft.rules():
+        target = draft.type_of(path, rule)
+        if target is not None:
+            if rule.default is not None:
+                yield from _value_faults(draft, (*path, "default"), target, rule.default)
+            if isinstance(rule, Column) and rule.value is not None:
+                yield from _value_faults(draft, (*path, "value"), target, rule.value)
+    for path, name, table in draft.tables():
+        for index, row_rule in enumerate(table.rows):
+            for column, value in row_rule.set_values.items():
+                target = draft.column_type(name, column)
+                if target is not None:
+                    yield from _value_faults(draft, (*path, "rows", index, "set", column), target, value)
+
+
+def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
+    """Values of lookups, for each type of column that takes them."""
+    checked: set[tuple[str, SqlType]] = set()
+    for path, _, rule in draft.rules():
+        name, target = last_lookup(rule), draft.type_of(path, rule)
+        lookup = draft.contract.lookups.get(name or "")
+        if name is None or lookup is None or target is None or (name, target) in checked:
+            continue
+        checked.add((name, target))
+        place = ("lookups", name)
+        values: list[tuple[KeyPath, Scalar | None]] = [
+            *(((*place, "values", code), value) for code, value in lookup.values.items()),
+            ((*place, "blank"), lookup.blank),
+            ((*place, "unknown"), lookup.unknown),
+        ]
+        for value_path, value in values:
+            if value is not None:
+                yield from _value_faults(draft, value_path, target, value, used_by=path)
+
+
+def lookup_case_faults(draft: Draft) -> Iterator[Fault]:
+    """Codes that differ only in case, in a lookup that ignores it."""
+    for name, lookup in draft.contract.lookups.items():
+        taken: dict[str, str] = {}
+        for code in lookup.values if lookup.ignore_case else ():
+            if code.casefold() in taken:
+                found = f"the codes '{taken[code.casefold()]}' and '{code}'"
+                expected = "codes that differ in more than case, or no ignore_case"
+                path = ("lookups", name, "values", code)
+                yield draft.text.fault(path, found=found, expected=expected, key=True)
+            taken.setdefault(code.casefold(), code)
+
+
+def code_page_faults(draft: Draft) -> Iterator[Fault]:
+    """A code page that Python does not know, or that is none."""
+    name = draft.contract.code_page
+    try:
+        is_code_page = "a".encode(name) == b"a"
+    except (LookupError, ValueError):
+        is_code_page = False
+    if not is_code_page:
+        meant = did_you_mean(name, _KNOWN_CODE_PAGES)
+        expected = "a code page, such as cp1252"
+        yield draft.text.fault(("code_page",), found=shown(name), expected=expected, suggestion=meant)
+
+
+def _value_faults(
+    draft: Draft, path: KeyPath, target: SqlType, value: Scalar, *, used_by: KeyPath = ()
+) -> Iterator[Fault]:
+    try:
+        constant(target, value, code_page=draft.contract.code_page)
+    except InvalidValueError as error:
+        user = f", as {'.'.join(str(part) for part in used_by[1:])} uses it" if used_by else ""
+        expected = f"a constant of type {target}{user} ({error.explanation})"
+        yield draft.text.fault(path, found=shown(value), expected=expected)
+    except (ValueError, LookupError):  # the code page, which has its own fault
+        pass
+
+
+def conversion_faults(draft: Draft) -> Iterator[Fault]:
+    """Options of conversions that the type does not have, or that are wrong in themselves."""
+    for path, _, rule in draft.rules():
+        for index, transform in enumerate(rule.transform):
+            yield from _transform_faults(draft, (*path, "transform", index), transform)
+        target = draft.type_of(path, rule)
+        if target is not None and not draft.lost((*path, "type")):
+            yield from _format_faults(draft, path, rule, target)
+            yield from _encoding_faults(draft, path, rule, target)
+            yield from _assignment_faults(draft, path, rule, target)
+        yield from _on_invalid_faults(draft, path, rule, target)
+
+
+def _transform_faults(draft: Draft, path: KeyPath, transform: Transform) -> Iterator[Fault]:
+    known, name = (*TRANSFORMS, "lookup"), transform.name
+    if name not in known:
+        meant = did_you_mean(name, known)
+        found = f"the unknown transform '{name}'"
+        yield draft.text.fault(path, found=found, expected=one_of(known), suggestion=meant)
+    elif name == "lookup":
+        if not isinstance((transform.options or {}).get("name"), str):
+            yield draft.text.fault((*path, name), found=f"{name} without a name", expected="{lookup: name}")
+    else:
+        try:
+            transform_step(name, transform.options)
+        except ValueError as error:
+            yield draft.text.fault((*path, name), str(error), found=shown(draft.text.data_at((*path, name))))
+
+
+def _format_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
+    is_temporal = target.family in _TEMPORAL
+    for key, is_given in (("formats", bool(rule.formats)), ("time_zone", rule.time_zone is not None)):
+        if is_given and not is_temporal:
+            message = f"{key} is for dates and times, and the type is {target}"
+            yield draft.text.fault((*path, key), message, expected="a date or time type, or no such key", key=True)
+    if not is_temporal:
+        return
+    time_zone = rule.time_zone
+    if time_zone is not None:
+        try:
+            converter(target, time_zone=time_zone)
+        except ValueError as error:
+            yield draft.text.fault((*path, "time_zone"), str(error))
+            time_zone = "UTC"
+    for index, text in enumerate(rule.formats):
+        try:
+            converter(target, formats=(text,), time_zone=time_zone)
+        except ValueError as error:
+            yield draft.text.fault((*path, "formats", index), str(error))
+
+
+def _encoding_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
+    if "encoding" in rule.model_fields_set and target.family is not Family.BINARY:
+        message = f"encoding is for binary types, and the type is {target}"
+        yield draft.text.fault((*path, "encoding"), message, expected="a binary type, or no such key", key=True)
+
+
+def _assignment_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
+    source = draft.source_type(path, rule)
+    if source is None or source == target or rule.transform or rule.lookup:
+        return
+    try:
+        compile_assignment(source, target)
+    except ExpressionError as error:
+        explanation = error.faults[0].message
+        expected = f"a type to which {source} can be converted ({explanation})"
+        yield draft.text.fault((*path, "type"), found=str(target), expected=expected)
+
+
+def _on_invalid_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType | None) -> Iterator[Fault]:
+    place, choice = (*path, "on_invalid"), rule.on_invalid
+    if choice == "default" and rule.default is None and draft.whole((*path, "default")):
+        yield draft.text.fault(place, found="default", expected="a default too")
+    elif choice == "truncate":
+        if target is not None and target.family not in _CUTTABLE:
+            expected = "reject, null or default"
+            yield draft.text.fault(
+                place, f"a value of type {target} cannot be cut", found="truncate", expected=expected
+            )
+        elif rule.path is None and not rule.transform and draft.whole(path):
+            message = "only text of the document is cut to fit"
+            yield draft.text.fault(place, message, found="truncate", expected="reject, null or default")
+    elif choice == "null" and isinstance(rule, Column) and (rule.required or rule.key):
+        message = f"NULL rejects the document, because the column is {'required' if rule.required else 'a key'}"
+        yield draft.text.fault(place, message, found="null", expected="reject, default or truncate")
+
+
+def key_type_faults(draft: Draft) -> Iterator[Fault]:
+    """Types that a derived, a generated, an IDENTITY or any key column cannot have."""
+    document = draft.contract.document
+    if document.key is None and "key_type" in document.model_fields_set and draft.whole(("document",)):
+        message = "nothing is read without key"
+        yield draft.text.fault(("document", "key_type"), message, expected="key too, or no such key", key=True)
+    if document.key_type.name in _NEVER_KEYS or document.key_type.length == MAX:
+        found = str(document.key_type)
+        expected = "a type that a key can have"
+        yield draft.text.fault(("document", "key_type"), found=found, expected=expected)
+    for path, _, _, column in draft.columns():
+        target, place = draft.type_of(path, column), (*path, "type")
+        if target is None or draft.lost(place):
+            continue
+        if column.derived and not _can_be_derived(target):
+            expected = "bigint, uniqueidentifier, binary(16), char(32) or longer for a derived key"
+            yield draft.text.fault(place, found=str(target), expected=expected)
+        elif (column.generated or column.identity) and not _can_be_identity(target):
+            expected = "tinyint, smallint, int, bigint or decimal without decimals for an IDENTITY column"
+            yield draft.text.fault(place, found=str(target), expected=expected)
+        elif column.key and (target.name in _NEVER_KEYS or target.length == MAX):
+            yield draft.text.fault(place, found=str(target), expected="a type that a key can have")
+
+
+def identity_faults(draft: Draft) -> Iterator[Fault]:
+    """More than one IDENTITY column in a table, or one that would have to be changed, which no database does."""
+    for path, _, table in draft.tables():
+        found = [name for name, column in table.columns.items() if column.identity or column.generated]
+        for name, column in table.columns.items():
+            if column.identity and not column.key and table.on_conflict == "replace":
+                message = f"the IDENTITY column '{name}' cannot be replaced, because it is no part of the key"
+                place = (*path, "on_conflict")
+                yield draft.text.fault(place, message, found="replace", expected="fail or keep")
+        for name in found[1:]:
+            message = f"the table has the IDENTITY column '{found[0]}' already"
+            expected = "one identity or generated column in a table"
+            key = "generated" if table.columns[name].generated else "identity"
+            yield draft.text.fault((*path, "columns", name, key), message, expected=expected, key=True)
+
+
+def _can_be_derived(target: SqlType) -> bool:
+    is_long = target.length == MAX or target.length >= _FEWEST_KEY_BYTES
+    is_long_text = target.length == MAX or target.length >= 2 * _FEWEST_KEY_BYTES
+    return (
+        target in (parse_type("bigint"), parse_type("uniqueidentifier"), parse_type("binary(16)"))
+        or (target.name == "varbinary" and is_long)
+        or (target.name in ("char", "varchar", "nchar", "nvarchar") and is_long_text)
+    )
+
+
+def _can_be_identity(target: SqlType) -> bool:
+    is_whole_decimal = target.family is Family.DECIMAL and target.scale == 0
+    return target.family is Family.INTEGER or is_whole_decimal
