@@ -148,7 +148,7 @@ def test_the_layers_name_every_part_of_the_package() -> None:
 def test_the_embedded_run_does_not_import_pyodbc(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from xml_extractor.contract import read_contract\n"
+        "from xml_extractor.contract.reading import read_contract\n"
         "from xml_extractor.cli.commands import cli\n"
         "from xml_extractor.targets.registry import open_target\n"
         "open_target('sqlite:///x.db', read_contract('card_application'))\n"

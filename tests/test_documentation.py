@@ -38,7 +38,8 @@ from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
 from xml_extractor.reasons import Reason
 from xml_extractor.samples import KINDS
 from xml_extractor.sources.archives import ARCHIVES
-from xml_extractor.tsql import ALLOWED_FUNCTIONS, compile_expression
+from xml_extractor.tsql import compile_expression
+from xml_extractor.tsql.compiler import ALLOWED_FUNCTIONS
 from xml_extractor.values.formats import DIRECTIVES
 from xml_extractor.values.sqltypes import TYPES
 from xml_extractor.values.transforms import TRANSFORMS

@@ -17,8 +17,8 @@ from env_prep.baseline.report import Findings
 from env_prep.baseline.scratch import Scratch
 from env_prep.baseline.variants import Variant, chosen
 from env_prep.baseline.workload import Metrics, Workload, make_documents, refuse_schemas, table_names
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
 from xml_extractor.reporting.measuring import alternately
 from xml_extractor.reporting.metrics import prepare_directory

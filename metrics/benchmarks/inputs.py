@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
+from xml_extractor.contract.model import Contract, contract_hash
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, RunValues
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
@@ -19,7 +20,7 @@ from xml_extractor.processing.insert_plan import plan_inserts
 from xml_extractor.processing.work import RunContext
 from xml_extractor.processing.worker import content_hash
 from xml_extractor.samples import Sample, samples
-from xml_extractor.samples.card_reports import bureau_reports
+from xml_extractor.samples.card_application import bureau_reports
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source_writer
 from xml_extractor.targets.registry import open_target

@@ -11,7 +11,7 @@ from lxml import etree
 from metrics.benchmarks import inputs
 from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
-from xml_extractor.contract import Contract
+from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
 from xml_extractor.reporting.measuring import alternately

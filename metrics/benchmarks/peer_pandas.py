@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 
 from metrics.benchmarks.peer_rules import distinct, is_kept, made_key, read_columns, value_of
-from xml_extractor.contract import Contract
-from xml_extractor.contract.model import Column, Table
+from xml_extractor.contract.model import Column, Contract, Table
 
 LESS = (
     "pandas: only attributes and children of a row's own element, and what must not be NULL; no expressions, no types "

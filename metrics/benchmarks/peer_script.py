@@ -9,8 +9,7 @@ from typing import Any
 from lxml import etree
 
 from metrics.benchmarks.peer_rules import distinct, is_kept, made_key, read_columns, value_of
-from xml_extractor.contract import Contract
-from xml_extractor.contract.model import Column
+from xml_extractor.contract.model import Column, Contract
 
 LESS = (
     "The script with lxml: no expressions, no types but whole numbers, no time zones, no checks, no processing log, "

@@ -13,7 +13,7 @@ import xml2db
 from lxml import etree
 
 from metrics.benchmarks.inputs import END, END_OF_NEEDED
-from xml_extractor.contract import Contract
+from xml_extractor.contract.model import Contract
 
 LESS = (
     "xml2db: its own tables, as the schema has them, and no way to those of the contract; all values are texts; no "

@@ -11,8 +11,8 @@ import pytest
 
 from tests import sqlserver
 from tests.table_hashes import table_hashes
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import SourceDocument
 from xml_extractor.processing.run import run
 from xml_extractor.reporting.result import RunResult

@@ -13,8 +13,8 @@ import pytest
 from env_prep.baseline.report import HOW_TO_PLOT
 from tests import sqlserver
 from tests.conftest import ROOT, Command, Completed, command_in, posix_only
-from xml_extractor.contract import read_contract
-from xml_extractor.contract.fingerprint import contract_hash
+from xml_extractor.contract.model import contract_hash
+from xml_extractor.contract.reading import read_contract
 
 pytestmark = pytest.mark.slow
 

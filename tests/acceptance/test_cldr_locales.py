@@ -17,8 +17,9 @@ from typing import NamedTuple
 import pytest
 from lxml import etree
 
-from xml_extractor.contract import Contract, read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import RunValues, Value
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules

@@ -15,9 +15,9 @@ from tests.acceptance.accounts import Accounts, accounts, last_metrics, summed
 from tests.conftest import ROOT, Completed, command_in
 from tests.database.binding import read_log
 from tests.table_hashes import table_hashes
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import SourceDocument
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.samples import KINDS, samples

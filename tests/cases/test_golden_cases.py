@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Failure, RunValues, Value
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules

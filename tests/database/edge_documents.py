@@ -12,8 +12,8 @@ from tests.database.edge_moments import DATES, NEW_MOMENTS, OFFSETS, OLD_MOMENTS
 from tests.database.edge_numbers import BYTES, DECIMALS, FLOATS, WHOLE_NUMBERS
 from tests.database.edge_texts import CODE_PAGE_TEXTS, IDENTIFIERS, UNICODE_TEXTS, XML
 from tests.database.edges import ByTarget, Edge, Result
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, ProcessedDocument, Rejection, RunValues
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules

@@ -15,14 +15,13 @@ import pytest
 
 from tests import sqlserver
 from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import ColumnLayout, TableLayout, layouts
-from xml_extractor.contract.reading import check_text, shipped_contracts
+from xml_extractor.contract.reading import check_text, read_contract, shipped_contracts
 from xml_extractor.documents import Value
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.schema.comparison import ActualColumn, ActualForeignKey, differences
+from xml_extractor.schema.comparison import differences
 from xml_extractor.schema.ddl import create_statements
-from xml_extractor.schema.difference import Difference
+from xml_extractor.schema.model import ActualColumn, ActualForeignKey, Difference
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
 pytest.importorskip("pyodbc", reason=sqlserver.NO_DRIVER_MANAGER, exc_type=ImportError)
@@ -116,9 +115,9 @@ def test_what_is_wrong_with_tables_is_found_and_nothing_else(connection: SqlServ
         ("error", "lines", "order_id", f"{order_key}.demo_notes"),
         ("error", "notes", "text", "nvarchar(20), which is shorter"),
         ("error", "notes", "note_id", "bigint without IDENTITY or default"),
-        ("warning", "lines", "", "none, so that rows without a parent are not refused"),
+        ("warning", "lines", "", "none, so rows without a parent are accepted"),
         ("warning", "notes", "", "UNIQUE (order_id)"),
-        ("warning", "notes", "", "none, so that rows without a parent are not refused"),
+        ("warning", "notes", "", "none, so rows without a parent are accepted"),
     ]
 
 
@@ -217,7 +216,7 @@ def test_a_view_is_told_from_a_table(connection: SqlServerConnection, schema: st
     )
     found = compare(connection, schema, [ORDERS])
     assert [difference.found for difference in found] == [
-        "a view, whose keys, defaults and IDENTITY columns cannot be seen"
+        "a view, whose keys, defaults and IDENTITY columns are not visible"
     ]
 
 

@@ -19,14 +19,14 @@ from tests.cases.test_golden_cases import FOLDERS, RUN, SOURCE_KEY, content_of
 from tests.database.binding import bound, read_log
 from tests.database.conftest import TARGETS, empty_targets
 from tests.database.demo_tables import CONTRACT
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Rejection, Row, Status
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.schema.difference import Severity
+from xml_extractor.schema.model import Severity
 from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target

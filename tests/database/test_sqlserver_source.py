@@ -13,9 +13,9 @@ from lxml import etree
 from tests import sqlserver
 from tests.database.binding import insert_log, read_log
 from tests.table_hashes import table_hashes
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, SourceTable
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.run import run

@@ -24,8 +24,8 @@ from tests.faults.bench import (
     see_that_no_file_is_left,
 )
 from tests.table_hashes import table_hashes
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.processing.run import run
 from xml_extractor.schema.ddl import t_sql_name
 from xml_extractor.settings import RunSettings

@@ -10,9 +10,9 @@ from lxml.etree import _Element
 from tests.fuzz.documents import CORPORA, FuzzedDocument
 from tests.fuzz.every_type import NAME, every_type_contract
 from tests.fuzz.value_check import fits
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Failure, Row, RunValues
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules

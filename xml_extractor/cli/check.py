@@ -4,10 +4,10 @@ import click
 
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
 from xml_extractor.cli.options import config_option, optional_target_option
-from xml_extractor.contract import find_faults
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.schema.difference import Severity
+from xml_extractor.contract.reading import find_faults
+from xml_extractor.schema.model import Severity
 from xml_extractor.settings import DEFAULT_CONTRACT
 from xml_extractor.targets.registry import open_target
 

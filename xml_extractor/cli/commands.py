@@ -11,10 +11,12 @@ from xml_extractor.cli.options import config_option, contract_option, target_opt
 from xml_extractor.cli.preview import preview_command
 from xml_extractor.cli.run import run_command
 from xml_extractor.cli.sample import sample_command
-from xml_extractor.contract import contract_json_schema, read_contract
+from xml_extractor.contract.json_schema import contract_json_schema
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
-from xml_extractor.targets.registry import creation_script, open_target
+from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.scripts import creation_script
 
 
 @click.group()

@@ -16,7 +16,7 @@ from xml_extractor.cli.options import (
     contract_option,
     with_addresses,
 )
-from xml_extractor.contract import read_contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.doctor.examination import Finding, Role, State, examine
 from xml_extractor.doctor.sqlserver import examine_installation, how_to_install
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xml_extractor.cli.options import WholeNumber, added, config_option, contract_option, target_option
-from xml_extractor.contract import read_contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Status
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogCount, LogEntry, RejectSelection

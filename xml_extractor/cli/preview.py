@@ -17,8 +17,9 @@ from rich.text import Text
 
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.cli.options import SOURCE_PASSWORD_OPTION, config_option, contract_option, with_documents
-from xml_extractor.contract import Contract, read_contract
 from xml_extractor.contract.layout import TableLayout, layouts
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Failure, Rejection, Row, RunValues, SourceDocument, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping import (

@@ -1,15 +1,17 @@
-"""The contract: how a document becomes rows. One pydantic model, the source of the published JSON Schema too.
+"""The model of a contract, which declares how a document becomes rows, and the hash of a contract.
 
-Only the shape is said here. What must hold between parts of a contract is in `consistency`.
+The model checks the shape of a contract; the package `consistency` checks that its parts fit together. The published
+JSON Schema is generated from the model and from the text below its keys.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
-from xml_extractor.contract.schema_parts import transform_schema, type_pattern
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
 Scalar = Annotated[
@@ -78,13 +80,7 @@ def _only_true(value: object) -> object:
 Flag = Annotated[bool, Strict()]
 Only = Annotated[Literal[True], BeforeValidator(_only_true)]
 """A key that is either there, with `true`, or not."""
-TYPE_SCHEMA = {
-    "type": "string",
-    "description": "A SQL Server scalar type.",
-    "pattern": type_pattern(),
-    "examples": ["int", "decimal(12,2)", "varchar(40)", "datetime2(3)"],
-}
-Type = Annotated[SqlType, BeforeValidator(_read_type), WithJsonSchema(TYPE_SCHEMA)]
+Type = Annotated[SqlType, BeforeValidator(_read_type), WithJsonSchema({"format": "type"})]
 OnInvalid = Annotated[
     Literal["reject", "null", "default", "truncate"],
     BeforeValidator(_null_as_word, json_schema_input_type=Literal["reject", "null", "default", "truncate"] | None),
@@ -100,7 +96,7 @@ ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["app
 class Part(BaseModel):
     """A part of a contract: closed to unknown keys, unchangeable once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
 
 class Transform(Part):
@@ -110,8 +106,8 @@ class Transform(Part):
     options: dict[str, Any] | None = None
 
 
-WrittenTransform = Annotated[Any, WithJsonSchema(transform_schema())]
-"""A transform as contracts write it: its name, or its name with its options."""
+TransformInput = Annotated[Any, WithJsonSchema({"format": "transform"})]
+"""A transform as contracts write it: its name, or a mapping of its name to its options."""
 
 
 class Lookup(Part):
@@ -142,7 +138,7 @@ class ValueRule(Part):
     type: Type | None = None
     """A SQL Server scalar type. May be left out for `parent`, `run` and `position`."""
     transform: tuple[
-        Annotated[Transform, BeforeValidator(_read_transform, json_schema_input_type=WrittenTransform)], ...
+        Annotated[Transform, BeforeValidator(_read_transform, json_schema_input_type=TransformInput)], ...
     ] = ()
     """Steps applied to the text in the order written."""
     lookup: Name | None = None
@@ -159,6 +155,14 @@ class ValueRule(Part):
     """The value where the document has none."""
     on_invalid: OnInvalid = "reject"
     """What to do with a value that the type cannot hold: reject the document, or NULL, the default, or cut to fit."""
+
+    @property
+    def last_lookup(self) -> str | None:
+        """The lookup that gives the value, if any. A lookup before another transform only gives text to it."""
+        if self.lookup is not None:
+            return self.lookup
+        name = (self.transform[-1].options or {}).get("name") if self.transform else None
+        return name if self.transform and self.transform[-1].name == "lookup" and isinstance(name, str) else None
 
 
 class Input(ValueRule):
@@ -283,7 +287,7 @@ class Contract(Part):
     """Raised by its author whenever the meaning changes."""
     description: str = ""
     document: Document
-    source: SourceTable = SourceTable()
+    source: SourceTable = Field(default_factory=SourceTable)
     namespaces: dict[str, str] = Field(default_factory=dict)
     """Prefixes for all paths and names of this contract."""
     code_page: str = "cp1252"
@@ -294,3 +298,42 @@ class Contract(Part):
     """Code tables, in short as `CODE: value`."""
     tables: dict[Name, Table] = Field(min_length=1)
     """In load order, parents first."""
+
+
+_ORDERED = ("tables", "columns")
+"""Mappings whose order has a meaning: tables are loaded, and columns computed, in the order of the contract."""
+
+_WITHOUT_MEANING = ("description",)
+
+
+def contract_hash(contract: Contract) -> str:
+    """Return the hash that the processing log keeps of a contract: hex SHA-256 of its meaning.
+
+    Comments, the description, layout, short forms, explicit defaults, and the order of keys do not change it. The order
+    of tables and columns does.
+    """
+    text = json.dumps(_canonical(contract), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object, name: str = "") -> object:
+    match value:
+        case BaseModel():
+            return {key: _canonical(part, key) for key, part in value if _has_meaning(value, key, part)}
+        case SqlType() | Decimal():
+            return {type(value).__name__: str(value)}
+        case dict() if name in _ORDERED:
+            return [[key, _canonical(part)] for key, part in value.items()]
+        case dict():
+            return {key: _canonical(part) for key, part in value.items()}
+        case tuple() | list():
+            return [_canonical(part) for part in value]
+    return value
+
+
+def _has_meaning(model: BaseModel, key: str, value: object) -> bool:
+    field = type(model).model_fields[key]
+    is_null_for_unknown = isinstance(model, Lookup) and key == "unknown" and key in model.model_fields_set
+    default = field.get_default(call_default_factory=True) if not field.is_required() else ...
+    is_default = value == default and type(value) is type(default)
+    return key not in _WITHOUT_MEANING and (not is_default or is_null_for_unknown)

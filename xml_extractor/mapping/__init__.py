@@ -1,9 +1,13 @@
-"""A contract compiled to a plan once; a plan and a document's element tree to rows."""
+"""Map documents to rows: compile a contract to a plan once, then apply it to each document's element tree.
 
+Read `rows.map_document` first: it is the whole path of a document. `compiler` builds the plan that it applies, from
+`origins` (where a value comes from), `steps` (what becomes of it) and `paths` (XPath).
+"""
+
+from xml_extractor.mapping.compiler import compile_plan
+from xml_extractor.mapping.errors import MappingError
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
-from xml_extractor.mapping.failures import MappingError
-from xml_extractor.mapping.mapper import map_document, own_key
-from xml_extractor.mapping.plan import Plan, compile_plan
+from xml_extractor.mapping.rows import Plan, map_document, own_key
 
 __all__ = [
     "ExplainedStep",

@@ -1,4 +1,4 @@
-"""Where the values of one column come from, step by step: the steps of the mapping itself, taken one at a time."""
+"""Explain where the values of a column come from, step by step. `preview` shows this."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,23 +7,29 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.errors import UsageError
-from xml_extractor.mapping.columns import ColumnPlan, value_for
-from xml_extractor.mapping.failures import REFUSALS, MappingError, Refusal, failure_of
-from xml_extractor.mapping.mapper import document_scope
+from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, failure_of
 from xml_extractor.mapping.paths import compile_nodes
-from xml_extractor.mapping.plan import Plan, TablePlan
-from xml_extractor.mapping.rows import found_rows, surviving_rows
-from xml_extractor.mapping.scope import DocumentScope, RowScope
+from xml_extractor.mapping.rows import (
+    ColumnPlan,
+    DocumentScope,
+    Plan,
+    RowScope,
+    TablePlan,
+    document_scope,
+    found_rows,
+    rows_of,
+)
+from xml_extractor.mapping.steps import value_for
 
 
 class ExplainedStep(NamedTuple):
     """What one step made of a value.
 
     Attributes:
-        name: The step, such as `path Address/@zip`, `transform digits` or `convert to int`; before the name of an
-            expression's input stands `input`, its name and a colon.
-        value: The value after it. It is the document's, so it is for the eyes of whoever asked, never for a log.
-        note: How many nodes a path found, or why the step refused the value; may be empty.
+        name: The step, such as `path Address/@zip`, `transform digits` or `convert to int`. Steps of an expression's
+            input begin with `input NAME: `.
+        value: The value after the step. It comes from the document, so never log it.
+        note: How many nodes a path found, or why the step failed; may be empty.
     """
 
     name: str
@@ -32,12 +38,12 @@ class ExplainedStep(NamedTuple):
 
 
 class ExplainedValue(NamedTuple):
-    """How one row came to its value.
+    """How one row gets its value.
 
     Attributes:
-        positions: The row's position, from 1, behind those of its parent rows, outermost first.
-        is_kept: Whether the row passes the filters; None if that is unknown because the table cannot be mapped.
-        steps: In the order taken; the last one has the value that the row gets, or the reason of the rejection.
+        positions: The positions, from 1, of the row's ancestors, outermost first, and of the row.
+        is_kept: Whether the row passes the filters; None if the table cannot be mapped, so that this is unknown.
+        steps: The steps in order. The last one has the row's value, or the reason for the rejection.
     """
 
     positions: tuple[int, ...]
@@ -48,16 +54,16 @@ class ExplainedValue(NamedTuple):
 def explain(
     plan: Plan, root: Element, source_key: DocumentKey, run: RunValues, table: str, column: str
 ) -> list[ExplainedValue]:
-    """Explain a column's value in each row that the table's row rules find, also in those that filters leave out.
+    """Explain a column's value in each row that the row rules find, also in rows that filters leave out.
 
     Raises:
         UsageError: The contract has no such table or column.
-        MappingError: The document has no key, or a table before this one cannot be mapped.
+        MappingError: The document has no key, or an earlier table cannot be mapped.
     """
     number, column_number = _numbers(plan, table, column)
     document = document_scope(plan, root, source_key, run)
     for earlier in plan.tables[:number]:
-        document.rows.append(surviving_rows(earlier, document))
+        document.rows.append(rows_of(earlier, document))
     table_plan = plan.tables[number]
     kept = _kept_positions(table_plan, document)
     return [_explain_row(plan, table_plan, column_number, row, kept) for row in found_rows(table_plan, document)]
@@ -70,7 +76,7 @@ def _numbers(plan: Plan, table: str, column: str) -> tuple[int, int]:
     number = tables.index(table)
     columns = [column_plan.name for column_plan in plan.tables[number].columns]
     if column not in columns:
-        raise UsageError(f"no value of {table}.{column} comes from documents", f"others do: {', '.join(columns)}")
+        raise UsageError(f"documents give {table}.{column} no value", f"columns with values: {', '.join(columns)}")
     return number, columns.index(column)
 
 
@@ -81,7 +87,7 @@ def _positions(row: RowScope) -> tuple[int, ...]:
 
 def _kept_positions(table: TablePlan, document: DocumentScope) -> set[tuple[int, ...]] | None:
     try:
-        return {_positions(row) for row in surviving_rows(table, document)}
+        return {_positions(row) for row in rows_of(table, document)}
     except MappingError:
         return None
 
@@ -99,7 +105,7 @@ def _explain_row(
 def _value_or_null(column: ColumnPlan, row: RowScope) -> Value:
     try:
         return column.compute(row)
-    except REFUSALS:
+    except RULE_ERRORS:
         return None
 
 
@@ -107,24 +113,24 @@ def _steps(plan: Plan, column: ColumnPlan, row: RowScope) -> Iterator[ExplainedS
     for column_input in column.inputs:
         for explained in _steps(plan, column_input, row):
             yield explained._replace(name=f"input {column_input.name}: {explained.name}")
-    name = column.source.name
+    name = column.origin.name
     try:
-        value = column.source.origin(row)
+        value = column.origin.read(row)
         yield ExplainedStep(name, value, _nodes_found(plan, column, row))
         for step in column.steps:
             name = step.name
             value = step(value)
             yield ExplainedStep(name, value)
-    except REFUSALS as refusal:
-        yield from _refused(column, name, refusal)
+    except RULE_ERRORS as error:
+        yield from _failed(column, name, error)
 
 
-def _refused(column: ColumnPlan, name: str, refusal: Refusal) -> Iterator[ExplainedStep]:
-    failure = failure_of(refusal, column.path)
+def _failed(column: ColumnPlan, name: str, error: AnyRuleError) -> Iterator[ExplainedStep]:
+    failure = failure_of(error, column.path)
     yield ExplainedStep(name, None, f"{failure.code}: {failure.explanation}")
     try:
-        value = value_for(refusal, column.on_invalid, column.default)
-    except REFUSALS:
+        value = value_for(error, column.on_invalid, column.default)
+    except RULE_ERRORS:
         return
     yield ExplainedStep(f"on_invalid {column.on_invalid}", value)
 
@@ -134,6 +140,6 @@ def _nodes_found(plan: Plan, column: ColumnPlan, row: RowScope) -> str:
         return ""
     try:
         number = len(compile_nodes(column.path, plan.contract.namespaces)(row.node))
-    except REFUSALS:
+    except RULE_ERRORS:
         return "a value, not nodes"
     return f"{number} node" if number == 1 else f"{number} nodes"

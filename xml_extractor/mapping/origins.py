@@ -1,22 +1,151 @@
-"""Where a column's value comes from: one function for each kind of origin that a contract can name."""
+"""Where a value comes from: one function for each kind of origin that a contract can name.
 
-from collections.abc import Sequence
-from typing import NamedTuple
+Derived keys: a key is a BLAKE2b hash of contract, table, path of the row rule, document key, and the positions of the
+row and of its parent rows. So they are idempotent: loading a document again gives the same keys, in any target and by
+any worker. Keys of `uniqueidentifier`, `binary(16)` and 32 hexadecimal digits have 128 bits. A `bigint` has 63: among n
+keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % for a billion rows and 0.000005 % for a
+million.
+"""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
+from operator import itemgetter
+
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
 from xml_extractor.documents import DocumentKey, RunValues, Value
-from xml_extractor.mapping.context import TableContext
-from xml_extractor.mapping.paths import ValueNode, compile_markup, compile_text, first_text, split_path, string_value
-from xml_extractor.mapping.scope import Origin, RowScope
-from xml_extractor.values.sqltypes import Family, SqlType, parse_type
+from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
+from xml_extractor.mapping.paths import (
+    FindElements,
+    ValueNode,
+    compile_elements,
+    compile_markup,
+    compile_text,
+    first_text,
+    split_path,
+    string_value,
+)
+from xml_extractor.mapping.rows import ColumnPlan, Compute, Origin, RowScope
+from xml_extractor.tsql import compile_condition, compile_expression
+from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
 
 
-class Source(NamedTuple):
-    """An origin, and the type of its values; None if they are text of the document."""
+@dataclass(frozen=True, slots=True)
+class TableContext:
+    """A table of a contract while its columns are compiled.
 
-    origin: Origin
-    type: SqlType | None
+    Attributes:
+        name: The table's name in the contract.
+        layouts: All tables of the contract, by name.
+        elements_only: Whether all nodes that become rows are elements.
+        searches: The searches for elements that the columns share, by path. Their order is their number.
+    """
+
+    contract: Contract
     name: str
+    layouts: Mapping[str, TableLayout]
+    elements_only: bool
+    searches: dict[str, FindElements] = field(default_factory=dict)
+
+    def search(self, path: str) -> tuple[int, FindElements]:
+        """Return a shared search and its number."""
+        if path not in self.searches:
+            self.searches[path] = compile_elements(path, self.contract.namespaces)
+        return list(self.searches).index(path), self.searches[path]
+
+    def column(self, table: str, name: str) -> tuple[int, SqlType]:
+        """Return the position of a column in the rows of its table, and its type."""
+        for index, column in enumerate(self.layouts[table].columns):
+            if column.name == name:
+                return index, column.type
+        raise KeyError(f"{table}.{name}")
+
+    def table_index(self, table: str) -> int:
+        """Return a table's number in the contract's order."""
+        return list(self.layouts).index(table)
+
+    def levels_above(self, table: str) -> int:
+        """Count the parents from this table up to another one; 0 if that is not an ancestor."""
+        levels, above = 1, self.contract.tables[self.name].parent
+        while above is not None and above != table:
+            levels, above = levels + 1, self.contract.tables[above].parent
+        return 0 if above is None else levels
+
+
+def path_origin(path: str, target: SqlType, context: TableContext) -> Origin:
+    """Read the text at a path; for a column of type xml, the markup."""
+    return Origin(_read_path(path, target, context), None, f"path {path}")
+
+
+def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
+    namespaces = context.contract.namespaces
+    if target.family is Family.XML:
+        markup = compile_markup(path, namespaces)
+        return lambda row: markup(row.node)
+    if path == ".":
+        return _own_text
+    split = split_path(path, namespaces) if context.elements_only else None
+    if split is None:
+        text = compile_text(path, namespaces)
+        return lambda row: text(row.node)
+    attribute = split.attribute
+    if split.elements == ".":
+        return lambda row: row.element.get(attribute)
+    return _read_shared(*context.search(split.elements), attribute)
+
+
+def _own_text(row: RowScope) -> Value:
+    node = row.node
+    return node.text if isinstance(node, ValueNode) else string_value(node)
+
+
+def _read_shared(number: int, search: FindElements, attribute: str) -> Compute:
+    def read_text(row: RowScope) -> Value:
+        found = row.found[number]
+        if found is None:
+            found = row.found[number] = search(row.element)
+        return first_text(found)
+
+    def read_attribute(row: RowScope) -> Value:
+        found = row.found[number]
+        if found is None:
+            found = row.found[number] = search(row.element)
+        for element in found:  # `first_attribute` inline: the call would cost more than the loop
+            value = element.get(attribute)
+            if value is not None:
+                return value
+        return None
+
+    return read_attribute if attribute else read_text
+
+
+def parent_origin(reference: str, context: TableContext) -> Origin:
+    """Read a column of an ancestor row, or of the only row of a table that has one row for each document."""
+    table, _, name = reference.partition(".")
+    index, column_type = context.column(table, name)
+    levels = context.levels_above(table)
+    read = _read_ancestor(index, levels) if levels else _read_only_row(context.table_index(table), index)
+    return Origin(read, column_type, f"parent {reference}")
+
+
+def _read_ancestor(index: int, levels: int) -> Compute:
+    def read(row: RowScope) -> Value:
+        ancestor = row
+        for _ in range(levels):
+            ancestor = ancestor.parent or ancestor
+        return ancestor.values[index]
+
+    return read
+
+
+def _read_only_row(table: int, index: int) -> Compute:
+    def read(row: RowScope) -> Value:
+        rows = row.document.rows[table]
+        return rows[0].values[index] if rows else None
+
+    return read
 
 
 _UNLIMITED = parse_type("nvarchar(max)")
@@ -29,11 +158,11 @@ _RUN_VALUES: dict[RunValue, SqlType] = {
     "contract_version": parse_type("int"),
     "source_name": _UNLIMITED,
 }
-"""The types in which `run_values` has them, in its order."""
+"""The types of `run_values`, in the same order."""
 
 
 def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: RunValues) -> tuple[Value, ...]:
-    """What the run knows while it maps a document, in one order for all documents."""
+    """Return the values of a run for one document, in a fixed order."""
     return (
         key,
         str(source_key),
@@ -45,103 +174,121 @@ def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: Run
     )
 
 
-def path_source(path: str, target: SqlType, context: TableContext) -> Source:
-    """The text at a path; for a column of type xml, its markup."""
-    namespaces = context.contract.namespaces
-    if target.family is Family.XML:
-        markup = compile_markup(path, namespaces)
-        return Source(lambda scope: markup(scope.node), None, f"path {path}")
-    if path == ".":
-        return Source(_own_text, None, f"path {path}")
-    split = split_path(path, namespaces) if context.elements_only else None
-    if split is None:
-        text = compile_text(path, namespaces)
-        return Source(lambda scope: text(scope.node), None, f"path {path}")
-    attribute = split.attribute
-    if split.elements == ".":
-        return Source(lambda scope: scope.element.get(attribute), None, f"path {path}")
-    return Source(_shared(context, split.elements, attribute), None, f"path {path}")
-
-
-def _own_text(scope: RowScope) -> Value:
-    node = scope.node
-    return node.text if isinstance(node, ValueNode) else string_value(node)
-
-
-def _shared(context: TableContext, elements: str, attribute: str) -> Origin:
-    number = context.search(elements)
-    search = context.searches[elements]
-
-    def find_text(scope: RowScope) -> Value:
-        found = scope.found[number]
-        if found is None:
-            found = scope.found[number] = search(scope.element)
-        return first_text(found)
-
-    def find_attribute(scope: RowScope) -> Value:
-        found = scope.found[number]
-        if found is None:
-            found = scope.found[number] = search(scope.element)
-        for element in found:  # as `first_attribute`, whose call would cost more than it does
-            value = element.get(attribute)
-            if value is not None:
-                return value
-        return None
-
-    return find_attribute if attribute else find_text
-
-
-def parent_source(reference: str, context: TableContext) -> Source:
-    """A value of the parent row at some level, or of the one row of a table that has one for each document."""
-    table, _, name = reference.partition(".")
-    index, column_type = context.column(table, name)
-    levels = context.levels_above(table)
-    origin = _of_parent(index, levels) if levels else _of_only_row(context.table_index(table), index)
-    return Source(origin, column_type, f"parent {reference}")
-
-
-def _of_parent(index: int, levels: int) -> Origin:
-    def take(scope: RowScope) -> Value:
-        row = scope
-        for _ in range(levels):
-            row = row.parent or row
-        return row.values[index]
-
-    return take
-
-
-def _of_only_row(table: int, index: int) -> Origin:
-    def take(scope: RowScope) -> Value:
-        rows = scope.document.rows[table]
-        return rows[0].values[index] if rows else None
-
-    return take
-
-
-def run_source(name: RunValue, context: TableContext) -> Source:
-    """A value that the run knows."""
+def run_origin(name: RunValue, context: TableContext) -> Origin:
+    """Read a value of the run."""
     index = list(_RUN_VALUES).index(name)
     is_typed_key = name == "document_key" and context.contract.document.key is not None
     value_type = context.contract.document.key_type if is_typed_key else _RUN_VALUES[name]
-    return Source(lambda scope: scope.document.run[index], value_type, f"run {name}")
+    return Origin(lambda row: row.document.run[index], value_type, f"run {name}")
 
 
-def column_source(name: str, context: TableContext) -> Source:
-    """The value of an earlier column of the same row."""
+def column_origin(name: str, context: TableContext) -> Origin:
+    """Read an earlier column of the same row."""
     index, column_type = context.column(context.name, name)
-    return Source(lambda scope: scope.values[index], column_type, f"column {name}")
+    return Origin(lambda row: row.values[index], column_type, f"column {name}")
 
 
-def position_source() -> Source:
-    """The row's number among the nodes found for its parent row."""
-    return Source(lambda scope: scope.position, POSITION_TYPE, "position")
+def position_origin() -> Origin:
+    """Return the row's number among the nodes found for its parent row."""
+    return Origin(lambda row: row.position, POSITION_TYPE, "position")
 
 
-def constant_source(value: Value, target: SqlType) -> Source:
-    """The same value for all rows; it has its column's type already."""
-    return Source(lambda _: value, target, "constant")
+def constant_origin(value: Value, target: SqlType) -> Origin:
+    """Return one value of the column's type for all rows."""
+    return Origin(lambda _: value, target, "constant")
 
 
-def set_source(values: Sequence[Value], target: SqlType) -> Source:
-    """A constant for each row rule, by the rule's number; they have their column's type already."""
-    return Source(lambda scope: values[scope.rule], target, "set by the row rule")
+def set_origin(values: Sequence[Value], target: SqlType) -> Origin:
+    """Return the value that belongs to the row rule; `values` are of the column's type, by the rule's number."""
+    return Origin(lambda row: values[row.rule], target, "set by the row rule")
+
+
+def expression_origin(expression: str, inputs: tuple[ColumnPlan, ...], own_columns: Sequence[int]) -> Origin:
+    """Evaluate a T-SQL expression.
+
+    Args:
+        expression: The expression over the names of `inputs`.
+        inputs: Its inputs.
+        own_columns: The positions of the inputs in the row, if all of them are columns of the same row; else empty.
+    """
+    compiled = compile_expression(expression, {rule.name: rule.type for rule in inputs})
+    evaluate = compiled.evaluate
+    name = f"expression {expression}"
+    if own_columns:
+        take = _taking(own_columns)
+        return Origin(lambda row: evaluate(take(row.values), row.document.clock), compiled.type, name)
+    computes = tuple(_with_path(rule) if rule.path or rule.steps else rule.compute for rule in inputs)
+
+    def read(row: RowScope) -> Value:
+        return evaluate([compute(row) for compute in computes], row.document.clock)
+
+    return Origin(read, compiled.type, name)
+
+
+def condition(text: str, columns: Sequence[ColumnPlan]) -> Callable[[RowScope], bool | None]:
+    """Compile a T-SQL condition over the columns of a computed row."""
+    evaluate = compile_condition(text, {column.name: column.type for column in columns}).evaluate
+    return lambda row: evaluate(row.values, row.document.clock)
+
+
+def _taking(columns: Sequence[int]) -> Callable[[list[Value]], Sequence[Value]]:
+    return itemgetter(*columns) if len(columns) > 1 else itemgetter(slice(columns[0], columns[0] + 1))
+
+
+def _with_path(rule: ColumnPlan) -> Compute:
+    """Compute an input so that its errors name its own path rather than the column's."""
+    compute, path = rule.compute, rule.path
+
+    def compute_input(row: RowScope) -> Value:
+        try:
+            return compute(row)
+        except RULE_ERRORS as error:
+            failure = failure_of(error, path)
+            raise RuleError(failure.code, failure.explanation, failure.path) from None
+
+    return compute_input
+
+
+_KEY_BYTES = 16
+
+
+def _bigint(_: SqlType, digest: bytes) -> Value:
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _uniqueidentifier(_: SqlType, digest: bytes) -> Value:
+    digits = digest.hex().upper()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _binary(target: SqlType, digest: bytes) -> Value:
+    return digest if target.length == MAX else digest[: target.length]
+
+
+def _hexadecimal(target: SqlType, digest: bytes) -> Value:
+    return digest.hex() if target.length == MAX else digest.hex()[: target.length]
+
+
+_KEY_SHAPES: dict[Family, Callable[[SqlType, bytes], Value]] = {
+    Family.INTEGER: _bigint,
+    Family.GUID: _uniqueidentifier,
+    Family.BINARY: _binary,
+    Family.TEXT: _hexadecimal,
+}
+
+
+def derived_origin(target: SqlType, contract: str, table: str, rule_paths: Sequence[str]) -> Origin:
+    """Derive a key of the column's type from the identity of the row; see the module's documentation."""
+    shape = partial(_KEY_SHAPES[target.family], target)
+    prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
+
+    def derive(row: RowScope) -> Value:
+        identity = [prefixes[row.rule], str(row.document.key), str(row.position)]
+        parent = row.parent
+        while parent is not None:
+            identity.append(str(parent.position))
+            parent = parent.parent
+        text = "\0".join(identity).encode("utf-8", "surrogatepass")
+        return shape(blake2b(text, digest_size=_KEY_BYTES).digest())
+
+    return Origin(derive, target, "derived")

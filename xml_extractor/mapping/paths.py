@@ -1,8 +1,8 @@
-"""XPath 1.0 of a contract, compiled to closures over nodes.
+"""Compile the XPath 1.0 of a contract to closures over nodes.
 
-A node is an element, or an attribute's or text node's value with the element that owns it. Most paths of a contract
-end in an attribute or an element and lead there by element steps; these are split at compile time, so that columns
-can share the search for the elements. All other expressions are left to `etree.XPath`.
+A node is an element, or the value of an attribute or text node with the element that owns it. Most paths of a contract
+go to elements, and from there perhaps to an attribute. `split_path` separates the two, so that columns share the search
+for the elements. `etree.XPath` evaluates all other expressions.
 
 Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
 """
@@ -11,15 +11,15 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple, NoReturn
 
 from lxml import etree
 from lxml.etree import _Element as Element
 from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
-from xml_extractor.contract.names import clark_name
-from xml_extractor.contract.xpath_functions import EXSLT_NAMESPACE
-from xml_extractor.mapping.failures import UnusableValueError
+from xml_extractor.contract.names import EXSLT_NAMESPACE, clark_name
+from xml_extractor.mapping.errors import RuleError
 from xml_extractor.reasons import Reason
 
 
@@ -28,7 +28,7 @@ class ValueNode(NamedTuple):
 
     Attributes:
         text: Its value.
-        owner: Its parent in XPath's sense: where `..` leads.
+        owner: Its parent in XPath's sense: the element that `..` finds.
         name: The attribute's Clark name; empty for a text node.
     """
 
@@ -41,10 +41,10 @@ Node = Element | ValueNode
 FindElements = Callable[[Element], list[Element]]
 FindNodes = Callable[[Node], list[Node]]
 SharedElements = dict[str, list[Node]]
-"""Elements that several paths from one node lead to, by the part of the path that they share."""
+"""Elements found for several paths from one node, by the part that the paths have in common."""
 
 FindRows = Callable[[Node, SharedElements], list[Node]]
-"""As `FindNodes`, but what was found for an earlier path from the same node is not searched again."""
+"""As `FindNodes`, but reuses the elements found for an earlier path from the same node."""
 
 ReadText = Callable[[Node], str | None]
 
@@ -61,25 +61,40 @@ _AXIS = (
     r"(?:(?:child|parent|self|ancestor|ancestor-or-self|descendant|descendant-or-self|following|following-sibling"
     r"|preceding|preceding-sibling)::)"
 )
-_ELEMENT_STEP = rf"(?:\.\.?|{_AXIS}?(?:\*|{_NAME}(?::(?:{_NAME}|\*))?))"
-_ELEMENT_PATH = re.compile(rf"(?://?)?{_ELEMENT_STEP}(?://?{_ELEMENT_STEP})*")
-_ATTRIBUTE_STEP = re.compile(rf"(?:(?P<elements>.+)/)?@(?P<name>{_NAME}(?::{_NAME})?)", re.DOTALL)
-_ANY_STEP = rf"(?:{_ELEMENT_STEP}|@\*|@{_NAME}(?::(?:{_NAME}|\*))?|{_AXIS}?(?:node|text)\(\))"
-_PATH_FROM_VALUE = re.compile(rf"(?:/|\.\.)|(?://?|\.\.//?){_ANY_STEP}(?://?{_ANY_STEP})*")
+_ELEMENT_STEP = re.compile(rf"\.\.?|{_AXIS}?(?:\*|{_NAME}(?::(?:{_NAME}|\*))?)")
+_OTHER_STEP = re.compile(rf"@(?:\*|{_NAME}(?::(?:{_NAME}|\*))?)|{_AXIS}?(?:node|text)\(\)")
+_ATTRIBUTE_NAME = re.compile(rf"@({_NAME}(?::{_NAME})?)")
+_SLASH = re.compile("//?")
 _LONGEST_EXACT_INTEGER = 1e15
 
 
 def split_path(path: str, namespaces: Mapping[str, str]) -> SplitPath | None:
-    """The parts of a path that ends in an attribute or in elements; None for any other expression."""
-    ending = _ATTRIBUTE_STEP.fullmatch(path)
-    if ending is None:
-        return SplitPath(path, "") if _is_element_path(path) else None
-    elements = ending["elements"] or "."
-    return SplitPath(elements, clark_name(ending["name"], namespaces)) if _is_element_path(elements) else None
+    """Split a path that ends in an attribute or in elements; return None for any other expression."""
+    elements, slash, last = path.rpartition("/")
+    attribute = _ATTRIBUTE_NAME.fullmatch(last)
+    if attribute is None:
+        return SplitPath(path, "") if finds_elements(path) else None
+    elements = elements if slash else "."
+    return SplitPath(elements, clark_name(attribute[1], namespaces)) if finds_elements(elements) else None
+
+
+def finds_elements(path: str) -> bool:
+    """Whether the path can only find elements."""
+    return all(map(_ELEMENT_STEP.fullmatch, _steps(_without_predicates(path))))
+
+
+def _steps(path: str) -> list[str]:
+    """Split a path without predicates; an absolute path loses its slashes."""
+    return _SLASH.split(path[_slashes(path) :])
+
+
+def _slashes(path: str) -> int:
+    start = _SLASH.match(path)
+    return start.end() if start else 0
 
 
 def compile_elements(path: str, namespaces: Mapping[str, str]) -> FindElements:
-    """The elements, in document order, to which a path of element steps leads."""
+    """Compile a path of element steps to a search that returns elements in document order."""
     if path == ".":
         return lambda element: [element]
     if path == "..":
@@ -94,18 +109,18 @@ def compile_elements(path: str, namespaces: Mapping[str, str]) -> FindElements:
 
 
 def compile_nodes(path: str, namespaces: Mapping[str, str]) -> FindNodes:
-    """The nodes, in document order, to which a path leads. They are elements only if `finds_elements(path)`."""
+    """Compile a path to a search that returns nodes in document order, only elements if `finds_elements(path)`."""
     from_element = _nodes_from_element(path, namespaces)
-    from_value = _nodes_from_value(path, namespaces)
+    from_value = cache(lambda: _nodes_from_value(path, namespaces))  # few rows start at attributes or text
 
     def find(node: Node) -> list[Node]:
-        return from_value(node) if isinstance(node, ValueNode) else from_element(node)
+        return from_value()(node) if isinstance(node, ValueNode) else from_element(node)
 
     return find
 
 
 def compile_rows(path: str, namespaces: Mapping[str, str]) -> FindRows:
-    """As `compile_nodes`; paths that end in different attributes of the same elements find these once."""
+    """Compile a path as `compile_nodes` does, but share the elements of paths that differ only in the attribute."""
     split = split_path(path, namespaces)
     if split is None or not split.attribute or split.elements == ".":
         find_all = compile_nodes(path, namespaces)
@@ -123,18 +138,18 @@ def compile_rows(path: str, namespaces: Mapping[str, str]) -> FindRows:
 
 
 def compile_text(path: str, namespaces: Mapping[str, str]) -> ReadText:
-    """What XPath's string() gives for a path: the string-value of its first node; None if there is no node."""
+    """Compile a path to what XPath's string() returns: the string-value of the first node; None without a node."""
     from_element = _text_from_element(path, namespaces)
-    from_value = _text_from_value(path, namespaces)
+    from_value = cache(lambda: _text_from_value(path, namespaces))
 
     def read(node: Node) -> str | None:
-        return from_value(node) if isinstance(node, ValueNode) else from_element(node)
+        return from_value()(node) if isinstance(node, ValueNode) else from_element(node)
 
     return read
 
 
 def compile_markup(path: str, namespaces: Mapping[str, str]) -> ReadText:
-    """The first node as XML text with the namespaces in its scope; for a node that is no element, its value."""
+    """Compile a path to its first node as XML text with the namespaces in scope; the value if it is no element."""
     find = compile_nodes(path, namespaces)
 
     def read(node: Node) -> str | None:
@@ -149,24 +164,15 @@ def compile_markup(path: str, namespaces: Mapping[str, str]) -> ReadText:
     return read
 
 
-def finds_elements(path: str) -> bool:
-    """Whether all nodes of a path are known to be elements."""
-    return _is_element_path(path)
-
-
 _string_of_descendants = etree.XPath("string()", smart_strings=False)
 
 
 def string_value(element: Element) -> str:
-    """An element's string-value: the text in it and in all its descendants, without comments."""
+    """Return an element's string-value: its text and that of all its descendants, without comments."""
     if len(element):
         text: str = _string_of_descendants(element)
         return text
     return element.text or ""
-
-
-def _is_element_path(path: str) -> bool:
-    return _ELEMENT_PATH.fullmatch(_without_predicates(path)) is not None
 
 
 def _without_predicates(path: str) -> str:
@@ -189,7 +195,7 @@ def _without_predicates(path: str) -> str:
 
 
 def _xpath(path: str, namespaces: Mapping[str, str], *, with_owners: bool = False) -> etree.XPath:
-    # lxml registers the functions of EXSLT at each evaluation, a third of its time, unless it is told not to.
+    # By default, lxml registers EXSLT's functions at each evaluation, which takes a third of its time.
     uses_exslt = EXSLT_NAMESPACE in namespaces.values()
     return etree.XPath(path, namespaces=dict(namespaces), regexp=uses_exslt, smart_strings=with_owners)
 
@@ -224,7 +230,7 @@ def _nodes_of_expression(path: str, namespaces: Mapping[str, str]) -> Callable[[
     def find(element: Element) -> list[Node]:
         found = evaluate(element)
         if not isinstance(found, list):
-            raise UnusableValueError(Reason.PATH_FAILED, "the XPath gives a value where nodes are needed")
+            raise RuleError(Reason.PATH_FAILED, "the XPath returns a value, but nodes are needed")
         return [_as_node(node) for node in found]
 
     return find
@@ -238,7 +244,7 @@ def _as_node(found: object) -> Node:
         owner = parent.getparent() if parent is not None and found.is_tail else parent
         if owner is not None:
             return ValueNode(str(found), owner, str(found.attrname or ""))
-    raise UnusableValueError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
+    raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
 
 
 def _text_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], str | None]:
@@ -253,7 +259,7 @@ def _text_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[El
 
 
 def first_attribute(elements: list[Element], name: str) -> str | None:
-    """The attribute's value at the first element that has it."""
+    """Return the attribute of the first element that has it."""
     for element in elements:
         value = element.get(name)
         if value is not None:
@@ -262,7 +268,7 @@ def first_attribute(elements: list[Element], name: str) -> str | None:
 
 
 def first_text(elements: list[Element]) -> str | None:
-    """The string-value of the first element."""
+    """Return the string-value of the first element."""
     return string_value(elements[0]) if elements else None
 
 
@@ -277,11 +283,11 @@ def _as_text(found: object) -> str | None:
         return _number_text(found)
     if isinstance(found, Element):
         return string_value(found)
-    raise UnusableValueError(Reason.PATH_FAILED, "the XPath finds nodes that have no text")
+    raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes that have no text, such as namespaces")
 
 
 def _number_text(number: float) -> str:
-    """As string() writes numbers: never with an exponent, here with the 15 digits that a double holds for certain."""
+    """Write a number as string() does, without exponent, in the 15 digits that every double can hold."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
@@ -298,7 +304,7 @@ def _text_from_value(path: str, namespaces: Mapping[str, str]) -> Callable[[Valu
         return _NAMES[path]
     from_owner = _path_from_owner(path)
     if from_owner is None:
-        return _refuse_path
+        return _raise_path_failed
     read = _text_from_element(from_owner, namespaces)
     return lambda node: read(node.owner)
 
@@ -308,21 +314,28 @@ def _nodes_from_value(path: str, namespaces: Mapping[str, str]) -> Callable[[Val
         return lambda node: [node]
     from_owner = _path_from_owner(path)
     if from_owner is None:
-        return _refuse_path
+        return _raise_path_failed
     find = _nodes_from_element(from_owner, namespaces)
     return lambda node: find(node.owner)
 
 
 def _path_from_owner(path: str) -> str | None:
-    if not _PATH_FROM_VALUE.fullmatch(_without_predicates(path)):
-        return None
+    """Rewrite a path from an attribute or text node to one from the element that owns it, if it leads there."""
+    bare = _without_predicates(path)
+    if bare not in ("/", ".."):
+        relative = bare.removeprefix("..")
+        slashes = _slashes(relative)
+        if not slashes or not all(
+            _ELEMENT_STEP.fullmatch(step) or _OTHER_STEP.fullmatch(step) for step in _steps(relative)
+        ):
+            return None
     return path if path.startswith("/") else f".{path.removeprefix('..')}"
 
 
-def _refuse_path(_: ValueNode) -> NoReturn:
-    raise UnusableValueError(
+def _raise_path_failed(_: ValueNode) -> NoReturn:
+    raise RuleError(
         Reason.PATH_FAILED,
-        "the row is an attribute or text: paths from it are '.' or 'name()', or begin with '..' or '/'",
+        "the row is an attribute or text; paths from it must be '.' or 'name()', or begin with '..' or '/'",
     )
 
 

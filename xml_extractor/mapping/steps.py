@@ -1,35 +1,203 @@
-"""The steps from a raw value to a column's value: named data, written down once and then fused into one closure."""
+"""What becomes of a value: the steps from an origin's value to the column's value, and `on_invalid`.
 
-from collections.abc import Callable, Sequence
+`steps_of` lists the steps of a rule as data, which `explain` takes one at a time; `compose` fuses them into the one
+closure that the mapping calls.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from xml_extractor.contract.model import Contract, Lookup, OnInvalid, Scalar, Transform, ValueRule
 from xml_extractor.documents import Value
-from xml_extractor.values.sqltypes import XML_SPACE
+from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out_of_memory
+from xml_extractor.mapping.rows import Compute, RowScope, Step
+from xml_extractor.tsql import compile_assignment
+from xml_extractor.values.conversions import constant, converter
+from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType, parse_type
+from xml_extractor.values.transforms import lookup_step, transform_step
 
-
-class Step(NamedTuple):
-    """One step.
-
-    Attributes:
-        name: What it does, as an explanation shows it.
-        apply: What becomes of a value that is not NULL; None leaves it as it is.
-        for_null: What becomes of NULL.
-    """
-
-    name: str
-    apply: Callable[[Any], Value] | None
-    for_null: Value = None
-
-    def __call__(self, value: Value) -> Value:
-        """Take this step alone."""
-        if value is None:
-            return self.for_null
-        return value if self.apply is None else self.apply(value)
+_TEXT = parse_type("nvarchar(max)")
+_CODE_PAGE_TYPES = frozenset(("char", "varchar", "text"))
 
 
 def blank_to_null(text: str) -> str | None:
-    """The text, or NULL if it is empty or only white space as XML has it (a no-break space is none)."""
+    """Return the text, or NULL if it is empty or only XML's white space (which a no-break space is not)."""
     return None if not text or (text.isspace() and not text.strip(XML_SPACE)) else text
+
+
+def steps_of(rule: ValueRule, source: SqlType | None, target: SqlType, contract: Contract) -> tuple[Step, ...]:
+    """List the steps from an origin's value to the column's value, in order.
+
+    Args:
+        rule: The rule of the column or input.
+        source: The type of the origin's value; None for text of the document.
+        target: The column's type.
+        contract: The rule's contract.
+
+    Raises:
+        InvalidValueError: A constant of the rule does not fit the column.
+    """
+    if source is None:
+        return tuple(_from_text(rule, target, contract))
+    if rule.transform or rule.lookup:
+        return (*_assignment(source, _TEXT, contract), *_from_text(rule, target, contract))
+    return (*_assignment(source, target, contract), *_default(rule, target, contract))
+
+
+def constant_of(value: Scalar | None, target: SqlType, contract: Contract) -> Value:
+    """Convert a constant of the contract to a column's type.
+
+    Raises:
+        InvalidValueError: It does not fit.
+    """
+    return None if value is None else constant(target, value, code_page=contract.code_page)
+
+
+def _from_text(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator[Step]:
+    keeps_blank = rule.blank == "keep"
+    transforms, lookup = _split_last_lookup(rule)
+    if not keeps_blank:
+        yield Step("blank to NULL", blank_to_null)
+    for transform in transforms:
+        yield _transform(transform, contract, keeps_blank=keeps_blank)
+    if lookup is None:
+        yield Step(f"convert to {target}", _converter(rule, target, contract))
+    else:
+        yield _lookup(lookup, contract, lambda value: constant_of(value, target, contract))
+    yield from _default(rule, target, contract)
+
+
+def _split_last_lookup(rule: ValueRule) -> tuple[tuple[Transform, ...], str | None]:
+    """Return the transforms that give text, and the lookup behind them, which gives values of the column's type."""
+    if rule.lookup is not None or not rule.transform or rule.transform[-1].name != "lookup":
+        return rule.transform, rule.lookup
+    return rule.transform[:-1], _lookup_name(rule.transform[-1])
+
+
+def _lookup_name(transform: Transform) -> str:
+    return str((transform.options or {})["name"])
+
+
+def _transform(transform: Transform, contract: Contract, *, keeps_blank: bool) -> Step:
+    if transform.name == "lookup":
+        return _lookup(_lookup_name(transform), contract, _as_text)
+    apply = transform_step(transform.name, transform.options)
+    if keeps_blank:
+        return Step(f"transform {transform.name}", apply)
+    return Step(f"transform {transform.name}", lambda text: blank_to_null(apply(text)))
+
+
+def _lookup(name: str, contract: Contract, convert: Callable[[Scalar], Value]) -> Step:
+    lookup: Lookup = contract.lookups[name]
+    key = str.casefold if lookup.ignore_case else str
+    find = lookup_step(
+        {key(code): convert(value) for code, value in lookup.values.items()},
+        unknown=None if lookup.unknown is None else convert(lookup.unknown),
+        has_unknown="unknown" in lookup.model_fields_set,
+    )
+    blank = None if lookup.blank is None else convert(lookup.blank)
+    return Step(f"lookup {name}", (lambda code: find(code.casefold())) if lookup.ignore_case else find, blank)
+
+
+def _as_text(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return str(value)
+
+
+def _converter(rule: ValueRule, target: SqlType, contract: Contract) -> Callable[[str], Value]:
+    return converter(
+        target,
+        formats=rule.formats,
+        time_zone=rule.time_zone,
+        encoding=rule.encoding,
+        code_page=contract.code_page,
+    )
+
+
+def _default(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator[Step]:
+    if rule.default is not None:
+        yield Step("default", None, constant_of(rule.default, target, contract))
+
+
+def _assignment(source: SqlType, target: SqlType, contract: Contract) -> tuple[Step, ...]:
+    if source == target:
+        return ()
+    if target.name in _CODE_PAGE_TYPES and source.family is Family.TEXT and source.name not in _CODE_PAGE_TYPES:
+        # INSERT would write question marks for characters that the code page does not have.
+        apply = converter(target, code_page=contract.code_page)
+    else:
+        apply = compile_assignment(source, target)
+    return (Step(f"convert to {target}", apply),)
+
+
+def compose(read: Compute, steps: Sequence[Step], on_invalid: OnInvalid, default: Value) -> Compute:
+    """Compile the reading of a value, its steps and `on_invalid` to one closure.
+
+    Raises:
+        InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
+    """
+    compute = _with_steps(read, steps)
+    if on_invalid == "reject":
+        return compute
+
+    def compute_anyway(row: RowScope) -> Value:
+        try:
+            return compute(row)
+        except RULE_ERRORS as error:
+            return value_for(error, on_invalid, default)
+
+    return compute_anyway
+
+
+def value_for(error: AnyRuleError, on_invalid: OnInvalid, default: Value) -> Value:
+    """Return what `on_invalid` puts in place of an invalid value.
+
+    Raises:
+        AnyRuleError: Nothing; this is the error itself.
+        MemoryError: libxml2 ran out of memory.
+    """
+    truncated = None
+    if isinstance(error, InvalidValueError):
+        truncated = error.truncated
+    else:
+        raise_if_out_of_memory(error)
+    if on_invalid == "null":
+        return None
+    if on_invalid == "default":
+        return default
+    if on_invalid == "reject" or truncated is None:
+        raise error
+    return truncated
+
+
+def _with_steps(read: Compute, steps: Sequence[Step]) -> Compute:
+    if steps and steps[0].apply is blank_to_null:
+        return _with_steps_from_text(read, fuse(steps[1:]))
+    null, apply = fuse(steps)
+    if apply is None and null is None:
+        return read
+
+    def compute(row: RowScope) -> Value:
+        value = read(row)
+        if value is None:
+            return null
+        return value if apply is None else apply(value)
+
+    return compute
+
+
+def _with_steps_from_text(read: Compute, after_blank: "Fused") -> Compute:
+    """Inline `blank_to_null`: nearly all values take this way, and the call costs more than the check."""
+    null, apply = after_blank
+
+    def compute(row: RowScope) -> Value:
+        text: Any = read(row)
+        if not text or (text.isspace() and not text.strip(XML_SPACE)):
+            return null
+        return text if apply is None else apply(text)
+
+    return compute
 
 
 class Fused(NamedTuple):
@@ -45,38 +213,38 @@ class Fused(NamedTuple):
 
 
 def fuse(steps: Sequence[Step]) -> Fused:
-    """All steps as one function, in which a value that becomes NULL skips the rest: its end is computed here.
+    """Combine steps into one function. A value that becomes NULL skips the rest, whose result is computed here.
 
     Raises:
-        InvalidValueError: A step gives a constant for NULL that a later step refuses.
+        InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
     """
     fused = Fused(None, None)
     for step in reversed(steps):
-        apply = fused.apply if step.apply is None else _link(step.apply, fused)
-        fused = Fused(_end_of_null(step.for_null, fused), apply)
+        apply = fused.apply if step.apply is None else _chain(step.apply, fused)
+        fused = Fused(_result_for_null(step.for_null, fused), apply)
     return fused
 
 
-def _end_of_null(for_null: Value, rest: Fused) -> Value:
+def _result_for_null(for_null: Value, rest: Fused) -> Value:
     if for_null is None:
         return rest.null
     return for_null if rest.apply is None else rest.apply(for_null)
 
 
-def _link(apply: Callable[[Any], Value], rest: Fused) -> Callable[[Any], Value]:
+def _chain(apply: Callable[[Any], Value], rest: Fused) -> Callable[[Any], Value]:
     null, following = rest
     if following is None:
         if null is None:
             return apply
 
-        def or_null(value: Value) -> Value:
+        def apply_or_null(value: Value) -> Value:
             result = apply(value)
             return null if result is None else result
 
-        return or_null
+        return apply_or_null
 
-    def then(value: Value) -> Value:
+    def apply_both(value: Value) -> Value:
         result = apply(value)
         return null if result is None else following(result)
 
-    return then
+    return apply_both

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from xml_extractor.contract import Contract, contract_hash, read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract, contract_hash
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Outcome
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.insert_plan import InsertPlan, plan_inserts

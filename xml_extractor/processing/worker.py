@@ -11,8 +11,8 @@ from hashlib import sha256
 from multiprocessing.util import Finalize
 from pathlib import Path
 
-from xml_extractor.contract import Contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     DocumentKey,
     Failure,
@@ -208,7 +208,7 @@ class Worker:
         """The value that was refused, if there is one and the run keeps such values."""
         if not self._context.settings.reject_values or not isinstance(error, MappingError):
             return None
-        value = error.refused_value()
+        value = error.invalid_value()
         return None if value is None else str(value)[:LONGEST_VALUE]
 
 

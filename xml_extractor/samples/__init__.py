@@ -1,7 +1,7 @@
-"""Generators of sample documents: invented data, the same for the same seed.
+"""Generators of sample documents: invented data, reproducible by seed.
 
-`samples("card_application", 1000, seed=1, faulty=Fraction(3, 100))` gives a thousand documents, thirty of them bad in
-known ways. A kind is one module with a `SampleKind` and a line in `KINDS`.
+`samples("card_application", 1000, seed=1, faulty=Fraction(3, 100))` generates a thousand documents, thirty
+of them with known faults. A new kind is a module with a `SampleKind` and a line in `KINDS`.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,7 @@ from fractions import Fraction
 
 from xml_extractor.errors import UsageError
 from xml_extractor.samples import card_application, ubl_invoice
-from xml_extractor.samples.model import ExpectedFault, FaultKind, Sample, SampleKind
-from xml_extractor.samples.stream import sample_stream
+from xml_extractor.samples.model import ExpectedFault, FaultKind, Sample, SampleKind, sample_stream
 
 __all__ = ["KINDS", "ExpectedFault", "FaultKind", "Sample", "SampleKind", "samples"]
 
@@ -22,14 +21,14 @@ KINDS: dict[str, SampleKind] = {kind.name: kind for kind in (card_application.KI
 def samples(
     kind: str, count: int, seed: int = 1, faulty: Fraction | float = 0, *, only_text: bool = False
 ) -> Iterator[Sample]:
-    """Make samples one by one; see `stream.sample_stream`.
+    """Generate samples one by one; see `model.sample_stream`.
 
     Args:
         kind: A key of `KINDS`.
-        count: How many.
+        count: Number of samples.
         seed: Another seed gives other documents.
-        faulty: Share of bad documents.
-        only_text: Leave out the faults that make a document something else than UTF-8 text.
+        faulty: Share of faulty documents.
+        only_text: Leave out faults that produce invalid UTF-8.
 
     Raises:
         UsageError: There is no such kind, or the share is below 0 or above a half.

@@ -1,4 +1,4 @@
-"""The invented people of card applications, with their addresses and employments."""
+"""Invented people of card applications, with addresses and employments."""
 
 from datetime import date, timedelta
 from random import Random
@@ -21,20 +21,20 @@ _EMPLOYERS = ("Quill &amp; Thimble", "Moonbeam Bottling", "Nobody &lt;Brothers&g
 _TITLES = ("Cartographer", "Beekeeper", "Bell founder", "Night clerk", "Ærostat pilot", "")
 
 _HIGHEST_PAY = {"ANNUAL": 25_000_000, "MONTHLY": 2_000_000, "WEEKLY": 450_000, "HOURLY": 12_000, "": 500_000}
-"""Cents by how often they are paid."""
+"""Cents, by pay period."""
 
 _WRITTEN_ON = date(2025, 6, 30)
-"""The day that people's ages and employments count from, so that the same seed gives the same bytes on any day."""
+"""Ages and employments are relative to this day, so that the same seed gives the same bytes on any day."""
 
 
 def contact(random: Random, number: int, role: str, *, draft: bool = False) -> str:
-    """The element `Contact` of a person.
+    """Generate the element `Contact` of a person.
 
     Args:
-        random: The source of chance.
-        number: The contact's id.
+        random: The random number generator.
+        number: The id of the contact.
         role: PR (primary), AU (authorized user), SP (spouse) or RF (reference).
-        draft: Whether the date of birth is still to come.
+        draft: Whether the date of birth is missing.
     """
     pick = random.choice
     born = day(random, _WRITTEN_ON - timedelta(days=random.randrange(18 * 366, 90 * 365)))
@@ -96,7 +96,7 @@ def _particulars(random: Random, number: int) -> str:
 
 
 def _tax_id(random: Random) -> str:
-    """A number in the form of a social security number, of the ranges that are never issued."""
+    """Generate a social security number from the ranges that are never issued."""
     area = random.choice(("000", "666", f"{random.randrange(900, 1000)}"))
     hyphen = random.choice(("-", "-", ""))
     return f"{area}{hyphen}{random.randrange(1, 100):02}{hyphen}{random.randrange(1, 10_000):04}"

@@ -1,4 +1,4 @@
-"""Ways to spoil a document: tools for all kinds, and the faults that a parser must refuse."""
+"""Faults that a parser must reject, and functions to introduce faults into documents of any kind."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples.model import FaultKind
 
 NESTING = 5_000
-"""Levels of elements in a document that is far too deep."""
+"""Levels of elements in a document that exceeds every depth limit."""
 
 _EXPANSION = (
     "<!DOCTYPE x [<!ENTITY a 'haha'>"
@@ -24,11 +24,11 @@ Spoil = Callable[[bytes], bytes | None]
 
 
 def parse_faults(root: bytes, inside: bytes) -> tuple[FaultKind, ...]:
-    """The faults that are found by parsing.
+    """Return the faults that parsing detects.
 
     Args:
-        root: The root element's name as the document writes it, with its prefix.
-        inside: The name of an element with content, in the part of the document that is read.
+        root: The name of the root element, with its prefix.
+        inside: The name of an element with content, in the part of the document that contracts read.
     """
     put = partial(insert_into, element=inside)
     faults: tuple[tuple[str, Reason, Spoil], ...] = (
@@ -57,20 +57,20 @@ def parse_faults(root: bytes, inside: bytes) -> tuple[FaultKind, ...]:
 
 
 def insert_into(document: bytes, *, element: bytes, text: bytes) -> bytes:
-    """Put text behind the first start tag of an element."""
+    """Insert text after the first start tag of an element."""
     end = _start_tag(document, element).end()
     return document[:end] + text + document[end:]
 
 
 def set_attribute(document: bytes, *, element: bytes, attribute: bytes, value: bytes) -> bytes:
-    """Change the value of an attribute that the first element of a name has."""
+    """Replace the value of an attribute of the first element with this name."""
     tag = _start_tag(document, element)
     changed, count = re.subn(rb'(?<=\s%b=")[^"]*(?=")' % attribute, value.replace(b"\\", rb"\\"), tag[0])
     return _with_tag(document, tag, changed, count)
 
 
 def remove_attribute(document: bytes, *, element: bytes, attribute: bytes) -> bytes:
-    """Take an attribute away from the first element of a name."""
+    """Remove an attribute from the first element with this name."""
     tag = _start_tag(document, element)
     changed, count = re.subn(rb'\s%b="[^"]*"' % attribute, b"", tag[0])
     return _with_tag(document, tag, changed, count)
@@ -85,12 +85,12 @@ def _start_tag(document: bytes, element: bytes) -> re.Match[bytes]:
 
 def _with_tag(document: bytes, tag: re.Match[bytes], changed: bytes, count: int) -> bytes:
     if count != 1:
-        raise ValueError(f"the attribute is {count} times in the first element of its name")
+        raise ValueError(f"the first element of this name has the attribute {count} times")
     return document[: tag.start()] + changed + document[tag.end() :]
 
 
 def _cut_off(document: bytes, element: bytes) -> bytes:
-    """Cut in the middle of the element, or behind its start tag where it has no end tag of its own."""
+    """Truncate in the middle of the element, or after its start tag if it has no end tag."""
     start = _start_tag(document, element).end()
     end = document.find(b"</%b>" % element, start)
     return document[: (start + max(start, end)) // 2]

@@ -1,4 +1,4 @@
-"""Invoices in UBL 2.1: 5 to 60 lines, and totals that add up."""
+"""Invoices in UBL 2.1: 5 to 60 lines with consistent totals."""
 
 import re
 from datetime import date, timedelta
@@ -11,19 +11,28 @@ from uuid import UUID
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples.faults import parse_faults
 from xml_extractor.samples.model import FaultKind, SampleKind
-from xml_extractor.samples.ubl_companies import COUNTRIES, Company, address, company, digits, party
-from xml_extractor.samples.ubl_lines import (
+from xml_extractor.samples.ubl_parts import (
+    COUNTRIES,
     Adjustment,
+    Company,
     Line,
     Tax,
+    address,
     adjustment_markup,
+    aggregate,
     allowance,
+    basic,
+    cents,
     charge,
+    company,
+    content,
+    digits,
     line,
     line_markup,
+    money,
+    party,
     subtotal_markup,
 )
-from xml_extractor.samples.ubl_markup import aggregate, basic, cents, content, money
 
 FEWEST_LINES = 5
 MOST_LINES = 60
@@ -66,7 +75,7 @@ class _Invoice(NamedTuple):
     buyer: Company
     currency: str
     tax_rate: Decimal | None
-    """Units of the seller's currency for one of the invoice's, where these differ."""
+    """Units of the seller's currency for one unit of the invoice's currency, if they differ."""
     issued: date
     lines: tuple[Line, ...]
     adjustments: tuple[Adjustment, ...]
@@ -74,7 +83,7 @@ class _Invoice(NamedTuple):
 
 
 def document(key: int, random: Random) -> bytes:
-    """One good invoice; its ID is `INV-` and the key in seven digits."""
+    """Generate a valid invoice; its ID is `INV-` and the key in seven digits."""
     invoice = _invoice(key, random)
     parts = (
         *_head(random, invoice),
@@ -247,7 +256,7 @@ def _sums(random: Random, invoice: _Invoice) -> tuple[str, ...]:
 
 
 def _payment_means(random: Random, invoice: _Invoice) -> str:
-    """How to pay. The check digits of the account are 00, which no account has."""
+    """Generate a payment account. Its check digits are 00, so it cannot exist."""
     account = f"{invoice.seller.country.code}00 {digits(random, 4)} {digits(random, 4)} {digits(random, 4)}"
     return aggregate(
         "PaymentMeans",
@@ -310,7 +319,7 @@ def _if_changed(changed: bytes, count: int, element: bytes) -> bytes:
 
 
 def _map_fault(code: str, reason: Reason, element: bytes, text: bytes | None) -> FaultKind:
-    """A first element of this name with another text, or without the element."""
+    """Return a fault that replaces the text of the first element with this name, or removes the element."""
     if text is None:
         return FaultKind(code, Stage.MAP, reason, partial(_without, element=element))
     return FaultKind(code, Stage.MAP, reason, partial(_with_text, element=element, text=text))

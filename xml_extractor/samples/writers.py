@@ -1,4 +1,4 @@
-"""Samples to a directory or an archive, with a list of the faults that a run has to find."""
+"""Write samples to a directory or an archive, with a list of the faults that a run must find."""
 
 import gzip
 import json
@@ -18,28 +18,28 @@ WriteSample = Callable[[Sample], object]
 """Writes one sample."""
 
 Naming = Callable[[str, int], DocumentKey]
-"""From a sample's kind and key to what a source will call the document; see `by_file_name` and `by_number`."""
+"""Returns the document key that a source gives the sample of a kind and key; see `by_file_name` and `by_number`."""
 
 _FASTEST = 1
 
 
 def by_file_name(kind: str, key: int) -> DocumentKey:
-    """Name documents as a directory or an archive of them does."""
+    """Return the document key that a directory or an archive gives a sample."""
     return file_name(kind, key)
 
 
 def by_number(_kind: str, key: int) -> DocumentKey:
-    """Name documents as a table of them does."""
+    """Return the document key that a table gives a sample."""
     return key
 
 
 def write_to_files(samples: Iterable[Sample], destination: Path) -> int:
-    """Write samples to a directory, or to an archive if the name ends as one of `ARCHIVES` does.
+    """Write samples to a directory, or to an archive if the name has one of the suffixes in `ARCHIVES`.
 
     The faults are listed beside it; see `faults_list` and `write_samples`.
 
     Returns:
-        How many there were.
+        Number of samples.
 
     Raises:
         UsageError: The destination cannot be written.
@@ -55,18 +55,18 @@ def write_to_files(samples: Iterable[Sample], destination: Path) -> int:
 
 
 def faults_list(documents: Path) -> Path:
-    """The file beside documents, `<documents>.faults.jsonl`, that lists their faults."""
+    """Return the path of the list of faults: `<documents>.faults.jsonl`, next to the documents."""
     return documents.with_name(f"{documents.name}.faults.jsonl")
 
 
 def write_samples(samples: Iterable[Sample], write: WriteSample, listed: Path, naming: Naming) -> int:
-    """Write samples one by one, and list the expected faults when all are written.
+    """Write samples one by one, and a list of the expected faults.
 
-    The list has one JSON object a line, with `key`, `fault`, `stage`, `reason` and, for a copy, `duplicate_of`: either
-    the copy or its original is rejected. No list stays where there are no faults.
+    The list has a JSON object per line with `key`, `fault`, `stage`, `reason` and, for a copy, `duplicate_of`: a run
+    rejects either the copy or its original. Without faults there is no list.
 
     Returns:
-        How many there were.
+        Number of samples.
     """
     count = 0
     found_faults = False
@@ -96,7 +96,7 @@ def _fault_line(sample: Sample, fault: ExpectedFault, naming: Naming) -> bytes:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that has its name only when it is complete."""
+    """Open a file that gets its name when it is complete."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         with unfinished.open("wb") as file:
@@ -110,7 +110,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _directory(path: Path) -> Iterator[WriteSample]:
-    """One file for each sample; NULL, which no file can hold, is an empty file."""
+    """Write a file for each sample; NULL becomes an empty file."""
     path.mkdir(exist_ok=True)
 
     def write(sample: Sample) -> None:
@@ -166,4 +166,4 @@ ARCHIVES: dict[str, Callable[[Path], AbstractContextManager[WriteSample]]] = {
     ".tar.gz": _compressed_tar,
     ".tgz": _compressed_tar,
 }
-"""How archives are written, by the end of their names. The same samples give the same bytes."""
+"""Writers of archives by file name suffix. The same samples give the same bytes."""

@@ -1,98 +1,34 @@
-"""Compares the tables that a contract needs with those that are there. Knows no database: a catalog has read it."""
+"""Compare the tables that a contract needs with those of the database, as its catalog describes them."""
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.schema.difference import Difference, Severity
-from xml_extractor.schema.remedies import Remedies
+from xml_extractor.schema.ddl import ScalarType, dialect_named
+from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
 from xml_extractor.values.sqltypes import SqlType
 
 A_TABLE, NO_TABLE = "a table", "none"
-"""What is needed, and what is found, where a table is missing."""
+"""`Difference.needed` and `Difference.found` of a missing table."""
 
 MOST_CODES = 10
-"""How many codes a difference lists at most."""
+"""Codes that a difference lists at most."""
 
-TableKind = Literal["table", "view", "elsewhere"]
-
+_OTHER_FILE = "load into a new file"
 _UTF_8 = 65001
-"""SQL Server's number of UTF-8."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActualColumn:
-    """A column that is there.
-
-    Attributes:
-        type: None where it is no type that a contract can name.
-        declared: The type as the database says it.
-        identity: Whether the database numbers it by itself; None where that cannot be known.
-        computed: Whether the database alone can write it.
-        has_default: Whether the database has a value where a row says none.
-        code_page: The number of its collation's code page, 65001 for UTF-8; None for types without one.
-        collation: Its name; empty for types without one, and where it does not matter.
-    """
-
-    name: str
-    type: SqlType | None = None
-    declared: str = ""
-    nullable: bool = True
-    identity: bool | None = False
-    computed: bool = False
-    has_default: bool = False
-    code_page: int | None = None
-    collation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ActualForeignKey:
-    """A foreign key that the database enforces.
-
-    Attributes:
-        columns: Its columns, each with its counterpart in `references`.
-        schema, table: What it refers to; `table` is empty if this user must not know.
-    """
-
-    columns: tuple[str, ...]
-    schema: str
-    table: str
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ActualTable:
-    """A table that is there, or what is used like one.
-
-    Attributes:
-        key: The columns of its primary key.
-        unique_keys: The columns of its other unique keys that count for every row.
-        kind: Of a view, keys, defaults and IDENTITY columns cannot be seen; of what is elsewhere, such as a synonym for
-            a table of another database, nothing can.
-        typed: Whether the types of its columns are comparable.
-        drops_duplicates: Whether a unique key leaves duplicate rows out without an error (IGNORE_DUP_KEY).
-    """
-
-    name: str
-    columns: tuple[ActualColumn, ...] = ()
-    key: tuple[str, ...] = ()
-    unique_keys: tuple[tuple[str, ...], ...] = ()
-    foreign_keys: tuple[ActualForeignKey, ...] = ()
-    schema: str = ""
-    kind: TableKind = "table"
-    typed: bool = True
-    drops_duplicates: bool = False
-
+"""SQL Server's code page of UTF-8."""
 
 MissingCodes = Callable[[ActualForeignKey, SqlType, Sequence[Value]], Sequence[Value] | None]
-"""Says which of some values of a type a column lacks to which a foreign key refers; None if this user must not know."""
+"""Returns which of these values of a type are missing in the column that a foreign key references.
+
+None if this user has no permission to read it.
+"""
 
 
 def differences(
@@ -103,53 +39,104 @@ def differences(
     code_page: str = "",
     missing_codes: MissingCodes | None = None,
 ) -> list[Difference]:
-    """All in which the tables that are there are not as a contract needs them, errors first.
+    """Return the differences between the tables of a database and those that a contract needs, errors first.
 
     Args:
-        tables: In load order; also the processing log, if it is to be compared.
-        actual: What is there, by `TableLayout.table`; without those that are missing.
-        dialect_name: SQLAlchemy's name of the dialect that remedies are written in.
-        code_page: The contract's; empty if code pages are not to be compared.
-        missing_codes: Finds out which constants of the contract lookup tables lack; None if that is not to be done.
+        tables: In load order; includes the processing log if it is to be compared.
+        actual: The existing tables, by `TableLayout.table`.
+        dialect_name: SQLAlchemy's name of the dialect of remedies, such as `sqlite` or `mssql`.
+        code_page: The code page of the contract; empty to skip code pages.
+        missing_codes: Finds the constants of the contract that lookup tables lack; None to skip them.
     """
-    context = _Context(tables, actual, Remedies(dialect_name), code_page, missing_codes)
+    context = _Context(tables, actual, _Remedies(dialect_name), code_page, missing_codes)
     found = [difference for table in tables for difference in _of_table(table, context)]
     return sorted(found, key=lambda difference: difference.severity is not Severity.ERROR)
 
 
 def refuse_errors(name: str, found: Sequence[Difference]) -> None:
-    """See that no difference is an error.
+    """Check that no difference is an error.
 
     Args:
-        name: What to call the target in messages.
+        name: Name of the target for messages.
         found: The differences.
 
     Raises:
-        TargetError: Some are; the message lists all of them, one a line, or in one line if all are missing tables.
+        TargetError: Some are. The message lists them, one per line; missing tables alone are listed in one line.
     """
     errors = [difference for difference in found if difference.severity is Severity.ERROR]
     if not errors:
         return
     if all((error.column, error.needed, error.found) == ("", A_TABLE, NO_TABLE) for error in errors):
         tables = ", ".join(error.database_table for error in errors)
-        tip = "make them with `xml-extractor init`, or, if they are there, grant this user permissions on them"
+        tip = "create them with `xml-extractor init`, or, if they exist, grant this user permissions on them"
         raise TargetError(f"{name} lacks these tables: {tables}", tip)
-    tip = "change tables or contract as each line says; `xml-extractor init --sql` shows the tables that are needed"
+    tip = "change the tables or the contract as described; `xml-extractor init --sql` prints the tables that are needed"
     raise TargetError("\n".join((f"the tables of {name} do not fit the contract", *map(str, errors))), tip)
+
+
+class _Remedies:
+    """How to fix differences, in the dialect of the database. A run creates the missing tables of SQLite files."""
+
+    def __init__(self, dialect_name: str) -> None:
+        self._dialect = dialect_named(dialect_name)
+        self.creates_tables = dialect_name == "sqlite"
+
+    def name(self, *parts: str) -> str:
+        """Quote a name and its schema."""
+        return ".".join(self._dialect.identifier_preparer.quote(part) for part in parts if part)
+
+    def names(self, columns: Sequence[str]) -> str:
+        """Quote columns and put them in parentheses."""
+        return f"({', '.join(map(self.name, columns))})"
+
+    def create_table(self) -> str:
+        if self.creates_tables:
+            return "the next run creates it"
+        return "create it with `xml-extractor init`, or, if it exists, grant this user permissions on it"
+
+    def add_column(self, table: str, column: ColumnLayout) -> str:
+        by_database = column.identity or column.generated
+        if by_database and self.creates_tables:
+            return _OTHER_FILE
+        definition = f"{self._type(column)} {'NOT NULL IDENTITY' if by_database else 'NULL'}"
+        return f"ALTER TABLE {table} ADD {self.name(column.name)} {definition}"
+
+    def change_type(self, table: str, column: ColumnLayout, *, nullable: bool) -> str:
+        return self._alter(table, column, nullable=nullable)
+
+    def allow_null(self, table: str, column: ColumnLayout) -> str:
+        in_contract = "set `required: true` or a `default` in the contract"
+        return in_contract if self.creates_tables else f"{in_contract}, or {self._alter(table, column, nullable=True)}"
+
+    def add_key(self, table: str, columns: Sequence[str], *, has_primary: bool) -> str:
+        if has_primary or self.creates_tables:
+            index = self.name(f"ux_{table.rpartition('.')[2].strip('[]')}_key")
+            return f"CREATE UNIQUE INDEX {index} ON {table} {self.names(columns)}"
+        return f"ALTER TABLE {table} ADD PRIMARY KEY {self.names(columns)}"
+
+    def add_foreign_key(self, table: str, foreign_key: str) -> str:
+        return _OTHER_FILE if self.creates_tables else f"ALTER TABLE {table} ADD {foreign_key}"
+
+    def _alter(self, table: str, column: ColumnLayout, *, nullable: bool) -> str:
+        null = "NULL" if nullable else "NOT NULL"
+        return f"ALTER TABLE {table} ALTER COLUMN {self.name(column.name)} {self._type(column)} {null}"
+
+    def _type(self, column: ColumnLayout) -> str:
+        return str(ScalarType(column.type).compile(dialect=self._dialect))
 
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What the comparison of each table needs to know of the others."""
+    """What the comparison of each table shares."""
 
     tables: Sequence[TableLayout]
     actual: Mapping[str, ActualTable]
-    remedies: Remedies
+    remedies: _Remedies
     code_page: str
     missing_codes: MissingCodes | None
 
     def position(self, key: ActualForeignKey) -> int | None:
-        """Where in the load order the table is that a key refers to; None if it is none of the contract's."""
+        """Return the position in load order of the table that a key references; None if the contract has none."""
         wanted = (key.schema.casefold(), key.table.casefold())
         for position, layout in enumerate(self.tables):
             there = self.actual.get(layout.table)
@@ -160,7 +147,7 @@ class _Context:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A table of the contract and the one that is there."""
+    """A table of the contract and its counterpart in the database."""
 
     layout: TableLayout
     actual: ActualTable
@@ -168,7 +155,7 @@ class _Pair:
 
     @property
     def name(self) -> str:
-        """The table that is there, as SQL has it."""
+        """The quoted name of the table in the database."""
         return self.context.remedies.name(self.actual.schema, self.actual.name)
 
     def error(self, column: str, needed: str, found: str, remedy: str) -> Difference:
@@ -185,13 +172,13 @@ class _Pair:
 def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     there = context.actual.get(layout.table)
     if there is None:
-        severity = Severity.WARNING if context.remedies.makes_tables else Severity.ERROR
-        remedy = context.remedies.make_table()
+        severity = Severity.WARNING if context.remedies.creates_tables else Severity.ERROR
+        remedy = context.remedies.create_table()
         yield Difference(severity, layout.name, layout.table, "", A_TABLE, NO_TABLE, remedy)
         return
     pair = _Pair(layout, there, context)
     if there.kind != "table":
-        yield _unseen(pair)
+        yield _invisible(pair)
     if there.kind == "elsewhere":
         return
     columns = {column.name.casefold(): column for column in there.columns}
@@ -205,11 +192,11 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
         yield from _codes(pair)
 
 
-def _unseen(pair: _Pair) -> Difference:
+def _invisible(pair: _Pair) -> Difference:
     if pair.actual.kind == "view":
-        found = "a view, whose keys, defaults and IDENTITY columns cannot be seen"
-        return pair.warning("", A_TABLE, found, "compare the table behind it with the contract yourself")
-    found = "a name for something in another database"
+        found = "a view, whose keys, defaults and IDENTITY columns are not visible"
+        return pair.warning("", A_TABLE, found, "compare the underlying table with the contract yourself")
+    found = "a synonym for an object of another database"
     return pair.warning("", A_TABLE, found, "compare it with the contract yourself")
 
 
@@ -222,15 +209,15 @@ def _of_column(pair: _Pair, needed: ColumnLayout, there: ActualColumn | None) ->
         yield from _generated(pair, needed, there)
     elif there.computed:
         found = f"{there.declared or 'a computed column'}, which only the database writes"
-        yield pair.error(needed.name, "a column that can be filled", found, "take it out of the contract")
+        yield pair.error(needed.name, "a writable column", found, "remove it from the contract")
     else:
         yield from _identity(pair, needed, there)
         yield from _type(pair, needed, there)
         yield from _code_page(pair, needed, there)
         if needed.can_be_null and not needed.required and not there.nullable:
-            found = "NOT NULL, so that documents without a value are rejected"
+            found = "NOT NULL, so documents without a value are rejected"
             remedy = pair.context.remedies.allow_null(pair.name, needed)
-            yield pair.warning(needed.name, "a column that may be NULL", found, remedy)
+            yield pair.warning(needed.name, "a nullable column", found, remedy)
 
 
 def _generated(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
@@ -242,10 +229,10 @@ def _generated(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterat
 
 def _identity(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
     if there.identity and not needed.identity:
-        remedy = "say `identity: true` in the contract, or leave it to the database with `generated: true`"
+        remedy = "set `identity: true` in the contract, or let the database generate it with `generated: true`"
         yield pair.error(needed.name, "a column that the contract can fill", "IDENTITY", remedy)
     elif needed.identity and there.identity is False:
-        remedy = "take `identity: true` out of the contract"
+        remedy = "remove `identity: true` from the contract"
         yield pair.error(needed.name, "an IDENTITY column", "a column without IDENTITY", remedy)
 
 
@@ -254,11 +241,13 @@ def _type(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Di
         return
     if there.type is None:
         found = f"{there.declared}, a type that cannot be compared"
-        yield pair.warning(needed.name, str(needed.type), found, "see with a few documents whether it takes the values")
+        yield pair.warning(
+            needed.name, str(needed.type), found, "test with a few documents whether it takes the values"
+        )
         return
     unfit = misfit(needed.type, there.type)
     if unfit is not None:
-        in_contract = f"say `type: {there.type}` in the contract"
+        in_contract = f"set `type: {there.type}` in the contract"
         alter = pair.context.remedies.change_type(pair.name, needed, nullable=there.nullable)
         remedy = f"{alter}, or {in_contract}" if pair.actual.kind == "table" else in_contract
         found = f"{there.type}, {unfit.reason}"
@@ -274,12 +263,12 @@ def _code_page(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterat
         return
     name = "utf-8" if there.code_page == _UTF_8 else f"cp{there.code_page}"
     if _codec(name) != _codec(pair.context.code_page):
-        remedy = f"say `code_page: {name}` in the contract, or give the column a collation of the other code page"
+        remedy = f"set `code_page: {name}` in the contract, or give the column a collation with the other code page"
         yield pair.error(needed.name, f"the code page {pair.context.code_page}", name, remedy)
 
 
 def _codec(name: str) -> str:
-    """One name for all names of a code page."""
+    """Return the canonical name of a code page."""
     try:
         return codecs.lookup(name).name
     except LookupError:
@@ -293,9 +282,9 @@ def _unfilled(pair: _Pair) -> Iterator[Difference]:
         if by_database or column.name.casefold() in known:
             continue
         found = f"{column.declared} NOT NULL without a default".lstrip()
-        remedy = "fill it in the contract, or give it a default in the database"
+        remedy = "fill it in the contract, or add a default in the database"
         report = pair.error if pair.actual.kind == "table" else pair.warning
-        yield report(column.name, "a column that may be left out", found, remedy)
+        yield report(column.name, "a column that can be omitted", found, remedy)
 
 
 def _keys(pair: _Pair) -> Iterator[Difference]:
@@ -305,18 +294,18 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
         listed = [f"{'PRIMARY KEY' if key is there.key else 'UNIQUE'} {remedies.names(key)}" for key in keys]
         remedy = remedies.add_key(pair.name, wanted, has_primary=bool(there.key))
         needed = f"a primary key or unique index over {remedies.names(wanted)} and no other column"
-        # Without it, rows that are there already would be neither kept nor replaced, and a document loaded twice.
+        # Without it, existing rows would be neither kept nor replaced, and a document could be loaded twice.
         is_relied_on = pair.layout.on_conflict != "fail" or pair.layout is LOG_TABLE
         report = pair.error if is_relied_on else pair.warning
         yield report("", needed, ", ".join(listed) or "none", remedy)
     if there.drops_duplicates and pair.layout.on_conflict != "keep":
         remedy = "rebuild the index with IGNORE_DUP_KEY = OFF"
         found = "one with IGNORE_DUP_KEY = ON, which drops them without an error"
-        yield pair.error("", "unique indexes that refuse duplicate rows", found, remedy)
+        yield pair.error("", "unique indexes that reject duplicate rows", found, remedy)
 
 
 def _foreign_keys(pair: _Pair) -> Iterator[Difference]:
-    """Foreign keys of the contract that the database does not enforce."""
+    """Report foreign keys of the contract that the database does not enforce."""
     context, remedies = pair.context, pair.context.remedies
     positions = {layout.name: position for position, layout in enumerate(context.tables)}
     for key in pair.layout.foreign_keys:
@@ -330,11 +319,11 @@ def _foreign_keys(pair: _Pair) -> Iterator[Difference]:
             references = f"{remedies.name(parent.schema, parent.name)} {remedies.names(key.references)}"
             foreign_key = f"FOREIGN KEY {remedies.names(key.columns)} REFERENCES {references}"
             remedy = remedies.add_foreign_key(pair.name, foreign_key)
-            yield pair.warning("", foreign_key, "none, so that rows without a parent are not refused", remedy)
+            yield pair.warning("", foreign_key, "none, so rows without a parent are accepted", remedy)
 
 
 def _load_order(pair: _Pair) -> Iterator[Difference]:
-    """Foreign keys of the database to tables that are loaded later."""
+    """Report foreign keys of the database that reference tables that are loaded later."""
     context, remedies = pair.context, pair.context.remedies
     filled = _folded(column.name for column in pair.layout.columns)
     own = [layout.name for layout in context.tables].index(pair.layout.name)
@@ -344,28 +333,28 @@ def _load_order(pair: _Pair) -> Iterator[Difference]:
             continue
         later = context.tables[position].name
         found = f"FOREIGN KEY {remedies.names(key.columns)} REFERENCES {remedies.name(key.schema, key.table)}"
-        remedy = f"put table {later} before table {pair.layout.name} in the contract"
+        remedy = f"move table {later} before table {pair.layout.name} in the contract"
         yield pair.error(", ".join(key.columns), "no reference to a table that is loaded later", found, remedy)
 
 
 def _codes(pair: _Pair) -> Iterator[Difference]:
-    """Constants of the contract that the table lacks to which their column refers."""
+    """Report constants of the contract that the table lacks that their column references."""
     context, remedies = pair.context, pair.context.remedies
     columns = {column.name.casefold(): column for column in pair.layout.columns if column.constants}
     for key in pair.actual.foreign_keys:
         column = columns.get(key.columns[0].casefold()) if len(key.columns) == 1 else None
         if column is None or context.missing_codes is None or not key.table or context.position(key) is not None:
             continue
-        place = f"{remedies.name(key.schema, key.table)} {remedies.names(key.references)}"
-        needed = f"all values that the contract gives it in {place}"
+        parent = f"{remedies.name(key.schema, key.table)} {remedies.names(key.references)}"
+        needed = f"all values of the contract in {parent}"
         missing = context.missing_codes(key, column.type, column.constants)
         if missing is None:
-            found = "a table that this user must not read"
+            found = "a table that this user has no permission to read"
             yield pair.warning(column.name, needed, found, "grant SELECT on it, and check again")
         elif missing:
             listed = ", ".join([*map(shown, missing[:MOST_CODES]), *(["…"] if len(missing) > MOST_CODES else [])])
             found = f"{len(missing)} of {len(column.constants)} missing: {listed}"
-            yield pair.error(column.name, needed, found, "add them to that table, or take them out of the contract")
+            yield pair.error(column.name, needed, found, "add them to that table, or remove them from the contract")
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:

@@ -1,9 +1,13 @@
-"""DDL of a contract's tables and the processing log, for any dialect that SQLAlchemy knows and we have types for."""
+"""DDL of a contract's tables and the processing log, and quoting of names.
+
+Sources: "SQLite Keywords" and "Datatypes In SQLite", sqlite.org; "Reserved Keywords (Transact-SQL)", Microsoft Learn.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
@@ -12,18 +16,48 @@ from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LOG_TABLE
-from xml_extractor.schema.dialects import dialect_named
-from xml_extractor.schema.sqlite_types import storage
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.values.sqltypes import Family, SqlType
 
 NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
+"""Names of constraints."""
+
+EXACT_DIGITS = 15
+"""Decimal digits that an IEEE 754 double always preserves."""
+
+_SQLITE_TYPES = {
+    Family.BIT: "INTEGER",
+    Family.INTEGER: "INTEGER",
+    Family.FLOAT: "REAL",
+    Family.BINARY: "BLOB",
+}
+"""Declared types of columns in SQLite, where they matter by their affinity; those of other families are TEXT."""
+
+_RESERVED = {
+    "sqlite": {"nothing", "returning"},
+    "mssql": {
+        "semantickeyphrasetable",
+        "semanticsimilaritydetailstable",
+        "semanticsimilaritytable",
+        "try_convert",
+        "within",
+    },
+}
+"""Reserved words that SQLAlchemy does not know."""
+
+
+def dialect_named(name: str) -> Dialect:
+    """Return a dialect by SQLAlchemy's name, such as `sqlite` or `mssql`; its preparer quotes every reserved word."""
+    dialect: Dialect = registry.load(name)()
+    preparer = dialect.identifier_preparer
+    preparer.reserved_words = preparer.reserved_words | _RESERVED.get(name, set())
+    return dialect
 
 
 _T_SQL: IdentifierPreparer = dialect_named("mssql").identifier_preparer
 
 
 class ScalarType(UserDefinedType[object]):
-    """A SQL Server type in a dialect's words."""
+    """A SQL Server type, compiled for a dialect."""
 
     cache_ok = True
 
@@ -32,71 +66,38 @@ class ScalarType(UserDefinedType[object]):
         self.collation = collation
 
     def get_col_spec(self, **_options: Any) -> str:
-        """The type in T-SQL."""
+        """Return the type in T-SQL."""
         return f"{self.sql_type} COLLATE {self.collation}" if self.collation else str(self.sql_type)
 
 
 @compiles(ScalarType, "sqlite")
 def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
-    return storage(scalar.sql_type).declared
+    sql_type = scalar.sql_type
+    if sql_type.family is Family.DECIMAL and sql_type.precision <= EXACT_DIGITS:
+        return f"DECIMAL({sql_type.precision}, {sql_type.scale})"
+    return _SQLITE_TYPES.get(sql_type.family, "TEXT")
 
 
 def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "") -> list[str]:
-    """The statements that make what is missing: schemas, the processing log, and the tables, in this order.
+    """Return the statements that create what is missing: schemas, the processing log and the tables, in this order.
 
     Args:
         tables: In load order.
         dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
-        default_schema: For the processing log, and for tables that the contract gives no schema; empty for the default
-            of the database.
+        default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
+            default of the database.
     """
     dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
-    made = [_table(metadata, layout, names, embedded=embedded) for layout in (LOG_TABLE, *tables)]
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (LOG_TABLE, *tables)]
     quote = dialect.identifier_preparer.quote
-    schemas = dict.fromkeys(quote(table.schema) for table in made if table.schema)
+    schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
         *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
-        *(_create_table(table, dialect, embedded=embedded) for table in made),
+        *(_create_table(table, dialect, embedded=embedded) for table in defined),
     ]
-
-
-def needed_permissions(table: TableLayout) -> tuple[str, ...]:
-    """What a run's user must be permitted on a table of SQL Server, in T-SQL's words."""
-    if table is LOG_TABLE:
-        return ("SELECT", "INSERT", "UPDATE", "DELETE")  # `retry` updates rows, and the next run replaces them
-    return (
-        "SELECT",
-        "INSERT",
-        *(("UPDATE",) if table.on_conflict == "replace" else ()),
-        *(("ALTER",) if table.identity else ()),  # SET IDENTITY_INSERT needs it
-    )
-
-
-def grant_statements(tables: Sequence[TableLayout], source: str, user: str, default_schema: str = "") -> list[str]:
-    """The statements that permit a user of SQL Server what runs need, and nothing else.
-
-    Args:
-        tables: The contract's tables.
-        source: The table with documents. It may be in another database, so the statement about it can be run in both.
-        user: The user of the database, or a role.
-        default_schema: As for `create_statements`.
-    """
-    principal = t_sql_name(user)
-    grants = [
-        f"GRANT {', '.join(needed_permissions(table))} ON {t_sql_table(table.table, default_schema)} TO {principal}"
-        for table in (LOG_TABLE, *tables)
-    ]
-    documents = t_sql_table(source, default_schema)
-    return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]
-
-
-def script(statements: Sequence[str], dialect_name: str) -> str:
-    """Statements as the tools of a database run them from a file: for SQL Server each in a batch of its own."""
-    end = ";\nGO\n" if dialect_name == "mssql" else ";\n"
-    return "\n".join(f"{statement}{end}" for statement in statements)
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
@@ -108,24 +109,24 @@ def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
 
 
 def literal(text: str) -> str:
-    """A text in T-SQL."""
+    """Return a text as a literal of T-SQL."""
     escaped = text.replace("'", "''")
     return f"N'{escaped}'"
 
 
 def database_name(table: str, *, embedded: bool) -> tuple[str | None, str]:
-    """The schema and the name of a table in the database. The embedded database has no schemas."""
+    """Split a table name into schema and name. The embedded database has no schemas."""
     schema, _, name = table.rpartition(".")
     return (None if embedded else schema or None), name
 
 
 def t_sql_name(name: str) -> str:
-    """A name as T-SQL has it."""
+    """Quote a name for T-SQL."""
     return _T_SQL.quote_identifier(name)
 
 
 def t_sql_table(table: str, default_schema: str = "") -> str:
-    """The name of a table as T-SQL has it, with its schema or else this one."""
+    """Quote the name of a table for T-SQL, with its schema or else `default_schema`."""
     schema, name = database_name(table, embedded=False)
     return ".".join(t_sql_name(part) for part in (schema or default_schema, name) if part)
 
@@ -146,7 +147,7 @@ def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, em
         *_keys(layout, embedded=embedded),
         *foreign_keys,
         schema=schema,
-        # A table without rowid saves the log an index, but takes twice the room and time for rows as wide as others'.
+        # Without rowid, the log needs no separate index; wide rows of other tables would take twice the space and time.
         sqlite_with_rowid=layout is not LOG_TABLE,
     )
 
@@ -167,7 +168,7 @@ def _column(layout: TableLayout, column: ColumnLayout) -> Column[object]:
 
 
 def _keys(layout: TableLayout, *, embedded: bool) -> list[PrimaryKeyConstraint | UniqueConstraint]:
-    """The primary key. SQLite generates values only for an INTEGER PRIMARY KEY, so there it is the generated column."""
+    """Return the keys. In SQLite a generated column becomes the key: only an INTEGER PRIMARY KEY gets its values."""
     generated = tuple(column.name for column in layout.generated)
     if not embedded or not generated or generated == layout.key:
         return [PrimaryKeyConstraint(*layout.key)] if layout.key else []

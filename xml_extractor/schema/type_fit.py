@@ -1,4 +1,4 @@
-"""Whether a column of one SQL Server type keeps every value of another.
+"""Check whether a column of one SQL Server type can hold every value of another type.
 
 Source: "Data types (Transact-SQL)", Microsoft Learn: ranges, sizes and accuracy of each type.
 """
@@ -8,14 +8,14 @@ from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
-from xml_extractor.schema.difference import Severity
+from xml_extractor.schema.model import Severity
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, MONEY_LIMITS, Family, SqlType
 
 FINEST_FRACTION = 6
-"""Digits of a second's fraction that a value has at most, whatever its type: finer ones are refused."""
+"""Digits of a fractional second that a value has at most, whatever its type: more are rejected."""
 
 CODE_PAGE_TYPES = frozenset(("char", "varchar", "text"))
-"""Types that hold the characters of their collation's code page."""
+"""Types that can hold only the characters of their collation's code page."""
 
 _PADDED = frozenset(("char", "nchar", "binary", "uniqueidentifier"))
 _LONGEST = 2**31
@@ -26,11 +26,11 @@ _COARSE = {_DAY: "which has no time of day", _MINUTE: "which has no seconds"}
 
 
 class Misfit(NamedTuple):
-    """What happens to some values of the type that is needed.
+    """What happens to some values of the needed type.
 
     Attributes:
-        severity: An error where they are refused or changed.
-        reason: A relative clause about the type that is there, such as `which is shorter`.
+        severity: An error if values are rejected or changed.
+        reason: A relative clause about the actual type, such as `which is shorter`.
     """
 
     severity: Severity
@@ -38,10 +38,10 @@ class Misfit(NamedTuple):
 
 
 def misfit(needed: SqlType, there: SqlType) -> Misfit | None:
-    """What is wrong with a column for values of a type; None if it keeps all of them."""
+    """Return why a column cannot hold all values of a type; None if it can."""
     compare = _COMPARISONS.get((needed.family, there.family))
     if compare is None:
-        return Misfit(Severity.ERROR, "which is for another kind of values")
+        return Misfit(Severity.ERROR, "which holds another kind of values")
     return None if needed == there else compare(needed, there)
 
 
@@ -50,7 +50,7 @@ def _error(reason: str) -> Misfit:
 
 
 class _Exact(NamedTuple):
-    """The numbers of an exact type."""
+    """The range and scale of an exact type."""
 
     low: Fraction
     high: Fraction
@@ -92,7 +92,7 @@ def _float_in_float(needed: SqlType, there: SqlType) -> Misfit | None:
 
 
 def _bits(sql_type: SqlType) -> int:
-    """SQL Server treats float(1) to float(24) as real, the others as float(53)."""
+    """Return the precision. SQL Server treats float(1) to float(24) as real, others as float(53)."""
     is_real = sql_type.name == "real" or sql_type.precision <= _REAL_BITS
     return _REAL_BITS if is_real else _FLOAT_BITS
 
@@ -100,18 +100,18 @@ def _bits(sql_type: SqlType) -> int:
 def _text_in_text(needed: SqlType, there: SqlType) -> Misfit | None:
     is_ascii = needed.family is Family.GUID
     if there.name in CODE_PAGE_TYPES and needed.name not in CODE_PAGE_TYPES and not is_ascii:
-        return _error("which has only the characters of its code page")
+        return _error("which holds only the characters of its code page")
     if _length(there) < _length(needed):
         return _error("which is shorter")
     if _is_padded_further(needed, there):
-        return Misfit(Severity.WARNING, "which fills values up with spaces")
+        return Misfit(Severity.WARNING, "which pads values with spaces")
     return None
 
 
 def _binary_in_binary(needed: SqlType, there: SqlType) -> Misfit | None:
     if _length(there) < _length(needed):
         return _error("which is shorter")
-    return _error("which fills values up with zero bytes") if _is_padded_further(needed, there) else None
+    return _error("which pads values with zero bytes") if _is_padded_further(needed, there) else None
 
 
 def _length(sql_type: SqlType) -> int:
@@ -125,10 +125,10 @@ def _is_padded_further(needed: SqlType, there: SqlType) -> bool:
 
 
 class _Calendar(NamedTuple):
-    """The moments of a type.
+    """The range and resolution of a date or time type.
 
     Attributes:
-        digits: Of a second's fraction; `_MINUTE` and `_DAY` for types without seconds.
+        digits: Digits of a fractional second; `_MINUTE` and `_DAY` for types without seconds.
     """
 
     first: date
@@ -148,33 +148,33 @@ def _calendar(sql_type: SqlType) -> _Calendar:
             return _Calendar(date.min, date.max, min(sql_type.scale, FINEST_FRACTION))
 
 
-def _moment_in_moment(needed: SqlType, there: SqlType) -> Misfit | None:
+def _datetime_in_datetime(needed: SqlType, there: SqlType) -> Misfit | None:
     has_zone = there.family is Family.OFFSET
     if needed.family is Family.OFFSET and not has_zone:
         return _error("which has no time zone")
     wanted, given = _calendar(needed), _calendar(there)
     if given.digits < wanted.digits:
-        return _error(_COARSE.get(given.digits, "which has fewer digits of a second"))
+        return _error(_COARSE.get(given.digits, "which has fewer digits of fractional seconds"))
     if there.name == "datetime" and needed.name != "datetime" and wanted.digits > 0:
         return _error("which rounds to .000, .003 or .007 seconds")
     if wanted.first < given.first or given.last < wanted.last:
         return _error(f"which holds only days from {given.first} to {given.last}")
     if has_zone and needed.family is not Family.OFFSET:
-        return Misfit(Severity.WARNING, "which takes the values for UTC")
+        return Misfit(Severity.WARNING, "which treats the values as UTC")
     return None
 
 
 def _time_in_time(needed: SqlType, there: SqlType) -> Misfit | None:
     is_finer = min(needed.scale, FINEST_FRACTION) > there.scale
-    return _error("which has fewer digits of a second") if is_finer else None
+    return _error("which has fewer digits of fractional seconds") if is_finer else None
 
 
 def _always(_needed: SqlType, _there: SqlType) -> None:
-    """All values are kept."""
+    """Accept all values."""
 
 
 _EXACT = (Family.BIT, Family.INTEGER, Family.DECIMAL, Family.MONEY)
-_MOMENTS = (Family.DATE, Family.DATETIME, Family.OFFSET)
+_DATETIMES = (Family.DATE, Family.DATETIME, Family.OFFSET)
 
 _COMPARISONS: dict[tuple[Family, Family], Callable[[SqlType, SqlType], Misfit | None]] = {
     **{(needed, there): _exact_in_exact for needed in _EXACT for there in _EXACT},
@@ -182,9 +182,9 @@ _COMPARISONS: dict[tuple[Family, Family], Callable[[SqlType, SqlType], Misfit | 
     (Family.FLOAT, Family.FLOAT): _float_in_float,
     **{(needed, Family.TEXT): _text_in_text for needed in (Family.TEXT, Family.GUID, Family.XML)},
     (Family.BINARY, Family.BINARY): _binary_in_binary,
-    **{(needed, there): _moment_in_moment for needed in _MOMENTS for there in _MOMENTS},
+    **{(needed, there): _datetime_in_datetime for needed in _DATETIMES for there in _DATETIMES},
     (Family.TIME, Family.TIME): _time_in_time,
     (Family.GUID, Family.GUID): _always,
     (Family.XML, Family.XML): _always,
 }
-"""How types of two families are compared, needed and there; families that are not listed do not mix."""
+"""Comparisons by the families of the needed and the actual type; other families do not match."""

@@ -7,7 +7,7 @@ from xml_extractor.connections import Connection, RowBinder
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import LogPlace
-from xml_extractor.schema.difference import Difference
+from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan
 

@@ -9,14 +9,11 @@ from typing import Any, Protocol
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.schema.comparison import NO_TABLE, refuse_errors
-from xml_extractor.schema.ddl import create_statements, grant_statements, script
 from xml_extractor.targets.interfaces import Target
-from xml_extractor.targets.sqlserver.address import read_address
 
 
 class TargetModule(Protocol):
@@ -43,28 +40,6 @@ def open_target(address: str, contract: Contract) -> Target:
     url = read_url(address, "target")
     module: TargetModule = module_for(TARGETS, url, "target")
     return module.open_target(url, contract)
-
-
-def creation_script(address: str, contract: Contract, grant_to: str = "") -> str:
-    """Return the script that creates missing tables and the processing log. No connection and no driver is needed.
-
-    Args:
-        address: Of the target.
-        contract: Says which tables there are.
-        grant_to: A user of SQL Server that is to be permitted what runs need; empty for none.
-
-    Raises:
-        UsageError: The address is wrong, or its database has no users.
-    """
-    url = read_url(address, "target")
-    dialect, tables = dialect_of(TARGETS, url, "target"), layouts(contract)
-    if dialect == "mssql":
-        schema = read_address(url).schema
-        grants = grant_statements(tables, contract.source.table, grant_to, schema) if grant_to else []
-        return script([*create_statements(tables, dialect, schema), *grants], dialect)
-    if grant_to:
-        raise UsageError(f"'{dialect}' databases have no users", "leave --grant-to out, or name a SQL Server")
-    return script(open_target(address, contract).create_statements(tables), dialect)
 
 
 @contextmanager

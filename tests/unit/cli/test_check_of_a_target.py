@@ -60,13 +60,13 @@ def test_errors_come_first_and_have_the_exit_code_of_a_faulty_contract() -> None
             "found none; CREATE UNIQUE INDEX ux_customer_order_key ON customer_order (order_id)"
         ),
         (
-            "error: customer_order.state_id: expected all values that the contract gives it in states (id), found "
-            "1 of 2 missing: 2; add them to that table, or take them out of the contract"
+            "error: customer_order.state_id: expected all values of the contract in states (id), found "
+            "1 of 2 missing: 2; add them to that table, or remove them from the contract"
         ),
-        "warning: processing_log: expected a table, found none; the next run makes it",
+        "warning: processing_log: expected a table, found none; the next run creates it",
         (
-            "warning: customer_order.state_id: expected a column that may be NULL, found NOT NULL, so that documents "
-            "without a value are rejected; say `required: true` or a `default` in the contract"
+            "warning: customer_order.state_id: expected a nullable column, found NOT NULL, so documents "
+            "without a value are rejected; set `required: true` or a `default` in the contract"
         ),
     ]
     assert result.stderr == "2 errors and 2 warnings in sqlite:///orders.db\n"

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from xml_extractor.contract import contract_json_schema, shipped_contracts
-from xml_extractor.contract.reading import check_text
-from xml_extractor.contract.schema_parts import type_pattern, up_to
+from xml_extractor.contract.json_schema import contract_json_schema, type_pattern, up_to
+from xml_extractor.contract.reading import check_text, shipped_contracts
 from xml_extractor.contract.yaml_text import Data, YamlText
 from xml_extractor.values.sqltypes import TYPES, parse_type
 

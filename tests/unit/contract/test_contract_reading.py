@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.contract import Contract, find_faults, read_contract, shipped_contracts
 from xml_extractor.contract import reading as contract_reading
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import find_faults, read_contract, shipped_contracts
 from xml_extractor.errors import ContractError, UsageError
 
 SMALL = """\

@@ -10,8 +10,8 @@ from lxml import etree
 
 from xml_extractor.documents import RunValues, Value
 from xml_extractor.mapping import Plan, map_document
-from xml_extractor.mapping.keys import derived_key
-from xml_extractor.mapping.scope import DocumentScope, RowScope
+from xml_extractor.mapping.origins import derived_origin
+from xml_extractor.mapping.rows import DocumentScope, RowScope
 from xml_extractor.values.sqltypes import parse_type
 
 PlanOf = Callable[..., Plan]
@@ -102,6 +102,6 @@ def test_a_bigint_key_is_never_negative(key: int | str, positions: list[int]) ->
     for position in positions:
         row = RowScope(document, row, element, 0, position, 0)
     assert row is not None
-    derived = derived_key(parse_type("bigint"), "contract", "table", ("path",))(row)
+    derived = derived_origin(parse_type("bigint"), "contract", "table", ("path",)).read(row)
     assert isinstance(derived, int)
     assert 0 <= derived < 2**63

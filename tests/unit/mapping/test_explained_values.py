@@ -69,9 +69,7 @@ def test_the_default_is_a_step(plan_of: PlanOf, run_values: RunValues) -> None:
     assert (first[-1].value, second[-1].value) == (date(2024, 1, 1), date(2024, 2, 29))
 
 
-def test_a_refused_value_shows_the_reason_and_what_on_invalid_made_of_it(
-    plan_of: PlanOf, run_values: RunValues
-) -> None:
+def test_an_invalid_value_shows_the_reason_and_the_result_of_on_invalid(plan_of: PlanOf, run_values: RunValues) -> None:
     steps = _steps(plan_of(TABLES, HEAD), run_values, "amount")[0]
     assert [(step.name, None if step.value is None else str(step.value)) for step in steps] == [
         ("path Amount/@value", "$12.349"),
@@ -130,7 +128,7 @@ def test_the_last_step_has_the_value_of_the_row(plan_of: PlanOf, run_values: Run
     assert [value.steps[-1].value for value in explained] == mapped
 
 
-def test_rows_below_others_are_told_by_all_their_positions(plan_of: PlanOf, run_values: RunValues) -> None:
+def test_a_row_below_others_shows_all_their_positions(plan_of: PlanOf, run_values: RunValues) -> None:
     plan = plan_of(
         """
         outer: {rows: Outer, columns: {no: {position: true, key: true}}}
@@ -155,7 +153,7 @@ def test_an_unknown_table_or_column_is_a_wrong_usage(
     assert "line" in str(caught.value) or "line" in caught.value.tip
 
 
-def test_a_table_before_it_that_cannot_be_mapped_is_told(plan_of: PlanOf, run_values: RunValues) -> None:
+def test_an_earlier_table_that_cannot_be_mapped_is_reported(plan_of: PlanOf, run_values: RunValues) -> None:
     with pytest.raises(MappingError) as caught:
         _steps(plan_of(TABLES, HEAD), run_values, "no", DOCUMENT.replace('id="7"', 'id="x"'))
     assert caught.value.failure.column == "id"

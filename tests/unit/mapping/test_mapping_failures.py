@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from tests.conftest import ROOT
-from xml_extractor.contract import Contract
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Failure, RunValues
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
@@ -72,7 +72,7 @@ def test_a_failure_has_a_place_and_no_value(
         ('{path: "Card[@no + 1 = count(1)]/@no", type: int}', None),
     ],
 )
-def test_who_asks_for_it_gets_the_refused_value_as_the_document_has_it(
+def test_the_invalid_value_is_returned_on_request_as_it_is_in_the_document(
     plan_of: PlanOf, run_values: RunValues, column: str, value: str | None
 ) -> None:
     plan = plan_of(
@@ -85,17 +85,17 @@ def test_who_asks_for_it_gets_the_refused_value_as_the_document_has_it(
     document = etree.fromstring(f"<Doc id='1' blank='  '><Card no='{SECRET}'/></Doc>")
     with pytest.raises(MappingError) as caught:
         map_document(plan, document, 1, run_values)
-    assert caught.value.refused_value() == value
+    assert caught.value.invalid_value() == value
     assert SECRET not in f"{caught.value} {caught.value!r}"
 
 
-def test_a_key_that_is_refused_is_a_refused_value_too(plan_of: PlanOf, run_values: RunValues) -> None:
+def test_an_invalid_key_is_an_invalid_value_too(plan_of: PlanOf, run_values: RunValues) -> None:
     plan = plan_of(
         'doc: {rows: ".", columns: {no: {path: "@no", type: int}}}', 'document: {root: Doc, key: "@no", key_type: int}'
     )
     with pytest.raises(MappingError) as caught:
         map_document(plan, etree.fromstring("<Doc no='x'/>"), 1, run_values)
-    assert caught.value.refused_value() == "x"
+    assert caught.value.invalid_value() == "x"
 
 
 def test_a_condition_that_fails_names_its_table(plan_of: PlanOf, run_values: RunValues) -> None:

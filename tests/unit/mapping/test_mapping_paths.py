@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from xml_extractor.mapping.failures import UnusableValueError
+from xml_extractor.mapping.errors import RuleError
 from xml_extractor.mapping.paths import (
     Node,
     ValueNode,
@@ -233,7 +233,7 @@ def test_the_name_of_an_attribute_in_a_namespace_has_the_prefix_of_the_document(
 @pytest.mark.parametrize("path", ["@no", "Text", "count(..)", "concat(., ../@no)", "../@no | ../@sku"])
 def test_paths_that_cannot_start_from_an_attribute_are_refused(path: str) -> None:
     node = compile_nodes("Line/@sku", NAMESPACES)(etree.fromstring(DOCUMENT))[0]
-    with pytest.raises(UnusableValueError) as caught:
+    with pytest.raises(RuleError) as caught:
         compile_text(path, NAMESPACES)(node)
     assert caught.value.code == "path_failed"
 
@@ -254,7 +254,7 @@ def test_rows_below_an_attribute_start_at_its_owner() -> None:
 
 
 def test_rows_need_nodes() -> None:
-    with pytest.raises(UnusableValueError) as caught:
+    with pytest.raises(RuleError) as caught:
         compile_nodes("count(Line)", NAMESPACES)(etree.fromstring(DOCUMENT))
     assert caught.value.code == "path_failed"
 
@@ -262,7 +262,7 @@ def test_rows_need_nodes() -> None:
 def test_nodes_that_have_no_text_are_refused() -> None:
     root = etree.fromstring(DOCUMENT)
     for compiled in (compile_text("namespace::*", NAMESPACES), compile_nodes("namespace::*", NAMESPACES)):
-        with pytest.raises(UnusableValueError) as caught:
+        with pytest.raises(RuleError) as caught:
             compiled(root)
         assert caught.value.code == "path_failed"
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
-from xml_extractor.mapping.steps import Step, blank_to_null, fuse
+from xml_extractor.mapping.rows import Step
+from xml_extractor.mapping.steps import blank_to_null, fuse
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import InvalidValueError
 
@@ -32,12 +33,12 @@ def test_fused_steps_are_the_same_as_single_steps(steps: list[Step], value: str 
     assert fused == _one_by_one(steps, value)
 
 
-def test_a_constant_for_null_that_a_later_step_refuses_is_found_when_steps_are_fused() -> None:
-    def refuse(_: str) -> Value:
+def test_a_constant_for_null_that_a_later_step_cannot_convert_fails_when_steps_are_fused() -> None:
+    def fail(_: str) -> Value:
         raise InvalidValueError(Reason.NOT_A_NUMBER, "no number")
 
     with pytest.raises(InvalidValueError):
-        fuse([Step("lookup", None, "none"), Step("convert to int", refuse)])
+        fuse([Step("lookup", None, "none"), Step("convert to int", fail)])
 
 
 @pytest.mark.parametrize(("text", "result"), [("", None), (" \t\r\n", None), (" a", " a"), ("\u00a0", "\u00a0")])

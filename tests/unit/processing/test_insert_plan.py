@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from xml_extractor.contract import read_contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
 from xml_extractor.processing.insert_plan import plan_inserts
 from xml_extractor.settings import InsertStrategy, RunSettings

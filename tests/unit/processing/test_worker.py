@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Status, Unchanged
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module

@@ -10,7 +10,7 @@ import pytest
 from xml_extractor.errors import UsageError
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples import KINDS, FaultKind, Sample, SampleKind, samples
-from xml_extractor.samples.stream import sample_stream
+from xml_extractor.samples.model import sample_stream
 
 
 def _short(key: int, random: Random) -> bytes:

@@ -11,14 +11,8 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.schema.comparison import (
-    ActualColumn,
-    ActualForeignKey,
-    ActualTable,
-    differences,
-    refuse_errors,
-)
-from xml_extractor.schema.difference import Difference, Severity
+from xml_extractor.schema.comparison import differences, refuse_errors
+from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
 STATE = ColumnLayout("state", parse_type("tinyint"), constants=(1, 2, 3))
@@ -113,7 +107,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         (
             "error: lines.article in dbo.demo_lines: expected varchar(20), found varchar(10), which is shorter; "
             "ALTER TABLE dbo.demo_lines ALTER COLUMN article varchar(20) NOT NULL, "
-            "or say `type: varchar(10)` in the contract"
+            "or set `type: varchar(10)` in the contract"
         ),
     ),
     (
@@ -121,8 +115,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         ORDERS,
         with_column(made(ORDERS), "order_id", **typed("date")),
         (
-            "error: orders.order_id in dbo.demo_orders: expected int, found date, which is for another kind of values; "
-            "ALTER TABLE dbo.demo_orders ALTER COLUMN order_id int NOT NULL, or say `type: date` in the contract"
+            "error: orders.order_id in dbo.demo_orders: expected int, found date, which holds another kind of values; "
+            "ALTER TABLE dbo.demo_orders ALTER COLUMN order_id int NOT NULL, or set `type: date` in the contract"
         ),
     ),
     (
@@ -131,8 +125,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         with_column(made(LINES), "article", **typed("char(20)")),
         (
             "warning: lines.article in dbo.demo_lines: expected varchar(20), found char(20), "
-            "which fills values up with spaces; ALTER TABLE dbo.demo_lines ALTER COLUMN article varchar(20) NOT NULL, "
-            "or say `type: char(20)` in the contract"
+            "which pads values with spaces; ALTER TABLE dbo.demo_lines ALTER COLUMN article varchar(20) NOT NULL, "
+            "or set `type: char(20)` in the contract"
         ),
     ),
     (
@@ -141,7 +135,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         with_column(made(ORDERS), "customer", type=None, declared="sql_variant"),
         (
             "warning: orders.customer in dbo.demo_orders: expected nvarchar(40), found sql_variant, a type that cannot "
-            "be compared; see with a few documents whether it takes the values"
+            "be compared; test with a few documents whether it takes the values"
         ),
     ),
     (
@@ -149,8 +143,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         ORDERS,
         with_column(made(ORDERS), "customer", nullable=False),
         (
-            "warning: orders.customer in dbo.demo_orders: expected a column that may be NULL, found NOT NULL, so that "
-            "documents without a value are rejected; say `required: true` or a `default` in the contract, or "
+            "warning: orders.customer in dbo.demo_orders: expected a nullable column, found NOT NULL, so "
+            "documents without a value are rejected; set `required: true` or a `default` in the contract, or "
             "ALTER TABLE dbo.demo_orders ALTER COLUMN customer nvarchar(40) NULL"
         ),
     ),
@@ -159,8 +153,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         ORDERS,
         with_column(made(ORDERS), "region", **typed("char(2)", nullable=False)),
         (
-            "error: orders.region in dbo.demo_orders: expected a column that may be left out, found char(2) NOT NULL "
-            "without a default; fill it in the contract, or give it a default in the database"
+            "error: orders.region in dbo.demo_orders: expected a column that can be omitted, found char(2) NOT NULL "
+            "without a default; fill it in the contract, or add a default in the database"
         ),
     ),
     (
@@ -169,7 +163,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         with_column(made(ORDERS), "order_id", identity=True),
         (
             "error: orders.order_id in dbo.demo_orders: expected a column that the contract can fill, found IDENTITY; "
-            "say `identity: true` in the contract, or leave it to the database with `generated: true`"
+            "set `identity: true` in the contract, or let the database generate it with `generated: true`"
         ),
     ),
     (
@@ -178,7 +172,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         made(ORDERS),
         (
             "error: orders.order_id in dbo.demo_orders: expected an IDENTITY column, found a column without IDENTITY; "
-            "take `identity: true` out of the contract"
+            "remove `identity: true` from the contract"
         ),
     ),
     (
@@ -195,8 +189,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         ORDERS,
         with_column(made(ORDERS), "customer", computed=True, declared="the computed column customer"),
         (
-            "error: orders.customer in dbo.demo_orders: expected a column that can be filled, found the computed "
-            "column customer, which only the database writes; take it out of the contract"
+            "error: orders.customer in dbo.demo_orders: expected a writable column, found the computed "
+            "column customer, which only the database writes; remove it from the contract"
         ),
     ),
     (
@@ -204,8 +198,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         ORDERS,
         with_column(made(ORDERS), "customer", type=None, computed=True, declared="rowversion"),
         (
-            "error: orders.customer in dbo.demo_orders: expected a column that can be filled, found rowversion, which "
-            "only the database writes; take it out of the contract"
+            "error: orders.customer in dbo.demo_orders: expected a writable column, found rowversion, which "
+            "only the database writes; remove it from the contract"
         ),
     ),
     (
@@ -213,8 +207,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         LINES,
         with_column(made(LINES), "article", code_page=1250),
         (
-            "error: lines.article in dbo.demo_lines: expected the code page cp1252, found cp1250; say "
-            "`code_page: cp1250` in the contract, or give the column a collation of the other code page"
+            "error: lines.article in dbo.demo_lines: expected the code page cp1252, found cp1250; set "
+            "`code_page: cp1250` in the contract, or give the column a collation with the other code page"
         ),
     ),
     (
@@ -222,8 +216,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         LINES,
         with_column(made(LINES), "article", code_page=65001),
         (
-            "error: lines.article in dbo.demo_lines: expected the code page cp1252, found utf-8; say "
-            "`code_page: utf-8` in the contract, or give the column a collation of the other code page"
+            "error: lines.article in dbo.demo_lines: expected the code page cp1252, found utf-8; set "
+            "`code_page: utf-8` in the contract, or give the column a collation with the other code page"
         ),
     ),
     (
@@ -250,7 +244,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         LINES,
         replace(made(LINES), drops_duplicates=True),
         (
-            "error: lines in dbo.demo_lines: expected unique indexes that refuse duplicate rows, found one with "
+            "error: lines in dbo.demo_lines: expected unique indexes that reject duplicate rows, found one with "
             "IGNORE_DUP_KEY = ON, which drops them without an error; rebuild the index with IGNORE_DUP_KEY = OFF"
         ),
     ),
@@ -260,7 +254,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         replace(made(LINES), foreign_keys=()),
         (
             "warning: lines in dbo.demo_lines: expected FOREIGN KEY (order_id) REFERENCES dbo.demo_orders (order_id), "
-            "found none, so that rows without a parent are not refused; "
+            "found none, so rows without a parent are accepted; "
             "ALTER TABLE dbo.demo_lines ADD FOREIGN KEY (order_id) REFERENCES dbo.demo_orders (order_id)"
         ),
     ),
@@ -270,7 +264,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         replace(made(ORDERS), foreign_keys=(ActualForeignKey(("order_id",), "dbo", "demo_notes", ("order_id",)),)),
         (
             "error: orders.order_id in dbo.demo_orders: expected no reference to a table that is loaded later, found "
-            "FOREIGN KEY (order_id) REFERENCES dbo.demo_notes; put table notes before table orders in the contract"
+            "FOREIGN KEY (order_id) REFERENCES dbo.demo_notes; move table notes before table orders in the contract"
         ),
     ),
     (
@@ -279,7 +273,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         replace(made(NOTES), kind="view", key=(), foreign_keys=()),
         (
             "warning: notes in dbo.demo_notes: expected a table, found a view, whose keys, defaults and IDENTITY "
-            "columns cannot be seen; compare the table behind it with the contract yourself"
+            "columns are not visible; compare the underlying table with the contract yourself"
         ),
     ),
     (
@@ -287,7 +281,7 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         NOTES,
         ActualTable("demo_notes", schema="dbo", kind="elsewhere"),
         (
-            "warning: notes in dbo.demo_notes: expected a table, found a name for something in another database; "
+            "warning: notes in dbo.demo_notes: expected a table, found a synonym for an object of another database; "
             "compare it with the contract yourself"
         ),
     ),
@@ -371,12 +365,12 @@ def test_a_table_that_is_missing_is_an_error_where_no_run_makes_it() -> None:
     there = {table.table: made(table) for table in (ORDERS, NOTES)}
     assert sentences(differences(TABLES, there, dialect_name="mssql")) == [
         (
-            "error: lines in demo_lines: expected a table, found none; make it with `xml-extractor init`, or, if it is "
-            "there, grant this user permissions on it"
+            "error: lines in demo_lines: expected a table, found none; create it with `xml-extractor init`, or, if "
+            "it exists, grant this user permissions on it"
         )
     ]
     assert sentences(differences(TABLES, there, dialect_name="sqlite")) == [
-        "warning: lines in demo_lines: expected a table, found none; the next run makes it"
+        "warning: lines in demo_lines: expected a table, found none; the next run creates it"
     ]
 
 
@@ -434,8 +428,8 @@ def test_codes_that_a_lookup_table_lacks_are_named() -> None:
     layout, actual = with_state()
     assert sentences(compare([layout], actual, lacking=(2, 3))) == [
         (
-            "error: orders.state in dbo.demo_orders: expected all values that the contract gives it in dbo.states "
-            "(id), found 2 of 3 missing: 2, 3; add them to that table, or take them out of the contract"
+            "error: orders.state in dbo.demo_orders: expected all values of the contract in dbo.states "
+            "(id), found 2 of 3 missing: 2, 3; add them to that table, or remove them from the contract"
         )
     ]
     assert compare([layout], actual) == []

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from xml_extractor.schema.difference import Severity
+from xml_extractor.schema.model import Severity
 from xml_extractor.schema.type_fit import misfit
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
@@ -63,40 +63,40 @@ LOSING = [
     ("money", "smallmoney", "which has a smaller range"),
     ("decimal(9,5)", "money", "which has fewer decimals"),
     ("float", "real", "which has fewer digits"),
-    ("float", "decimal(38,10)", "which is for another kind of values"),
+    ("float", "decimal(38,10)", "which holds another kind of values"),
     ("varchar(10)", "varchar(9)", "which is shorter"),
     ("varchar(10)", "nvarchar(9)", "which is shorter"),
     ("nvarchar(max)", "nvarchar(4000)", "which is shorter"),
-    ("nvarchar(10)", "varchar(max)", "which has only the characters of its code page"),
-    ("xml", "varchar(max)", "which has only the characters of its code page"),
+    ("nvarchar(10)", "varchar(max)", "which holds only the characters of its code page"),
+    ("xml", "varchar(max)", "which holds only the characters of its code page"),
     ("xml", "nvarchar(4000)", "which is shorter"),
     ("uniqueidentifier", "char(35)", "which is shorter"),
-    ("nvarchar(max)", "xml", "which is for another kind of values"),
-    ("varchar(36)", "uniqueidentifier", "which is for another kind of values"),
-    ("int", "varchar(20)", "which is for another kind of values"),
+    ("nvarchar(max)", "xml", "which holds another kind of values"),
+    ("varchar(36)", "uniqueidentifier", "which holds another kind of values"),
+    ("int", "varchar(20)", "which holds another kind of values"),
     ("varbinary(10)", "varbinary(9)", "which is shorter"),
-    ("varbinary(8)", "binary(8)", "which fills values up with zero bytes"),
-    ("binary(8)", "binary(16)", "which fills values up with zero bytes"),
+    ("varbinary(8)", "binary(8)", "which pads values with zero bytes"),
+    ("binary(8)", "binary(16)", "which pads values with zero bytes"),
     ("datetime2(0)", "date", "which has no time of day"),
     ("datetime2(0)", "smalldatetime", "which has no seconds"),
-    ("datetime2(3)", "datetime2(0)", "which has fewer digits of a second"),
-    ("datetime2(7)", "datetime2(5)", "which has fewer digits of a second"),
+    ("datetime2(3)", "datetime2(0)", "which has fewer digits of fractional seconds"),
+    ("datetime2(7)", "datetime2(5)", "which has fewer digits of fractional seconds"),
     ("datetime2(3)", "datetime", "which rounds to .000, .003 or .007 seconds"),
     ("datetime2(0)", "datetime", "which holds only days from 1753-01-01 to 9999-12-31"),
     ("date", "smalldatetime", "which holds only days from 1900-01-01 to 2079-06-06"),
     ("datetimeoffset(3)", "datetime2(3)", "which has no time zone"),
-    ("datetimeoffset(3)", "datetimeoffset(2)", "which has fewer digits of a second"),
-    ("time(3)", "time(0)", "which has fewer digits of a second"),
-    ("time(0)", "datetime2(0)", "which is for another kind of values"),
+    ("datetimeoffset(3)", "datetimeoffset(2)", "which has fewer digits of fractional seconds"),
+    ("time(3)", "time(0)", "which has fewer digits of fractional seconds"),
+    ("time(0)", "datetime2(0)", "which holds another kind of values"),
 ]
 
 CHANGING = [
-    ("varchar(5)", "char(5)", "which fills values up with spaces"),
-    ("char(5)", "char(10)", "which fills values up with spaces"),
-    ("nvarchar(5)", "nchar(6)", "which fills values up with spaces"),
-    ("uniqueidentifier", "char(40)", "which fills values up with spaces"),
-    ("datetime2(0)", "datetimeoffset(0)", "which takes the values for UTC"),
-    ("date", "datetimeoffset(0)", "which takes the values for UTC"),
+    ("varchar(5)", "char(5)", "which pads values with spaces"),
+    ("char(5)", "char(10)", "which pads values with spaces"),
+    ("nvarchar(5)", "nchar(6)", "which pads values with spaces"),
+    ("uniqueidentifier", "char(40)", "which pads values with spaces"),
+    ("datetime2(0)", "datetimeoffset(0)", "which treats the values as UTC"),
+    ("date", "datetimeoffset(0)", "which treats the values as UTC"),
 ]
 
 

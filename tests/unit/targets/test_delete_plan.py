@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from xml_extractor.contract import Contract, read_contract
-from xml_extractor.contract.reading import shipped_contracts
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.errors import UsageError
 from xml_extractor.targets.delete_plan import Dialect, delete_plan, deletion
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests import sqlserver
 from xml_extractor.connections import DatabaseError
-from xml_extractor.schema.comparison import ActualForeignKey
+from xml_extractor.schema.model import ActualForeignKey
 from xml_extractor.values.sqltypes import parse_type
 
 pytest.importorskip("pyodbc", reason=sqlserver.NO_DRIVER_MANAGER, exc_type=ImportError)

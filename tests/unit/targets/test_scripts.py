@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS
-from xml_extractor.contract import read_contract
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
-from xml_extractor.schema.ddl import grant_statements, script
-from xml_extractor.targets.registry import creation_script
+from xml_extractor.targets.scripts import creation_script, grant_statements, script
 
 
 def test_a_user_may_read_and_insert_and_change_nothing_but_the_log() -> None:

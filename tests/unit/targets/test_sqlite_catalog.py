@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, ORDERS, TABLES
-from xml_extractor.contract import read_contract
 from xml_extractor.contract.layout import ColumnLayout, layouts
-from xml_extractor.contract.reading import shipped_contracts
+from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
-from xml_extractor.schema.comparison import ActualForeignKey, ActualTable
+from xml_extractor.schema.model import ActualForeignKey, ActualTable
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
@@ -59,7 +58,7 @@ def test_tables_of_shipped_contracts_do_not_differ(target: Target, name: str) ->
 def test_what_the_next_run_makes_is_a_warning_and_nothing_is_made_by_looking(path: Path, target: Target) -> None:
     found = target.differences(TABLES)
     assert [str(difference) for difference in found] == [
-        f"warning: {where}: expected a table, found none; the next run makes it"
+        f"warning: {where}: expected a table, found none; the next run creates it"
         for where in ("processing_log", "orders in demo_orders", "lines in demo_lines", "notes in demo_notes")
     ]
     assert not path.exists()
@@ -73,7 +72,7 @@ def test_all_differences_are_found_errors_first(database: SqliteConnection, targ
     assert [str(difference).partition("; ")[0] for difference in found] == [
         "error: orders.customer in Demo_Orders: expected a column of type nvarchar(40), found none",
         (
-            "error: orders.region in Demo_Orders: expected a column that may be left out, "
+            "error: orders.region in Demo_Orders: expected a column that can be omitted, "
             "found TEXT NOT NULL without a default"
         ),
         (
@@ -87,10 +86,10 @@ def test_all_differences_are_found_errors_first(database: SqliteConnection, targ
         "warning: processing_log: expected a table, found none",
         (
             'warning: lines in demo_lines: expected FOREIGN KEY (order_id) REFERENCES "Demo_Orders" (order_id), found '
-            "none, so that rows without a parent are not refused"
+            "none, so rows without a parent are accepted"
         ),
         (
-            "warning: notes.text in demo_notes: expected a column that may be NULL, found NOT NULL, so that documents "
+            "warning: notes.text in demo_notes: expected a nullable column, found NOT NULL, so documents "
             "without a value are rejected"
         ),
         (
@@ -99,7 +98,7 @@ def test_all_differences_are_found_errors_first(database: SqliteConnection, targ
         ),
         (
             'warning: notes in demo_notes: expected FOREIGN KEY (order_id) REFERENCES "Demo_Orders" (order_id), found '
-            "none, so that rows without a parent are not refused"
+            "none, so rows without a parent are accepted"
         ),
     ]
 
@@ -130,7 +129,7 @@ def test_a_view_is_told_from_a_table(database: SqliteConnection, target: Target)
     database.execute("ALTER TABLE demo_notes RENAME TO notes_behind")
     database.execute("CREATE VIEW demo_notes AS SELECT order_id, text, note_id FROM notes_behind")
     (found,) = target.differences(TABLES)
-    assert found.found == "a view, whose keys, defaults and IDENTITY columns cannot be seen"
+    assert found.found == "a view, whose keys, defaults and IDENTITY columns are not visible"
 
 
 def test_a_single_integer_key_is_numbered_by_sqlite(database: SqliteConnection) -> None:
@@ -216,5 +215,5 @@ def test_a_run_is_refused_where_tables_refer_to_later_ones(database: SqliteConne
     database.execute(
         "CREATE TABLE demo_orders (order_id INTEGER PRIMARY KEY REFERENCES demo_notes (order_id), customer TEXT)"
     )
-    with pytest.raises(TargetError, match="put table notes before table orders in the contract"):
+    with pytest.raises(TargetError, match="move table notes before table orders in the contract"):
         target.prepare(TABLES)

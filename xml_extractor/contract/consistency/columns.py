@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from xml_extractor.contract.column_values import last_lookup
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Column, Input, Scalar, Transform
@@ -131,7 +130,7 @@ def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
     """Values of lookups, for each type of column that takes them."""
     checked: set[tuple[str, SqlType]] = set()
     for path, _, rule in draft.rules():
-        name, target = last_lookup(rule), draft.type_of(path, rule)
+        name, target = rule.last_lookup, draft.type_of(path, rule)
         lookup = draft.contract.lookups.get(name or "")
         if name is None or lookup is None or target is None or (name, target) in checked:
             continue

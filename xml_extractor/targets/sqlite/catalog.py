@@ -9,10 +9,10 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from xml_extractor.documents import Value
-from xml_extractor.schema.comparison import ActualColumn, ActualForeignKey, ActualTable
 from xml_extractor.schema.ddl import database_name
-from xml_extractor.schema.sqlite_types import storage
+from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable
 from xml_extractor.targets.sqlite.connection import SqliteConnection, quoted
+from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType
 
 _VIRTUAL_OR_STORED = (2, 3)

@@ -15,12 +15,11 @@ from xml_extractor.connections import RowBinder, is_transient, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
-from xml_extractor.schema.ddl import database_name
-from xml_extractor.schema.dialects import dialect_named
-from xml_extractor.schema.sqlite_types import storage
+from xml_extractor.schema.ddl import database_name, dialect_named
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import Batch, parts
 from xml_extractor.targets.sqlite.errors import classify
+from xml_extractor.targets.sqlite.values import storage
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""

@@ -15,7 +15,7 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogPlace
 from xml_extractor.schema.comparison import differences, refuse_errors
 from xml_extractor.schema.ddl import create_statements
-from xml_extractor.schema.difference import Difference
+from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog

@@ -1,0 +1,119 @@
+"""Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
+
+from functools import partial
+
+from xml_extractor.contract.layout import TableLayout, layouts, rule_type
+from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, ValueRule
+from xml_extractor.errors import ContractError
+from xml_extractor.mapping import origins
+from xml_extractor.mapping.origins import TableContext
+from xml_extractor.mapping.paths import compile_rows, compile_text, finds_elements
+from xml_extractor.mapping.rows import ColumnPlan, DistinctPlan, Origin, Plan, RulePlan, TablePlan
+from xml_extractor.mapping.steps import compose, constant_of, steps_of
+from xml_extractor.values.conversions import converter
+from xml_extractor.values.sqltypes import InvalidValueError, SqlType
+
+
+def compile_plan(contract: Contract) -> Plan:
+    """Compile a contract that is known to be consistent.
+
+    Raises:
+        ContractError: A constant of the contract does not fit its column.
+    """
+    document = contract.document
+    tables = {layout.name: layout for layout in layouts(contract)}
+    return Plan(
+        contract=contract,
+        read_key=None if document.key is None else compile_text(document.key, contract.namespaces),
+        convert_key=converter(document.key_type, code_page=contract.code_page),
+        run_values=partial(origins.run_values, contract),
+        tables=tuple(_table(contract, layout, tables) for layout in tables.values()),
+    )
+
+
+def _table(contract: Contract, layout: TableLayout, tables: dict[str, TableLayout]) -> TablePlan:
+    table = contract.tables[layout.name]
+    context = TableContext(contract, layout.name, tables, elements_only=_finds_only_elements(contract, layout.name))
+    columns = tuple(_column(column.name, table.columns[column.name], context) for column in layout.columns)
+    numbers = {column.name: number for number, column in enumerate(layout.columns)}
+    distinct = table.distinct
+    return TablePlan(
+        name=layout.name,
+        parent=None if table.parent is None else context.table_index(table.parent),
+        rules=tuple(RulePlan(rule.path, compile_rows(rule.path, contract.namespaces)) for rule in table.rows),
+        columns=columns,
+        computes=tuple(column.compute for column in columns),
+        searches=len(context.searches),
+        at_least_one=tuple(numbers[column] for column in table.at_least_one),
+        when=None if table.when is None else origins.condition(table.when, columns),
+        distinct=None if distinct is None else DistinctPlan(tuple(numbers[by] for by in distinct.by), distinct.keep),
+        required=tuple(numbers[column.name] for column in layout.columns if column.required),
+    )
+
+
+def _finds_only_elements(contract: Contract, name: str) -> bool:
+    table = contract.tables[name]
+    starts_at_elements = table.parent is None or _finds_only_elements(contract, table.parent)
+    return all(finds_elements(rule.path) and (rule.path != "." or starts_at_elements) for rule in table.rows)
+
+
+def _column(name: str, column: Column, context: TableContext) -> ColumnPlan:
+    try:
+        target = rule_type(context.contract, column)
+        inputs = tuple(_input(input_name, rule, context) for input_name, rule in column.inputs.items())
+        origin = _rule_origin(column, target, context) or _column_origin(name, column, target, inputs, context)
+        return _column_plan(name, column, target, origin, inputs, context.contract)
+    except InvalidValueError as error:
+        raise ContractError(f"tables.{context.name}.columns.{name}: a constant does not fit: {error}") from None
+
+
+def _input(name: str, rule: Input, context: TableContext) -> ColumnPlan:
+    origin = _rule_origin(rule, rule.type or TEXT_INPUT_TYPE, context)
+    origin = origin or origins.column_origin(rule.column or "", context)
+    target = rule.type or origin.type or TEXT_INPUT_TYPE
+    return _column_plan(name, rule, target, origin, (), context.contract)
+
+
+def _column_plan(
+    name: str, rule: ValueRule, target: SqlType, origin: Origin, inputs: tuple[ColumnPlan, ...], contract: Contract
+) -> ColumnPlan:
+    steps = steps_of(rule, origin.type, target, contract)
+    default = constant_of(rule.default, target, contract)
+    compute = compose(origin.read, steps, rule.on_invalid, default)
+    return ColumnPlan(name, rule.path or "", target, origin, inputs, steps, rule.on_invalid, default, compute)
+
+
+def _rule_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin | None:
+    """Return the origins that columns and inputs have in common; None for any other."""
+    if rule.path is not None:
+        return origins.path_origin(rule.path, target, context)
+    if rule.parent is not None:
+        return origins.parent_origin(rule.parent, context)
+    if rule.run is not None:
+        return origins.run_origin(rule.run, context)
+    return None
+
+
+def _column_origin(
+    name: str, column: Column, target: SqlType, inputs: tuple[ColumnPlan, ...], context: TableContext
+) -> Origin:
+    contract = context.contract
+    rules = contract.tables[context.name].rows
+    if column.expression is not None:
+        return origins.expression_origin(column.expression, inputs, _own_columns(column, inputs, context))
+    if column.derived is not None:
+        return origins.derived_origin(target, contract.contract, context.name, [rule.path for rule in rules])
+    if column.set_by_rule is not None:
+        values = [constant_of(rule.set_values.get(name), target, contract) for rule in rules]
+        return origins.set_origin(values, target)
+    if column.position is not None:
+        return origins.position_origin()
+    return origins.constant_origin(constant_of(column.value, target, contract), target)
+
+
+def _own_columns(column: Column, inputs: tuple[ColumnPlan, ...], context: TableContext) -> list[int]:
+    """Return the positions of the inputs in the row if all are columns of the same row, unchanged; else nothing."""
+    names = [rule.column for rule in column.inputs.values() if rule.column is not None]
+    if len(names) < len(inputs) or any(rule.steps for rule in inputs):
+        return []
+    return [context.column(context.name, name)[0] for name in names]

@@ -1,0 +1,68 @@
+"""Scripts for an administrator: tables and permissions. Neither a connection nor a driver is needed."""
+
+from collections.abc import Sequence
+
+from xml_extractor.contract.layout import TableLayout, layouts
+from xml_extractor.contract.model import Contract
+from xml_extractor.errors import UsageError
+from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.schema.ddl import create_statements, literal, t_sql_name, t_sql_table
+from xml_extractor.targets.registry import TARGETS, dialect_of, read_url
+from xml_extractor.targets.sqlserver.address import read_address
+
+
+def creation_script(address: str, contract: Contract, grant_to: str = "") -> str:
+    """Return the script that creates missing tables and the processing log.
+
+    Args:
+        address: Address of the target.
+        contract: Declares the tables.
+        grant_to: A user of SQL Server that gets the permissions that runs need; empty for none.
+
+    Raises:
+        UsageError: The address is wrong, or its database has no users.
+    """
+    url = read_url(address, "target")
+    dialect, tables = dialect_of(TARGETS, url, "target"), layouts(contract)
+    is_server = dialect == "mssql"
+    if grant_to and not is_server:
+        raise UsageError(f"'{dialect}' databases have no users", "omit --grant-to, or name a SQL Server")
+    schema = read_address(url).schema if is_server else ""
+    grants = grant_statements(tables, contract.source.table, grant_to, schema) if grant_to else []
+    return script([*create_statements(tables, dialect, schema), *grants], dialect)
+
+
+def needed_permissions(table: TableLayout) -> tuple[str, ...]:
+    """Return the permissions that a run needs on a table of SQL Server."""
+    if table is LOG_TABLE:
+        return ("SELECT", "INSERT", "UPDATE", "DELETE")  # `retry` updates rows; the next run deletes and inserts them
+    return (
+        "SELECT",
+        "INSERT",
+        *(("UPDATE",) if table.on_conflict == "replace" else ()),
+        *(("ALTER",) if table.identity else ()),  # SET IDENTITY_INSERT needs it
+    )
+
+
+def grant_statements(tables: Sequence[TableLayout], source: str, user: str, default_schema: str = "") -> list[str]:
+    """Return the statements that grant a user of SQL Server the permissions that runs need, and no others.
+
+    Args:
+        tables: The contract's tables.
+        source: The table with documents. It may be in another database; its statement can be run in both.
+        user: A user or role of the database.
+        default_schema: As for `create_statements`.
+    """
+    principal = t_sql_name(user)
+    grants = [
+        f"GRANT {', '.join(needed_permissions(table))} ON {t_sql_table(table.table, default_schema)} TO {principal}"
+        for table in (LOG_TABLE, *tables)
+    ]
+    documents = t_sql_table(source, default_schema)
+    return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]
+
+
+def script(statements: Sequence[str], dialect_name: str) -> str:
+    """Join statements to a script for the tools of a database: for SQL Server, each in its own batch."""
+    end = ";\nGO\n" if dialect_name == "mssql" else ";\n"
+    return "\n".join(f"{statement}{end}" for statement in statements)
