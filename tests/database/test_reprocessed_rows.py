@@ -22,7 +22,7 @@ from xml_extractor.documents import (
     Value,
 )
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.targets.delete_plan import delete_plan
+from xml_extractor.targets.delete_plan import plan_deletion
 from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
@@ -84,7 +84,7 @@ def replacing(run_id: str, own_key: Value) -> Replaced | None:
 
 def loader_of(connection: TargetConnection, run_id: str = "run 2", contract: Contract = CONTRACT) -> Loader:
     identity = LogIdentity("orders", 1, "c0ffee", run_id)
-    return Loader(connection, layouts(contract), identity, 500, delete_plan(contract))
+    return Loader(connection, layouts(contract), identity, 500, plan_deletion(contract))
 
 
 @pytest.fixture

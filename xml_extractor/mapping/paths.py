@@ -176,6 +176,8 @@ def string_value(element: Element) -> str:
 
 
 def _without_predicates(path: str) -> str:
+    if "[" not in path:
+        return path
     kept: list[str] = []
     depth, quote = 0, ""
     for character in path:

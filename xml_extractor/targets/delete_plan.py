@@ -69,7 +69,7 @@ class Dialect(NamedTuple):
     bare_table: Callable[[str], str]
 
 
-def delete_plan(contract: Contract) -> DeletePlan:
+def plan_deletion(contract: Contract) -> DeletePlan:
     """Return how the rows of a contract's documents are deleted.
 
     Raises:

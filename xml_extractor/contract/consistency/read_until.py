@@ -1,4 +1,4 @@
-"""Check that `read_until` does not cut off what a path needs.
+"""Check that no path needs what comes after the element of `read_until`.
 
 A path is followed through every step, predicate and argument, as far as possible without a document.
 """
@@ -223,8 +223,8 @@ def read_until_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of paths that need, or may need, what comes after the end of the `read_until` element."""
     document = draft.contract.document
     if document.preceded_by and document.read_until is None and not draft.lost(("document", "read_until")):
-        message = "nothing is cut off without read_until"
-        expected = "read_until too, or no such key"
+        message = "preceded_by has no effect without read_until"
+        expected = "read_until, or no preceded_by"
         yield draft.text.fault(("document", "preceded_by"), message, expected=expected, key=True)
     promise = _promise(draft)
     if promise is None:
