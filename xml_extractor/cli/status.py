@@ -19,8 +19,8 @@ from xml_extractor.reporting.console import rendered
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from xml_extractor.processing_log.access import ProcessingLog
-    from xml_extractor.targets.interfaces import LogCount, LogEntry, RejectSelection
+    from xml_extractor.processing_log.log import ProcessingLog
+    from xml_extractor.processing_log.log_table import LogCount, LogEntry, RejectSelection
 
 MAX_ATTEMPTS = 5
 
@@ -54,7 +54,7 @@ def retry_command(
     This command loads nothing. Without options it marks all rejected documents of the contract.
     """
     with _opened(contract, target) as (name, log):
-        marked, exhausted = log.put_back(_selection(name, keys, reason, stage), max_attempts)
+        marked, exhausted = log.retry(_selection(name, keys, reason, stage), max_attempts)
     others = len(set(keys)) - marked - exhausted
     if others > 0:
         click.echo(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
@@ -106,16 +106,15 @@ def status_command(contract: str, target: str, *, as_json: bool) -> None:
 def _opened(contract: str, target: str) -> Iterator[tuple[str, "ProcessingLog"]]:
     """Open the processing log; gives the contract's name and the log."""
     from xml_extractor.contract.reading import read_contract
-    from xml_extractor.processing_log.access import processing_log
-    from xml_extractor.targets.registry import open_target
+    from xml_extractor.targets.registry import open_processing_log, open_target
 
     checked = read_contract(contract)
-    with processing_log(open_target(target, checked)) as log:
+    with open_processing_log(open_target(target, checked)) as log:
         yield checked.contract, log
 
 
 def _selection(contract: str, keys: Sequence[str], reason: str, stage: str | None) -> "RejectSelection":
-    from xml_extractor.targets.interfaces import RejectSelection
+    from xml_extractor.processing_log.log_table import RejectSelection
 
     return RejectSelection(contract, tuple(keys), reason, stage or "")
 
