@@ -481,7 +481,7 @@ USAGE = {
     "a kind of target that is not known": Usage(
         "run --source orders.db --target oracle://user:hunter2@host/db",
         2,
-        ("Error: no target is known for 'oracle' addresses", "Hint: supported: "),
+        ("Error: unsupported target: 'oracle' addresses", "Hint: supported: "),
     ),
     "a target that is no address": Usage(
         "run --target user:hunter2@host",
@@ -642,7 +642,7 @@ USAGE = {
     "samples to a kind of database that is not known": Usage(
         "sample ubl_invoice 5 --to oracle://user:hunter2@host/db",
         2,
-        ("Error: no database for documents is known for 'oracle' addresses", "Hint: supported: "),
+        ("Error: unsupported database for documents: 'oracle' addresses", "Hint: supported: "),
     ),
 }
 """A line of errors that ends in a space or without a full sentence is the beginning of the line."""
