@@ -18,7 +18,7 @@ from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.screen import rendered
 from xml_extractor.reporting.summary import summary
 from xml_extractor.settings import RunSettings
-from xml_extractor.sources.reject_files import prepare_rejects_directory
+from xml_extractor.sources.rejects import prepare_rejects_directory
 
 
 @click.command("run")

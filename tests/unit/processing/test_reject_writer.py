@@ -14,7 +14,7 @@ from xml_extractor.processing.reject_writer import FETCHED_AT_ONCE, WAITING, Rej
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage, Source
-from xml_extractor.sources.reject_files import LISTING, RejectFiles
+from xml_extractor.sources.rejects import LISTING, RejectFiles
 from xml_extractor.targets.interfaces import LogPlace
 
 
