@@ -17,6 +17,7 @@ PRODUCT = [*MODULES, ROOT / "production_processor.py", *sorted((ROOT / "env_prep
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"pipeline"},
     {"processing", "doctor"},
     {"parsing", "mapping", "sources", "targets", "schema", "processing_log", "reporting"},
     {"contract"},

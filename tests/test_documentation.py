@@ -31,14 +31,15 @@ from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Docu
 from xml_extractor.contract.reading import check_text, shipped_contracts
 from xml_extractor.contract.shape import keys_of
 from xml_extractor.parsing.parser import MAX_DEPTH
-from xml_extractor.processing import held_queue, insert_queue, work
-from xml_extractor.processing.worker_pool import TASKS_PER_PROCESS
+from xml_extractor.processing import chunks, insert_queue
+from xml_extractor.processing.processes import TASKS_PER_PROCESS
 from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
 from xml_extractor.reasons import Reason
 from xml_extractor.samples import KINDS
 from xml_extractor.sources.archives import ARCHIVES
 from xml_extractor.targets import retrying
-from xml_extractor.tsql import ALLOWED_FUNCTIONS, compile_expression
+from xml_extractor.tsql import compile_expression
+from xml_extractor.tsql.compiler import ALLOWED_FUNCTIONS
 from xml_extractor.values.formats import DIRECTIVES
 from xml_extractor.values.sqltypes import TYPES
 from xml_extractor.values.transforms import TRANSFORMS
@@ -434,11 +435,11 @@ def test_changes_that_are_not_released_have_their_section() -> None:
 
 def test_numbers_in_the_page_on_processes_are_those_of_the_code() -> None:
     text = " ".join(text_of("explanation/concurrency.md").split())
-    assert f"at most {work.MAX_CHUNK} documents" in text
+    assert f"at most {chunks.MAX_CHUNK} documents" in text
     assert f"at most {insert_queue.MAX_BATCH_DOCUMENTS} documents or {insert_queue.MAX_BATCH_ROWS:,} rows" in text
-    assert f"{work.CHUNKS_PER_WORKER} chunks for each worker" in text
-    assert f"never more than {work.MAX_WINDOW:,} ahead" in text
-    assert f"or {held_queue.MAX_QUEUED_BYTES // 2**20} MiB" in text
+    assert f"{chunks.CHUNKS_PER_WORKER} chunks for each worker" in text
+    assert f"never more than {chunks.MAX_WINDOW:,} ahead" in text
+    assert f"or {insert_queue.MAX_QUEUED_BYTES // 2**20} MiB" in text
     assert f"replaced after {TASKS_PER_PROCESS} chunks" in text
     assert f"After {retrying.ATTEMPTS} attempts" in text_of("reference/log-lines.md")
 

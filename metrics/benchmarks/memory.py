@@ -12,7 +12,7 @@ from metrics.benchmarks import inputs
 from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
 from metrics.benchmarks.record import ROOT, Limit, Record
 from tests.soak.resident import ROLES, Growth, Sampler
-from xml_extractor.processing.worker_pool import MAX_GROWTH
+from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.samples import Sample
 
 WORKERS = 2

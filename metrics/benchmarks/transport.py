@@ -15,8 +15,8 @@ from metrics.benchmarks.record import Limit, Record
 from xml_extractor.documents import MappedDocument
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
+from xml_extractor.processing.chunks import MAX_CHUNK
 from xml_extractor.processing.insert_queue import InsertQueue, InsertQueueItem
-from xml_extractor.processing.work import MAX_CHUNK
 from xml_extractor.reporting.measuring import alternately
 from xml_extractor.settings import DEFAULT_TARGET
 

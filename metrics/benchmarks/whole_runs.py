@@ -9,7 +9,7 @@ from typing import Any
 
 from metrics.benchmarks import inputs
 from metrics.benchmarks.record import Limit, Record
-from xml_extractor.processing.run import run
+from xml_extractor.pipeline import run
 from xml_extractor.settings import RunSettings
 
 SettingChanges = Mapping[str, Any]

@@ -19,9 +19,8 @@ from xml_extractor.contract.model import contract_hash
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, ProcessedDocument
 from xml_extractor.errors import XmlExtractorError
-from xml_extractor.processing.processes import resident_bytes
-from xml_extractor.processing.work import RunContext, WorkItem
-from xml_extractor.processing.worker import Worker
+from xml_extractor.processing.chunks import Chunk, RunContext
+from xml_extractor.processing.worker import Worker, resident_bytes
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source
 
@@ -41,7 +40,7 @@ def read(directory: Path, contract: Path, address: str) -> str:
         started_at = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC
         context = RunContext("run", started_at, settings, read_by, contract_hash(read_by), "hostile", source.address)
         with closing(Worker(context, None, directory)) as worker:
-            return _said(next(worker.map_documents(WorkItem(0, keys))))
+            return _said(next(worker.map_documents(Chunk(0, keys))))
 
 
 def _said(document: ProcessedDocument) -> str:

@@ -9,11 +9,11 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from xml_extractor.processing.marks import Mark
+from xml_extractor.processing.chunks import CrashMarker
 
 
 @contextmanager
-def whoever_is_at_dies(directory: Path, place: Mark) -> Iterator[None]:
+def whoever_is_at_dies(directory: Path, place: CrashMarker) -> Iterator[None]:
     """Until the end of the block, kill each worker that notes in a directory of marks that it is at this place."""
     context = get_context("spawn")
     ready, done = context.Event(), context.Event()
@@ -27,7 +27,7 @@ def whoever_is_at_dies(directory: Path, place: Mark) -> Iterator[None]:
         killer.join()
 
 
-def _kill(directory: Path, place: Mark, ready: Event, done: Event) -> None:
+def _kill(directory: Path, place: CrashMarker, ready: Event, done: Event) -> None:
     ready.set()
     # The note of a dead worker stays, and its number may be given to a process that is none of ours.
     killed: set[str] = set()

@@ -13,7 +13,7 @@ from tests import sqlserver
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import SourceDocument
-from xml_extractor.processing.run import run
+from xml_extractor.pipeline import run
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source_writer

@@ -247,7 +247,7 @@ def test_two_runs_at_once_do_each_document_again_once(load: Load) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from xml_extractor.processing.run import run
+from xml_extractor.pipeline import run
 from xml_extractor.settings import RunSettings
 
 if __name__ == "__main__":

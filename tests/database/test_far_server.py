@@ -14,7 +14,7 @@ from tests.acceptance.loads import SERVER as ON_SERVER
 from tests.database.demo_tables import CONTRACT, TABLES, loader_of, order
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from xml_extractor.documents import Status
-from xml_extractor.processing.run import run
+from xml_extractor.pipeline import run
 from xml_extractor.targets.registry import open_target
 
 pytestmark = pytest.mark.mssql

@@ -16,8 +16,8 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
-from xml_extractor.processing.run import run
-from xml_extractor.processing.work import select
+from xml_extractor.pipeline import run
+from xml_extractor.processing.chunks import select
 from xml_extractor.settings import KeyRange, RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer

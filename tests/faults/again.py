@@ -17,7 +17,7 @@ from tests.faults.bench import (
     query,
     rows_by_document,
 )
-from xml_extractor.processing.run import run
+from xml_extractor.pipeline import run
 from xml_extractor.settings import RunSettings
 
 AGAIN = ("--reprocess", "changed-documents")

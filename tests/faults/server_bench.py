@@ -25,7 +25,7 @@ from tests.faults.bench import (
 )
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.processing.run import run
+from xml_extractor.pipeline import run
 from xml_extractor.schema.ddl import t_sql_name
 from xml_extractor.settings import RunSettings
 from xml_extractor.targets.hashing import table_hashes

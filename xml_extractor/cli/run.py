@@ -9,8 +9,8 @@ from rich.console import Console
 from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
 from xml_extractor.cli.options import config_option, run_options
 from xml_extractor.errors import RunError, UsageError
-from xml_extractor.processing.run import run
-from xml_extractor.processing.stop_requests import stop_requests
+from xml_extractor.pipeline import run
+from xml_extractor.processing.processes import stop_requests
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.metrics import prepare_directory, write_metrics
 from xml_extractor.reporting.progress import progress_bar

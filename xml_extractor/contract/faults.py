@@ -1,4 +1,4 @@
-"""What is wrong with a contract: one fault is one place, said in one line."""
+"""Faults of contracts: position, key path, message and suggestion in one line."""
 
 import difflib
 import re
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 KeyPath = tuple[str | int, ...]
-"""The way to a part of the contract: keys of mappings and positions in lists."""
+"""The path to a part of a contract: keys of mappings and indexes of lists."""
 
 ANY = "*"
-"""In a pattern of key paths: whatever name or position."""
+"""In a pattern of key paths: any key or index."""
 
 Kind = TypeVar("Kind")
 
@@ -19,13 +19,13 @@ _PLAIN_KEY = re.compile(r"[\w:@-]+")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """Something in a contract that must be corrected. Faults sort by where they are.
+    """An error in a contract. Faults sort by their position.
 
     Attributes:
-        file: The contract as the user named it.
-        line, column: Where, counted from 1.
-        key_path: Where, as `tables.contact.columns.zip.type`; empty for the file itself.
-        message: What is wrong, if found and expected do not say all.
+        file: The file or shipped contract.
+        line, column: The position, from 1.
+        key_path: The key, such as `tables.contact.columns.zip.type`; empty for the file itself.
+        message: What is wrong, unless `found` and `expected` say it.
         found: What is there.
         expected: What should be there.
         suggestion: What was probably meant.
@@ -50,7 +50,7 @@ class Fault:
 
 
 def render_path(path: KeyPath) -> str:
-    """The path as people write it: `tables.score.rows[1].set`, with quotes around keys that are no plain words."""
+    """Return a path as text: `tables.score.rows[1].set`, with quotes around keys that are not plain words."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -63,7 +63,7 @@ def render_path(path: KeyPath) -> str:
 
 
 def at_path(patterns: Mapping[KeyPath, Kind], path: KeyPath) -> Kind | None:
-    """What the table of patterns says of a path."""
+    """Return the value of the first pattern that matches a path."""
     for pattern, kind in patterns.items():
         if len(pattern) == len(path) and all(part in (ANY, name) for part, name in zip(pattern, path, strict=True)):
             return kind
@@ -71,7 +71,7 @@ def at_path(patterns: Mapping[KeyPath, Kind], path: KeyPath) -> Kind | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like the one found, in whatever case it was written; empty if none is like it."""
+    """Return the known word that is most similar, ignoring case; empty if none is similar."""
     by_folded, folded = {name.casefold(): name for name in known}, word.casefold()
     same_letters = [name for name in by_folded if sorted(name) == sorted(folded)]
     close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6) or same_letters
@@ -79,13 +79,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """The names as a list to choose from: `one of a, b, c`, or `a` alone."""
+    """Return the names as a choice: `one of a, b, c`, or `a` alone."""
     listed = list(names)
     return f"one of {', '.join(listed)}" if len(listed) > 1 else "".join(listed)
 
 
 def shown(value: object) -> str:
-    """A part of the contract as a fault shows it: text in quotes and cut short, collections by their kind."""
+    """Return a part of the contract as a fault shows it: shortened text in quotes, collections by their kind."""
     longest = 60
     match value:
         case None:

@@ -1,4 +1,4 @@
-"""What the target database needs to know of a contract: tables, columns in order of insertion, keys."""
+"""The target tables that a contract declares: columns in order of insertion, keys, foreign keys, constants."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ class ColumnLayout:
     """A column of a target table.
 
     Attributes:
-        required: NULL rejects the document.
-        identity: An IDENTITY column that gets the document's value.
-        generated: The database fills it.
+        required: Whether NULL rejects the document.
+        identity: Whether it is an IDENTITY column that gets the document's value.
+        generated: Whether the database generates the value.
         path: The contract's XPath, for messages.
-        can_be_null: Whether a document could give it a NULL; never for a required one.
-        constants: Values that the contract itself gives it, such as those of its lookup.
+        can_be_null: Whether the contract allows a NULL value.
+        constants: Values that the contract itself declares for it, such as those of its lookup.
     """
 
     name: str
@@ -31,7 +31,7 @@ class ColumnLayout:
     generated: bool = False
     path: str = ""
     can_be_null: bool = True
-    # Hashing a layout for each insert call must not depend on the size of lookups.
+    # The hash of a layout is computed for each insert call, so its cost must not depend on the size of lookups.
     constants: tuple[Value, ...] = field(default=(), hash=False)
 
 
@@ -50,9 +50,9 @@ class TableLayout:
 
     Attributes:
         name: Its name in the contract.
-        table: Its name in the database, with schema where the contract says one.
+        table: Its name in the database, with its schema if the contract names one.
         columns: The columns that are inserted; a row of a mapped document has its values in this order.
-        generated: Columns that the database fills.
+        generated: Columns whose values the database generates.
         key: Names of the primary key's columns; may be empty.
     """
 
@@ -66,12 +66,12 @@ class TableLayout:
 
     @property
     def identity(self) -> str:
-        """The IDENTITY column that gets the document's value, or empty."""
+        """The name of the IDENTITY column that gets the document's value, or empty."""
         return next((column.name for column in self.columns if column.identity), "")
 
 
 def layouts(contract: Contract) -> tuple[TableLayout, ...]:
-    """The target tables of a consistent contract, in load order.
+    """Return the target tables of a consistent contract in load order.
 
     Raises:
         ContractError: A constant of the contract does not fit its column.
@@ -80,7 +80,7 @@ def layouts(contract: Contract) -> tuple[TableLayout, ...]:
 
 
 def rule_type(contract: Contract, rule: ValueRule) -> SqlType:
-    """The type of a rule's value: its own, or the one of the parent column, run value or position it takes."""
+    """Return the type of a rule's value: its own, or that of the parent column, run value or position."""
     if rule.type is not None:
         return rule.type
     if rule.parent is not None:
@@ -144,10 +144,9 @@ def _foreign_keys(contract: Contract, columns: Mapping[str, Column]) -> tuple[Fo
 
 
 def constants_of(contract: Contract, table: Table, name: str, target: SqlType) -> tuple[Value, ...]:
-    """The values that a consistent contract gives a column by itself, in its order and as the column holds them.
+    """Return the values that a consistent contract declares for a column, converted to its type, in their order.
 
-    They come from `value`, `set`, `default`, and the lookup that gives the column's value. Without one of these, or
-    for what documents give, there are none.
+    They come from `value`, `set`, `default`, and the lookup that gives the column's value.
     """
     written = _written_constants(contract, table, name)
     return tuple(dict.fromkeys(constant(target, value, code_page=contract.code_page) for value in written))
@@ -165,7 +164,7 @@ def _written_constants(contract: Contract, table: Table, name: str) -> Iterator[
 
 
 def can_be_null(contract: Contract, column: Column) -> bool:
-    """Whether a document could give the column a NULL, as far as it can be told without one."""
+    """Return whether the contract allows a document to give the column a NULL."""
     if column.required or column.key:
         return False
     if column.on_invalid == "null" or column.default is not None:

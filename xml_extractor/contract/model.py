@@ -18,10 +18,10 @@ Scalar = Annotated[
     Annotated[bool, Strict()] | Annotated[int, Strict()] | Annotated[Decimal, Strict()] | str,
     WithJsonSchema({"type": ["boolean", "number", "string"]}),
 ]
-"""A constant in a contract. Numbers with a point are read exactly, dates stay text."""
+"""A constant in a contract. Decimals are exact, dates are text."""
 
 RunValue = Literal["document_key", "source_key", "run_id", "load_time", "contract", "contract_version", "source_name"]
-"""Values that the run knows: see `RUN_VALUE_TYPES`."""
+"""Values of the run; their types are in `RUN_VALUE_TYPES`."""
 
 RUN_VALUE_TYPES: dict[RunValue, SqlType] = {
     "document_key": parse_type("nvarchar(300)"),
@@ -32,7 +32,7 @@ RUN_VALUE_TYPES: dict[RunValue, SqlType] = {
     "contract_version": parse_type("int"),
     "source_name": parse_type("nvarchar(400)"),
 }
-"""Their types where a column names none. `document_key` has the contract's `key_type` if the contract has a key."""
+"""The default types of the values of the run. `document_key` has the `key_type` of a contract with a key."""
 
 POSITION_TYPE = parse_type("int")
 TEXT_INPUT_TYPE = parse_type("nvarchar(4000)")
@@ -79,7 +79,7 @@ def _only_true(value: object) -> object:
 
 Flag = Annotated[bool, Strict()]
 Only = Annotated[Literal[True], BeforeValidator(_only_true)]
-"""A key that is either there, with `true`, or not."""
+"""A key that is either absent or `true`."""
 Type = Annotated[SqlType, BeforeValidator(_read_type), WithJsonSchema({"format": "type"})]
 OnInvalid = Annotated[
     Literal["reject", "null", "default", "truncate"],
@@ -94,7 +94,7 @@ ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["app
 
 
 class Part(BaseModel):
-    """A part of a contract: closed to unknown keys, unchangeable once read."""
+    """A part of a contract: immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
@@ -111,30 +111,30 @@ TransformInput = Annotated[Any, WithJsonSchema({"format": "transform"})]
 
 
 class Lookup(Part):
-    """Codes of the document and the values they stand for."""
+    """Codes of the document and their values."""
 
     values: dict[str, Scalar]
-    """From the document's code to the column's value."""
+    """The column's value for each code."""
     blank: Scalar | None = None
-    """The value where the document has no code."""
+    """The value if the document has no code."""
     unknown: Scalar | None = None
-    """The value for a code that is not listed, `null` for NULL; without it such a document is rejected."""
+    """The value for an unknown code, `null` for NULL. Without it, an unknown code rejects the document."""
     ignore_case: Flag = False
-    """Whether `a` finds `A`."""
+    """Whether codes are compared without case."""
 
 
 class ValueRule(Part):
-    """Where a value is in the document, and how its text becomes a value.
+    """The source of a value, and the conversion of its text.
 
     Applied in this order: blank to NULL, `transform`, `lookup`, `default`, conversion to `type`, `required`.
     """
 
     path: XPath | None = None
-    """XPath 1.0 from the row's node; the first node of a node-set counts, as XPath's string() has it."""
+    """XPath 1.0, evaluated from the row's node. Of a node-set, the first node counts."""
     parent: ColumnReference | None = None
     """`table.column`: the value of a column of the parent row."""
     run: RunValue | None = None
-    """A value that the run knows."""
+    """A value of the run."""
     type: Type | None = None
     """A SQL Server scalar type. May be left out for `parent`, `run` and `position`."""
     transform: tuple[
@@ -142,19 +142,19 @@ class ValueRule(Part):
     ] = ()
     """Steps applied to the text in the order written."""
     lookup: Name | None = None
-    """A name from `lookups`: the last step after `transform`."""
+    """A name from `lookups`, applied after `transform`."""
     formats: tuple[str, ...] = ()
-    """How dates and times are written, as strptime directives, tried in order; ISO 8601 if left out."""
+    """Formats of dates and times as strptime directives, tried in order. The default is ISO 8601."""
     time_zone: str | None = None
     """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one."""
     encoding: Literal["hex", "base64"] = "hex"
-    """How binary values are written."""
+    """The encoding of binary values in the document."""
     blank: OnBlank = "null"
-    """Absent, empty or only spaces: `null`, or `keep` the text as it is."""
+    """What absent, empty or blank text becomes: `null`, or `keep` for unchanged text."""
     default: Scalar | None = None
-    """The value where the document has none."""
+    """The value if the document has none."""
     on_invalid: OnInvalid = "reject"
-    """What to do with a value that the type cannot hold: reject the document, or NULL, the default, or cut to fit."""
+    """What to do with a value that the type cannot hold: reject the document, or use NULL, the default, or truncate."""
 
     @property
     def last_lookup(self) -> str | None:
@@ -175,129 +175,129 @@ class Input(ValueRule):
 class Column(ValueRule):
     """A column of a target table.
 
-    Exactly one of `path`, `value`, `parent`, `run`, `set`, `position`, `expression`, `derived` and `generated` says
-    where its value comes from.
+    Exactly one of `path`, `value`, `parent`, `run`, `set`, `position`, `expression`, `derived` and `generated` is the
+    source of its value.
     """
 
     value: Scalar | None = None
     """A constant."""
     set_by_rule: Only | None = Field(default=None, alias="set")
-    """The constant that the row rule's `set` gives."""
+    """`true`: the value is the constant in the `set` of the row rule."""
     position: Only | None = None
-    """The row's number among the rows of its parent row, from 1."""
+    """`true`: the row's number among the rows of its parent row, from 1."""
     expression: str | None = None
     """A T-SQL scalar expression over `inputs`."""
     inputs: dict[Name, Annotated[Input, BeforeValidator(_read_input, json_schema_input_type=XPath | Input)]] = Field(
         default_factory=dict
     )
-    """The names of the expression: a path (text), or a rule with a type."""
+    """The inputs of the expression by name: a path (text), or a mapping."""
     derived: Only | None = None
-    """A key computed from document key, table, path and position: the same again for the same document."""
+    """`true`: a key derived from document key, table, path and position, the same each time the document loads."""
     generated: Only | None = None
-    """Left to the database (IDENTITY); not inserted."""
+    """`true`: the database generates the value (IDENTITY)."""
     key: Flag = False
-    """Part of the table's primary key."""
+    """Whether the column is part of the primary key."""
     identity: Flag = False
-    """The target column is an IDENTITY and gets the document's value."""
+    """Whether the target column is an IDENTITY column that gets the document's value."""
     required: Flag = False
-    """NULL rejects the document."""
+    """Whether NULL rejects the document."""
 
 
 class RowRule(Part):
-    """Nodes that become rows, with the constants of the columns that say `set: true`."""
+    """Nodes that become rows, with the constants of columns with `set: true`."""
 
     path: XPath
     set_values: dict[Name, Scalar] = Field(default_factory=dict, alias="set")
-    """Column name to constant."""
+    """Constants by column."""
 
 
 class Distinct(Part):
-    """Of rows that are equal in some columns, keep one."""
+    """Keep one of the rows that are equal in some columns."""
 
     by: tuple[Name, ...] = Field(min_length=1)
-    """Columns that make rows equal; text is compared as it is."""
+    """The columns to compare. Text is compared exactly."""
     keep: Literal["first", "last"] = "first"
-    """Which of them stays, in document order."""
+    """Which of the equal rows to keep, in document order."""
 
 
 class Table(Part):
-    """A target table and the rows that a document gives it."""
+    """A target table and the rows that a document has for it."""
 
     table: Annotated[str, Field(pattern=r"^([^.]+\.)?[^.]+$")] | None = None
-    """The table's name in the database, with its schema if it needs one; the contract's name if left out."""
+    """The name in the database, optionally with a schema. The default is the name in the contract."""
     parent: Name | None = None
-    """The table from whose rows' nodes the paths of `rows` start; the document's root element if left out."""
+    """The table whose nodes the paths of `rows` start from. The default is the root element."""
     rows: Annotated[
         tuple[RowRule, ...],
         BeforeValidator(
             _read_rows, json_schema_input_type=XPath | Annotated[list[XPath | RowRule], Field(min_length=1)]
         ),
     ] = Field(min_length=1)
-    """A path, one row for each node; or a list of paths with constants (key/value tables)."""
+    """A path with one row for each node, or a list of paths with constants (key/value tables)."""
     when: str | None = None
-    """A T-SQL search condition over the row's columns; rows for which it is not true are left out."""
+    """A T-SQL search condition over the row's columns. Rows for which it is not true are left out."""
     at_least_one: tuple[Name, ...] = ()
     """Rows in which all these columns are NULL are left out."""
     distinct: Distinct | None = None
-    """Duplicates within the document."""
+    """How to remove duplicates within the document."""
     on_conflict: Literal["fail", "keep", "replace"] = "fail"
-    """A row with the same key is there already: reject the document, keep the old row, or replace it."""
+    """If a row with the same key exists: reject the document, keep the existing row, or replace it."""
     columns: dict[Name, Column] = Field(min_length=1)
-    """By name, in the order in which they are computed and inserted."""
+    """The columns by name, in the order in which they are computed and inserted."""
 
 
 class Document(Part):
-    """What a document is."""
+    """How to read a document."""
 
     root: Name
-    """The root element; another one rejects the document."""
+    """The root element. Another root element rejects the document."""
     key: XPath | None = None
-    """Where the document's own key is; the source's key serves if left out."""
+    """The document's own key. The default is the source's key."""
     key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])
     """The type of the key."""
     read_until: Name | None = None
-    """Promise that nothing after the end of this element (a path of child names from the root) is needed."""
+    """A promise that nothing after the end of this element is needed: a path of child names from the root."""
     preceded_by: tuple[Name, ...] = ()
     """With `read_until`: other child elements of the root that come before it and may be used."""
     doctype: Literal["refuse", "allow"] = "refuse"
-    """Whether a DOCTYPE is allowed. External subsets are never fetched, entity declarations never accepted."""
+    """Whether a DOCTYPE is allowed. External subsets are never fetched, and entity declarations never accepted."""
     max_bytes: Annotated[int, Strict()] = Field(default=64 * 2**20, gt=0)
     """Larger documents are rejected."""
 
 
 class SourceTable(Part):
-    """Where documents are when the source is a database."""
+    """The table of the documents if the source is a database."""
 
     table: Annotated[str, Field(pattern=r"^([^.]+\.)?[^.]+$")] = "app_xml"
-    """A table or view, with its schema if it needs one."""
+    """A table or view, optionally with a schema."""
     key: Name = "app_id"
     """The column that identifies a document."""
     xml: Name = "xml"
-    """The column that holds it."""
+    """The column that contains the document."""
     where: str | None = None
-    """A search condition in the SQL of the source's database; only documents for which it is true are taken."""
+    """A search condition in the SQL of the source. Only documents for which it is true are read."""
 
 
 class Contract(Part):
     """How documents of one kind become rows of related tables."""
 
     contract: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$", max_length=100)]
-    """The contract's name: with the document's key it identifies a load in the processing log."""
+    """The contract's name. With the document's key, it identifies a load in the processing log."""
     version: Annotated[int, Strict()] = Field(ge=1, le=2**31 - 1)
-    """Raised by its author whenever the meaning changes."""
+    """The version. Increase it when the meaning of the contract changes."""
     description: str = ""
     document: Document
     source: SourceTable = Field(default_factory=SourceTable)
     namespaces: dict[str, str] = Field(default_factory=dict)
-    """Prefixes for all paths and names of this contract."""
+    """The prefixes of all paths and names of this contract."""
     code_page: str = "cp1252"
     """The code page of `char`, `varchar` and `text` columns in the target's collation."""
     lookups: dict[
         Name, Annotated[Lookup, BeforeValidator(_read_lookup, json_schema_input_type=Lookup | dict[str, Scalar])]
     ] = Field(default_factory=dict)
-    """Code tables, in short as `CODE: value`."""
+    """Code tables; the short form is `CODE: value`."""
     tables: dict[Name, Table] = Field(min_length=1)
-    """In load order, parents first."""
+    """The tables in load order, parents first."""
 
 
 _ORDERED = ("tables", "columns")

@@ -1,4 +1,4 @@
-"""Read a contract from a file, or one that is shipped with the package, and say all that is wrong with it."""
+"""Read a contract from a file or from the package, and report all its faults."""
 
 import re
 from importlib import resources
@@ -11,14 +11,14 @@ from xml_extractor.contract.shape import read_shape
 from xml_extractor.contract.yaml_text import YamlText
 from xml_extractor.errors import ContractError, UsageError
 
-LARGEST_FILE = 16 * 2**20
-"""Bytes that a contract's file may have: far more than any contract, less than a document given by mistake."""
+MAX_BYTES = 16 * 2**20
+"""The largest size of a contract's file. A larger file is probably a document."""
 
 _NAME = re.compile(r"[\w-]+")
 
 
 def shipped_contracts() -> tuple[str, ...]:
-    """The names of the contracts that come with the package."""
+    """Return the names of the contracts that come with the package."""
     folder = resources.files("xml_extractor") / "contracts"
     names = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
     return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
@@ -28,7 +28,7 @@ def read_contract(path_or_name: str) -> Contract:
     """Read a contract and check it.
 
     Args:
-        path_or_name: A YAML or JSON file, or the name of a shipped contract. A file goes before a name.
+        path_or_name: A YAML or JSON file, or the name of a shipped contract. A file takes precedence over a name.
 
     Raises:
         UsageError: There is no such file or shipped contract, or the file cannot be read.
@@ -43,17 +43,17 @@ def read_contract(path_or_name: str) -> Contract:
 
 
 def find_faults(path_or_name: str) -> tuple[Contract | None, tuple[Fault, ...]]:
-    """Read a contract and say all that is wrong with it, in the order of the file.
+    """Read a contract and report all its faults.
 
     Returns:
-        The contract if it has no faults, and its faults.
+        The contract, or None if it has faults; and the faults in the order of the file.
 
     Raises:
         UsageError: There is no such file or shipped contract, or the file cannot be read.
     """
     file, content = _content(path_or_name)
-    if len(content) > LARGEST_FILE:
-        return None, (Fault(file, 1, 1, "", f"the file has {len(content):,} bytes, too many for a contract"),)
+    if len(content) > MAX_BYTES:
+        return None, (Fault(file, 1, 1, "", f"the file has {len(content):,} bytes", expected=f"at most {MAX_BYTES:,}"),)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

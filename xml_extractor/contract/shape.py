@@ -210,7 +210,7 @@ def _faults_of_shape(text: YamlText, errors: Iterable[ErrorDetails]) -> list[Fau
         if not follows:
             faults.append(_fault(text, path, error))
     empty = [path for path in _empty_parts(text.data) if path not in unique]
-    faults += [text.fault(path, found="nothing", expected="a value, or no such key", key=True) for path in empty]
+    faults += [text.fault(path, "the key has no value", expected="a value, or no such key", key=True) for path in empty]
     return faults
 
 

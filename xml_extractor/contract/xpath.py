@@ -1,6 +1,7 @@
-"""XPath 1.0 expressions, parsed far enough to see which names, functions and paths they use.
+"""Parse XPath 1.0 to find the names, functions, variables and paths that an expression uses.
 
-Source of the grammar: "XML Path Language (XPath) Version 1.0", W3C Recommendation, sections 2 and 3.
+Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation: the grammar in sections 2 and 3, the functions in
+section 4. The functions of regular expressions are those of EXSLT, which lxml implements.
 """
 
 import re
@@ -9,21 +10,58 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 AXES = (
-    "ancestor",
-    "ancestor-or-self",
-    "attribute",
-    "child",
-    "descendant",
-    "descendant-or-self",
-    "following",
-    "following-sibling",
-    "namespace",
-    "parent",
-    "preceding",
-    "preceding-sibling",
-    "self",
+    *("ancestor", "ancestor-or-self", "attribute", "child", "descendant", "descendant-or-self", "following"),
+    *("following-sibling", "namespace", "parent", "preceding", "preceding-sibling", "self"),
 )
 NODE_TYPES = ("comment", "node", "processing-instruction", "text")
+ValueKind = Literal["node-set", "number", "text", "boolean", "unknown"]
+ANY_NUMBER = 1000
+"""The largest number of arguments of a function without a limit."""
+
+
+class Function(NamedTuple):
+    """The smallest and largest number of arguments of a function, and the kind of its value."""
+
+    fewest: int
+    most: int
+    kind: ValueKind
+
+
+FUNCTIONS: dict[str, Function] = {
+    "boolean": Function(1, 1, "boolean"),
+    "ceiling": Function(1, 1, "number"),
+    "concat": Function(2, ANY_NUMBER, "text"),
+    "contains": Function(2, 2, "boolean"),
+    "count": Function(1, 1, "number"),
+    "false": Function(0, 0, "boolean"),
+    "floor": Function(1, 1, "number"),
+    "id": Function(1, 1, "node-set"),
+    "lang": Function(1, 1, "boolean"),
+    "last": Function(0, 0, "number"),
+    "local-name": Function(0, 1, "text"),
+    "name": Function(0, 1, "text"),
+    "namespace-uri": Function(0, 1, "text"),
+    "normalize-space": Function(0, 1, "text"),
+    "not": Function(1, 1, "boolean"),
+    "number": Function(0, 1, "number"),
+    "position": Function(0, 0, "number"),
+    "round": Function(1, 1, "number"),
+    "starts-with": Function(2, 2, "boolean"),
+    "string": Function(0, 1, "text"),
+    "string-length": Function(0, 1, "number"),
+    "substring": Function(2, 3, "text"),
+    "substring-after": Function(2, 2, "text"),
+    "substring-before": Function(2, 2, "text"),
+    "sum": Function(1, 1, "number"),
+    "translate": Function(3, 3, "text"),
+    "true": Function(0, 0, "boolean"),
+}
+EXSLT_FUNCTIONS: dict[str, Function] = {
+    "match": Function(2, 3, "node-set"),
+    "replace": Function(4, 4, "text"),
+    "test": Function(2, 3, "boolean"),
+}
+_ARITHMETIC = ("+", "-", "*", "div", "mod")
 
 _NAME = r"[^\W\d][\w.\-\u00b7]*"
 _TOKEN = re.compile(
@@ -42,7 +80,7 @@ _OPERATOR_NAMES = ("and", "or", "mod", "div")
 
 
 class XPathError(ValueError):
-    """An expression is no XPath 1.0; `offset` is where, in characters from 0."""
+    """The text is not an XPath 1.0 expression. `offset` is the position of the error, in characters from 0."""
 
     def __init__(self, offset: int, found: str, expected: str) -> None:
         super().__init__(f"found {found}, expected {expected}")
@@ -91,7 +129,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A number, a string or a variable, as it is written."""
+    """A number, a string or a variable, as in the text."""
 
     kind: Literal["number", "text", "variable"]
     text: str
@@ -102,7 +140,7 @@ Expression = Path | Call | Operation | Constant
 
 
 class Token(NamedTuple):
-    """A piece of the text: its kind is a group of the token pattern, or `operator` or `end`."""
+    """A token. Its kind is a group of the token pattern, or `operator` or `end`."""
 
     kind: str
     text: str
@@ -113,13 +151,13 @@ def parse_xpath(text: str) -> Expression:
     """Parse an XPath 1.0 expression.
 
     Raises:
-        XPathError: It is none.
+        XPathError: The text is not an XPath 1.0 expression.
     """
     return _Parser(list(_tokens(text))).parse()
 
 
 def walk(expression: Expression) -> Iterator[Expression | Step]:
-    """The expression, and every expression and step inside it."""
+    """Yield the expression, and every expression and step inside it."""
     yield expression
     match expression:
         case Path(start, predicates, steps):
@@ -135,8 +173,23 @@ def walk(expression: Expression) -> Iterator[Expression | Step]:
                 yield from walk(part)
 
 
+def kind_of(expression: Expression) -> ValueKind:
+    """Return the kind of an expression's value."""
+    match expression:
+        case Path():
+            return "node-set"
+        case Call(name):
+            return FUNCTIONS[name].kind if name in FUNCTIONS else "unknown"
+        case Operation("|"):
+            return "node-set"
+        case Operation(operator):
+            return "number" if operator in _ARITHMETIC else "boolean"
+        case Constant(kind):
+            return "unknown" if kind == "variable" else kind
+
+
 def _tokens(text: str) -> Iterator[Token]:
-    """Cut the text; a name or `*` behind an operand is an operator (XPath 1.0, section 3.7)."""
+    """Split the text into tokens. A name or `*` after an operand is an operator (XPath 1.0, section 3.7)."""
     position, before = 0, Token("start", "", 0)
     while position < len(text):
         found = _TOKEN.match(text, position)
@@ -157,7 +210,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 class _Parser:
-    """Recursive descent over the tokens; `_peek` looks at the next one."""
+    """A parser by recursive descent."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
@@ -215,13 +268,13 @@ class _Parser:
         if self._is_primary(token):
             primary = self._primary()
             predicates = self._predicates()
-            steps = self._steps_behind_slash() if self._peek().text in ("/", "//") else ()
+            steps = self._steps_after_slash() if self._peek().text in ("/", "//") else ()
             return Path(primary, predicates, steps, token.offset) if predicates or steps else primary
         if token.text == "/":
             self._next()
             return Path("document", (), self._steps() if self._is_step(self._peek()) else (), token.offset)
         if token.text == "//":
-            return Path("document", (), self._steps_behind_slash(), token.offset)
+            return Path("document", (), self._steps_after_slash(), token.offset)
         return Path("context", (), self._steps(), token.offset)
 
     def _is_primary(self, token: Token) -> bool:
@@ -249,7 +302,7 @@ class _Parser:
             arguments.append(self._operation(0))
         return Call(token.text, tuple(arguments), token.offset)
 
-    def _steps_behind_slash(self) -> tuple[Step, ...]:
+    def _steps_after_slash(self) -> tuple[Step, ...]:
         slash = self._next()
         all_below = (Step("descendant-or-self", "node()", (), slash.offset),) if slash.text == "//" else ()
         return (*all_below, *self._steps())
@@ -257,7 +310,7 @@ class _Parser:
     def _steps(self) -> tuple[Step, ...]:
         steps = [self._step()]
         while self._peek().text in ("/", "//"):
-            steps += self._steps_behind_slash()
+            steps += self._steps_after_slash()
         return tuple(steps)
 
     def _is_step(self, token: Token) -> bool:

@@ -218,7 +218,7 @@ class YamlText:
                     else:
                         self._add_fault(source, (*path, "<<"), "only mappings can be merged", "an alias of a mapping")
             elif (key := self._scalar_text(key_node, path)) in entries:
-                self._add_fault(key_node, (*path, key), "the key is there twice", "each key once")
+                self._add_fault(key_node, (*path, key), "the key is duplicated", "each key once")
             else:
                 entries[key] = key_node, value_node
         entries |= {name: entry for name, entry in merged.items() if name not in entries}

@@ -18,8 +18,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
-from xml_extractor.contract.names import clark_name
-from xml_extractor.contract.xpath_functions import EXSLT_NAMESPACE
+from xml_extractor.contract.names import EXSLT_NAMESPACE, clark_name
 from xml_extractor.mapping.errors import RuleError
 from xml_extractor.reasons import Reason
 
@@ -177,6 +176,8 @@ def string_value(element: Element) -> str:
 
 
 def _without_predicates(path: str) -> str:
+    if "[" not in path:
+        return path
     kept: list[str] = []
     depth, quote = 0, ""
     for character in path:

@@ -6,7 +6,6 @@ closures that `compiler` made.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
@@ -108,8 +107,7 @@ class Origin(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnPlan:
+class ColumnPlan(NamedTuple):
     """The compiled rule of a column, or of an expression's input.
 
     Attributes:
@@ -129,24 +127,21 @@ class ColumnPlan:
     compute: Compute
 
 
-@dataclass(frozen=True, slots=True)
-class RulePlan:
+class RulePlan(NamedTuple):
     """A compiled row rule."""
 
     path: str
     find: FindRows
 
 
-@dataclass(frozen=True, slots=True)
-class DistinctPlan:
+class DistinctPlan(NamedTuple):
     """The columns, by number, in which rows must differ, and which of several equal rows to keep."""
 
     columns: tuple[int, ...]
     keep: Literal["first", "last"]
 
 
-@dataclass(frozen=True, slots=True)
-class TablePlan:
+class TablePlan(NamedTuple):
     """A compiled table. Numbers of columns are positions in a row.
 
     Attributes:
@@ -168,8 +163,7 @@ class TablePlan:
     required: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A compiled contract.
 
     Attributes:

@@ -1,27 +1,36 @@
-"""Mapped documents on their way from worker processes to the target: the queue, and the threads that drain it."""
+"""The insert queue between worker processes and the threads that load what is in it."""
 
 import logging
 import pickle
+import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from multiprocessing.managers import BaseManager
+from multiprocessing.util import get_temp_dir
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError
-from xml_extractor.processing.held_queue import HeldQueue, InsertQueueStats, QueueManager, start_manager
+from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
-from xml_extractor.targets.loader import LoadStatistics
+
+if TYPE_CHECKING:
+    # The process that holds the queue needs nothing of the loader.
+    from xml_extractor.targets.loader import LoadStatistics
 
 logger = logging.getLogger(__name__)
 
 MAX_BATCH_DOCUMENTS = 256
 MAX_BATCH_ROWS = 20_000
-"""A transaction takes no further items once it would hold more than this; a single item may."""
+"""A batch takes no further chunk once it would exceed one of these; a single chunk may."""
+
+MAX_QUEUED_BYTES = 16 * 2**20
+"""The queue is full with this many bytes, however few items they are. This bounds the memory of its process."""
 
 POLL_SECONDS = 0.1
 
@@ -31,9 +40,9 @@ class InsertQueueItem:
     """A chunk of whole documents, pickled once by the worker that mapped them.
 
     Attributes:
-        sequence: The number of the work item that the documents came from.
-        documents: How many documents it holds, rejections among them.
-        rows: How many rows they have in all tables.
+        sequence: The number of the chunk.
+        documents: Number of documents, including rejections.
+        rows: Number of their rows in all tables.
         payload: The pickled list of documents.
     """
 
@@ -54,33 +63,126 @@ class InsertQueueItem:
         return cls(sequence, len(documents), rows, pickle.dumps(list(documents), protocol=5))
 
     def unpack(self) -> list[ProcessedDocument]:
-        """Give the documents back."""
+        """Unpickle the documents."""
         documents: list[ProcessedDocument] = pickle.loads(self.payload)
         return documents
 
 
+class InsertQueueStats(NamedTuple):
+    """Counts of items, summed over all processes that use the queue.
+
+    Attributes:
+        max_size: Items that fit.
+        enqueued: Items accepted.
+        refused: Items not accepted because the queue was full.
+        dequeued: Items handed to insert threads.
+        largest: The largest number of items that were in the queue at once.
+    """
+
+    max_size: int
+    enqueued: int
+    refused: int
+    dequeued: int
+    largest: int
+
+
+class BoundedQueue(queue.Queue[InsertQueueItem]):
+    """A queue bounded by items and bytes, with counts. Lives in the manager process, so counting needs no messages."""
+
+    def __init__(self, maxsize: int, max_bytes: int = MAX_QUEUED_BYTES) -> None:
+        super().__init__(maxsize)
+        self._max_bytes = max_bytes
+        self._bytes = self._enqueued = self._refused = self._dequeued = self._largest = 0
+
+    def offer(self, item: InsertQueueItem) -> bool:
+        """Put an item without waiting; return False when full. An empty queue accepts an item of any size."""
+        with self.mutex:
+            if self._qsize() >= self.maxsize or (self._bytes and self._bytes + item.size > self._max_bytes):
+                self._refused += 1
+                return False
+            self._put(item)
+            self.not_empty.notify()
+        return True
+
+    def take(self, max_documents: int, max_rows: int, timeout: float) -> list[InsertQueueItem]:
+        """Take items, oldest first: one if any arrives within the timeout, and more while they fit."""
+        try:
+            first = self.get(timeout=timeout)
+        except queue.Empty:
+            return []
+        batch, documents, rows = [first], first.documents, first.rows
+        with self.mutex:
+            while self.queue:
+                documents += self.queue[0].documents
+                rows += self.queue[0].rows
+                if documents > max_documents or rows > max_rows:
+                    break
+                batch.append(self._get())
+        return batch
+
+    def counts(self) -> InsertQueueStats:
+        """Return the counts so far."""
+        with self.mutex:
+            return InsertQueueStats(self.maxsize, self._enqueued, self._refused, self._dequeued, self._largest)
+
+    def _put(self, item: InsertQueueItem) -> None:
+        super()._put(item)
+        self._bytes += item.size
+        self._enqueued += 1
+        self._largest = max(self._largest, self._qsize())
+
+    def _get(self) -> InsertQueueItem:
+        item = super()._get()
+        self._bytes -= item.size
+        self._dequeued += 1
+        return item
+
+
+class QueueManager(BaseManager):
+    """The process that holds the queue."""
+
+    bounded_queue: Callable[[int], BoundedQueue]
+
+
+QueueManager.register("bounded_queue", BoundedQueue, exposed=("offer", "take", "counts", "qsize"))
+
+
+def _start_manager(start_method: StartMethod) -> QueueManager:
+    # Child processes put their sockets into the parent's directory if it exists. Only the parent is certain to live
+    # long enough to remove it.
+    get_temp_dir()
+    manager = QueueManager(ctx=process_context(start_method))
+    manager.start(_set_up_manager)
+    return manager
+
+
+def _set_up_manager() -> None:
+    # A SIGTERM to all processes of the run must not destroy what the insert threads have yet to commit.
+    set_up_child(ignored=(signal.SIGINT, signal.SIGTERM))
+
+
 class InsertQueue:
-    """A bounded queue of chunks in a manager process of its own; pickled, it is a handle on the same queue.
+    """The queue of mapped chunks, held by a manager process. A pickled copy is a handle on the same queue.
 
     Args:
-        max_size: Items that fit, if they are not more than `held_queue.MAX_QUEUED_BYTES`.
+        max_size: Items that fit, unless they have more than `MAX_QUEUED_BYTES`.
         start_method: How the manager process is started.
     """
 
     def __init__(self, max_size: int = 10000, start_method: StartMethod = DEFAULT_START_METHOD) -> None:
-        self._manager: QueueManager | None = start_manager(start_method)
-        self._held: HeldQueue[InsertQueueItem] = self._manager.held_queue(max_size)
+        self._manager: QueueManager | None = _start_manager(start_method)
+        self._proxy = self._manager.bounded_queue(max_size)
         self.max_size = max_size
         logger.info("Insert queue created (max_size=%d)", max_size)
 
     def enqueue(self, item: InsertQueueItem) -> bool:
-        """Put an item without waiting; False when the queue is full.
+        """Put an item without waiting; return False when the queue is full.
 
         Raises:
-            RunError: The process that holds the queue has ended; so do the other methods.
+            RunError: The process that holds the queue has ended. All other methods raise it too.
         """
-        with _held_elsewhere():
-            return self._held.offer(item)
+        with _lost_manager_as_run_error():
+            return self._proxy.offer(item)
 
     def dequeue_batch(
         self,
@@ -88,28 +190,28 @@ class InsertQueue:
         max_rows: int = MAX_BATCH_ROWS,
         timeout: float = POLL_SECONDS,
     ) -> list[InsertQueueItem]:
-        """Take the items of one transaction, oldest first: at least one, and more while they fit.
+        """Take the items of one batch, oldest first: at least one, and more while they fit.
 
         Args:
-            max_documents: Documents in all items, unless the first alone has more.
-            max_rows: Rows in all items, unless the first alone has more.
-            timeout: Seconds to wait for the first item; nothing is taken if none comes.
+            max_documents: Documents in all items at most, unless the first item alone has more.
+            max_rows: Rows in all items at most, unless the first item alone has more.
+            timeout: Seconds to wait for the first item; the result is empty if none arrives.
         """
-        with _held_elsewhere():
-            return self._held.take(max_documents, max_rows, timeout)
+        with _lost_manager_as_run_error():
+            return self._proxy.take(max_documents, max_rows, timeout)
 
     def get_stats(self) -> InsertQueueStats:
-        """The counts of all processes and threads that use the queue."""
-        with _held_elsewhere():
-            return self._held.counts()
+        """Return the counts of all processes and threads that use the queue."""
+        with _lost_manager_as_run_error():
+            return self._proxy.counts()
 
     def qsize(self) -> int:
-        """Items in the queue now."""
-        with _held_elsewhere():
-            return self._held.qsize()
+        """Return the number of items in the queue."""
+        with _lost_manager_as_run_error():
+            return self._proxy.qsize()
 
     def close(self) -> None:
-        """End the manager process; what is still in the queue is dropped. For the process that made the queue."""
+        """End the manager process and drop what is in the queue. Only for the process that created the queue."""
         if self._manager is not None:
             self._manager.shutdown()
 
@@ -126,7 +228,7 @@ class InsertQueue:
 
 
 @contextmanager
-def _held_elsewhere() -> Iterator[None]:
+def _lost_manager_as_run_error() -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as error:
@@ -140,21 +242,21 @@ class DocumentLoader(Protocol):
     """Loads documents in transactions of its own; used by one thread."""
 
     @property
-    def statistics(self) -> LoadStatistics:
-        """What it did so far; the same object, brought up to date."""
+    def statistics(self) -> "LoadStatistics":
+        """Return its counts so far: always the same object, which it updates."""
         ...
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load documents and say what became of each, in their order, after the commit."""
+        """Load documents, commit, and return the outcome of each, in their order."""
         ...
 
 
 LoaderOpener = Callable[[], AbstractContextManager[DocumentLoader]]
-"""Opens a loader on a connection of its own, closed at the end of the block."""
+"""Opens a loader with its own connection, which is closed at the end of the block."""
 
 
 class Acknowledgement(NamedTuple):
-    """What became of the documents of one work item, after their transaction committed."""
+    """The outcomes of the documents of one chunk, after their transaction committed."""
 
     sequence: int
     outcomes: Sequence[Outcome]
@@ -164,11 +266,11 @@ class InsertThreadStats(NamedTuple):
     """What a background insert thread did.
 
     Attributes:
-        batches: Batches loaded; each was one transaction unless the target refused some of its documents.
-        documents: Documents loaded, rejected or found to be done already.
+        batches: Batches loaded. Each is one transaction, unless the target rejected some of its documents.
+        documents: Documents loaded, rejected or found to be already done.
         inserted: Rows inserted into the contract's tables.
-        transactions: Tries to commit, those that were refused among them.
-        retries: Transactions tried again because of a lock, a timeout or a lost connection.
+        transactions: Transactions committed.
+        retries: Transactions retried after a lock, a timeout or a lost connection.
         insert_seconds: Time spent on statements.
         commit_seconds: Time spent on commits.
         elapsed: Seconds from start to end, or until now.
@@ -185,14 +287,14 @@ class InsertThreadStats(NamedTuple):
 
 
 class BackgroundInsertThread:
-    """A thread of the main process that loads what is in the queue, and acknowledges it after the commit.
+    """A thread of the main process that drains the queue in batches, loads them, and acknowledges after the commit.
 
     Args:
         insert_queue: Where chunks come from.
-        open_loader: Called in the thread, so that it has a connection of its own.
+        open_loader: Opens the thread's own loader and connection; called in the thread.
         acknowledge: Called in the thread for each item after the commit.
         fail: Called in the thread with the error that ended it.
-        number: Tells several threads apart.
+        number: Distinguishes several threads.
     """
 
     def __init__(
@@ -212,23 +314,23 @@ class BackgroundInsertThread:
         self._stopping = threading.Event()
         self._abandoned = threading.Event()
         self._batches = self._documents = self._inserted = 0
-        self._load_statistics = LoadStatistics()
+        self._load_statistics: LoadStatistics | None = None
         self._started_at = 0.0
         self._ended_at = 0.0
 
     def start(self) -> None:
-        """Begin to drain the queue."""
+        """Start to drain the queue."""
         self._started_at = time.perf_counter()
         self._thread.start()
         logger.info("Background insert thread started")
 
     def stop(self, *, drain: bool = True) -> None:
-        """Load what is in the queue, commit, close the connection and end the thread; returns when it has ended.
+        """Load what is in the queue, commit, close the connection, and wait for the thread to end.
 
-        Producers must have ended before. Calling it again, or before `start`, does nothing.
+        Producers must have ended before. Does nothing before `start` or when called again.
 
         Args:
-            drain: False leaves in the queue what is not yet in a transaction.
+            drain: False leaves everything in the queue that is not yet in a transaction.
         """
         if not drain:
             self._abandoned.set()
@@ -242,17 +344,17 @@ class BackgroundInsertThread:
         return self._thread.is_alive()
 
     def get_stats(self) -> InsertThreadStats:
-        """The counts so far."""
+        """Return the counts so far."""
         elapsed = (self._ended_at or time.perf_counter()) - self._started_at if self._started_at else 0.0
         loads = self._load_statistics
         return InsertThreadStats(
             batches=self._batches,
             documents=self._documents,
             inserted=self._inserted,
-            transactions=loads.transactions,
-            retries=loads.retries,
-            insert_seconds=loads.insert_seconds,
-            commit_seconds=loads.commit_seconds,
+            transactions=loads.transactions if loads else 0,
+            retries=loads.retries if loads else 0,
+            insert_seconds=loads.insert_seconds if loads else 0.0,
+            commit_seconds=loads.commit_seconds if loads else 0.0,
             elapsed=elapsed,
         )
 
@@ -270,19 +372,18 @@ class BackgroundInsertThread:
             logger.info(message, stats.batches, stats.inserted, stats.elapsed)
 
     def _drain(self, loader: DocumentLoader) -> None:
+        """Load batches until the queue is empty and nothing more will come; acknowledge each after its commit."""
         while not self._abandoned.is_set():
-            nothing_will_come = self._stopping.is_set()
+            is_last_look = self._stopping.is_set()
             items = self._queue.dequeue_batch()
-            if items:
-                self._load(loader, items)
-            elif nothing_will_come:
+            if not items and is_last_look:
                 return
-
-    def _load(self, loader: DocumentLoader, items: Sequence[InsertQueueItem]) -> None:
-        outcomes = iter(loader.load([document for item in items for document in item.unpack()]))
-        self._batches += 1
-        for item in items:
-            of_item = list(islice(outcomes, item.documents))
-            self._documents += len(of_item)
-            self._inserted += sum(sum(outcome.rows) for outcome in of_item if outcome.status is Status.LOADED)
-            self._acknowledge(Acknowledgement(item.sequence, of_item))
+            if not items:
+                continue
+            outcomes = loader.load([document for item in items for document in item.unpack()])
+            self._batches += 1
+            for item in items:
+                of_item, outcomes = outcomes[: item.documents], outcomes[item.documents :]
+                self._documents += len(of_item)
+                self._inserted += sum(sum(outcome.rows) for outcome in of_item if outcome.status is Status.LOADED)
+                self._acknowledge(Acknowledgement(item.sequence, of_item))

@@ -1,7 +1,7 @@
 """The data path: keys to worker processes, mapped documents to the insert queue, batches to the target.
 
-`ParallelCoordinator.process_xml_batch` shows the way of the keys, `_process_work_item` what a worker does with them.
-What happens to a chunk in the queue is in `insert_queue`.
+Read `ParallelCoordinator.process_xml_batch` first. A worker's side is `_process_work_item`; the loader's side is
+`BackgroundInsertThread._drain` in `insert_queue`.
 """
 
 import gc
@@ -9,42 +9,44 @@ import logging
 import os
 import queue
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
 from xml_extractor.errors import RunError, WorkerDiedError
-from xml_extractor.processing.held_queue import InsertQueueStats
+from xml_extractor.processing.chunks import (
+    Chunk,
+    ChunkResult,
+    ChunksInFlight,
+    RunContext,
+    WorkerFailure,
+    divide,
+    select,
+)
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
     BackgroundInsertThread,
     InsertQueue,
     InsertQueueItem,
+    InsertQueueStats,
     InsertThreadStats,
 )
-from xml_extractor.processing.marks import Marks
-from xml_extractor.processing.processes import process_context, set_up_child
-from xml_extractor.processing.stop_requests import stop_requests
-from xml_extractor.processing.work import (
-    CHUNKS_PER_WORKER,
-    RunContext,
-    Window,
-    WorkerFailure,
-    WorkItem,
-    WorkResult,
-    chunks,
-    select,
+from xml_extractor.processing.processes import (
+    NO_MEMORY,
+    DeadWorker,
+    WorkerPool,
+    process_context,
+    retire,
+    set_up_child,
+    shared_plan,
+    stop_requests,
 )
-from xml_extractor.processing.worker import Worker, as_run_error, open_loader
-from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
+from xml_extractor.processing.worker import CrashMarkers, Worker, as_run_error, open_loader
 from xml_extractor.reporting.logs import configure_logging
 from xml_extractor.reporting.statistics import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
@@ -52,66 +54,60 @@ from xml_extractor.sources.interfaces import KeyPage
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
-"""How often the coordinator looks whether all parts are alive, and whether it was asked to stop."""
-
-Event = WorkResult | Acknowledgement | Exception
-"""What the other parts tell the coordinator."""
-
-DEATHS_OF_A_DOCUMENT = 2
-"""A document at which so many workers died is rejected."""
+"""How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
 
 MOST_DEATHS_IN_A_ROW = 10
-"""How many workers may die before a document is committed again."""
+"""Workers that may die without a chunk being committed in between."""
 
 GO_ON_TIP = "what was committed stays; run the same command again to go on"
 
 _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
-"""In a worker process: its parts, or why it has none."""
+"""In a worker process: its worker, or why it has none."""
 
 
-def _init_worker(context: RunContext, insert_queue: InsertQueue | None, marks: Path) -> None:
+def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
     set_up_child()
     configure_logging(context.settings.log_level)
     try:
-        _worker.set(Worker(context, insert_queue, marks))
-    except Exception as error:  # noqa: BLE001 - every failure goes to the coordinator, with the first work item
+        _worker.set(Worker(context, insert_queue, markers))
+    except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
-    # What is compiled now stays for good; the garbage collector need not look at it again for each document.
+    # What exists now stays until the process ends, so the garbage collector can skip it.
     gc.collect()
     gc.freeze()
 
 
-def _process_work_item(item: WorkItem) -> WorkResult:
-    """Map the documents of a work item, then queue or load them. What ends the run comes back as data too."""
+def _process_work_item(chunk: Chunk) -> ChunkResult:
+    """Fetch, parse and map the documents of a chunk, then enqueue or load them. Errors are returned as data."""
     worker = _worker.get()
     if isinstance(worker, WorkerFailure):
-        return WorkResult(item.sequence, os.getpid(), failure=worker)
+        return ChunkResult(chunk.sequence, os.getpid(), failure=worker)
     outcomes: Sequence[Outcome] | None = None
     failure = None
     try:
-        documents = worker.map_documents(item)
+        documents = worker.map_documents(chunk)
         if worker.insert_queue is None:
             outcomes = [outcome for document in documents for outcome in worker.load([document])]
         else:
-            outcomes = _queue_mapped_data(worker.insert_queue, worker, item.sequence, list(documents))
+            outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, list(documents))
     except MemoryError:
-        # As when the system ends a process that needs too much: if it is one document that does, it is found out.
+        # End like a process that the system kills for lack of memory, so that a poison document is found.
         os._exit(NO_MEMORY)
-    except Exception as error:  # noqa: BLE001 - every failure goes to the coordinator, as data
+    except Exception as error:  # noqa: BLE001 - reported to the coordinator as data
         failure = WorkerFailure.of(as_run_error(error))
     retires = worker.is_grown
     if retires:
         retire()
-    return WorkResult(item.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires)
+    return ChunkResult(chunk.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires)
 
 
 def _queue_mapped_data(
     insert_queue: InsertQueue, worker: Worker, sequence: int, documents: Sequence[ProcessedDocument]
 ) -> list[Outcome] | None:
-    """Hand documents to the insert threads, or load them here and now if the queue is full.
+    """Put documents into the insert queue, or load them right here if it is full: that is the back-pressure.
 
     Returns:
-        None when they are in the queue; otherwise what became of each, after the commit.
+        None if they are in the queue; otherwise the outcome of each, after the commit.
     """
     with worker.timed("enqueue"):
         item = InsertQueueItem.pack(sequence, documents)
@@ -123,17 +119,21 @@ def _queue_mapped_data(
     return worker.load(documents)
 
 
-class ParallelCoordinator:
-    """Hands documents to worker processes and counts what became of them, after the commit.
+Event = ChunkResult | Acknowledgement | Exception
+"""What workers and insert threads report to the coordinator."""
 
-    A context manager: its block has worker processes, the insert queue and the insert threads; at its end everything
-    that was queued is committed, and all of them have ended. After an error workers are killed first.
+
+class ParallelCoordinator:
+    """Hands documents to worker processes and counts their outcomes after the commit.
+
+    A context manager. In the block there are worker processes, the insert queue and the insert threads. At its end,
+    everything queued is committed and all of them have ended; after an error, workers are killed first.
 
     Args:
         context: What the run knows.
-        statistics: Where documents are counted.
-        on_progress: Called with a number of documents each time that so many are committed or rejected.
-        on_reject: Called with each document that is rejected, after the commit.
+        statistics: Counts documents.
+        on_progress: Called with the number of documents that were committed or rejected since the last call.
+        on_reject: Called with each rejected document after the commit.
     """
 
     def __init__(
@@ -149,27 +149,67 @@ class ParallelCoordinator:
         self._on_progress = on_progress
         self._on_reject = on_reject
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._window = Window()
-        self._awaited: set[int] = set()
+        self._chunks = ChunksInFlight(context.settings.workers)
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: list[BackgroundInsertThread] = []
         self._next_check = 0.0
         self._too_many_rejects = False
-        self._deaths: Counter[DocumentKey] = Counter()
-        self._deaths_in_a_row = 0
         self._stop_is_announced = False
+
+    def process_xml_batch(
+        self,
+        pages: Iterable[KeyPage],
+        logged_keys: Callable[[Sequence[str]], set[str]],
+        replaced: Callable[[Sequence[DocumentKey]], Mapping[DocumentKey, Replaced]] = lambda _: {},
+    ) -> InsertQueueStats | None:
+        """Load all documents that are not done yet; return when each of them is committed or rejected.
+
+        Args:
+            pages: The keys of the source, page by page.
+            logged_keys: Returns which of the given keys, as text, are done; called for pages that do not say so
+                themselves.
+            replaced: Returns what the processing log has of those of the given documents that are reprocessed.
+
+        Returns:
+            The counts of the insert queue; None if there is none.
+
+        Raises:
+            RunError: The run cannot go on, or a document is missing at its end.
+            KeyboardInterrupt: The run was asked to stop twice.
+        """
+        try:
+            # 1. List key pages, and drop the keys that are already done.
+            for keys in self._keys_to_do(pages, logged_keys):
+                # 2. Hand chunks to the workers, never more than they and the queue should hold.
+                self._poll_events_until(self._chunks.has_room)
+                if self._is_ending:
+                    break
+                self.statistics.seen += len(keys)
+                # 3. A worker fetches, parses and maps the documents, then enqueues or loads them.
+                self._submit(_process_work_item, self._chunks.hand_out(keys, replaced(keys)))
+            # 4. Insert threads drain the queue in batches (`BackgroundInsertThread._drain`).
+            # 5. Each chunk is acknowledged after its commit, and only then counted (`_finish`).
+            self._poll_events_until(self._chunks.are_all_finished)
+        except WorkerDiedError:
+            # A signal that asks the run to stop may have reached all its processes.
+            if not self.interrupted:
+                raise
+        else:
+            self._check_accounts()
+        return self._insert_queue.get_stats() if self._insert_queue is not None else None
 
     def __enter__(self) -> Self:
         settings = self._settings
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
-            parts.callback(self._record_late_events)
-            if settings.insert_mode == "queue":
-                self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
-                for number in range(1, self._context.inserts.threads + 1):
-                    self._start_insert_thread(self._insert_queue, number, parts)
-            self._marks = parts.enter_context(Marks())
-            self._pool = self._start_workers()
+            parts.callback(self._count_late_commits)
+            with shared_plan(settings.start_method, self._context.contract):
+                if settings.insert_mode == "queue":
+                    self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
+                    for number in range(1, self._context.inserts.threads + 1):
+                        self._start_insert_thread(self._insert_queue, number, parts)
+                self._markers = parts.enter_context(CrashMarkers())
+                self._pool = self._start_workers()
             parts.push(self._end_workers)
             self._parts = parts.pop_all()
         return self
@@ -179,44 +219,9 @@ class ParallelCoordinator:
     ) -> None:
         self._parts.__exit__(kind, error, traceback)
 
-    def process_xml_batch(
-        self,
-        pages: Iterable[KeyPage],
-        logged_keys: Callable[[Sequence[str]], set[str]],
-        replaced: Callable[[Sequence[DocumentKey]], Mapping[DocumentKey, Replaced]] = lambda _: {},
-    ) -> InsertQueueStats | None:
-        """Load all documents that the processing log does not have; returns when each of them is accounted for.
-
-        Args:
-            pages: The keys of the source.
-            logged_keys: Says which keys, as text, the processing log has; asked where the source has not said so.
-            replaced: Says which documents are done again, and in place of what.
-
-        Returns:
-            The counts of the insert queue; None if there is none.
-
-        Raises:
-            RunError: The run cannot go on, or ended with a document missing.
-            KeyboardInterrupt: It was asked twice to stop.
-        """
-        try:
-            for item in self._work_items(pages, logged_keys):
-                self._wait_until(partial(self._has_room_for, item))
-                if self._is_ending:
-                    break
-                self._hand_out(replace(item, replaced=replaced(item.keys)))
-            self._wait_until(lambda: not self._window and not self._awaited)
-        except WorkerDiedError:
-            # Whoever asked the run to stop may have asked all its processes.
-            if not self.interrupted:
-                raise
-        else:
-            self._check_accounts()
-        return self._insert_queue.get_stats() if self._insert_queue is not None else None
-
     @property
     def interrupted(self) -> bool:
-        """Whether somebody asked the run to stop."""
+        """Whether the run was asked to stop."""
         return self._stop.requested
 
     @property
@@ -230,7 +235,7 @@ class ParallelCoordinator:
 
     def _start_workers(self) -> WorkerPool:
         settings = self._settings
-        initargs = (self._context, self._insert_queue, self._marks.path)
+        initargs = (self._context, self._insert_queue, self._markers.path)
         return WorkerPool(process_context(settings.start_method), settings.workers, _init_worker, initargs)
 
     def _end_workers(
@@ -245,56 +250,46 @@ class ParallelCoordinator:
         thread.start()
         parts.push(lambda kind, _error, _traceback: thread.stop(drain=kind is not KeyboardInterrupt))
 
-    def _work_items(
+    def _keys_to_do(
         self, pages: Iterable[KeyPage], logged_keys: Callable[[Sequence[str]], set[str]]
-    ) -> Iterator[WorkItem]:
-        settings, sequence = self._settings, count()
+    ) -> Iterator[tuple[DocumentKey, ...]]:
+        """Yield the keys of each chunk; those that are already done are counted and left out."""
+        settings = self._settings
         for selection in select(pages, logged_keys, settings.shard, settings.limit):
             self.statistics.skip(selection.done)
-            for keys in chunks(selection.keys, settings.workers):
-                yield WorkItem(next(sequence), keys)
-            self._look_around(timeout=0)
+            yield from divide(selection.keys, settings.workers)
+            self._poll_events(timeout=0)
             if self._is_ending:
                 return
 
-    def _has_room_for(self, item: WorkItem) -> bool:
-        enough_for_workers = CHUNKS_PER_WORKER * self._settings.workers
-        return len(self._awaited) < enough_for_workers and self._window.has_room_for(item.sequence)
+    def _submit(self, work: Callable[[Chunk], ChunkResult], chunk: Chunk) -> None:
+        self._pool.submit(work, chunk, self._events.put, self._report_lost_result)
 
-    def _hand_out(self, item: WorkItem) -> None:
-        self.statistics.seen += len(item.keys)
-        self._window.open(item)
-        self._submit(item)
-
-    def _submit(self, item: WorkItem) -> None:
-        self._awaited.add(item.sequence)
-        self._pool.submit(_process_work_item, item, self._events.put, self._note_lost_result)
-
-    def _wait_until(self, condition: Callable[[], bool]) -> None:
+    def _poll_events_until(self, condition: Callable[[], bool]) -> None:
         while not condition():
-            self._look_around(POLL_SECONDS)
+            self._poll_events(POLL_SECONDS)
 
-    def _look_around(self, timeout: float) -> None:
-        """Handle what has happened, waiting a moment for it, and see from time to time that all parts are alive."""
+    def _poll_events(self, timeout: float) -> None:
+        """Wait for an event and handle it; regularly check that all parts are alive."""
         with suppress(queue.Empty):
             self._handle(self._events.get(timeout=timeout))
         now = time.monotonic()
         if now >= self._next_check:
             self._next_check = now + POLL_SECONDS
-            # A worker that was replaced counts as dead as long as not all of its results have been noted.
-            self._handle_what_waits()
+            # A worker that was replaced counts as dead until all its results have been noted.
+            self._handle_waiting_events()
             self._check_parts()
             size = self._insert_queue.qsize if self._insert_queue is not None else None
             self.statistics.series.sample(self.statistics.processed, size)
 
-    def _handle_what_waits(self) -> None:
+    def _handle_waiting_events(self) -> None:
         while not self._events.empty():
             self._handle(self._events.get())
 
     def _handle(self, event: Event) -> None:
         match event:
-            case WorkResult():
-                self._awaited.discard(event.sequence)
+            case ChunkResult():
+                self._chunks.reported(event.sequence)
                 self._pool.note_result(event.worker, retires=event.retires)
                 self.statistics.stage_seconds.update(event.stage_seconds)
                 if event.failure is not None:
@@ -307,10 +302,9 @@ class ParallelCoordinator:
                 raise event
 
     def _finish(self, sequence: int, outcomes: Sequence[Outcome]) -> None:
-        """Count what became of a work item; only once, even if a death had it handed out twice."""
-        if not self._window.close(sequence):
+        """Count the outcomes of a chunk, once even if it was handed out twice because workers died."""
+        if not self._chunks.acknowledge(sequence):
             return
-        self._deaths_in_a_row = 0
         for outcome in outcomes:
             self.statistics.record(outcome)
             if outcome.status is Status.REJECTED:
@@ -328,40 +322,31 @@ class ParallelCoordinator:
         if dead:
             self._replace_workers(dead)
         if not all(thread.is_alive for thread in self._insert_threads):
-            self._handle_what_waits()
+            self._handle_waiting_events()
             raise RunError("a background insert thread ended by itself", GO_ON_TIP)
 
     def _replace_workers(self, dead: Sequence[DeadWorker]) -> None:
-        """Start all workers anew, and hand out again what they had.
+        """Replace all workers, and hand out again the chunks they had.
 
-        All, because a dead one may have held a lock of the Pool's queues. What was queued or loaded meanwhile is not
-        loaded twice: the processing log refuses it, and the run takes its outcome from there.
+        All workers, because a dead one may have held a lock of the Pool's queues. What was queued or loaded meanwhile
+        is not loaded twice: the processing log rejects it, and the run takes its outcome from there.
 
         Raises:
-            WorkerDiedError: Workers die, and nothing gets done in between.
+            WorkerDiedError: Workers keep dying without any progress.
         """
-        self._deaths_in_a_row += len(dead)
+        self._chunks.record_deaths([self._markers.read(worker.process_id) for worker in dead])
         for worker in dead:
-            mark = self._marks.of(worker.process_id)
-            item = None if mark is None else self._window.item(mark.sequence)
-            if mark is not None and item is not None:
-                self._deaths[item.keys[mark.position]] += 1
             logger.warning("A worker process ended by itself (%s); its documents are given to others", worker.exit)
-        if self.interrupted or self._deaths_in_a_row > MOST_DEATHS_IN_A_ROW:
+        if self.interrupted or self._chunks.deaths_in_a_row > MOST_DEATHS_IN_A_ROW:
             raise WorkerDiedError(
                 f"worker processes end by themselves ({dead[0].exit})",
                 f"{GO_ON_TIP}; if memory is short, with fewer workers",
             )
         self._pool.kill()
         self._pool = self._start_workers()
-        self._handle_what_waits()
-        deadly = frozenset(key for key, deaths in self._deaths.items() if deaths >= DEATHS_OF_A_DOCUMENT)
-        for sequence in sorted(self._awaited):
-            item = self._window.item(sequence)
-            if item is None:
-                self._awaited.discard(sequence)
-            else:
-                self._submit(replace(item, deadly=deadly.intersection(item.keys)))
+        self._handle_waiting_events()
+        for chunk in self._chunks.take_back():
+            self._submit(_process_work_item, chunk)
 
     def _check_accounts(self) -> None:
         counts = self.statistics
@@ -373,14 +358,14 @@ class ParallelCoordinator:
                 "the reasons are in the table processing_log; what was loaded stays",
             )
 
-    def _note_lost_result(self, error: BaseException) -> None:
+    def _report_lost_result(self, error: BaseException) -> None:
         self._events.put(RunError(f"the result of a worker was lost ({type(error).__name__})", GO_ON_TIP))
 
-    def _record_late_events(self) -> None:
+    def _count_late_commits(self) -> None:
         """Count what was committed after the coordinator had stopped waiting for it."""
         while not self._events.empty():
             event = self._events.get()
-            if isinstance(event, Acknowledgement | WorkResult) and event.outcomes is not None:
+            if isinstance(event, Acknowledgement | ChunkResult) and event.outcomes is not None:
                 self._finish(event.sequence, event.outcomes)
         for stats in self.insert_thread_stats:
             self.statistics.stage_seconds.update({"insert": stats.insert_seconds, "commit": stats.commit_seconds})

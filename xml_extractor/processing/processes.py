@@ -1,49 +1,105 @@
-"""What every child process of a run does first, and how such a process is started."""
+"""The processes of a run: how they start, how they answer signals, and the pool of workers."""
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
-from collections.abc import Iterable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
-from multiprocessing.context import BaseContext
+from multiprocessing.context import BaseContext, DefaultContext, Process
+from multiprocessing.pool import Pool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
 
+from xml_extractor.errors import WorkerDiedError
 from xml_extractor.settings import StartMethod
 
-PRELOADED = ["xml_extractor.processing.parallel_coordinator"]
-"""What a fork server imports once, so that each worker need not."""
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+PRELOADED = ["xml_extractor.processing.preloaded"]
+"""What the fork server imports once; all other processes of the run inherit it."""
+
+PRELOAD_VARIABLE = "_XML_EXTRACTOR_PRELOAD"
+"""The environment variable that names the fork server's file with the pickled contract to compile."""
+
+TASKS_PER_PROCESS = 200
+"""Tasks after which a worker is replaced. libxml2 keeps every name it has seen for as long as the process lives."""
+
+MAX_GROWTH = 80 * 2**20
+"""Bytes of memory growth after which a worker is replaced, because documents may consist of nothing but new names."""
+
+GRACE_SECONDS = 1.0
+"""How long results may take to arrive after their worker ended."""
+
+NO_MEMORY = 77
+"""The exit code of a worker that ran out of memory."""
+
+START_SECONDS = 10.0
+"""How long the pool may be without any living worker before the run fails."""
+
+END_SECONDS = 3.0
+"""How long idle workers may take to end before they are killed; a worker that is still starting takes longer."""
+
+POLL_SECONDS = 0.05
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def process_context(start_method: StartMethod) -> BaseContext:
-    """How the processes of a run are started."""
+    """Return the multiprocessing context that starts the processes of a run."""
     context = multiprocessing.get_context(start_method)
     if start_method == "forkserver":
         context.set_forkserver_preload(PRELOADED)
     return context
 
 
-def set_up_child(ignored: Iterable[signal.Signals] = (signal.SIGINT,)) -> None:
-    """Leave signals to the main process, and end when it does.
+@contextmanager
+def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
+    """Let the fork server compile a contract once, so that all workers started in the block inherit its plan.
 
-    Ctrl-C reaches all processes of a terminal, but only the main process knows how to end in order. A main process
-    that was killed cannot end its children, so each of them watches it.
+    Does nothing if the fork server is already running, or with another start method: workers then compile it
+    themselves.
 
     Args:
-        ignored: Signals that only the main process answers.
+        start_method: How processes are started.
+        contract: The contract. It is handed over as a pickle in a private temporary file.
+    """
+    if start_method != "forkserver":
+        yield
+        return
+    with TemporaryDirectory(prefix="xml_extractor-plan-") as directory:
+        path = Path(directory) / "contract"
+        path.write_bytes(pickle.dumps(contract))
+        os.environ[PRELOAD_VARIABLE] = str(path)
+        try:
+            process_context(start_method)
+            forkserver.ensure_running()
+        finally:
+            del os.environ[PRELOAD_VARIABLE]
+        yield
+
+
+def set_up_child(ignored: Iterable[signal.Signals] = (signal.SIGINT,)) -> None:
+    """Set up a child process: ignore signals, and end when the main process ends.
+
+    Ctrl-C reaches all processes of a terminal, but only the main process can end the run in order. A main process that
+    is killed cannot end its children, so each child watches its parent.
+
+    Args:
+        ignored: Signals to ignore.
     """
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent watch", daemon=True).start()
-
-
-def resident_bytes() -> int:
-    """The memory that this process holds now; 0 where the system does not tell it in /proc."""
-    try:
-        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _end_with_parent() -> None:
@@ -51,3 +107,218 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
+
+
+class StopRequests:
+    """Whether the run was asked to stop by Ctrl-C or SIGTERM."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def note(self, _signal: int, _frame: FrameType | None) -> None:
+        """Handle a signal: record the first one.
+
+        Raises:
+            KeyboardInterrupt: On every further signal.
+        """
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequests]:
+    """Handle Ctrl-C and SIGTERM in the block: the first requests an orderly stop, the second stops at once.
+
+    Python allows signal handlers only in the main thread; in other threads signals are left alone.
+    """
+    requests = StopRequests()
+    if threading.current_thread() is not threading.main_thread():
+        yield requests
+        return
+    handlers = {number: signal.signal(number, requests.note) for number in STOP_SIGNALS}
+    try:
+        yield requests
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+_is_retiring = threading.Event()
+"""In a worker process: it ends after its current task."""
+
+
+def retire() -> None:
+    """End this worker process after its current task. Pass `retires=True` to `WorkerPool.note_result` for the task."""
+    _is_retiring.set()
+
+
+class _Tasks(int):
+    """The number of tasks of a worker. The Pool's loop compares it with the tasks done before it takes another."""
+
+    def __gt__(self, done: int) -> bool:
+        return super().__gt__(done) and not _is_retiring.is_set()
+
+
+class DeadWorker(NamedTuple):
+    """A worker that ended unexpectedly, and how: by a signal or with an exit code."""
+
+    process_id: int
+    exit: str
+
+
+class WorkerPool:
+    """A pool of worker processes that notices when one dies.
+
+    `multiprocessing.Pool` replaces a dead worker, but waits forever for the result of its task. If the dead worker held
+    a lock of the Pool's queues, no other task gets through either, and even `Pool.terminate` hangs.
+
+    A context manager: workers end in order, or are killed when the block raises.
+
+    Args:
+        context: How processes are started.
+        workers: Number of processes.
+        initializer: Called first in each process.
+        initargs: Arguments of the initializer.
+        tasks_per_process: Tasks after which a worker is replaced.
+    """
+
+    def __init__(
+        self,
+        context: BaseContext,
+        workers: int,
+        initializer: Callable[..., None],
+        initargs: tuple[object, ...],
+        tasks_per_process: int = TASKS_PER_PROCESS,
+    ) -> None:
+        self._processes: list[BaseProcess] = []
+        self._gone_at: dict[BaseProcess, float] = {}
+        self._tasks_done: Counter[int] = Counter()
+        self._tasks_per_process = tasks_per_process
+        self._is_broken = False
+        self._last_alive_at = time.monotonic()
+        pool = _recording_pool(self._processes)
+        self._pool = pool(workers, initializer, initargs, _Tasks(tasks_per_process), context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.kill()
+            return
+        try:
+            self.close()
+        except BaseException:
+            self.kill()
+            raise
+
+    def submit(
+        self,
+        function: Callable[[Task], Result],
+        task: Task,
+        on_result: Callable[[Result], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        """Run a task in a worker. `on_result` or `on_error` is called in a thread of the Pool."""
+        self._pool.apply_async(function, (task,), callback=on_result, error_callback=on_error)
+
+    def note_result(self, process_id: int, *, retires: bool = False) -> None:
+        """Record that a worker finished a task. Must be called once for each result."""
+        self._tasks_done[process_id] += self._tasks_per_process if retires else 1
+
+    def find_dead(self) -> list[DeadWorker]:
+        """Return the workers that ended unexpectedly.
+
+        Raises:
+            WorkerDiedError: No worker is left, and no new one starts.
+        """
+        now = time.monotonic()
+        living, ended = self._living_and_ended()
+        if living:
+            self._last_alive_at = now
+        dead = []
+        for process in ended:
+            if self._has_done_its_tasks(process):
+                self._forget(process)
+            elif now - self._gone_at.setdefault(process, now) > GRACE_SECONDS:
+                self._is_broken = True
+                dead.append(DeadWorker(process.pid or 0, _exit_of(process)))
+        if now - self._last_alive_at > START_SECONDS and not dead:
+            self._is_broken = True
+            raise WorkerDiedError("no worker process can be started", "check whether the machine is out of memory")
+        return dead
+
+    def close(self) -> None:
+        """End the workers after all results have arrived; kill those that do not end in time."""
+        _, ended = self._living_and_ended()
+        if not all(map(self._has_done_its_tasks, ended)):
+            self._is_broken = True
+        if not self._is_broken:
+            self._pool.close()
+        if self._is_broken or not _returns_within(END_SECONDS, self._pool.join):
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the workers now, whatever they are doing.
+
+        A thread of the Pool that waits for a lock of a dead worker is abandoned.
+        """
+        terminate = threading.Thread(target=self._pool.terminate, name="pool terminate", daemon=True)
+        terminate.start()
+        if not self._is_broken:
+            terminate.join(GRACE_SECONDS)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while self._kill_workers() or (terminate.is_alive() and time.monotonic() < deadline):
+            terminate.join(POLL_SECONDS)
+
+    def _has_done_its_tasks(self, process: BaseProcess) -> bool:
+        return process.pid is not None and self._tasks_done[process.pid] >= self._tasks_per_process
+
+    def _forget(self, process: BaseProcess) -> None:
+        self._processes.remove(process)
+        self._gone_at.pop(process, None)
+        if process.pid is not None:
+            del self._tasks_done[process.pid]
+
+    def _kill_workers(self) -> bool:
+        """Kill the living workers; return whether there were any."""
+        living, _ = self._living_and_ended()
+        for process in living:
+            process.kill()
+        return bool(living)
+
+    def _living_and_ended(self) -> tuple[list[BaseProcess], list[BaseProcess]]:
+        started = [process for process in self._processes if process.pid is not None]
+        ended_sentinels = wait([process.sentinel for process in started], timeout=0)
+        ended = [process for process in started if process.sentinel in ended_sentinels]
+        return [process for process in started if process not in ended], ended
+
+
+def _recording_pool(processes: list[BaseProcess]) -> type[Pool]:
+    """Return a Pool class that adds each process to a list before starting it, so that no death goes unnoticed."""
+
+    class RecordingPool(Pool):
+        @staticmethod
+        def Process(ctx: DefaultContext, *args: Any, **kwds: Any) -> Process:  # noqa: N802 - the name is Pool's
+            process = Pool.Process(ctx, *args, **kwds)
+            processes.append(process)
+            return process
+
+    return RecordingPool
+
+
+def _exit_of(process: BaseProcess) -> str:
+    code = process.exitcode
+    if code == NO_MEMORY:
+        return "no memory left"
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _returns_within(seconds: float, function: Callable[[], None]) -> bool:
+    thread = threading.Thread(target=function, name=f"pool {function.__name__}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()

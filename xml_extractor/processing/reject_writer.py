@@ -1,4 +1,4 @@
-"""Writes rejected documents to disk while a run goes on, in a thread of the main process."""
+"""Writes rejected documents to disk as dead letters, in a thread of the main process, while the run goes on."""
 
 import logging
 import queue
@@ -11,23 +11,23 @@ from typing import Self
 
 from xml_extractor.documents import Outcome, SourceDocument
 from xml_extractor.errors import XmlExtractorError
-from xml_extractor.processing.worker import DEADLY
+from xml_extractor.processing.worker import POISON_DOCUMENT
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.rejects import RejectFiles
 
 logger = logging.getLogger(__name__)
 
 WAITING = 1000
-"""Rejects that wait to be written at most; a run that rejects faster than they can be fetched again is slowed down."""
+"""Rejects that may wait to be written. A run that rejects documents faster than they can be written slows down."""
 
 FETCHED_AT_ONCE = 16
 
 
 class RejectWriter:
-    """A context manager that fetches rejected documents again and writes them. It never ends a run: it warns.
+    """A context manager that fetches rejected documents again and writes them. Its failures are warnings.
 
     Args:
-        files: Where they go.
+        files: Where they are written.
         open_source: Opens the run's source for this thread.
     """
 
@@ -39,7 +39,7 @@ class RejectWriter:
         self._warned: set[str] = set()
         self._source: Source | None = None
         self._is_source_lost = False
-        # A daemon, so that a run that is to stop at once need not wait for a document.
+        # A daemon, so that a run that must stop at once does not wait for a document.
         self._thread = threading.Thread(target=self._run, name="rejects", daemon=True)
 
     def __enter__(self) -> Self:
@@ -49,7 +49,7 @@ class RejectWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write what still waits, unless the run is to stop at once."""
+        """Write all that is waiting, unless the run must stop at once."""
         if kind is not None and not issubclass(kind, Exception):
             self._is_abandoned.set()
             with suppress(queue.Full):
@@ -59,7 +59,7 @@ class RejectWriter:
         self._thread.join()
 
     def add(self, reject: Outcome) -> None:
-        """Have a document written whose rejection was committed."""
+        """Write a document whose rejection is committed."""
         self._waiting.put(reject)
 
     def _run(self) -> None:
@@ -69,11 +69,11 @@ class RejectWriter:
                     contents = chain(self._contents(rejects, parts), repeat(None))
                     for reject, content in zip(rejects, contents, strict=False):
                         self._write(reject, content)
-                except Exception as error:  # noqa: BLE001 - a defect here must not keep the run from its end
+                except Exception as error:  # noqa: BLE001 - a defect here must not end the run
                     self._warn(f"internal error: {type(error).__name__}")
 
     def _groups(self) -> Iterator[Sequence[Outcome]]:
-        """Rejects that came together, until there will be no more."""
+        """Yield rejects in groups of those that are waiting, until there are no more."""
         arriving = iter(self._waiting.get, None)
         for first in arriving:
             if self._is_abandoned.is_set():
@@ -82,15 +82,15 @@ class RejectWriter:
             yield [first, *islice(arriving, more)]
 
     def _contents(self, rejects: Sequence[Outcome], parts: ExitStack) -> Iterator[bytes | str | None]:
-        """The documents as they come, as long as the source gives any; one by one, because they may be large."""
+        """Yield the documents while the source can be read; one by one, because they may be large."""
         if self._is_source_lost:
             return
         try:
             if self._source is None:
                 self._source = parts.enter_context(closing(self._open_source()))
-            fetched = self._source.fetch([reject.key for reject in rejects if not _is_deadly(reject)], whole=True)
+            fetched = self._source.fetch([reject.key for reject in rejects if not _is_poison(reject)], whole=True)
             for reject in rejects:
-                document = None if _is_deadly(reject) else next(fetched)
+                document = None if _is_poison(reject) else next(fetched)
                 yield document.content if isinstance(document, SourceDocument) else None
         except XmlExtractorError as error:
             self._is_source_lost = True
@@ -102,13 +102,13 @@ class RejectWriter:
         except OSError as error:
             self._warn(error.strerror or type(error).__name__)
 
-    def _warn(self, trouble: str) -> None:
-        """Say what is wrong, once for each trouble."""
-        if trouble not in self._warned:
-            self._warned.add(trouble)
-            logger.warning("Rejected documents are not written to %s: %s", self._files.directory, trouble)
+    def _warn(self, reason: str) -> None:
+        """Log a warning, once for each reason."""
+        if reason not in self._warned:
+            self._warned.add(reason)
+            logger.warning("Rejected documents are not written to %s: %s", self._files.directory, reason)
 
 
-def _is_deadly(reject: Outcome) -> bool:
-    """Whether worker processes died at the document: the main process, which must not die, does not fetch it."""
-    return reject.failure is not None and reject.failure.code == DEADLY.code
+def _is_poison(reject: Outcome) -> bool:
+    """Return whether workers died at the document. The main process does not fetch it, because it must not die."""
+    return reject.failure is not None and reject.failure.code == POISON_DOCUMENT.code

@@ -1,6 +1,8 @@
-"""What a worker process does with documents: fetch, parse and map them; and load those that the queue cannot take."""
+"""What a worker process does with documents: fetch, parse and map them; load those that the full queue rejects."""
 
 import logging
+import os
+import struct
 import time
 import traceback
 from collections import defaultdict
@@ -10,11 +12,13 @@ from dataclasses import replace
 from hashlib import sha256
 from multiprocessing.util import Finalize
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
 
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
-    DocumentKey,
     Failure,
     MappedDocument,
     Outcome,
@@ -26,13 +30,11 @@ from xml_extractor.documents import (
     Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError
-from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
-from xml_extractor.processing.marks import Mark, OwnMark
-from xml_extractor.processing.processes import resident_bytes
-from xml_extractor.processing.work import RunContext, WorkItem
-from xml_extractor.processing.worker_pool import MAX_GROWTH
+from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source
@@ -42,19 +44,77 @@ from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
 
-DEADLY = Failure(
-    Stage.MAP, Reason.WORKER_DIED, "two worker processes ended by themselves while they worked on the document"
-)
+POISON_DOCUMENT = Failure(Stage.MAP, Reason.WORKER_DIED, "two worker processes died while they worked on the document")
+"""Why a document is rejected at which workers died."""
 
 LONGEST_VALUE = 200
-"""Characters of a refused value that are kept."""
+"""Characters of a rejected value that are kept."""
+
+_MARKER = struct.Struct("<qq")
+
+_shared_plans: list[tuple[Contract, Plan]] = []
+"""Plans that the fork server compiled; its workers inherit them."""
 
 
-def places_of_replaced(contract: Contract, settings: RunSettings) -> tuple[KeyPlace, ...]:
-    """How the rows are found that a run is to replace; rejected documents have none.
+def share_plan(contract: Contract) -> None:
+    """Compile a contract in the fork server, for the workers that it will start."""
+    _shared_plans.append((contract, compile_plan(contract)))
+
+
+class CrashMarkers:
+    """The directory of the workers' crash markers; a context manager in the main process, which removes it at the end.
+
+    Markers are files, because they must survive a process that is killed.
+    """
+
+    def __init__(self) -> None:
+        self._directory = TemporaryDirectory(prefix="xml_extractor-")
+        self.path = Path(self._directory.name)
+
+    def read(self, process_id: int) -> CrashMarker | None:
+        """Return the document that a worker is or was processing; None if it was between documents or loading."""
+        try:
+            content = (self.path / str(process_id)).read_bytes()
+        except FileNotFoundError:
+            return None
+        sequence, position = _MARKER.unpack(content)
+        return CrashMarker(sequence, position) if position >= 0 else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._directory.cleanup()
+
+
+class OwnCrashMarker:
+    """The crash marker of this process.
+
+    Args:
+        directory: `CrashMarkers.path`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._file = (directory / str(os.getpid())).open("wb", buffering=0)
+        self.set(0, -1)
+
+    def set(self, sequence: int, position: int) -> None:
+        """Record the document that is being processed; a position of -1 stands for none."""
+        self._file.seek(0)
+        self._file.write(_MARKER.pack(sequence, position))
+
+    def close(self) -> None:
+        """Close the file; the main process can still read it."""
+        self._file.close()
+
+
+def delete_plan(contract: Contract, settings: RunSettings) -> tuple[KeyPlace, ...]:
+    """Return how the run finds the rows of documents that it reprocesses; empty if none of them can have rows.
 
     Raises:
-        UsageError: They cannot be found in all tables.
+        UsageError: In some table they cannot be found.
     """
     return key_places(contract) if settings.reprocess not in (None, "rejected") else ()
 
@@ -69,7 +129,7 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     contract, settings = context.contract, context.settings
     identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
     target = open_target(settings.target, contract)
-    places = places_of_replaced(contract, settings)
+    places = delete_plan(contract, settings)
     with closing(target.connect(context.inserts.strategy)) as connection:
         yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, places)
 
@@ -79,56 +139,56 @@ class Worker:
 
     Args:
         context: What the run knows.
-        insert_queue: Where mapped documents go; None if the worker loads all of them itself.
-        marks: The directory in which it notes which document it is at.
+        insert_queue: Where mapped documents go; None if the worker loads all documents itself.
+        markers: The directory of crash markers.
 
     Raises:
         XmlExtractorError: The source cannot be opened.
     """
 
-    def __init__(self, context: RunContext, insert_queue: InsertQueue | None, marks: Path) -> None:
+    def __init__(self, context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
         contract = context.contract
         self.insert_queue = insert_queue
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context
         self._parser = DocumentParser(parsing_rules(contract))
-        self._plan = compile_plan(contract)
+        self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
         self._only_changed = context.settings.reprocess == "changed-documents"
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
-        # A Pool's worker leaves by os._exit, which runs these finalizers but nothing registered with atexit.
+        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
         Finalize(None, self.close, exitpriority=10)
-        self._mark = self._open_parts.enter_context(closing(OwnMark(marks)))
+        self._marker = self._open_parts.enter_context(closing(OwnCrashMarker(markers)))
         source = open_source(context.source_address, contract, contract.document.max_bytes)
         self._source = self._open_parts.enter_context(closing(source))
         self._resident_at_start = resident_bytes()
 
-    def map_documents(self, item: WorkItem) -> Iterator[ProcessedDocument]:
-        """Fetch, parse and map documents; whatever is wrong with one of them is a rejection.
+    def map_documents(self, chunk: Chunk) -> Iterator[ProcessedDocument]:
+        """Fetch, parse and map the documents of a chunk. A document that fails is a rejection.
 
         Raises:
-            SourceError: Nothing can be read from the source any more.
+            SourceError: The source cannot be read any more.
         """
-        documents = self._source.fetch([key for key in item.keys if key not in item.deadly])
-        for position, key in enumerate(item.keys):
-            replaced = item.replaced.get(key)
-            if key in item.deadly:
-                yield Rejection(key, DEADLY, content_hash=content_hash(None), seconds=0.0, replaced=replaced)
+        documents = self._source.fetch([key for key in chunk.keys if key not in chunk.poison])
+        for position, key in enumerate(chunk.keys):
+            replaced = chunk.replaced.get(key)
+            if key in chunk.poison:
+                yield Rejection(key, POISON_DOCUMENT, content_hash=content_hash(None), seconds=0.0, replaced=replaced)
                 continue
             began_at = time.perf_counter()
-            self._mark.set(Mark(item.sequence, position))
+            self._marker.set(chunk.sequence, position)
             with self.timed("fetch"):
                 document = next(documents)
             yield self._process(document, began_at, replaced)
-        self._mark.clear()
+        self._marker.set(0, -1)
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load documents on this process's own connection, opened when it is first needed.
+        """Load documents over this process's own connection, which is opened on first use.
 
         Raises:
-            TargetError: The target refuses what is not a document's fault.
+            TargetError: The target fails for a reason that no document causes.
         """
         if self._loader is None:
             self._loader = self._open_parts.enter_context(open_loader(self._context))
@@ -145,12 +205,12 @@ class Worker:
 
     @property
     def is_grown(self) -> bool:
-        """Whether this process holds so much more memory than at its start that another had better take its place."""
+        """Whether this process has grown so much that another should replace it."""
         return resident_bytes() - self._resident_at_start > MAX_GROWTH
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Count the seconds of the block."""
+        """Add the duration of the block to a step's seconds."""
         began_at = time.perf_counter()
         try:
             yield
@@ -158,21 +218,18 @@ class Worker:
             self._seconds[step] += time.perf_counter() - began_at
 
     def take_seconds(self) -> dict[str, float]:
-        """Seconds by step since this was last asked."""
+        """Return and reset the seconds by step."""
         seconds = dict(self._seconds)
         self._seconds.clear()
         return seconds
 
-    def _whole(self, key: DocumentKey) -> SourceDocument | Rejection:
-        """A document that its source may have cut too early, such as within a comment that quotes an end tag."""
-        with self.timed("fetch"):
-            return next(self._source.fetch([key], whole=True))
-
     def _process(
         self, document: SourceDocument | Rejection, began_at: float, replaced: Replaced | None
     ) -> ProcessedDocument:
-        if replaced is not None and self._only_changed and _hash_of(document) == replaced.content_hash:
-            return Unchanged(document.key, (), replaced.content_hash, time.perf_counter() - began_at)
+        if replaced is not None and self._only_changed:
+            found = document.content_hash if isinstance(document, Rejection) else content_hash(document.content)
+            if found == replaced.content_hash:
+                return Unchanged(document.key, (), found, time.perf_counter() - began_at)
         if isinstance(document, Rejection):
             return document._replace(replaced=replaced)
         return self._map(document, began_at, replaced)
@@ -191,7 +248,10 @@ class Worker:
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
-                return self._process(self._whole(document.key), began_at, replaced)
+                # The source may have cut it too early, such as in a comment that quotes an end tag.
+                with self.timed("fetch"):
+                    uncut = next(self._source.fetch([document.key], whole=True))
+                return self._process(uncut, began_at, replaced)
             failure, value = error.failure, self._value_of(error)
         except MemoryError:
             raise
@@ -205,7 +265,7 @@ class Worker:
         return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value)
 
     def _value_of(self, error: ParseError | MappingError) -> str | None:
-        """The value that was refused, if there is one and the run keeps such values."""
+        """Return the rejected value, if there is one and the run keeps rejected values."""
         if not self._context.settings.reject_values or not isinstance(error, MappingError):
             return None
         value = error.invalid_value()
@@ -213,18 +273,23 @@ class Worker:
 
 
 def content_hash(content: bytes | str | None) -> str:
-    """The first 128 bits of the SHA-256 of a document's bytes, in hex; text counts as UTF-8."""
+    """Return the first 128 bits of the SHA-256 of a document's bytes, in hex; text counts as UTF-8."""
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
     return sha256(content or b"").hexdigest()[:32]
 
 
-def _hash_of(document: SourceDocument | Rejection) -> str:
-    return document.content_hash if isinstance(document, Rejection) else content_hash(document.content)
+def resident_bytes() -> int:
+    """Return the memory that this process holds now; 0 where the system has no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def as_run_error(error: Exception) -> XmlExtractorError:
-    """What an exception in a worker means for the run."""
+    """Convert an exception of a worker into the error that ends the run."""
     match error:
         case XmlExtractorError():
             return error
@@ -236,6 +301,6 @@ def as_run_error(error: Exception) -> XmlExtractorError:
 
 
 def _log_defect(error: Exception, when: str) -> None:
-    """Log a defect of this program: the lines of code, and not the exception's text, which may quote a document."""
+    """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
     lines = "".join(traceback.format_tb(error.__traceback__))
     logger.error("Internal error: %s while %s\n%s", type(error).__name__, when, lines)

@@ -1,22 +1,37 @@
-"""The operators + - * / % and the unary minus.
+"""The operators + - * / %, the unary minus, and ABS, CEILING, FLOOR and ROUND.
 
-Sources: "Arithmetic operators", "+ (String concatenation)", "Precision, scale, and length", "money and smallmoney" and
-"int, bigint, smallint, and tinyint (Transact-SQL)", Microsoft Learn.
+Sources: "Arithmetic operators", "+ (String concatenation)", "Precision, scale, and length", "money and smallmoney",
+"int, bigint, smallint, and tinyint" and "Mathematical functions (Transact-SQL)", Microsoft Learn. CEILING and FLOOR of
+a decimal have scale 0, as in the page's examples.
 """
 
 import math
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    Context,
+    Decimal,
+)
+from typing import Any
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.codepage import from_units, to_units
-from xml_extractor.tsql.conversion import convert
-from xml_extractor.tsql.faults import EvaluationError, RefusalError
-from xml_extractor.tsql.numeric import CUT, EXACT, decimal_fitter, float_fitter, integer_fitter, money_fitter
+from xml_extractor.tsql.conversion import (
+    as_integer,
+    as_number,
+    convert,
+)
+from xml_extractor.tsql.errors import CompileError, EvaluationError
+from xml_extractor.tsql.numeric import (
+    CUT,
+    EXACT,
+    fitter,
+    overflow,
+)
 from xml_extractor.tsql.result_types import (
     LARGE_OBJECTS,
     LEGACY_MOMENTS,
@@ -32,9 +47,35 @@ from xml_extractor.tsql.result_types import (
     sum_type,
     varying,
 )
-from xml_extractor.tsql.temporal import BASE, out_of_range, to_datetime, to_smalldatetime
-from xml_extractor.tsql.typed import NULL, Kernel, Typed, apply, constant, constant_value
-from xml_extractor.values.sqltypes import MAX, Family, SqlType
+from xml_extractor.tsql.temporal import (
+    BASE,
+    out_of_range,
+    to_datetime,
+    to_smalldatetime,
+)
+from xml_extractor.tsql.text import (
+    from_units,
+    to_units,
+)
+from xml_extractor.tsql.typed import (
+    INT,
+    NULL,
+    Function,
+    Kernel,
+    Typed,
+    apply,
+    constant,
+    constant_value,
+)
+from xml_extractor.values.sqltypes import (
+    MAX,
+    Family,
+    SqlType,
+)
+
+_FLOAT = SqlType("float", precision=53)
+_MONEY = SqlType("money")
+_DECIMALS = frozenset({Family.DECIMAL, Family.MONEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +83,12 @@ class Operator:
     """One arithmetic operator.
 
     Attributes:
-        sign: As it is written.
-        name: As it is called in messages.
-        decimal_type: The type of its result for two decimals, of their precisions and scales.
-        exact: It on two exact numbers, digits enough.
-        integer: It on two integers.
-        floating: It on two floats; without it, floats are refused.
+        sign: Its symbol.
+        name: Its name in messages.
+        decimal_type: Computes the type of its result for two decimals from their precisions and scales.
+        exact: The operation on two exact numbers, before rounding.
+        integer: The operation on two integers.
+        floating: The operation on two floats; None if it does not take them.
     """
 
     sign: str
@@ -106,10 +147,10 @@ MODULO = Operator("%", "remainder", remainder_type, _exact_remainder, _integer_r
 
 
 def calculate(sign: Operator, left: Typed, right: Typed) -> Typed:
-    """An arithmetic operation, or with `+` a concatenation.
+    """Compile an arithmetic operation, or a concatenation with `+`.
 
     Raises:
-        RefusalError: The operator does not take these types.
+        CompileError: The operator does not take these types.
     """
     if left.null and right.null:
         return constant(NULL.type, None)
@@ -129,8 +170,8 @@ def calculate(sign: Operator, left: Typed, right: Typed) -> Typed:
     return _calculated(sign, left, right)
 
 
-def _incompatible(sign: Operator, left: SqlType, right: SqlType) -> RefusalError:
-    return RefusalError(f"{left} and {right} cannot be used together in {sign.name} ({sign.sign})", sign.sign)
+def _incompatible(sign: Operator, left: SqlType, right: SqlType) -> CompileError:
+    return CompileError(f"{left} and {right} cannot be used together in {sign.name} ({sign.sign})", sign.sign)
 
 
 def _joined(left: Typed, right: Typed) -> Typed:
@@ -157,28 +198,29 @@ def _for_joining(side: Typed, result: SqlType) -> Typed:
 
 def _calculated(sign: Operator, left: Typed, right: Typed) -> Typed:
     winner = higher(left.type, right.type)
-    left, right = (_as_number(side, winner) for side in (left, right))
+    left, right = (_as_operand(side, winner) for side in (left, right))
     match winner.family:
         case Family.FLOAT:
             return _calculated_floats(sign, winner, left, right)
-        case Family.DECIMAL:
-            return _calculated_decimals(sign, left, right)
-        case Family.MONEY:
-            fit = money_fitter(winner, CUT if sign is DIVIDED_BY else EXACT)
-            return apply(_fitted(sign.exact, fit), winner, _as_decimal(left), _as_decimal(right))
         case Family.INTEGER:
-            return _calculated_integers(sign, winner, left, right)
+            return apply(_fitted(sign.integer, fitter(winner)), winner, left, right)
+        case Family.DECIMAL:
+            result = sign.decimal_type(shape(left), shape(right))
+        case Family.MONEY:
+            result = winner
         case _:
             raise _incompatible(sign, left.type, right.type)
+    fit = fitter(result, CUT if sign is DIVIDED_BY else EXACT)
+    return apply(_fitted(sign.exact, fit), result, _as_decimal(left), _as_decimal(right))
 
 
-def _as_number(side: Typed, winner: SqlType) -> Typed:
+def _as_operand(side: Typed, winner: SqlType) -> Typed:
     return side if side.type.family in NUMBERS else convert(side, winner)
 
 
 def _as_decimal(side: Typed) -> Typed:
-    """An exact number as a Python decimal; integers of any size are exact."""
-    if side.type.family in {Family.DECIMAL, Family.MONEY}:
+    """Return an exact number as a Python decimal."""
+    if side.type.family in _DECIMALS:
         return side
     return apply(lambda number: Decimal(int(number)), side.type, side)
 
@@ -188,35 +230,21 @@ def _fitted(kernel: Callable[..., Value], fit: Callable[..., Value]) -> Kernel:
 
 
 def _calculated_floats(sign: Operator, winner: SqlType, left: Typed, right: Typed) -> Typed:
-    if sign.floating is None:
+    kernel, fit = sign.floating, fitter(winner)
+    if kernel is None:
         raise _incompatible(sign, left.type, right.type)
-    return apply(_checked_float(sign.floating, winner), winner, convert(left, winner), convert(right, winner))
 
-
-def _checked_float(kernel: Callable[[float, float], float], data_type: SqlType) -> Kernel:
-    fit = float_fitter(data_type)
-
-    def calculated(left: float, right: float) -> float:
+    def calculated(left_value: float, right_value: float) -> Any:
         try:
-            return fit(kernel(left, right))
+            return fit(kernel(left_value, right_value))
         except OverflowError:
-            return fit(math.inf)
+            raise overflow(winner) from None
 
-    return calculated
-
-
-def _calculated_decimals(sign: Operator, left: Typed, right: Typed) -> Typed:
-    result = sign.decimal_type(shape(left), shape(right))
-    fit = decimal_fitter(result, CUT if sign is DIVIDED_BY else EXACT)
-    return apply(_fitted(sign.exact, fit), result, _as_decimal(left), _as_decimal(right))
-
-
-def _calculated_integers(sign: Operator, winner: SqlType, left: Typed, right: Typed) -> Typed:
-    return apply(_fitted(sign.integer, integer_fitter(winner)), winner, left, right)
+    return apply(calculated, winner, convert(left, winner), convert(right, winner))
 
 
 def _moved(sign: Operator, left: Typed, right: Typed) -> Typed:
-    """`+` and `-` of a `datetime` or `smalldatetime`, which count days since 1900-01-01."""
+    """Compile `+` or `-` of a `datetime` or `smalldatetime`, which count days since 1900-01-01."""
     allowed = NUMBERS | {Family.TEXT, Family.DATETIME}
     winner = higher(left.type, right.type)
     sides = {left.type, right.type}
@@ -236,25 +264,98 @@ def _moved(sign: Operator, left: Typed, right: Typed) -> Typed:
 
 
 def negated(part: Typed) -> Typed:
-    """The unary minus; a `tinyint` becomes a `smallint`.
+    """Compile the unary minus; a `tinyint` becomes a `smallint`.
 
     Raises:
-        RefusalError: The part is no number.
+        CompileError: The part is not a number.
     """
     if part.null:
         return part
-    match part.type.family:
+    if part.type.family not in NUMBERS - {Family.BIT}:
+        raise CompileError(f"the minus sign does not take {part.type}", "-")
+    result = SqlType("smallint") if part.type.name == "tinyint" else part.type
+    minus, fit = EXACT.minus if part.type.family in _DECIMALS else operator.neg, fitter(result)
+    negative = apply(lambda number: fit(minus(number)), result, part)
+    return constant(result, constant_value(negative), part.digits) if part.digits else negative
+
+
+def _abs(arguments: Sequence[Typed]) -> Typed:
+    part = _number(arguments[0], "ABS")
+    absolute, fit = EXACT.abs if part.type.family in _DECIMALS else abs, fitter(part.type)
+    return apply(lambda number: fit(absolute(number)), part.type, part)
+
+
+def _number(part: Typed, function: str) -> Typed:
+    number = as_number(part)
+    if number.type.family is Family.BIT:
+        raise CompileError(f"{function} does not take bit")
+    return number
+
+
+def _widened(data_type: SqlType) -> SqlType:
+    """Return the type of a rounded number: `int`, `bigint`, `money`, `float` or its own."""
+    match data_type.family:
         case Family.INTEGER:
-            result = SqlType("smallint") if part.type.name == "tinyint" else part.type
-            fit = integer_fitter(result)
-            negative = apply(lambda number: fit(-number), result, part)
-            return constant(result, constant_value(negative), part.digits) if part.digits else negative
-        case Family.DECIMAL:
-            return apply(EXACT.minus, part.type, part)
+            return data_type if data_type.name == "bigint" else INT
         case Family.MONEY:
-            fit_money = money_fitter(part.type)
-            return apply(lambda amount: fit_money(EXACT.minus(amount)), part.type, part)
-        case Family.FLOAT:
-            return apply(operator.neg, part.type, part)
+            return _MONEY
+        case Family.FLOAT | Family.BIT:
+            return _FLOAT
         case _:
-            raise RefusalError(f"the minus sign does not take {part.type}", "-")
+            return data_type
+
+
+def _to_whole(rounding: str, of_float: Callable[[float], float]) -> Callable[[Sequence[Typed]], Typed]:
+    context = Context(prec=EXACT.prec, rounding=rounding)
+
+    def build(arguments: Sequence[Typed]) -> Typed:
+        part = as_number(arguments[0])
+        result = _widened(part.type)
+        match result.family:
+            case Family.INTEGER:
+                return convert(part, result)
+            case Family.FLOAT:
+                return apply(lambda number: float(of_float(number)), result, convert(part, result))
+            case _:
+                whole = replace(result, scale=0)
+                fit = fitter(whole)
+                return apply(lambda number: fit(context.to_integral_value(number)), whole, part)
+
+    return build
+
+
+def _round(arguments: Sequence[Typed]) -> Typed:
+    part = _number(arguments[0], "ROUND")
+    result = _widened(part.type)
+    lengths = [as_integer(argument) for argument in arguments[1:]]
+    return apply(_rounding(result), result, part, *lengths)
+
+
+def _rounding(result: SqlType) -> Kernel:
+    fit = fitter(result)
+    match result.family:
+        case Family.INTEGER:
+            return lambda number, length, cut=0: fit(int(_rounded(Decimal(number), length, cut)))
+        case Family.FLOAT:
+            return lambda number, length, cut=0: fit(float(_rounded(Decimal(repr(number)), length, cut)))
+        case _:
+            return lambda number, length, cut=0: fit(_rounded(number, length, cut))
+
+
+def _rounded(number: Decimal, length: int, cut: int) -> Decimal:
+    """Round a number to a number of digits after the point, or before it if the length is negative."""
+    exponent = number.as_tuple().exponent
+    if not number or (isinstance(exponent, int) and length >= -exponent):
+        return number
+    if -length > number.adjusted() + 1:
+        return Decimal(0)
+    context = CUT if cut else EXACT
+    return context.quantize(number, EXACT.scaleb(Decimal(1), -length))
+
+
+FUNCTIONS: dict[str, Function] = {
+    "ABS": Function(_abs, 1),
+    "CEILING": Function(_to_whole(ROUND_CEILING, math.ceil), 1),
+    "FLOOR": Function(_to_whole(ROUND_FLOOR, math.floor), 1),
+    "ROUND": Function(_round, 2, 3),
+}

@@ -1,13 +1,17 @@
-"""Comparison of text as the collation SQL_Latin1_General_CP1_CI_AS does it.
+"""Comparison and matching of text under the collation SQL_Latin1_General_CP1_CI_AS.
 
-Letters are compared without regard to case, with regard to accents; spaces at the end do not count. Punctuation comes
-before digits, digits before letters, and an accented letter behind its plain one. Expansions of the Unicode rules, such
-as `ae` for `æ`, and their weightless hyphens are not there. Sources: "Collation and Unicode support", Microsoft Learn;
-for letters that have a plain one without being put together with an accent, the "Default Unicode Collation Element
-Table" of Unicode.
+Letters compare without regard to case, but with regard to accents; trailing spaces do not count. Punctuation sorts
+before digits, digits before letters, and an accented letter after its plain one. Expansions of the Unicode rules, such
+as `ae` for `æ`, and their weightless hyphens are not supported. In a pattern of LIKE all characters count; trailing
+spaces of the text count only if one side is Unicode. Sources: "Collation and Unicode support" and "LIKE
+(Transact-SQL)", Microsoft Learn; for letters that have a plain one without being composed with an accent, the "Default
+Unicode Collation Element Table" of Unicode.
 """
 
+import re
 import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
 
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _PLAIN = str.maketrans(
@@ -18,7 +22,7 @@ _KIND_SIZE = 0x50000
 
 
 def _weight(character: str) -> str:
-    """A character that stands for another one in the order of texts."""
+    """Return a character whose code orders a character among texts."""
     kind = 2 if character.isalpha() else 1 if character.isdigit() else 0
     return chr(kind * _KIND_SIZE + ord(character))
 
@@ -27,7 +31,7 @@ _ASCII_WEIGHTS = {code: _weight(chr(code)) for code in range(128)}
 
 
 def folded(text: str) -> str:
-    """The text in lower case, character by character, so that positions stay the same."""
+    """Return the text in lower case, character by character, so that positions do not change."""
     if text.isascii():
         return text.lower()
     return "".join([_folded_character(character) for character in text])
@@ -39,33 +43,140 @@ def _folded_character(character: str) -> str:
 
 
 def raised(text: str) -> str:
-    """The text in upper case, character by character."""
+    """Return the text in upper case, character by character."""
     return text.upper() if text.isascii() else "".join([_cased(character, character.upper()) for character in text])
 
 
 def lowered(text: str) -> str:
-    """The text in lower case, character by character."""
+    """Return the text in lower case, character by character."""
     return text.lower() if text.isascii() else "".join([_cased(character, character.lower()) for character in text])
 
 
 def _cased(character: str, changed: str) -> str:
-    """The other case of a character, unless it is longer, or would leave the code page the character is in."""
+    """Return the changed case of a character, unless it is longer or outside the code page of the character."""
     if len(changed) != 1 or (character <= "\u00ff" < changed and changed != "\u0178"):
         return character
     return changed
 
 
 def equality_key(text: str) -> str:
-    """Equal for texts that are equal."""
+    """Return a key that is equal for equal texts."""
     if text.isascii():
         return text.rstrip(" ").lower()
     return folded(unicodedata.normalize("NFC", text.translate(_WIDE))).rstrip(" ")
 
 
 def order_key(text: str) -> tuple[str, str]:
-    """In the order of texts; equal for texts that are equal."""
+    """Return a key that sorts as the texts do, and is equal for equal texts."""
     key = equality_key(text)
     if key.isascii():
         return key.translate(_ASCII_WEIGHTS), ""
     apart = unicodedata.normalize("NFD", key.translate(_PLAIN)).lower()
     return "".join([_weight(character) for character in apart if not unicodedata.combining(character)]), key
+
+
+Matcher = Callable[[str], bool]
+
+_LETTERS = tuple(
+    chr(code)
+    for block in (range(0x20, 0x250), range(0x1E00, 0x1F00))
+    for code in block
+    if not unicodedata.category(chr(code)).startswith("C")
+)
+"""The characters that a range such as `[a-f]` covers by collation order; others are compared by their code."""
+
+
+@lru_cache(maxsize=1024)
+def matcher(pattern: str, escape: str, *, unicode: bool) -> Matcher:
+    """Return the function that tests whether a text matches a pattern of LIKE.
+
+    Args:
+        pattern: The pattern of LIKE.
+        escape: One character, or an empty text.
+        unicode: Whether trailing spaces of the text count.
+    """
+    simple = _simple_matcher(pattern) if not escape else None
+    if simple is not None:
+        return simple
+    expression = _expression(folded(pattern), folded(escape))
+    if expression is None:
+        return lambda _text: False
+    match = re.compile(expression + ("" if unicode else " *"), re.DOTALL).fullmatch
+    return lambda text: match(folded(text)) is not None
+
+
+def _simple_matcher(pattern: str) -> Matcher | None:
+    """Return a matcher without a regular expression for `text%` and `%text%`."""
+    core = pattern.strip("%")
+    if not core or not pattern.endswith("%") or any(special in core for special in "%_["):
+        return None
+    wanted = folded(core)
+    if pattern.startswith("%"):
+        return lambda text: wanted in folded(text)
+    return lambda text: folded(text).startswith(wanted)
+
+
+def _expression(pattern: str, escape: str) -> str | None:
+    parts: list[str] = []
+    position = 0
+    while position < len(pattern):
+        character = pattern[position]
+        position += 1
+        if character == escape:
+            if position == len(pattern):
+                return None
+            parts.append(re.escape(pattern[position]))
+            position += 1
+        elif character == "%":
+            parts.append(".*")
+        elif character == "_":
+            parts.append(".")
+        elif character == "[":
+            found = _set(pattern, position, escape)
+            if found is None:
+                return None
+            part, position = found
+            parts.append(part)
+        else:
+            parts.append(re.escape(character))
+    return "".join(parts)
+
+
+def _set(pattern: str, start: int, escape: str) -> tuple[str, int] | None:
+    """Return the expression of a set whose `[` is before `start`, and the position after its `]`."""
+    members: list[tuple[str, bool]] = []
+    position = start
+    while position < len(pattern) and pattern[position] != "]":
+        escaped = pattern[position] == escape and position + 1 < len(pattern)
+        position += escaped
+        members.append((pattern[position], escaped))
+        position += 1
+    if position >= len(pattern):
+        return None
+    negated = bool(members) and members[0] == ("^", False)
+    choice = _choice(members[1:] if negated else members)
+    if not choice:
+        return (".", position + 1) if negated else ("(?!)", position + 1)
+    return f"[{'^' if negated else ''}{choice}]", position + 1
+
+
+def _choice(members: list[tuple[str, bool]]) -> str:
+    parts: list[str] = []
+    position = 0
+    while position < len(members):
+        character = members[position][0]
+        if position + 2 < len(members) and members[position + 1] == ("-", False):
+            parts.append(_range(character, members[position + 2][0]))
+            position += 3
+        else:
+            parts.append(re.escape(character))
+            position += 1
+    return "".join(parts)
+
+
+def _range(first: str, last: str) -> str:
+    least, most = order_key(first), order_key(last)
+    letters = {folded(letter) for letter in _LETTERS if least <= order_key(letter) <= most}
+    known = first in _LETTERS and last in _LETTERS
+    codes = "" if known or first > last else f"{re.escape(first)}-{re.escape(last)}"
+    return codes + "".join(map(re.escape, sorted(letters)))

@@ -1,23 +1,30 @@
-"""Conversion from type to type: what is allowed, and the registry of the functions that do it.
+"""Conversion between types: what is allowed, and the registry of the functions that do it.
 
-Not there, though SQL Server has it: binaries of decimals, floats, dates and times, whose bytes are its own affair.
-Source: the chart of "Data type conversion (Database Engine)", Microsoft Learn.
+A new type needs kernels in the module of its family. Binaries of decimals, floats, dates and times, whose bytes SQL
+Server does not document, are not supported. Source: the chart of "Data type conversion (Database Engine)", Microsoft
+Learn.
 """
 
-from collections.abc import Callable
 from enum import Enum
 
 from xml_extractor.documents import Value
-from xml_extractor.tsql import binaries, to_moments, to_numbers, to_text
-from xml_extractor.tsql.faults import EvaluationError, ExpressionError, ExpressionFault, RefusalError
-from xml_extractor.tsql.request import Request
-from xml_extractor.tsql.result_types import LARGE_OBJECTS, LEGACY_MOMENTS, MOMENTS, NUMBERS, is_unicode, normal
-from xml_extractor.tsql.typed import Kernel, Typed, apply, constant, retyped
+from xml_extractor.tsql import numeric, temporal, temporal_text, text
+from xml_extractor.tsql.errors import CompileError, EvaluationError
+from xml_extractor.tsql.result_types import (
+    LARGE_OBJECTS,
+    LEGACY_MOMENTS,
+    MOMENTS,
+    NUMBERS,
+    is_unicode,
+    normal,
+    written_type,
+)
+from xml_extractor.tsql.typed import INT, Cast, Kernel, Typed, apply, constant, retyped
 from xml_extractor.values.sqltypes import Family, SqlType
 
 
 class Purpose(Enum):
-    """Why a value is converted."""
+    """The purpose of a conversion, which decides what is allowed."""
 
     IMPLICIT = "implicit"
     EXPLICIT = "explicit"
@@ -48,11 +55,11 @@ _EXPLICIT_ONLY: dict[Family, frozenset[Family]] = {
     Family.XML: frozenset({Family.TEXT}),
 }
 
-_KERNELS = {**to_numbers.KERNELS, **to_moments.KERNELS, **to_text.KERNELS, **binaries.KERNELS}
+_KERNELS = {**numeric.KERNELS, **temporal.KERNELS, **temporal_text.KERNELS, **text.KERNELS}
 
 
-def is_allowed(source: SqlType, target: SqlType, purpose: Purpose) -> bool:
-    """Whether a value of one type may become one of another."""
+def _is_allowed(source: SqlType, target: SqlType, purpose: Purpose) -> bool:
+    """Return whether a value of one type may be converted to another."""
     if LARGE_OBJECTS & {source.name, target.name} and not _is_allowed_for_large_objects(source, target):
         return False
     if _is_number_and_new_moment(source, target):
@@ -77,34 +84,30 @@ def _is_number_and_new_moment(source: SqlType, target: SqlType) -> bool:
     )
 
 
-def converter(source: SqlType, target: SqlType, purpose: Purpose, style: int | None = None) -> Kernel | None:
-    """The function that makes a value of one type, which is not NULL, one of another; None when nothing is to do.
+def _converter(source: SqlType, target: SqlType, purpose: Purpose, style: int | None = None) -> Kernel | None:
+    """Return the function that converts values other than NULL; None if they need no conversion.
 
     Raises:
-        RefusalError: The types do not go together, or the style does not go with them.
+        CompileError: The conversion is not allowed, or the style does not fit it.
     """
     source, target = normal(source), normal(target)
     if source == target:
         return None
-    if not is_allowed(source, target, purpose):
-        raise RefusalError(_refusal(source, target, purpose))
-    request = Request(source, target, style, strict=purpose is Purpose.ASSIGNMENT)
-    return _KERNELS[source.family, target.family](request)
-
-
-def _refusal(source: SqlType, target: SqlType, purpose: Purpose) -> str:
-    if purpose is not Purpose.EXPLICIT and is_allowed(source, target, Purpose.EXPLICIT):
-        return f"{source} becomes {target} only by CAST or CONVERT"
-    return f"{source} cannot be converted to {target}"
+    if not _is_allowed(source, target, purpose):
+        if purpose is not Purpose.EXPLICIT and _is_allowed(source, target, Purpose.EXPLICIT):
+            raise CompileError(f"{source} becomes {target} only by CAST or CONVERT")
+        raise CompileError(f"{source} cannot be converted to {target}")
+    cast = Cast(source, target, style, strict=purpose is Purpose.ASSIGNMENT)
+    return _KERNELS[source.family, target.family](cast)
 
 
 def convert(
     part: Typed, target: SqlType, purpose: Purpose = Purpose.IMPLICIT, style: int | None = None, *, safe: bool = False
 ) -> Typed:
-    """A part converted to another type; with `safe`, NULL where the value cannot be converted, as TRY_CAST gives it."""
+    """Convert a part to another type; with `safe`, to NULL if the value cannot be converted, as TRY_CAST does."""
     if part.null:
         return constant(target, None)
-    kernel = converter(part.type, target, purpose, style)
+    kernel = _converter(part.type, target, purpose, style)
     if kernel is None:
         return retyped(part, target)
     return apply(_null_on_failure(kernel) if safe else kernel, target, part)
@@ -120,30 +123,42 @@ def _null_on_failure(kernel: Kernel) -> Kernel:
     return attempt
 
 
-def compile_assignment(source: SqlType, target: SqlType) -> Callable[[Value], Value]:
-    """What INSERT does with a value of one type for a column of another.
-
-    Decimals and fractions of a second are rounded. Text that is too long is refused, and so is the text of a number or
-    date. `char`, `nchar` and `binary` are filled up to their length. NULL stays NULL.
-
-    Args:
-        source: The type of the values.
-        target: The column's type.
-
-    Returns:
-        A function that raises `EvaluationError` when the column cannot hold the value.
+def assignment(source: SqlType, target: SqlType) -> Kernel | None:
+    """Return the function that converts a value as INSERT does; None if values need no conversion.
 
     Raises:
-        ExpressionError: There is no implicit conversion between the types.
+        CompileError: There is no implicit conversion between the types.
     """
-    try:
-        kernel = converter(source, target, Purpose.ASSIGNMENT)
-    except RefusalError as refusal:
-        raise ExpressionError((ExpressionFault(refusal.message, 1, 1, str(source), str(target)),)) from None
-    if kernel is None:
-        return _as_it_is
-    return lambda value: None if value is None else kernel(value)
+    return _converter(source, target, Purpose.ASSIGNMENT)
 
 
-def _as_it_is(value: Value) -> Value:
-    return value
+def refuse_large_objects(part: Typed) -> None:
+    """Raise `CompileError` for `text`, `ntext` and `image`, which few functions accept."""
+    if part.type.name in LARGE_OBJECTS:
+        raise CompileError(f"the function does not take {part.type}", expected="varchar(max), nvarchar(max)")
+
+
+def require_text(part: Typed, function: str, *families: Family) -> None:
+    """Raise `CompileError` for types other than text and `families`, for functions that do not convert."""
+    if part.null or part.type.family not in {Family.TEXT, *families}:
+        found = "the word NULL" if part.null else str(part.type)
+        raise CompileError(f"{function} does not take {found}", expected="text")
+
+
+def as_text(part: Typed) -> Typed:
+    """Convert a part to text that is long enough for every value of its type."""
+    if part.null:
+        return constant(SqlType("varchar", length=1), None)
+    return part if part.type.family is Family.TEXT else convert(part, written_type(part.type))
+
+
+def as_integer(part: Typed) -> Typed:
+    """Convert a part to int."""
+    return convert(part, INT)
+
+
+def as_number(part: Typed) -> Typed:
+    """Convert a part to a number; text becomes a float."""
+    if part.type.family in NUMBERS:
+        return part
+    return convert(part, SqlType("float", precision=53))

@@ -1,6 +1,7 @@
-"""Functions on dates and times; weeks start on Sunday, as under `SET DATEFIRST 7`.
+"""Functions on dates and times; weeks start on Sunday, as with `SET DATEFIRST 7`.
 
-Source: "Date and time data types and functions (Transact-SQL)", Microsoft Learn, and the page of each function.
+A new function is a function here and a line in `FUNCTIONS`. Source: "Date and time data types and functions
+(Transact-SQL)", Microsoft Learn, and the page of each function.
 """
 
 from calendar import monthrange
@@ -10,11 +11,9 @@ from functools import partial
 from typing import TypeVar
 
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.arguments import as_integer
-from xml_extractor.tsql.conditional import isnull
-from xml_extractor.tsql.conversion import convert
-from xml_extractor.tsql.faults import EvaluationError, RefusalError
-from xml_extractor.tsql.function import DatepartFunction, Function
+from xml_extractor.tsql.conversion import as_integer, convert
+from xml_extractor.tsql.errors import CompileError, EvaluationError
+from xml_extractor.tsql.logic import isnull
 from xml_extractor.tsql.result_types import NUMBERS
 from xml_extractor.tsql.temporal import (
     BASE_DATE,
@@ -25,7 +24,7 @@ from xml_extractor.tsql.temporal import (
     to_datetime,
     without_offset,
 )
-from xml_extractor.tsql.typed import INT, Kernel, Typed, apply, constant
+from xml_extractor.tsql.typed import INT, Function, Kernel, Typed, apply, constant
 from xml_extractor.values.sqltypes import INTEGER_RANGES, Family, SqlType
 
 _DATE = SqlType("date")
@@ -75,34 +74,28 @@ def _parts(*left_out: str) -> dict[str, str]:
 
 
 def _as_moment(part: Typed, of_text: SqlType) -> Typed:
-    """A part as a date or time: text as the type that the function says, numbers as `datetime`."""
+    """Convert a part to a date or time: text to the given type, numbers to `datetime`."""
     if part.null or part.type.family in NUMBERS:
         return convert(part, _DATETIME)
     return convert(part, of_text) if part.type.family in {Family.TEXT, Family.BINARY} else part
 
 
-def _refuse_part(part: str, data_type: SqlType, function: str) -> None:
-    clock_part = part not in _DAY_PARTS
-    refused = {
-        Family.DATE: clock_part,
-        Family.TIME: not clock_part,
-        Family.XML: True,
-        Family.GUID: True,
-    }
-    if refused.get(data_type.family, False):
-        raise RefusalError(f"{function} has no {part} of {data_type}", part)
+def _check_part(part: str, data_type: SqlType, function: str) -> None:
+    wrong = {Family.XML, Family.GUID, Family.TIME if part in _DAY_PARTS else Family.DATE}
+    if data_type.family in wrong:
+        raise CompileError(f"{function} has no {part} of {data_type}", part)
 
 
 def _dateadd(part: str, arguments: Sequence[Typed]) -> Typed:
     count, moment = _cut_to_integer(arguments[0]), _as_moment(arguments[1], _DATETIME)
-    _refuse_part(part, moment.type, "DATEADD")
+    _check_part(part, moment.type, "DATEADD")
     if part in _FINE_PARTS and moment.type.name in {"datetime", "smalldatetime"}:
-        raise RefusalError(f"DATEADD has no {part} of {moment.type}", part)
+        raise CompileError(f"DATEADD has no {part} of {moment.type}", part)
     return apply(_adder(part, moment.type), moment.type, count, moment)
 
 
 def _cut_to_integer(number: Typed) -> Typed:
-    """A number without its decimals, which DATEADD cuts off; money alone would be rounded."""
+    """Truncate a number to int, as DATEADD does; the conversion of money would round it."""
     is_money = number.type.family is Family.MONEY
     return as_integer(convert(number, SqlType("decimal", precision=19, scale=4)) if is_money else number)
 
@@ -178,7 +171,7 @@ def _in_utc(part: Typed) -> Typed:
         case Family.DATETIME:
             return part
         case _:
-            raise RefusalError(f"{part.type} is no date or time")
+            raise CompileError(f"{part.type} is not a date or time")
 
 
 def _microseconds_of(moment: datetime) -> int:
@@ -204,9 +197,9 @@ _COUNTS: dict[str, Callable[[datetime], int]] = {
 
 def _datepart(part: str, arguments: Sequence[Typed]) -> Typed:
     moment = _as_moment(arguments[0], _OFFSET if part == "tzoffset" else _DATETIME2)
-    _refuse_part(part, moment.type, "DATEPART")
+    _check_part(part, moment.type, "DATEPART")
     if part == "tzoffset" and moment.type.name not in {"datetimeoffset", "datetime2"}:
-        raise RefusalError(f"DATEPART has no tzoffset of {moment.type}", part)
+        raise CompileError(f"DATEPART has no tzoffset of {moment.type}", part)
     return apply(_EXTRACTORS[part], INT, moment)
 
 
@@ -251,7 +244,7 @@ def _date_of_parts(year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except (ValueError, OverflowError):
-        raise EvaluationError(Reason.INVALID_ARGUMENT, "the parts are no date") from None
+        raise EvaluationError(Reason.INVALID_ARGUMENT, "the parts are not a date") from None
 
 
 def _eomonth(arguments: Sequence[Typed]) -> Typed:
@@ -278,17 +271,14 @@ def _sysutcdatetime(_arguments: Sequence[Typed]) -> Typed:
 
 
 FUNCTIONS: dict[str, Function] = {
+    "DATEADD": Function(_dateadd, 3, parts=_parts("tzoffset", "iso_week")),
+    "DATEDIFF": Function(_datediff, 3, parts=_parts("tzoffset", "iso_week", "weekday")),
     "DATEFROMPARTS": Function(_datefromparts, 3),
+    "DATEPART": Function(_datepart, 2, parts=_parts()),
     "DAY": Function(_date_field("day"), 1),
     "EOMONTH": Function(_eomonth, 1, 2),
     "GETUTCDATE": Function(_getutcdate, 0),
     "MONTH": Function(_date_field("month"), 1),
     "SYSUTCDATETIME": Function(_sysutcdatetime, 0),
     "YEAR": Function(_date_field("year"), 1),
-}
-
-DATEPART_FUNCTIONS: dict[str, DatepartFunction] = {
-    "DATEADD": DatepartFunction(_dateadd, _parts("tzoffset", "iso_week"), 2),
-    "DATEDIFF": DatepartFunction(_datediff, _parts("tzoffset", "iso_week", "weekday"), 2),
-    "DATEPART": DatepartFunction(_datepart, _parts(), 1),
 }

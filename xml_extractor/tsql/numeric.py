@@ -1,23 +1,48 @@
-"""Numbers put into SQL Server's number types: rounding, limits, and their text.
+"""Numbers: literals, rounding and limits of the number types, conversions to them, and their text.
 
-Sources: "CAST and CONVERT (Transact-SQL)" and "Precision, scale, and length (Transact-SQL)", Microsoft Learn.
+Sources: "CAST and CONVERT (Transact-SQL)", "Constants (Transact-SQL)" and "Precision, scale, and length
+(Transact-SQL)", Microsoft Learn.
 """
 
 import math
 import re
 import struct
 from collections.abc import Callable
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from decimal import (
+    ROUND_DOWN,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+)
+from typing import Any
 
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.faults import EvaluationError
-from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, SqlType
+from xml_extractor.tsql.errors import CompileError, EvaluationError
+from xml_extractor.tsql.result_types import (
+    MOST_DIGITS,
+)
+from xml_extractor.tsql.typed import (
+    INT,
+    Cast,
+    Kernel,
+    Typed,
+    constant,
+)
+from xml_extractor.values.sqltypes import (
+    INTEGER_RANGES,
+    MONEY_LIMITS,
+    Family,
+    SqlType,
+)
 
 EXACT = Context(prec=130, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 """Holds every product and quotient of two decimals before it is rounded to its type; rounds half away from zero."""
 
 CUT = Context(prec=130, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
-"""As `EXACT`, but cuts digits off."""
+"""As `EXACT`, but truncates."""
 
 _MONEY_STEP = Decimal("0.0001")
 _ONE = Decimal(1)
@@ -25,17 +50,17 @@ _REAL = struct.Struct("<f")
 
 
 def overflow(data_type: SqlType) -> EvaluationError:
-    """The error of a number that its type cannot hold."""
+    """Return the error of a number outside the range of its type."""
     return EvaluationError(Reason.OVERFLOW, f"the number does not fit {data_type}")
 
 
 def not_a(data_type: SqlType) -> EvaluationError:
-    """The error of a text that says no value of a type."""
+    """Return the error of a text that is not a value of a type."""
     return EvaluationError(Reason.CONVERSION_FAILED, f"the text cannot be converted to {data_type}")
 
 
-def integer_fitter(data_type: SqlType) -> Callable[[int], int]:
-    """A check of an integer type's range."""
+def _integer_fitter(data_type: SqlType, _context: Context) -> Callable[[int], int]:
+    """Check the range of an integer type."""
     least, most = INTEGER_RANGES[data_type.name]
 
     def fit(number: int) -> int:
@@ -46,8 +71,8 @@ def integer_fitter(data_type: SqlType) -> Callable[[int], int]:
     return fit
 
 
-def decimal_fitter(data_type: SqlType, context: Context = EXACT) -> Callable[[Decimal], Decimal]:
-    """Brings a decimal to the type's scale, and refuses it when its integral part is too long."""
+def _decimal_fitter(data_type: SqlType, context: Context) -> Callable[[Decimal], Decimal]:
+    """Round a decimal to the type's scale, and check its digits before the point."""
     step = EXACT.scaleb(_ONE, -data_type.scale)
     limit = EXACT.scaleb(_ONE, data_type.precision - data_type.scale)
     least, zero = limit.copy_negate(), EXACT.quantize(Decimal(0), step)
@@ -66,8 +91,8 @@ def decimal_fitter(data_type: SqlType, context: Context = EXACT) -> Callable[[De
     return fit
 
 
-def money_fitter(data_type: SqlType, context: Context = EXACT) -> Callable[[Decimal], Decimal]:
-    """Brings a decimal to the four digits of `money` and `smallmoney`, and checks its range."""
+def _money_fitter(data_type: SqlType, context: Context) -> Callable[[Decimal], Decimal]:
+    """Round a decimal to the four digits of `money` and `smallmoney`, and check its range."""
     limit = EXACT.multiply(Decimal(MONEY_LIMITS[data_type.name]), _MONEY_STEP)
     least, beyond = limit.copy_negate(), EXACT.add(limit, _ONE)
     zero = EXACT.quantize(Decimal(0), _MONEY_STEP)
@@ -84,8 +109,8 @@ def money_fitter(data_type: SqlType, context: Context = EXACT) -> Callable[[Deci
     return fit
 
 
-def float_fitter(data_type: SqlType) -> Callable[[float], float]:
-    """Rounds to `real` where the type is that, and refuses what is no finite number."""
+def _float_fitter(data_type: SqlType, _context: Context) -> Callable[[float], float]:
+    """Round to `real` if the type is `real`, and check that the number is finite."""
     if data_type.name != "real":
 
         def fit(number: float) -> float:
@@ -107,13 +132,31 @@ def float_fitter(data_type: SqlType) -> Callable[[float], float]:
     return fit_real
 
 
+_FITTERS: dict[Family, Callable[[SqlType, Context], Callable[..., Any]]] = {
+    Family.INTEGER: _integer_fitter,
+    Family.DECIMAL: _decimal_fitter,
+    Family.MONEY: _money_fitter,
+    Family.FLOAT: _float_fitter,
+}
+
+
+def fitter(data_type: SqlType, context: Context = EXACT) -> Callable[..., Any]:
+    """Return the function that rounds a number to its type and checks the range of the type.
+
+    Args:
+        data_type: A number type other than `bit`.
+        context: Rounds decimals and amounts of money; `CUT` truncates them.
+    """
+    return _FITTERS[data_type.family](data_type, context)
+
+
 def rounded_integer(number: Decimal) -> int:
-    """The nearest integer, halves away from zero."""
+    """Round to the nearest integer, halves away from zero."""
     return int(EXACT.to_integral_value(number))
 
 
 def decimal_of_float(number: float) -> Decimal:
-    """A float as a decimal, with the 17 significant digits that its conversion keeps."""
+    """Return a float as a decimal, with the 17 significant digits that SQL Server's conversion keeps."""
     return Decimal(format(number, ".17g"))
 
 
@@ -122,8 +165,8 @@ _FLOAT_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MONEY_TEXT = re.compile(r"([+-]?) *[$¢£¤¥€]? *([+-]?) *([\d,]*)(\.?\d*)", re.ASCII)
 
 
-def integer_of_text(text: str, data_type: SqlType) -> int:
-    """Digits with an optional sign; an empty text is 0."""
+def _integer_of_text(text: str, data_type: SqlType) -> int:
+    """Parse digits with an optional sign; an empty text is 0."""
     digits = text.strip(" ")
     unsigned = digits[1:] if digits[:1] in {"+", "-"} else digits
     if unsigned.isascii() and unsigned.isdigit():
@@ -133,16 +176,16 @@ def integer_of_text(text: str, data_type: SqlType) -> int:
     raise not_a(data_type)
 
 
-def decimal_of_text(text: str, data_type: SqlType) -> Decimal:
-    """Digits with an optional sign and point; neither an exponent nor an empty text."""
+def _decimal_of_text(text: str, data_type: SqlType) -> Decimal:
+    """Parse digits with an optional sign and point; an exponent or an empty text is an error."""
     digits = text.strip(" ")
     if _DECIMAL_TEXT.fullmatch(digits) is None:
         raise not_a(data_type)
     return Decimal(digits)
 
 
-def float_of_text(text: str, data_type: SqlType) -> float:
-    """A number with an optional exponent; an empty text is 0."""
+def _float_of_text(text: str, data_type: SqlType) -> float:
+    """Parse a number with an optional exponent; an empty text is 0."""
     digits = text.strip(" ")
     if not digits:
         return 0.0
@@ -151,24 +194,24 @@ def float_of_text(text: str, data_type: SqlType) -> float:
     return float(digits)
 
 
-def money_of_text(text: str, data_type: SqlType) -> Decimal:
-    """An amount with an optional currency sign and commas; an empty text and a sign without digits are 0."""
+def _money_of_text(text: str, data_type: SqlType) -> Decimal:
+    """Parse an amount with an optional currency sign and commas; an empty text or a sign without digits is 0."""
     found = _MONEY_TEXT.fullmatch(text.strip(" "))
     if found is None or (found[1] and found[2]):
         raise not_a(data_type)
     return Decimal(f"{found[1]}{found[2]}0{found[3].replace(',', '')}{found[4]}")
 
 
-def bit_of_text(text: str, data_type: SqlType) -> bool:
-    """`true`, `false`, or an integer, of which every other one than 0 is 1."""
+def _bit_of_text(text: str, data_type: SqlType) -> bool:
+    """Parse `true`, `false` or an integer, which is 1 unless it is 0."""
     word = text.strip(" ").lower()
     if word in {"true", "false"}:
         return word == "true"
-    return integer_of_text(text, data_type) != 0
+    return _integer_of_text(text, data_type) != 0
 
 
 def text_of_float(number: float, style: int, *, real: bool) -> str:
-    """A float by the styles of CONVERT: 0 has up to 6 digits; 1, 2 and 3 always an exponent, and 8, 16 or 17 digits."""
+    """Format a float by a style of CONVERT: 0 gives up to 6 digits; 1, 2 and 3 an exponent and 8, 16 or 17 digits."""
     match style:
         case 1:
             text = format(number, ".7e")
@@ -185,8 +228,112 @@ def text_of_float(number: float, style: int, *, real: bool) -> str:
 
 
 def text_of_money(amount: Decimal, style: int) -> str:
-    """An amount by the styles of CONVERT: two digits, with commas in style 1; four digits in styles 2 and 126."""
+    """Format an amount by a style of CONVERT: two digits, with commas in style 1; four digits in styles 2 and 126."""
     if style in {2, 126}:
         return format(amount, "f")
     cents = EXACT.quantize(amount, Decimal("0.01")) or Decimal("0.00")
     return format(cents, ",f" if style == 1 else "f")
+
+
+def number_literal(text: str) -> Typed:
+    """Compile `12` to an int, `12.50` and integers beyond int to a `numeric` of their digits, `1e3` to a float.
+
+    Raises:
+        CompileError: It has more than 38 digits, or is not a number in T-SQL.
+    """
+    if "e" in text.lower():
+        return _float_literal(text)
+    integral, point, fraction = text.partition(".")
+    if not (integral + fraction).isdigit():
+        raise CompileError(f"'{text}' is not a number", text)
+    integral = integral.lstrip("0")
+    if not point and int(text) <= INTEGER_RANGES["int"][1]:
+        return constant(INT, int(text), digits=max(1, len(integral)))
+    precision = max(1, len(integral) + len(fraction))
+    if precision > MOST_DIGITS:
+        raise CompileError(f"a number has at most {MOST_DIGITS} digits", text)
+    return constant(
+        SqlType("numeric", precision=precision, scale=len(fraction)), Decimal(f"{integral or 0}.{fraction}")
+    )
+
+
+def _float_literal(text: str) -> Typed:
+    try:
+        number = float(text)
+    except ValueError:
+        raise CompileError(f"'{text}' is not a number", text) from None
+    if number in {float("inf"), float("-inf")}:
+        raise CompileError(f"{text} does not fit float", text)
+    return constant(SqlType("float", precision=53), number)
+
+
+def fitted(coerce: Callable[[Any], Any]) -> Callable[[Cast], Kernel]:
+    """Convert by `coerce`, then fit the result to the target type."""
+
+    def build(cast: Cast) -> Kernel:
+        fit = fitter(cast.target)
+        return lambda value: fit(coerce(value))
+
+    return build
+
+
+def _parsed(parse: Callable[[str, SqlType], Any]) -> Callable[[Cast], Kernel]:
+    """Parse a text, then fit the result to the target type."""
+
+    def build(cast: Cast) -> Kernel:
+        target, fit = cast.target, fitter(cast.target)
+        return lambda text: fit(parse(text, target))
+
+    return build
+
+
+def decimal_of_integer(number: int) -> Decimal:
+    """Return an integer or bit as a decimal."""
+    return Decimal(int(number))
+
+
+def _text_to_bit(cast: Cast) -> Kernel:
+    target = cast.target
+    return lambda text: _bit_of_text(text, target)
+
+
+def _binary_to_integer(cast: Cast) -> Kernel:
+    least, most = INTEGER_RANGES[cast.target.name]
+    size = (most - least).bit_length() // 8
+    return lambda content: int.from_bytes(content[-size:], "big", signed=least < 0 and len(content) >= size)
+
+
+def _binary_to_money(cast: Cast) -> Kernel:
+    size = MONEY_LIMITS[cast.target.name].bit_length() // 8
+
+    def amount(content: bytes) -> Decimal:
+        number = int.from_bytes(content[-size:], "big", signed=len(content) >= size)
+        return EXACT.scaleb(Decimal(number), -4)
+
+    return amount
+
+
+_WHOLE = (Family.BIT, Family.INTEGER)
+_EXACT = (Family.DECIMAL, Family.MONEY)
+
+KERNELS: dict[tuple[Family, Family], Callable[[Cast], Kernel]] = {
+    **{(source, Family.BIT): lambda _cast: bool for source in (*_WHOLE, *_EXACT, Family.FLOAT)},
+    (Family.BIT, Family.INTEGER): lambda _cast: int,
+    (Family.INTEGER, Family.INTEGER): lambda cast: fitter(cast.target),
+    (Family.DECIMAL, Family.INTEGER): fitted(int),
+    (Family.MONEY, Family.INTEGER): fitted(rounded_integer),
+    (Family.FLOAT, Family.INTEGER): fitted(int),
+    **{(source, target): fitted(decimal_of_integer) for source in _WHOLE for target in _EXACT},
+    **{(source, target): lambda cast: fitter(cast.target) for source in _EXACT for target in _EXACT},
+    **{(Family.FLOAT, target): fitted(decimal_of_float) for target in _EXACT},
+    **{(source, Family.FLOAT): fitted(float) for source in (*_WHOLE, *_EXACT, Family.FLOAT)},
+    (Family.TEXT, Family.BIT): _text_to_bit,
+    (Family.TEXT, Family.INTEGER): _parsed(_integer_of_text),
+    (Family.TEXT, Family.DECIMAL): _parsed(_decimal_of_text),
+    (Family.TEXT, Family.MONEY): _parsed(_money_of_text),
+    (Family.TEXT, Family.FLOAT): _parsed(_float_of_text),
+    (Family.BINARY, Family.INTEGER): _binary_to_integer,
+    (Family.BINARY, Family.BIT): lambda _cast: any,
+    (Family.BINARY, Family.MONEY): _binary_to_money,
+}
+"""For each pair of families, the function that compiles a conversion to a number; `temporal` has those of dates."""

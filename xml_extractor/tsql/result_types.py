@@ -7,7 +7,7 @@ Sources: "Data type precedence (Transact-SQL)", "Precision, scale, and length (T
 from collections.abc import Sequence
 from functools import reduce
 
-from xml_extractor.tsql.faults import RefusalError
+from xml_extractor.tsql.errors import CompileError
 from xml_extractor.tsql.typed import Typed
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
@@ -59,16 +59,22 @@ _DISPLAY_LENGTHS = {
     "datetimeoffset": 34,
 }
 
+_LARGE = {
+    **dict.fromkeys(("char", "varchar", "text"), "varchar"),
+    **dict.fromkeys(("nchar", "nvarchar", "ntext"), "nvarchar"),
+    **dict.fromkeys(("binary", "varbinary", "image"), "varbinary"),
+}
+
 
 def normal(data_type: SqlType) -> SqlType:
-    """The type SQL Server makes of a declared one: up to 24 bits a float is `real`, with more it is `float(53)`."""
+    """Return the type that SQL Server uses for a declared one: `real` for a float up to 24 bits, else `float(53)`."""
     if data_type.name != "float":
         return data_type
     return SqlType("real") if data_type.precision <= _REAL_BITS else SqlType("float", precision=53)
 
 
 def decimal_type(precision: int, scale: int, name: str = "decimal") -> SqlType:
-    """A decimal type with at most 38 digits; the scale gives way to the digits before the point."""
+    """Return a decimal type of at most 38 digits; the scale is reduced in favour of the digits before the point."""
     if precision > MOST_DIGITS:
         scale = max(0, min(scale, MOST_DIGITS - (precision - scale)))
         precision = MOST_DIGITS
@@ -76,21 +82,18 @@ def decimal_type(precision: int, scale: int, name: str = "decimal") -> SqlType:
 
 
 def shape(part: Typed) -> tuple[int, int]:
-    """Precision and scale of a number in decimal arithmetic; an integer literal has just the digits it needs."""
-    if part.digits:
-        return part.digits, 0
-    return shape_of(part.type)
+    """Return the precision and scale of an operand of decimal arithmetic; an integer literal has its own digits."""
+    return (part.digits, 0) if part.digits else _shape_of(part.type)
 
 
-def shape_of(data_type: SqlType) -> tuple[int, int]:
-    """Precision and scale of an exact number type."""
+def _shape_of(data_type: SqlType) -> tuple[int, int]:
     if data_type.family is Family.DECIMAL:
         return data_type.precision, data_type.scale
     return _SHAPES[data_type.name]
 
 
 def sum_type(left: tuple[int, int], right: tuple[int, int]) -> SqlType:
-    """The decimal type of `+` and `-`."""
+    """Return the decimal type of `+` and `-`."""
     scale = max(left[1], right[1])
     integral = max(left[0] - left[1], right[0] - right[1])
     precision = scale + integral + 1
@@ -100,18 +103,18 @@ def sum_type(left: tuple[int, int], right: tuple[int, int]) -> SqlType:
 
 
 def product_type(left: tuple[int, int], right: tuple[int, int]) -> SqlType:
-    """The decimal type of `*`."""
+    """Return the decimal type of `*`."""
     return _reduced(left[0] + right[0] + 1, left[1] + right[1])
 
 
 def quotient_type(left: tuple[int, int], right: tuple[int, int]) -> SqlType:
-    """The decimal type of `/`."""
+    """Return the decimal type of `/`."""
     scale = max(_LEAST_SCALE_KEPT, left[1] + right[0] + 1)
     return _reduced(left[0] - left[1] + right[1] + scale, scale)
 
 
 def remainder_type(left: tuple[int, int], right: tuple[int, int]) -> SqlType:
-    """The decimal type of `%`."""
+    """Return the decimal type of `%`."""
     scale = max(left[1], right[1])
     return decimal_type(min(left[0] - left[1], right[0] - right[1]) + scale, scale)
 
@@ -126,12 +129,12 @@ def _reduced(precision: int, scale: int) -> SqlType:
 
 
 def higher(left: SqlType, right: SqlType) -> SqlType:
-    """The one of two types with the higher precedence."""
+    """Return the type with the higher precedence."""
     return left if _RANK[left.name] <= _RANK[right.name] else right
 
 
 def common_type(left: SqlType, right: SqlType) -> SqlType:
-    """The type in which two values meet in a comparison, or as two results of a CASE."""
+    """Return the common type of two compared values, or of two results of a CASE."""
     winner, other = (left, right) if higher(left, right) is left else (right, left)
     match winner.family:
         case Family.DECIMAL if other.family in NUMBERS:
@@ -141,65 +144,57 @@ def common_type(left: SqlType, right: SqlType) -> SqlType:
         case Family.BINARY if other.family is Family.BINARY:
             return text_type(winner.name, winner.length, other.length)
         case Family.TIME | Family.DATETIME | Family.OFFSET if winner.name not in LEGACY_MOMENTS:
-            return SqlType(winner.name, scale=max(winner.scale, fraction_digits(other)))
+            return SqlType(winner.name, scale=max(winner.scale, _fraction_digits(other)))
         case _:
             return winner
 
 
 def common_type_of(parts: Sequence[Typed], function: str) -> SqlType:
-    """The type of a CASE, COALESCE or IIF with these results; the word NULL has no say.
+    """Return the type of a CASE, COALESCE or IIF with these results; the word NULL does not count.
 
     Raises:
-        RefusalError: All of them are the word NULL.
+        CompileError: All of them are the word NULL.
     """
     types = [part.type for part in parts if not part.null]
     if not types:
-        raise RefusalError(f"at least one result of {function} must be something other than NULL")
+        raise CompileError(f"at least one result of {function} must be something other than NULL")
     return reduce(common_type, types, reduce(higher, types))
 
 
 def _common_decimal(winner: SqlType, other: SqlType) -> SqlType:
-    (precision, scale), (other_precision, other_scale) = shape_of(winner), shape_of(other)
+    (precision, scale), (other_precision, other_scale) = _shape_of(winner), _shape_of(other)
     most_scale = max(scale, other_scale)
     name = "numeric" if winner.name == other.name == "numeric" else "decimal"
     return decimal_type(max(precision - scale, other_precision - other_scale) + most_scale, most_scale, name)
 
 
-def fraction_digits(data_type: SqlType) -> int:
-    """Digits behind the second that a type keeps."""
+def _fraction_digits(data_type: SqlType) -> int:
     if data_type.name == "datetime":
         return 3
     return data_type.scale if data_type.family in {Family.TIME, Family.DATETIME, Family.OFFSET} else 0
 
 
 def longest(name: str) -> int:
-    """The largest length, in characters or bytes, that a type other than `max` has."""
+    """Return the largest length of a type other than `max`, in characters or bytes."""
     return 4000 if name in UNICODE else 8000
 
 
 def text_type(name: str, *lengths: int) -> SqlType:
-    """A text or binary type that holds the longest of the lengths."""
+    """Return the text or binary type that holds the longest of the lengths."""
     if MAX in lengths:
         return SqlType(_LARGE[name], length=MAX)
     return SqlType(name, length=min(max(lengths), longest(name)))
 
 
 def joined_type(left: SqlType, right: SqlType) -> SqlType:
-    """The type of two texts, or two binaries, put together with `+`."""
+    """Return the type of two texts or two binaries concatenated with `+`."""
     name = higher(left, right).name
     lengths = (length_of(left), length_of(right))
     return text_type(name, MAX) if MAX in lengths else text_type(name, max(1, sum(lengths)))
 
 
-_LARGE = {
-    **dict.fromkeys(("char", "varchar", "text"), "varchar"),
-    **dict.fromkeys(("nchar", "nvarchar", "ntext"), "nvarchar"),
-    **dict.fromkeys(("binary", "varbinary", "image"), "varbinary"),
-}
-
-
 def length_of(data_type: SqlType) -> int:
-    """Characters that a text type holds, or that a value of another type needs as text."""
+    """Return the characters that a text type holds, or that a value of another type needs as text."""
     match data_type.family:
         case Family.TEXT | Family.BINARY:
             return MAX if data_type.name in LARGE_OBJECTS else data_type.length
@@ -212,17 +207,17 @@ def length_of(data_type: SqlType) -> int:
 
 
 def varying(data_type: SqlType, length: int | None = None) -> SqlType:
-    """A text or binary type's `varchar`, `nvarchar` or `varbinary`, with its own length or with another one."""
+    """Return the `varchar`, `nvarchar` or `varbinary` of a text or binary type, with its own or the given length."""
     kept = length_of(data_type) if length is None else length
     name = _LARGE[data_type.name]
     return SqlType(name, length=MAX if kept == MAX else max(1, min(kept, longest(name))))
 
 
 def written_type(data_type: SqlType) -> SqlType:
-    """The `varchar` that holds every value of a type that is no text."""
+    """Return the `varchar` that holds every value of a type other than text."""
     return SqlType("varchar", length=length_of(data_type))
 
 
 def is_unicode(data_type: SqlType) -> bool:
-    """Whether a type's text is made of UTF-16 units instead of bytes of the code page."""
+    """Return whether a type stores text as UTF-16 units instead of bytes of the code page."""
     return data_type.name in UNICODE

@@ -1,4 +1,4 @@
-"""What the compiler knows while it walks over an expression: the names, and the faults found so far."""
+"""The state of compiling one expression: the names it may use, and the faults found so far."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlglot import exp
 
 from xml_extractor.documents import Value
-from xml_extractor.tsql.faults import ExpressionError, ExpressionFault, RefusalError
+from xml_extractor.tsql.errors import CompileError, ExpressionError, ExpressionFault
 from xml_extractor.tsql.result_types import normal
 from xml_extractor.tsql.syntax import fault_at, offset_of
 from xml_extractor.tsql.typed import Run, Typed
@@ -22,7 +22,7 @@ _Second = TypeVar("_Second")
 
 
 class AbandonedError(Exception):
-    """A part of the expression has a fault, which is noted; what needs the part cannot be compiled."""
+    """A part of the expression has a recorded fault, so that whatever contains the part cannot be compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Name:
     """A name that the expression may use.
 
     Attributes:
-        name: As it was given.
-        position: Where its value stands in the values of a row.
+        name: Its original spelling.
+        position: The index of its value in the values of a row.
         type: The type of its values.
     """
 
@@ -42,24 +42,24 @@ class Name:
 
 @dataclass(slots=True)
 class Scope:
-    """The text that is compiled, the names it may use, and what was found."""
+    """The text that is compiled, the names it may use, the names it uses, and its faults."""
 
     text: str
     names: dict[str, Name]
     faults: list[ExpressionFault] = field(default_factory=list)
     used: dict[str, None] = field(default_factory=dict)
 
-    def refused(
+    def fault(
         self, node: exp.Expr, message: str, found: str = "", expected: str = "", suggestion: str = ""
     ) -> AbandonedError:
-        """Note a fault at a node; what is returned is to be raised, and gives up that part of the expression."""
+        """Record a fault at a node, and return the exception to raise, which abandons that part of the expression."""
         fault = fault_at(self.text, offset_of(node), message, found, expected, suggestion)
         if fault not in self.faults:
             self.faults.append(fault)
         return AbandonedError()
 
     def each(self, nodes: Iterable[_Node], compile_one: Callable[[_Node], _Part]) -> list[_Part]:
-        """Compile all nodes, so that the faults of all are noted, and give up when one had any."""
+        """Compile all nodes, to record the faults of all, then raise `AbandonedError` if there were any."""
         parts: list[_Part] = []
         abandoned = False
         for node in nodes:
@@ -72,7 +72,7 @@ class Scope:
         return parts
 
     def both(self, first: Callable[[], _First], second: Callable[[], _Second]) -> tuple[_First, _Second]:
-        """Compile two parts, so that the faults of both are noted, and give up when one had any."""
+        """Compile two parts, to record the faults of both, then raise `AbandonedError` if there were any."""
         try:
             one = first()
         except AbandonedError:
@@ -81,29 +81,29 @@ class Scope:
         return one, second()
 
     def built(self, node: exp.Expr, build: Callable[[], _Part]) -> _Part:
-        """What `build` makes; its refusal is a fault at the node."""
+        """Return what `build` returns; record its `CompileError` as a fault at the node."""
         try:
             return build()
-        except RefusalError as refusal:
-            raise self.refused(node, refusal.message, refusal.found, refusal.expected, refusal.suggestion) from None
+        except CompileError as error:
+            raise self.fault(node, error.message, error.found, error.expected, error.suggestion) from None
 
     def name(self, node: exp.Expr, spelt: str) -> Typed:
-        """The value of a name, written in any case."""
+        """Return the value of a name, written in any case."""
         known = self.names.get(spelt.casefold())
         if known is None:
             spellings = [name.name for name in self.names.values()]
             expected = ", ".join(spellings) or "an expression without names"
-            raise self.refused(node, f"'{spelt}' is not a known name", spelt, expected, nearest(spelt, spellings))
+            raise self.fault(node, f"'{spelt}' is not a known name", spelt, expected, nearest(spelt, spellings))
         self.used[known.name] = None
         return Typed(known.type, _reader(known))
 
     def error(self) -> ExpressionError:
-        """All faults that were noted, in the order of the text."""
+        """Return all recorded faults, in the order of the text."""
         return ExpressionError(tuple(sorted(self.faults, key=lambda fault: (fault.line, fault.column))))
 
 
 def scope_of(text: str, names: Mapping[str, SqlType]) -> Scope:
-    """A scope with these names, of which each one's value stands at its position in the mapping."""
+    """Return a scope with these names, whose values come in the order of the mapping."""
     known = {
         name.casefold(): Name(name, position, normal(data_type))
         for position, (name, data_type) in enumerate(names.items())
@@ -112,7 +112,7 @@ def scope_of(text: str, names: Mapping[str, SqlType]) -> Scope:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like a misspelt one; nothing when none is."""
+    """Return the known word most similar to a misspelt one, or an empty text."""
     spellings = {name.casefold(): name for name in known}
     found = get_close_matches(word.casefold(), spellings, n=1)
     return spellings[found[0]] if found else ""
@@ -126,7 +126,7 @@ def _reader(name: Name) -> Run:
 
 
 def _padded_reader(position: int, length: int) -> Run:
-    """A value of `char(n)` or `nchar(n)` has n characters, whether or not the spaces at its end were kept."""
+    """Read a value of `char(n)` or `nchar(n)`, padded in case its trailing spaces were not kept."""
 
     def read(values: Sequence[Value], _clock: datetime) -> Value:
         value = values[position]

@@ -1,24 +1,25 @@
-"""The text of an expression to sqlglot's syntax tree, with T-SQL's own functions kept as they were written.
+"""Parse the text of an expression to sqlglot's syntax tree, with T-SQL's own functions kept as written.
 
 sqlglot's `tsql` dialect is made for translation: it turns `ISNULL` into `COALESCE`, wraps arguments of `LEN` and `LEFT`
-in casts, and reads words of other dialects. The dialect here knows only the words of T-SQL's scalar
-expressions, and every function but the ones with a grammar of their own stays an `exp.Anonymous` with its name.
+in casts, and accepts words of other dialects. The dialect here knows only the words of T-SQL's scalar
+expressions, and every function without a grammar of its own stays an `exp.Anonymous` with its name.
 """
 
 from collections.abc import Callable
 from typing import ClassVar
 
 from sqlglot import ErrorLevel, exp
+from sqlglot import parse as parse_statements
 from sqlglot.dialects.tsql import TSQL
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.tsql import TSQLParser
 from sqlglot.tokenizer_core import TokenType
 
-from xml_extractor.tsql.faults import ExpressionError, ExpressionFault
+from xml_extractor.tsql.errors import ExpressionError, ExpressionFault
 
 
 class DataTypeText(exp.Expression):
-    """A data type as it was written; `this` is its text without spaces."""
+    """A data type as written; `this` is its text without spaces."""
 
 
 class Conversion(exp.Expression):
@@ -34,7 +35,7 @@ class Trimming(exp.Expression):
 
 
 class ExpressionParser(TSQLParser):
-    """Reads what may stand in a scalar expression, strictly where sqlglot is lenient."""
+    """A parser of scalar expressions that is strict where sqlglot is lenient."""
 
     ID_VAR_TOKENS: ClassVar[set[TokenType]] = {TokenType.VAR}
     ALIAS_TOKENS: ClassVar[set[TokenType]] = {TokenType.VAR}
@@ -53,7 +54,7 @@ class ExpressionParser(TSQLParser):
     }
 
     def parse_case(self) -> exp.Expr:
-        """Read both forms of CASE behind the word itself; `WHEN` and `THEN` must be there."""
+        """Parse both forms of CASE after the word itself; `WHEN` and `THEN` are required."""
         subject = None if self._curr.token_type == TokenType.WHEN else self._required(self._parse_disjunction())
         branches = []
         while self._match(TokenType.WHEN):
@@ -67,13 +68,13 @@ class ExpressionParser(TSQLParser):
         return self.expression(exp.Case(this=subject, ifs=branches, default=default))
 
     def parse_cast(self, name: str) -> exp.Expr:
-        """Read `expression AS type`."""
+        """Parse `expression AS type`."""
         value = self._required(self._parse_disjunction())
         self._expect(TokenType.ALIAS, "AS")
         return self._closed(Conversion(this=value, to=self._data_type(), name=name))
 
     def parse_convert(self, name: str) -> exp.Expr:
-        """Read `type, expression [, style]`."""
+        """Parse `type, expression [, style]`."""
         data_type = self._data_type()
         self._expect(TokenType.COMMA, ",")
         value = self._required(self._parse_disjunction())
@@ -81,7 +82,7 @@ class ExpressionParser(TSQLParser):
         return self._closed(Conversion(this=value, to=data_type, style=style, name=name))
 
     def parse_trim(self) -> exp.Expr:
-        """Read `[LEADING | TRAILING | BOTH] [characters FROM] text`."""
+        """Parse `[LEADING | TRAILING | BOTH] [characters FROM] text`."""
         sided = self._curr.token_type == TokenType.VAR and self._curr.text.upper() in {"LEADING", "TRAILING", "BOTH"}
         side = ""
         if sided and self._next.token_type not in {TokenType.R_PAREN, TokenType.FROM}:
@@ -94,7 +95,7 @@ class ExpressionParser(TSQLParser):
         return self._closed(Trimming(this=text, characters=characters, side=side))
 
     def _parse_escape(self, this: exp.Expr | None) -> exp.Expr | None:
-        """Read any value behind ESCAPE; the dialect it is derived from reads only text."""
+        """Parse any value after ESCAPE; sqlglot accepts only text."""
         if not self._match(TokenType.ESCAPE):
             return this
         return self.expression(exp.Escape(this=this, expression=self._required(self._parse_unary())))
@@ -148,7 +149,7 @@ class ExpressionDialect(TSQL):
     """T-SQL's scalar expressions."""
 
     class Tokenizer(TSQL.Tokenizer):
-        """Only the reserved words of expressions are keywords; every other word is a name."""
+        """A tokenizer for which only the reserved words of expressions are keywords; every other word is a name."""
 
         QUOTES: ClassVar[list[str | tuple[str, str]]] = ["'"]
         COMMANDS: ClassVar[set[TokenType]] = set()
@@ -168,7 +169,7 @@ def parse(text: str) -> exp.Expr:
     """Parse one expression or search condition.
 
     Raises:
-        ExpressionError: It does not follow the grammar; the one fault says where.
+        ExpressionError: It does not follow the grammar; the fault has the position.
     """
     try:
         tokens = _DIALECT.tokenize(text)
@@ -187,7 +188,7 @@ def parse(text: str) -> exp.Expr:
 
 
 def offset_of(node: exp.Expr) -> int:
-    """Where a node's first known word starts, counted from 0."""
+    """Return the offset of a node's first known word."""
     starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
     return min(starts, default=0)
 
@@ -195,7 +196,7 @@ def offset_of(node: exp.Expr) -> int:
 def fault_at(
     text: str, offset: int, message: str, found: str = "", expected: str = "", suggestion: str = ""
 ) -> ExpressionFault:
-    """A fault with the line and column of an offset in the text."""
+    """Return a fault at the line and column of an offset in the text."""
     before = text[:offset]
     line_start = before.rfind("\n") + 1
     return ExpressionFault(message, before.count("\n") + 1, offset - line_start + 1, found, expected, suggestion)
@@ -232,3 +233,20 @@ def _syntax_fault(text: str, error: ParseError) -> ExpressionFault:
     else:
         message = f"{quoted} cannot stand here"
     return fault_at(text, offset, message, found, expected)
+
+
+def is_search_condition(text: str) -> bool:
+    """Return whether a text is one search condition, also within parentheses; it may contain subqueries.
+
+    The database evaluates it, not this program, so that any T-SQL is allowed.
+    """
+    query = f"SELECT 1 AS one WHERE (\n{text}\n)"
+    try:
+        statements = parse_statements(query, dialect="tsql", error_level=ErrorLevel.RAISE)
+    except SqlglotError:
+        return False
+    if len(statements) != 1 or not isinstance(statements[0], exp.Select):
+        return False
+    where = statements[0].args.get("where")
+    others = {name for name, part in statements[0].args.items() if part} - {"kind", "expressions", "where"}
+    return isinstance(where, exp.Where) and isinstance(where.this, exp.Paren) and not others

@@ -1,17 +1,19 @@
-"""Moments put into SQL Server's date and time types: rounding and limits.
+"""Dates and times: rounding and limits of their types, and conversions between them and with numbers.
 
-A microsecond is the finest that is kept: the seventh digit of `time(7)`, `datetime2(7)` and `datetimeoffset(7)` is cut
-off. Sources: "datetime", "smalldatetime", "datetime2", "time" and "datetimeoffset (Transact-SQL)", Microsoft Learn.
+Microseconds are kept; the seventh digit of `time(7)`, `datetime2(7)` and `datetimeoffset(7)` is truncated. Sources: the
+pages of "date", "time", "datetime", "smalldatetime", "datetime2" and "datetimeoffset (Transact-SQL)", Microsoft Learn.
 """
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.faults import EvaluationError
-from xml_extractor.tsql.numeric import EXACT, decimal_of_float
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.tsql.errors import EvaluationError
+from xml_extractor.tsql.numeric import EXACT, decimal_of_float, decimal_of_integer, fitted, rounded_integer
+from xml_extractor.tsql.typed import Cast, Kernel
+from xml_extractor.values.sqltypes import Family, SqlType
 
 MIDNIGHT = time.min
 BASE_DATE = date(1900, 1, 1)
@@ -27,23 +29,23 @@ _DATETIME_DIGITS = 3
 
 
 def out_of_range(data_type: SqlType) -> EvaluationError:
-    """The error of a moment that its type cannot hold."""
+    """Return the error of a date and time outside the range of its type."""
     return EvaluationError(Reason.OVERFLOW, f"the date is out of range for {data_type}")
 
 
 def moment_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:
-    """Rounds a moment as `datetime`, `smalldatetime` or a type with digits of a second does, and checks its range."""
+    """Return the function that rounds a date and time to its type and checks the range of the type."""
     match data_type.name:
         case "datetime":
             return to_datetime
         case "smalldatetime":
             return to_smalldatetime
         case _:
-            return fraction_fitter(data_type)
+            return _fraction_fitter(data_type)
 
 
 def to_datetime(moment: datetime) -> datetime:
-    """Milliseconds rounded to .000, .003 and .007; finer digits are cut off first."""
+    """Round to .000, .003 or .007 seconds, as `datetime` does; finer digits are truncated first."""
     if moment.year < _DATETIME_FIRST_YEAR:
         raise out_of_range(SqlType("datetime"))
     microsecond = moment.microsecond
@@ -54,7 +56,7 @@ def to_datetime(moment: datetime) -> datetime:
 
 
 def to_smalldatetime(moment: datetime) -> datetime:
-    """Rounded to the minute: 29.998 seconds and less fall away."""
+    """Round to the minute, as `smalldatetime` does: up to 29.998 seconds round down."""
     rounded = to_datetime(moment)
     minute = rounded.replace(second=0, microsecond=0)
     if rounded.second >= _HALF_A_MINUTE and minute <= _SMALLDATETIME_LAST:
@@ -64,10 +66,9 @@ def to_smalldatetime(moment: datetime) -> datetime:
     return minute
 
 
-def fraction_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:
-    """Rounds to the type's digits of a second."""
+def _fraction_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:
     if data_type.scale >= _KEPT_DIGITS:
-        return _unchanged
+        return lambda moment: moment
     step: int = 10 ** (_KEPT_DIGITS - data_type.scale)
 
     def fit(moment: datetime) -> datetime:
@@ -79,22 +80,18 @@ def fraction_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:
 
 
 def time_fitter(data_type: SqlType) -> Callable[[time], time]:
-    """Rounds a time of day to the type's digits of a second; past midnight it starts again."""
-    fit = fraction_fitter(data_type)
+    """Return the function that rounds a time of day to its type; it wraps around at midnight."""
+    fit = _fraction_fitter(data_type)
     return lambda clock_time: fit(datetime.combine(BASE_DATE, clock_time)).time()
 
 
-def exact_ticks(moment: datetime, data_type: SqlType) -> datetime:
-    """A `datetime` with the thirds of a millisecond that its .003 and .007 stand for, as the type rounds them."""
+def _exact_ticks(moment: datetime, data_type: SqlType) -> datetime:
+    """Return a `datetime` with the thirds of a millisecond that .003 and .007 stand for, as the type rounds them."""
     microsecond = moment.microsecond
     if not microsecond:
         return moment
     thirds = (microsecond // 1000 * 3 + 5) // 10 * 10_000
     return moment.replace(microsecond=(thirds + 1) // 3 if data_type.scale == _KEPT_DIGITS else thirds // 3)
-
-
-def _unchanged(moment: datetime) -> datetime:
-    return moment
 
 
 def _moved(moment: datetime, microseconds: int, data_type: SqlType) -> datetime:
@@ -104,23 +101,18 @@ def _moved(moment: datetime, microseconds: int, data_type: SqlType) -> datetime:
         raise out_of_range(data_type) from None
 
 
-def needs_exact_ticks(source: SqlType, target: SqlType) -> bool:
-    """Whether thirds of a millisecond show when a `datetime` becomes the target."""
+def _needs_exact_ticks(source: SqlType, target: SqlType) -> bool:
+    """Return whether the target type shows the thirds of a millisecond of a `datetime`."""
     return source.name == "datetime" and target.scale > _DATETIME_DIGITS
 
 
-def with_offset(moment: datetime) -> datetime:
-    """A moment without offset as `datetimeoffset` takes it: offset zero."""
-    return moment.replace(tzinfo=UTC)
-
-
 def without_offset(moment: datetime) -> datetime:
-    """The local date and time of a `datetimeoffset`."""
+    """Return the local date and time of a `datetimeoffset`."""
     return moment.replace(tzinfo=None)
 
 
-def moment_of_days(days: Decimal, data_type: SqlType) -> datetime:
-    """Days since 1900-01-01 00:00 as `datetime` or `smalldatetime`."""
+def _moment_of_days(days: Decimal, data_type: SqlType) -> datetime:
+    """Convert days since 1900-01-01 00:00 to `datetime` or `smalldatetime`."""
     ticks = int(EXACT.to_integral_value(EXACT.multiply(days, Decimal(_TICKS_PER_DAY))))
     whole_days, rest = divmod(ticks, _TICKS_PER_DAY)
     try:
@@ -130,13 +122,75 @@ def moment_of_days(days: Decimal, data_type: SqlType) -> datetime:
     return moment_fitter(data_type)(moment)
 
 
-def moment_of_float(days: float, data_type: SqlType) -> datetime:
-    """As `moment_of_days`, for a float."""
-    return moment_of_days(decimal_of_float(days), data_type)
-
-
-def days_of_moment(moment: datetime) -> Decimal:
-    """A `datetime` as days since 1900-01-01 00:00, with all digits that its three-hundredths of a second need."""
+def _days_of_moment(moment: datetime) -> Decimal:
+    """Convert a `datetime` to days since 1900-01-01 00:00, with all digits of its three-hundredths of a second."""
     since = moment - BASE
     ticks = since.days * _TICKS_PER_DAY + since.seconds * 300 + (since.microseconds // 1000 * 3 + 5) // 10
     return EXACT.divide(Decimal(ticks), Decimal(_TICKS_PER_DAY))
+
+
+def _days_to_moment(days: Callable[[Any], Decimal]) -> Callable[[Cast], Kernel]:
+    def build(cast: Cast) -> Kernel:
+        target = cast.target
+        return lambda value: _moment_of_days(days(value), target)
+
+    return build
+
+
+def _naive_fitter(cast: Cast) -> Callable[[datetime], datetime]:
+    """Fit a date and time without offset; a `datetimeoffset` gets offset zero."""
+    fit = moment_fitter(cast.target)
+    if cast.target.family is Family.OFFSET:
+        return lambda moment: fit(moment.replace(tzinfo=UTC))
+    return fit
+
+
+def _date_to_moment(cast: Cast) -> Kernel:
+    fit = _naive_fitter(cast)
+    return lambda day: fit(datetime.combine(day, MIDNIGHT))
+
+
+def _time_to_moment(cast: Cast) -> Kernel:
+    fit = _naive_fitter(cast)
+    return lambda clock_time: fit(datetime.combine(BASE_DATE, clock_time))
+
+
+def _moment_to_moment(cast: Cast) -> Kernel:
+    fit, target = _naive_fitter(cast), cast.target
+    if _needs_exact_ticks(cast.source, target):
+        return lambda moment: fit(_exact_ticks(moment, target))
+    return fit
+
+
+def _offset_to_moment(cast: Cast) -> Kernel:
+    fit = moment_fitter(cast.target)
+    return lambda moment: fit(without_offset(moment))
+
+
+def _moment_to_time(cast: Cast) -> Kernel:
+    fit, target = time_fitter(cast.target), cast.target
+    if _needs_exact_ticks(cast.source, target):
+        return lambda moment: fit(_exact_ticks(moment, target).time())
+    return lambda moment: fit(moment.time())
+
+
+_MOMENTS = (Family.DATETIME, Family.OFFSET)
+
+KERNELS: dict[tuple[Family, Family], Callable[[Cast], Kernel]] = {
+    **{(source, Family.DATETIME): _days_to_moment(Decimal) for source in (Family.DECIMAL, Family.MONEY)},
+    **{(source, Family.DATETIME): _days_to_moment(decimal_of_integer) for source in (Family.BIT, Family.INTEGER)},
+    (Family.FLOAT, Family.DATETIME): _days_to_moment(decimal_of_float),
+    (Family.DATETIME, Family.BIT): lambda _cast: lambda moment: bool(_days_of_moment(moment)),
+    (Family.DATETIME, Family.INTEGER): fitted(lambda moment: rounded_integer(_days_of_moment(moment))),
+    **{(Family.DATETIME, target): fitted(_days_of_moment) for target in (Family.DECIMAL, Family.MONEY)},
+    (Family.DATETIME, Family.FLOAT): fitted(lambda moment: float(_days_of_moment(moment))),
+    **{(Family.DATE, target): _date_to_moment for target in _MOMENTS},
+    **{(Family.TIME, target): _time_to_moment for target in _MOMENTS},
+    **{(Family.DATETIME, target): _moment_to_moment for target in _MOMENTS},
+    (Family.OFFSET, Family.DATETIME): _offset_to_moment,
+    (Family.OFFSET, Family.OFFSET): lambda cast: moment_fitter(cast.target),
+    **{(source, Family.DATE): lambda _cast: datetime.date for source in _MOMENTS},
+    **{(source, Family.TIME): _moment_to_time for source in _MOMENTS},
+    (Family.TIME, Family.TIME): lambda cast: time_fitter(cast.target),
+}
+"""For each pair of families, the function that compiles a conversion from or to a date or time, except of text."""

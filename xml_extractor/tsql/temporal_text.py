@@ -1,30 +1,34 @@
-"""Text read as dates and times, by the rules of `us_english` and the styles of CONVERT.
+"""Text to dates and times and back, by the rules of `us_english` and the styles of CONVERT.
 
-Text that more than one order of day, month and year would fit, or none, is refused. Two digits of a year mean 1950 to
-2049. Sources: the string literal formats in "date", "time", "datetime", "datetime2" and "datetimeoffset (Transact-SQL)"
-and the styles in "CAST and CONVERT (Transact-SQL)", Microsoft Learn.
+Text that fits more than one order of day, month and year, or none, is an error. Two-digit years mean 1950 to 2049. The
+Hijri styles 130 and 131 are not supported. Sources: the string literal formats in "date", "time", "datetime",
+"datetime2" and "datetimeoffset (Transact-SQL)" and the styles in "CAST and CONVERT (Transact-SQL)", Microsoft Learn.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from xml_extractor.tsql.errors import CompileError
 from xml_extractor.tsql.numeric import not_a
-from xml_extractor.tsql.result_types import LEGACY_MOMENTS
-from xml_extractor.tsql.temporal import BASE_DATE, moment_fitter
+from xml_extractor.tsql.result_types import LEGACY_MOMENTS, MOMENTS
+from xml_extractor.tsql.temporal import BASE_DATE, MIDNIGHT, moment_fitter
+from xml_extractor.tsql.text import text_fitter
+from xml_extractor.tsql.typed import Cast, Kernel
 from xml_extractor.values.sqltypes import Family, SqlType
 
-ANY_ORDER = ""
+_ANY_ORDER = ""
 
-INPUT_ORDERS: dict[int, str] = {
-    **dict.fromkeys((0, 100, 8, 24, 108, 9, 109, 13, 14, 113, 114), ANY_ORDER),
+_INPUT_ORDERS: dict[int, str] = {
+    **dict.fromkeys((0, 100, 8, 24, 108, 9, 109, 13, 14, 113, 114), _ANY_ORDER),
     **dict.fromkeys((1, 101, 10, 110, 22), "mdy"),
     **dict.fromkeys((2, 102, 11, 111, 20, 120, 21, 25, 121, 23, 126, 127), "ymd"),
     **dict.fromkeys((3, 103, 4, 104, 5, 105), "dmy"),
     **dict.fromkeys((6, 106, 7, 107), "month name"),
     **dict.fromkeys((12, 112), "digits"),
 }
-"""The order of day, month and year that a style asks of a text."""
+"""The order of day, month and year that a style requires."""
 
 _SHORT_YEAR_STYLES = frozenset({1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 22})
 
@@ -37,11 +41,11 @@ _TIME = re.compile(
 )
 _NUMBERS = re.compile(r"(\d{1,4})\s*([/.-])\s*(\d{1,4})\s*\2\s*(\d{1,4})", re.ASCII)
 _WORDS = re.compile(r"[\s,/.-]+")
-_MONTHS = (
+_MONTH_NAMES = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
-_MONTH_NUMBERS = {name: number for number, word in enumerate(_MONTHS, 1) for name in (word, word[:3])}
+_MONTH_NUMBERS = {name: number for number, word in enumerate(_MONTH_NAMES, 1) for name in (word, word[:3])}
 
 _CENTURY_CUTOFF = 49
 _LEGACY_FRACTION = 3
@@ -65,13 +69,68 @@ class _Clock(NamedTuple):
 _NO_CLOCK = _Clock(0, 0, 0, "", "")
 
 
-def moment_of_text(text: str, data_type: SqlType, style: int = 0) -> datetime:
-    """A text as a moment, with an offset when the type is `datetimeoffset`, rounded to the type; a `time` has any date.
+_FIELDS: dict[str, Callable[[datetime], str]] = {
+    "yyyy": lambda moment: f"{moment.year:04}",
+    "yy": lambda moment: f"{moment.year % 100:02}",
+    "mm": lambda moment: f"{moment.month:02}",
+    "mon": lambda moment: _MONTH_NAMES[moment.month - 1][:3].title(),
+    "dd": lambda moment: f"{moment.day:02}",
+    "d": lambda moment: f"{moment.day:2}",
+    "hh": lambda moment: f"{moment.hour:02}",
+    "h": lambda moment: f"{(moment.hour - 1) % _HALF_DAY + 1:2}",
+    "mi": lambda moment: f"{moment.minute:02}",
+    "ss": lambda moment: f"{moment.second:02}",
+    "AM": lambda moment: "AM" if moment.hour < _HALF_DAY else "PM",
+}
+
+_DATES = {
+    **dict.fromkeys((0, 100, 9, 109), "{mon} {d} {yyyy}"),
+    1: "{mm}/{dd}/{yy}",
+    101: "{mm}/{dd}/{yyyy}",
+    2: "{yy}.{mm}.{dd}",
+    102: "{yyyy}.{mm}.{dd}",
+    3: "{dd}/{mm}/{yy}",
+    103: "{dd}/{mm}/{yyyy}",
+    4: "{dd}.{mm}.{yy}",
+    104: "{dd}.{mm}.{yyyy}",
+    5: "{dd}-{mm}-{yy}",
+    105: "{dd}-{mm}-{yyyy}",
+    6: "{dd} {mon} {yy}",
+    106: "{dd} {mon} {yyyy}",
+    7: "{mon} {dd}, {yy}",
+    107: "{mon} {dd}, {yyyy}",
+    10: "{mm}-{dd}-{yy}",
+    110: "{mm}-{dd}-{yyyy}",
+    11: "{yy}/{mm}/{dd}",
+    111: "{yyyy}/{mm}/{dd}",
+    12: "{yy}{mm}{dd}",
+    112: "{yyyy}{mm}{dd}",
+    **dict.fromkeys((13, 113), "{dd} {mon} {yyyy}"),
+    22: "{mm}/{dd}/{yy}",
+    **dict.fromkeys((20, 120, 21, 25, 121, 23, 126, 127), "{yyyy}-{mm}-{dd}"),
+}
+_TIMES = {
+    **dict.fromkeys((0, 100), "{h}:{mi}{AM}"),
+    **dict.fromkeys((8, 24, 108, 20, 120), "{hh}:{mi}:{ss}"),
+    **dict.fromkeys((9, 109), "{h}:{mi}:{ss}{:fraction}{AM}"),
+    **dict.fromkeys((13, 113, 14, 114), "{hh}:{mi}:{ss}{:fraction}"),
+    **dict.fromkeys((21, 25, 121), "{hh}:{mi}:{ss}{.fraction}"),
+    22: "{h}:{mi}:{ss} {AM}",
+    **dict.fromkeys((126, 127), "{hh}:{mi}:{ss}{.fraction?}"),
+}
+_OUTPUT_STYLES = tuple(sorted({*_DATES, *_TIMES}))
+
+_ISO_STYLE, _ISO_UTC_STYLE = 126, 127
+_PIECE = re.compile(r"\{([^}]*)\}|([^{]+)")
+
+
+def _moment_of_text(text: str, data_type: SqlType, style: int) -> datetime:
+    """Parse a text as a date and time of a type; a `time` has any date, only a `datetimeoffset` has an offset.
 
     Args:
         text: A date, a time, or both.
         data_type: The date or time type to which the text is converted.
-        style: A style of CONVERT; 0 stands for the formats that need none.
+        style: A style of CONVERT; 0 accepts the formats that need none.
 
     Raises:
         EvaluationError: `conversion_failed` or `overflow`.
@@ -89,8 +148,8 @@ def moment_of_text(text: str, data_type: SqlType, style: int = 0) -> datetime:
     return moment_fitter(data_type)(rounded) if data_type.family is Family.DATETIME else rounded
 
 
-def date_of_text(text: str, data_type: SqlType, style: int = 0) -> date:
-    """The date of a text; its time of day must be right, but falls away."""
+def _date_of_text(text: str, data_type: SqlType, style: int) -> date:
+    """Parse the date of a text; its time of day must be valid, but is dropped."""
     try:
         day, clock = _parts(text.strip(" "), style)
         _check_clock(clock, data_type)
@@ -104,7 +163,7 @@ def _parts(text: str, style: int) -> tuple[date, _Clock]:
     if not text:
         return BASE_DATE, _NO_CLOCK
     iso = _ISO.fullmatch(text)
-    if iso is not None and INPUT_ORDERS[style] in {ANY_ORDER, "ymd"}:
+    if iso is not None and _INPUT_ORDERS[style] in {_ANY_ORDER, "ymd"}:
         year, month, day, hour, minute, second, fraction, offset = iso.groups(default="")
         return date(int(year), int(month), int(day)), _Clock(int(hour), int(minute), int(second), fraction, offset)
     clock_found = _TIME.search(text)
@@ -157,12 +216,12 @@ def _time_zone(offset: str, data_type: SqlType) -> timezone:
 
 
 def _day(text: str, style: int) -> date:
-    order = INPUT_ORDERS[style]
+    order = _INPUT_ORDERS[style]
     if text.isascii() and text.isdigit():
         return _day_of_digits(text, style)
     numbers = _NUMBERS.fullmatch(text)
     if numbers is None:
-        if order not in {ANY_ORDER, "month name"}:
+        if order not in {_ANY_ORDER, "month name"}:
             raise ValueError(order)
         return _day_of_words(text, style)
     first, _, second, third = numbers.groups()
@@ -222,3 +281,110 @@ def _year(digits: str, style: int) -> int:
         year = int(digits)
         return 2000 + year if year <= _CENTURY_CUTOFF else 1900 + year
     raise ValueError(digits)
+
+
+def _moment_writer(data_type: SqlType, style: int | None) -> Callable[[Any], str]:
+    """Return the function that formats values of a date or time type.
+
+    Args:
+        data_type: The type of the values.
+        style: A style of CONVERT; the default is 0 for `datetime` and `smalldatetime`, and 121 for the others.
+
+    Raises:
+        CompileError: The style is unknown, or shows no part of the type.
+    """
+    if style is None:
+        style = 0 if data_type.name in LEGACY_MOMENTS else 121
+    template = _template(data_type, style)
+    pieces = [_piece(data_type, field, text) for field, text in _PIECE.findall(template)]
+    in_utc = data_type.family is Family.OFFSET and style == _ISO_UTC_STYLE
+
+    def write(value: date | time | datetime) -> str:
+        if isinstance(value, time):
+            moment = datetime.combine(BASE_DATE, value)
+        elif isinstance(value, datetime):
+            moment = value.astimezone(UTC) if in_utc else value
+        else:
+            moment = datetime.combine(value, MIDNIGHT)
+        return "".join([piece(moment) for piece in pieces]).lstrip(" ")
+
+    return write
+
+
+def _template(data_type: SqlType, style: int) -> str:
+    day = "" if data_type.family is Family.TIME else _DATES.get(style, "")
+    clock = "" if data_type.family is Family.DATE else _TIMES.get(style, "")
+    if style not in _OUTPUT_STYLES:
+        known = ", ".join(map(str, _OUTPUT_STYLES))
+        raise CompileError(f"style {style} is not a date and time style", str(style), known)
+    if not day and not clock:
+        raise CompileError(f"style {style} shows no part of {data_type}", str(style))
+    joined = day + ("" if not (day and clock) else "T" if style in {_ISO_STYLE, _ISO_UTC_STYLE} else " ") + clock
+    if data_type.family is not Family.OFFSET or (not clock and style != _ISO_UTC_STYLE):
+        return joined
+    if style == _ISO_UTC_STYLE:
+        return joined + "Z"
+    return joined + ("{offset}" if style == _ISO_STYLE else " {offset}")
+
+
+def _piece(data_type: SqlType, field: str, text: str) -> Callable[[datetime], str]:
+    if text:
+        return lambda _moment: text
+    if field in _FIELDS:
+        return _FIELDS[field]
+    if field == "offset":
+        return _offset
+    return _fraction(data_type, field)
+
+
+def _fraction(data_type: SqlType, field: str) -> Callable[[datetime], str]:
+    mark, hidden_when_zero = field[0], field.endswith("?")
+    if data_type.name in LEGACY_MOMENTS:
+
+        def milliseconds(moment: datetime) -> str:
+            if hidden_when_zero and not moment.microsecond:
+                return ""
+            return f"{mark}{moment.microsecond // 1000:03}"
+
+        return milliseconds
+    digits = data_type.scale
+    if not digits:
+        return lambda _moment: ""
+    return lambda moment: "." + f"{moment.microsecond:06}0"[:digits]
+
+
+def _offset(moment: datetime) -> str:
+    shift = moment.utcoffset()
+    minutes = 0 if shift is None else int(shift.total_seconds()) // 60
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"
+
+
+def _input_style(cast: Cast) -> int:
+    style = cast.style or 0
+    if style not in _INPUT_ORDERS:
+        known = ", ".join(map(str, sorted(_INPUT_ORDERS)))
+        raise CompileError(f"style {style} is not a date and time style", str(style), known)
+    return style
+
+
+def _parsed(parse: Callable[[str, SqlType, int], Any]) -> Callable[[Cast], Kernel]:
+    def build(cast: Cast) -> Kernel:
+        target, style = cast.target, _input_style(cast)
+        return lambda text: parse(text, target, style)
+
+    return build
+
+
+def _moment_to_text(cast: Cast) -> Kernel:
+    write, fit = _moment_writer(cast.source, cast.style), text_fitter(cast.target, cast.target, strict=cast.strict)
+    return lambda moment: fit(write(moment))
+
+
+KERNELS: dict[tuple[Family, Family], Callable[[Cast], Kernel]] = {
+    (Family.TEXT, Family.DATE): _parsed(_date_of_text),
+    (Family.TEXT, Family.TIME): _parsed(lambda *arguments: _moment_of_text(*arguments).time()),
+    **{(Family.TEXT, target): _parsed(_moment_of_text) for target in (Family.DATETIME, Family.OFFSET)},
+    **{(source, Family.TEXT): _moment_to_text for source in MOMENTS},
+}
+"""For each pair of families, the function that compiles a conversion between text and a date or time."""

@@ -1,7 +1,7 @@
 """Functions on text: LEN, LEFT, SUBSTRING, REPLACE, CONCAT and the like.
 
-Positions and lengths count UTF-16 units. Source: "String functions (Transact-SQL)", Microsoft Learn, and the page of
-each function.
+A new function is a function here and a line in `FUNCTIONS`. Positions and lengths count UTF-16 units. Source: "String
+functions (Transact-SQL)", Microsoft Learn, and the page of each function.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,14 +9,12 @@ from datetime import datetime
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.arguments import as_integer, as_text, refuse_large_objects, refuse_other_than_text
-from xml_extractor.tsql.codepage import from_units, text_fitter, to_units
 from xml_extractor.tsql.collation import folded, lowered, raised
-from xml_extractor.tsql.conversion import Purpose, convert
-from xml_extractor.tsql.faults import EvaluationError
-from xml_extractor.tsql.function import Function
+from xml_extractor.tsql.conversion import Purpose, as_integer, as_text, convert, refuse_large_objects, require_text
+from xml_extractor.tsql.errors import EvaluationError
 from xml_extractor.tsql.result_types import is_unicode, length_of, longest, text_type, varying, written_type
-from xml_extractor.tsql.typed import BIGINT, INT, NULL, Typed, apply, constant_value, lazily
+from xml_extractor.tsql.text import from_units, text_fitter, to_units
+from xml_extractor.tsql.typed import BIGINT, INT, NULL, Function, Typed, apply, constant_value, lazily
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _MOST_TO_CONCATENATE = 254
@@ -51,7 +49,7 @@ def _right(arguments: Sequence[Typed]) -> Typed:
 
 
 def _part_type(data_type: SqlType, count: Typed) -> SqlType:
-    """The type of a part of a text: as long as the text may be, or as the number of characters, if that is known."""
+    """Return the type of a part of a text, as long as the number of characters if it is constant, else as the text."""
     known = constant_value(count) if count.constant else None
     whole = length_of(data_type)
     if not isinstance(known, int) or known < 0:
@@ -76,7 +74,7 @@ def _last_units(text: str, count: int) -> str:
 
 def _substring(arguments: Sequence[Typed]) -> Typed:
     whole, start, count = arguments[0], as_integer(arguments[1]), as_integer(arguments[2])
-    refuse_other_than_text(whole, "SUBSTRING", Family.BINARY)
+    require_text(whole, "SUBSTRING", Family.BINARY)
     if whole.type.family is Family.BINARY:
         return apply(_byte_range, _part_type(whole.type, count), whole, start, count)
     text = as_text(whole)
@@ -142,7 +140,7 @@ def _trimmer(*, left: bool, right: bool) -> Callable[[Sequence[Typed]], Typed]:
 
     def build(arguments: Sequence[Typed]) -> Typed:
         for characters in arguments[1:]:
-            refuse_other_than_text(characters, "the set of characters to trim")
+            require_text(characters, "the set of characters to trim")
         texts = [_small_text(argument) for argument in arguments]
         return apply(strip, varying(texts[0].type), *texts)
 
@@ -150,8 +148,8 @@ def _trimmer(*, left: bool, right: bool) -> Callable[[Sequence[Typed]], Typed]:
 
 
 def trimmed(text: Typed, characters: Typed | None, side: str) -> Typed:
-    """`TRIM([side] [characters FROM] text)`; the side is LEADING, TRAILING, BOTH or nothing."""
-    refuse_other_than_text(text, "TRIM")
+    """Compile `TRIM([side] [characters FROM] text)`; the side is LEADING, TRAILING, BOTH or empty."""
+    require_text(text, "TRIM")
     build = _trimmer(left=side != "TRAILING", right=side != "LEADING")
     return build((text,) if characters is None else (text, characters))
 

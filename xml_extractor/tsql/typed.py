@@ -1,39 +1,40 @@
-"""Compiled parts of an expression: a type, a closure, and what is known about it before any row is seen."""
+"""Compiled parts of an expression: a type, a closure, and what is known about it at compile time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from typing import NamedTuple
 
 from xml_extractor.documents import Value
-from xml_extractor.tsql.faults import EvaluationError
+from xml_extractor.tsql.errors import EvaluationError
 from xml_extractor.values.sqltypes import SqlType
 
 Run = Callable[[Sequence[Value], datetime], Value]
-"""The values of all names, in their order, and the run's clock, to a value."""
+"""Compute a value from the values of all names, in their order, and the run's clock."""
 
 Test = Callable[[Sequence[Value], datetime], bool | None]
-"""As `Run`, to TRUE, FALSE or UNKNOWN (None)."""
+"""As `Run`; the result is TRUE, FALSE or UNKNOWN (None)."""
 
 Kernel = Callable[..., Value]
-"""An operation on values that are not NULL, of the Python classes that its SQL types have."""
+"""An operation on values that are not NULL, in the Python classes of their SQL types."""
 
 INT = SqlType("int")
 BIGINT = SqlType("bigint")
 
 NO_CLOCK = datetime.combine(date.min, time.min)
-"""Stands for the clock when a constant is evaluated, which reads none."""
+"""A placeholder for the clock when a constant is evaluated, which does not read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A scalar expression.
+    """A compiled scalar expression.
 
     Attributes:
         type: The SQL Server type of its value.
-        run: Its closure.
-        constant: It needs neither names nor the clock, and has a value.
-        null: It is the word NULL, which takes any type.
-        digits: The decimal digits of an integer literal; 0 for everything else.
+        run: The closure that computes the value.
+        constant: Whether the value depends neither on names nor on the clock.
+        null: Whether it is the word NULL, which adapts to any type.
+        digits: The decimal digits of an integer literal; otherwise 0.
     """
 
     type: SqlType
@@ -43,27 +44,65 @@ class Typed:
     digits: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """An entry of the registries of functions.
+
+    Attributes:
+        build: Compiles the call from its compiled arguments; raises `CompileError` for arguments of the wrong types.
+        fewest: The smallest number of arguments.
+        most: The largest number of arguments; by default the smallest.
+        parts: The names of parts of a date, with their abbreviations, by full name, if the first argument must be
+            such a name; `build` then gets the full name before the other arguments.
+    """
+
+    build: Callable[..., Typed]
+    fewest: int
+    most: int = 0
+    parts: Mapping[str, str] | None = None
+
+    @property
+    def counts(self) -> range:
+        """The allowed numbers of arguments."""
+        return range(self.fewest, max(self.fewest, self.most) + 1)
+
+
+class Cast(NamedTuple):
+    """A conversion between two different types, to be compiled.
+
+    Attributes:
+        source, target: The types.
+        style: The style of CONVERT, if any.
+        strict: Raise for text and binaries that are too long, as INSERT does, instead of truncating them.
+    """
+
+    source: SqlType
+    target: SqlType
+    style: int | None = None
+    strict: bool = False
+
+
 def constant(data_type: SqlType, value: Value, digits: int = 0) -> Typed:
-    """A value known when the expression is compiled."""
+    """Return a constant."""
     return Typed(data_type, lambda _values, _clock: value, constant=True, digits=digits)
 
 
 NULL = Typed(INT, lambda _values, _clock: None, constant=True, null=True)
-"""The word NULL; where nothing else says a type, it is an int."""
+"""The word NULL; it is an int where nothing else determines a type."""
 
 
 def constant_value(part: Typed) -> Value:
-    """The value of a part whose `constant` is true."""
+    """Return the value of a constant part."""
     return part.run((), NO_CLOCK)
 
 
 def retyped(part: Typed, data_type: SqlType) -> Typed:
-    """The same value under another type that holds it as it is."""
+    """Return the part with another type that holds its value unchanged."""
     return replace(part, type=data_type, digits=0, null=False)
 
 
 def lazily(data_type: SqlType, run: Run, *arguments: Typed) -> Typed:
-    """A part with a closure of its own; it becomes a constant when all its arguments are, and it has a value."""
+    """Return a part with its own closure; it is a constant if all its arguments are and it evaluates without error."""
     if not all(argument.constant for argument in arguments):
         return Typed(data_type, run)
     try:
@@ -73,7 +112,7 @@ def lazily(data_type: SqlType, run: Run, *arguments: Typed) -> Typed:
 
 
 def apply(kernel: Kernel, data_type: SqlType, *arguments: Typed) -> Typed:
-    """The kernel's value of the arguments' values, NULL if one of them is NULL; all are evaluated, so each may fail."""
+    """Apply a kernel to the arguments, all of which are evaluated; the result is NULL if one of them is."""
     return lazily(data_type, _null_propagating(kernel, arguments), *arguments)
 
 

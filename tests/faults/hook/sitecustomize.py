@@ -50,10 +50,8 @@ SEAMS = {
     "xml_extractor.processing.insert_queue": (
         ("InsertQueue.enqueue", "enqueue"),
         ("InsertQueue.dequeue_batch", "dequeue"),
-    ),
-    "xml_extractor.processing.held_queue": (
-        ("HeldQueue.offer", "hold"),
-        ("HeldQueue.take", "hand over"),
+        ("BoundedQueue.offer", "hold"),
+        ("BoundedQueue.take", "hand over"),
         ("_set_up_manager", "manager start"),
     ),
     "xml_extractor.cli.run": (("write_metrics", "metrics"),),

@@ -97,9 +97,9 @@ def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path) -> None:
 
 
 def test_a_file_far_too_large_is_not_read_as_a_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contract_reading, "LARGEST_FILE", 10)
+    monkeypatch.setattr(contract_reading, "MAX_BYTES", 10)
     path = write(tmp_path, SMALL)
-    expected = f"{path}:1:1: the file has {len(SMALL)} bytes, too many for a contract"
+    expected = f"{path}:1:1: the file has {len(SMALL)} bytes, expected at most 10"
     assert [str(fault) for fault in find_faults(path)[1]] == [expected]
 
 

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from xml_extractor.contract.reading import check_text
-from xml_extractor.contract.xpath import Call, Operation, Step, XPathError, parse_xpath, walk
-from xml_extractor.contract.xpath_functions import kind_of
+from xml_extractor.contract.xpath import Call, Operation, Step, XPathError, kind_of, parse_xpath, walk
 
 TOKENS = (
     *("a", "b:c", "b:*", "*", "@", "/", "//", ".", "..", "[", "]", "(", ")", "1", "2.5", ".5", "'x'", '"y"', "|"),

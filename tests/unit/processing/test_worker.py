@@ -2,26 +2,29 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import posix_only
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Status, Unchanged
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
+from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
-from xml_extractor.processing.work import RunContext, WorkItem
-from xml_extractor.processing.worker import Worker, as_run_error, content_hash
-from xml_extractor.processing.worker_pool import MAX_GROWTH
+from xml_extractor.processing.processes import MAX_GROWTH
+from xml_extractor.processing.worker import CrashMarkers, OwnCrashMarker, Worker, as_run_error, content_hash
 from xml_extractor.reasons import Stage
 from xml_extractor.settings import RunSettings
 from xml_extractor.targets.registry import open_target
@@ -42,8 +45,8 @@ VALUE = "Jane Doe"
 """Stands for a value of a document that an exception quotes."""
 
 
-def chunk(*keys: str, deadly: Collection[str] = ()) -> WorkItem:
-    return WorkItem(7, keys, frozenset(deadly))
+def chunk(*keys: str, poison: Collection[str] = ()) -> Chunk:
+    return Chunk(7, keys, frozenset(poison))
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ def test_a_document_that_is_done_again_takes_its_own_key_along(worker: Worker) -
     replaced: dict[DocumentKey, Replaced] = {
         key: replacing("as it was") for key in ("1.xml", "2.xml", "3.xml", "4.xml")
     }
-    documents = worker.map_documents(WorkItem(7, tuple(replaced), replaced=replaced))
+    documents = worker.map_documents(Chunk(7, tuple(replaced), replaced=replaced))
     found = [document.replaced for document in documents]
     assert found == [replacing("as it was", 1), *[replacing("as it was")] * 3]
 
@@ -116,7 +119,7 @@ def test_only_changed_documents_are_mapped_again_if_the_run_is_to_do_these(conte
     for which in ("all", "changed-documents"):
         given = replace(context, settings=replace(context.settings, reprocess=which))
         with closing(Worker(given, None, tmp_path)) as worker:
-            documents = worker.map_documents(WorkItem(7, (*replaced, "1.xml"), replaced=replaced))
+            documents = worker.map_documents(Chunk(7, (*replaced, "1.xml"), replaced=replaced))
             kinds[which] = [type(document) for document in documents]
     assert kinds == {
         "all": [MappedDocument, Rejection, Rejection, Rejection, MappedDocument],
@@ -125,7 +128,7 @@ def test_only_changed_documents_are_mapped_again_if_the_run_is_to_do_these(conte
 
 
 def test_a_document_that_workers_died_of_is_rejected_and_not_looked_at(worker: Worker) -> None:
-    first, rejected, third = worker.map_documents(chunk("1.xml", "2.xml", "1.xml", deadly=["2.xml"]))
+    first, rejected, third = worker.map_documents(chunk("1.xml", "2.xml", "1.xml", poison=["2.xml"]))
     assert isinstance(rejected, Rejection)
     assert (rejected.key, rejected.failure.code) == ("2.xml", "worker_died")
     assert isinstance(first, MappedDocument)
@@ -219,3 +222,35 @@ def test_mapped_documents_are_queued_and_those_that_the_full_queue_refuses_are_l
 )
 def test_text_is_hashed_as_utf_8_whatever_it_holds(content: bytes | str | None, data: bytes) -> None:
     assert content_hash(content) == sha256(data).hexdigest()[:32]
+
+
+def _set_markers_and_die(path: Path) -> None:
+    marker = OwnCrashMarker(path)
+    marker.set(12, 3)
+    marker.set(12, 4)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@posix_only("sends signals to processes")
+def test_the_marker_of_a_killed_process_can_be_read() -> None:
+    with CrashMarkers() as markers:
+        process = get_context("spawn").Process(target=_set_markers_and_die, args=(markers.path,))
+        process.start()
+        process.join(60)
+        assert markers.read(process.pid or 0) == CrashMarker(12, 4)
+
+
+def test_a_process_that_is_at_no_document_has_no_marker() -> None:
+    with CrashMarkers() as markers, closing(OwnCrashMarker(markers.path)) as own:
+        assert markers.read(os.getpid()) is None
+        own.set(0, 0)
+        assert markers.read(os.getpid()) == CrashMarker(0, 0)
+        own.set(0, -1)
+        assert markers.read(os.getpid()) is None
+        assert markers.read(-1) is None
+
+
+def test_crash_markers_leave_nothing_behind() -> None:
+    with CrashMarkers() as markers, closing(OwnCrashMarker(markers.path)):
+        assert markers.path.is_dir()
+    assert not markers.path.exists()

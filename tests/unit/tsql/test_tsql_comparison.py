@@ -347,8 +347,8 @@ def test_a_text_that_is_no_number_fails_when_it_is_compared_with_one() -> None:
 def test_a_value_is_no_condition_and_a_condition_no_value() -> None:
     with pytest.raises(ExpressionError) as caught:
         holds("a", {"a": ("bit", True)})
-    assert "no condition" in caught.value.faults[0].message
-    assert "no value" in faults_of("a = 1", {"a": "int"})[0].message
+    assert "not a condition" in caught.value.faults[0].message
+    assert "not a value" in faults_of("a = 1", {"a": "int"})[0].message
 
 
 def test_a_condition_says_which_names_it_uses() -> None:

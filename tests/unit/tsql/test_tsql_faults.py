@@ -3,7 +3,8 @@ import logging
 import pytest
 
 from tests.unit.tsql.tsql_evaluation import CLOCK, evaluated, faults_of
-from xml_extractor.tsql import ALLOWED_FUNCTIONS, ExpressionError, compile_condition, compile_expression
+from xml_extractor.tsql import ExpressionError, compile_condition, compile_expression
+from xml_extractor.tsql.compiler import ALLOWED_FUNCTIONS
 from xml_extractor.values.sqltypes import parse_type
 
 NAMES = {"score": "int", "code": "varchar(10)", "opened": "date", "amount": "decimal(10,2)"}

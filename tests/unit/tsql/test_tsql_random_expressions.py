@@ -13,7 +13,8 @@ from tests.expression_inputs import ROWS, TYPES
 from tests.random_expressions import CHOICES, FORMS, WORDS, Part, expressions
 from tests.unit.tsql.tsql_evaluation import CLOCK
 from xml_extractor.documents import Value
-from xml_extractor.tsql import ALLOWED_FUNCTIONS, EvaluationError, ExpressionError, ExpressionFault, compile_expression
+from xml_extractor.tsql import EvaluationError, ExpressionError, ExpressionFault, compile_expression
+from xml_extractor.tsql.compiler import ALLOWED_FUNCTIONS
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 CLASSES: dict[Family, type] = {

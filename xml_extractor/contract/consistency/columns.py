@@ -27,7 +27,7 @@ COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
     "derived": ("key", "required"),
     "generated": ("key",),
 }
-"""Where a column's value comes from, and the options that have an effect there, beside `type`."""
+"""The sources of a column's value, and the options beside `type` that have an effect for each."""
 
 INPUT_ORIGINS: dict[str, tuple[str, ...]] = {
     "path": _OF_TAKEN_VALUES,
@@ -35,21 +35,21 @@ INPUT_ORIGINS: dict[str, tuple[str, ...]] = {
     "run": _OF_TAKEN_VALUES,
     "column": _OF_TAKEN_VALUES,
 }
-"""The same for an expression's input."""
+"""The sources of an input's value, and the options that have an effect for each."""
 
 WITH_OWN_TYPE = ("parent", "run", "position")
-"""Where values have a type already, so that a column needs none."""
+"""The sources that give a typed value, so that a column needs no `type`."""
 
 _WINDOWS_CODE_PAGES = tuple(f"cp{number}" for number in range(1250, 1259))
 _KNOWN_CODE_PAGES = (*_WINDOWS_CODE_PAGES, "cp437", "cp850", "cp874", "cp932", "cp936", "cp949", "cp950", "utf-8")
 _TEMPORAL = (Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET)
-_CUTTABLE = (*_TEMPORAL, Family.TEXT, Family.BINARY, Family.DECIMAL, Family.MONEY)
+_CAN_BE_TRUNCATED = (*_TEMPORAL, Family.TEXT, Family.BINARY, Family.DECIMAL, Family.MONEY)
 _NEVER_KEYS = ("text", "ntext", "image", "xml")
-_FEWEST_KEY_BYTES = 16
+_MIN_KEY_BYTES = 16
 
 
 def origin_faults(draft: Draft) -> Iterator[Fault]:
-    """Columns and inputs without an origin, with several, without a type, or with options that have no effect."""
+    """Yield the columns and inputs without one source of their value, without a type, or with unused options."""
     for path, _, _, column in draft.columns():
         origins = _given(column, COLUMN_ORIGINS)
         if origins or not column.inputs:
@@ -67,7 +67,7 @@ def origin_faults(draft: Draft) -> Iterator[Fault]:
 
 
 def given_keys(rule: Column | Input) -> tuple[str, ...]:
-    """The keys that have a value in the contract, by the names in which they are written."""
+    """Return the keys that have a value in the contract, as contracts spell them."""
     fields = type(rule).model_fields
     given = {name for name in rule.model_fields_set if getattr(rule, name) is not None}
     return tuple(field.alias or name for name, field in fields.items() if name in given)
@@ -80,7 +80,7 @@ def _given(rule: Column | Input, origins: dict[str, tuple[str, ...]]) -> list[st
 
 def _count_faults(draft: Draft, path: KeyPath, origins: list[str], known: tuple[str, ...]) -> Iterator[Fault]:
     if not origins and draft.whole(path):
-        yield draft.text.fault(path, "nothing says where the value comes from", expected=one_of(known), key=True)
+        yield draft.text.fault(path, "no key says where the value comes from", expected=one_of(known), key=True)
     if len(origins) > 1:
         found = f"{len(origins)} sources of the value: {', '.join(origins)}"
         yield draft.text.fault(path, found=found, expected=f"only {one_of(origins)}", key=True)
@@ -98,11 +98,11 @@ def _option_faults(
             expected = "only options that have an effect there: type, " + ", ".join(effective)
             yield draft.text.fault((*path, key), found=found, expected=expected, key=True)
         elif key in _NEED_TRANSFORM and not is_read:
-            message = f"{key} is about text, and {origin} gives a value"
-            yield draft.text.fault((*path, key), message, expected="a transform too, or no such key", key=True)
+            message = f"{key} applies to text, but {origin} gives a typed value"
+            yield draft.text.fault((*path, key), message, expected=f"a transform, or no {key}", key=True)
         elif key in ("formats", "time_zone", "encoding") and _ends_in_lookup(rule):
             message = f"{key} has no effect where a lookup gives the value"
-            yield draft.text.fault((*path, key), message, expected="no such key", key=True)
+            yield draft.text.fault((*path, key), message, expected=f"no {key}", key=True)
 
 
 def _ends_in_lookup(rule: Column | Input) -> bool:
@@ -110,7 +110,7 @@ def _ends_in_lookup(rule: Column | Input) -> bool:
 
 
 def constant_faults(draft: Draft) -> Iterator[Fault]:
-    """Constants of columns, inputs and row rules."""
+    """Yield the constants of columns, inputs and row rules that do not fit their type."""
     for path, _, rule in draft.rules():
         target = draft.type_of(path, rule)
         if target is not None:
@@ -127,7 +127,7 @@ def constant_faults(draft: Draft) -> Iterator[Fault]:
 
 
 def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
-    """Values of lookups, for each type of column that takes them."""
+    """Yield the values of lookups that do not fit the type of a column that uses them."""
     checked: set[tuple[str, SqlType]] = set()
     for path, _, rule in draft.rules():
         name, target = rule.last_lookup, draft.type_of(path, rule)
@@ -135,11 +135,11 @@ def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
         if name is None or lookup is None or target is None or (name, target) in checked:
             continue
         checked.add((name, target))
-        place = ("lookups", name)
+        key_path = ("lookups", name)
         values: list[tuple[KeyPath, Scalar | None]] = [
-            *(((*place, "values", code), value) for code, value in lookup.values.items()),
-            ((*place, "blank"), lookup.blank),
-            ((*place, "unknown"), lookup.unknown),
+            *(((*key_path, "values", code), value) for code, value in lookup.values.items()),
+            ((*key_path, "blank"), lookup.blank),
+            ((*key_path, "unknown"), lookup.unknown),
         ]
         for value_path, value in values:
             if value is not None:
@@ -147,7 +147,7 @@ def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
 
 
 def lookup_case_faults(draft: Draft) -> Iterator[Fault]:
-    """Codes that differ only in case, in a lookup that ignores it."""
+    """Yield the codes that differ only in case, in a lookup that ignores case."""
     for name, lookup in draft.contract.lookups.items():
         taken: dict[str, str] = {}
         for code in lookup.values if lookup.ignore_case else ():
@@ -160,7 +160,7 @@ def lookup_case_faults(draft: Draft) -> Iterator[Fault]:
 
 
 def code_page_faults(draft: Draft) -> Iterator[Fault]:
-    """A code page that Python does not know, or that is none."""
+    """Yield the fault of an unknown code page."""
     name = draft.contract.code_page
     try:
         is_code_page = "a".encode(name) == b"a"
@@ -181,12 +181,12 @@ def _value_faults(
         user = f", as {'.'.join(str(part) for part in used_by[1:])} uses it" if used_by else ""
         expected = f"a constant of type {target}{user} ({error.explanation})"
         yield draft.text.fault(path, found=shown(value), expected=expected)
-    except (ValueError, LookupError):  # the code page, which has its own fault
+    except (ValueError, LookupError):  # `code_page_faults` reports the code page
         pass
 
 
 def conversion_faults(draft: Draft) -> Iterator[Fault]:
-    """Options of conversions that the type does not have, or that are wrong in themselves."""
+    """Yield the faults of transforms and of options that do not fit the type."""
     for path, _, rule in draft.rules():
         for index, transform in enumerate(rule.transform):
             yield from _transform_faults(draft, (*path, "transform", index), transform)
@@ -219,7 +219,7 @@ def _format_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: Sq
     for key, is_given in (("formats", bool(rule.formats)), ("time_zone", rule.time_zone is not None)):
         if is_given and not is_temporal:
             message = f"{key} is for dates and times, and the type is {target}"
-            yield draft.text.fault((*path, key), message, expected="a date or time type, or no such key", key=True)
+            yield draft.text.fault((*path, key), message, expected=f"a date or time type, or no {key}", key=True)
     if not is_temporal:
         return
     time_zone = rule.time_zone
@@ -239,7 +239,7 @@ def _format_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: Sq
 def _encoding_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
     if "encoding" in rule.model_fields_set and target.family is not Family.BINARY:
         message = f"encoding is for binary types, and the type is {target}"
-        yield draft.text.fault((*path, "encoding"), message, expected="a binary type, or no such key", key=True)
+        yield draft.text.fault((*path, "encoding"), message, expected="a binary type, or no encoding", key=True)
 
 
 def _assignment_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
@@ -255,66 +255,68 @@ def _assignment_faults(draft: Draft, path: KeyPath, rule: Column | Input, target
 
 
 def _on_invalid_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType | None) -> Iterator[Fault]:
-    place, choice = (*path, "on_invalid"), rule.on_invalid
+    key_path, choice = (*path, "on_invalid"), rule.on_invalid
     if choice == "default" and rule.default is None and draft.whole((*path, "default")):
-        yield draft.text.fault(place, found="default", expected="a default too")
+        yield draft.text.fault(
+            key_path, found="default without a default value", expected="a default, or another on_invalid"
+        )
     elif choice == "truncate":
-        if target is not None and target.family not in _CUTTABLE:
+        if target is not None and target.family not in _CAN_BE_TRUNCATED:
             expected = "reject, null or default"
             yield draft.text.fault(
-                place, f"a value of type {target} cannot be cut", found="truncate", expected=expected
+                key_path, f"a value of type {target} cannot be truncated", found="truncate", expected=expected
             )
         elif rule.path is None and not rule.transform and draft.whole(path):
-            message = "only text of the document is cut to fit"
-            yield draft.text.fault(place, message, found="truncate", expected="reject, null or default")
+            message = "only text of the document can be truncated"
+            yield draft.text.fault(key_path, message, found="truncate", expected="reject, null or default")
     elif choice == "null" and isinstance(rule, Column) and (rule.required or rule.key):
         message = f"NULL rejects the document, because the column is {'required' if rule.required else 'a key'}"
-        yield draft.text.fault(place, message, found="null", expected="reject, default or truncate")
+        yield draft.text.fault(key_path, message, found="null", expected="reject, default or truncate")
 
 
 def key_type_faults(draft: Draft) -> Iterator[Fault]:
-    """Types that a derived, a generated, an IDENTITY or any key column cannot have."""
+    """Yield the types that a key, derived, generated or IDENTITY column cannot have."""
     document = draft.contract.document
     if document.key is None and "key_type" in document.model_fields_set and draft.whole(("document",)):
-        message = "nothing is read without key"
-        yield draft.text.fault(("document", "key_type"), message, expected="key too, or no such key", key=True)
+        message = "key_type has no effect without key"
+        yield draft.text.fault(("document", "key_type"), message, expected="key, or no key_type", key=True)
     if document.key_type.name in _NEVER_KEYS or document.key_type.length == MAX:
         found = str(document.key_type)
         expected = "a type that a key can have"
         yield draft.text.fault(("document", "key_type"), found=found, expected=expected)
     for path, _, _, column in draft.columns():
-        target, place = draft.type_of(path, column), (*path, "type")
-        if target is None or draft.lost(place):
+        target, key_path = draft.type_of(path, column), (*path, "type")
+        if target is None or draft.lost(key_path):
             continue
         if column.derived and not _can_be_derived(target):
             expected = "bigint, uniqueidentifier, binary(16), char(32) or longer for a derived key"
-            yield draft.text.fault(place, found=str(target), expected=expected)
+            yield draft.text.fault(key_path, found=str(target), expected=expected)
         elif (column.generated or column.identity) and not _can_be_identity(target):
             expected = "tinyint, smallint, int, bigint or decimal without decimals for an IDENTITY column"
-            yield draft.text.fault(place, found=str(target), expected=expected)
+            yield draft.text.fault(key_path, found=str(target), expected=expected)
         elif column.key and (target.name in _NEVER_KEYS or target.length == MAX):
-            yield draft.text.fault(place, found=str(target), expected="a type that a key can have")
+            yield draft.text.fault(key_path, found=str(target), expected="a type that a key can have")
 
 
 def identity_faults(draft: Draft) -> Iterator[Fault]:
-    """More than one IDENTITY column in a table, or one that would have to be changed, which no database does."""
+    """Yield the IDENTITY columns beyond the first of a table, and those that an upsert would have to update."""
     for path, _, table in draft.tables():
         found = [name for name, column in table.columns.items() if column.identity or column.generated]
         for name, column in table.columns.items():
             if column.identity and not column.key and table.on_conflict == "replace":
-                message = f"the IDENTITY column '{name}' cannot be replaced, because it is no part of the key"
-                place = (*path, "on_conflict")
-                yield draft.text.fault(place, message, found="replace", expected="fail or keep")
+                message = f"the IDENTITY column '{name}' cannot be updated, because it is not part of the key"
+                key_path = (*path, "on_conflict")
+                yield draft.text.fault(key_path, message, found="replace", expected="fail or keep")
         for name in found[1:]:
-            message = f"the table has the IDENTITY column '{found[0]}' already"
-            expected = "one identity or generated column in a table"
+            message = f"the table already has the IDENTITY column '{found[0]}'"
+            expected = "at most one identity or generated column in a table"
             key = "generated" if table.columns[name].generated else "identity"
             yield draft.text.fault((*path, "columns", name, key), message, expected=expected, key=True)
 
 
 def _can_be_derived(target: SqlType) -> bool:
-    is_long = target.length == MAX or target.length >= _FEWEST_KEY_BYTES
-    is_long_text = target.length == MAX or target.length >= 2 * _FEWEST_KEY_BYTES
+    is_long = target.length == MAX or target.length >= _MIN_KEY_BYTES
+    is_long_text = target.length == MAX or target.length >= 2 * _MIN_KEY_BYTES
     return (
         target in (parse_type("bigint"), parse_type("uniqueidentifier"), parse_type("binary(16)"))
         or (target.name == "varbinary" and is_long)

@@ -1,4 +1,4 @@
-"""T-SQL expressions and conditions compile, use all their inputs, and give what their column can hold."""
+"""Check the T-SQL of a contract: expressions of columns, conditions of tables and of the source."""
 
 import re
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ _TEXT = parse_type("nvarchar(max)")
 
 
 def expression_faults(draft: Draft) -> Iterator[Fault]:
-    """Faults of the expressions of columns."""
+    """Yield the faults of the expressions of columns, and inputs that the expression does not use."""
     for path, _, _, column in draft.columns():
         yield from _input_name_faults(draft, path, column)
         if column.expression is not None:
             yield from _expression_faults(draft, path, column, column.expression)
         elif column.inputs and draft.whole(path) and not _has_other_origin(column):
-            message = "inputs are for an expression"
-            yield draft.text.fault((*path, "inputs"), message, expected="an expression too", key=True)
+            message = "inputs have no effect without an expression"
+            yield draft.text.fault((*path, "inputs"), message, expected="an expression, or no inputs", key=True)
 
 
 def condition_faults(draft: Draft) -> Iterator[Fault]:
-    """Faults of the conditions of tables, which see the row's columns."""
+    """Yield the faults of the conditions of tables, whose names are the columns of the row."""
     for path, _, table in draft.tables():
         if table.when is None:
             continue
-        place, names, unknown = (*path, "when"), dict[str, SqlType](), list[str]()
+        key_path, names, unknown = (*path, "when"), dict[str, SqlType](), list[str]()
         for name, column in table.columns.items():
             target = draft.type_of((*path, "columns", name), column)
             if target is None or draft.lost((*path, "columns", name)):
@@ -47,7 +47,7 @@ def condition_faults(draft: Draft) -> Iterator[Fault]:
         try:
             compile_condition(table.when, names)
         except ExpressionError as error:
-            yield from _faults(draft, place, error)
+            yield from _faults(draft, key_path, error)
 
 
 def _has_other_origin(column: Column) -> bool:
@@ -66,7 +66,7 @@ def _input_name_faults(draft: Draft, path: KeyPath, column: Column) -> Iterator[
 
 
 def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -> Iterator[Fault]:
-    place, names, unknown = (*path, "expression"), dict[str, SqlType](), list[str]()
+    key_path, names, unknown = (*path, "expression"), dict[str, SqlType](), list[str]()
     for name, rule in column.inputs.items():
         target = draft.type_of((*path, "inputs", name), rule)
         if target is None or draft.lost((*path, "inputs", name)):
@@ -78,7 +78,7 @@ def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -
     try:
         expression = compile_expression(text, names)
     except ExpressionError as error:
-        yield from _faults(draft, place, error)
+        yield from _faults(draft, key_path, error)
         return
     used = {name.casefold() for name in expression.names}
     for name in names:
@@ -92,7 +92,9 @@ def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -
         except ExpressionError as error:
             explanation = error.faults[0].message
             found = f"an expression of type {expression.type}"
-            yield draft.text.fault(place, found=found, expected=f"one that fits the type {target} ({explanation})")
+            yield draft.text.fault(
+                key_path, found=found, expected=f"one that can be converted to {target} ({explanation})"
+            )
 
 
 def _mentions(text: str, names: list[str]) -> bool:
@@ -100,11 +102,11 @@ def _mentions(text: str, names: list[str]) -> bool:
     return any(name.casefold() in words or not name.isidentifier() for name in names)
 
 
-def _faults(draft: Draft, place: KeyPath, error: ExpressionError) -> Iterator[Fault]:
+def _faults(draft: Draft, key_path: KeyPath, error: ExpressionError) -> Iterator[Fault]:
     for fault in error.faults:
         found = f"'{fault.found.strip(_QUOTE)}'" if fault.found else ""
         yield draft.text.fault(
-            place,
+            key_path,
             fault.message,
             found="" if found in fault.message else found,
             expected=fault.expected,
@@ -114,8 +116,8 @@ def _faults(draft: Draft, place: KeyPath, error: ExpressionError) -> Iterator[Fa
 
 
 def where_faults(draft: Draft) -> Iterator[Fault]:
-    """A condition that is none, or more than one."""
+    """Yield the fault of a `where` that is not a single search condition."""
     where, path = draft.contract.source.where, ("source", "where")
     if where is not None and not draft.lost(path) and not is_search_condition(where):
         example = "a search condition of T-SQL, such as status = 'NEW' AND received_at > '2026-01-01'"
-        yield draft.text.fault(path, "this is not one search condition", expected=example)
+        yield draft.text.fault(path, "this is not a single search condition", expected=example)

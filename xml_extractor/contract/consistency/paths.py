@@ -1,4 +1,4 @@
-"""XPaths are well-formed, and their prefixes and functions are known; names of elements are names."""
+"""Check XPaths, their prefixes, functions and results, and the names of elements and namespaces."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,21 @@ from lxml import etree
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Table
-from xml_extractor.contract.xpath import Call, Constant, Expression, Path, Step, XPathError, parse_xpath, walk
-from xml_extractor.contract.xpath_functions import (
+from xml_extractor.contract.names import EXSLT_NAMESPACE
+from xml_extractor.contract.xpath import (
     ANY_NUMBER,
     EXSLT_FUNCTIONS,
-    EXSLT_NAMESPACE,
     FUNCTIONS,
+    Call,
+    Constant,
+    Expression,
     Function,
+    Path,
+    Step,
+    XPathError,
     kind_of,
+    parse_xpath,
+    walk,
 )
 
 _ELEMENT_NAME = re.compile(r"(?:([^\W\d][\w.-]*):)?[^\W\d][\w.-]*")
@@ -25,7 +32,7 @@ _NAME_FUNCTIONS = ("name", "local-name")
 
 
 class WrittenPath(NamedTuple):
-    """An XPath of a contract: where it stands, its text, and whether its nodes become rows."""
+    """An XPath of a contract: its key path, its text, and whether its nodes become rows."""
 
     key_path: KeyPath
     text: str
@@ -33,7 +40,7 @@ class WrittenPath(NamedTuple):
 
 
 def written_paths(draft: Draft) -> Iterator[WrittenPath]:
-    """Every XPath that could be read."""
+    """Yield every XPath that could be read."""
     document = draft.contract.document
     if document.key is not None:
         yield WrittenPath(("document", "key"), document.key)
@@ -48,30 +55,30 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
 
 
 def path_faults(draft: Draft) -> Iterator[Fault]:
-    """Faults of every XPath of the contract."""
+    """Yield the faults of every XPath: syntax, prefixes, variables, functions, and paths to rows."""
     for path in written_paths(draft):
         faults = list(_faults(draft, path))
         yield from faults
         if not faults:
-            yield from _refusal(draft, path)
+            yield from _lxml_faults(draft, path)
 
 
 def parsed(text: str) -> Expression | None:
-    """The expression, or None if it is none: then `path_faults` says why."""
+    """Return the parsed expression, or None if it is not XPath 1.0, which `path_faults` reports."""
     try:
         return parse_xpath(text)
     except (XPathError, RecursionError):
         return None
 
 
-def place_within(text: str, offset: int) -> tuple[int, int]:
-    """Line and column, from 1, of an offset in a text."""
+def position_within(text: str, offset: int) -> tuple[int, int]:
+    """Return line and column, from 1, of an offset in a text."""
     before = text[:offset]
     return before.count("\n") + 1, offset - before.rfind("\n")
 
 
 def name_faults(draft: Draft) -> Iterator[Fault]:
-    """Faults of the names of elements, and of the namespaces."""
+    """Yield the faults of the names of elements, and of prefixes and addresses of namespaces."""
     document = draft.contract.document
     yield from _name_faults(draft, ("document", "root"), document.root)
     for name in (document.read_until or "").split("/") if document.read_until else ():
@@ -111,7 +118,7 @@ def _faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
     try:
         expression = parse_xpath(path.text)
     except XPathError as error:
-        within = place_within(path.text, error.offset)
+        within = position_within(path.text, error.offset)
         message = "this is not XPath 1.0"
         yield draft.text.fault(path.key_path, message, found=error.found, expected=error.expected, within=within)
         return
@@ -127,7 +134,7 @@ def _faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
 
 
 def _part_faults(draft: Draft, path: WrittenPath, part: Expression | Step) -> Iterator[Fault]:
-    within = place_within(path.text, part.offset)
+    within = position_within(path.text, part.offset)
     match part:
         case Step(_, test) if ":" in test:
             yield from _prefix_faults(draft, path.key_path, test.partition(":")[0], within)
@@ -168,8 +175,8 @@ def _arguments(function: Function) -> str:
     return f"{function.fewest} to {function.most} arguments"
 
 
-def _refusal(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
-    """What lxml still refuses, such as a union of texts."""
+def _lxml_faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
+    """Yield what lxml refuses beyond the grammar, such as a union of texts."""
     namespaces = {prefix: address for prefix, address in draft.contract.namespaces.items() if prefix and address}
     try:
         compiled = etree.XPath(path.text, namespaces=namespaces, smart_strings=False)
@@ -179,7 +186,7 @@ def _refusal(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
 
 
 def value_row_faults(draft: Draft) -> Iterator[Fault]:
-    """Faults of paths that start from an attribute or text as if it were an element."""
+    """Yield the faults of paths that start from an attribute or text as if it were an element."""
     tables = {name for _, name, table in draft.tables() if any(_finds_values(rule.path) for rule in table.rows)}
     for path, name, rule in draft.rules():
         if name in tables and rule.path is not None:

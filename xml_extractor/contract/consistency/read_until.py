@@ -1,4 +1,4 @@
-"""Check that `read_until` does not cut off what a path needs.
+"""Check that no path needs what comes after the element of `read_until`.
 
 A path is followed through every step, predicate and argument, as far as possible without a document.
 """
@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
-from xml_extractor.contract.consistency.paths import parsed, place_within
+from xml_extractor.contract.consistency.paths import parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
-from xml_extractor.contract.model import Table
 from xml_extractor.contract.names import clark_name
-from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, walk
-from xml_extractor.contract.xpath_functions import kind_of
+from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, walk
 
 _LOOK_AT_NODES_ONLY = ("boolean", "count", "local-name", "name", "namespace-uri", "not")
 _READ_CONTEXT = ("normalize-space", "number", "string", "string-length")
@@ -22,87 +20,87 @@ _LOGIC = ("and", "or")
 _ANY_NODE = ("*", "node()")
 
 
-class Place(NamedTuple):
-    """Nodes of a document.
+class Nodes(NamedTuple):
+    """A set of nodes of a document, by the names of the elements on the way to them.
 
     Attributes:
-        names: The way to them: the root element's name, then one name for each level; `*` is any name, `@` marks an
-            attribute. Empty is the document itself.
-        deeper: None for nodes right there, or the fewest levels that they may be below it.
+        names: The root element's name, then one name for each level. `*` is any name, `@` marks an attribute. Empty
+            for the document itself.
+        deeper: None for nodes at this path, or the smallest number of levels that they may be below it.
     """
 
     names: tuple[str, ...]
     deeper: int | None = None
 
 
-DOCUMENT = Place(())
-ANYWHERE = Place(("*",), 0)
+DOCUMENT = Nodes(())
+ANYWHERE = Nodes(("*",), 0)
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What is read of a document: all up to the end of an element.
+    """The part of a document that is read: all of it up to the end of an element.
 
     Attributes:
-        element: The way to it, the root's name first.
-        before: Names of the root's other children that come before it.
+        element: The names on the way to the element, the root's name first.
+        before: Names of the root's other children that come before the element.
     """
 
     element: tuple[str, ...]
     before: frozenset[str]
 
     @property
-    def root(self) -> Place:
-        """The root element."""
-        return Place(self.element[:1])
+    def root(self) -> Nodes:
+        """The node of the root element."""
+        return Nodes(self.element[:1])
 
-    def has_all_of(self, place: Place) -> bool:
-        """Whether the nodes and all that is in them are read."""
-        names = place.names
+    def has_all_of(self, node: Nodes) -> bool:
+        """Return whether the nodes are read with all their content."""
+        names = node.names
         is_below = names[: len(self.element)] == self.element
         is_before = len(names) > 1 and names[0] == self.element[0] and names[1] in self.before
         is_attribute = bool(names) and names[-1].startswith("@")
-        return is_below or is_before or (is_attribute and self.reaches(Place(names[:-1])))
+        return is_below or is_before or (is_attribute and self.reaches(Nodes(names[:-1])))
 
-    def reaches(self, place: Place) -> bool:
-        """Whether the nodes are read, though perhaps not all that is in them."""
-        is_above = place.names == self.element[: len(place.names)] and place.deeper is None
-        return is_above or self.has_all_of(place)
+    def reaches(self, node: Nodes) -> bool:
+        """Return whether the nodes are read, perhaps without some of their content."""
+        is_above = node.names == self.element[: len(node.names)] and node.deeper is None
+        return is_above or self.has_all_of(node)
 
-    def may_be_followed(self, place: Place) -> bool:
-        """Whether nodes of the same name may come after what is read: no position among them can be told."""
-        return place.deeper is None and len(place.names) > 1 and place.names == self.element[: len(place.names)]
+    def may_be_followed(self, node: Nodes) -> bool:
+        """Return whether more nodes of the same name may follow what is read, so that positions are unknown."""
+        return node.deeper is None and len(node.names) > 1 and node.names == self.element[: len(node.names)]
 
 
-class Doubt(NamedTuple):
-    """A part of an expression that may need what is not read: what was found, and where in the text."""
+class UnsafePart(NamedTuple):
+    """A part of an expression that may need what is not read, and its offset in the text."""
 
     found: str
     offset: int
 
 
 @dataclass
-class PlaceFinder:
-    """Follows expressions through a document of which only a part is read; `doubts` collects what is not safe."""
+class PathFollower:
+    """Follows expressions through a document that is read in part. `unsafe` collects the parts that need more."""
 
     promise: Promise
     namespaces: Mapping[str, str]
-    doubts: list[Doubt] = field(default_factory=list)
+    unsafe: list[UnsafePart] = field(default_factory=list)
 
-    def follow(self, expression: Expression, context: Iterable[Place], *, for_text: bool) -> list[Place]:
-        """The places of a node-set, from the places of the context nodes; none for other values.
+    def follow(self, expression: Expression, context: Iterable[Nodes], *, for_text: bool) -> list[Nodes]:
+        """Return the nodes of a node-set; none for other values.
 
         Args:
             expression: What to follow.
-            context: Where the context nodes are.
-            for_text: Whether the text of the nodes is needed, not only that they are there.
+            context: The context nodes.
+            for_text: Whether the text of the nodes is needed, not only their existence.
         """
         match expression:
             case Path():
                 return self._path(expression, list(context), for_text=for_text)
             case Operation("|", operands):
-                places = [self.follow(operand, context, for_text=for_text) for operand in operands]
-                return [place for some in places for place in some]
+                nodes = [self.follow(operand, context, for_text=for_text) for operand in operands]
+                return [node for some in nodes for node in some]
             case Operation(operator, operands):
                 for operand in operands:
                     self.follow(operand, context, for_text=operator not in _LOGIC)
@@ -112,49 +110,49 @@ class PlaceFinder:
                 pass
         return []
 
-    def _path(self, path: Path, context: list[Place], *, for_text: bool) -> list[Place]:
+    def _path(self, path: Path, context: list[Nodes], *, for_text: bool) -> list[Nodes]:
         if path.start == "context":
-            places = context
+            nodes = context
         elif path.start == "document":
-            places = [DOCUMENT]
+            nodes = [DOCUMENT]
         else:
-            places = self.follow(path.start, context, for_text=for_text and not path.steps)
-        self._check_predicates(path.predicates, places)
+            nodes = self.follow(path.start, context, for_text=for_text and not path.steps)
+        self._check_predicates(path.predicates, nodes)
         for step, following in zip_longest(path.steps, path.steps[1:]):
-            places = self._step(step, places, is_last=following is None)
+            nodes = self._step(step, nodes, is_last=following is None)
         if for_text:
-            for place in places:
-                if not self.promise.has_all_of(place):
-                    self.doubts.append(Doubt("the text of an element that is not read to its end", path.offset))
-        return places
+            for node in nodes:
+                if not self.promise.has_all_of(node):
+                    self.unsafe.append(UnsafePart("the text of an element that is not read to its end", path.offset))
+        return nodes
 
-    def _step(self, step: Step, places: list[Place], *, is_last: bool) -> list[Place]:
+    def _step(self, step: Step, nodes: list[Nodes], *, is_last: bool) -> list[Nodes]:
         found = []
-        for place in places:
-            for target in self._targets(step, place):
+        for node in nodes:
+            for target in self._targets(step, node):
                 is_slash = not is_last and (step.axis, step.test) == ("descendant-or-self", "node()")
                 if is_slash or self.promise.reaches(target):
                     found.append(target)
                 else:
-                    self.doubts.append(Doubt(f"a step to {_shown(step)}", step.offset))
+                    self.unsafe.append(UnsafePart(f"a step to {_shown(step)}", step.offset))
         self._check_predicates(step.predicates, found)
         return found
 
-    def _targets(self, step: Step, place: Place) -> list[Place]:
-        test, above = self._test(step), _above(place)
+    def _targets(self, step: Step, node: Nodes) -> list[Nodes]:
+        test, above = self._test(step), _above(node)
         beside = [_below(above, test)]
         by_axis = {
-            "ancestor": _ancestors(place, test, or_self=False),
-            "ancestor-or-self": _ancestors(place, test, or_self=True),
-            "attribute": [_below(place, f"@{test}")],
-            "child": [_below(place, self._child(place, test))],
-            "descendant": [Place(place.names, (place.deeper or 0) + 1)],
-            "descendant-or-self": [Place(place.names, place.deeper or 0)],
+            "ancestor": _ancestors(node, test, or_self=False),
+            "ancestor-or-self": _ancestors(node, test, or_self=True),
+            "attribute": [_below(node, f"@{test}")],
+            "child": [_below(node, self._child(node, test))],
+            "descendant": [Nodes(node.names, (node.deeper or 0) + 1)],
+            "descendant-or-self": [Nodes(node.names, node.deeper or 0)],
             "following-sibling": beside if self.promise.has_all_of(above) else [ANYWHERE],
-            "namespace": [_below(place, "@")],
+            "namespace": [_below(node, "@")],
             "parent": [above],
             "preceding-sibling": beside,
-            "self": [place],
+            "self": [node],
         }
         return by_axis.get(step.axis, [ANYWHERE])
 
@@ -163,24 +161,24 @@ class PlaceFinder:
             return "*"
         return step.test if step.test.endswith(")") else clark_name(step.test, self.namespaces)
 
-    def _child(self, place: Place, test: str) -> str:
-        is_root = place == DOCUMENT and test in _ANY_NODE
+    def _child(self, node: Nodes, test: str) -> str:
+        is_root = node == DOCUMENT and test in _ANY_NODE
         return self.promise.element[0] if is_root else test
 
-    def _call(self, call: Call, context: Iterable[Place]) -> None:
+    def _call(self, call: Call, context: Iterable[Nodes]) -> None:
         if call.name == "id":
-            self.doubts.append(Doubt("the function id(), which searches the whole document", call.offset))
+            self.unsafe.append(UnsafePart("the function id(), which searches the whole document", call.offset))
         if call.name in _READ_CONTEXT and not call.arguments:
             self._path(Path("context", (), (), call.offset), list(context), for_text=True)
         for argument in call.arguments:
             self.follow(argument, context, for_text=call.name not in _LOOK_AT_NODES_ONLY)
 
-    def _check_predicates(self, predicates: tuple[Expression, ...], places: list[Place]) -> None:
+    def _check_predicates(self, predicates: tuple[Expression, ...], nodes: list[Nodes]) -> None:
         for predicate in predicates:
-            if _is_by_position(predicate) and any(self.promise.may_be_followed(place) for place in places):
+            if _is_by_position(predicate) and any(self.promise.may_be_followed(node) for node in nodes):
                 found = "a position among elements that may go on after the promised one"
-                self.doubts.append(Doubt(found, predicate.offset))
-            self.follow(predicate, places, for_text=False)
+                self.unsafe.append(UnsafePart(found, predicate.offset))
+            self.follow(predicate, nodes, for_text=False)
 
 
 def _shown(step: Step) -> str:
@@ -191,27 +189,27 @@ def _shown(step: Step) -> str:
     return f"'{abbreviations.get((step.axis, step.test), name)}'"
 
 
-def _below(place: Place, name: str) -> Place:
-    if place.deeper is None:
-        return Place((*place.names, name))
-    return Place(place.names, place.deeper + 1)
+def _below(node: Nodes, name: str) -> Nodes:
+    if node.deeper is None:
+        return Nodes((*node.names, name))
+    return Nodes(node.names, node.deeper + 1)
 
 
-def _above(place: Place) -> Place:
-    if place.deeper:
-        return Place(place.names, place.deeper - 1)
-    return Place(place.names[:-1], place.deeper)
+def _above(node: Nodes) -> Nodes:
+    if node.deeper:
+        return Nodes(node.names, node.deeper - 1)
+    return Nodes(node.names[:-1], node.deeper)
 
 
-def _ancestors(place: Place, test: str, *, or_self: bool) -> list[Place]:
-    last = len(place.names) + (1 if or_self or place.deeper is not None else 0)
-    known = [Place(place.names[:length]) for length in range(1, last)]
+def _ancestors(node: Nodes, test: str, *, or_self: bool) -> list[Nodes]:
+    last = len(node.names) + (1 if or_self or node.deeper is not None else 0)
+    known = [Nodes(node.names[:length]) for length in range(1, last)]
     found = [each for each in known if test in _ANY_NODE or each.names[-1] in (test, "*")]
-    return [*found, Place(place.names, 0)] if place.deeper is not None else found
+    return [*found, Nodes(node.names, 0)] if node.deeper is not None else found
 
 
 def _is_by_position(predicate: Expression) -> bool:
-    """Whether a predicate chooses by position, other than the first of all."""
+    """Return whether a predicate selects by a position other than the first."""
     match predicate:
         case Constant("number", "1"):
             return False
@@ -222,84 +220,65 @@ def _is_by_position(predicate: Expression) -> bool:
 
 
 def read_until_faults(draft: Draft) -> Iterator[Fault]:
-    """Paths that lead, or may lead, behind the end of the promised element."""
+    """Yield the faults of paths that need, or may need, what comes after the end of the `read_until` element."""
     document = draft.contract.document
     if document.preceded_by and document.read_until is None and not draft.lost(("document", "read_until")):
-        message = "nothing is cut off without read_until"
-        yield draft.text.fault(
-            ("document", "preceded_by"), message, expected="read_until too, or no such key", key=True
-        )
+        message = "preceded_by has no effect without read_until"
+        expected = "read_until, or no preceded_by"
+        yield draft.text.fault(("document", "preceded_by"), message, expected=expected, key=True)
     promise = _promise(draft)
     if promise is None:
         return
+    faults: list[Fault] = []
     if document.key is not None:
-        yield from _Check(draft, promise).path_faults(("document", "key"), document.key, [promise.root])
-    rows: dict[str, list[Place]] = {}
+        _follow(draft, promise, ("document", "key"), document.key, [promise.root], faults)
+    rows: dict[str, list[Nodes]] = {}
     for path, name, table in draft.tables():
-        check = _Check(draft, promise)
         context = [promise.root] if table.parent is None else rows.get(table.parent, [])
         if draft.lost((*path, "parent")):
             context = []
-        rows[name] = check.row_places(path, table, context)
-        yield from check.faults
-        yield from check.column_faults(path, table, rows[name])
-
-
-class _Check:
-    """The paths of one table, or of the document."""
-
-    def __init__(self, draft: Draft, promise: Promise) -> None:
-        self._draft = draft
-        self._promise = promise
-        self.faults: list[Fault] = []
-
-    def row_places(self, path: KeyPath, table: Table, context: list[Place]) -> list[Place]:
-        """Where the table's rows are; `faults` has what is wrong with their paths."""
-        places = []
+        rows[name] = []
         for index, rule in enumerate(table.rows):
             rule_path = (*path, "rows", index, "path")
-            if not self._draft.lost(rule_path):
-                places += self._follow(rule_path, rule.path, context, for_text=False)
-        return places
+            if not draft.lost(rule_path):
+                rows[name] += _follow(draft, promise, rule_path, rule.path, context, faults, for_text=False)
+    for path, name, value_rule in draft.rules():
+        if value_rule.path is not None:
+            _follow(draft, promise, (*path, "path"), value_rule.path, rows[name], faults)
+    yield from faults
 
-    def column_faults(self, path: KeyPath, table: Table, context: list[Place]) -> Iterator[Fault]:
-        """What is wrong with the paths of the table's columns and their inputs."""
-        for name, column in table.columns.items():
-            column_path = (*path, "columns", name)
-            if column.path is not None:
-                yield from self.path_faults((*column_path, "path"), column.path, context)
-            for input_name, rule in column.inputs.items():
-                if rule.path is not None:
-                    yield from self.path_faults((*column_path, "inputs", input_name, "path"), rule.path, context)
 
-    def path_faults(self, key_path: KeyPath, text: str, context: list[Place]) -> list[Fault]:
-        """What is wrong with a path to a value."""
-        self.faults = []
-        self._follow(key_path, text, context, for_text=True)
-        return self.faults
-
-    def _follow(self, key_path: KeyPath, text: str, context: list[Place], *, for_text: bool) -> list[Place]:
-        expression = parsed(text)
-        if expression is None:
-            return []
-        finder = PlaceFinder(self._promise, self._draft.contract.namespaces)
-        try:
-            places = finder.follow(expression, context, for_text=for_text)
-        except ValueError:  # a prefix that nobody declared: a fault of the path itself
-            return []
-        document = self._draft.contract.document
-        for doubt in finder.doubts[:1]:
-            self.faults.append(
-                self._draft.text.fault(
-                    key_path,
-                    f"document.read_until stops reading at the end of {document.read_until}",
-                    found=doubt.found,
-                    expected=f"names below {document.read_until}, an attribute of the root element, "
-                    "or a child element that document.preceded_by names",
-                    within=place_within(text, doubt.offset),
-                )
-            )
-        return places
+def _follow(
+    draft: Draft,
+    promise: Promise,
+    key_path: KeyPath,
+    text: str,
+    context: list[Nodes],
+    faults: list[Fault],
+    *,
+    for_text: bool = True,
+) -> list[Nodes]:
+    """Return the nodes that a path finds, and append a fault if it is unsafe."""
+    expression = parsed(text)
+    if expression is None:
+        return []
+    follower = PathFollower(promise, draft.contract.namespaces)
+    try:
+        nodes = follower.follow(expression, context, for_text=for_text)
+    except ValueError:  # an undeclared prefix, which `path_faults` reports
+        return []
+    read_until = draft.contract.document.read_until
+    for unsafe in follower.unsafe[:1]:
+        fault = draft.text.fault(
+            key_path,
+            f"document.read_until stops reading at the end of {read_until}",
+            found=unsafe.found,
+            expected=f"names below {read_until}, an attribute of the root element, "
+            "or a child element that document.preceded_by names",
+            within=position_within(text, unsafe.offset),
+        )
+        faults.append(fault)
+    return nodes
 
 
 def _promise(draft: Draft) -> Promise | None:
@@ -315,5 +294,5 @@ def _promise(draft: Draft) -> Promise | None:
 def _clark_name(name: str, namespaces: Mapping[str, str]) -> str | None:
     try:
         return clark_name(name, namespaces)
-    except ValueError:  # a prefix that nobody declared: a fault of the name itself
+    except ValueError:  # an undeclared prefix, which `name_faults` reports
         return None

@@ -7,30 +7,30 @@ from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of
 from xml_extractor.contract.model import Column, Input, Table
 
 LOG_TABLE = "processing_log"
-"""The table in which the program keeps what became of each document."""
+"""The default name of the table that records the outcome of each document."""
 
-LONGEST_NAME = 128
-"""Characters of an identifier ("Database identifiers", Microsoft Learn)."""
+MAX_NAME = 128
+"""The largest number of characters of an identifier ("Database identifiers", Microsoft Learn)."""
 
 
 def name_faults(draft: Draft) -> Iterator[Fault]:
-    """Names that the database cannot tell apart, cannot have or has already."""
+    """Yield the names of tables and columns that are duplicates in the database, reserved or too long."""
     taken: dict[str, str] = {}
     for path, name, table in draft.tables():
-        place, key = ((*path, "table"), False) if table.table else (path, True)
+        key_path, key = ((*path, "table"), False) if table.table else (path, True)
         target = table.table or name
         found = f"the table '{target}'"
         if target.casefold() in taken and not draft.lost((*path, "table")):
-            message = f"table {taken[target.casefold()]} has the same table in the database"
-            yield draft.text.fault(place, message, found=found, expected="a name of its own", key=key)
+            message = f"table {taken[target.casefold()]} already uses this database table"
+            yield draft.text.fault(key_path, message, found=found, expected="another name", key=key)
         taken.setdefault(target.casefold(), name)
         parts = target.split(".")
         if parts[-1].casefold() == LOG_TABLE:
-            message = "the program keeps its processing log in it"
-            yield draft.text.fault(place, message, found=found, expected="another name", key=key)
-        if any(len(part) > LONGEST_NAME for part in parts):
-            expected = f"at most {LONGEST_NAME} characters in each part"
-            yield draft.text.fault(place, found=f"a name of {len(target)} characters", expected=expected, key=key)
+            message = "the name is reserved for the processing log"
+            yield draft.text.fault(key_path, message, found=found, expected="another name", key=key)
+        if any(len(part) > MAX_NAME for part in parts):
+            expected = f"at most {MAX_NAME} characters in each part"
+            yield draft.text.fault(key_path, found=f"a name of {len(target)} characters", expected=expected, key=key)
         yield from _column_name_faults(draft, path, table)
 
 
@@ -45,27 +45,27 @@ def _column_name_faults(draft: Draft, path: KeyPath, table: Table) -> Iterator[F
 
 
 def parent_faults(draft: Draft) -> Iterator[Fault]:
-    """Parents of tables that do not exist, come later or are their own children."""
+    """Yield the parents that do not exist, come later or form a cycle."""
     names = list(draft.contract.tables)
     reported: set[str] = set()
     for path, name, table in draft.tables():
         parent = table.parent
         if parent is None or name in reported:
             continue
-        place = (*path, "parent")
+        key_path = (*path, "parent")
         if not draft.has_table(parent):
             found, others = f"the unknown table '{parent}'", [other for other in names if other != name]
             expected = one_of(others) or "a table of this contract"
-            yield draft.text.fault(place, found=found, expected=expected, suggestion=did_you_mean(parent, others))
+            yield draft.text.fault(key_path, found=found, expected=expected, suggestion=did_you_mean(parent, others))
         elif parent == name:
-            yield draft.text.fault(place, found="the table itself", expected="another table, or no parent")
+            yield draft.text.fault(key_path, found="the table itself", expected="another table, or no parent")
         elif cycle := _cycle(draft, name):
             reported.update(cycle)
             found = f"a cycle: {' -> '.join((*cycle, name))}"
-            yield draft.text.fault(place, found=found, expected="parents that end at a table without one")
+            yield draft.text.fault(key_path, found=found, expected="parents that end at a table without one")
         elif parent in names and names.index(parent) > names.index(name):
             found = f"the table '{parent}', which comes later"
-            yield draft.text.fault(place, found=found, expected=f"'{parent}' before '{name}': parents come first")
+            yield draft.text.fault(key_path, found=found, expected=f"'{parent}' before '{name}': parents come first")
 
 
 def _cycle(draft: Draft, name: str) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def _cycle(draft: Draft, name: str) -> tuple[str, ...]:
 
 
 def key_faults(draft: Draft) -> Iterator[Fault]:
-    """Keys that are missing, or cannot serve because the database fills them."""
+    """Yield the keys that are missing or unusable because the database generates them."""
     referring = _referring_tables(draft)
     for path, name, table in draft.tables():
         keys = [column_name for column_name, column in table.columns.items() if column.key]
@@ -82,26 +82,26 @@ def key_faults(draft: Draft) -> Iterator[Fault]:
         if name in referring:
             by = f"table {referring[name]} refers to it"
             if not keys and draft.whole(path):
-                message = f"the table has no key, and {by}"
+                message = f"the table has no key, but {by}"
                 yield draft.text.fault(path, message, expected="a column with key: true", key=True)
             for key in generated:
-                message = f"the key is not known before it is inserted, and {by}"
+                message = f"the database generates the key when it inserts the row, but {by}"
                 expected = "a key from the document, or derived: true"
-                place = (*path, "columns", key, "generated")
-                yield draft.text.fault(place, message, found="generated", expected=expected, key=True)
+                key_path = (*path, "columns", key, "generated")
+                yield draft.text.fault(key_path, message, found="generated", expected=expected, key=True)
         if table.on_conflict != "fail":
-            place = (*path, "on_conflict")
+            key_path = (*path, "on_conflict")
             if not keys and draft.whole((*path, "columns")):
-                message = "without a key there are no conflicts"
+                message = "on_conflict has no effect without a key"
                 expected = "a column with key: true"
-                yield draft.text.fault(place, message, found=table.on_conflict, expected=expected)
+                yield draft.text.fault(key_path, message, found=table.on_conflict, expected=expected)
             elif generated:
-                message = f"the key '{generated[0]}' is always new, so there are no conflicts"
-                yield draft.text.fault(place, message, found=table.on_conflict, expected="no such key")
+                message = f"on_conflict has no effect, because the database generates the key '{generated[0]}'"
+                yield draft.text.fault(key_path, message, found=table.on_conflict, expected="no on_conflict")
 
 
 def _referring_tables(draft: Draft) -> dict[str, str]:
-    """For each table that another one refers to, the first that does."""
+    """Return, for each table that others refer to, the first table that does."""
     referring: dict[str, str] = {}
     for _, name, table in draft.tables():
         if table.parent is not None:
@@ -113,30 +113,30 @@ def _referring_tables(draft: Draft) -> dict[str, str]:
 
 
 def column_list_faults(draft: Draft) -> Iterator[Fault]:
-    """Columns that `distinct` and `at_least_one` name are there, and known before they are inserted."""
+    """Yield the columns of `distinct` and `at_least_one` that do not exist or that the database generates."""
     for path, name, table in draft.tables():
-        places: list[tuple[KeyPath, str]] = [
+        named: list[tuple[KeyPath, str]] = [
             ((*path, "at_least_one", index), column) for index, column in enumerate(table.at_least_one)
         ]
         if table.distinct is not None:
-            places += [((*path, "distinct", "by", index), column) for index, column in enumerate(table.distinct.by)]
-        for place, column in places:
+            named += [((*path, "distinct", "by", index), column) for index, column in enumerate(table.distinct.by)]
+        for key_path, column in named:
             if not draft.has_column(name, column):
-                yield draft.unknown_column(place, name, column)
+                yield draft.unknown_column(key_path, name, column)
             elif column in table.columns and table.columns[column].generated:
                 found = f"the generated column '{column}'"
-                expected = "a column whose value is known before it is inserted"
-                yield draft.text.fault(place, found=found, expected=expected)
+                expected = "a column whose value is known before the row is inserted"
+                yield draft.text.fault(key_path, found=found, expected=expected)
 
 
 def parent_column_faults(draft: Draft) -> Iterator[Fault]:
-    """References to columns of parent rows."""
+    """Yield the references to columns of parent rows that cannot be resolved."""
     for path, table, rule in draft.rules():
         if rule.parent is not None:
             yield from _parent_column_faults(draft, (*path, "parent"), table, rule.parent)
 
 
-def _parent_column_faults(draft: Draft, place: KeyPath, table: str, reference: str) -> Iterator[Fault]:
+def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference: str) -> Iterator[Fault]:
     parent, _, column = reference.partition(".")
     names = list(draft.contract.tables)
     earlier = names[: names.index(table)]
@@ -145,28 +145,30 @@ def _parent_column_faults(draft: Draft, place: KeyPath, table: str, reference: s
         meant = did_you_mean(parent, earlier)
         suggestion = f"{meant}.{column}" if meant else ""
         expected = one_of(earlier) or "a table that comes earlier"
-        yield draft.text.fault(place, found=f"the unknown table '{parent}'", expected=expected, suggestion=suggestion)
+        yield draft.text.fault(
+            key_path, found=f"the unknown table '{parent}'", expected=expected, suggestion=suggestion
+        )
     elif parent == table:
-        yield draft.text.fault(place, found=f"the table '{parent}' itself", expected="a column of another table")
+        yield draft.text.fault(key_path, found=f"the table '{parent}' itself", expected="a column of another table")
     elif parent in names and parent not in earlier:
         shown = f"the table '{parent}', which comes later"
         expected = f"'{parent}' before '{table}': parents come first"
-        yield draft.text.fault(place, found=shown, expected=expected)
+        yield draft.text.fault(key_path, found=shown, expected=expected)
     elif not draft.has_column(parent, column):
-        yield draft.unknown_column(place, parent, column, prefix=f"{parent}.")
+        yield draft.unknown_column(key_path, parent, column, prefix=f"{parent}.")
     elif found is not None:
         if column in found.columns and found.columns[column].generated:
             shown = f"the generated column '{reference}'"
-            expected = "a column whose value is known before it is inserted"
-            yield draft.text.fault(place, found=shown, expected=expected)
+            expected = "a column whose value is known before the row is inserted"
+            yield draft.text.fault(key_path, found=shown, expected=expected)
         if not _is_above(draft, table, parent):
-            shown = f"the table '{parent}', which is no parent of '{table}' and may have several rows"
+            shown = f"the table '{parent}', which is not a parent of '{table}' and may have several rows"
             expected = f"parent: {parent} in table {table}, or a table whose rows are '.'"
-            yield draft.text.fault(place, found=shown, expected=expected)
+            yield draft.text.fault(key_path, found=shown, expected=expected)
 
 
 def _is_above(draft: Draft, table: str, parent: str) -> bool:
-    """Whether each row of the table has one row of the other: as an ancestor, or because there is only one."""
+    """Return whether each row of the table belongs to one row of the other: an ancestor, or its only row."""
     path, found = ("tables", parent), draft.contract.tables[parent]
     is_single = found.parent is None and [rule.path for rule in found.rows] == ["."]
     above = draft.ancestors(table)
@@ -175,62 +177,62 @@ def _is_above(draft: Draft, table: str, parent: str) -> bool:
 
 
 def input_column_faults(draft: Draft) -> Iterator[Fault]:
-    """Inputs that take columns: earlier ones of the same table."""
+    """Yield the inputs whose column does not exist, is not an earlier one or is generated."""
     for path, table, column_name, _, rule in draft.inputs():
         if rule.column is None:
             continue
-        place, columns = (*path, "column"), draft.contract.tables[table].columns
+        key_path, columns = (*path, "column"), draft.contract.tables[table].columns
         names = list(columns)
         earlier = names[: names.index(column_name)]
         if not draft.has_column(table, rule.column):
-            yield draft.unknown_column(place, table, rule.column)
+            yield draft.unknown_column(key_path, table, rule.column)
         elif rule.column in columns and rule.column not in earlier:
             is_itself = rule.column == column_name
             found = "the column itself" if is_itself else f"the column '{rule.column}', which comes later"
-            yield draft.text.fault(place, found=found, expected="an earlier column of the table")
+            yield draft.text.fault(key_path, found=found, expected="an earlier column of the table")
         elif rule.column in columns and columns[rule.column].generated:
             found = f"the generated column '{rule.column}'"
-            expected = "a column whose value is known before it is inserted"
-            yield draft.text.fault(place, found=found, expected=expected)
+            expected = "a column whose value is known before the row is inserted"
+            yield draft.text.fault(key_path, found=found, expected=expected)
 
 
 def set_faults(draft: Draft) -> Iterator[Fault]:
-    """Row rules and `set: true` columns: each rule gives each of them a constant, and nothing else."""
+    """Yield the differences between the `set` of a row rule and the columns with `set: true`."""
     for path, name, table in draft.tables():
         wanted = [column_name for column_name, column in table.columns.items() if column.set_by_rule]
         for index, rule in enumerate(table.rows):
             rule_path = (*path, "rows", index)
             for column in rule.set_values:
-                place = (*rule_path, "set", column)
+                key_path = (*rule_path, "set", column)
                 if not draft.has_column(name, column):
                     meant = did_you_mean(column, wanted)
                     expected = f"a column of table {name} with set: true"
                     found = f"the unknown column '{column}'"
-                    yield draft.text.fault(place, found=found, expected=expected, suggestion=meant, key=True)
+                    yield draft.text.fault(key_path, found=found, expected=expected, suggestion=meant, key=True)
                 elif column not in wanted and draft.whole((*path, "columns", column)):
-                    found = f"the column '{column}', which has its value from elsewhere"
-                    yield draft.text.fault(place, found=found, expected="set: true in that column", key=True)
+                    found = f"the column '{column}', which does not take its value from set"
+                    yield draft.text.fault(key_path, found=found, expected="set: true in that column", key=True)
             if draft.whole(rule_path):
                 for column in wanted:
                     if column not in rule.set_values:
-                        message = f"the row rule does not say what '{column}' is"
+                        message = f"the row rule has no value for '{column}'"
                         expected = f"set: {{{column}: …}}"
                         yield draft.text.fault(rule_path, message, expected=expected)
 
 
 def lookup_faults(draft: Draft) -> Iterator[Fault]:
-    """Lookups that rules name are there."""
+    """Yield the lookups that columns and inputs name but the contract does not declare."""
     for path, _, rule in draft.rules():
-        for place, name in used_lookups(path, rule):
+        for key_path, name in used_lookups(path, rule):
             if name not in draft.contract.lookups and not draft.lost(("lookups", name)):
                 known = tuple(draft.contract.lookups)
                 expected = one_of(known) or "a lookup of this contract"
                 found, meant = f"the unknown lookup '{name}'", did_you_mean(name, known)
-                yield draft.text.fault(place, found=found, expected=expected, suggestion=meant)
+                yield draft.text.fault(key_path, found=found, expected=expected, suggestion=meant)
 
 
 def used_lookups(path: KeyPath, rule: Column | Input) -> Iterator[tuple[KeyPath, str]]:
-    """The lookups that a rule names, each with the place where it does."""
+    """Yield the lookups that a rule names, each with its key path."""
     for index, transform in enumerate(rule.transform):
         name = (transform.options or {}).get("name")
         if transform.name == "lookup" and isinstance(name, str):

@@ -1,19 +1,21 @@
 """How documents are chosen, divided and bounded."""
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import RunError, SourceError, TargetError, UsageError, XmlExtractorError
-from xml_extractor.processing.work import (
+from xml_extractor.processing.chunks import (
+    CHUNKS_PER_WORKER,
     MAX_CHUNK,
+    Chunk,
+    ChunksInFlight,
+    CrashMarker,
     Selection,
-    Window,
     WorkerFailure,
-    WorkItem,
-    chunks,
+    divide,
     in_shard,
     select,
 )
@@ -36,7 +38,7 @@ def pages(*sizes: int) -> Iterator[KeyPage]:
 @pytest.mark.parametrize("workers", [1, 2, 4, 16])
 def test_chunks_hold_each_document_of_a_page_once_in_order(documents: int, workers: int) -> None:
     keys = list(range(documents))
-    divided = list(chunks(keys, workers))
+    divided = list(divide(keys, workers))
     assert [key for chunk in divided for key in chunk] == keys
     assert all(1 <= len(chunk) <= MAX_CHUNK for chunk in divided)
 
@@ -48,11 +50,11 @@ def test_chunks_hold_each_document_of_a_page_once_in_order(documents: int, worke
 def test_a_small_page_is_divided_so_that_every_worker_has_several_chunks(
     documents: int, workers: int, size: int
 ) -> None:
-    assert len(next(chunks(range(documents), workers))) == size
+    assert len(next(divide(range(documents), workers))) == size
 
 
 def test_a_page_without_documents_to_do_has_no_chunks() -> None:
-    assert list(chunks([], 4)) == []
+    assert list(divide([], 4)) == []
 
 
 def test_shards_divide_all_documents_without_overlap() -> None:
@@ -135,19 +137,107 @@ def test_a_page_of_other_shards_only_does_not_end_the_selection() -> None:
     ]
 
 
-def test_the_newest_work_item_is_never_further_ahead_of_the_oldest_than_the_window_allows() -> None:
-    window = Window(3)
-    for sequence in range(3):
-        assert window.has_room_for(sequence)
-        window.open(WorkItem(sequence, (sequence,)))
-    assert not window.has_room_for(3)
-    window.close(1)
-    window.close(2)
-    assert not window.has_room_for(3), "the oldest is not finished"
-    window.close(0)
-    assert window.has_room_for(3)
-    assert window.has_room_for(1_000_000)
-    assert len(window) == 0
+def hand_out(chunks: ChunksInFlight, count: int = 1) -> list[Chunk]:
+    return [chunks.hand_out((f"{number}a", f"{number}b"), {}) for number in range(count)]
+
+
+def test_the_newest_chunk_is_never_further_ahead_of_the_oldest_than_the_window_allows() -> None:
+    chunks = ChunksInFlight(workers=100, window=3)
+    for _ in range(3):
+        assert chunks.has_room()
+        hand_out(chunks)
+    assert not chunks.has_room()
+    for sequence in (1, 2):
+        chunks.acknowledge(sequence)
+        chunks.reported(sequence)
+    assert not chunks.has_room(), "the oldest is not acknowledged"
+    chunks.acknowledge(0)
+    assert chunks.has_room()
+    chunks.reported(0)
+    assert chunks.has_room()
+
+
+def test_a_chunk_that_is_committed_but_not_reported_does_not_hold_the_window_back() -> None:
+    chunks = ChunksInFlight(workers=100, window=2)
+    hand_out(chunks, 2)
+    chunks.acknowledge(0)
+    assert chunks.has_room()
+    hand_out(chunks)
+    assert not chunks.has_room()
+
+
+def test_workers_have_few_chunks_at_once_and_those_in_the_queue_do_not_count() -> None:
+    chunks = ChunksInFlight(workers=1)
+    hand_out(chunks, CHUNKS_PER_WORKER)
+    assert not chunks.has_room()
+    chunks.acknowledge(0)
+    assert not chunks.has_room(), "its worker has not reported"
+    chunks.reported(1)
+    assert chunks.has_room()
+
+
+@pytest.mark.parametrize("order", ["reported first", "acknowledged first"])
+def test_a_chunk_is_finished_when_it_is_acknowledged_and_its_worker_has_reported(order: str) -> None:
+    chunks = ChunksInFlight(workers=2)
+    (chunk,) = hand_out(chunks)
+    steps: list[Callable[[int], object]] = [chunks.reported, chunks.acknowledge]
+    for step in steps if order == "reported first" else reversed(steps):
+        assert not chunks.are_all_finished()
+        step(chunk.sequence)
+    assert chunks.are_all_finished()
+
+
+def test_a_chunk_is_acknowledged_once() -> None:
+    chunks = ChunksInFlight(workers=2)
+    hand_out(chunks)
+    assert [chunks.acknowledge(0), chunks.acknowledge(0), chunks.acknowledge(7)] == [True, False, False]
+    chunks.reported(0)
+    chunks.reported(0)
+    assert chunks.acknowledge(0) is False
+    assert chunks.are_all_finished()
+
+
+def test_only_chunks_that_are_at_workers_are_taken_back() -> None:
+    chunks = ChunksInFlight(workers=2)
+    handed_out = hand_out(chunks, 4)
+    chunks.reported(0)
+    chunks.acknowledge(1)
+    assert chunks.take_back() == handed_out[2:]
+    assert [chunks.acknowledge(0), chunks.acknowledge(1)] == [True, False]
+    for sequence in (2, 3):
+        chunks.reported(sequence)
+        chunks.acknowledge(sequence)
+    assert chunks.are_all_finished()
+
+
+def test_a_chunk_that_is_taken_back_still_counts_as_one_at_a_worker() -> None:
+    chunks = ChunksInFlight(workers=1)
+    hand_out(chunks, CHUNKS_PER_WORKER)
+    chunks.take_back()
+    assert not chunks.has_room()
+    chunks.reported(0)
+    assert chunks.has_room()
+
+
+def test_a_document_is_poison_after_the_second_death_at_it() -> None:
+    chunks = ChunksInFlight(workers=2)
+    hand_out(chunks, 2)
+    chunks.record_deaths([CrashMarker(1, 0)])
+    assert [chunk.poison for chunk in chunks.take_back()] == [frozenset(), frozenset()]
+    chunks.record_deaths([CrashMarker(1, 1), CrashMarker(1, 0)])
+    assert [chunk.poison for chunk in chunks.take_back()] == [frozenset(), frozenset({"1a"})]
+
+
+def test_deaths_are_counted_until_a_chunk_is_acknowledged() -> None:
+    chunks = ChunksInFlight(workers=2)
+    hand_out(chunks, 2)
+    chunks.acknowledge(0)
+    chunks.record_deaths([CrashMarker(0, 0), None, CrashMarker(1, 1)])
+    assert chunks.deaths_in_a_row == 3
+    chunks.acknowledge(0)
+    assert chunks.deaths_in_a_row == 3, "it was acknowledged before"
+    chunks.acknowledge(1)
+    assert chunks.deaths_in_a_row == 0
 
 
 @pytest.mark.parametrize("kind", [XmlExtractorError, UsageError, RunError, SourceError, TargetError])

@@ -9,8 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import posix_only
-from xml_extractor.processing.processes import process_context, set_up_child
-from xml_extractor.processing.worker_pool import NO_MEMORY, DeadWorker, WorkerPool, retire
+from xml_extractor.processing.processes import (
+    NO_MEMORY,
+    DeadWorker,
+    WorkerPool,
+    process_context,
+    retire,
+    set_up_child,
+)
 from xml_extractor.settings import StartMethod
 
 pytestmark = posix_only("sends signals to processes")

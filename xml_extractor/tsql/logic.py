@@ -1,6 +1,7 @@
-"""Comparisons and three-valued logic.
+"""Comparisons, three-valued logic, CASE, IIF, COALESCE, ISNULL and NULLIF.
 
-Sources: "Comparison operators", "IN", "BETWEEN" and "NULL and UNKNOWN (Transact-SQL)", Microsoft Learn.
+Sources: "Comparison operators", "IN", "BETWEEN", "NULL and UNKNOWN (Transact-SQL)" and the pages of the functions,
+Microsoft Learn.
 """
 
 import operator
@@ -11,18 +12,11 @@ from uuid import UUID
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.arguments import as_text
-from xml_extractor.tsql.collation import equality_key, order_key
-from xml_extractor.tsql.conversion import convert
-from xml_extractor.tsql.faults import EvaluationError, RefusalError
-from xml_extractor.tsql.like import matcher
-from xml_extractor.tsql.result_types import (
-    EXACT_NUMBERS,
-    LARGE_OBJECTS,
-    common_type,
-    is_unicode,
-)
-from xml_extractor.tsql.typed import NO_CLOCK, Run, Test, Typed, apply, constant_value
+from xml_extractor.tsql.collation import equality_key, matcher, order_key
+from xml_extractor.tsql.conversion import as_text, convert
+from xml_extractor.tsql.errors import CompileError, EvaluationError
+from xml_extractor.tsql.result_types import EXACT_NUMBERS, LARGE_OBJECTS, common_type, common_type_of, is_unicode
+from xml_extractor.tsql.typed import NO_CLOCK, NULL, Function, Run, Test, Typed, apply, constant_value, lazily
 from xml_extractor.values.sqltypes import Family, SqlType
 
 _EQUALITIES = frozenset({operator.eq, operator.ne})
@@ -31,13 +25,13 @@ _GUID_BYTE_ORDER = (10, 11, 12, 13, 14, 15, 8, 9, 6, 7, 4, 5, 0, 1, 2, 3)
 
 
 def compare(relation: Callable[[Any, Any], bool], left: Typed, right: Typed) -> Test:
-    """A comparison; UNKNOWN when one side is NULL."""
+    """Compile a comparison; it is UNKNOWN if one side is NULL."""
     first, second = _meeting(left, right, equality=relation in _EQUALITIES)
     return _comparison(relation, first, second)
 
 
 def _meeting(left: Typed, right: Typed, *, equality: bool) -> tuple[Typed, Typed]:
-    """Both sides with values that Python compares as SQL Server does."""
+    """Return both sides with values that Python compares as SQL Server does."""
     if left.null or right.null:
         return left, right
     meeting_type = _comparable_type(left.type, right.type)
@@ -58,17 +52,17 @@ def _keeps_its_length(data_type: SqlType, meeting_type: SqlType) -> bool:
 
 
 def _comparable_type(left: SqlType, right: SqlType) -> SqlType | None:
-    """The type in which two types are compared; None when their Python values compare as they are."""
+    """Return the type in which two types are compared; None if their Python values compare unchanged."""
     for data_type in (left, right):
         if data_type.name in LARGE_OBJECTS or data_type.family is Family.XML:
-            raise RefusalError(f"{data_type} cannot be compared")
+            raise CompileError(f"{data_type} cannot be compared")
     if {left.family, right.family} <= EXACT_NUMBERS:
         return None
     return common_type(left, right)
 
 
 def _key(data_type: SqlType, *, equality: bool) -> Callable[..., Value] | None:
-    """What stands for a value of the type in a comparison."""
+    """Return the function that makes the sort key of a value of the type."""
     match data_type.family:
         case Family.TEXT:
             return equality_key if equality else _order_text
@@ -81,8 +75,7 @@ def _key(data_type: SqlType, *, equality: bool) -> Callable[..., Value] | None:
 
 
 def _order_text(text: str) -> str:
-    plain, accented = order_key(text)
-    return f"{plain}\0\0{accented}"
+    return "\0\0".join(order_key(text))
 
 
 def _without_zeros(content: bytes) -> bytes:
@@ -116,7 +109,7 @@ def _comparison_with_constant(relation: Callable[[Any, Any], bool], subject: Run
 
 
 def member(subject: Typed, choices: Sequence[Typed]) -> Test:
-    """`IN`: TRUE for an equal choice; UNKNOWN when there is none, but a NULL."""
+    """Compile `IN`: TRUE for an equal choice; UNKNOWN if there is none, but a NULL."""
     sides = [_meeting(subject, choice, equality=True) for choice in choices]
     known = _constant_keys(subject, choices)
     if known is None:
@@ -133,7 +126,7 @@ def member(subject: Typed, choices: Sequence[Typed]) -> Test:
 
 
 def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Run, frozenset[Value], bool | None] | None:
-    """The choices as a set, when all are constants that are compared with the subject in the same way."""
+    """Return the choices as a set, if all are constants that are compared with the subject in the same way."""
     if not all(choice.constant for choice in choices) or subject.null:
         return None
     types = [choice.type for choice in choices if not choice.null]
@@ -152,7 +145,7 @@ def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Run, froze
 
 
 def _comparison_kind(subject: SqlType, choice: SqlType) -> SqlType | Family | None:
-    """The same for all types with which a subject is compared by the same values of its own."""
+    """Return the same for all types that are compared with the same values of the subject."""
     meeting_type = _comparable_type(subject, choice)
     if meeting_type is not None and _keeps_its_length(subject, meeting_type):
         return meeting_type.family
@@ -160,14 +153,14 @@ def _comparison_kind(subject: SqlType, choice: SqlType) -> SqlType | Family | No
 
 
 def like(text: Typed, pattern: Typed, escape: Typed | None) -> Test:
-    """`text LIKE pattern ESCAPE escape`."""
+    """Compile `text LIKE pattern ESCAPE escape`."""
     parts = (text, pattern, *(() if escape is None else (escape,)))
     unicode = any(is_unicode(part.type) for part in parts)
     subject, *others = [as_text(part) for part in parts]
     if all(part.constant and constant_value(part) is not None for part in others):
         pattern_text, *escape_text = [str(constant_value(part)) for part in others]
         if any(len(character) != 1 for character in escape_text):
-            raise RefusalError("the ESCAPE of LIKE must be one character")
+            raise CompileError("the ESCAPE of LIKE must be one character")
         return _constant_like(subject.run, matcher(pattern_text, "".join(escape_text), unicode=unicode))
     runs = tuple(part.run for part in (subject, *others))
 
@@ -192,13 +185,13 @@ def _constant_like(run: Run, matches: Callable[[str], bool]) -> Test:
 
 
 def is_null(part: Typed) -> Test:
-    """`IS NULL`, which is never UNKNOWN."""
+    """Compile `IS NULL`, which is never UNKNOWN."""
     run = part.run
     return lambda values, clock: run(values, clock) is None
 
 
 def negation(test: Test) -> Test:
-    """NOT: UNKNOWN stays UNKNOWN."""
+    """Compile NOT: UNKNOWN stays UNKNOWN."""
 
     def negated(values: Sequence[Value], clock: datetime) -> bool | None:
         found = test(values, clock)
@@ -208,32 +201,92 @@ def negation(test: Test) -> Test:
 
 
 def all_of(tests: Sequence[Test]) -> Test:
-    """AND: FALSE as soon as one is FALSE, else UNKNOWN when one is UNKNOWN."""
-
-    def conjunction(values: Sequence[Value], clock: datetime) -> bool | None:
-        result: bool | None = True
-        for test in tests:
-            found = test(values, clock)
-            if found is None:
-                result = None
-            elif not found:
-                return False
-        return result
-
-    return conjunction
+    """Compile AND: FALSE if one is FALSE, else UNKNOWN if one is UNKNOWN."""
+    return _decided_by(tests, decisive=False)
 
 
 def any_of(tests: Sequence[Test]) -> Test:
-    """OR: TRUE as soon as one is TRUE, else UNKNOWN when one is UNKNOWN."""
+    """Compile OR: TRUE if one is TRUE, else UNKNOWN if one is UNKNOWN."""
+    return _decided_by(tests, decisive=True)
 
-    def disjunction(values: Sequence[Value], clock: datetime) -> bool | None:
-        result: bool | None = False
-        for test in tests:
-            found = test(values, clock)
+
+def _decided_by(tests: Sequence[Test], *, decisive: bool) -> Test:
+    def test(values: Sequence[Value], clock: datetime) -> bool | None:
+        result: bool | None = not decisive
+        for operand in tests:
+            found = operand(values, clock)
+            if found is decisive:
+                return decisive
             if found is None:
                 result = None
-            elif found:
-                return True
         return result
 
-    return disjunction
+    return test
+
+
+def case(tests: Sequence[Test], results: Sequence[Typed], default: Typed | None, name: str = "CASE") -> Typed:
+    """Compile CASE: the result of the first test that is TRUE, in the common type of all results."""
+    other = NULL if default is None else default
+    result_type = common_type_of((*results, other), name)
+    runs = [convert(result, result_type).run for result in results]
+    branches = tuple(zip(tests, runs, strict=True))
+    otherwise = convert(other, result_type).run
+
+    def run(values: Sequence[Value], clock: datetime) -> Value:
+        for test, result in branches:
+            if test(values, clock):
+                return result(values, clock)
+        return otherwise(values, clock)
+
+    return Typed(result_type, run)
+
+
+def _coalesce(arguments: Sequence[Typed]) -> Typed:
+    result_type = common_type_of(arguments, "COALESCE")
+    parts = [convert(argument, result_type) for argument in arguments]
+    runs = tuple(part.run for part in parts)
+
+    def run(values: Sequence[Value], clock: datetime) -> Value:
+        for part in runs:
+            value = part(values, clock)
+            if value is not None:
+                return value
+        return None
+
+    return lazily(result_type, run, *parts)
+
+
+def isnull(arguments: Sequence[Typed]) -> Typed:
+    """Compile ISNULL: the first value, or the second if that is NULL, in the type of the first."""
+    first, second = arguments
+    if first.null:
+        return second
+    replacement = convert(second, first.type)
+    checked, instead = first.run, replacement.run
+
+    def run(values: Sequence[Value], clock: datetime) -> Value:
+        value = checked(values, clock)
+        return instead(values, clock) if value is None else value
+
+    return lazily(first.type, run, first, replacement)
+
+
+def _nullif(arguments: Sequence[Typed]) -> Typed:
+    first, second = arguments
+    if first.null:
+        raise CompileError("the first argument of NULLIF must be something other than NULL")
+    equal, value = compare(operator.eq, first, second), first.run
+
+    def run(values: Sequence[Value], clock: datetime) -> Value:
+        return None if equal(values, clock) else value(values, clock)
+
+    return lazily(first.type, run, first, second)
+
+
+_MOST_ARGUMENTS = 1000
+
+FUNCTIONS: dict[str, Function] = {
+    "COALESCE": Function(_coalesce, 2, _MOST_ARGUMENTS),
+    "ISNULL": Function(isnull, 2),
+    "NULLIF": Function(_nullif, 2),
+}

@@ -1,4 +1,4 @@
-"""What is wrong with an expression, and what goes wrong while one is evaluated."""
+"""Errors of compiling and of evaluating an expression."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from xml_extractor.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class ExpressionFault:
-    """One fault of an expression's text.
+    """One fault in the text of an expression.
 
     Attributes:
-        message: What is wrong, in one line.
-        line, column: Where, counted from 1 within the expression's text.
-        found: The part of the text that is wrong, as far as it is known.
-        expected: What may stand there instead.
-        suggestion: The allowed word that is most like the one that was found.
+        message: One line.
+        line, column: The position in the expression, counted from 1.
+        found: The wrong part of the text, if known.
+        expected: What is allowed there.
+        suggestion: The allowed word most similar to the one found.
     """
 
     message: str
@@ -26,7 +26,7 @@ class ExpressionFault:
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be compiled; `faults` has every reason that was found, in the order of the text."""
+    """An expression cannot be compiled; `faults` lists every fault, in the order of the text."""
 
     def __init__(self, faults: tuple[ExpressionFault, ...]) -> None:
         super().__init__("; ".join(fault.message for fault in faults))
@@ -38,7 +38,7 @@ class EvaluationError(Exception):
 
     Attributes:
         code: `overflow`, `divide_by_zero`, `conversion_failed`, `truncation` or `invalid_argument`.
-        explanation: One sentence without any value.
+        explanation: One sentence that contains no value.
     """
 
     def __init__(self, code: Reason, explanation: str) -> None:
@@ -50,8 +50,8 @@ class EvaluationError(Exception):
         return f"{self.code}: {self.explanation}"
 
 
-class RefusalError(Exception):
-    """A part of an expression cannot be compiled; the compiler knows where it stands and makes it a fault.
+class CompileError(Exception):
+    """A part of an expression cannot be compiled; the compiler knows its position and reports it as a fault.
 
     Attributes:
         message, found, expected, suggestion: As those of `ExpressionFault`.

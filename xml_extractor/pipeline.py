@@ -1,0 +1,251 @@
+"""A run from its settings to its result.
+
+`run` opens source and target, and gives the source's key pages to `ParallelCoordinator.process_xml_batch`, which is the
+path of the documents. What is already done is decided here, by `LoggedDocuments`.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract, contract_hash
+from xml_extractor.contract.reading import read_contract
+from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
+from xml_extractor.errors import UsageError, XmlExtractorError
+from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext
+from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
+from xml_extractor.processing.reject_writer import RejectWriter
+from xml_extractor.processing.worker import delete_plan
+from xml_extractor.reporting.result import RunResult
+from xml_extractor.reporting.series import ProgressSeries
+from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.settings import RunSettings
+from xml_extractor.sources.interfaces import KeyPage, Source
+from xml_extractor.sources.registry import open_source
+from xml_extractor.sources.rejects import RejectFiles
+from xml_extractor.targets.interfaces import Connection, LogEntry, Target
+from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.retrying import Answer, answered
+
+logger = logging.getLogger(__name__)
+
+HIGH_LATENCY_SECONDS = 0.002
+"""Round-trip time from which on the number of round trips, not the work of statements, limits the speed."""
+
+HIGH_LATENCY_THREADS = 4
+"""Insert threads that wait for a high-latency target at the same time."""
+
+
+def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: None) -> RunResult:
+    """Load all documents of the source that are not done yet.
+
+    Args:
+        settings: The settings of the run.
+        on_progress: Called with the number of documents that were committed or rejected since the last call.
+
+    Returns:
+        What the run did. A run that could not go on has a `failure`.
+
+    Raises:
+        XmlExtractorError: The run could not start.
+        KeyboardInterrupt: It was asked to stop twice.
+    """
+    began_at = time.perf_counter()
+    contract = read_contract(settings.contract)
+    tables = layouts(contract)
+    # Fails before anything else if the contract does not allow documents to be reprocessed.
+    delete_plan(contract, settings)
+    target = open_target(settings.target, contract)
+    with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
+        target.prepare(tables)
+        context = _context(settings, contract, source, choose_inserts(settings, target))
+        names, rejects_dir = tuple(table.name for table in tables), _rejects_dir(context)
+        statistics = RunStatistics(names, series=ProgressSeries(began_at))
+        queue_stats, failure, outdated = None, None, 0
+        with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
+            coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
+            try:
+                logged = LoggedDocuments(connection, context)
+                outdated = _count_outdated(logged, settings)
+                with coordinator:
+                    pages = _key_pages(source, target, context)
+                    queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
+            except XmlExtractorError as error:
+                failure = error
+            # Where both are one SQLite file, the last connection to close removes the write-ahead log, which a reader
+            # may not.
+            source.close()
+    elapsed = time.perf_counter() - began_at
+    statistics.series.end(statistics.processed, elapsed)
+    return RunResult(
+        run_id=context.run_id,
+        contract=contract.contract,
+        contract_version=contract.version,
+        contract_hash=context.contract_hash,
+        source=source.name,
+        target=target.name,
+        started_at=context.started_at,
+        finished_at=_now(),
+        elapsed_seconds=elapsed,
+        settings=replace(settings, insert_strategy=context.inserts.strategy, insert_threads=context.inserts.threads),
+        statistics=statistics,
+        queue=queue_stats._asdict() if queue_stats else {},
+        insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
+        interrupted=coordinator.interrupted,
+        failure=failure,
+        rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
+        outdated=outdated,
+    )
+
+
+def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
+    """Return how to send rows: what the settings say, else what suits the round-trip time to the target.
+
+    Raises:
+        UsageError: The target does not support the strategy.
+        TargetError: The target cannot be reached.
+    """
+    wanted = settings.insert_strategy
+    if wanted not in ("auto", *target.strategies):
+        raise UsageError(
+            f"{target.name} does not take rows by '{wanted}'",
+            f"choose {' or '.join(target.strategies)}, or leave it out",
+        )
+    seconds = target.round_trip()
+    suitable = LOW_LATENCY_INSERTS
+    if seconds >= HIGH_LATENCY_SECONDS:
+        suitable = InsertOptions(target.strategies[-1], HIGH_LATENCY_THREADS)
+    options = InsertOptions(
+        suitable.strategy if wanted == "auto" else wanted,
+        suitable.threads if settings.insert_threads == "auto" else settings.insert_threads,
+    )
+    if seconds:
+        message = "Round trip to the target %.1f ms: insert strategy %s, insert threads %d"
+        logger.info(message, seconds * 1000, options.strategy, options.threads)
+    return options
+
+
+class LoggedDocuments:
+    """Decides by the processing log which documents are done, and which of these are reprocessed.
+
+    Args:
+        connection: To the target. The caller closes it.
+        context: What the run knows.
+    """
+
+    def __init__(self, connection: Connection, context: RunContext) -> None:
+        self._connection = connection
+        self._context = context
+        self._reprocessed: dict[str, Replaced] = {}
+
+    def done(self, keys: Sequence[str]) -> set[str]:
+        """Return those of the given keys, as text, that are done and are not to be reprocessed.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        contract = self._context.contract.contract
+        if self._context.settings.reprocess is None:
+            return self._answer(lambda: self._connection.logged_keys(contract, keys))
+        logged = self._answer(lambda: self._connection.logged(contract, keys))
+        entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
+        chosen = {
+            key: Replaced(entry.run_id, entry.content_hash)
+            for key, entry in entries.items()
+            if self._is_reprocessed(entry)
+        }
+        self._reprocessed |= chosen
+        return entries.keys() - chosen.keys()
+
+    def take_replaced(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
+        """Return what the log has of those of the given documents that are reprocessed, and forget it."""
+        return {key: self._reprocessed.pop(str(key)) for key in keys if str(key) in self._reprocessed}
+
+    def by_another_contract(self) -> int:
+        """Return the number of documents that a contract with the same name but other content has done.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        counts = self._answer(lambda: self._connection.log_counts(self._context.contract.contract))
+        return sum(
+            count.documents
+            for count in counts
+            if count.status is not Status.RETRY and count.contract_hash != self._context.contract_hash
+        )
+
+    def _is_reprocessed(self, entry: LogEntry) -> bool:
+        settings = self._context.settings
+        if settings.reprocess_version not in (None, entry.contract_version):
+            return False
+        match settings.reprocess:
+            case "loaded" | "rejected":
+                return entry.status.value == settings.reprocess
+            case "changed-contract":
+                return entry.contract_hash != self._context.contract_hash
+            case _:
+                return True
+
+    def _answer(self, action: Callable[[], Answer]) -> Answer:
+        return answered(action, self._connection.explain, "the processing log cannot be read")
+
+
+def _key_pages(source: Source, target: Target, context: RunContext) -> Iterator[KeyPage]:
+    """List the source's keys. A run that reprocesses needs rows of the log, which a source cannot look up."""
+    settings = context.settings
+    log = target.log_place(context.contract.contract) if settings.reprocess is None else None
+    return source.key_pages(settings.batch_size, settings.key_range, log)
+
+
+def _count_outdated(logged: LoggedDocuments, settings: RunSettings) -> int:
+    """Count and log the documents that another contract has done; 0 for a run that reprocesses."""
+    outdated = logged.by_another_contract() if settings.reprocess is None else 0
+    if outdated:
+        logger.info("Done by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
+    return outdated
+
+
+def _context(settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions) -> RunContext:
+    started_at = _now()
+    return RunContext(
+        run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
+        started_at=started_at,
+        settings=settings,
+        contract=contract,
+        contract_hash=contract_hash(contract),
+        inserts=inserts,
+        source_name=source.name,
+        source_address=source.address,
+    )
+
+
+def _rejects_dir(context: RunContext) -> Path | None:
+    directory = context.settings.rejects_dir
+    return None if directory is None else directory / context.run_id
+
+
+@contextmanager
+def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Callable[[Outcome], None]]:
+    """Yield the function that takes rejects and writes them to the directory, if there is one."""
+    if directory is None:
+        yield lambda _: None
+        return
+    contract = context.contract
+    settings = context.settings
+    files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
+    with RejectWriter(
+        files, partial(open_source, context.source_address, contract, contract.document.max_bytes)
+    ) as writer:
+        yield writer.add
+
+
+def _now() -> datetime:
+    now = datetime.now(UTC)
+    return now.replace(tzinfo=None, microsecond=now.microsecond // 1000 * 1000)

@@ -1,0 +1,283 @@
+"""Chunks of documents: how a run chooses and divides them, and where each of them is."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum, auto
+from typing import NamedTuple
+from zlib import crc32
+
+from xml_extractor.contract.model import Contract
+from xml_extractor.documents import DocumentKey, Outcome, Replaced
+from xml_extractor.errors import XmlExtractorError
+from xml_extractor.settings import InsertStrategy, RunSettings, Shard
+from xml_extractor.sources.interfaces import KeyPage
+
+MAX_CHUNK = 32
+"""Documents in a chunk at most. Smaller chunks cost more messages between processes."""
+
+CHUNKS_PER_WORKER = 4
+"""Chunks into which a page is divided for each worker at least, so that all workers end at about the same time. Also
+the number of chunks that may be waiting for or at each worker: a run that is asked to stop still finishes them."""
+
+MAX_WINDOW = 1024
+"""Chunks in flight at most, those in the insert queue included."""
+
+DEATHS_OF_A_POISON_DOCUMENT = 2
+"""Workers that must die at a document before it is rejected."""
+
+
+class InsertOptions(NamedTuple):
+    """How rows are sent to the target.
+
+    Attributes:
+        strategy: One call for each table, or JSON of all tables.
+        threads: Number of background insert threads.
+    """
+
+    strategy: InsertStrategy
+    threads: int
+
+
+LOW_LATENCY_INSERTS = InsertOptions("executemany", 1)
+"""What suits a target in the same process or network."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What all processes of a run know. Addresses may hold secrets.
+
+    Attributes:
+        started_at: Naive UTC in whole milliseconds; the clock of the contract's expressions.
+        source_address: The address by which workers open the source; it may differ from the user's.
+        inserts: How rows are sent.
+    """
+
+    run_id: str
+    started_at: datetime
+    settings: RunSettings
+    contract: Contract
+    contract_hash: str
+    source_name: str
+    source_address: str
+    inserts: InsertOptions = LOW_LATENCY_INSERTS
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Documents that a worker processes at once.
+
+    Attributes:
+        sequence: Its number, from 0, in the order of the source's keys.
+        keys: The keys of its documents.
+        poison: Documents to reject because workers died at them.
+        replaced: Documents to reprocess.
+    """
+
+    sequence: int
+    keys: tuple[DocumentKey, ...]
+    poison: frozenset[DocumentKey] = frozenset()
+    replaced: Mapping[DocumentKey, Replaced] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailure:
+    """An error that ends the run, as data: not every exception can be pickled."""
+
+    kind: type[XmlExtractorError]
+    message: str
+    tip: str
+
+    @classmethod
+    def of(cls, error: XmlExtractorError) -> "WorkerFailure":
+        """Convert an exception."""
+        return cls(type(error), error.message, error.tip)
+
+    def exception(self) -> XmlExtractorError:
+        """Return the exception."""
+        return self.kind(self.message, self.tip)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """What a worker reports about a chunk.
+
+    Attributes:
+        worker: The worker's process id.
+        outcomes: The outcome of each document, committed; None if the documents are in the insert queue.
+        stage_seconds: Seconds by step.
+        failure: Why the run cannot go on.
+        retires: Whether the worker ends after this chunk because it holds too much memory.
+    """
+
+    sequence: int
+    worker: int
+    outcomes: Sequence[Outcome] | None = None
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    failure: WorkerFailure | None = None
+    retires: bool = False
+
+
+class CrashMarker(NamedTuple):
+    """The document that a worker is processing.
+
+    Attributes:
+        sequence: The number of its chunk.
+        position: Its position in the chunk, from 0.
+    """
+
+    sequence: int
+    position: int
+
+
+class Selection(NamedTuple):
+    """Documents of one page: how many are already done, and the keys of the others."""
+
+    done: int
+    keys: list[DocumentKey]
+
+
+def in_shard(key: DocumentKey, shard: Shard) -> bool:
+    """Return whether a document belongs to a shard: the same on every machine and in every run."""
+    return crc32(str(key).encode("utf-8", "surrogatepass")) % shard.count == shard.number - 1
+
+
+def select(
+    pages: Iterable[KeyPage],
+    logged_keys: Callable[[Sequence[str]], set[str]],
+    shard: Shard | None = None,
+    limit: int | None = None,
+) -> Iterator[Selection]:
+    """Choose the documents of a run, page by page. No further page is listed once the limit is reached.
+
+    Args:
+        pages: All keys of the source.
+        logged_keys: Returns which of the given keys, as text, are done; called for pages that do not say so themselves.
+        shard: The shard to take documents from.
+        limit: Number of documents to choose at most; documents already done do not count.
+    """
+    wanted = limit
+    remaining = iter(pages)
+    while wanted != 0 and (page := next(remaining, None)) is not None:
+        mine = [key for key in page.keys if shard is None or in_shard(key, shard)]
+        logged = page.logged
+        if logged is None:
+            logged = logged_keys([str(key) for key in mine]) if mine else set()
+        selection = _up_to(wanted, mine, logged)
+        if wanted is not None:
+            wanted -= len(selection.keys)
+        yield selection
+
+
+def _up_to(wanted: int | None, keys: Sequence[DocumentKey], logged: set[str]) -> Selection:
+    done = 0
+    chosen: list[DocumentKey] = []
+    for key in keys:
+        if len(chosen) == wanted:
+            break
+        if str(key) in logged:
+            done += 1
+        else:
+            chosen.append(key)
+    return Selection(done, chosen)
+
+
+def divide(keys: Sequence[DocumentKey], workers: int) -> Iterator[tuple[DocumentKey, ...]]:
+    """Divide the keys of a page into chunks for the workers, as evenly as `MAX_CHUNK` allows."""
+    size = min(MAX_CHUNK, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
+    return (tuple(keys[first : first + size]) for first in range(0, len(keys), size or 1))
+
+
+class Place(Enum):
+    """Where a chunk in flight is."""
+
+    AT_WORKER = auto()
+    """Handed out; the worker has not reported yet."""
+    IN_QUEUE = auto()
+    """The worker has put it into the insert queue; no insert thread has acknowledged it yet."""
+    COMMITTED = auto()
+    """Acknowledged by an insert thread before the worker's report arrived."""
+
+
+class ChunksInFlight:
+    """Knows where every chunk is, from the time it is handed out until it is acknowledged and its worker has reported.
+
+    Chunks are handed out in the order of their numbers, and the newest is at most `window` - 1 ahead of the oldest that
+    is not acknowledged. This bounds how far documents can overtake each other: of two documents with rows of one key
+    that are further apart in the source, always the earlier one is loaded and the later one rejected.
+
+    Args:
+        workers: Number of worker processes.
+        window: Chunks in flight at most.
+    """
+
+    def __init__(self, workers: int, window: int = MAX_WINDOW) -> None:
+        self._max_at_workers = CHUNKS_PER_WORKER * workers
+        self._window = window
+        self._next_sequence = 0
+        self._chunks: dict[int, Chunk] = {}
+        self._places: dict[int, Place] = {}
+        self._at_workers = 0
+        self._deaths: Counter[DocumentKey] = Counter()
+        self.deaths_in_a_row = 0
+        """Workers that died since a chunk was last acknowledged."""
+
+    def are_all_finished(self) -> bool:
+        """Return whether no chunk is in flight."""
+        return not self._places
+
+    def has_room(self) -> bool:
+        """Return whether another chunk may be handed out."""
+        oldest = next(iter(self._chunks), self._next_sequence)
+        return self._at_workers < self._max_at_workers and self._next_sequence - oldest < self._window
+
+    def hand_out(self, keys: tuple[DocumentKey, ...], replaced: Mapping[DocumentKey, Replaced]) -> Chunk:
+        """Make the next chunk; it is at a worker now."""
+        chunk = Chunk(self._next_sequence, keys, replaced=replaced)
+        self._next_sequence += 1
+        self._chunks[chunk.sequence] = chunk
+        self._places[chunk.sequence] = Place.AT_WORKER
+        self._at_workers += 1
+        return chunk
+
+    def reported(self, sequence: int) -> None:
+        """Record that a worker is done with a chunk: it is in the queue, unless it is committed already."""
+        match self._places.get(sequence):
+            case Place.AT_WORKER:
+                self._places[sequence] = Place.IN_QUEUE
+                self._at_workers -= 1
+            case Place.COMMITTED:
+                del self._places[sequence]
+                self._at_workers -= 1
+
+    def acknowledge(self, sequence: int) -> bool:
+        """Record that a chunk is committed; return False if it was before, because it was handed out twice."""
+        if self._chunks.pop(sequence, None) is None:
+            return False
+        if self._places[sequence] is Place.AT_WORKER:
+            self._places[sequence] = Place.COMMITTED
+        else:
+            del self._places[sequence]
+        self.deaths_in_a_row = 0
+        return True
+
+    def record_deaths(self, markers: Collection[CrashMarker | None]) -> None:
+        """Record that workers died, each at a document or, where the marker is None, between documents."""
+        self.deaths_in_a_row += len(markers)
+        for marker in markers:
+            chunk = None if marker is None else self._chunks.get(marker.sequence)
+            if marker is not None and chunk is not None:
+                self._deaths[chunk.keys[marker.position]] += 1
+
+    def take_back(self) -> list[Chunk]:
+        """Return the chunks to hand out again after all workers were killed, with their poison documents marked."""
+        for sequence in [sequence for sequence, place in self._places.items() if place is Place.COMMITTED]:
+            del self._places[sequence]
+            self._at_workers -= 1
+        poison = {key for key, deaths in self._deaths.items() if deaths >= DEATHS_OF_A_POISON_DOCUMENT}
+        return [
+            replace(self._chunks[sequence], poison=frozenset(poison.intersection(self._chunks[sequence].keys)))
+            for sequence, place in self._places.items()
+            if place is Place.AT_WORKER
+        ]

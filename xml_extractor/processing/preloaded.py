@@ -1,0 +1,22 @@
+"""What the fork server imports and compiles once, so that the processes it starts inherit it.
+
+It starts no thread and opens no connection: neither survives a fork.
+"""
+
+import gc
+import os
+import pickle
+from contextlib import suppress
+from pathlib import Path
+
+from xml_extractor.processing import parallel_coordinator, processes, worker
+
+__all__ = ["parallel_coordinator"]
+
+if path := os.environ.pop(processes.PRELOAD_VARIABLE, ""):
+    # Whatever fails here fails again in the workers, which report it.
+    with suppress(Exception):
+        worker.share_plan(pickle.loads(Path(path).read_bytes()))
+    # Workers must not copy the memory that they share because a garbage collection writes to it.
+    gc.collect()
+    gc.freeze()
