@@ -47,7 +47,7 @@ OWNERS = {
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
-    "matplotlib": {"env_prep"},
+    "matplotlib": {"metrics"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 

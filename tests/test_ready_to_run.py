@@ -170,12 +170,12 @@ def errors_of_azure(heading: str) -> list[tuple[str, Blame]]:
 
 
 def test_errors_of_azure_that_are_said_to_be_tried_again_are() -> None:
-    tried_again = errors_of_azure("## What is tried again")
+    tried_again = errors_of_azure("## Transient errors")
     assert len(tried_again) > 20
     assert [error for error in tried_again if error[1] is not Blame.MOMENT] == []
 
 
 def test_errors_of_azure_that_are_said_to_end_the_run_do() -> None:
-    fatal = errors_of_azure("These do not pass")
+    fatal = errors_of_azure("Fatal errors end")
     assert len(fatal) == 4
     assert [error for error in fatal if error[1] is not Blame.DATABASE] == []

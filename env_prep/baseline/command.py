@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from env_prep.baseline import plots, report
+from env_prep.baseline import report
 from env_prep.baseline.comparing import Comparison, warnings, why_not, with_stored, within
 from env_prep.baseline.options import DEFAULT_CONTRACT, DEFAULT_DOCUMENTS, Request, baseline_options
 from env_prep.baseline.places import open_place
@@ -17,10 +17,11 @@ from env_prep.baseline.report import Findings
 from env_prep.baseline.scratch import Scratch
 from env_prep.baseline.variants import Variant, chosen
 from env_prep.baseline.workload import Metrics, Workload, make_documents, refuse_schemas, table_names
+from metrics.measurements import plots
+from metrics.measurements.figures import alternately
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import UsageError
-from xml_extractor.reporting.measuring import alternately
 from xml_extractor.reporting.metrics import prepare_directory
 
 EXIT_OK = 0

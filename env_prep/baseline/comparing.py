@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from env_prep.baseline.record import Baseline, Database, MeasuredVariant
-from xml_extractor.reporting.measuring import Ratio, ratio
+from metrics.measurements.figures import Ratio, ratio
 
 ENOUGH_RUNS = 3
 """With fewer, an interval would pretend to know how figures scatter."""

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from env_prep.baseline.places import Kind
 from env_prep.baseline.variants import Settings, Variant
 from env_prep.baseline.workload import Metrics, done
+from metrics.measurements.figures import spread
 from xml_extractor.atomic_files import write_text
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.reporting.machine import machine
-from xml_extractor.reporting.measuring import spread
 
 FILE = "baseline.json"
 EMBEDDED = "SQLite in a temporary directory"

@@ -1,13 +1,15 @@
-"""A baseline as one HTML page that needs nothing else: no script, no file, no network."""
+"""Render a baseline as one self-contained HTML page: no script, no other file, no network."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
 
-from env_prep.baseline import plots
+from env_prep.baseline import plots as draw
 from env_prep.baseline.comparing import Comparison
 from env_prep.baseline.record import Baseline
+from metrics.measurements import plots
+from metrics.measurements.tables import Table, html
 
 FILE = "baseline.html"
 HOW_TO_PLOT = "The plots need matplotlib: `pip install --editable '.[report]'` in the checkout, then run this again."
@@ -31,12 +33,12 @@ svg { width: 100%; height: auto; display: block }
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is said of a measurement.
+    """A measurement and its comparison.
 
     Attributes:
         stored: The baseline that it was compared with.
         comparisons: Ratios, those to the stored baseline first.
-        warnings: What makes them less than they seem.
+        warnings: Differences that limit the comparison.
     """
 
     now: Baseline
@@ -46,7 +48,7 @@ class Findings:
 
 
 def lines(findings: Findings) -> list[str]:
-    """The figures as text."""
+    """Return the figures as lines of text."""
     now = findings.now
     width = max(len(variant.options) for variant in now.variants)
     return [
@@ -62,7 +64,7 @@ def lines(findings: Findings) -> list[str]:
 
 
 def page(findings: Findings) -> str:
-    """The HTML page; without plots if there is no matplotlib, and then it says how to have them."""
+    """Render the HTML page; without matplotlib it has no plots, but the command that installs it."""
     now = findings.now
     documents = f"{now.documents:,} documents of {escape(now.contract.name)} (version {now.contract.version})"
     made_at = f"{now.made_at:%Y-%m-%d %H:%M} UTC"
@@ -98,7 +100,7 @@ def _figures(now: Baseline, stored: Baseline | None) -> str:
         ]
         for name, variant in measured
     ]
-    return "<h2>Documents a minute</h2>" + _table(["options", "median", "spread", "least", "most", "runs"], rows)
+    return "<h2>Documents a minute</h2>" + html(Table(["options", "median", "spread", "least", "most", "runs"], rows))
 
 
 def _ratios(comparisons: Sequence[Comparison]) -> str:
@@ -110,21 +112,21 @@ def _ratios(comparisons: Sequence[Comparison]) -> str:
         ]
         for each in comparisons
     ]
-    return "<h2>Ratios</h2>" + _table(["of medians", "ratio", "95 % interval"], rows) if rows else ""
+    return "<h2>Ratios</h2>" + html(Table(["of medians", "ratio", "95 % interval"], rows)) if rows else ""
 
 
 def _plots(now: Baseline, stored: Baseline | None) -> Iterable[str]:
     if not plots.can_plot():
         yield f'<p class="warning">{escape(HOW_TO_PLOT)}</p>'
         return
-    typical = "Of the run of each set of options that is next to the median"
-    for heading, caption, draw in (
-        ("Throughput by run", "Runs took turns.", partial(plots.throughput_by_run, now, stored)),
-        ("Time by stage", f"{typical}.", partial(plots.time_by_stage, now)),
-        ("Queue depth over time", f"{typical}; a sample a second at most.", partial(plots.queue_over_time, now)),
-        ("Rows by table", "The same in each run.", partial(plots.rows_by_table, now)),
+    typical = "Of the run of each set of options closest to the median"
+    for heading, caption, plot in (
+        ("Throughput by run", "Runs took turns.", partial(draw.throughput_by_run, now, stored)),
+        ("Time by stage", f"{typical}.", partial(draw.time_by_stage, now)),
+        ("Queue depth over time", f"{typical}; a sample a second at most.", partial(draw.queue_over_time, now)),
+        ("Rows by table", "The same in each run.", partial(draw.rows_by_table, now)),
     ):
-        figure = f'<figure role="img" aria-label="{heading}">{plots.svg(draw, heading)}</figure>'
+        figure = f'<figure role="img" aria-label="{heading}">{plots.svg(plot, heading)}</figure>'
         yield f'<h2>{heading}</h2><p class="faint">{caption}</p>{figure}'
 
 
@@ -138,14 +140,4 @@ def _circumstances(now: Baseline) -> str:
             for variant in now.variants
         ),
     ]
-    return "<h2>Machine, versions and settings</h2>" + _table(["", ""], rows, numbers=False)
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True) -> str:
-    def row(tag: str, cells: Sequence[str]) -> str:
-        first, *others = (escape(cell) for cell in cells)
-        kind = ' class="n"' if numbers else ""
-        return f"<tr><{tag}>{first}</{tag}>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for cell in others) + "</tr>"
-
-    head = row("th", headings) if any(headings) else ""
-    return f"<table>{head}{''.join(row('td', cells) for cells in rows)}</table>"
+    return "<h2>Machine, versions and settings</h2>" + html(Table(["", ""], rows, numbers=False))

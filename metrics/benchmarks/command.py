@@ -1,14 +1,16 @@
-"""The command line that all benchmarks have, and what becomes of their records."""
+"""The command line of all benchmarks: measure, show, and write the record and its plot."""
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from metrics.benchmarks import plots, tables
-from metrics.benchmarks.record import ROOT, Record, write
+from metrics.benchmarks.record import ROOT, Record, tables, write
+from metrics.measurements import plots
+from metrics.measurements.tables import show
 
 RESULTS = ROOT / "metrics" / "benchmarks" / "results"
 PLOTS = ROOT / "documentation" / "explanation" / "plots"
@@ -16,12 +18,12 @@ PLOTS = ROOT / "documentation" / "explanation" / "plots"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a benchmark was asked for.
+    """The options of a benchmark.
 
     Attributes:
-        documents: How many, as far as the benchmark does not say otherwise.
+        documents: The number of documents, unless the benchmark documents another use.
         rounds: How often each thing is measured.
-        quick: As small as can be, to see that it works.
+        quick: Whether to run a minimal measurement as a test.
     """
 
     documents: int
@@ -30,16 +32,16 @@ class Options:
 
     @property
     def command(self) -> str:
-        """As options of a command line."""
+        """Return the options as a command line."""
         return f"--documents {self.documents} --rounds {self.rounds}" + (" --quick" if self.quick else "")
 
 
 class NothingToMeasureError(Exception):
-    """What a benchmark needs is not there; the message says what."""
+    """Something that a benchmark needs is missing; the message says what."""
 
 
 Benchmark = Callable[[Options], Record]
-"""Measures, and gives what it found."""
+"""Measures, and returns the record."""
 
 
 def run_benchmark(
@@ -50,20 +52,20 @@ def run_benchmark(
     quick: Options,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Read the command line, measure, show and record.
+    """Parse the command line, measure, show and record.
 
     Args:
-        benchmark: What measures.
-        description: What it measures, in a sentence.
-        usual: What is asked for without options: some minutes' work.
-        quick: What `--quick` stands for: some seconds' work.
-        arguments: The command line, if it is not the process's own.
+        benchmark: Measures.
+        description: One sentence for the help.
+        usual: The default options, for a measurement of some minutes.
+        quick: The options of `--quick`, for a measurement of some seconds.
+        arguments: The command line; that of the process by default.
 
     Returns:
-        The exit code: 2 if there is nothing to draw plots with, otherwise 0. What cannot be measured here is skipped.
+        The exit code: 2 if matplotlib is missing, otherwise 0. A benchmark that cannot run here is skipped.
     """
     options, directory = _read(description, usual, quick, arguments)
-    if directory is None and not options.quick and find_spec("matplotlib") is None:
+    if directory is None and not options.quick and not plots.can_plot():
         sys.stderr.write("Recording needs matplotlib: pip install -e '.[bench]'. With --quick nothing is recorded.\n")
         return 2
     try:
@@ -72,16 +74,28 @@ def run_benchmark(
         print(f"Skipped. {nothing}")
         return 0
     found["inputs"]["rounds"] = options.rounds
-    tables.show(found)
+    show(found["command"], tables(found), found["notes"])
     if directory is None and options.quick:
         print("Not recorded, because it was --quick.")
         return 0
     for place in (RESULTS, PLOTS) if directory is None else (directory,):
         place.mkdir(parents=True, exist_ok=True)
     print(f"Recorded in {write(found, directory or RESULTS)}")
-    if find_spec("matplotlib") is not None:
-        print(f"Drawn in {plots.draw(found, directory or PLOTS)}")
+    if plots.can_plot():
+        print(f"Drawn in {draw(found, directory or PLOTS)}")
     return 0
+
+
+def draw(found: Mapping[str, Any], directory: Path) -> Path:
+    """Draw the plot `NAME.svg` of a record into a directory.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    path = directory / f"{found['benchmark']}.svg"
+    element = plots.svg(partial(plots.medians, found["groups"]), found["benchmark"], text="none")
+    path.write_text(element + "\n", encoding="utf-8")
+    return path
 
 
 def _read(

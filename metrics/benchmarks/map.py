@@ -11,10 +11,10 @@ from lxml import etree
 from metrics.benchmarks import inputs
 from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
+from metrics.measurements.figures import alternately
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
-from xml_extractor.reporting.measuring import alternately
 
 UNTIL, WHOLE, LXML = "parse and map", "parse and map, whole document", "lxml.etree.fromstring"
 

@@ -1,4 +1,4 @@
-"""`python -m metrics.benchmarks.page`: writes the recorded tables into the page on speed."""
+"""`python -m metrics.benchmarks.page`: write the recorded tables into the page on speed."""
 
 import re
 import sys
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from metrics.benchmarks.command import PLOTS, RESULTS
-from metrics.benchmarks.record import ROOT, read
-from metrics.benchmarks.tables import markdown, tables
+from metrics.benchmarks.record import ROOT, read, tables
+from metrics.measurements.tables import markdown
 
 PAGE = ROOT / "documentation" / "explanation" / "speed.md"
 MARKED = re.compile(r"(<!-- results of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -16,14 +16,14 @@ BENCHMARKS = ("map", "transport", "load", "run", "run_server", "round_trips", "m
 
 
 def page(text: str) -> str:
-    """The page's text, with what is between its markers written afresh from what is recorded."""
+    """Return the text of the page, with what is between its markers replaced by the recorded results."""
     return MARKED.sub(lambda found: f"{found[1]}\n{_results(found[2])}\n\n{found[3]}", text)
 
 
 def results(found: Mapping[str, Any]) -> str:
-    """A record as a page has it: tables, plot, notes, and what it was measured on."""
+    """Render a record for the page: tables, plot, notes, and the conditions of the measurement."""
     name = found["benchmark"]
-    parts = [markdown(cells) for cells in tables(found)]
+    parts = [markdown(table) for table in tables(found)]
     if (PLOTS / f"{name}.svg").exists():
         parts.append(f"![Medians and single figures of the benchmark {name}](plots/{name}.svg)")
     parts += ["\n".join(f"- {note}" for note in found["notes"]), _measured_on(found)]

@@ -14,7 +14,7 @@ from typing import Any
 from metrics.benchmarks import inputs, peer_script, server, whole_runs
 from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
-from xml_extractor.reporting.measuring import alternately
+from metrics.measurements.figures import alternately
 
 OURS, SCRIPT, PANDAS, XML2DB = "xml_extractor", "script with lxml", "pandas", "xml2db"
 PACKAGES = {PANDAS: ("pandas", "lxml"), XML2DB: ("xml2db",)}

@@ -1,9 +1,9 @@
-"""What a benchmark found: figures, their ratios, single facts and what they were measured on; as JSON."""
+"""The record of a benchmark: figures, ratios, single facts, and the machine and versions; as JSON and as tables."""
 
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,39 +11,40 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from metrics.measurements.figures import ratio, spread
+from metrics.measurements.tables import Table, number, percent
 from xml_extractor.reporting.machine import machine
-from xml_extractor.reporting.measuring import ratio, spread
 
 ROOT = Path(__file__).parents[2]
 FORMAT_VERSION = 1
 SIGNIFICANT = 5
-"""Digits of a figure that are kept: more than any measurement is good for."""
+"""Significant digits that are kept, more than the precision of any measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure is to be: at most, or at least, so much."""
+    """The target of a figure: an upper or a lower bound."""
 
     at_most: float | None = None
     at_least: float | None = None
 
     def as_json(self) -> dict[str, float]:
-        """The bound that there is."""
+        """Return the bound that is set."""
         return {"at_most": self.at_most} if self.at_most is not None else {"at_least": self.at_least or 0.0}
 
     def is_kept(self, value: float) -> bool:
-        """Whether the value is within it."""
+        """Return whether a value meets the target."""
         return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
 
 
 class Record:
-    """Collects what one benchmark finds.
+    """Collects the results of one benchmark.
 
     Args:
         name: The module's name.
-        command: Options of the command, without those that only say where results go.
-        databases: What was loaded into, such as `SQLite 3.45.1`.
-        inputs: What was measured with: documents, bytes, rows and the like.
+        command: Options of the command, without those for the destination of the results.
+        databases: The target databases, such as `SQLite 3.45.1`.
+        inputs: The input: documents, bytes, rows and the like.
     """
 
     def __init__(self, name: str, command: str, databases: Sequence[str], inputs: Mapping[str, Any]) -> None:
@@ -58,7 +59,7 @@ class Record:
         self._packages: list[str] = []
 
     def group(self, title: str, unit: str, figures: Mapping[str, Sequence[float]]) -> None:
-        """Things that were measured alternately, in one unit."""
+        """Add series that were measured alternately, in one unit."""
         series = [
             {
                 "name": name,
@@ -71,7 +72,7 @@ class Record:
         self._groups.append({"title": title, "unit": unit, "series": series})
 
     def ratio(self, name: str, first: Sequence[float], second: Sequence[float], limit: Limit | None = None) -> None:
-        """How many times the first is the second; the limit judges the ratio of their medians."""
+        """Add the ratio of two series; the limit applies to the ratio of their medians."""
         found = ratio(first, second)
         self._ratios.append(
             {
@@ -86,20 +87,20 @@ class Record:
     def fact(
         self, name: str, value: float, unit: str, limit: Limit | None = None, *, standard_error: float | None = None
     ) -> None:
-        """A single figure, such as a count."""
+        """Add a single figure, such as a count."""
         error = {} if standard_error is None else {"standard_error": _rounded(standard_error)}
         self._facts.append({"name": name, "value": _rounded(value), "unit": unit, **error, **_judged(value, limit)})
 
     def note(self, *sentences: str) -> None:
-        """What a reader has to know."""
+        """Add notes for the reader."""
         self._notes.extend(sentences)
 
     def with_packages(self, *packages: str) -> None:
-        """Record the versions of further packages."""
+        """Add the versions of further packages."""
         self._packages.extend(packages)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, JSON-ready."""
+        """Return the record as JSON-ready data."""
         here = machine()
         here["packages"] |= {package: version(package) for package in self._packages}
         return {
@@ -126,12 +127,41 @@ def write(found: Mapping[str, Any], directory: Path) -> Path:
 
 
 def read(directory: Path, name: str) -> dict[str, Any] | None:
-    """What a benchmark recorded in a directory; None if it never ran."""
+    """Read a benchmark's record from a directory; None if there is none."""
     path = directory / f"{name}.json"
     if not path.exists():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def tables(found: Mapping[str, Any]) -> Iterator[Table]:
+    """Return the tables of a record: one for each group of figures, one for ratios, one for facts."""
+    for group in found["groups"]:
+        rows = [(one["name"], number(one["median"]), percent(one["spread"])) for one in group["series"]]
+        yield Table((group["title"], f"{group['unit']}, median", "spread"), rows)
+    if found["ratios"]:
+        rows = [
+            (one["name"], number(one["median"]), f"{number(one['low'])} to {number(one['high'])}", *_judgement(one))
+            for one in found["ratios"]
+        ]
+        yield Table(("Ratio", "of medians", "95 % interval", "target", "met"), rows)
+    if found["facts"]:
+        rows = [(one["name"], _value(one), one["unit"], *_judgement(one)) for one in found["facts"]]
+        yield Table(("Figure", "value", "unit", "target", "met"), rows)
+
+
+def _value(fact: Mapping[str, Any]) -> str:
+    error = fact.get("standard_error")
+    return number(fact["value"]) + ("" if error is None else f" ± {number(error)}")
+
+
+def _judgement(found: Mapping[str, Any]) -> Sequence[str]:
+    if "limit" not in found:
+        return "", ""
+    ((kind, value),) = found["limit"].items()
+    sign = "≤" if kind == "at_most" else "≥"
+    return f"{sign} {number(value)}", "yes" if found["met"] else "no"
 
 
 def _judged(value: float, limit: Limit | None) -> dict[str, Any]:
@@ -143,7 +173,7 @@ def _rounded(figure: float) -> float:
 
 
 def _commit() -> str:
-    """The commit that was measured; with a plus sign if the package is not as it was committed."""
+    """Return the measured commit, with a plus sign if the package has uncommitted changes."""
     git = shutil.which("git")
     if git is None:
         return "unknown"

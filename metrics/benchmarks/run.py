@@ -5,7 +5,7 @@ import sys
 from metrics.benchmarks import inputs, whole_runs
 from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Record
-from xml_extractor.reporting.measuring import alternately
+from metrics.measurements.figures import alternately
 
 ONE, TWO = "parse and map is the bound: 1 worker", "parse and map is the bound: 2 workers"
 

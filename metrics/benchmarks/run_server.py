@@ -7,8 +7,8 @@ from functools import partial
 from metrics.benchmarks import inputs, server, whole_runs
 from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
+from metrics.measurements.figures import alternately
 from xml_extractor.contract.layout import layouts
-from xml_extractor.reporting.measuring import alternately
 
 STRATEGIES = ("executemany", "json")
 INSERT_THREADS = (1, 4)

@@ -12,12 +12,12 @@ from typing import TypeVar
 from metrics.benchmarks import inputs
 from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
+from metrics.measurements.figures import alternately
 from xml_extractor.documents import MappedDocument
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
 from xml_extractor.processing.chunks import MAX_CHUNK
 from xml_extractor.processing.insert_queue import InsertQueue, InsertQueueItem
-from xml_extractor.reporting.measuring import alternately
 from xml_extractor.settings import DEFAULT_TARGET
 
 MAP, QUEUE = "parse and map", "queue, both sides"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from metrics.benchmarks.command import draw
 from metrics.benchmarks.memory import least_squares
 from metrics.benchmarks.page import BENCHMARKS, MARKED, PAGE, page, results
-from metrics.benchmarks.plots import draw
 from metrics.benchmarks.record import Limit, Record
 from tests.conftest import ROOT, Completed, command_in
 

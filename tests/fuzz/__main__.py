@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: fuzz many documents and show what came of them.
+"""`python -m tests.fuzz`: fuzz many documents and report the outcomes.
 
 `--first SEED --documents 1` shows one again, with its content in `--save FILE`.
 """
@@ -13,7 +13,7 @@ from tests.fuzz.parent import fuzz
 
 
 def main() -> int:
-    """Exit code 0 if the product kept all its promises, otherwise 1."""
+    """Return exit code 0 if the product kept all its guarantees, otherwise 1."""
     options = argparse.ArgumentParser(description="parse and map broken documents")
     options.add_argument("--first", type=int, default=0, help="the first seed")
     options.add_argument("--documents", type=int, default=20_000)

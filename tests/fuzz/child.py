@@ -1,4 +1,4 @@
-"""Fuzzes one share of documents in a process of its own, in bounded memory and in bounded time for each document.
+"""Fuzz one share of the documents in a separate process, with bounded memory, and bounded time for each document.
 
 A crash, a hang or a lack of memory ends this process; the last seed that it wrote to standard error is that of the
 document.
@@ -22,7 +22,7 @@ MEMORY_LIMIT = 2**30
 """Bytes of address space; the program alone takes a quarter of it."""
 
 SECONDS_FOR_A_DOCUMENT = 60
-"""Far more than any takes, because the machine may be busy: it is for what never ends."""
+"""Far more than any document takes on a busy machine; it catches documents that never finish."""
 
 RUN = RunValues("fuzz", datetime(2026, 1, 1, 12, 30), "fuzz")  # noqa: DTZ001 - naive UTC
 

@@ -1,4 +1,4 @@
-"""Fuzzed documents: each depends on its seed only, so that a bad one can be made again."""
+"""Fuzzed documents: each depends on its seed only, so that a failure can be reproduced."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -14,21 +14,21 @@ from tests.fuzz.structure import MUTATIONS, splice
 from xml_extractor.samples import samples
 
 CORPORA = ("card_application", "card_application_whole", "ubl_invoice", NAME)
-"""What documents are made of, and by which contract they are mapped; `_whole` is the contract without `read_until`."""
+"""Kinds of documents, and the contract that maps each; `_whole` is the contract without `read_until`."""
 
 _SAMPLES = 40
 _KEPT = 12
 
 
 class FuzzedDocument(NamedTuple):
-    """A document and the contract for it, a name of `CORPORA`."""
+    """A document, and the name of its contract in `CORPORA`."""
 
     corpus: str
     content: bytes | str
 
 
 def fuzzed_document(seed: int) -> FuzzedDocument:
-    """The document of a seed."""
+    """Return the document of a seed."""
     random = Random(seed)
     corpus = random.choice(CORPORA)
     content = _content(corpus, random)
@@ -55,7 +55,7 @@ def _content(corpus: str, random: Random) -> bytes | str:
 
 
 def _base(corpus: str, random: Random) -> Markup:
-    """A good document; of the corpus of every type one in four only, for the others are odd enough as they are."""
+    """Return a valid document; of the corpus `every_type` one in four, because the others are unusual already."""
     if corpus == NAME:
         return markup_of(every_type_document(random)) if random.random() < 0.25 else []
     return [*random.choice(_good_documents(corpus.removesuffix("_whole")))]
@@ -67,7 +67,7 @@ def _good_documents(kind: str) -> tuple[Markup, ...]:
 
 
 def _small_documents(kind: str) -> Iterator[Markup]:
-    """Sample documents, small ones first, because most of a large one is more of the same."""
+    """Return sample documents, mostly small ones, because large ones repeat the same structures."""
     made = sorted(samples(kind, _SAMPLES), key=lambda sample: len(sample.content or b""))
     for sample in made:
         yield markup_of((sample.content or b"").decode())

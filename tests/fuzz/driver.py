@@ -1,4 +1,4 @@
-"""What the product makes of a fuzzed document: a reason, or rows, which are checked."""
+"""Run the product on a fuzzed document, and check the rows or the reason that it gives."""
 
 import pickle
 import re
@@ -24,11 +24,11 @@ NEVER = ("internal_error", "worker_died")
 
 
 class BadOutcomeError(Exception):
-    """The product did not keep a promise."""
+    """The product broke a guarantee."""
 
 
 class Outcome(NamedTuple):
-    """What became of a document: stage and code, or `MAPPED` with how many rows."""
+    """The outcome of a document: stage and code, or `MAPPED` and the number of rows."""
 
     stage: str
     code: str = ""
@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 def documented_reasons() -> frozenset[tuple[str, str]]:
-    """Stage and code of each row of the page of reasons."""
+    """Return stage and code of each row of the reference page of reasons."""
     found = set()
     for part in re.split("^## Stage ", REASONS_PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         stage = part.split("`")[1]
@@ -45,7 +45,7 @@ def documented_reasons() -> frozenset[tuple[str, str]]:
 
 
 class Driver:
-    """Parses and maps documents of one corpus as a worker does, but lets no exception pass for a rejection."""
+    """Parse and map documents of one corpus as a worker does, but count no unexpected exception as a rejection."""
 
     def __init__(self, contract: Contract) -> None:
         self._reasons = documented_reasons()
@@ -106,5 +106,5 @@ def _contract(corpus: str) -> Contract:
 
 
 def outcome_of(document: FuzzedDocument, known: dict[str, Driver], run: RunValues) -> Outcome:
-    """What becomes of a fuzzed document."""
+    """Return the outcome of a fuzzed document."""
     return known[document.corpus].outcome(document.content, run)

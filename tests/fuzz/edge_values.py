@@ -1,4 +1,4 @@
-"""Values at the edges of types, formats and encodings, and what is no value at all."""
+"""Values at the limits of types, formats and encodings, and texts that are not values."""
 
 from random import Random
 
@@ -109,7 +109,7 @@ _GIANT = 2**20
 
 
 def edge_value(random: Random) -> str:
-    """A value, well-formed or not."""
+    """Return a value, well-formed or not."""
     if random.random() < 0.01:
         part = random.choice(GIANTS)
         return part * (random.choice((_GIANT, 100_000)) // len(part))
@@ -117,10 +117,10 @@ def edge_value(random: Random) -> str:
 
 
 def well_formed_value(random: Random) -> str:
-    """A value that XML can hold as it is."""
+    """Return a value that XML can contain unchanged."""
     return random.choice(random.choice((NUMBERS, DATES, TEXTS)))
 
 
 def escaped(text: str) -> str:
-    """A value as an attribute between double quotes holds it."""
+    """Escape a value for an attribute in double quotes."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\n", "&#10;")

@@ -1,4 +1,4 @@
-"""Ways to write a document's text as bytes, and ways to spoil bytes."""
+"""Encode documents in many ways, and damage their bytes."""
 
 from random import Random
 
@@ -32,7 +32,7 @@ WRITTEN = (
 
 
 def with_prolog(document: str, random: Random) -> str:
-    """The document behind another XML declaration or a DOCTYPE."""
+    """Replace the XML declaration, or add a DOCTYPE."""
     body = document.partition("?>")[2] if document.startswith("<?xml") else document
     kind = random.randrange(4)
     if kind == 0:
@@ -44,7 +44,7 @@ def with_prolog(document: str, random: Random) -> str:
 
 
 def written(document: str, random: Random) -> bytes | str:
-    """The document as bytes of some encoding, or as the text that a database hands out."""
+    """Return the document as bytes of some encoding, or as text, as databases return it."""
     chance = random.random()
     if chance < 0.75:
         return document.encode(errors="surrogatepass")
@@ -57,7 +57,7 @@ def written(document: str, random: Random) -> bytes | str:
 
 
 def spoilt(content: bytes, random: Random) -> bytes:
-    """Bytes with some of them changed, gone, doubled or put in."""
+    """Change, remove, repeat or insert some bytes."""
     spoilt = bytearray(content)
     for _ in range(random.choice((1, 1, 2, 5, 50))):
         place = random.randrange(len(spoilt) + 1)
@@ -80,6 +80,6 @@ def spoilt(content: bytes, random: Random) -> bytes:
 
 
 def cut(content: bytes, random: Random) -> bytes:
-    """Only the beginning, or only the end."""
+    """Return only the beginning, or only the end."""
     place = random.randrange(len(content) + 1)
     return content[:place] if random.random() < 0.8 else content[place:]

@@ -1,4 +1,4 @@
-"""A contract with a column of every type, converted in every way, and documents that fill a few of them."""
+"""A contract with a column of every type and conversion, and documents that fill a few of them."""
 
 from random import Random
 
@@ -102,7 +102,7 @@ _RULES = _rules()
 
 
 def every_type_contract() -> Contract:
-    """One table with all these columns; a row for each element `v`."""
+    """Return a contract of one table with all these columns, and a row for each element `v`."""
     columns = "".join(f"      c{number}: {{{rule}}}\n" for number, rule in enumerate(_RULES))
     text = (
         f"contract: {NAME}\nversion: 1\ndocument: {{root: r, key: '@id', key_type: nvarchar(40)}}\n"
@@ -117,7 +117,7 @@ def every_type_contract() -> Contract:
 
 
 def every_type_document(random: Random) -> str:
-    """A document with a few rows, in each of which a few columns have an odd value."""
+    """Return a document with a few rows, in each of which a few columns have an unusual value."""
     rows = []
     for _ in range(random.choice((1, 1, 2, 5))):
         numbers = random.sample(range(len(_RULES)), random.choice((1, 1, 2, 4)))
@@ -127,7 +127,7 @@ def every_type_document(random: Random) -> str:
 
 
 def _value_for(rule: str, random: Random) -> str:
-    """Mostly a value of the kind that the type is for, because most others are refused at once."""
+    """Return mostly a value of the type's kind, because most others are rejected at once."""
     if random.random() < 0.4:
         return _value(random)
     kinds = [values for word, values in _KINDS if word in rule]

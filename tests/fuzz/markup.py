@@ -1,4 +1,4 @@
-"""A document as a list of tags and texts, which can be cut, joined and spoilt in any place.
+"""A document as a list of tags and texts, which can be cut, joined and damaged anywhere.
 
 An element tree could not hold most of what comes out.
 """
@@ -15,7 +15,7 @@ ATTRIBUTE = re.compile(r'\s([\w:.\-]+)="([^"]*)"')
 
 
 def markup_of(document: str) -> Markup:
-    """Cut a well-formed document up."""
+    """Split a well-formed document into tokens."""
     return _TOKEN.findall(document)
 
 
@@ -35,18 +35,18 @@ def is_text(token: str) -> bool:
 
 
 def name_of(token: str) -> str:
-    """The name in a tag."""
+    """Return the name in a tag."""
     found = _NAME.match(token)
     return found[1] if found else ""
 
 
 def renamed(token: str, name: str) -> str:
-    """A tag with another name."""
+    """Return the tag with another name."""
     return _NAME.sub(lambda match: match[0][: -len(match[1])] + name, token, count=1)
 
 
 def end_of(markup: Markup, start: int) -> int:
-    """The position behind the element that starts here; the end of the document if it is not closed."""
+    """Return the position after the element that starts here; the end of the document if it is not closed."""
     depth = 0
     for position in range(start, len(markup)):
         token = markup[position]
@@ -60,7 +60,7 @@ def end_of(markup: Markup, start: int) -> int:
 
 
 def any_start(markup: Markup, random: Random) -> int:
-    """The position of some start tag; of some token if there is hardly any."""
+    """Return the position of a random start tag; of a random token if there are hardly any start tags."""
     for _ in range(50):
         position = random.randrange(len(markup))
         if is_start(markup[position]):
@@ -69,13 +69,13 @@ def any_start(markup: Markup, random: Random) -> int:
 
 
 def any_element(markup: Markup, random: Random) -> tuple[int, int]:
-    """Where some element starts and ends; rarely the root."""
+    """Return start and end of a random element; rarely of the root."""
     start = any_start(markup, random)
     return start, end_of(markup, start)
 
 
 def any_with_attributes(markup: Markup, random: Random) -> int | None:
-    """The position of some start tag that has attributes."""
+    """Return the position of a random start tag that has attributes."""
     for _ in range(20):
         position = any_start(markup, random)
         if ATTRIBUTE.search(markup[position]):
@@ -84,6 +84,6 @@ def any_with_attributes(markup: Markup, random: Random) -> int | None:
 
 
 def put_at_end_of_tag(token: str, text: str) -> str:
-    """A start tag with text before its end."""
+    """Insert text before the end of a start tag."""
     end = len(token) - (2 if is_empty(token) else 1)
     return token[:end] + text + token[end:]

@@ -1,4 +1,4 @@
-"""Divides fuzzed documents among processes and adds up what came of them."""
+"""Divide fuzzed documents among processes and add up the outcomes."""
 
 import subprocess
 import sys

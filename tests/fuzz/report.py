@@ -1,4 +1,4 @@
-"""What came of fuzzed documents, as the processes that fuzz them tell it and add it up."""
+"""Outcomes of fuzzed documents, as the processes report them and add them up."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
-        """Add what came of other documents."""
+        """Add the outcomes of other documents."""
         self.reasons += other.reasons
         self.rows += other.rows
         self.peak = max(self.peak, other.peak)
@@ -33,19 +33,19 @@ class Report:
         self.faults += other.faults
 
     def to_json(self) -> str:
-        """The report as text for another process."""
+        """Return the report as text for another process."""
         reasons = [(*reason, count) for reason, count in self.reasons.items()]
         return json.dumps([reasons, self.rows, self.peak, self.slowest, self.faults])
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what another process has written."""
+        """Read the report of another process."""
         reasons, rows, peak, (seconds, seed), faults = json.loads(text)
         counts = Counter({(stage, code): count for stage, code, count in reasons})
         return cls(counts, rows, peak, (seconds, seed), faults)
 
     def lines(self) -> list[str]:
-        """The report for a person."""
+        """Return the report as text for people."""
         table = [f"{stage:<8}{code:<24}{count:>9,}" for (stage, code), count in self.reasons.most_common()]
         seconds, seed = self.slowest
         total = f"{self.reasons.total():,} documents, {self.rows:,} rows, at most {self.peak / 2**20:,.0f} MB"

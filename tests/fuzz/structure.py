@@ -1,4 +1,4 @@
-"""Ways to spoil a document that know what elements and attributes are. Each changes the markup in place."""
+"""Damage a document's elements and attributes. Each function changes the markup in place."""
 
 from collections.abc import Callable
 from random import Random
@@ -200,11 +200,11 @@ MUTATIONS: tuple[Mutation, ...] = (
     *(change_attribute,) * 6,
     *(change_text,) * 3,
 )
-"""All of them; those that leave most documents well-formed come more often."""
+"""All functions; those that keep most documents well-formed are used more often."""
 
 
 def splice(markup: Markup, other: Markup, random: Random) -> Markup:
-    """The beginning of one document and the end of another, or one with an element of the other."""
+    """Join the beginning of one document and the end of another, or put an element of one into the other."""
     if random.random() < 0.5:
         return markup[: random.randrange(len(markup))] + other[random.randrange(len(other)) :]
     start = any_start(other, random)

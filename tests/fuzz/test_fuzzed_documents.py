@@ -1,4 +1,4 @@
-"""Whatever is done to a document, it is mapped to values that its columns hold, or rejected with a documented reason.
+"""Any damaged document is mapped to values that its columns can hold, or rejected with a documented reason.
 
 `make fuzz` does the same with many more documents.
 """
@@ -56,14 +56,14 @@ def test_broken_documents_are_mapped_to_values_that_fit_or_rejected_with_a_docum
     assert report.peak - before < MOST_MEMORY
 
 
-def test_a_seed_always_gives_the_same_document_and_others_give_others() -> None:
+def test_a_seed_always_gives_the_same_document_and_other_seeds_give_others() -> None:
     documents = [fuzzed_document(seed) for seed in range(200)]
     assert documents == [fuzzed_document(seed) for seed in range(200)]
     assert len({document.content for document in documents}) > 180
     assert {document.corpus for document in documents} == set(CORPORA)
 
 
-def test_the_documented_reasons_are_found_in_their_page() -> None:
+def test_the_documented_reasons_are_read_from_their_page() -> None:
     assert {("fetch", "missing"), ("parse", "too_deep"), ("map", "overflow"), ("load", "duplicate_key")} <= (
         documented_reasons()
     )
@@ -79,7 +79,7 @@ def test_the_documented_reasons_are_found_in_their_page() -> None:
 @example("datetimeoffset(7)", "0001-01-01T00:00:00+14:00", None, (), "hex")
 @example("datetimeoffset(7)", "9999-12-31T23:59:59-14:00", "UTC", (), "hex")
 @settings(max_examples=1000, deadline=None)
-def test_any_text_becomes_a_value_that_the_type_holds_or_is_refused(
+def test_any_text_becomes_a_value_that_the_type_holds_or_is_rejected(
     name: str, text: str, zone: str | None, formats: tuple[str, ...], encoding: str
 ) -> None:
     sql_type = parse_type(name)
@@ -92,8 +92,8 @@ def test_any_text_becomes_a_value_that_the_type_holds_or_is_refused(
         return
     try:
         value = convert(text)
-    except InvalidValueError as refusal:
-        value = refusal.truncated
+    except InvalidValueError as error:
+        value = error.truncated
     assert fits(value, sql_type)
 
 
@@ -166,10 +166,10 @@ BAD: list[tuple[str, Value]] = [
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)
-def test_the_checker_lets_values_pass_that_a_type_holds(name: str, value: Value) -> None:
+def test_the_checker_accepts_values_that_a_type_holds(name: str, value: Value) -> None:
     assert fits(value, parse_type(name))
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_the_checker_refuses_values_that_a_type_does_not_hold(name: str, value: Value) -> None:
+def test_the_checker_rejects_values_that_a_type_does_not_hold(name: str, value: Value) -> None:
     assert not fits(value, parse_type(name))

@@ -1,4 +1,4 @@
-"""Whether a value is one that a column of its type can hold, told without the converters' code.
+"""Check whether a column of a type can hold a value, without the converters' code.
 
 Source: "Data types (Transact-SQL)", Microsoft Learn.
 """
@@ -63,7 +63,7 @@ def _is_integer(value: Value, sql_type: SqlType) -> bool:
 
 
 def _scaled(value: Value, scale: int) -> int | None:
-    """A decimal number as an integer of its last place; None if it has not just so many decimals."""
+    """Return a decimal number as an integer of its last place; None if it has another number of decimals."""
     if not isinstance(value, Decimal) or not value.is_finite() or (value.is_zero() and value.is_signed()):
         return None
     sign, digits, exponent = value.as_tuple()

@@ -51,14 +51,14 @@ def retry_command(
 ) -> None:
     """Put rejected documents back, so that the next run tries them again.
 
-    Nothing is loaded by this command. Without options all rejected documents of the contract are put back.
+    This command loads nothing. Without options it marks all rejected documents of the contract.
     """
     with _opened(contract, target) as (name, log):
         put_back, exhausted = log.put_back(RejectSelection(name, tuple(keys), reason, stage or ""), max_attempts)
     others = len(set(keys)) - put_back - exhausted
     if others > 0:
         click.echo(f"{others:,} of the named documents {'is' if others == 1 else 'are'} not rejected in this way")
-    click.echo(f"{_documents(put_back)} put back: the next run tries {'it' if put_back == 1 else 'them'} again")
+    click.echo(f"{_documents(put_back)} marked for retry: the next run tries {'it' if put_back == 1 else 'them'} again")
     if exhausted:
         click.echo(
             f"{_documents(exhausted)} stay{'s' if exhausted == 1 else ''} rejected after {max_attempts} attempts"
@@ -90,7 +90,7 @@ def rejects_command(
 @target_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status_command(contract: str, target: str, *, as_json: bool) -> None:
-    """Show how many documents are loaded, rejected or put back, and by which runs."""
+    """Show how many documents are loaded, rejected or marked for retry, and by which runs."""
     with _opened(contract, target) as (name, log):
         counts = log.counts(name)
     if as_json:
@@ -166,7 +166,7 @@ def _show_status(contract: str, counts: Sequence[LogCount]) -> None:
     sums = _by_status(counts)
     click.echo(
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
-        f"{sums[Status.RETRY]:,} put back"
+        f"{sums[Status.RETRY]:,} marked for retry"
     )
 
 

@@ -68,7 +68,7 @@ def _from_text(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator
 
 
 def _split_last_lookup(rule: ValueRule) -> tuple[tuple[Transform, ...], str | None]:
-    """Return the transforms that give text, and the lookup behind them, which gives values of the column's type."""
+    """Return the transforms that give text, and the last lookup, which gives values of the column's type."""
     if rule.lookup is not None or not rule.transform or rule.transform[-1].name != "lookup":
         return rule.transform, rule.lookup
     return rule.transform[:-1], _lookup_name(rule.transform[-1])

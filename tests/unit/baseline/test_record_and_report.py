@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from env_prep.baseline import plots, report
+from env_prep.baseline import report
 from env_prep.baseline.comparing import with_stored, within
 from env_prep.baseline.record import Baseline, Database, read_baseline, write_baseline
 from env_prep.baseline.report import Findings
 from env_prep.baseline.variants import parse
+from metrics.measurements import plots
 from tests.unit.baseline.conftest import metrics
 from xml_extractor.errors import RunError, UsageError
 

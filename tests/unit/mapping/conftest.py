@@ -1,4 +1,4 @@
-"""Contracts of one or two tables, and what documents become by them."""
+"""Contracts of one or two tables."""
 
 from collections.abc import Callable
 from datetime import datetime

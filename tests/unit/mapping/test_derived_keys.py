@@ -1,4 +1,4 @@
-"""Derived keys: the same again for the same document, different for everything else."""
+"""Derived keys: equal for the same row of the same document, different for all others."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -57,7 +57,9 @@ def test_all_rows_of_a_document_have_keys_of_their_own(plan_of: PlanOf, run_valu
         ("varchar(32)", "3e29ab1d68287c8736897d764f0f90fb"),
     ],
 )
-def test_a_key_stays_what_it_was(plan_of: PlanOf, run_values: RunValues, sql_type: str, key: Value) -> None:
+def test_a_key_never_changes_between_versions(
+    plan_of: PlanOf, run_values: RunValues, sql_type: str, key: Value
+) -> None:
     _, inner = _keys(plan_of(_tables(sql_type), HEAD), run_values)
     assert inner[0] == key
 
@@ -67,7 +69,7 @@ def test_another_run_gives_the_same_keys(plan_of: PlanOf, run_values: RunValues)
     assert _keys(plan_of(_tables("bigint"), HEAD), later) == _keys(plan_of(_tables("bigint"), HEAD), run_values)
 
 
-def test_what_else_a_document_holds_changes_no_key(plan_of: PlanOf, run_values: RunValues) -> None:
+def test_other_content_of_the_document_changes_no_key(plan_of: PlanOf, run_values: RunValues) -> None:
     plan = plan_of(_tables("bigint"), HEAD)
     changed = DOCUMENT.replace("<Inner/>", "<Inner new='yes'>text</Inner>").replace("<Outer>", "<New/><Outer>")
     assert _keys(plan, run_values, changed) == _keys(plan, run_values)

@@ -113,7 +113,9 @@ def test_rows_that_filters_leave_out_are_explained_too(plan_of: PlanOf, run_valu
     assert [(value.positions, value.is_kept) for value in values] == [((1,), True), ((2,), False)]
 
 
-def test_it_is_unknown_which_rows_stay_where_the_table_cannot_be_mapped(plan_of: PlanOf, run_values: RunValues) -> None:
+def test_it_is_unknown_which_rows_are_kept_if_the_table_cannot_be_mapped(
+    plan_of: PlanOf, run_values: RunValues
+) -> None:
     values = explain(plan_of(TABLES, HEAD), etree.fromstring(DOCUMENT), "key", run_values, "line", "no")
     assert [value.is_kept for value in values] == [None, None]
 
@@ -145,7 +147,7 @@ def test_a_row_below_others_shows_all_their_positions(plan_of: PlanOf, run_value
 
 
 @pytest.mark.parametrize(("table", "column"), [("lines", "no"), ("line", "number")])
-def test_an_unknown_table_or_column_is_a_wrong_usage(
+def test_an_unknown_table_or_column_is_a_usage_error(
     plan_of: PlanOf, run_values: RunValues, table: str, column: str
 ) -> None:
     with pytest.raises(UsageError) as caught:

@@ -94,9 +94,7 @@ def test_mapping_leaves_the_document_as_it_is(plan_of: PlanOf, run_values: RunVa
 
 
 @pytest.mark.parametrize("amount", ["5", "many"])
-def test_a_document_is_out_of_memory_once_it_is_mapped_or_refused(
-    plan_of: PlanOf, run_values: RunValues, amount: str
-) -> None:
+def test_a_document_is_freed_once_it_is_mapped_or_rejected(plan_of: PlanOf, run_values: RunValues, amount: str) -> None:
     plan = plan_of(
         """
         doc: {rows: ".", columns: {id: {path: "@id", type: int}}}

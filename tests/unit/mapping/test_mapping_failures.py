@@ -1,4 +1,4 @@
-"""Failures name stage, code and place, and never a value of the document."""
+"""Failures name stage, code, table and column, and never a value of the document."""
 
 import pickle
 import subprocess

@@ -1,4 +1,4 @@
-"""Compiled paths give what XPath 1.0 gives, whichever way they are compiled."""
+"""Compiled paths give the results of XPath 1.0, however they are compiled."""
 
 import pytest
 from hypothesis import given, settings
@@ -180,7 +180,7 @@ def test_a_path_is_split_into_elements_and_attribute(path: str, elements: str, a
 
 
 @pytest.mark.parametrize("path", ["a | b/@c", "x - y/@c", "string(a/@b)", "@a/../@b", "a/text()", "$v/@a"])
-def test_an_expression_is_not_taken_for_a_path_to_an_attribute(path: str) -> None:
+def test_an_expression_is_not_mistaken_for_a_path_to_an_attribute(path: str) -> None:
     assert split_path(path, NAMESPACES) is None
 
 
@@ -200,7 +200,7 @@ def test_an_expression_is_not_taken_for_a_path_to_an_attribute(path: str) -> Non
         ("number(Missing)", "NaN"),
     ],
 )
-def test_numbers_and_truth_values_are_written_without_exponent(path: str, text: str) -> None:
+def test_numbers_are_written_without_exponent_and_booleans_as_words(path: str, text: str) -> None:
     assert compile_text(path, NAMESPACES)(etree.fromstring(DOCUMENT)) == text
 
 
@@ -231,7 +231,7 @@ def test_the_name_of_an_attribute_in_a_namespace_has_the_prefix_of_the_document(
 
 
 @pytest.mark.parametrize("path", ["@no", "Text", "count(..)", "concat(., ../@no)", "../@no | ../@sku"])
-def test_paths_that_cannot_start_from_an_attribute_are_refused(path: str) -> None:
+def test_paths_that_cannot_start_from_an_attribute_are_errors(path: str) -> None:
     node = compile_nodes("Line/@sku", NAMESPACES)(etree.fromstring(DOCUMENT))[0]
     with pytest.raises(RuleError) as caught:
         compile_text(path, NAMESPACES)(node)
@@ -259,7 +259,7 @@ def test_rows_need_nodes() -> None:
     assert caught.value.code == "path_failed"
 
 
-def test_nodes_that_have_no_text_are_refused() -> None:
+def test_nodes_that_have_no_text_are_errors() -> None:
     root = etree.fromstring(DOCUMENT)
     for compiled in (compile_text("namespace::*", NAMESPACES), compile_nodes("namespace::*", NAMESPACES)):
         with pytest.raises(RuleError) as caught:
@@ -267,7 +267,7 @@ def test_nodes_that_have_no_text_are_refused() -> None:
         assert caught.value.code == "path_failed"
 
 
-def test_markup_has_the_namespaces_in_scope_and_no_text_behind_the_element() -> None:
+def test_markup_has_the_namespaces_in_scope_and_no_text_after_the_element() -> None:
     root = etree.fromstring('<a xmlns:p="urn:p"><b p:x="1">t<c/></b>tail</a>')
     assert compile_markup("b", NAMESPACES)(root) == '<b xmlns:p="urn:p" p:x="1">t<c/></b>'
     assert compile_markup("missing", NAMESPACES)(root) is None

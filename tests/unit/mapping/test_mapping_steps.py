@@ -1,4 +1,4 @@
-"""Fused steps give what the same steps give when they are taken one at a time."""
+"""Fused steps give the same result as single steps."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Documents in whatever encoding they come, whatever they say about it."""
+"""The encoding of documents, whatever they declare."""
 
 import codecs
 
@@ -12,7 +12,7 @@ PARSERS = [DocumentParser(ParsingRules("a")), DocumentParser(ParsingRules("a", (
 parsers = pytest.mark.parametrize("parser", PARSERS, ids=["whole", "until"])
 
 
-def refusal(parser: DocumentParser, content: bytes | str) -> tuple[str, str]:
+def parse_failure(parser: DocumentParser, content: bytes | str) -> tuple[str, str]:
     with pytest.raises(ParseError) as caught:
         parser.parse(content)
     return caught.value.failure.code, caught.value.failure.explanation
@@ -44,7 +44,7 @@ def test_text_is_read_whatever_encoding_it_declares(parser: DocumentParser, mark
         (codecs.BOM_UTF32_BE, "utf-32-be"),
     ],
 )
-def test_bytes_show_their_encoding_better_than_they_declare_it(
+def test_the_encoding_that_bytes_show_wins_over_the_declared_one(
     parser: DocumentParser, declared: str | None, mark: bytes, encoding: str
 ) -> None:
     declaration = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
@@ -101,10 +101,10 @@ def test_a_declared_code_page_is_read(parser: DocumentParser, declared: str, tex
         ("<a>".encode("utf-16-le") + b"\x00\xd8" + "</a>".encode("utf-16-le"), "utf-16-le (byte 7)"),
     ],
 )
-def test_bytes_that_are_invalid_in_their_encoding_are_refused(
+def test_bytes_that_are_invalid_in_their_encoding_are_rejected(
     parser: DocumentParser, content: bytes, explanation: str
 ) -> None:
-    code, found = refusal(parser, content)
+    code, found = parse_failure(parser, content)
     assert code == "wrong_encoding"
     assert explanation in found
 
@@ -114,21 +114,21 @@ def test_bytes_that_are_invalid_in_their_encoding_are_refused(
     "declared",
     ["klingon", "utf-7", "rot13", "hex", "zlib", "unicode_escape", "raw_unicode_escape", "idna", "cp037", "undefined"],
 )
-def test_an_encoding_that_could_hide_markup_or_is_unknown_is_refused(parser: DocumentParser, declared: str) -> None:
+def test_an_encoding_that_could_hide_markup_or_is_unknown_is_rejected(parser: DocumentParser, declared: str) -> None:
     content = f'<?xml version="1.0" encoding="{declared}"?><a/>'.encode()
-    assert refusal(parser, content) == (
+    assert parse_failure(parser, content) == (
         "wrong_encoding",
         "the XML declaration names an encoding that is not supported",
     )
 
 
 @parsers
-def test_a_packed_document_is_not_unpacked(parser: DocumentParser) -> None:
+def test_a_compressed_document_is_not_decompressed(parser: DocumentParser) -> None:
     import gzip
 
-    assert refusal(parser, gzip.compress(b"<a/>"))[0] == "wrong_encoding"
+    assert parse_failure(parser, gzip.compress(b"<a/>"))[0] == "wrong_encoding"
 
 
-def test_an_encoding_declared_in_a_comment_or_in_the_text_says_nothing() -> None:
+def test_an_encoding_declared_in_a_comment_or_in_text_is_ignored() -> None:
     content = '<!-- <?xml encoding="windows-1252"?> --><a>é</a>'.encode()
     assert PARSERS[0].parse(content).text == "é"

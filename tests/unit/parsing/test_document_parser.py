@@ -1,4 +1,4 @@
-"""What is a document, what is not, and what is said about it."""
+"""Which content is a document, and which error other content gives."""
 
 import pickle
 import traceback
@@ -29,7 +29,7 @@ def test_a_document_becomes_its_root_element(parser: DocumentParser) -> None:
     assert (root.tag, root.get("k"), root.findtext("b")) == ("a", "1", "x")
 
 
-def test_one_parser_serves_many_documents_and_forgets_refused_ones(parser: DocumentParser) -> None:
+def test_a_parser_can_be_used_again_after_a_rejected_document(parser: DocumentParser) -> None:
     for number in range(50):
         assert parser.parse(f"<a>{number}</a>".encode()).text == str(number)
         assert code_of(parser, b"<a><b></a>") == "malformed"
@@ -39,7 +39,7 @@ def test_one_parser_serves_many_documents_and_forgets_refused_ones(parser: Docum
     "content",
     [None, b"", "", b" \r\n\t ", "  ", b"\xef\xbb\xbf", "\ufeff", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf\n"],
 )
-def test_nothing_at_all_is_an_empty_document(parser: DocumentParser, content: bytes | str | None) -> None:
+def test_no_content_is_an_empty_document(parser: DocumentParser, content: bytes | str | None) -> None:
     assert code_of(parser, content) == "empty"
 
 
@@ -81,7 +81,7 @@ def test_nothing_at_all_is_an_empty_document(parser: DocumentParser, content: by
         b'{"a": 1}',
     ],
 )
-def test_what_is_not_well_formed_is_malformed(parser: DocumentParser, content: bytes) -> None:
+def test_content_that_is_not_well_formed_is_malformed(parser: DocumentParser, content: bytes) -> None:
     assert code_of(parser, content) == "malformed"
     assert code_of(parser, content.decode()) == "malformed"
 
@@ -97,7 +97,7 @@ def test_what_is_not_well_formed_is_malformed(parser: DocumentParser, content: b
         b'<a xmlns:x="u" xmlns:y="u" x:b="1" y:b="2"/>',
     ],
 )
-def test_a_wrong_namespace_is_refused(parser: DocumentParser, content: bytes) -> None:
+def test_a_wrong_namespace_is_rejected(parser: DocumentParser, content: bytes) -> None:
     assert code_of(parser, content) == "namespace"
 
 
@@ -146,14 +146,14 @@ def test_unusual_characters_that_xml_allows_are_kept(parser: DocumentParser, con
         ("{urn:x}a", b'<p:b xmlns:p="urn:x"/>'),
     ],
 )
-def test_another_root_element_is_refused(root: str, content: bytes) -> None:
+def test_another_root_element_is_rejected(root: str, content: bytes) -> None:
     for rules in (ParsingRules(root), ParsingRules(root, ("x", "y"))):
         parser = DocumentParser(rules)
         assert code_of(parser, content) == "wrong_root"
         assert code_of(parser, content.decode()) == "wrong_root"
 
 
-def test_another_root_element_is_noticed_before_the_rest_is_read(parser: DocumentParser) -> None:
+def test_another_root_element_is_detected_before_the_rest_is_read(parser: DocumentParser) -> None:
     assert code_of(parser, b"<b><broken") == "wrong_root"
 
 
@@ -173,7 +173,7 @@ def test_a_root_element_may_have_a_name_beyond_ascii() -> None:
     "prolog",
     [b"\n", b"<!-- <b> -->", b"<?pi <!DOCTYPE a> ?>", b"<?xml version='1.0'?>\n<!--x--><?y?>\n", b"<!-- > -->"],
 )
-def test_comments_and_instructions_may_stand_before_the_root(parser: DocumentParser, prolog: bytes) -> None:
+def test_comments_and_instructions_may_precede_the_root(parser: DocumentParser, prolog: bytes) -> None:
     assert parser.parse(prolog + b"<a/>\n<!-- after -->").tag == "a"
     assert parser.parse((prolog + b"<a/>").decode()).tag == "a"
 
@@ -200,7 +200,7 @@ def test_a_schema_location_is_only_an_attribute(parser: DocumentParser) -> None:
     assert len(parser.parse(content).attrib) == 1
 
 
-def test_a_document_is_refused_above_the_largest_size_and_read_up_to_it() -> None:
+def test_documents_up_to_the_largest_size_are_read_and_larger_ones_rejected() -> None:
     content = b"<a>" + b"x" * 93 + b"</a>"
     for read_until in ((), ("b",)):
         assert DocumentParser(ParsingRules("a", read_until, max_bytes=100)).parse(content).tag == "a"
@@ -211,24 +211,24 @@ def test_a_document_is_refused_above_the_largest_size_and_read_up_to_it() -> Non
 
 @pytest.mark.parametrize("read_until", [(), ("b",)])
 @pytest.mark.parametrize("depth", [1, 2, 10, MAX_DEPTH - 1, MAX_DEPTH])
-def test_elements_may_be_nested_as_deep_as_the_rules_say(depth: int, read_until: tuple[str, ...]) -> None:
+def test_elements_may_be_nested_as_deep_as_max_depth(depth: int, read_until: tuple[str, ...]) -> None:
     parser = DocumentParser(ParsingRules("a", read_until, max_depth=depth))
     assert parser.parse(b"<a>" * depth + b"</a>" * depth).tag == "a"
     assert code_of(parser, b"<a>" * (depth + 1) + b"</a>" * (depth + 1)) == "too_deep"
 
 
 @pytest.mark.parametrize("depth", [0, -1, MAX_DEPTH + 1])
-def test_a_depth_that_libxml2_cannot_read_is_no_rule(depth: int) -> None:
+def test_a_max_depth_beyond_libxml2_is_a_value_error(depth: int) -> None:
     with pytest.raises(ValueError, match=str(MAX_DEPTH)):
         ParsingRules("a", max_depth=depth)
 
 
-def test_a_largest_size_of_nothing_is_no_rule() -> None:
+def test_a_max_bytes_of_zero_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="max_bytes"):
         ParsingRules("a", max_bytes=0)
 
 
-def test_a_refusal_says_line_and_column(parser: DocumentParser) -> None:
+def test_an_error_names_line_and_column(parser: DocumentParser) -> None:
     with pytest.raises(ParseError) as caught:
         parser.parse(b"<a>\n  <b>\n</a>")
     failure = caught.value.failure
@@ -237,7 +237,7 @@ def test_a_refusal_says_line_and_column(parser: DocumentParser) -> None:
     assert str(caught.value) == failure.reason
 
 
-def test_the_place_of_a_control_character_is_its_own(parser: DocumentParser) -> None:
+def test_the_error_of_a_control_character_names_its_position(parser: DocumentParser) -> None:
     with pytest.raises(ParseError) as caught:
         parser.parse(b"<a>\n<b\x01/></a>")
     assert caught.value.failure.explanation.endswith("(line 2, column 3)")
@@ -261,7 +261,7 @@ def test_the_place_of_a_control_character_is_its_own(parser: DocumentParser) -> 
         f"<!DOCTYPE {SECRET}><a/>",
     ],
 )
-def test_no_refusal_quotes_the_document(parser: DocumentParser, content: str) -> None:
+def test_no_error_quotes_the_document(parser: DocumentParser, content: str) -> None:
     for given in (content, content.encode(errors="replace")):
         with pytest.raises(ParseError) as caught:
             parser.parse(given)
@@ -269,12 +269,12 @@ def test_no_refusal_quotes_the_document(parser: DocumentParser, content: str) ->
         assert "".join(traceback.format_exception(caught.value)).count(SECRET) == 0
 
 
-def test_a_refusal_survives_the_way_between_processes(parser: DocumentParser) -> None:
+def test_an_error_can_be_pickled(parser: DocumentParser) -> None:
     with pytest.raises(ParseError) as caught:
         parser.parse(b"<a>")
     assert pickle.loads(pickle.dumps(caught.value)).failure == caught.value.failure
 
 
-def test_the_tree_is_what_lxml_makes_of_the_same_document(parser: DocumentParser) -> None:
+def test_the_tree_equals_the_one_that_lxml_returns(parser: DocumentParser) -> None:
     content = b'<a x="1"> <b>&amp;&#65;</b>tail<c xmlns="urn:c"><d/></c></a>'
     assert etree.tostring(parser.parse(content)) == etree.tostring(etree.fromstring(content))

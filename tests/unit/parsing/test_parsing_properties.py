@@ -1,4 +1,4 @@
-"""Whatever comes in, an element or a `ParseError` comes out."""
+"""The parser returns an element or raises `ParseError`, whatever the content."""
 
 import re
 
@@ -69,13 +69,13 @@ def parse_everywhere(content: bytes | str) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200) | st.text(alphabet=st.characters(codec=None), max_size=50))
-def test_anything_at_all_is_parsed_or_refused(content: bytes | str) -> None:
+def test_any_content_is_parsed_or_rejected(content: bytes | str) -> None:
     parse_everywhere(content)
 
 
 @given(st.lists(PARTS, max_size=30).map("".join))
 @settings(max_examples=300)
-def test_any_heap_of_markup_is_parsed_or_refused(content: str) -> None:
+def test_any_sequence_of_markup_is_parsed_or_rejected(content: str) -> None:
     parse_everywhere(content)
     parse_everywhere(content.encode(errors="surrogatepass"))
 
@@ -88,7 +88,7 @@ def test_any_heap_of_markup_is_parsed_or_refused(content: str) -> None:
     cut=st.integers(0, 3),
 )
 @settings(max_examples=500)
-def test_any_damaged_document_is_parsed_or_refused(
+def test_any_damaged_document_is_parsed_or_rejected(
     start: int, length: int, put_in: str, encoding: str, cut: int
 ) -> None:
     damaged = DOCUMENT[:start] + put_in + DOCUMENT[start + length :]

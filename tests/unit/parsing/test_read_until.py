@@ -1,4 +1,4 @@
-"""Reading stops at the end of the promised element."""
+"""`read_until`: reading stops at the end of the element."""
 
 import gc
 
@@ -23,15 +23,15 @@ def paths(root: etree._Element) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "behind", [b"<c/></a>", b"", b"<c", b"</wrong>", b"\x00", b"\xff", b"&e;", b"<x:y/>", b"<a" * 500]
+    "after", [b"<c/></a>", b"", b"<c", b"</wrong>", b"\x00", b"\xff", b"&e;", b"<x:y/>", b"<a" * 500]
 )
-def test_nothing_behind_the_element_is_looked_at(parser: DocumentParser, behind: bytes) -> None:
-    root = parser.parse(b"<a k='1'><b/><app>x<i/></app>" + behind)
+def test_content_after_the_element_is_not_read(parser: DocumentParser, after: bytes) -> None:
+    root = parser.parse(b"<a k='1'><b/><app>x<i/></app>" + after)
     assert paths(root) == ["/a", "/a/b", "/a/app", "/a/app/i"]
     assert root.get("k") == "1"
 
 
-def test_a_surrogate_behind_the_element_is_not_looked_at(parser: DocumentParser) -> None:
+def test_a_surrogate_after_the_element_is_not_read(parser: DocumentParser) -> None:
     assert paths(parser.parse("<a><app>é</app>\ud800")) == ["/a", "/a/app"]
 
 
@@ -39,7 +39,7 @@ def test_a_surrogate_behind_the_element_is_not_looked_at(parser: DocumentParser)
     "padding", [0, 1, 7, 8, 9, _PIECE - 20, _PIECE - 12, _PIECE - 11, _PIECE - 9, _PIECE, 3 * _PIECE]
 )
 @pytest.mark.parametrize("fill", ["x", "é", "\U0001f600"])
-def test_where_the_element_ends_does_not_matter(parser: DocumentParser, padding: int, fill: str) -> None:
+def test_the_element_may_end_at_any_position(parser: DocumentParser, padding: int, fill: str) -> None:
     text = f"<a><app>{fill * padding}</app></wrong>"
     for content in (text, text.encode(), text.encode("utf-16")):
         assert parser.parse(content).findtext("app") == fill * padding
@@ -64,7 +64,7 @@ def test_elements_of_the_same_name_elsewhere_do_not_end_the_reading(parser: Docu
     assert paths(root) == ["/a", "/a/b", "/a/b/app", "/a/app", "/a/app/app[1]", "/a/app/app[2]"]
 
 
-def test_names_that_end_alike_do_not_end_the_reading(parser: DocumentParser) -> None:
+def test_names_with_the_same_ending_do_not_end_the_reading(parser: DocumentParser) -> None:
     content = b"<a><prior-app></prior-app><!-- </app> --><b k='</app>'/><![CDATA[</app>]]><app>x</app>"
     with pytest.raises(ParseError):  # '<' is not allowed in attribute values
         parser.parse(content)
@@ -116,7 +116,7 @@ def test_a_document_without_the_element_is_read_to_its_end(parser: DocumentParse
         (b"x<a><app></app>", "malformed"),
     ],
 )
-def test_what_stands_before_the_end_of_the_element_must_be_right(
+def test_content_before_the_end_of_the_element_must_be_well_formed(
     parser: DocumentParser, content: bytes | str, code: str
 ) -> None:
     with pytest.raises(ParseError) as caught:
@@ -124,7 +124,7 @@ def test_what_stands_before_the_end_of_the_element_must_be_right(
     assert caught.value.failure.code == code
 
 
-def test_a_refusal_does_not_blame_what_was_not_read(parser: DocumentParser) -> None:
+def test_an_error_ignores_content_that_was_not_read(parser: DocumentParser) -> None:
     with pytest.raises(ParseError) as caught:
         parser.parse(b"<a><b></a><app></app>" + b" " * 2 * _PIECE + b"\x01")
     assert caught.value.failure.code == "malformed"

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from xml_extractor.reporting.measuring import alternately, ratio, spread
+from metrics.measurements.figures import alternately, ratio, spread
 
 
 def test_measures_are_taken_in_turns_and_each_is_first_as_often() -> None:

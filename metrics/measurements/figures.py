@@ -1,4 +1,4 @@
-"""Figures of things that are measured alternately: medians, spreads, and ratios with a confidence interval."""
+"""Alternating measurements: medians, spreads, and ratios with a confidence interval."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times one thing's figure is another's.
+    """The ratio of the figures of two measured things.
 
     Attributes:
         median: The median of the first over the median of the second.
-        low: Where the confidence interval of 95 % begins.
-        high: Where it ends.
+        low, high: The confidence interval of 95 %.
     """
 
     median: float
@@ -25,7 +24,7 @@ class Ratio:
 
 
 def alternately(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Take each measure once a round, every other round in the opposite order, so that drifts hit all alike."""
+    """Take each measure once a round, in reversed order in every other round, so that drift affects all equally."""
     taken: dict[str, list[float]] = {name: [] for name in measures}
     order = list(measures)
     for _ in range(rounds):
@@ -36,7 +35,7 @@ def alternately(measures: Mapping[str, Callable[[], float]], rounds: int) -> dic
 
 
 def spread(figures: Sequence[float]) -> float:
-    """The distance between the quartiles over the median; 0 for a single figure."""
+    """Return the distance between the quartiles over the median; 0 for a single figure."""
     if len(figures) < 2:  # noqa: PLR2004 - quartiles need two
         return 0.0
     lower, _, upper = quantiles(figures, n=4, method="inclusive")
@@ -44,7 +43,7 @@ def spread(figures: Sequence[float]) -> float:
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
-    """The ratio of two medians, with the interval of a percentile bootstrap (Efron 1979); the same in every call."""
+    """Return the ratio of two medians, with the interval of a deterministic percentile bootstrap (Efron 1979)."""
     random = Random(0)  # noqa: S311 - no secret
 
     def resampled(figures: Sequence[float]) -> float:
