@@ -27,6 +27,7 @@ from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.options import setting_names
 from xml_extractor.cli.run import run_command
+from xml_extractor.connections import ATTEMPTS
 from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
 from xml_extractor.contract.reading import check_text, shipped_contracts
 from xml_extractor.contract.shape import keys_of
@@ -37,7 +38,6 @@ from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
 from xml_extractor.reasons import Reason
 from xml_extractor.samples import KINDS
 from xml_extractor.sources.archives import ARCHIVES
-from xml_extractor.targets import retrying
 from xml_extractor.tsql import compile_expression
 from xml_extractor.tsql.compiler import ALLOWED_FUNCTIONS
 from xml_extractor.values.formats import DIRECTIVES
@@ -441,7 +441,7 @@ def test_numbers_in_the_page_on_processes_are_those_of_the_code() -> None:
     assert f"never more than {chunks.MAX_WINDOW:,} ahead" in text
     assert f"or {insert_queue.MAX_QUEUED_BYTES // 2**20} MiB" in text
     assert f"replaces a worker after {TASKS_PER_PROCESS} chunks" in text
-    assert f"After {retrying.ATTEMPTS} attempts" in text_of("reference/log-lines.md")
+    assert f"After {ATTEMPTS} attempts" in text_of("reference/log-lines.md")
 
 
 def test_limits_of_documents_are_those_of_the_code() -> None:

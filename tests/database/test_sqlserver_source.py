@@ -11,6 +11,8 @@ import pytest
 from lxml import etree
 
 from tests import sqlserver
+from tests.database.binding import insert_log, read_log
+from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.contract.reading import read_contract
@@ -18,11 +20,10 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Stat
 from xml_extractor.errors import SourceError
 from xml_extractor.pipeline import run
 from xml_extractor.processing.chunks import select
+from xml_extractor.processing_log.log_table import LogEntry, LogPlace
 from xml_extractor.settings import KeyRange, RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
-from xml_extractor.targets.hashing import table_hashes
-from xml_extractor.targets.interfaces import LogEntry, LogPlace
 from xml_extractor.targets.registry import open_target
 
 pytestmark = pytest.mark.mssql
@@ -183,7 +184,7 @@ def log_with(schema: str, name: str, keys: Sequence[str]) -> LogPlace:
         for key in keys
     ]
     with closing(target.connect()) as connection, connection.transaction():
-        connection.insert_log(entries)
+        insert_log(connection, entries)
     place = target.log_place(name)
     assert place is not None
     return place
@@ -220,7 +221,7 @@ NO_KEYS = {"int": "a", "decimal(18,0)": "1.5", "uniqueidentifier": "not a guid"}
 def test_an_end_of_a_range_that_is_no_key_is_said_to_be_none(keyed: Keyed, request: pytest.FixtureRequest) -> None:
     end = NO_KEYS.get(request.node.callspec.params["keyed"])
     if end is not None:
-        with pytest.raises(SourceError, match=f"'{end}' is no key of"):
+        with pytest.raises(SourceError, match=f"'{end}' is not a key of"):
             listed(keyed.source, 2, KeyRange("", end))
 
 
@@ -311,7 +312,7 @@ def test_a_key_that_is_null_ends_the_listing(make_source: MakeSource) -> None:
 
 @pytest.mark.parametrize("key_type", ["float", "datetime2(3)", "decimal(9,2)", "varchar(max)", "varbinary(20)"])
 def test_a_column_whose_type_identifies_no_document_is_refused(make_source: MakeSource, key_type: str) -> None:
-    with pytest.raises(SourceError, match="no whole number, text or GUID"):
+    with pytest.raises(SourceError, match="neither an integer, text nor a GUID"):
         make_source(key_type)
 
 
@@ -494,7 +495,7 @@ class TestRun:
             )
             assert result.failure is None
             with closing(open_target(target, notes).connect()) as connection:
-                logs.append({int(entry.document_key): (entry.stage, entry.reason) for entry in connection.read_log()})
+                logs.append({int(entry.document_key): (entry.stage, entry.reason) for entry in read_log(connection)})
                 hashes.append(table_hashes(connection, layouts(notes))["note"])
         assert logs[0] == logs[1]
         assert {key: reason.partition(":")[0] for key, (_, reason) in logs[1].items() if reason} == REJECTED

@@ -15,11 +15,11 @@ from rich.text import Text
 from xml_extractor.cli.options import WholeNumber, added, config_option, contract_option, target_option
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Status
-from xml_extractor.processing_log.access import ProcessingLog, processing_log
+from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_table import LogCount, LogEntry, RejectSelection
 from xml_extractor.reasons import Stage
 from xml_extractor.reporting.screen import rendered
-from xml_extractor.targets.interfaces import LogCount, LogEntry, RejectSelection
-from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.registry import open_processing_log, open_target
 
 MAX_ATTEMPTS = 5
 
@@ -54,11 +54,11 @@ def retry_command(
     This command loads nothing. Without options it marks all rejected documents of the contract.
     """
     with _opened(contract, target) as (name, log):
-        put_back, exhausted = log.put_back(RejectSelection(name, tuple(keys), reason, stage or ""), max_attempts)
-    others = len(set(keys)) - put_back - exhausted
+        retried, exhausted = log.retry(RejectSelection(name, tuple(keys), reason, stage or ""), max_attempts)
+    others = len(set(keys)) - retried - exhausted
     if others > 0:
         click.echo(f"{others:,} of the named documents {'is' if others == 1 else 'are'} not rejected in this way")
-    click.echo(f"{_documents(put_back)} marked for retry: the next run tries {'it' if put_back == 1 else 'them'} again")
+    click.echo(f"{_documents(retried)} marked for retry: the next run tries {'it' if retried == 1 else 'them'} again")
     if exhausted:
         click.echo(
             f"{_documents(exhausted)} stay{'s' if exhausted == 1 else ''} rejected after {max_attempts} attempts"
@@ -103,7 +103,7 @@ def status_command(contract: str, target: str, *, as_json: bool) -> None:
 def _opened(contract: str, target: str) -> Iterator[tuple[str, ProcessingLog]]:
     """The name of the contract, and the processing log."""
     checked = read_contract(contract)
-    with processing_log(open_target(target, checked)) as log:
+    with open_processing_log(open_target(target, checked)) as log:
         yield checked.contract, log
 
 

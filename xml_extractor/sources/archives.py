@@ -22,11 +22,11 @@ from typing import IO, NamedTuple
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.files import SUFFIX, no_documents, read_bounded
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.targets.interfaces import LogPlace
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 """Errors of the libraries for archives and members that are damaged or use an unsupported compression."""

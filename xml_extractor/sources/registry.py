@@ -39,10 +39,6 @@ SOURCES = {
     "sqlite": "xml_extractor.sources.sqlite",
     "mssql": "xml_extractor.sources.sqlserver",
 }
-WRITERS = {
-    "sqlite": "xml_extractor.sources.sqlite_writer",
-    "mssql": "xml_extractor.sources.sqlserver_writer",
-}
 """Modules that are a `DatabaseModule`, by the dialect in the address; imported on demand."""
 
 FILE_SOURCES = (
@@ -93,5 +89,5 @@ def open_source_writer(address: str, table: SourceTable | None = None) -> Source
     """
     role = "database for documents"
     url = read_url(address, role)
-    module: DatabaseModule = module_for(WRITERS, url, role)
+    module: DatabaseModule = module_for(SOURCES, url, role)
     return module.open_source_writer(url, table or SourceTable())

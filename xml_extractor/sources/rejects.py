@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from xml_extractor.documents import DocumentKey, Outcome, Rejection, SourceDocument
 from xml_extractor.errors import RunError, SourceError
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable
 from xml_extractor.sources.files import read_bounded
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.targets.interfaces import LogPlace
 
 LISTING = "rejects.jsonl"
 """The list: a JSON object per document, one per line."""
