@@ -9,12 +9,12 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
+from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
 from xml_extractor.documents import DocumentKey, Outcome, Rejection, SourceDocument
 from xml_extractor.errors import RunError, SourceError
 from xml_extractor.processing_log.log_table import LogPlace
@@ -126,17 +126,12 @@ class RejectFiles:
 
     def _write_document(self, path: Path, content: bytes | str) -> None:
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        try:
-            with open(path, "wb", opener=_private) as file:
-                file.write(data)
-        except OSError:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            raise
+        with atomic_write(path, OWNER_ONLY) as file:
+            file.write(data)
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
+    return os.open(path, flags, mode=OWNER_ONLY)
 
 
 def accepts(address: str) -> bool:
