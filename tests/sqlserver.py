@@ -39,7 +39,7 @@ def server_url() -> URL:
 
 def session() -> "pyodbc.Connection":
     """A connection to it, in which each statement is a transaction."""
-    from xml_extractor.targets.sqlserver.session import open_session
+    from xml_extractor.targets.sqlserver.connection import open_session
 
     return open_session(read_address(server_url()))
 

@@ -19,7 +19,11 @@ LAYERS = [
     {"cli"},
     {"pipeline"},
     {"processing", "doctor"},
-    {"parsing", "mapping", "sources", "targets", "schema", "processing_log", "reporting"},
+    {"parsing", "mapping", "sources", "reporting"},
+    {"targets"},
+    {"schema"},
+    {"processing_log"},
+    {"connections"},
     {"contract"},
     {"tsql"},
     {"values", "samples"},
@@ -30,11 +34,6 @@ LAYERS = [
 NEIGHBOURS_ALLOWED = {
     ("settings", "errors"),
     ("documents", "reasons"),
-    *(
-        (one, other)
-        for one in ("sources", "targets", "schema", "processing_log")
-        for other in ("sources", "targets", "schema", "processing_log")
-    ),
 }
 """The bottom layer's own order."""
 

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from xml_extractor.cli.run import run_command
-from xml_extractor.targets.interfaces import Blame
+from xml_extractor.connections import ErrorClass
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = "compose.yaml"
@@ -153,29 +153,29 @@ def test_groups_of_dependencies_that_are_installed_exist() -> None:
     assert named <= set(groups)
 
 
-def errors_of_azure(heading: str) -> list[tuple[str, Blame]]:
+def errors_of_azure(heading: str) -> list[tuple[str, ErrorClass]]:
     """Errors that the page on Azure lists below a heading, with what the code makes of them."""
     pyodbc = pytest.importorskip("pyodbc", reason="the driver manager is not installed", exc_type=ImportError)
-    from xml_extractor.targets.sqlserver.errors import explain
+    from xml_extractor.targets.sqlserver.errors import classify
 
     _, _, rest = (HOW_TO / "azure-sql.md").read_text(encoding="utf-8").partition(heading)
     cells = re.findall(r"^\| ([^|]*`[^|]*) \|", rest.split("\n\n|")[1], re.MULTILINE)
     found = []
     for error in re.findall(r"`(\w+)`", " ".join(cells)):
         state, number = ("HY000", error) if re.fullmatch(r"[1-9]\d*", error) else (error, "0")
-        refusal = explain(pyodbc.Error(state, f"[{state}] refused ({number}) (SQLExecDirectW)"))
+        refusal = classify(pyodbc.Error(state, f"[{state}] refused ({number}) (SQLExecDirectW)"))
         assert refusal is not None
-        found.append((error, refusal.blame))
+        found.append((error, refusal.error_class))
     return found
 
 
 def test_errors_of_azure_that_are_said_to_be_tried_again_are() -> None:
     tried_again = errors_of_azure("## Transient errors")
     assert len(tried_again) > 20
-    assert [error for error in tried_again if error[1] is not Blame.MOMENT] == []
+    assert [error for error in tried_again if error[1] is not ErrorClass.TRANSIENT] == []
 
 
 def test_errors_of_azure_that_are_said_to_end_the_run_do() -> None:
     fatal = errors_of_azure("Fatal errors end")
     assert len(fatal) == 4
-    assert [error for error in fatal if error[1] is not Blame.DATABASE] == []
+    assert [error for error in fatal if error[1] is not ErrorClass.FATAL] == []

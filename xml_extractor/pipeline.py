@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from xml_extractor.connections import Connection
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, contract_hash
 from xml_extractor.contract.reading import read_contract
@@ -23,16 +24,15 @@ from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, 
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.worker import delete_plan
-from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.series import ProgressSeries
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
 from xml_extractor.sources.reject_files import RejectFiles
-from xml_extractor.targets.interfaces import Connection, LogEntry, Target
+from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
-from xml_extractor.targets.retrying import Answer, answered
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class LoggedDocuments:
     """
 
     def __init__(self, connection: Connection, context: RunContext) -> None:
-        self._connection = connection
+        self._log = ProcessingLog(connection)
         self._context = context
         self._reprocessed: dict[str, Replaced] = {}
 
@@ -153,8 +153,8 @@ class LoggedDocuments:
         """
         contract = self._context.contract.contract
         if self._context.settings.reprocess is None:
-            return self._answer(lambda: self._connection.logged_keys(contract, keys))
-        logged = self._answer(lambda: self._connection.logged(contract, keys))
+            return self._log.done(contract, keys)
+        logged = self._log.find(contract, keys)
         entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
         chosen = {
             key: Replaced(entry.run_id, entry.content_hash)
@@ -174,7 +174,7 @@ class LoggedDocuments:
         Raises:
             TargetError: The log cannot be read.
         """
-        counts = self._answer(lambda: self._connection.log_counts(self._context.contract.contract))
+        counts = self._log.counts(self._context.contract.contract)
         return sum(
             count.documents
             for count in counts
@@ -192,9 +192,6 @@ class LoggedDocuments:
                 return entry.contract_hash != self._context.contract_hash
             case _:
                 return True
-
-    def _answer(self, action: Callable[[], Answer]) -> Answer:
-        return answered(action, self._connection.explain, "the processing log cannot be read")
 
 
 def _key_pages(source: Source, target: Target, context: RunContext) -> Iterator[KeyPage]:

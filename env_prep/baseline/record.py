@@ -14,7 +14,7 @@ from env_prep.baseline.workload import Metrics, done
 from metrics.measurements.figures import spread
 from xml_extractor.atomic_files import write_text
 from xml_extractor.errors import RunError, UsageError
-from xml_extractor.reporting.machine import machine
+from xml_extractor.reporting.metrics import machine
 
 FILE = "baseline.json"
 EMBEDDED = "SQLite in a temporary directory"

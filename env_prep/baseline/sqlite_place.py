@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.engine import URL
 
 from env_prep.baseline.places import Kind, Row
+from xml_extractor.connections import errors_end_the_run
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.targets.sqlite.errors import errors_end_the_run
-from xml_extractor.targets.sqlite.file import SqliteFile, quoted_table, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, sqlite_file
 
 HEADER = b"SQLite format 3\0"
 """How a file begins that is not empty (https://www.sqlite.org/fileformat2.html)."""
@@ -82,7 +81,7 @@ class SqlitePlace:
     def read(self, statement: str) -> list[Row]:
         """The rows of a query."""
         with self._opened() as database:
-            return list(database.execute(statement))
+            return list(database.query(statement))
 
     def change(self, statements: Sequence[tuple[str, Sequence[Row]]]) -> None:
         """Execute statements, each once for each of its rows of parameters."""
@@ -108,7 +107,10 @@ class SqlitePlace:
         raise UsageError(f"{path} is no SQLite file, so no baseline made it", "name a file that does not exist")
 
     @contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _opened(self) -> Iterator[SqliteConnection]:
         tip = "end what else uses it, and run the same command again"
-        with errors_end_the_run(TargetError, f"{self.name} cannot be used", tip), closing(self.file.open()) as database:
+        with (
+            errors_end_the_run(TargetError, f"{self.name} cannot be used", tip),
+            closing(self.file.connect()) as database,
+        ):
             yield database

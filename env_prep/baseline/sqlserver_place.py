@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.engine import URL
 
 from env_prep.baseline.places import Kind, Row
+from xml_extractor.connections import errors_end_the_run
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
-from xml_extractor.targets.sqlserver.errors import errors_end_the_run
-from xml_extractor.targets.sqlserver.session import open_session
+from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 
 
 def open_place(url: URL, /) -> "SqlServerPlace":
@@ -74,23 +73,23 @@ class SqlServerPlace:
 
     def read(self, statement: str) -> list[Row]:
         """The rows of a query."""
-        with self._opened() as session, closing(session.cursor()) as cursor:
-            return [tuple(row) for row in cursor.execute(statement)]
+        with self._opened() as connection:
+            return [tuple(row) for row in connection.query(statement)]
 
     def change(self, statements: Sequence[tuple[str, Sequence[Row]]]) -> None:
         """Execute statements, each once for each of its rows of parameters."""
-        with self._opened() as session:
+        with self._opened() as connection:
             for statement, rows in statements:
                 for row in rows:
-                    session.execute(statement, *row).close()
+                    connection.last_row(statement, row, types=())
 
     def compact(self) -> None:
         """Nothing: the server itself gives up the room of dropped tables."""
 
     @contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _opened(self) -> Iterator[SqlServerConnection]:
         with (
             errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again"),
-            closing(open_session(self.server)) as session,
+            closing(SqlServerConnection(self.server)) as connection,
         ):
-            yield session
+            yield connection

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests import sqlserver
+from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import SourceDocument
@@ -17,7 +18,6 @@ from xml_extractor.pipeline import run
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source_writer
-from xml_extractor.targets.hashing import table_hashes
 from xml_extractor.targets.registry import open_target
 
 CONTRACT = """

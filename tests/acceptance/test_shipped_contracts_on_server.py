@@ -13,14 +13,15 @@ import pytest
 from tests import sqlserver
 from tests.acceptance.accounts import Accounts, accounts, last_metrics, summed
 from tests.conftest import ROOT, Completed, command_in
+from tests.database.binding import read_log
+from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import SourceDocument
+from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.samples import KINDS, samples
 from xml_extractor.sources.registry import open_source_writer
-from xml_extractor.targets.hashing import table_hashes
-from xml_extractor.targets.interfaces import LogEntry
 from xml_extractor.targets.registry import open_target
 
 pytestmark = [
@@ -156,7 +157,7 @@ class Held(NamedTuple):
 def held(address: str, contract: Contract) -> Held:
     with closing(open_target(address, contract).connect()) as connection:
         hashes = table_hashes(connection, layouts(contract), OF_THE_RUN[contract.contract])
-        return Held(list(connection.read_log()), hashes)
+        return Held(list(read_log(connection)), hashes)
 
 
 @pytest.fixture(scope="module")

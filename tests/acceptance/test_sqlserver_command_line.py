@@ -137,7 +137,7 @@ def test_a_password_on_the_command_line_is_refused_before_anything_is_connected(
     for arguments in (("--odbc", odbc(address, {})), ("--target", address.address)):
         completed = xml_extractor(*command, *arguments)
         assert completed.returncode == 2
-        assert completed.stderr.startswith(f"Error: {arguments[0]} holds a password")
+        assert completed.stderr.startswith(f"Error: {arguments[0]} contains a password")
         without_secrets(completed, address)
 
 

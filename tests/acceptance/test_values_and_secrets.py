@@ -70,6 +70,7 @@ GOOD = '<order id="{id}"><customer>{mark}</customer><note>{mark} {id}</note></or
 
 FAULTY_PROGRAM = """
 import os, signal
+from xml_extractor.targets.interfaces import parts
 from xml_extractor.processing import worker
 map_document = worker.map_document
 def fail(plan, root, key, run):

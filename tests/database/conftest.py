@@ -9,7 +9,7 @@ import pytest
 
 from tests import sqlserver
 from tests.database.demo_tables import CONTRACT, TABLES
-from xml_extractor.targets.interfaces import Connection, Target
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.registry import open_target
 
 BY_JSON = "mssql by json"
@@ -80,7 +80,7 @@ def _prepared(address: str) -> Target:
 
 
 @pytest.fixture
-def connection(target: Target) -> Iterator[Connection]:
+def connection(target: Target) -> Iterator[TargetConnection]:
     """A connection to it."""
     with closing(target.connect()) as opened:
         yield opened

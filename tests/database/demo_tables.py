@@ -6,7 +6,7 @@ from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import Failure, MappedDocument, Rejection
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.values.sqltypes import parse_type
 
@@ -77,12 +77,12 @@ def unreadable_order(number: int) -> Rejection:
 
 
 def loader_of(
-    connection: Connection, tables: Sequence[TableLayout] = TABLES, run_id: str = "run 1", batch_rows: int = 500
+    connection: TargetConnection, tables: Sequence[TableLayout] = TABLES, run_id: str = "run 1", batch_rows: int = 500
 ) -> Loader:
     """A loader of a run."""
     return Loader(connection, tables, LogIdentity("orders", 3, "c0ffee", run_id), batch_rows)
 
 
-def order_ids(connection: Connection) -> list[int]:
+def order_ids(connection: TargetConnection) -> list[int]:
     """The keys of the orders that the target holds."""
     return sorted(row[0] for row in connection.read_rows(ORDERS) if isinstance(row[0], int))

@@ -1,13 +1,14 @@
 """What SQL Server's catalog says of tables, and how they differ from what a contract needs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -27,7 +28,10 @@ pytest.importorskip("pyodbc", reason=sqlserver.NO_DRIVER_MANAGER, exc_type=Impor
 
 import pyodbc
 
+from xml_extractor.targets.sqlserver.address import read_address
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
+from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.targets.sqlserver.statements import OdbcType
 
 pytestmark = pytest.mark.mssql
 
@@ -36,9 +40,9 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def connection() -> Iterator[pyodbc.Connection]:
+def connection() -> Iterator[SqlServerConnection]:
     """A connection to the server."""
-    with closing(sqlserver.session()) as opened:
+    with closing(SqlServerConnection(read_address(sqlserver.server_url()))) as opened:
         yield opened
 
 
@@ -49,13 +53,13 @@ def schema() -> Iterator[str]:
         yield name
 
 
-def run(connection: pyodbc.Connection, *statements: str) -> None:
+def run(connection: SqlServerConnection, *statements: str) -> None:
     for statement in statements:
-        connection.execute(statement).close()
+        connection.last_row(statement)
 
 
 def compare(
-    connection: pyodbc.Connection, schema: str, tables: Sequence[TableLayout], code_page: str = "cp1252"
+    connection: SqlServerConnection, schema: str, tables: Sequence[TableLayout], code_page: str = "cp1252"
 ) -> list[Difference]:
     """All differences, as a target finds them."""
     return differences(
@@ -67,7 +71,7 @@ def compare(
     )
 
 
-def test_tables_of_all_types_that_we_make_do_not_differ(connection: pyodbc.Connection, schema: str) -> None:
+def test_tables_of_all_types_that_we_make_do_not_differ(connection: SqlServerConnection, schema: str) -> None:
     columns = tuple(ColumnLayout(f"c_{name}", parse_type(name)) for name in TYPES)
     table = TableLayout("types", "all_types", columns, (), (), (), "fail")
     tables = (*TABLES, table)
@@ -76,14 +80,14 @@ def test_tables_of_all_types_that_we_make_do_not_differ(connection: pyodbc.Conne
 
 
 @pytest.mark.parametrize("name", shipped_contracts())
-def test_tables_of_shipped_contracts_do_not_differ(connection: pyodbc.Connection, schema: str, name: str) -> None:
+def test_tables_of_shipped_contracts_do_not_differ(connection: SqlServerConnection, schema: str, name: str) -> None:
     contract = read_contract(name)
     tables = layouts(contract)
     run(connection, *create_statements(tables, "mssql", schema))
     assert compare(connection, schema, (LOG_TABLE, *tables), contract.code_page) == []
 
 
-def test_the_guides_statements_have_the_differences_that_it_shows(connection: pyodbc.Connection, schema: str) -> None:
+def test_the_guides_statements_have_the_differences_that_it_shows(connection: SqlServerConnection, schema: str) -> None:
     blocks = dict(BLOCK.findall(GUIDE.read_text(encoding="utf-8")))
     contract, _ = check_text("orders.yaml", blocks["yaml"])
     assert contract is not None
@@ -93,7 +97,7 @@ def test_the_guides_statements_have_the_differences_that_it_shows(connection: py
     assert [str(difference).replace(schema, "dbo") for difference in found] == blocks["text"].splitlines()[1:-1]
 
 
-def test_what_is_wrong_with_tables_is_found_and_nothing_else(connection: pyodbc.Connection, schema: str) -> None:
+def test_what_is_wrong_with_tables_is_found_and_nothing_else(connection: SqlServerConnection, schema: str) -> None:
     run(
         connection,
         f"CREATE TABLE {schema}.demo_notes (order_id int NOT NULL UNIQUE, text nvarchar(20), note_id bigint NOT NULL)",
@@ -117,7 +121,7 @@ def test_what_is_wrong_with_tables_is_found_and_nothing_else(connection: pyodbc.
     ]
 
 
-def test_only_tables_that_are_there_are_found_in_whatever_case(connection: pyodbc.Connection, schema: str) -> None:
+def test_only_tables_that_are_there_are_found_in_whatever_case(connection: SqlServerConnection, schema: str) -> None:
     run(connection, f"CREATE TABLE {schema}.[Some Orders] (a int)", f"CREATE TABLE {schema}.[it's] (b int)")
     names = ["SOME ORDERS", f"{schema.upper()}.it's", "absent", f"{schema}.absent"]
     found = read_catalog(connection, names, schema)
@@ -127,33 +131,36 @@ def test_only_tables_that_are_there_are_found_in_whatever_case(connection: pyodb
     assert read_catalog(connection, [], schema) == {}
 
 
-def test_tables_without_a_schema_are_in_that_of_the_login(connection: pyodbc.Connection) -> None:
+def test_tables_without_a_schema_are_in_that_of_the_login(connection: SqlServerConnection) -> None:
     name = f"catalog_{uuid4().hex[:12]}"
     run(connection, f"CREATE TABLE {name} (a int)")
     try:
         (found,) = read_catalog(connection, [name], "").values()
-        assert found.schema == connection.execute("SELECT SCHEMA_NAME()").fetchval()
+        assert found.schema == connection.last_row("SELECT SCHEMA_NAME()")[0]
     finally:
         run(connection, f"DROP TABLE {name}")
 
 
-def test_all_tables_are_read_by_four_queries(connection: pyodbc.Connection, schema: str) -> None:
+def test_all_tables_are_read_by_four_queries(connection: SqlServerConnection, schema: str) -> None:
     run(connection, *(f"CREATE TABLE {schema}.t{number} (a int PRIMARY KEY)" for number in range(20)))
 
-    class Counting:
+    class Counting(SqlServerConnection):
         statements = 0
 
-        def execute(self, *arguments: object) -> pyodbc.Cursor:
+        def query(
+            self, statement: str, values: Sequence[Any] = (), types: Sequence[OdbcType] | None = None
+        ) -> Generator[pyodbc.Row]:
             self.statements += 1
-            return connection.execute(*arguments)
+            return super().query(statement, values, types)
 
-    counting = Counting()
+    counting = Counting(read_address(sqlserver.server_url()))
     found = read_catalog(counting, [f"t{number}" for number in range(20)], schema)
     assert [found[f"t{number}"].key for number in range(20)] == [("a",)] * 20
     assert counting.statements == 4
+    counting.close()
 
 
-def test_columns_say_who_fills_them(connection: pyodbc.Connection, schema: str) -> None:
+def test_columns_say_who_fills_them(connection: SqlServerConnection, schema: str) -> None:
     run(
         connection,
         f"CREATE TABLE {schema}.t (id bigint IDENTITY NOT NULL, a int NOT NULL, b decimal(9,2) DEFAULT 0,"
@@ -172,7 +179,7 @@ def test_columns_say_who_fills_them(connection: pyodbc.Connection, schema: str) 
     )
 
 
-def test_a_column_whose_type_is_an_alias_has_the_type_behind_it(connection: pyodbc.Connection, schema: str) -> None:
+def test_a_column_whose_type_is_an_alias_has_the_type_behind_it(connection: SqlServerConnection, schema: str) -> None:
     run(connection, f"CREATE TYPE {schema}.zip_code FROM varchar(11)", f"CREATE TABLE {schema}.t (z {schema}.zip_code)")
     try:
         (column,) = read_catalog(connection, ["t"], schema)["t"].columns
@@ -181,7 +188,7 @@ def test_a_column_whose_type_is_an_alias_has_the_type_behind_it(connection: pyod
         run(connection, f"DROP TABLE {schema}.t", f"DROP TYPE {schema}.zip_code")
 
 
-def test_keys_have_their_columns_in_their_order(connection: pyodbc.Connection, schema: str) -> None:
+def test_keys_have_their_columns_in_their_order(connection: SqlServerConnection, schema: str) -> None:
     run(
         connection,
         f"CREATE TABLE {schema}.parent (x int NOT NULL, y int NOT NULL, code varchar(5) NOT NULL UNIQUE,"
@@ -201,7 +208,7 @@ def test_keys_have_their_columns_in_their_order(connection: pyodbc.Connection, s
     assert not found["t"].drops_duplicates
 
 
-def test_a_view_is_told_from_a_table(connection: pyodbc.Connection, schema: str) -> None:
+def test_a_view_is_told_from_a_table(connection: SqlServerConnection, schema: str) -> None:
     run(
         connection,
         f"CREATE TABLE {schema}.t (order_id int NOT NULL PRIMARY KEY, customer nvarchar(40))",
@@ -226,7 +233,7 @@ CODES: list[tuple[str, str, list[Value], list[Value]]] = [
 
 @pytest.mark.parametrize(("type_name", "there", "codes", "missing"), CODES, ids=[case[0] for case in CODES])
 def test_codes_are_compared_as_the_server_compares_them(
-    connection: pyodbc.Connection, schema: str, type_name: str, there: str, codes: list[Value], missing: list[Value]
+    connection: SqlServerConnection, schema: str, type_name: str, there: str, codes: list[Value], missing: list[Value]
 ) -> None:
     run(
         connection,
@@ -237,7 +244,7 @@ def test_codes_are_compared_as_the_server_compares_them(
     assert missing_codes(connection, key, parse_type(type_name), codes) == missing
 
 
-def test_more_codes_than_a_statement_may_have_are_compared(connection: pyodbc.Connection, schema: str) -> None:
+def test_more_codes_than_a_statement_may_have_are_compared(connection: SqlServerConnection, schema: str) -> None:
     run(connection, f"CREATE TABLE {schema}.codes (code int)", f"INSERT INTO {schema}.codes VALUES (2500)")
     key = ActualForeignKey(("v",), schema, "codes", ("code",))
     codes = list(range(2600))

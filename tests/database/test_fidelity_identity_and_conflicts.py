@@ -10,13 +10,13 @@ from typing import Literal
 import pytest
 
 from tests import sqlserver
-from tests.database.binding import bound
+from tests.database.binding import bound, insert_rows
 from tests.database.demo_tables import CONTRACT
 from tests.database.known_values import VALUES
 from tests.database.server_differences import NOT_FOUND_AGAIN
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import MappedDocument, Row, Value
-from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import Family, parse_type
@@ -81,7 +81,7 @@ def address(shared_address: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def connection(address: str) -> Iterator[Connection]:
+def connection(address: str) -> Iterator[TargetConnection]:
     with closing(open_target(address, CONTRACT).connect()) as opened:
         yield opened
 
@@ -90,7 +90,7 @@ Load = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="module")
-def load(connection: Connection) -> Load:
+def load(connection: TargetConnection) -> Load:
     """Loads documents, given by their rows of each table, in one batch; says the codes of their rejections."""
     numbers = count(1)
 
@@ -105,11 +105,11 @@ def load(connection: Connection) -> Load:
     return load_documents
 
 
-def rows_of(connection: Connection, table: TableLayout) -> list[Row]:
+def rows_of(connection: TargetConnection, table: TableLayout) -> list[Row]:
     return sorted(connection.read_rows(table), key=repr)
 
 
-def two_columns(connection: Connection, table: TableLayout) -> list[tuple[Value, Value]]:
+def two_columns(connection: TargetConnection, table: TableLayout) -> list[tuple[Value, Value]]:
     return [(first, second) for first, second in connection.read_rows(table)]
 
 
@@ -130,7 +130,7 @@ def distinct(type_name: str) -> list[Value]:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("type_name", KEY_TYPES)
 def test_a_key_of_any_type_is_found_again(
-    address: str, connection: Connection, load: Load, type_name: str, mode: OnConflict
+    address: str, connection: TargetConnection, load: Load, type_name: str, mode: OnConflict
 ) -> None:
     table, keys = KEYED[type_name, mode], distinct(type_name)
     if address.startswith("mssql") and not sqlserver.is_sql_server() and type_name in NOT_FOUND_AGAIN:
@@ -146,7 +146,7 @@ FILLED: Row = (5, 1, "text", "long " * 2000, b"\0" * 9000, None, None, "k", date
 
 @pytest.mark.parametrize("mode", MODES)
 def test_all_columns_of_a_row_are_kept_or_replaced_and_null_is_a_value(
-    connection: Connection, load: Load, mode: OnConflict
+    connection: TargetConnection, load: Load, mode: OnConflict
 ) -> None:
     table = WIDE[mode]
     empty: Row = (None, 1, None, None, None, None, None, "k", None)
@@ -165,7 +165,7 @@ def test_all_columns_of_a_row_are_kept_or_replaced_and_null_is_a_value(
 
 @pytest.mark.parametrize(("mode", "left"), [("keep", "1"), ("replace", "5")])
 def test_of_rows_with_one_key_in_a_call_the_first_or_the_last_stays(
-    connection: Connection, load: Load, mode: OnConflict, left: str
+    connection: TargetConnection, load: Load, mode: OnConflict, left: str
 ) -> None:
     table = KEYED["uniqueidentifier", mode]
     key = "00000000-0000-0000-0000-00000000000A"
@@ -179,7 +179,7 @@ def test_of_rows_with_one_key_in_a_call_the_first_or_the_last_stays(
 
 @pytest.mark.parametrize("mode", ["keep", "replace"])
 def test_long_values_behind_a_row_that_is_kept_or_replaced_are_all_sent(
-    connection: Connection, load: Load, mode: OnConflict
+    connection: TargetConnection, load: Load, mode: OnConflict
 ) -> None:
     table = WIDE[mode]
 
@@ -196,7 +196,7 @@ def test_long_values_behind_a_row_that_is_kept_or_replaced_are_all_sent(
 
 
 def test_numbers_of_documents_fill_identity_columns_of_several_tables_in_one_batch(
-    connection: Connection, load: Load
+    connection: TargetConnection, load: Load
 ) -> None:
     numbers = [7, -1, 2**31 - 1, 0, 3]
     documents = [[[(number, f"a{number}")], [(number * 1000, f"b{number}")]] for number in numbers]
@@ -209,7 +209,7 @@ def test_numbers_of_documents_fill_identity_columns_of_several_tables_in_one_bat
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_identity_column_may_be_the_key_that_is_kept_or_replaced(
-    connection: Connection, load: Load, mode: OnConflict
+    connection: TargetConnection, load: Load, mode: OnConflict
 ) -> None:
     table = NUMBERED[mode]
     load([table], [[(10, "old"), (11, "old")]])
@@ -223,12 +223,12 @@ def test_an_identity_column_may_be_the_key_that_is_kept_or_replaced(
     assert rows_of(connection, table) == left[mode]
 
 
-def test_the_database_numbers_rows_again_when_documents_do_not(connection: Connection, load: Load) -> None:
+def test_the_database_numbers_rows_again_when_documents_do_not(connection: TargetConnection, load: Load) -> None:
     def number_all() -> None:
         for table in (FOURTH, THIRD):
             known = {number for number, _ in two_columns(connection, table)}
             with connection.transaction():
-                connection.insert_rows(by_the_database(table), [("numbered by the database",)])
+                insert_rows(connection, by_the_database(table), [("numbered by the database",)])
             (made,) = {number for number, _ in two_columns(connection, table)} - known
             assert isinstance(made, int)
 
@@ -246,7 +246,7 @@ CYRILLIC_OTHERS = "v varchar(9) COLLATE {name}, w varchar(max) COLLATE {name}"
 @pytest.mark.mssql
 @pytest.mark.parametrize("mode", MODES)
 def test_text_goes_into_the_code_page_of_its_column_whatever_that_of_the_database_is(
-    address: str, connection: Connection, mode: OnConflict
+    address: str, connection: TargetConnection, mode: OnConflict
 ) -> None:
     if not address.startswith("mssql"):
         pytest.skip("SQLite has no code pages")
@@ -258,10 +258,10 @@ def test_text_goes_into_the_code_page_of_its_column_whatever_that_of_the_databas
     columns = tuple(ColumnLayout(column, parse_type(type_name)) for column, type_name in types.items())
     table = TableLayout("cyrillic", f"cyrillic_{mode}", columns, (), ("k",), (), mode)
     with connection.transaction():
-        connection.insert_rows(table, [("ж", "щ", "ё" * 9000), ("й", "ъ", "ы")])
+        insert_rows(connection, table, [("ж", "щ", "ё" * 9000), ("й", "ъ", "ы")])
     assert sorted(connection.read_rows(table)) == [("ж", "щ", "ё" * 9000), ("й", "ъ", "ы")]
     if mode != "fail":
         with connection.transaction():
-            connection.insert_rows(table, [("ж", "новое", "э"), ("ю", "я", "")])
+            insert_rows(connection, table, [("ж", "новое", "э"), ("ю", "я", "")])
         left = ("ж", "новое", "э") if mode == "replace" else ("ж", "щ", "ё" * 9000)
         assert sorted(connection.read_rows(table)) == [left, ("й", "ъ", "ы"), ("ю", "я", "")]

@@ -17,7 +17,7 @@ from tests.database.known_values import VALUES, any_of
 from tests.sqlserver import is_sql_server
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import MappedDocument, Outcome, Row, Status, Value
-from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import TYPES, Family, parse_type
@@ -49,7 +49,7 @@ ALL_TYPES = TableLayout(
 class Shelf:
     """A target with a table for each type. Documents and rows get a new number each, so nothing has to be deleted."""
 
-    def __init__(self, connection: Connection, *, on_server: bool) -> None:
+    def __init__(self, connection: TargetConnection, *, on_server: bool) -> None:
         self.connection = connection
         self.on_server = on_server
         self._documents = count(1)

@@ -8,12 +8,12 @@ from typing import Literal
 
 import pytest
 
-from tests.database.binding import bind, bound
+from tests.database.binding import bind, bound, insert_rows
 from tests.database.demo_tables import CONTRACT
 from tests.sqlserver import is_sql_server
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import MappedDocument, Row, Value
-from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import parse_type
@@ -53,7 +53,7 @@ TABLES = [MANY, FIXED, TEXTS, VARIABLE, *LONG.values()]
 
 
 @pytest.fixture(scope="module")
-def connection(shared_address: str) -> Iterator[Connection]:
+def connection(shared_address: str) -> Iterator[TargetConnection]:
     target = open_target(shared_address, CONTRACT)
     target.create(TABLES)
     target.prepare(TABLES)
@@ -61,7 +61,7 @@ def connection(shared_address: str) -> Iterator[Connection]:
         yield opened
 
 
-def load(connection: Connection, table: TableLayout, *rows: Row) -> list[str]:
+def load(connection: TargetConnection, table: TableLayout, *rows: Row) -> list[str]:
     """Load each row as a document, in one batch; says the codes of their rejections."""
     loader = Loader(connection, [table], LogIdentity(table.name, 1, "", "run"))
     documents = [MappedDocument(str(row[0]), ((row,),), "", 0.0) for row in rows]
@@ -69,11 +69,11 @@ def load(connection: Connection, table: TableLayout, *rows: Row) -> list[str]:
     return [outcome.failure.code if outcome.failure else "" for outcome in outcomes]
 
 
-def rows_of(connection: Connection, table: TableLayout) -> list[Row]:
+def rows_of(connection: TargetConnection, table: TableLayout) -> list[Row]:
     return sorted(connection.read_rows(table), key=lambda row: int(str(row[0])))
 
 
-def test_rows_of_a_thousand_columns_come_back(connection: Connection) -> None:
+def test_rows_of_a_thousand_columns_come_back(connection: TargetConnection) -> None:
     filled = [VALUES[column.type.name] for column in MANY.columns[1:]]
     every_third = [value if number % 3 == 0 else None for number, value in enumerate(filled)]
     rows: list[Row] = [(1, *[None] * len(filled)), (2, *filled), (3, *every_third)]
@@ -81,19 +81,19 @@ def test_rows_of_a_thousand_columns_come_back(connection: Connection) -> None:
     assert rows_of(connection, MANY) == rows
 
 
-def test_a_row_of_just_the_bytes_that_a_page_takes_comes_back(connection: Connection) -> None:
+def test_a_row_of_just_the_bytes_that_a_page_takes_comes_back(connection: TargetConnection) -> None:
     row: Row = (1, "x" * 4000, "ж" * 2000, "y" * 48, 255)
     assert load(connection, FIXED, row, (2, None, None, None, None)) == ["", ""]
     assert rows_of(connection, FIXED) == [row, (2, None, None, None, None)]
 
 
-def test_a_row_whose_long_columns_leave_the_page_comes_back(connection: Connection) -> None:
+def test_a_row_whose_long_columns_leave_the_page_comes_back(connection: TargetConnection) -> None:
     row: Row = (1, "é" * 8000, "😀" * 2000, b"\xff" * 8000)
     assert load(connection, VARIABLE, row, (2, "", "", b"")) == ["", ""]
     assert rows_of(connection, VARIABLE) == [row, (2, "", "", b"")]
 
 
-def test_a_row_that_no_page_takes_costs_its_document(shared_address: str, connection: Connection) -> None:
+def test_a_row_that_no_page_takes_costs_its_document(shared_address: str, connection: TargetConnection) -> None:
     on_server = shared_address.startswith("mssql")
     if on_server and not is_sql_server():
         pytest.skip("this server is no SQL Server and says by no number that a row is too large")
@@ -105,7 +105,7 @@ def test_a_row_that_no_page_takes_costs_its_document(shared_address: str, connec
 
 @pytest.mark.parametrize("mode", ["fail", "replace"])
 def test_rows_that_would_make_the_array_of_a_call_too_large_go_in_several_calls(
-    connection: Connection, mode: OnConflict
+    connection: TargetConnection, mode: OnConflict
 ) -> None:
     table = LONG[mode]
     texts = ["", "short", "ж" * 4000, "x" * 4001, None]
@@ -115,6 +115,6 @@ def test_rows_that_would_make_the_array_of_a_call_too_large_go_in_several_calls(
     ]
     assert 2 * ROWS_IN_CALL < len(rows) < 3 * ROWS_IN_CALL
     with connection.transaction():
-        connection.insert_rows(table, [(229, *[None] * LONG_COLUMNS)] if mode == "replace" else [])
-        connection.insert_rows(table, bind(connection, table, rows))
+        insert_rows(connection, table, [(229, *[None] * LONG_COLUMNS)] if mode == "replace" else [])
+        insert_rows(connection, table, bind(connection, table, rows))
     assert rows_of(connection, table) == rows

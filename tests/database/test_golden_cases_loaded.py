@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from tests import sqlserver
 from tests.cases.test_golden_cases import FOLDERS, RUN, SOURCE_KEY, content_of
-from tests.database.binding import bound
+from tests.database.binding import bound, read_log
 from tests.database.conftest import TARGETS, empty_targets
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.contract.layout import TableLayout, layouts
@@ -25,8 +25,9 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Rejection, Row, Status
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.schema.model import Severity
-from xml_extractor.targets.interfaces import Connection, Target
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 
@@ -75,7 +76,7 @@ class Shared(NamedTuple):
 
     schema: str
     target: Target
-    connection: Connection
+    connection: TargetConnection
 
 
 @pytest.fixture(scope="module", params=TARGETS)
@@ -90,7 +91,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield Shared(str(schema), target, connection)
 
 
-def load(case: Case, connection: Connection, run_id: str = "run-1") -> Outcome:
+def load(case: Case, connection: TargetConnection, run_id: str = "run-1") -> Outcome:
     loader = Loader(connection, case.tables, LogIdentity(case.name, 1, "f00d", run_id))
     (outcome,) = loader.load([bound(connection, case.tables, case.document)])
     return outcome
@@ -133,7 +134,7 @@ def test_a_target_holds_what_a_document_was_mapped_to_and_of_a_reject_its_row_in
     if name == COLLATED:
         collate(case, shared)
     outcome = load(case, shared.connection)
-    entry = shared.connection.logged(name, [str(SOURCE_KEY)])[str(SOURCE_KEY)]
+    entry = ProcessingLog(shared.connection).entries(name, [str(SOURCE_KEY)])[str(SOURCE_KEY)]
     found = [written(shared.connection.read_rows(table)) for table in case.tables]
     assert entry.status is outcome.status
     if isinstance(case.document, Rejection) or has_rows_with_one_key(case, case.document):
@@ -149,7 +150,7 @@ def test_a_target_holds_what_a_document_was_mapped_to_and_of_a_reject_its_row_in
 
 def test_rows_with_one_key_in_a_document_are_refused_by_the_target(shared: Shared) -> None:
     outcome = load(CASES["one-row-per-listed-value"], shared.connection, "run-2")
-    entries = shared.connection.logged("one-row-per-listed-value", [str(SOURCE_KEY)])
+    entries = ProcessingLog(shared.connection).entries("one-row-per-listed-value", [str(SOURCE_KEY)])
     assert outcome.status in {Status.REJECTED, Status.ALREADY_DONE}
     assert entries[str(SOURCE_KEY)].reason.startswith("duplicate_key at ")
 
@@ -160,8 +161,8 @@ def test_the_tables_that_were_made_for_all_cases_are_as_the_contracts_need_them(
 
 
 def test_each_case_has_one_row_in_the_log(shared: Shared) -> None:
-    loaded = {entry.contract for entry in shared.connection.read_log()}
+    loaded = {entry.contract for entry in read_log(shared.connection)}
     for name, case in CASES.items():
         if name not in loaded:
             load(case, shared.connection)
-    assert sorted(entry.contract for entry in shared.connection.read_log()) == sorted(CASES)
+    assert sorted(entry.contract for entry in read_log(shared.connection)) == sorted(CASES)

@@ -6,10 +6,11 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import combinations
 from multiprocessing import get_context
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+from tests.database.binding import insert_log, insert_rows, read_log
 from tests.database.demo_tables import (
     CONTRACT,
     LINES,
@@ -21,23 +22,15 @@ from tests.database.demo_tables import (
     order_ids,
     unreadable_order,
 )
-from xml_extractor.contract.layout import TableLayout
+from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Status
 from xml_extractor.errors import TargetError
+from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry
 from xml_extractor.reasons import Stage
-from xml_extractor.targets.document_rows import KeyPlace
-from xml_extractor.targets.interfaces import (
-    Batch,
-    Blame,
-    Connection,
-    LogCount,
-    LogEntry,
-    Refusal,
-    RejectSelection,
-    Target,
-)
+from xml_extractor.targets.delete_plan import DeletePlan
+from xml_extractor.targets.interfaces import Batch, Target, TargetConnection, parts
 from xml_extractor.targets.registry import open_target
-from xml_extractor.targets.table_by_table import insert_table_by_table
 
 OnConflict = Literal["fail", "keep", "replace"]
 
@@ -45,15 +38,23 @@ BATCH = 6
 BAD_POSITIONS = [bad for count in (1, 2, 3) for bad in combinations(range(BATCH), count)]
 
 
+LOST = DatabaseError(ErrorClass.TRANSIENT, "connection_lost", "the connection was lost")
+DENIED = DatabaseError(ErrorClass.FATAL, "denied", "this user may not insert", tip="grant it")
+
+
 class Watched:
     """A connection that notes what is inserted, and can be told to fail; the real one does the work."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: TargetConnection) -> None:
         self._connection = connection
         self.calls: list[tuple[str, int]] = []
         self.transactions = 0
         self.errors_before_begin: list[Exception] = []
         self.errors_after_commit: list[Exception] = []
+
+    @property
+    def dialect(self) -> str:
+        return self._connection.dialect
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -65,59 +66,41 @@ class Watched:
         if self.errors_after_commit:
             raise self.errors_after_commit.pop()
 
-    def insert_batch(self, batch: Batch, batch_rows: int) -> None:
-        insert_table_by_table(self, batch, batch_rows)
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+        for table, rows in batch:
+            for some in parts(rows, batch_rows):
+                self.calls.append(("log" if table is LOG_TABLE else table.name, len(some)))
+                self._connection.insert_batch([(table, some)], batch_rows)
 
-    def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        self.calls.append((table.name, len(rows)))
-        self._connection.insert_rows(table, rows)
-
-    def insert_log(self, entries: Sequence[LogEntry]) -> None:
-        self.calls.append(("log", len(entries)))
-        self._connection.insert_log(entries)
-
-    def delete_log(self, entries: Sequence[LogEntry]) -> None:
-        self.calls.append(("log deletion", len(entries)))
-        self._connection.delete_log(entries)
-
-    def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
+    def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         self.calls.append(("deletion", len(keys)))
-        return self._connection.delete_documents(places, keys)
+        return self._connection.delete_documents(plan, keys)
 
-    def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
-        return self._connection.logged_keys(contract, keys)
+    def query(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
+        return self._connection.query(statement, values)
 
-    def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
-        return self._connection.logged(contract, keys)
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return self._connection.execute(statement, values)
 
-    def read_log(self) -> Iterator[LogEntry]:
-        return self._connection.read_log()
+    def execute_many(self, statement: str, columns: Sequence[ColumnLayout], rows: Sequence[Row]) -> None:
+        self.calls.append(("log deletion", len(rows)))
+        self._connection.execute_many(statement, columns, rows)
 
-    def rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
-        return self._connection.rejected(selection)
+    def table_name(self, table: TableLayout) -> str:
+        return self._connection.table_name(table)
 
-    def put_back(self, selection: RejectSelection) -> int:
-        return self._connection.put_back(selection)
+    def row_binder(self, table: TableLayout) -> RowBinder:
+        return self._connection.row_binder(table)
 
-    def log_counts(self, contract: str) -> list[LogCount]:
-        return self._connection.log_counts(contract)
-
-    def read_rows(self, table: TableLayout) -> Iterator[Row]:
-        return self._connection.read_rows(table)
-
-    def explain(self, error: Exception) -> Refusal | None:
-        if isinstance(error, ConnectionError):
-            return Refusal(Blame.MOMENT, "connection_lost", "the connection was lost")
-        if isinstance(error, PermissionError):
-            return Refusal(Blame.DATABASE, "denied", "this user may not insert", tip="grant it")
-        return self._connection.explain(error)
+    def read_rows(self, table: TableLayout, condition: str = "", values: Sequence[Any] = ()) -> Iterator[Row]:
+        return self._connection.read_rows(table, condition, values)
 
     def close(self) -> None:
         self._connection.close()
 
 
 @pytest.fixture
-def watched(connection: Connection) -> Watched:
+def watched(connection: TargetConnection) -> Watched:
     return Watched(connection)
 
 
@@ -130,11 +113,11 @@ def statuses(outcomes: Sequence[Outcome]) -> list[str]:
     return [outcome.status.value for outcome in outcomes]
 
 
-def logged(connection: Connection) -> dict[str, str]:
-    return {entry.document_key: entry.status.value for entry in connection.read_log()}
+def logged(connection: TargetConnection) -> dict[str, str]:
+    return {entry.document_key: entry.status.value for entry in read_log(connection)}
 
 
-def count(connection: Connection, table: TableLayout) -> int:
+def count(connection: TargetConnection, table: TableLayout) -> int:
     return sum(1 for _ in connection.read_rows(table))
 
 
@@ -143,7 +126,7 @@ def bad_order(number: int) -> MappedDocument:
     return order(number, article=None)
 
 
-def test_documents_are_loaded_with_all_their_rows(connection: Connection) -> None:
+def test_documents_are_loaded_with_all_their_rows(connection: TargetConnection) -> None:
     outcomes = loader_of(connection).load([order(1, lines=3), order(2, lines=0)])
     assert outcomes == [Outcome(1, Status.LOADED, (1, 3, 1)), Outcome(2, Status.LOADED, (1, 0, 1))]
     assert order_ids(connection) == [1, 2]
@@ -155,9 +138,9 @@ def test_loading_nothing_does_nothing(watched: Watched) -> None:
     assert watched.transactions == 0
 
 
-def test_the_log_says_what_was_loaded_and_by_whom(connection: Connection) -> None:
+def test_the_log_says_what_was_loaded_and_by_whom(connection: TargetConnection) -> None:
     loader_of(connection).load([order(1, lines=3)])
-    (entry,) = connection.read_log()
+    (entry,) = read_log(connection)
     assert (entry.contract, entry.document_key, entry.status) == ("orders", "1", Status.LOADED)
     assert (entry.contract_version, entry.contract_hash, entry.run_id) == (3, "c0ffee", "run 1")
     assert (entry.stage, entry.reason, entry.attempts, entry.row_count) == ("", "", 1, 5)
@@ -165,11 +148,11 @@ def test_the_log_says_what_was_loaded_and_by_whom(connection: Connection) -> Non
     assert (entry.finished_at - entry.started_at).total_seconds() == pytest.approx(0.25, abs=0.002)
 
 
-def test_a_rejection_gets_its_row_in_the_log_and_nothing_else(connection: Connection) -> None:
+def test_a_rejection_gets_its_row_in_the_log_and_nothing_else(connection: TargetConnection) -> None:
     (outcome,) = loader_of(connection).load([unreadable_order(4)])
     assert outcome.status is Status.REJECTED
     assert outcome.failure == unreadable_order(4).failure
-    (entry,) = connection.read_log()
+    (entry,) = read_log(connection)
     assert (entry.status, entry.stage, entry.row_count) == (Status.REJECTED, "parse", 0)
     assert entry.reason == "malformed: the document is not well-formed"
     assert order_ids(connection) == []
@@ -204,7 +187,7 @@ def test_no_call_has_more_rows_than_asked_for(watched: Watched, batch_rows: int,
 
 
 @pytest.mark.parametrize("bad", BAD_POSITIONS, ids=lambda bad: "-".join(map(str, bad)))
-def test_bad_documents_are_rejected_and_all_others_loaded(connection: Connection, bad: tuple[int, ...]) -> None:
+def test_bad_documents_are_rejected_and_all_others_loaded(connection: TargetConnection, bad: tuple[int, ...]) -> None:
     documents = [bad_order(number) if number in bad else order(number) for number in range(BATCH)]
     outcomes = loader_of(connection).load(documents)
     good = [number for number in range(BATCH) if number not in bad]
@@ -215,7 +198,7 @@ def test_bad_documents_are_rejected_and_all_others_loaded(connection: Connection
     assert logged(connection) == {str(n): "rejected" if n in bad else "loaded" for n in range(BATCH)}
 
 
-def test_a_batch_of_bad_documents_only_is_rejected(connection: Connection) -> None:
+def test_a_batch_of_bad_documents_only_is_rejected(connection: TargetConnection) -> None:
     outcomes = loader_of(connection).load([bad_order(number) for number in range(5)])
     assert statuses(outcomes) == ["rejected"] * 5
     assert order_ids(connection) == []
@@ -232,18 +215,18 @@ def test_one_bad_document_costs_about_two_transactions_for_each_halving(watched:
     assert len([name for name, _ in watched.calls if name == "log"]) <= 2 * halvings + 2
 
 
-def test_a_reject_names_table_column_and_path(connection: Connection) -> None:
+def test_a_reject_names_table_column_and_path(connection: TargetConnection) -> None:
     (outcome,) = loader_of(connection).load([bad_order(1)])
     failure = outcome.failure
     assert failure is not None
     assert (failure.stage, failure.code) == (Stage.LOAD, "missing_value")
     assert (failure.table, failure.column, failure.path) == ("lines", "article", "@article")
-    (entry,) = connection.read_log()
+    (entry,) = read_log(connection)
     assert entry.reason == failure.reason
     assert entry.reason.startswith("missing_value at lines.article (@article): ")
 
 
-def test_a_missing_parent_is_blamed_on_the_column_that_refers_to_it(connection: Connection) -> None:
+def test_a_missing_parent_is_blamed_on_the_column_that_refers_to_it(connection: TargetConnection) -> None:
     document = order(1)
     orphan = document._replace(rows=((), document.rows[1], ()))
     (outcome,) = loader_of(connection).load([orphan])
@@ -256,13 +239,13 @@ def test_a_missing_parent_is_blamed_on_the_column_that_refers_to_it(connection: 
     )
 
 
-def test_no_value_of_a_rejected_document_gets_into_the_log(connection: Connection) -> None:
+def test_no_value_of_a_rejected_document_gets_into_the_log(connection: TargetConnection) -> None:
     loader_of(connection).load([order(1, order_id=987654321, article="secret"), order(2, order_id=987654321)])
-    assert "987654321" not in repr(list(connection.read_log()))
+    assert "987654321" not in repr(list(read_log(connection)))
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two batches"])
-def test_of_two_documents_with_one_key_the_first_is_loaded(connection: Connection, *, together: bool) -> None:
+def test_of_two_documents_with_one_key_the_first_is_loaded(connection: TargetConnection, *, together: bool) -> None:
     first, second = order(1, order_id=77), order(2, order_id=77)
     loader = loader_of(connection)
     outcomes = loader.load([first, second]) if together else [*loader.load([first]), *loader.load([second])]
@@ -280,7 +263,7 @@ def test_of_two_documents_with_one_key_the_first_is_loaded(connection: Connectio
     ("on_conflict", "customer"), [("keep", "customer 1"), ("replace", "customer 2"), ("fail", "customer 1")]
 )
 def test_a_table_says_what_happens_to_a_row_that_is_there(
-    connection: Connection, on_conflict: OnConflict, customer: str
+    connection: TargetConnection, on_conflict: OnConflict, customer: str
 ) -> None:
     tables = [replace(ORDERS, on_conflict=on_conflict), LINES, NOTES]
     outcomes = loader_of(connection, tables).load([order(1, lines=0, order_id=5), order(2, lines=0, order_id=5)])
@@ -289,18 +272,18 @@ def test_a_table_says_what_happens_to_a_row_that_is_there(
 
 
 @pytest.mark.parametrize("run_id", ["run 2", "run 3"])
-def test_documents_that_another_run_has_done_are_left_alone(connection: Connection, run_id: str) -> None:
+def test_documents_that_another_run_has_done_are_left_alone(connection: TargetConnection, run_id: str) -> None:
     loader_of(connection, run_id="run 1").load([order(1), unreadable_order(2), bad_order(3)])
-    before = sorted(connection.read_log(), key=repr)
+    before = sorted(read_log(connection), key=repr)
     outcomes = loader_of(connection, run_id=run_id).load([order(1), order(2), order(3), order(4), unreadable_order(5)])
     assert statuses(outcomes) == ["already_done", "already_done", "already_done", "loaded", "rejected"]
-    assert [entry for entry in connection.read_log() if entry.run_id == "run 1"] == before
+    assert [entry for entry in read_log(connection) if entry.run_id == "run 1"] == before
     assert order_ids(connection) == [1, 4]
 
 
 @pytest.mark.parametrize("done", BAD_POSITIONS, ids=lambda done: "-".join(map(str, done)))
 def test_the_log_holds_back_documents_wherever_they_are_in_a_batch(
-    connection: Connection, done: tuple[int, ...]
+    connection: TargetConnection, done: tuple[int, ...]
 ) -> None:
     loader_of(connection, run_id="another").load([order(number) for number in done])
     outcomes = loader_of(connection).load([order(number) for number in range(BATCH)])
@@ -309,7 +292,7 @@ def test_the_log_holds_back_documents_wherever_they_are_in_a_batch(
     assert count(connection, LINES) == 2 * BATCH
 
 
-def test_a_batch_can_hold_done_bad_and_good_documents(connection: Connection) -> None:
+def test_a_batch_can_hold_done_bad_and_good_documents(connection: TargetConnection) -> None:
     loader_of(connection, run_id="another").load([order(2), order(5)])
     documents: list[ProcessedDocument] = [
         order(1),
@@ -332,26 +315,26 @@ def test_a_batch_can_hold_done_bad_and_good_documents(connection: Connection) ->
     ]
 
 
-def test_a_key_that_is_twice_in_a_batch_is_loaded_once(connection: Connection) -> None:
+def test_a_key_that_is_twice_in_a_batch_is_loaded_once(connection: TargetConnection) -> None:
     assert statuses(loader_of(connection).load([order(1), order(2), order(1)])) == ["loaded", "loaded", "already_done"]
     assert order_ids(connection) == [1, 2]
 
 
-def test_other_contracts_have_log_rows_of_their_own(connection: Connection) -> None:
+def test_other_contracts_have_log_rows_of_their_own(connection: TargetConnection) -> None:
     entry = next(iter(_entries_of(connection, order(1))))
     with connection.transaction():
-        connection.insert_log([entry._replace(contract="invoices", document_key="2")])
+        insert_log(connection, [entry._replace(contract="invoices", document_key="2")])
     assert statuses(loader_of(connection).load([order(2)])) == ["loaded"]
 
 
-def _entries_of(connection: Connection, document: MappedDocument) -> list[LogEntry]:
+def _entries_of(connection: TargetConnection, document: MappedDocument) -> list[LogEntry]:
     loader_of(connection).load([document])
-    return list(connection.read_log())
+    return list(read_log(connection))
 
 
 @pytest.mark.usefixtures("no_pauses")
 def test_a_commit_whose_answer_was_lost_counts_as_loaded(watched: Watched) -> None:
-    watched.errors_after_commit = [ConnectionError("gone")]
+    watched.errors_after_commit = [LOST]
     documents: list[ProcessedDocument] = [order(1), unreadable_order(2), order(3)]
     outcomes = loader_of(watched).load(documents)
     assert statuses(outcomes) == ["loaded", "rejected", "loaded"]
@@ -361,14 +344,14 @@ def test_a_commit_whose_answer_was_lost_counts_as_loaded(watched: Watched) -> No
 
 @pytest.mark.usefixtures("no_pauses")
 def test_a_rejects_commit_whose_answer_was_lost_counts_as_rejected(watched: Watched) -> None:
-    watched.errors_after_commit = [ConnectionError("gone")]
+    watched.errors_after_commit = [LOST]
     (outcome,) = loader_of(watched).load([bad_order(1)])
     assert outcome.status is Status.REJECTED
     assert outcome.failure is not None
     assert outcome.failure.code == "missing_value"
 
 
-def test_documents_handed_over_again_by_the_same_run_get_the_same_outcome(connection: Connection) -> None:
+def test_documents_handed_over_again_by_the_same_run_get_the_same_outcome(connection: TargetConnection) -> None:
     documents: list[ProcessedDocument] = [order(1), unreadable_order(2), bad_order(3)]
     loader = loader_of(connection)
     first, second = loader.load(documents), loader.load(documents)
@@ -382,7 +365,7 @@ def test_documents_handed_over_again_by_the_same_run_get_the_same_outcome(connec
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("times", [1, 2, 5])
 def test_what_the_moment_refuses_is_tried_again(watched: Watched, times: int) -> None:
-    watched.errors_before_begin = [ConnectionError("gone") for _ in range(times)]
+    watched.errors_before_begin = [LOST for _ in range(times)]
     loader = loader_of(watched)
     assert statuses(loader.load([order(1), order(2)])) == ["loaded", "loaded"]
     assert loader.statistics.retries == times
@@ -391,7 +374,7 @@ def test_what_the_moment_refuses_is_tried_again(watched: Watched, times: int) ->
 
 @pytest.mark.usefixtures("no_pauses")
 def test_a_moment_that_does_not_pass_ends_the_run(watched: Watched) -> None:
-    watched.errors_before_begin = [ConnectionError("gone") for _ in range(100)]
+    watched.errors_before_begin = [LOST for _ in range(100)]
     with pytest.raises(TargetError, match="the connection was lost") as ended:
         loader_of(watched).load([order(1)])
     assert ended.value.tip
@@ -400,14 +383,14 @@ def test_a_moment_that_does_not_pass_ends_the_run(watched: Watched) -> None:
 
 
 def test_what_the_database_refuses_ends_the_run_at_once_and_says_what_to_do(watched: Watched) -> None:
-    watched.errors_before_begin = [PermissionError("no") for _ in range(2)]
+    watched.errors_before_begin = [DENIED for _ in range(2)]
     with pytest.raises(TargetError, match="this user may not insert") as ended:
         loader_of(watched).load([order(1), order(2)])
     assert ended.value.tip == "grant it"
     assert len(watched.errors_before_begin) == 1
 
 
-def test_a_missing_table_ends_the_run_and_rejects_nothing(connection: Connection) -> None:
+def test_a_missing_table_ends_the_run_and_rejects_nothing(connection: TargetConnection) -> None:
     tables = [ORDERS, LINES, replace(NOTES, table="demo_absent")]
     with pytest.raises(TargetError):
         loader_of(connection, tables).load([order(1), order(2)])
@@ -421,7 +404,7 @@ def test_a_defect_of_the_program_is_no_reject(watched: Watched) -> None:
         loader_of(watched).load([order(1)])
 
 
-def test_a_loader_counts_what_it_did(connection: Connection) -> None:
+def test_a_loader_counts_what_it_did(connection: TargetConnection) -> None:
     loader = loader_of(connection)
     loader.load([order(1), order(2)])
     assert loader.statistics.transactions == 1
@@ -454,7 +437,7 @@ def test_two_runs_at_once_load_each_document_once(target: Target) -> None:
     with closing(target.connect()) as connection:
         assert order_ids(connection) == [number for number in range(200) if number % 40 != 7]
         assert count(connection, NOTES) == 195
-        by_log = {entry.document_key: entry.run_id for entry in connection.read_log()}
+        by_log = {entry.document_key: entry.run_id for entry in read_log(connection)}
     assert by_log == {
         str(outcome.key): run_id
         for run_id, of_run in outcomes.items()
@@ -467,7 +450,7 @@ def _load_until_killed(address: str, in_transaction: threading.Event) -> None:
     with closing(open_target(address, CONTRACT).connect()) as connection:
         loader_of(connection).load([order(1)])
         with connection.transaction():
-            connection.insert_rows(ORDERS, [(number, "lost") for number in range(100, 20000)])
+            insert_rows(connection, ORDERS, [(number, "lost") for number in range(100, 20000)])
             in_transaction.set()
             threading.Event().wait()
 

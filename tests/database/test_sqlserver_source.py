@@ -11,6 +11,8 @@ import pytest
 from lxml import etree
 
 from tests import sqlserver
+from tests.database.binding import insert_log, read_log
+from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.contract.reading import read_contract
@@ -18,11 +20,10 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Stat
 from xml_extractor.errors import SourceError
 from xml_extractor.pipeline import run
 from xml_extractor.processing.chunks import select
+from xml_extractor.processing_log.log_table import LogEntry, LogPlace
 from xml_extractor.settings import KeyRange, RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
-from xml_extractor.targets.hashing import table_hashes
-from xml_extractor.targets.interfaces import LogEntry, LogPlace
 from xml_extractor.targets.registry import open_target
 
 pytestmark = pytest.mark.mssql
@@ -183,7 +184,7 @@ def log_with(schema: str, name: str, keys: Sequence[str]) -> LogPlace:
         for key in keys
     ]
     with closing(target.connect()) as connection, connection.transaction():
-        connection.insert_log(entries)
+        insert_log(connection, entries)
     place = target.log_place(name)
     assert place is not None
     return place
@@ -494,7 +495,7 @@ class TestRun:
             )
             assert result.failure is None
             with closing(open_target(target, notes).connect()) as connection:
-                logs.append({int(entry.document_key): (entry.stage, entry.reason) for entry in connection.read_log()})
+                logs.append({int(entry.document_key): (entry.stage, entry.reason) for entry in read_log(connection)})
                 hashes.append(table_hashes(connection, layouts(notes))["note"])
         assert logs[0] == logs[1]
         assert {key: reason.partition(":")[0] for key, (_, reason) in logs[1].items() if reason} == REJECTED

@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from tests.conftest import ROOT
+from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.pipeline import run
 from xml_extractor.settings import RunSettings
-from xml_extractor.targets.hashing import table_hashes
 from xml_extractor.targets.registry import open_target
 
 HERE = Path(__file__).parent

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tests.database.binding import insert_log
 from tests.database.demo_tables import CONTRACT, TABLES
 from tests.database.test_target_conformance import ENTRY
 from xml_extractor.contract.reading import read_contract
@@ -17,7 +18,7 @@ from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.pipeline import LoggedDocuments, choose_inserts
 from xml_extractor.processing.chunks import RunContext
 from xml_extractor.settings import InsertStrategy, Reprocess, RunSettings
-from xml_extractor.targets.interfaces import Connection
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.registry import open_target
 
 if TYPE_CHECKING:
@@ -37,16 +38,18 @@ KEYS = [*"123456789"]
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
+def connection(tmp_path: Path) -> Iterator[TargetConnection]:
     target = open_target(f"sqlite:///{tmp_path / 'target.db'}", CONTRACT)
     target.create(TABLES)
     with closing(target.connect()) as opened:
         with opened.transaction():
-            opened.insert_log(LOG)
+            insert_log(opened, LOG)
         yield opened
 
 
-def logged(connection: Connection, reprocess: Reprocess | None = None, version: int | None = None) -> LoggedDocuments:
+def logged(
+    connection: TargetConnection, reprocess: Reprocess | None = None, version: int | None = None
+) -> LoggedDocuments:
     settings = RunSettings("orders.yaml", "in", "out", reprocess=reprocess, reprocess_version=version)
     started_at = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC
     return LoggedDocuments(connection, RunContext("c", started_at, settings, CONTRACT, "new", "in", "in"))
@@ -68,30 +71,30 @@ def logged(connection: Connection, reprocess: Reprocess | None = None, version: 
     ],
 )
 def test_documents_are_chosen_by_what_became_of_them_and_by_contract(
-    connection: Connection, reprocess: Reprocess | None, version: int | None, again: str
+    connection: TargetConnection, reprocess: Reprocess | None, version: int | None, again: str
 ) -> None:
     documents = logged(connection, reprocess, version)
     assert documents.done(KEYS) == set("12345") - set(again)
     assert documents.take_replaced(KEYS).keys() == set(again)
 
 
-def test_each_document_is_told_once_with_its_run_and_its_hash(connection: Connection) -> None:
+def test_each_document_is_told_once_with_its_run_and_its_hash(connection: TargetConnection) -> None:
     documents = logged(connection, "all")
     documents.done(KEYS)
     assert documents.take_replaced([2, 8]) == {2: Replaced("a", LOADED.content_hash)}
     assert documents.take_replaced([2]) == {}
 
 
-def test_documents_that_another_contract_has_done_are_counted(connection: Connection) -> None:
+def test_documents_that_another_contract_has_done_are_counted(connection: TargetConnection) -> None:
     assert logged(connection).by_another_contract() == 3
 
 
-def test_a_log_that_cannot_be_read_ends_the_run(connection: Connection, tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_read_ends_the_run(connection: TargetConnection, tmp_path: Path) -> None:
     empty = open_target(f"sqlite:///{tmp_path / 'empty.db'}", CONTRACT)
     with closing(empty.connect()) as other:
-        with pytest.raises(TargetError, match="the processing log cannot be read"):
+        with pytest.raises(TargetError, match="the processing log of the target cannot be used"):
             logged(other).by_another_contract()
-        with pytest.raises(TargetError, match="the processing log cannot be read"):
+        with pytest.raises(TargetError, match="the processing log of the target cannot be used"):
             logged(other, "all").done(KEYS)
     assert logged(connection).done(KEYS)
 

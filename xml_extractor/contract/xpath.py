@@ -7,6 +7,7 @@ section 4. The functions of regular expressions are those of EXSLT, which lxml i
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 AXES = (
@@ -147,6 +148,7 @@ class Token(NamedTuple):
     offset: int
 
 
+@lru_cache(maxsize=1024)
 def parse_xpath(text: str) -> Expression:
     """Parse an XPath 1.0 expression.
 

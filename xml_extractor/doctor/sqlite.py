@@ -7,11 +7,11 @@ from tempfile import TemporaryFile
 
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import errors_end_the_run
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State, readable
 from xml_extractor.errors import TargetError
-from xml_extractor.targets.sqlite.errors import errors_end_the_run
-from xml_extractor.targets.sqlite.file import SqliteFile, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteFile, sqlite_file
 
 
 def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[Finding]:
@@ -33,7 +33,7 @@ def _writable(file: SqliteFile) -> Finding:
     if not file.path.exists():
         return _can_be_created(file)
     tip = "stop other programs that write to it, and try again"
-    with errors_end_the_run(TargetError, f"{file.name} cannot be written", tip), closing(file.open()) as database:
+    with errors_end_the_run(TargetError, f"{file.name} cannot be written", tip), closing(file.connect()) as database:
         # Only a change takes the lock that shows whether file and directory can be written.
         database.execute("BEGIN IMMEDIATE")
         database.execute("CREATE TABLE xml_extractor_doctor (x)")

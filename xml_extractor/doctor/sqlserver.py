@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State
@@ -28,7 +29,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_addre
 from xml_extractor.targets.sqlserver.driver import find_driver
 
 if TYPE_CHECKING:
-    import pyodbc
+    from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 
 _PAGE = "https://learn.microsoft.com/sql/connect/odbc/linux-mac/installing-the-microsoft-odbc-driver-for-sql-server"
 _PACKAGE = "pip install 'xml-extractor[odbc-driver]'"
@@ -150,54 +151,51 @@ def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[
     """
     address = read_address(url)
     try:
-        import pyodbc  # noqa: PLC0415 - it needs unixODBC
-
-        from xml_extractor.targets.sqlserver.errors import errors_end_the_run  # noqa: PLC0415 - as above
-        from xml_extractor.targets.sqlserver.session import open_session  # noqa: PLC0415 - as above
+        import_module("pyodbc")  # it needs unixODBC
+        from xml_extractor.targets.sqlserver.connection import SqlServerConnection  # noqa: PLC0415 - it needs unixODBC
     except ImportError:
         yield Finding(State.FAILED, f"{address.name} cannot be reached", "install what is missing; see above")
         return
     with errors_end_the_run(TargetError, f"{address.name} cannot be used", _UNREACHABLE):
         began_at = time.perf_counter()
-        with closing(open_session(address)) as session:
+        with closing(SqlServerConnection(address)) as connection:
             yield Finding(State.OK, f"connected to {address.name} in {(time.perf_counter() - began_at) * 1000:.0f} ms")
-            driver, number = session.getinfo(pyodbc.SQL_DRIVER_NAME), session.getinfo(pyodbc.SQL_DRIVER_VER)
-            yield Finding(State.OK, f"driver {driver}, version {number}")
-            yield from _server(session, address)
-            yield from _permissions(session, list(_needed(contract, roles, address.schema)))
+            yield Finding(State.OK, f"driver {connection.driver}")
+            yield from _server(connection, address)
+            yield from _permissions(connection, list(_needed(contract, roles, address.schema)))
 
 
-def _server(session: "pyodbc.Connection", address: SqlServerAddress) -> Iterator[Finding]:
-    yield Finding(State.OK, f"a round trip takes {min(_round_trip(session) for _ in range(ROUND_TRIPS)) * 1000:.1f} ms")
-    yield Finding(State.OK, _encryption(session, address))
-    product, number, edition = session.execute(
+def _server(connection: "SqlServerConnection", address: SqlServerAddress) -> Iterator[Finding]:
+    yield Finding(
+        State.OK, f"a round trip takes {min(_round_trip(connection) for _ in range(ROUND_TRIPS)) * 1000:.1f} ms"
+    )
+    yield Finding(State.OK, _encryption(connection, address))
+    product, number, edition = connection.last_row(
         "SELECT @@VERSION, CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), "
         "CAST(SERVERPROPERTY('Edition') AS nvarchar(128))"
-    ).fetchone()
+    )
     yield Finding(State.OK, f"{product.partition(' - ')[0].strip()}, version {number}, {edition}")
-    login, user, database, schema = session.execute(
-        "SELECT SUSER_SNAME(), USER_NAME(), DB_NAME(), SCHEMA_NAME()"
-    ).fetchone()
+    login, user, database, schema = connection.last_row("SELECT SUSER_SNAME(), USER_NAME(), DB_NAME(), SCHEMA_NAME()")
     used = f"; the schema {address.schema} is used" if address.schema else ""
     yield Finding(State.OK, f"login {login}, user {user} in database {database}, default schema {schema}{used}")
 
 
-def _round_trip(session: "pyodbc.Connection") -> float:
+def _round_trip(connection: "SqlServerConnection") -> float:
     began_at = time.perf_counter()
-    session.execute("SELECT 1").fetchval()
+    connection.last_row("SELECT 1")
     return time.perf_counter() - began_at
 
 
-def _encryption(session: "pyodbc.Connection", address: SqlServerAddress) -> str:
+def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) -> str:
     """Describe the encryption. The driver never falls back to an unencrypted connection if encryption is on."""
     trusting = address.words.get("TRUSTSERVERCERTIFICATE", "").lower() in _ENCRYPTED
     if address.words.get("ENCRYPT", "yes").lower() in _ENCRYPTED:
         return f"encrypted; the server's certificate was {'not checked' if trusting else 'checked'}"
     try:
-        forced = session.execute("SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID")
-        return "encrypted by the server" if forced.fetchval() == "TRUE" else "NOT encrypted: the address disables it"
-    except session.Error:
+        (forced,) = connection.last_row("SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID")
+    except DatabaseError:
         return "NOT encrypted as far as this login can see: the address disables it"
+    return "encrypted by the server" if forced == "TRUE" else "NOT encrypted: the address disables it"
 
 
 def _needed(contract: Contract, roles: Sequence[Role], schema: str) -> Iterator[Needed]:
@@ -209,13 +207,14 @@ def _needed(contract: Contract, roles: Sequence[Role], schema: str) -> Iterator[
         yield Needed(t_sql_table(contract.source.table, schema), ("SELECT",), tip)
 
 
-def _permissions(session: "pyodbc.Connection", needed: Sequence[Needed]) -> Iterator[Finding]:
+def _permissions(connection: "SqlServerConnection", needed: Sequence[Needed]) -> Iterator[Finding]:
     columns = ", ".join(f"HAS_PERMS_BY_NAME(t.name, 'OBJECT', '{permission}')" for permission in PERMISSIONS)
     placeholders = ", ".join(["(?)"] * len(needed))
-    rows = session.execute(
+    rows = connection.query(
         f"SELECT OBJECT_ID(t.name), {columns} FROM (VALUES {placeholders}) AS t(name)",  # noqa: S608 - names are bound
         [each.name for each in needed],
-    ).fetchall()
+        types=(),
+    )
     for each, (object_id, *has) in zip(needed, rows, strict=True):
         held = {permission for permission, yes in zip(PERMISSIONS, has, strict=True) if yes}
         lacking = [permission for permission in each.permissions if permission not in held]

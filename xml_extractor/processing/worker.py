@@ -38,7 +38,7 @@ from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source
-from xml_extractor.targets.document_rows import KeyPlace, key_places
+from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 
@@ -110,13 +110,13 @@ class OwnCrashMarker:
         self._file.close()
 
 
-def delete_plan(contract: Contract, settings: RunSettings) -> tuple[KeyPlace, ...]:
+def delete_plan(contract: Contract, settings: RunSettings) -> DeletePlan:
     """Return how the run finds the rows of documents that it reprocesses; empty if none of them can have rows.
 
     Raises:
         UsageError: In some table they cannot be found.
     """
-    return key_places(contract) if settings.reprocess not in (None, "rejected") else ()
+    return plan_deletion(contract) if settings.reprocess not in (None, "rejected") else ()
 
 
 @contextmanager
@@ -129,9 +129,9 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     contract, settings = context.contract, context.settings
     identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
     target = open_target(settings.target, contract)
-    places = delete_plan(contract, settings)
+    plan = delete_plan(contract, settings)
     with closing(target.connect(context.inserts.strategy)) as connection:
-        yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, places)
+        yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, plan)
 
 
 class Worker:

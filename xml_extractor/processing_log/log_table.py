@@ -1,18 +1,21 @@
-"""The processing log as a table: the same DDL, binding and reading as for the contract's tables."""
+"""The processing log as a table, with the same DDL, binding and reading as the contract's tables; and its rows."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Failure, Row, Status
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.targets.interfaces import LogCount, LogEntry
 from xml_extractor.values.sqltypes import parse_type
 
 KEY_LENGTH = 300
 """UTF-16 code units of a document's key at most, so that SQL Server can index it."""
 
 REASON_LENGTH = 2000
+
+CASE_SENSITIVE = "Latin1_General_100_BIN2"
+"""SQL Server's collation for document keys: `A.xml` and `a.xml` are two documents."""
 
 
 def _column(name: str, type_name: str) -> ColumnLayout:
@@ -46,29 +49,113 @@ LOG_TABLE = TableLayout(
 """Its columns are the fields of `LogEntry`, in the same order."""
 
 
-def log_row(entry: LogEntry) -> Row:
-    """The row of a log entry."""
-    return (*entry[:2], entry.status.value, entry.stage, entry.reason[:REASON_LENGTH], *entry[5:])
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where the processing log of a contract is, for a source in the same database.
+
+    Attributes:
+        database: `SqlServerAddress.database_name`: equal for addresses of the same database.
+        table: The name of the log's table, quoted, with its schema.
+        contract: The contract's name.
+    """
+
+    database: str
+    table: str
+    contract: str
 
 
-def log_entry(row: tuple[Any, ...]) -> LogEntry:
-    """The log entry of a row."""
-    contract, document_key, status, *others = row
-    return LogEntry(contract, document_key, Status(status), *others)
+class LogEntry(NamedTuple):
+    """A row of the processing log: its columns, in this order.
+
+    Attributes:
+        stage: A member of `Stage`, or empty if the document was loaded.
+        reason: `Failure.reason`, or empty.
+        attempts: How many times the document was loaded or rejected, this time included.
+        row_count: Rows in all tables.
+        seconds: From fetching the document to its mapped rows.
+        started_at: `finished_at` minus `seconds`; the time that the document waited in between is not in it.
+        finished_at: When its transaction began to insert, in UTC without a zone.
+    """
+
+    contract: str
+    document_key: str
+    status: Status
+    stage: str
+    reason: str
+    attempts: int
+    row_count: int
+    seconds: float
+    content_hash: str
+    contract_version: int
+    contract_hash: str
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+
+    @classmethod
+    def of(cls, row: tuple[Any, ...]) -> "LogEntry":
+        """Return the entry of a row."""
+        contract, document_key, status, *others = row
+        return cls(contract, document_key, Status(status), *others)
+
+    @property
+    def row(self) -> Row:
+        """The row of the entry; a longer reason is cut."""
+        return (*self[:2], self.status.value, self.stage, self.reason[:REASON_LENGTH], *self[5:])
+
+    @property
+    def failure(self) -> Failure:
+        """The failure of a rejected document, as far as the log keeps it; its explanation says where, too."""
+        code, _, explanation = self.reason.partition(" ")
+        return Failure(Stage(self.stage), Reason(code.removesuffix(":")), explanation)
 
 
-def log_count(row: tuple[Any, ...]) -> LogCount:
-    """The counts of a row."""
-    run_id, status, *others = row
-    return LogCount(run_id, Status(status), *others)
+class LogCount(NamedTuple):
+    """How many documents of a contract one run left with one status.
+
+    Attributes:
+        finished_at: When the last of them was finished, in UTC without a zone.
+    """
+
+    run_id: str
+    status: Status
+    contract_version: int
+    contract_hash: str
+    documents: int
+    finished_at: datetime
 
 
-def logged_failure(entry: LogEntry) -> Failure:
-    """The failure of a rejected document, as far as the log keeps it; its explanation says where, too."""
-    code, _, explanation = entry.reason.partition(" ")
-    return Failure(Stage(entry.stage), Reason(code.removesuffix(":")), explanation)
+@dataclass(frozen=True, slots=True)
+class RejectSelection:
+    """Criteria for rejected documents of a contract; all criteria must match.
+
+    Attributes:
+        contract: The contract's name.
+        keys: Documents with one of these keys; empty for any.
+        code: The reason code, a `Failure.code`; empty for any.
+        stage: The stage that rejected them; empty for any.
+        below_attempts: Documents with fewer attempts than this; None for any.
+    """
+
+    contract: str
+    keys: tuple[str, ...] = ()
+    code: str = ""
+    stage: str = ""
+    below_attempts: int | None = None
+
+
+class Retried(NamedTuple):
+    """What became of rejected documents that were to be retried.
+
+    Attributes:
+        documents: Documents that the next run retries.
+        exhausted: Documents that stay rejected, because they have no attempts left.
+    """
+
+    documents: int
+    exhausted: int
 
 
 def log_time(when: datetime) -> datetime:
-    """A time as the log keeps it: naive UTC, whole milliseconds."""
+    """Return a time as the log keeps it: naive UTC, whole milliseconds."""
     return when.replace(tzinfo=None, microsecond=when.microsecond // 1000 * 1000)

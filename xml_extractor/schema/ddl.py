@@ -16,11 +16,8 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LOG_TABLE
 from xml_extractor.values.sqltypes import Family, SqlType
-
-CASE_SENSITIVE = "Latin1_General_100_BIN2"
-"""SQL Server's collation for document keys: `A.xml` and `a.xml` are two documents."""
 
 NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
 """Names of constraints."""

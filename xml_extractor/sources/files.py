@@ -8,10 +8,10 @@ from typing import IO
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, name_pages, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.targets.interfaces import LogPlace
 
 SUFFIX = ".xml"
 GLOB_CHARACTERS = "*?["

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
-from xml_extractor.targets.interfaces import LogPlace
 
 
 class KeyPage(NamedTuple):

@@ -6,12 +6,12 @@ The files may hold personal data, so nobody but their owner may read them.
 import json
 import os
 import re
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
 from xml_extractor.documents import DocumentKey, Outcome
 from xml_extractor.errors import RunError
 
@@ -117,14 +117,9 @@ class RejectFiles:
 
     def _write_document(self, path: Path, content: bytes | str) -> None:
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        try:
-            with open(path, "wb", opener=_private) as file:
-                file.write(data)
-        except OSError:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            raise
+        with atomic_write(path, OWNER_ONLY) as file:
+            file.write(data)
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
+    return os.open(path, flags, mode=OWNER_ONLY)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, name_pages, unreadable
 from xml_extractor.sources.files import read_bounded
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.reject_files import LISTING
-from xml_extractor.targets.interfaces import LogPlace
 
 
 class Listed(NamedTuple):

@@ -7,15 +7,16 @@ from itertools import pairwise
 
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_table import LogPlace
+from xml_extractor.reasons import Reason
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.targets.interfaces import LogPlace
-from xml_extractor.targets.sqlite.errors import errors_end_the_run
-from xml_extractor.targets.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
 
 _SMALLEST_LIMIT = 1_000_000
 _LARGEST_LIMIT = 2**31 - 1
@@ -57,10 +58,12 @@ class SqliteSource:
         if not file.path.is_file():
             raise SourceError(f"there is no file {file.path}", MAKE_SAMPLES.format(file.name))
         with self._errors_end_the_run():
-            self._database = file.open(read_only=True)
-        self._database.text_factory = _text_or_bytes
+            self._database = file.connect(read_only=True)
+        self._database.driver.text_factory = _text_or_bytes
         # SQLite reads nothing of a value that is longer than this.
-        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT))
+        self._database.driver.setlimit(
+            sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT)
+        )
         try:
             self._check_table(table)
         except BaseException:
@@ -83,7 +86,7 @@ class SqliteSource:
             where = f" WHERE {' AND '.join((*conditions, *self._where))}" if conditions or self._where else ""
             select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {self._key} LIMIT ?"  # noqa: S608 - names are quoted
             with self._errors_end_the_run():
-                rows = self._database.execute(select, (*bounds, page_size + 1)).fetchall()
+                rows = list(self._database.query(select, (*bounds, page_size + 1)))
             keys = [self._checked(key) for (key,) in rows]
             self._see_that_keys_are_unique(keys)
             if keys:
@@ -116,9 +119,11 @@ class SqliteSource:
     def _document(self, select: str, key: DocumentKey) -> SourceDocument | Rejection:
         with self._errors_end_the_run():
             try:
-                row = self._database.execute(select, (key,)).fetchone()
-            except sqlite3.DataError:  # the value is longer than the limit of the connection
-                return too_large(key, self._max_bytes)
+                row = next(self._database.query(select, (key,)), None)
+            except DatabaseError as error:
+                if error.code == Reason.TOO_LARGE:  # the value is longer than the limit of the connection
+                    return too_large(key, self._max_bytes)
+                raise
         if row is None:
             return missing(key)
         content: object = row[0]
@@ -144,7 +149,7 @@ class SqliteSource:
     def _range_end(self, end: str) -> DocumentKey:
         """An end of a range as keys are: a number if they are numbers."""
         with self._errors_end_the_run():
-            first = self._database.execute(f"SELECT min({self._key}) FROM {self._from}").fetchone()[0]  # noqa: S608 - names are quoted
+            first = next(self._database.query(f"SELECT min({self._key}) FROM {self._from}"))[0]  # noqa: S608 - names are quoted
         if not isinstance(first, int):
             return end
         try:
@@ -171,7 +176,7 @@ class SqliteSource:
 
     def _check_table(self, table: SourceTable) -> None:
         with self._errors_end_the_run():
-            columns = {row[1].casefold() for row in self._database.execute(f"PRAGMA table_xinfo({self._from})")}
+            columns = {row[1].casefold() for row in self._database.query(f"PRAGMA table_xinfo({self._from})")}
         if not columns:
             raise SourceError(f"there is no table {table.table} in {self.name}", MAKE_SAMPLES.format(self.name))
         absent = [column for column in (table.key, table.xml) if column.casefold() not in columns]

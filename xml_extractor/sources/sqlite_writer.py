@@ -1,6 +1,5 @@
 """Writes documents into a table of a SQLite file, from where a run can take them."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -8,13 +7,13 @@ from typing import Self
 
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import DatabaseError
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.reasons import Reason
 from xml_extractor.sources.interfaces import KeyedContent
-from xml_extractor.targets.sqlite.errors import explain
-from xml_extractor.targets.sqlite.file import SqliteFile, quoted, quoted_table, sqlite_file, switch_to_wal
+from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
 
 
 def open_source_writer(url: URL, table: SourceTable, /) -> "SqliteSourceWriter":
@@ -52,16 +51,15 @@ class SqliteSourceWriter:
             TargetError: It cannot be written, or is no database.
         """
         with self._errors_explained():
-            self._database = self._file.open()
-            switch_to_wal(self._database, self._file.timeout)
-            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database = self._file.connect()
+            self._database.switch_to_wal()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if error is None and self._database.in_transaction:
+            if error is None and self._database.driver.in_transaction:
                 with self._errors_explained():
                     self._database.execute("COMMIT")
         finally:
@@ -75,7 +73,7 @@ class SqliteSourceWriter:
             TargetError: The database cannot be written.
         """
         with self._errors_explained(document.key):
-            if not self._database.in_transaction:
+            if not self._database.driver.in_transaction:
                 self._database.execute("BEGIN IMMEDIATE")
             if self._documents == 0:
                 self._make_table(document.key)
@@ -96,12 +94,9 @@ class SqliteSourceWriter:
     def _errors_explained(self, key: DocumentKey | None = None) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            refusal = explain(error)
-            if refusal is None:
-                raise
-            if refusal.code == Reason.DUPLICATE_KEY:
+        except DatabaseError as error:
+            if error.code == Reason.DUPLICATE_KEY:
                 raise UsageError(
                     f"{self._into} in {self.name} has a document with the key {key} already", "write to a new file"
                 ) from None
-            raise TargetError(f"{self.name} cannot be written: {refusal.explanation}", refusal.tip) from None
+            raise TargetError(f"{self.name} cannot be written: {error.explanation}", error.tip) from None

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing
 
 import pyodbc
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import errors_end_the_run, retrying
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.schema.ddl import t_sql_name
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.settings import KeyRange
@@ -18,13 +20,10 @@ from xml_extractor.sources.document_keys import check_text_key, missing, too_lar
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.sqlserver_keys import key_column
 from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, SourceQueries
-from xml_extractor.targets.interfaces import LogPlace
-from xml_extractor.targets.retrying import retrying
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import read_catalog
-from xml_extractor.targets.sqlserver.errors import errors_end_the_run, explain
-from xml_extractor.targets.sqlserver.parameters import OdbcType
-from xml_extractor.targets.sqlserver.session import open_session
+from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.targets.sqlserver.statements import OdbcType
 from xml_extractor.values.sqltypes import Family
 
 PAGE_BYTES = 8 * 2**20
@@ -75,10 +74,10 @@ class SqlServerSource:
         self._place = place
         self._max_bytes = max_bytes
         self._shown = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
-        self._session: pyodbc.Connection | None = None
+        self._connection: SqlServerConnection | None = None
         self._thread = ThreadPoolExecutor(1, "source")
         self._is_closed = False
-        self._tries = retrying(explain)
+        self._tries = retrying()
         try:
             self._queries = self._thread.submit(self._look_at, table, end_tag).result()
         except BaseException:
@@ -150,7 +149,8 @@ class SqlServerSource:
         found: dict[DocumentKey | None, Fetched] = {}
         read_bytes = 0
         try:
-            with self._rows(query, types, [self._max_bytes, *map(self._queries.key.bind, places)]) as rows:
+            values = [self._max_bytes, *map(self._queries.key.bind, places)]
+            with closing(self._connected().query(query, values, types)) as rows:
                 for value, size, content, is_cut in rows:
                     key = self._queries.key.read(value)
                     if key in found:
@@ -265,38 +265,16 @@ class SqlServerSource:
         return SourceQueries(table, self._place.schema, identifying, xml.type, end_tag)
 
     def _read_catalog(self, table: str) -> dict[str, ActualTable]:
-        with self._connected() as session:
-            return read_catalog(session, [table], self._place.schema)
+        return read_catalog(self._connected(), [table], self._place.schema)
 
     def _read_all(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> list[pyodbc.Row]:
-        with self._rows(query, types, values) as rows:
-            return list(rows)
+        return list(self._connected().query(query, values, types))
 
-    @contextmanager
-    def _rows(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> Iterator[pyodbc.Cursor]:
-        """What a query finds."""
-        with self._connected() as session:
-            cursor = session.cursor()
-            try:
-                cursor.setinputsizes(types)
-                yield cursor.execute(query, *values)
-            finally:
-                with suppress(pyodbc.Error):
-                    cursor.close()
-
-    @contextmanager
-    def _connected(self) -> Iterator[pyodbc.Connection]:
-        """The connection; after an error within the block the next block opens another one."""
-        try:
-            if self._session is None:
-                self._session = open_session(self._place)
-            yield self._session
-        except pyodbc.Error:
-            self._hang_up()
-            raise
+    def _connected(self) -> SqlServerConnection:
+        if self._connection is None:
+            self._connection = SqlServerConnection(self._place)
+        return self._connection
 
     def _hang_up(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            with suppress(pyodbc.Error):
-                session.close()
+        if self._connection is not None:
+            self._connection.close()

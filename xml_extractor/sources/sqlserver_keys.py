@@ -6,7 +6,7 @@ from uuid import UUID
 import pyodbc
 
 from xml_extractor.documents import DocumentKey
-from xml_extractor.targets.sqlserver.parameters import OdbcType, place_of_key
+from xml_extractor.targets.sqlserver.statements import OdbcType, cast_key
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 
@@ -32,7 +32,7 @@ class KeyColumn:
     @property
     def place(self) -> str:
         """What stands for a key in a statement: of the column's own type, so that its index can be used."""
-        return "?" if self.type.family is Family.INTEGER else place_of_key(self.type, self.collation)
+        return "?" if self.type.family is Family.INTEGER else cast_key(self.type, self.collation)
 
     @property
     def odbc_type(self) -> OdbcType:

@@ -1,23 +1,24 @@
 """Writes documents into a table of a SQL Server, from where a run can take them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pyodbc
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import DatabaseError
+from xml_extractor.contract.layout import ColumnLayout
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.processing_log.log_table import KEY_LENGTH
+from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH
 from xml_extractor.reasons import Reason
-from xml_extractor.schema.ddl import CASE_SENSITIVE, literal, t_sql_name, t_sql_table
+from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
 from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
-from xml_extractor.targets.sqlserver.errors import explain
-from xml_extractor.targets.sqlserver.session import open_session
+from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.values.sqltypes import parse_type
 
 
 def open_source_writer(url: URL, table: SourceTable, /) -> "SqlServerSourceWriter":
@@ -57,8 +58,7 @@ class SqlServerSourceWriter:
             TargetError: The server cannot be reached, or refuses.
         """
         with self._errors_explained():
-            self._session = open_session(self._address)
-            self._session.autocommit = False
+            self._connection = SqlServerConnection(self._address, autocommit=False)
         return self
 
     def __exit__(
@@ -68,9 +68,7 @@ class SqlServerSourceWriter:
             if error is None:
                 self._flush()
         finally:
-            with suppress(pyodbc.Error):
-                self._session.rollback()
-                self._session.close()
+            self._connection.close()
 
     def write(self, document: KeyedContent) -> None:
         """Write a document.
@@ -93,15 +91,13 @@ class SqlServerSourceWriter:
         if not waiting:
             return
         is_number = isinstance(waiting[0][0], int)
-        key_type = (pyodbc.SQL_BIGINT, 0, 0) if is_number else (pyodbc.SQL_WVARCHAR, KEY_LENGTH, 0)
-        with self._errors_explained():
+        key_type = parse_type("bigint" if is_number else f"nvarchar({KEY_LENGTH})")
+        into = [ColumnLayout(self._table.key, key_type), ColumnLayout(self._table.xml, parse_type("nvarchar(max)"))]
+        with self._errors_explained(), self._connection.transaction():
             self._make_table(is_number=is_number)
-            cursor = self._session.cursor()
-            cursor.fast_executemany = True
-            cursor.setinputsizes([key_type, (pyodbc.SQL_WVARCHAR, 0, 0)])
             columns = f"{t_sql_name(self._table.key)}, {t_sql_name(self._table.xml)}"
-            cursor.executemany(f"INSERT INTO {self._into} ({columns}) VALUES (?, ?)", waiting)  # noqa: S608 - names are quoted
-            self._session.commit()
+            insert = f"INSERT INTO {self._into} ({columns}) VALUES (?, ?)"  # noqa: S608 - names are quoted
+            self._connection.execute_many(insert, into, waiting)
 
     def _make_table(self, *, is_number: bool) -> None:
         if self._made:
@@ -109,22 +105,17 @@ class SqlServerSourceWriter:
         key_type = "bigint" if is_number else f"nvarchar({KEY_LENGTH}) COLLATE {CASE_SENSITIVE}"
         key, xml = t_sql_name(self._table.key), t_sql_name(self._table.xml)
         columns = f"{key} {key_type} NOT NULL PRIMARY KEY, {xml} nvarchar(max)"
-        self._session.execute(
-            f"IF OBJECT_ID({literal(self._into)}) IS NULL CREATE TABLE {self._into} ({columns})"
-        ).close()
+        self._connection.execute(f"IF OBJECT_ID({literal(self._into)}) IS NULL CREATE TABLE {self._into} ({columns})")
         self._made = True
 
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:
         try:
             yield
-        except pyodbc.Error as error:
-            refusal = explain(error)
-            if refusal is None:
-                raise
-            if refusal.code == Reason.DUPLICATE_KEY:
+        except DatabaseError as error:
+            if error.code == Reason.DUPLICATE_KEY:
                 raise UsageError(
                     f"{self._into} in {self.name} has documents with these keys already",
                     "write to another database or --schema, or empty the table",
                 ) from None
-            raise TargetError(f"{self.name} cannot be written: {refusal.explanation}", refusal.tip) from None
+            raise TargetError(f"{self.name} cannot be written: {error.explanation}", error.tip) from None

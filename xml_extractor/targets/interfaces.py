@@ -1,215 +1,48 @@
 """What a target database must be able to do. One suite of tests runs against all of them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
 
+from xml_extractor.connections import Connection, RowBinder
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.documents import Row, Status
+from xml_extractor.documents import Row
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
-from xml_extractor.targets.document_rows import KeyPlace
+from xml_extractor.targets.delete_plan import DeletePlan
+
+Item = TypeVar("Item")
+
+Batch = Sequence[tuple[TableLayout, Sequence[Row]]]
+"""Rows of whole documents by table, in load order, bound. In a load the processing log is the first table: its primary
+key holds back documents that another run has loaded."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlace:
-    """Where the processing log of a contract is, for a source in the same database.
+class TargetConnection(Connection, Protocol):
+    """A connection that loads."""
 
-    Attributes:
-        database: `SqlServerAddress.database_name`: equal for addresses of the same database.
-        table: The name of the log's table, quoted, with its schema.
-        contract: The contract's name.
-    """
-
-    database: str
-    table: str
-    contract: str
-
-
-class LogEntry(NamedTuple):
-    """A row of the processing log: its columns, in this order.
-
-    Attributes:
-        stage: A member of `Stage`, or empty if the document was loaded.
-        reason: `Failure.reason`, or empty.
-        attempts: How often the document was loaded or rejected, this time included.
-        row_count: Rows in all tables.
-        seconds: From fetching the document to its mapped rows.
-        started_at: `finished_at` less `seconds`; what the document waited in between is not in it.
-        finished_at: When its transaction began to insert, in UTC without a zone.
-    """
-
-    contract: str
-    document_key: str
-    status: Status
-    stage: str
-    reason: str
-    attempts: int
-    row_count: int
-    seconds: float
-    content_hash: str
-    contract_version: int
-    contract_hash: str
-    run_id: str
-    started_at: datetime
-    finished_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RejectSelection:
-    """Rejected documents of a contract: those for which all holds that is said.
-
-    Attributes:
-        contract: The contract's name.
-        keys: Documents with one of these keys; empty for any.
-        code: Those that were rejected for this reason, a `Failure.code`; empty for any.
-        stage: Those that were rejected at this stage; empty for any.
-        below_attempts: Those that were tried less often than this; None for any.
-    """
-
-    contract: str
-    keys: tuple[str, ...] = ()
-    code: str = ""
-    stage: str = ""
-    below_attempts: int | None = None
-
-
-class LogCount(NamedTuple):
-    """How many documents of a contract one run left with one status.
-
-    Attributes:
-        finished_at: When the last of them was done, in UTC without a zone.
-    """
-
-    run_id: str
-    status: Status
-    contract_version: int
-    contract_hash: str
-    documents: int
-    finished_at: datetime
-
-
-class Blame(Enum):
-    """Who is at fault when the database refuses, and so what to do."""
-
-    DOCUMENT = auto()
-    """A constraint or a value: halve the batch; never the same again."""
-    MOMENT = auto()
-    """A lock, a timeout, a lost connection: the same again may pass."""
-    DATABASE = auto()
-    """Permission, missing table, full disk: end the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What the database's error means, in words that hold no value of a document.
-
-    Attributes:
-        code: For `Blame.DOCUMENT` the failure's code: `duplicate_key`, `missing_parent`, `missing_value`, ...
-        column: The column at fault, as far as the database says it.
-        tip: For `Blame.DATABASE`, what the user can do.
-        table: The table that was inserted into.
-    """
-
-    blame: Blame
-    code: str
-    explanation: str
-    column: str = ""
-    tip: str = ""
-    table: TableLayout | None = None
-
-
-class Batch(NamedTuple):
-    """Whole documents to load.
-
-    Attributes:
-        log: Their rows of the processing log.
-        rows: Their rows of each of the contract's tables, in load order, bound by `Target.row_binders`.
-    """
-
-    log: Sequence[LogEntry]
-    rows: Sequence[tuple[TableLayout, Sequence[Row]]]
-
-
-RowBinder = Callable[[Row], Row]
-"""From a row as it was mapped to one that a connection inserts; `Connection.read_rows` undoes it."""
-
-
-class Connection(Protocol):
-    """One writer's connection to the target; used by one thread of one process."""
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Commit at the end of the block, roll back when it raises. Connects again first if the connection was lost."""
-        ...
-
-    def insert_batch(self, batch: Batch, batch_rows: int) -> None:
-        """Insert rows of the log, and then of the tables, parents first.
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+        """Insert rows, with each table's way of treating conflicts, within a transaction.
 
         Args:
-            batch: All of it, within one transaction.
+            batch: What to insert.
             batch_rows: Rows in one call at most, where a call takes the rows of one table.
         """
         ...
 
-    def insert_rows(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        """Insert rows, bound by `Target.row_binders`, by one call, with the table's way of treating conflicts."""
-        ...
-
-    def insert_log(self, entries: Sequence[LogEntry]) -> None:
-        """Insert rows into the processing log; its primary key refuses documents that are there."""
-        ...
-
-    def delete_log(self, entries: Sequence[LogEntry]) -> None:
-        """Delete these rows of the processing log; one that is not as it was read stays."""
-        ...
-
-    def delete_documents(self, places: Sequence[KeyPlace], keys: Sequence[Row]) -> list[int]:
-        """Delete the rows of documents, and say how many each had.
+    def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
+        """Delete the rows of documents, and return how many each had.
 
         Args:
-            places: How they are found, in the order to delete them in.
-            keys: For each document, its key as each place has it; never NULL.
+            plan: How they are found, in the order to delete them in.
+            keys: For each document, its key as each column of the plan holds it; never NULL.
         """
         ...
 
-    def logged_keys(self, contract: str, keys: Sequence[str]) -> set[str]:
-        """Those of these document keys that are done: that have a row in the processing log, not to be retried."""
-        ...
 
-    def logged(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
-        """The processing log's rows of these documents, by document key."""
-        ...
-
-    def read_log(self) -> Iterator[LogEntry]:
-        """All rows of the processing log, in no particular order."""
-        ...
-
-    def rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
-        """The processing log's rows of rejected documents, in no particular order."""
-        ...
-
-    def put_back(self, selection: RejectSelection) -> int:
-        """Have rejected documents tried again by the next run, by the status `RETRY`, and say how many."""
-        ...
-
-    def log_counts(self, contract: str) -> list[LogCount]:
-        """How many documents the processing log has, in no particular order."""
-        ...
-
-    def read_rows(self, table: TableLayout) -> Iterator[Row]:
-        """All rows of a table, in no particular order, with values as they were inserted."""
-        ...
-
-    def explain(self, error: Exception) -> Refusal | None:
-        """What an exception raised by this connection means; None if it is not the database's."""
-        ...
-
-    def close(self) -> None:
-        """Close without committing."""
-        ...
+def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Cut a sequence into pieces of at most `size` items."""
+    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 class Target(Protocol):
@@ -269,7 +102,7 @@ class Target(Protocol):
         """
         ...
 
-    def connect(self, strategy: InsertStrategy = "executemany") -> Connection:
+    def connect(self, strategy: InsertStrategy = "executemany") -> TargetConnection:
         """Open a connection.
 
         Args:

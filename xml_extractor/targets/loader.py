@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple
 
 from tenacity import RetryCallState
 
+from xml_extractor.connections import Answer, DatabaseError, ErrorClass, retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
     DocumentKey,
@@ -22,17 +22,13 @@ from xml_extractor.documents import (
     Unchanged,
 )
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE, log_time, logged_failure
+from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, log_time
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.targets.document_rows import KeyPlace
-from xml_extractor.targets.interfaces import Batch, Blame, Connection, LogEntry, Refusal
-from xml_extractor.targets.reprocessing import UNDELETABLE, OldDocument, delete_old_rows, left_as_it_was
-from xml_extractor.targets.retrying import retrying
-from xml_extractor.targets.table_by_table import parts
+from xml_extractor.targets.delete_plan import DeletePlan
+from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
 
 logger = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +58,11 @@ class LoadStatistics:
     commit_seconds: float = 0.0
 
 
-class _RefusedError(Exception):
-    """The database refused a batch."""
+class _OldDocument(NamedTuple):
+    """A document that is reprocessed, and its row of the processing log as it was read."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-
-
-class _LogRefusedError(_RefusedError):
-    """The processing log has a document of the batch already."""
-
-
-class _NotReplacedError(_RefusedError):
-    """What a document is to replace cannot be taken away."""
+    document: ProcessedDocument
+    entry: LogEntry
 
 
 class Loader:
@@ -84,39 +71,40 @@ class Loader:
     Args:
         connection: The caller closes it.
         tables: The contract's tables, in load order.
-        identity: What the processing log is told of contract and run.
+        identity: Contract and run, as the processing log records them.
         batch_rows: Rows in one call at most, where a call takes the rows of one table.
-        places: How rows that are to be replaced are found.
+        plan: How the rows of reprocessed documents are deleted.
     """
 
     def __init__(
         self,
-        connection: Connection,
+        connection: TargetConnection,
         tables: Sequence[TableLayout],
         identity: LogIdentity,
         batch_rows: int = 500,
-        places: Sequence[KeyPlace] = (),
+        plan: DeletePlan = (),
     ) -> None:
         self.statistics = LoadStatistics()
         self._connection = connection
         self._tables = tables
         self._identity = identity
         self._batch_rows = batch_rows
-        self._places = places
-        self._retrying = retrying(_refusal_of, self._note_retry)
-        self._put_back: dict[str, LogEntry] = {}
+        self._plan = plan
+        self._log = ProcessingLog(connection)
+        self._retrying = retrying(self._note_retry)
+        self._replaced: dict[str, LogEntry] = {}
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load documents, in one transaction if the database takes them all, and say what became of each.
+        """Load documents, in one transaction if the database accepts them all, and return what became of each.
 
         Returns:
             Outcomes in the order of the documents, all of them committed.
 
         Raises:
-            TargetError: The database refuses for a reason that is no document's fault. Some of the documents may have
-                been loaded; the processing log knows which.
+            TargetError: A fatal error, or a transient one that did not pass. Some of the documents may have been
+                loaded; the processing log has them.
         """
-        self._put_back.clear()
+        self._replaced.clear()
         by_key: dict[DocumentKey, ProcessedDocument] = {}
         for document in documents:
             if not isinstance(document, Unchanged):
@@ -131,36 +119,36 @@ class Loader:
         ]
 
     def _load_isolating(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load a batch; cut a refused one in half until the bad document is alone. Good halves stay committed."""
+        """Load a batch. Halve a rejected batch until the bad document is alone; the good halves stay committed."""
         if not documents:
             return []
         try:
             self._attempt(self._load_in_one_transaction, documents)
-        except _LogRefusedError:
-            return self._load_unlogged(documents)
-        except _RefusedError as refused:
-            if len(documents) == 1 and isinstance(refused, _NotReplacedError):
-                return self._leave(documents[0], refused.refusal.explanation)
+        except DatabaseError as error:
+            if error.table is LOG_TABLE:
+                return self._load_unlogged(documents)
+            if len(documents) == 1 and error.code == Reason.NOT_REPLACED:
+                return self._leave(documents[0], error.explanation)
             if len(documents) == 1:
-                return self._load_isolating([_rejection(documents[0], refused.refusal)])
+                return self._load_isolating([_rejection(documents[0], error)])
             middle = len(documents) // 2
             return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
         return [_outcome(document, self._attempts(document)) for document in documents]
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load those of a batch that the log refused which are not done: it does not have them, or they were put back.
+        """Load those documents of a batch that are not done, after the log refused the batch.
 
-        The rows of those that were put back are replaced in the transaction that loads them. If another run does that
-        first, its rows refuse the batch once more.
+        The log does not have them, or they are to be retried. In the second case their rows are replaced in the
+        transaction that loads them; if another run does that first, its rows refuse the batch once more.
         """
         logged = self._attempt(self._read_log, documents)
-        if all(self._put_back.get(key) == entry for key, entry in logged.items()):
+        if all(self._replaced.get(key) == entry for key, entry in logged.items()):
             raise TargetError(
                 "the processing log refuses a row that it does not have",
-                "see that nobody else writes it, and that no two keys differ only in spaces at their end",
+                "check that no other program writes it, and that no two keys differ only in spaces at their end",
             )
-        self._put_back |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
-        done = {key: entry for key, entry in logged.items() if self._put_back.get(key) != entry}
+        self._replaced |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
+        done = {key: entry for key, entry in logged.items() if self._replaced.get(key) != entry}
         outcomes = [
             self._outcome_by_log(document, done[str(document.key)])
             for document in documents
@@ -169,80 +157,112 @@ class Loader:
         return outcomes + self._load_isolating([document for document in documents if str(document.key) not in done])
 
     def _outcome_by_log(self, document: ProcessedDocument, entry: LogEntry) -> Outcome:
-        """A row of this run is from a commit whose answer was lost, or that a worker did not live to report."""
+        """Return the outcome of a document that the log has.
+
+        A row of this run is from a commit whose answer was lost, or whose worker ended before it reported.
+        """
         if entry.run_id == self._identity.run_id:
             if entry.status is Status.REJECTED:
-                failure = logged_failure(entry)
-                return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, entry.content_hash)
+                return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
                 return _outcome(document)
         return Outcome(document.key, Status.ALREADY_DONE)
 
     def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> None:
         began_at = time.perf_counter()
-        with self._refusals(), self._connection.transaction():
-            self._delete_put_back(documents)
-            self._delete_old_rows(self._old(documents))
+        with self._connection.transaction():
+            self._delete_replaced(documents)
             self._connection.insert_batch(self._batch(documents), self._batch_rows)
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
         self.statistics.commit_seconds += time.perf_counter() - inserted_at
 
-    def _delete_put_back(self, documents: Sequence[ProcessedDocument]) -> None:
+    def _delete_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
+        """Delete the rows in log and tables that the documents replace."""
         keys = (str(document.key) for document in documents)
-        put_back = [self._put_back[key] for key in keys if key in self._put_back]
-        for some in parts(put_back, self._batch_rows):
-            self._connection.delete_log(some)
+        entries = [self._replaced[key] for key in keys if key in self._replaced]
+        for some in parts(entries, self._batch_rows):
+            self._log.delete(some)
+        old = self._old(documents)
+        if not old:
+            return
+        try:
+            why = self._delete_old_rows(old)
+        except DatabaseError as error:
+            if error.error_class is not ErrorClass.DATA:
+                raise
+            why = "the database refuses to delete them"
+        if why:
+            raise DatabaseError(ErrorClass.DATA, Reason.NOT_REPLACED, why)
+
+    def _delete_old_rows(self, old: Sequence[_OldDocument]) -> str:
+        """Delete the rows of documents; the transaction must be rolled back unless exactly their rows were found.
+
+        The processing log says how many rows each document has. So nothing is deleted that should stay if a key has
+        changed, an older contract filled other tables, or somebody else added rows.
+
+        Returns:
+            Why they cannot be replaced; empty if they can.
+        """
+        keys = [
+            tuple(
+                column.key(document.key, document.replaced.own_key if document.replaced else None)
+                for column in self._plan
+            )
+            for document, _ in old
+        ]
+        if any(None in key for key in keys):
+            return "without the document's key they cannot be found"
+        if self._have_keys_of_others(old):
+            return "the document has the key of another one now"
+        for (_, entry), deleted in zip(old, self._connection.delete_documents(self._plan, keys), strict=True):
+            if deleted != entry.row_count:
+                return f"{deleted} are there by the document's key, and {entry.row_count} by the processing log"
+        return ""
+
+    def _have_keys_of_others(self, old: Sequence[_OldDocument]) -> bool:
+        """Return whether a document has the key of another document of the source, whose rows would be deleted."""
+        others = [
+            str(document.replaced.own_key)
+            for document, entry in old
+            if document.replaced is not None and str(document.replaced.own_key) != entry.document_key
+        ]
+        return bool(others and self._log.entries(self._identity.contract, others))
 
     def _batch(self, documents: Sequence[ProcessedDocument]) -> Batch:
-        """The log comes first: its key is the gate that holds back what another run has loaded."""
+        """Return the rows of documents. The log comes first: its key holds back what another run has loaded."""
         now = log_time(datetime.now(UTC))
         mapped = [document for document in documents if isinstance(document, MappedDocument)]
         rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
-        return Batch(
-            [self._entry(document, now) for document in documents],
-            list(zip(self._tables, rows, strict=True)),
-        )
+        log = self._log.bound([self._entry(document, now) for document in documents])
+        return [(LOG_TABLE, log), *zip(self._tables, rows, strict=True)]
 
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
-        """Note the rows of the log that documents are to replace; one that another run has replaced meanwhile stays."""
+        """Note the rows of the log that documents replace; a row that another run has replaced meanwhile stays."""
         if not documents:
             return
         logged = self._attempt(self._read_log, documents)
         for document in documents:
             entry = logged.get(str(document.key))
             if entry is not None and document.replaced is not None and entry.run_id == document.replaced.run_id:
-                self._put_back[entry.document_key] = entry
+                self._replaced[entry.document_key] = entry
 
-    def _old(self, documents: Sequence[ProcessedDocument]) -> list[OldDocument]:
-        """Those of the documents that have rows to be replaced."""
-        entries = ((document, self._put_back.get(str(document.key))) for document in documents)
-        return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
+    def _old(self, documents: Sequence[ProcessedDocument]) -> list[_OldDocument]:
+        """Return those of the documents that have rows to be replaced."""
+        entries = ((document, self._replaced.get(str(document.key))) for document in documents)
+        return [_OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
 
     def _leave(self, document: ProcessedDocument, why: str) -> list[Outcome]:
-        """Leave a document as it was; unless what was to be replaced is gone, because it was replaced meanwhile."""
+        """Leave a document as it was; load it if another run has replaced its old rows meanwhile."""
         (old,) = self._old([document])
         if self._attempt(self._read_log, [document]).get(old.entry.document_key) != old.entry:
             return self._load_unlogged([document])
-        return [left_as_it_was(old, why)]
-
-    def _delete_old_rows(self, old: Sequence[OldDocument]) -> None:
-        if not old:
-            return
-        try:
-            with self._refusals():
-                refusal = delete_old_rows(self._connection, self._places, old)
-        except _RefusedError as refused:
-            if refused.refusal.blame is not Blame.DOCUMENT:
-                raise
-            refusal = replace(refused.refusal, explanation=UNDELETABLE)
-        if refusal is not None:
-            raise _NotReplacedError(refusal)
+        return [_left_as_it_was(old, why)]
 
     def _read_log(self, documents: Sequence[ProcessedDocument]) -> dict[str, LogEntry]:
-        with self._refusals(), self._connection.transaction():
-            return self._connection.logged(self._identity.contract, [str(document.key) for document in documents])
+        with self._connection.transaction():
+            return self._log.entries(self._identity.contract, [str(document.key) for document in documents])
 
     def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
         failure = document.failure if isinstance(document, Rejection) else None
@@ -264,45 +284,28 @@ class Loader:
         )
 
     def _attempts(self, document: ProcessedDocument) -> int:
-        before = self._put_back.get(str(document.key))
+        before = self._replaced.get(str(document.key))
         return 1 + (before.attempts if before else 0)
 
     def _attempt(
         self, action: Callable[[Sequence[ProcessedDocument]], Answer], documents: Sequence[ProcessedDocument]
     ) -> Answer:
-        """Try again what may pass, and end the run for what is no document's fault."""
+        """Retry after transient errors; raise data errors, and end the run for others."""
         try:
             return self._retrying(action, documents)
-        except _RefusedError as refused:
-            if refused.refusal.blame is Blame.DOCUMENT:
+        except DatabaseError as error:
+            if error.error_class is ErrorClass.DATA:
                 raise
-            tip = refused.refusal.tip or "what was committed stays; run the same command again to go on"
-            raise TargetError(f"the target cannot load: {refused.refusal.explanation}", tip) from None
-
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        """Say what the database's errors in the block mean; other errors pass."""
-        try:
-            yield
-        except Exception as error:
-            refusal = self._connection.explain(error)
-            if refusal is None:
-                raise
-            if refusal.blame is Blame.DOCUMENT and refusal.table is LOG_TABLE:
-                raise _LogRefusedError(refusal) from None
-            raise _RefusedError(refusal) from None
+            tip = error.tip or "what was committed stays; run the same command again to go on"
+            raise TargetError(f"the target cannot load: {error.explanation}", tip) from None
 
     def _note_retry(self, state: RetryCallState) -> None:
         self.statistics.retries += 1
-        logger.info("A batch is tried again (attempt %d failed)", state.attempt_number)
-
-
-def _refusal_of(error: Exception) -> Refusal | None:
-    return error.refusal if isinstance(error, _RefusedError) else None
+        logger.info("A batch is retried (attempt %d failed)", state.attempt_number)
 
 
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
-    """What becomes of a document by the commit of its batch."""
+    """Return the outcome of a document by the commit of its batch."""
     if isinstance(document, Rejection):
         return Outcome(
             document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
@@ -310,18 +313,31 @@ def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
 
 
-def _rejection(document: ProcessedDocument, refusal: Refusal) -> Rejection:
-    return Rejection(document.key, _failure(refusal), document.content_hash, document.seconds, document.replaced)
+def _left_as_it_was(old: _OldDocument, why: str) -> Outcome:
+    """Return the outcome of a document that is not replaced, and so stays as it was in tables and processing log."""
+    document, entry = old
+    staying = f"its old rows stay: {why}"
+    failure = Failure(Stage.LOAD, Reason.NOT_REPLACED, staying)
+    value = None
+    if isinstance(document, Rejection):
+        found, value = document.failure, document.value
+        explanation = f"{found.explanation}; {staying}"
+        failure = Failure(found.stage, found.code, explanation, found.table, found.column, found.path)
+    return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, document.content_hash, value)
 
 
-def _failure(refusal: Refusal) -> Failure:
-    table = refusal.table
+def _rejection(document: ProcessedDocument, error: DatabaseError) -> Rejection:
+    return Rejection(document.key, _failure(error), document.content_hash, document.seconds, document.replaced)
+
+
+def _failure(error: DatabaseError) -> Failure:
+    table = error.table
     if table is None:
-        return Failure(Stage.LOAD, Reason(refusal.code), refusal.explanation)
-    name = refusal.column
-    if not name and refusal.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
+        return Failure(Stage.LOAD, Reason(error.code), error.explanation)
+    name = error.column
+    if not name and error.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
         name = table.foreign_keys[0].columns[0]
     for column in table.columns:
         if column.name.casefold() == name.casefold():
-            return Failure(Stage.LOAD, Reason(refusal.code), refusal.explanation, table.name, column.name, column.path)
-    return Failure(Stage.LOAD, Reason(refusal.code), refusal.explanation, table.name)
+            return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name, column.name, column.path)
+    return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name)

@@ -1,6 +1,7 @@
 """Opens targets by their address. A new kind of target is a module and a line in `TARGETS`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Protocol
@@ -9,7 +10,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.errors import UsageError
+from xml_extractor.errors import TargetError, UsageError
+from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.schema.comparison import NO_TABLE, refuse_errors
 from xml_extractor.targets.interfaces import Target
 
 
@@ -39,6 +42,22 @@ def open_target(address: str, contract: Contract) -> Target:
     return module.open_target(url, contract)
 
 
+@contextmanager
+def open_processing_log(target: Target) -> Iterator[ProcessingLog]:
+    """Open the processing log of a target, which must exist.
+
+    Raises:
+        TargetError: There is none, or the target cannot be reached.
+    """
+    found = target.differences(())
+    if any(not difference.column and difference.found == NO_TABLE for difference in found):
+        tip = "check that the target is the one that was loaded; `xml-extractor init` creates what is missing"
+        raise TargetError(f"there is no processing log in {target.name}", tip)
+    refuse_errors(target.name, found)
+    with closing(target.connect()) as connection:
+        yield ProcessingLog(connection, target.name)
+
+
 def read_url(address: str, role: str) -> URL:
     """Read a SQLAlchemy URL. The address may hold a password, so no message repeats it.
 
@@ -64,7 +83,7 @@ def dialect_of(kinds: Mapping[str, str], url: URL, role: str) -> str:
         close = get_close_matches(dialect, kinds, n=1)
         meant = f"did you mean {close[0]}? " if close else ""
         supported = ", ".join(sorted(kinds))
-        raise UsageError(f"no {role} is known for '{dialect}' addresses", f"{meant}supported: {supported}")
+        raise UsageError(f"unsupported {role}: '{dialect}' addresses", f"{meant}supported: {supported}")
     return dialect
 
 

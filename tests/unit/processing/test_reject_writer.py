@@ -11,11 +11,11 @@ import pytest
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.reject_writer import FETCHED_AT_ONCE, WAITING, RejectWriter
+from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.reject_files import LISTING, RejectFiles
-from xml_extractor.targets.interfaces import LogPlace
 
 
 class Numbers:

@@ -134,4 +134,4 @@ def test_rows_that_json_cannot_carry_are_not_sent_so() -> None:
 def test_a_value_that_does_not_fit_is_refused_here_where_the_server_might_change_it(type_name: str, value: Any) -> None:
     with pytest.raises((errors.TooLongError, OverflowError, DecimalException, UnicodeEncodeError)) as refused:
         json_batches.json_rows(table_of(type_name), [(value,)], only_plain=False)
-    assert errors.explain(refused.value).code in {"overflow", "wrong_type", "too_long"}
+    assert errors.classify(refused.value).code in {"overflow", "wrong_type", "too_long"}

@@ -72,5 +72,5 @@ def test_sqlite_has_tables_but_no_users(tmp_path: Path) -> None:
 
 
 def test_a_kind_of_database_that_is_not_known_is_refused() -> None:
-    with pytest.raises(UsageError, match="no target is known for 'oracle' addresses"):
+    with pytest.raises(UsageError, match="unsupported target: 'oracle' addresses"):
         creation_script("oracle://host/db", CONTRACT)

@@ -1,6 +1,5 @@
 """What SQLite says of its tables, and how it differs from what a contract needs."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +17,7 @@ from xml_extractor.schema.model import ActualForeignKey, ActualTable
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
+from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile
 from xml_extractor.values.sqltypes import parse_type
 
 
@@ -27,8 +27,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+def database(path: Path) -> Iterator[SqliteConnection]:
+    with closing(SqliteFile(path).connect()) as opened:
         yield opened
 
 
@@ -37,7 +37,7 @@ def target(path: Path) -> Target:
     return open_target(f"sqlite:///{path}", CONTRACT)
 
 
-def table(database: sqlite3.Connection, definition: str) -> ActualTable:
+def table(database: SqliteConnection, definition: str) -> ActualTable:
     """A table `t` as the catalog has it."""
     database.execute(f"CREATE TABLE t ({definition})")
     return read_catalog(database, ["t"])["t"]
@@ -64,7 +64,7 @@ def test_what_the_next_run_makes_is_a_warning_and_nothing_is_made_by_looking(pat
     assert not path.exists()
 
 
-def test_all_differences_are_found_errors_first(database: sqlite3.Connection, target: Target) -> None:
+def test_all_differences_are_found_errors_first(database: SqliteConnection, target: Target) -> None:
     database.execute("CREATE TABLE Demo_Orders (order_id INTEGER PRIMARY KEY, region TEXT NOT NULL)")
     database.execute("CREATE TABLE demo_lines (order_id INT, line_no INT, article TEXT NOT NULL)")
     database.execute("CREATE TABLE demo_notes (order_id INT NOT NULL, text TEXT NOT NULL, note_id INTEGER)")
@@ -103,7 +103,7 @@ def test_all_differences_are_found_errors_first(database: sqlite3.Connection, ta
     ]
 
 
-def test_remedies_are_statements_that_sqlite_takes(database: sqlite3.Connection, target: Target) -> None:
+def test_remedies_are_statements_that_sqlite_takes(database: SqliteConnection, target: Target) -> None:
     target.create(TABLES)
     database.execute("DROP TABLE demo_lines")
     database.execute("CREATE TABLE demo_lines (order_id INTEGER REFERENCES demo_orders, line_no INTEGER)")
@@ -112,7 +112,7 @@ def test_remedies_are_statements_that_sqlite_takes(database: sqlite3.Connection,
     assert target.differences(TABLES) == []
 
 
-def test_types_are_not_compared(database: sqlite3.Connection, target: Target) -> None:
+def test_types_are_not_compared(database: SqliteConnection, target: Target) -> None:
     database.execute("CREATE TABLE demo_orders (order_id BLOB PRIMARY KEY, customer INTEGER)")
     target.create(TABLES)
     assert target.differences(TABLES) == []
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_database_cannot_be_compared(path: Path, target: Targe
         target.differences(TABLES)
 
 
-def test_a_view_is_told_from_a_table(database: sqlite3.Connection, target: Target) -> None:
+def test_a_view_is_told_from_a_table(database: SqliteConnection, target: Target) -> None:
     target.create(TABLES)
     database.execute("ALTER TABLE demo_notes RENAME TO notes_behind")
     database.execute("CREATE VIEW demo_notes AS SELECT order_id, text, note_id FROM notes_behind")
@@ -132,7 +132,7 @@ def test_a_view_is_told_from_a_table(database: sqlite3.Connection, target: Targe
     assert found.found == "a view, whose keys, defaults and IDENTITY columns are not visible"
 
 
-def test_a_single_integer_key_is_numbered_by_sqlite(database: sqlite3.Connection) -> None:
+def test_a_single_integer_key_is_numbered_by_sqlite(database: SqliteConnection) -> None:
     found = table(database, "id INTEGER PRIMARY KEY NOT NULL, v INT")
     assert found.key == ("id",)
     assert [(column.name, column.has_default, column.nullable) for column in found.columns] == [
@@ -142,12 +142,12 @@ def test_a_single_integer_key_is_numbered_by_sqlite(database: sqlite3.Connection
 
 
 @pytest.mark.parametrize("declared", ["INT PRIMARY KEY", "TEXT PRIMARY KEY", "INTEGER PRIMARY KEY DESC"])
-def test_another_key_is_not_numbered(database: sqlite3.Connection, declared: str) -> None:
+def test_another_key_is_not_numbered(database: SqliteConnection, declared: str) -> None:
     (column,) = table(database, f"id {declared} NOT NULL").columns
     assert (column.has_default, column.nullable) == (False, False)
 
 
-def test_keys_have_their_columns_in_their_order_and_partial_indexes_are_none(database: sqlite3.Connection) -> None:
+def test_keys_have_their_columns_in_their_order_and_partial_indexes_are_none(database: SqliteConnection) -> None:
     database.execute("CREATE TABLE t (a, b, c, UNIQUE (c, a), PRIMARY KEY (b, a))")
     database.execute("CREATE INDEX plain ON t (a)")
     database.execute("CREATE UNIQUE INDEX partial ON t (b) WHERE b IS NOT NULL")
@@ -156,7 +156,7 @@ def test_keys_have_their_columns_in_their_order_and_partial_indexes_are_none(dat
     assert (found.key, found.unique_keys) == (("b", "a"), (("c", "a"),))
 
 
-def test_generated_columns_and_defaults_are_known(database: sqlite3.Connection) -> None:
+def test_generated_columns_and_defaults_are_known(database: SqliteConnection) -> None:
     found = table(database, "a INT, b INT AS (a + 1), c INT AS (a + 2) STORED, d INT NOT NULL DEFAULT 0")
     assert [(column.name, column.computed, column.has_default) for column in found.columns] == [
         ("a", False, False),
@@ -166,7 +166,7 @@ def test_generated_columns_and_defaults_are_known(database: sqlite3.Connection) 
     ]
 
 
-def test_foreign_keys_have_their_references_even_where_they_name_none(database: sqlite3.Connection) -> None:
+def test_foreign_keys_have_their_references_even_where_they_name_none(database: SqliteConnection) -> None:
     database.execute("CREATE TABLE parent (x, y, PRIMARY KEY (y, x))")
     found = table(
         database,
@@ -189,16 +189,16 @@ CODES: list[tuple[str, str, list[Value], list[Value]]] = [
 
 @pytest.mark.parametrize(("type_name", "declared", "codes", "missing"), CODES)
 def test_codes_are_looked_for_as_the_database_keeps_them(
-    database: sqlite3.Connection, type_name: str, declared: str, codes: list[Value], missing: list[Value]
+    database: SqliteConnection, type_name: str, declared: str, codes: list[Value], missing: list[Value]
 ) -> None:
     there = {"tinyint": (1, 3), "varchar(5)": ("A", "c"), "decimal(20,2)": ("1.00", "3.00")}.get(type_name, (1, 3))
     database.execute(f"CREATE TABLE codes (code {declared})")
-    database.executemany("INSERT INTO codes VALUES (?)", [(value,) for value in there])
+    database.driver.executemany("INSERT INTO codes VALUES (?)", [(value,) for value in there])
     key = ActualForeignKey(("v",), "", "codes", ("code",))
     assert missing_codes(database, key, parse_type(type_name), codes) == missing
 
 
-def test_a_run_is_refused_while_a_lookup_table_lacks_codes(database: sqlite3.Connection, target: Target) -> None:
+def test_a_run_is_refused_while_a_lookup_table_lacks_codes(database: SqliteConnection, target: Target) -> None:
     state = ColumnLayout("state", parse_type("tinyint"), constants=(1, 2, 3))
     tables = [replace(ORDERS, columns=(*ORDERS.columns, state)), LINES, NOTES]
     database.execute("CREATE TABLE states (id INTEGER PRIMARY KEY)")
@@ -211,7 +211,7 @@ def test_a_run_is_refused_while_a_lookup_table_lacks_codes(database: sqlite3.Con
     assert target.differences(tables) == []
 
 
-def test_a_run_is_refused_where_tables_refer_to_later_ones(database: sqlite3.Connection, target: Target) -> None:
+def test_a_run_is_refused_where_tables_refer_to_later_ones(database: SqliteConnection, target: Target) -> None:
     database.execute(
         "CREATE TABLE demo_orders (order_id INTEGER PRIMARY KEY REFERENCES demo_notes (order_id), customer TEXT)"
     )

@@ -15,15 +15,16 @@ from typing import Self
 
 import pytest
 
-from tests.database.binding import bind
+from tests.database.binding import bind, insert_rows
 from tests.database.demo_tables import CONTRACT, NOTES, ORDERS, TABLES, loader_of, order, order_ids
+from xml_extractor.connections import ErrorClass
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Status, Value
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.targets.interfaces import Blame, Refusal, Target
+from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
-from xml_extractor.targets.sqlite.errors import explain
-from xml_extractor.targets.sqlite.target import SqliteConnection
+from xml_extractor.targets.sqlite.connection import SqliteConnection
+from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.values.sqltypes import parse_type
 
 
@@ -77,7 +78,7 @@ def test_names_of_schemas_are_dropped(path: Path) -> None:
     target.prepare([table])
     with closing(target.connect()) as connection:
         with connection.transaction():
-            connection.insert_rows(table, [(1, "Ada")])
+            insert_rows(connection, table, [(1, "Ada")])
         assert list(connection.read_rows(table)) == [(1, "Ada")]
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT * FROM orders").fetchall() == [(1, "Ada")]
@@ -216,12 +217,12 @@ def test_a_full_disk_ends_the_run_and_rejects_nothing(target: Target) -> None:
     connection = target.connect()
     assert isinstance(connection, SqliteConnection)
     with closing(connection):
-        connection._database.execute("PRAGMA max_page_count = 20")
+        connection.execute("PRAGMA max_page_count = 20")
         loader = loader_of(connection)
         with pytest.raises(TargetError, match="the disk is full") as ended:
             loader.load([order(number, lines=500) for number in range(1, 20)])
         assert "make room" in ended.value.tip
-        connection._database.execute("PRAGMA max_page_count = 100000")
+        connection.execute("PRAGMA max_page_count = 100000")
         assert order_ids(connection) == []
         assert loader.load([order(1)])[0].status is Status.LOADED
 
@@ -238,34 +239,36 @@ def error_of(database: sqlite3.Connection, *statements: str) -> sqlite3.Error:
 
 
 MEMORY_CASES = [
-    (["CREATE TABLE t (a CHECK (a < 5))", "INSERT INTO t VALUES (77)"], Blame.DOCUMENT, "check_failed"),
-    (["CREATE TABLE t (a INTEGER PRIMARY KEY)", "INSERT INTO t VALUES ('secret')"], Blame.DOCUMENT, "wrong_type"),
-    (["CREATE TABLE t (a UNIQUE)", "INSERT INTO t VALUES (77), (77)"], Blame.DOCUMENT, "duplicate_key"),
-    (["CREATE TABLE t (a)", "INSERT INTO t VALUES (zeroblob(2000000000))"], Blame.DOCUMENT, "too_large"),
+    (["CREATE TABLE t (a CHECK (a < 5))", "INSERT INTO t VALUES (77)"], ErrorClass.DATA, "check_failed"),
+    (["CREATE TABLE t (a INTEGER PRIMARY KEY)", "INSERT INTO t VALUES ('secret')"], ErrorClass.DATA, "wrong_type"),
+    (["CREATE TABLE t (a UNIQUE)", "INSERT INTO t VALUES (77), (77)"], ErrorClass.DATA, "duplicate_key"),
+    (["CREATE TABLE t (a)", "INSERT INTO t VALUES (zeroblob(2000000000))"], ErrorClass.DATA, "too_large"),
     (
         [
             "CREATE TABLE t (a)",
             "CREATE TRIGGER r BEFORE INSERT ON t BEGIN SELECT RAISE(ABORT, 'no secret 77'); END",
             "INSERT INTO t VALUES (77)",
         ],
-        Blame.DOCUMENT,
+        ErrorClass.DATA,
         "constraint",
     ),
-    (["INSERT INTO absent VALUES (77)"], Blame.DATABASE, "SQLITE_ERROR"),
-    (["CREATE TABLE t (a)", "PRAGMA query_only = 1", "INSERT INTO t VALUES (77)"], Blame.DATABASE, "SQLITE_READONLY"),
+    (["INSERT INTO absent VALUES (77)"], ErrorClass.FATAL, "SQLITE_ERROR"),
+    (["CREATE TABLE t (a)", "PRAGMA query_only = 1", "INSERT INTO t VALUES (77)"], ErrorClass.FATAL, "SQLITE_READONLY"),
 ]
 
 
-@pytest.mark.parametrize(("statements", "blame", "code"), MEMORY_CASES, ids=[case[2] for case in MEMORY_CASES])
-def test_sqlites_errors_are_explained_without_values(statements: Statements, blame: Blame, code: str) -> None:
+@pytest.mark.parametrize(("statements", "error_class", "code"), MEMORY_CASES, ids=[case[2] for case in MEMORY_CASES])
+def test_sqlites_errors_are_explained_without_values(
+    statements: Statements, error_class: ErrorClass, code: str
+) -> None:
     with closing(sqlite3.connect(":memory:")) as database:
-        refusal = explain(error_of(database, *statements))
+        refusal = classify(error_of(database, *statements))
     assert refusal is not None
-    assert (refusal.blame, refusal.code) == (blame, code)
+    assert (refusal.error_class, refusal.code) == (error_class, code)
     assert refusal.explanation
     assert "77" not in repr(refusal)
     assert "secret" not in repr(refusal)
-    assert bool(refusal.tip) == (blame is Blame.DATABASE)
+    assert bool(refusal.tip) == (error_class is ErrorClass.FATAL)
 
 
 def test_a_damaged_file_is_the_databases_fault(path: Path, target: Target) -> None:
@@ -275,9 +278,9 @@ def test_a_damaged_file_is_the_databases_fault(path: Path, target: Target) -> No
     content[4096:] = b"\xaa" * (len(content) - 4096)
     path.write_bytes(content)
     with closing(sqlite3.connect(path)) as database:
-        refusal = explain(error_of(database, "SELECT * FROM demo_lines"))
+        refusal = classify(error_of(database, "SELECT * FROM demo_lines"))
     assert refusal is not None
-    assert (refusal.blame, refusal.code) == (Blame.DATABASE, "SQLITE_CORRUPT")
+    assert (refusal.error_class, refusal.code) == (ErrorClass.FATAL, "SQLITE_CORRUPT")
     assert "damaged" in refusal.explanation
 
 
@@ -297,14 +300,15 @@ def test_a_value_that_sqlite_cannot_hold_rejects_its_document_only(target: Targe
 
 @pytest.mark.parametrize("error", [sqlite3.ProgrammingError("closed"), ValueError("x")], ids=repr)
 def test_defects_are_not_taken_for_the_databases_errors(error: Exception) -> None:
-    assert explain(error) is None
+    assert classify(error) is None
 
 
 def test_deadlocks_and_locks_are_of_the_moment(target: Target, path: Path) -> None:
     with LockHolder(target), closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as database:
-        assert explain(error_of(database, "BEGIN IMMEDIATE")) == Refusal(
-            Blame.MOMENT, "locked", "another program keeps the database locked"
-        )
+        error = classify(error_of(database, "BEGIN IMMEDIATE"))
+    assert error is not None
+    assert (error.error_class, error.code) == (ErrorClass.TRANSIENT, "locked")
+    assert error.explanation == "another program keeps the database locked"
 
 
 STORED: list[tuple[str, Value, str, object]] = [
@@ -342,7 +346,7 @@ def test_values_are_stored_so_that_sql_can_work_with_them(
     target = target_at(path)
     target.prepare([table])
     with closing(target.connect()) as connection, connection.transaction():
-        connection.insert_rows(table, bind(connection, table, [(value,)]))
+        insert_rows(connection, table, bind(connection, table, [(value,)]))
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT typeof(v), v FROM t").fetchall() == [(storage_class, stored)]
 
@@ -356,7 +360,7 @@ def test_dates_work_with_sqlites_date_functions(path: Path) -> None:
     target.prepare([table])
     when = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - datetime2 has no zone
     with closing(target.connect()) as connection, connection.transaction():
-        connection.insert_rows(table, bind(connection, table, [(when, when.replace(tzinfo=UTC))]))
+        insert_rows(connection, table, bind(connection, table, [(when, when.replace(tzinfo=UTC))]))
     with closing(sqlite3.connect(path)) as database:
         found = database.execute("SELECT datetime(datetime2, '+1 day'), datetime(datetimeoffset) FROM t").fetchone()
     assert found == ("2026-01-03 03:04:05", "2026-01-02 03:04:05")
@@ -367,7 +371,7 @@ def test_a_generated_column_beside_a_key_is_filled_by_the_database(path: Path) -
     target = target_at(path)
     target.prepare([table])
     with closing(target.connect()) as connection, connection.transaction():
-        connection.insert_rows(table, [(5, "first"), (5, "second"), (6, "third")])
+        insert_rows(connection, table, [(5, "first"), (5, "second"), (6, "third")])
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT order_id, text, note_id > 0 FROM demo_notes ORDER BY 1").fetchall() == [
             (5, "first", 1),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.database.demo_tables import LINES, ORDERS
-from xml_extractor.targets.interfaces import Blame
+from xml_extractor.connections import ErrorClass
 
 pyodbc = pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is missing", exc_type=ImportError)
 errors = pytest.importorskip("xml_extractor.targets.sqlserver.errors", exc_type=ImportError)
@@ -72,15 +72,15 @@ ENDED = f"; [01000] {DRIVER}[SQL Server]The statement has been terminated. (3621
 def test_what_a_document_is_to_blame_for_rejects_it_without_its_values(
     state: str, number: int, text: str, code: str, column: str
 ) -> None:
-    refusal = errors.explain(refused(state, number, text, then=ENDED), ORDERS)
-    assert (refusal.blame, refusal.code, refusal.column) == (Blame.DOCUMENT, code, column)
+    refusal = errors.classify(refused(state, number, text, then=ENDED), ORDERS)
+    assert (refusal.error_class, refusal.code, refusal.column) == (ErrorClass.DATA, code, column)
     assert "4711" not in repr(refusal)
 
 
 def test_a_duplicate_of_a_key_of_several_columns_blames_none_of_them() -> None:
-    refusal = errors.explain(refused("23000", 2627, PRIMARY), LINES)
+    refusal = errors.classify(refused("23000", 2627, PRIMARY), LINES)
     assert refusal.column == ""
-    assert errors.explain(refused("23000", 2627, PRIMARY), replace(LINES, key=())).column == ""
+    assert errors.classify(refused("23000", 2627, PRIMARY), replace(LINES, key=())).column == ""
 
 
 @pytest.mark.parametrize(
@@ -95,56 +95,98 @@ def test_a_duplicate_of_a_key_of_several_columns_blames_none_of_them() -> None:
     ids=ascii,
 )
 def test_a_value_that_cannot_even_be_sent_rejects_its_document(error: Exception, code: str) -> None:
-    refusal = errors.explain(error)
-    assert (refusal.blame, refusal.code) == (Blame.DOCUMENT, code)
+    refusal = errors.classify(error)
+    assert (refusal.error_class, refusal.code) == (ErrorClass.DATA, code)
     assert "4711" not in repr(refusal)
 
 
 def test_a_transaction_that_the_server_has_ended_is_tried_again() -> None:
-    assert errors.explain(refused("42000", errors.TRANSACTION_ENDED, "the transaction has ended")).blame is Blame.MOMENT
+    assert (
+        errors.classify(refused("42000", errors.TRANSACTION_ENDED, "the transaction has ended")).error_class
+        is ErrorClass.TRANSIENT
+    )
 
 
 def test_a_message_that_hides_a_refusal_ends_the_run_and_names_its_cause() -> None:
-    refusal = errors.explain(refused("01000", 0, "row 4711 was inserted"))
-    assert refusal.blame is Blame.DATABASE
+    refusal = errors.classify(refused("01000", 0, "row 4711 was inserted"))
+    assert refusal.error_class is ErrorClass.FATAL
     assert "PRINT" in refusal.tip
     assert "4711" not in repr(refusal)
 
 
 @pytest.mark.parametrize("number", [1205, 1222, 40197, 40501, 40613, 49918, 49919, 49920, 10928, 10929, 4060, 701, 596])
 def test_what_may_pass_is_tried_again(number: int) -> None:
-    assert errors.explain(refused("42000", number)).blame is Blame.MOMENT
+    assert errors.classify(refused("42000", number)).error_class is ErrorClass.TRANSIENT
 
 
 @pytest.mark.parametrize("state", ["08S01", "08001", "08003", "08007", "HYT00", "HYT01", "40001"])
 def test_lost_connections_and_timeouts_are_tried_again(state: str) -> None:
     error = pyodbc.OperationalError(state, f"[{state}] {DRIVER}TCP Provider: Error code 0x2746 (10054) (SQLExecute)")
-    assert errors.explain(error).blame is Blame.MOMENT
+    assert errors.classify(error).error_class is ErrorClass.TRANSIENT
 
 
 @pytest.mark.parametrize(
     "number", [208, 207, 229, 230, 262, 916, 9002, 1105, 1101, 1827, 40544, 3906, 911, 18456, 40615, 544, 8106, 271]
 )
 def test_what_nobodys_document_can_help_ends_the_run_with_something_to_do(number: int) -> None:
-    refusal = errors.explain(refused("42000", number))
-    assert refusal.blame is Blame.DATABASE
+    refusal = errors.classify(refused("42000", number))
+    assert refusal.error_class is ErrorClass.FATAL
     assert refusal.tip
 
 
 def test_the_first_error_that_is_known_counts() -> None:
     then = f"; [42000] {DRIVER}[SQL Server]Violation of PRIMARY KEY constraint 'x'. (2627) (SQLExecute)"
     assert (
-        errors.explain(refused("42000", 8180, "Statement(s) could not be prepared.", then=then)).code == "duplicate_key"
+        errors.classify(refused("42000", 8180, "Statement(s) could not be prepared.", then=then)).code
+        == "duplicate_key"
     )
 
 
 def test_an_error_that_is_not_known_is_called_by_its_numbers_alone() -> None:
-    refusal = errors.explain(refused("42000", 33333333, "something about 4711"))
-    assert refusal.blame is Blame.DATABASE
+    refusal = errors.classify(refused("42000", 33333333, "something about 4711"))
+    assert refusal.error_class is ErrorClass.FATAL
     assert "33333333" in refusal.explanation
     assert "4711" not in repr(refusal)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError(5, "y"), KeyError("z")], ids=repr)
 def test_errors_of_others_are_not_explained(error: Exception) -> None:
-    assert errors.explain(error) is None
+    assert errors.classify(error) is None
+
+
+MANAGER = "[unixODBC][Driver Manager]"
+
+
+SETUP_CODES = {"no_data_source", "no_driver", "no_ticket", "wrong_address"}
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (f"[IM002] {MANAGER}Data source name not found and no default driver specified (0)", "no_data_source"),
+        (f"[01000] {MANAGER}Can't open lib 'hunter2' : file not found (0)", "no_driver"),
+        ("[IM003] [Microsoft][ODBC Driver Manager] Specified driver could not be loaded (126)", "no_driver"),
+        (f"[HY000] {DRIVER}SSPI Provider: No Kerberos credentials available (458752)", "no_ticket"),
+        (f"[08001] {DRIVER}Invalid value specified for connection string attribute 'ENCRYPT' (0)", "wrong_address"),
+    ],
+)
+def test_faults_of_this_machine_are_told_apart(message: str, code: str) -> None:
+    found = errors.classify(pyodbc.Error(message[1:6], f"{message} (SQLDriverConnect)"))
+    assert found is not None
+    assert (found.error_class, found.code) == (ErrorClass.FATAL, code)
+    assert found.tip
+    assert "hunter2" not in found.explanation + found.tip
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"[28000] {DRIVER}[SQL Server]Login failed for user 'SSPI Provider'. (18456) (SQLDriverConnect)",
+        f"[23000] {DRIVER}[SQL Server]The duplicate key value is (Can't open lib). (2627) (SQLExecute)",
+        f"[HY000] {DRIVER}Kerberos (0) (SQLExecDirectW)",
+        "",
+    ],
+)
+def test_what_may_quote_values_is_not_looked_at(message: str) -> None:
+    found = errors.classify(pyodbc.Error(message[1:6], message))
+    assert found.code not in SETUP_CODES

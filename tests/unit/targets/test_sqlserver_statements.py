@@ -10,7 +10,6 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
 pyodbc = pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is missing", exc_type=ImportError)
-parameters = pytest.importorskip("xml_extractor.targets.sqlserver.parameters", exc_type=ImportError)
 statements = pytest.importorskip("xml_extractor.targets.sqlserver.statements", exc_type=ImportError)
 
 OnConflict = Literal["fail", "keep", "replace"]
@@ -69,7 +68,7 @@ def test_keys_are_not_compared_where_conflicts_fail() -> None:
 
 
 def test_white_space_in_xml_is_kept() -> None:
-    assert parameters.parameter(parse_type("xml")).place == "CONVERT(xml, ?, 1)"
+    assert statements.parameter(parse_type("xml")).place == "CONVERT(xml, ?, 1)"
 
 
 def test_names_are_quoted_and_the_contracts_schema_goes_before_the_addresss() -> None:
@@ -80,7 +79,7 @@ def test_names_are_quoted_and_the_contracts_schema_goes_before_the_addresss() ->
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_type_is_bound_with_a_type_of_its_own(name: str) -> None:
-    bound = parameters.parameter(parse_type(name))
+    bound = statements.parameter(parse_type(name))
     assert bound.odbc_type[0] != 0
     assert bound.place.count("?") == 1
     assert bound.reserved_bytes > 0
@@ -88,7 +87,7 @@ def test_every_type_is_bound_with_a_type_of_its_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", TYPES)
 def test_a_null_in_the_first_row_is_bound_as_the_values_behind_it(name: str) -> None:
-    assert parameters.parameter(parse_type(name)).odbc_type[0] not in (pyodbc.SQL_VARCHAR, pyodbc.SQL_CHAR)
+    assert statements.parameter(parse_type(name)).odbc_type[0] not in (pyodbc.SQL_VARCHAR, pyodbc.SQL_CHAR)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_a_null_in_the_first_row_is_bound_as_the_values_behind_it(name: str) -> 
 )
 def test_sizes_and_scales_are_those_of_the_type(type_name: str, expected: tuple[str, int, int]) -> None:
     name, size, scale = expected
-    assert parameters.parameter(parse_type(type_name)).odbc_type == (getattr(pyodbc, name), size, scale)
+    assert statements.parameter(parse_type(type_name)).odbc_type == (getattr(pyodbc, name), size, scale)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +126,7 @@ def test_sizes_and_scales_are_those_of_the_type(type_name: str, expected: tuple[
 def test_long_types_are_bound_in_place_only_while_all_values_are_short(
     type_name: str, values: list[object], size: int
 ) -> None:
-    bound = parameters.parameter(parse_type(type_name))
+    bound = statements.parameter(parse_type(type_name))
     assert bound.odbc_type_for([(value,) for value in values], 0)[1] == size
 
 

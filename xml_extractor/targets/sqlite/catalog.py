@@ -3,7 +3,6 @@
 A column of SQLite takes values of any type, and none of its columns is an IDENTITY that would refuse them.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -12,7 +11,7 @@ from typing import NamedTuple
 from xml_extractor.documents import Value
 from xml_extractor.schema.ddl import database_name
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable
-from xml_extractor.targets.sqlite.file import quoted
+from xml_extractor.targets.sqlite.connection import SqliteConnection, quoted
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType
 
@@ -32,35 +31,35 @@ class _Column(NamedTuple):
     hidden: int
 
 
-def read_catalog(database: sqlite3.Connection, tables: Sequence[str]) -> dict[str, ActualTable]:
+def read_catalog(database: SqliteConnection, tables: Sequence[str]) -> dict[str, ActualTable]:
     """What there is by these names; a schema in them does not count.
 
     Returns:
         The tables by the names asked for, without those that are missing.
 
     Raises:
-        sqlite3.Error: The file cannot be read.
+        DatabaseError: The file cannot be read.
     """
     found = {table: _table(database, database_name(table, embedded=True)[1]) for table in tables}
     return {name: table for name, table in found.items() if table is not None}
 
 
 def missing_codes(
-    database: sqlite3.Connection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
+    database: SqliteConnection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
 ) -> Sequence[Value]:
     """Those of the codes that the column lacks to which a foreign key of one column refers.
 
     Raises:
-        sqlite3.Error: The file cannot be read.
+        DatabaseError: The file cannot be read.
     """
     convert = storage(sql_type).to_sqlite
     query = f"SELECT 1 FROM {quoted(key.table)} WHERE {quoted(key.references[0])} = ?"  # noqa: S608 - names are quoted
-    return [code for code in codes if database.execute(query, (convert(code) if convert else code,)).fetchone() is None]
+    return [code for code in codes if next(database.query(query, (convert(code) if convert else code,)), None) is None]
 
 
-def _table(database: sqlite3.Connection, wanted: str) -> ActualTable | None:
+def _table(database: SqliteConnection, wanted: str) -> ActualTable | None:
     select = "SELECT name, type FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')"
-    found = database.execute(select, (wanted,)).fetchone()
+    found = next(database.query(select, (wanted,)), None)
     if found is None:
         return None
     name, kind = found
@@ -79,8 +78,8 @@ def _table(database: sqlite3.Connection, wanted: str) -> ActualTable | None:
     )
 
 
-def _columns(database: sqlite3.Connection, table: str) -> list[_Column]:
-    return [_Column(*row) for row in database.execute(f"PRAGMA table_xinfo({quoted(table)})")]
+def _columns(database: SqliteConnection, table: str) -> list[_Column]:
+    return [_Column(*row) for row in database.query(f"PRAGMA table_xinfo({quoted(table)})")]
 
 
 def _primary_key(columns: Sequence[_Column]) -> tuple[str, ...]:
@@ -99,16 +98,16 @@ def _column(column: _Column, *, is_numbered: bool) -> ActualColumn:
     )
 
 
-def _unique_indexes(database: sqlite3.Connection, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _unique_indexes(database: SqliteConnection, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Origin and columns of each unique index for all rows; `pk` is the origin of the primary key's."""
-    for _, index, is_unique, origin, is_partial in database.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
-        names = tuple(name for _, _, name in database.execute(f"PRAGMA index_info({quoted(index)})"))
+    for _, index, is_unique, origin, is_partial in list(database.query(f"PRAGMA index_list({quoted(table)})")):
+        names = tuple(name for _, _, name in database.query(f"PRAGMA index_info({quoted(index)})"))
         if is_unique and not is_partial and None not in names:
             yield origin, names
 
 
-def _foreign_keys(database: sqlite3.Connection, table: str) -> Iterator[ActualForeignKey]:
-    rows = database.execute(f"PRAGMA foreign_key_list({quoted(table)})").fetchall()
+def _foreign_keys(database: SqliteConnection, table: str) -> Iterator[ActualForeignKey]:
+    rows = list(database.query(f"PRAGMA foreign_key_list({quoted(table)})"))
     for _, group in groupby(sorted(rows, key=itemgetter(0, 1)), itemgetter(0)):
         columns = list(group)
         parent = columns[0][2]

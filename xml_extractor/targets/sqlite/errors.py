@@ -1,14 +1,12 @@
 """What SQLite's errors mean. Source: "Result and Error Codes", sqlite.org."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from xml_extractor.errors import RunError
+from xml_extractor.connections import DatabaseError, ErrorClass
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.reasons import Reason
-from xml_extractor.targets.interfaces import Blame, Refusal
 
-_DOCUMENT = {
+_DATA = {
     "SQLITE_CONSTRAINT_PRIMARYKEY": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
     "SQLITE_CONSTRAINT_UNIQUE": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
     "SQLITE_CONSTRAINT_ROWID": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
@@ -24,7 +22,7 @@ _DOCUMENT = {
 }
 """Codes of errors that are a document's fault, with code and explanation of the failure."""
 
-_DATABASE = {
+_FATAL = {
     "SQLITE_FULL": ("the disk is full", "make room on the disk and run the same command again"),
     "SQLITE_READONLY": ("it cannot be written", "see that file and directory are writable by this user"),
     "SQLITE_PERM": ("it cannot be written", "see that file and directory are writable by this user"),
@@ -37,29 +35,39 @@ _DATABASE = {
 }
 """Primary codes of errors that nobody's document can help, with explanation and tip."""
 
-_MOMENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_TRANSIENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 _NAMES_A_COLUMN = ("UNIQUE constraint failed: ", "NOT NULL constraint failed: ")
 
 
-def explain(error: Exception) -> Refusal | None:
-    """What an exception of sqlite3 means; None if it is not the database's."""
+def classify(error: Exception, table: TableLayout | None = None) -> DatabaseError | None:
+    """Return what an exception of sqlite3 means; None if it is not the database's.
+
+    Args:
+        error: Any exception.
+        table: The table that was inserted into.
+    """
+    classified = _classified(error)
+    if classified is not None:
+        classified.table = table
+    return classified
+
+
+def _classified(error: Exception) -> DatabaseError | None:
     if isinstance(error, OverflowError | UnicodeEncodeError):
         code = Reason.WRONG_TYPE if isinstance(error, UnicodeEncodeError) else Reason.OVERFLOW
-        return Refusal(Blame.DOCUMENT, code, "SQLite cannot hold a value of the row")
+        return DatabaseError(ErrorClass.DATA, code, "SQLite cannot hold a value of the row")
     name = getattr(error, "sqlite_errorname", "")
     if not isinstance(error, sqlite3.Error) or not name:
         return None
-    if name in _DOCUMENT:
-        return Refusal(Blame.DOCUMENT, *_DOCUMENT[name], column=_column(str(error)))
+    if name in _DATA:
+        return DatabaseError(ErrorClass.DATA, *_DATA[name], column=_column(str(error)))
     if name.startswith("SQLITE_CONSTRAINT"):
-        return Refusal(Blame.DOCUMENT, Reason.CONSTRAINT, "a constraint of the database does not hold")
-    if name.startswith(_MOMENT):
-        return Refusal(Blame.MOMENT, "locked", "another program keeps the database locked")
+        return DatabaseError(ErrorClass.DATA, Reason.CONSTRAINT, "a constraint of the database does not hold")
+    if name.startswith(_TRANSIENT):
+        return DatabaseError(ErrorClass.TRANSIENT, "locked", "another program keeps the database locked")
     primary = "_".join(name.split("_")[:2])
-    explanation, tip = _DATABASE.get(
-        primary, (f"it refuses a statement: {error}", "see that its tables fit the contract")
-    )
-    return Refusal(Blame.DATABASE, name, explanation, tip=tip)
+    explanation, tip = _FATAL.get(primary, (f"it refuses a statement: {error}", "see that its tables fit the contract"))
+    return DatabaseError(ErrorClass.FATAL, name, explanation, tip=tip)
 
 
 def _column(message: str) -> str:
@@ -68,24 +76,3 @@ def _column(message: str) -> str:
         if message.startswith(beginning) and "," not in message:
             return message.rpartition(".")[2]
     return ""
-
-
-@contextmanager
-def errors_end_the_run(kind: type[RunError], trouble: str, tip: str = "") -> Iterator[None]:
-    """Let SQLite's errors in the block end the run.
-
-    Args:
-        kind: What they become.
-        trouble: What cannot be done, such as `sqlite:///x.db cannot be read`.
-        tip: What to do next where the error itself suggests nothing.
-
-    Raises:
-        RunError: Of this kind.
-    """
-    try:
-        yield
-    except sqlite3.Error as error:
-        refusal = explain(error)
-        if refusal is None:
-            raise
-        raise kind(f"{trouble}: {refusal.explanation}", refusal.tip or tip) from None

@@ -11,10 +11,11 @@ from operator import attrgetter
 
 import pyodbc
 
+from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import Value
 from xml_extractor.schema.ddl import t_sql_name, t_sql_table
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, TableKind
-from xml_extractor.targets.sqlserver.errors import explain
+from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
 
 _OBJECTS = """
@@ -76,7 +77,7 @@ _MOST_PARAMETERS = 2000
 """SQL Server allows 2,100 in a statement."""
 
 
-def read_catalog(connection: pyodbc.Connection, tables: Sequence[str], default_schema: str) -> dict[str, ActualTable]:
+def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default_schema: str) -> dict[str, ActualTable]:
     """What there is by these names, as statements of this connection would find it.
 
     Args:
@@ -88,11 +89,11 @@ def read_catalog(connection: pyodbc.Connection, tables: Sequence[str], default_s
         The tables by the names asked for, without those that are missing or that this user must not see.
 
     Raises:
-        pyodbc.Error: The server refuses or cannot be reached.
+        DatabaseError: The server refuses or cannot be reached.
     """
     places = ", ".join(f"({number}, OBJECT_ID(?))" for number in range(len(tables)))
     names = [t_sql_table(table, default_schema) for table in tables]
-    found = connection.execute(_OBJECTS.format(places=places), names).fetchall() if names else []
+    found = list(connection.query(_OBJECTS.format(places=places), names)) if names else []
     ids = sorted({row.object_id for row in found if row.type in _KINDS})
     columns = _rows_by_object(connection, _COLUMNS, ids)
     indexes = _rows_by_object(connection, _UNIQUE_INDEXES, ids)
@@ -106,7 +107,7 @@ def read_catalog(connection: pyodbc.Connection, tables: Sequence[str], default_s
 
 
 def missing_codes(
-    connection: pyodbc.Connection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
+    connection: SqlServerConnection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
 ) -> Sequence[Value] | None:
     """Those of the codes that the column lacks to which a foreign key refers, compared as the server compares them.
 
@@ -120,7 +121,7 @@ def missing_codes(
         The codes that are missing; None if this user must not read the table.
 
     Raises:
-        pyodbc.Error: The server refuses for another reason or cannot be reached.
+        DatabaseError: The server refuses for another reason or cannot be reached.
     """
     table = ".".join(t_sql_name(part) for part in (key.schema, key.table))
     missing: list[Value] = []
@@ -129,20 +130,19 @@ def missing_codes(
         values = ", ".join(f"({number}, CAST(? AS {sql_type}))" for number in range(len(some)))
         query = _LACKING.format(codes=values, table=table, column=t_sql_name(key.references[0]))
         try:
-            numbers = connection.execute(query, list(some)).fetchall()
-        except pyodbc.Error as error:
-            refusal = explain(error)
-            if refusal is not None and refusal.code in _MAY_NOT_READ:
+            numbers = list(connection.query(query, some, types=()))
+        except DatabaseError as error:
+            if error.code in _MAY_NOT_READ:
                 return None
             raise
         missing += [some[number] for (number,) in sorted(numbers)]
     return missing
 
 
-def _rows_by_object(connection: pyodbc.Connection, query: str, ids: Sequence[int]) -> dict[int, list[pyodbc.Row]]:
+def _rows_by_object(connection: SqlServerConnection, query: str, ids: Sequence[int]) -> dict[int, list[pyodbc.Row]]:
     found: dict[int, list[pyodbc.Row]] = defaultdict(list)
     if ids:
-        for row in connection.execute(query.format(places=", ".join("?" * len(ids))), list(ids)):
+        for row in connection.query(query.format(places=", ".join("?" * len(ids))), ids):
             found[row.object_id].append(row)
     return found
 

@@ -5,22 +5,19 @@ Sources: "Database Engine events and errors" and "Troubleshoot transient connect
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import DecimalException
 
 import pyodbc
 
+from xml_extractor.connections import DatabaseError, ErrorClass
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.errors import RunError
 from xml_extractor.reasons import Reason
-from xml_extractor.targets.interfaces import Blame, Refusal
-from xml_extractor.targets.sqlserver.setup_errors import explain_setup
 
 TRANSACTION_ENDED = 2**31 - 1
 """The number by which our own statements say that there is no transaction any more; the largest that THROW can have."""
 
-_DOCUMENT = {
+_DATA = {
     2627: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
     2601: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
     515: (Reason.MISSING_VALUE, "the column must have a value"),
@@ -50,7 +47,7 @@ _DOCUMENT = {
 }
 """Native numbers of errors that are a document's fault, with code and explanation of the failure."""
 
-_DOCUMENT_STATES = {
+_DATA_STATES = {
     "22001": (Reason.TOO_LONG, "a value is longer than its column"),
     "22003": (Reason.OVERFLOW, "a number is too large for its column"),
     "22007": (Reason.WRONG_TYPE, "a date is out of the range of its column"),
@@ -77,7 +74,7 @@ _REFUSED_BY_TRIGGER = 3609
 _OF_TRIGGERS = range(50_000, 2**24)
 """Numbers that THROW and RAISERROR are used with."""
 
-_MOMENT = {
+_TRANSIENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
     1222: ("locked", "a lock was not to be had in time"),
     1204: ("busy", "the server has no lock left"),
@@ -122,7 +119,7 @@ _MOMENT = {
 }
 """Native numbers of errors that may pass, with code and explanation."""
 
-_MOMENT_STATES = {
+_TRANSIENT_STATES = {
     "40001": ("deadlock", "it was chosen as the victim of a deadlock"),
     "HYT00": ("timeout", "the server did not answer in time"),
     "HYT01": ("timeout", "the server did not answer in time"),
@@ -133,14 +130,14 @@ _MOMENT_STATES = {
     "08007": ("connection_lost", "the connection was lost"),
 }
 
-_LOST = ("connection_lost", "timeout", "not_ready")
+LOST = ("connection_lost", "timeout", "not_ready")
 """Codes of errors after which a connection cannot be relied on."""
 
 _GRANT = "grant it; `xml-extractor init --sql --grant-to USER` prints what is needed"
 _MAKE_TABLES = "make the tables with `xml-extractor init`; `xml-extractor check --target` shows all differences"
 _LOG_IN = "see that user and password are right; the server's own log says more"
 
-_DATABASE = {
+_FATAL = {
     208: ("a table is missing", _MAKE_TABLES),
     207: ("a column is missing", _MAKE_TABLES),
     213: ("a table has other columns", _MAKE_TABLES),
@@ -187,31 +184,69 @@ _TRUST = (
 )
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
+_DOCTOR = "`xml-extractor doctor` says what is missing and how to get it"
+
+_SETUP = (
+    (
+        re.compile(r"\[IM002\]"),
+        "no_data_source",
+        "this machine has no ODBC data source (DSN) or driver of this name",
+        "see odbc.ini, or on Windows the ODBC data sources; or name the server instead",
+    ),
+    (
+        re.compile(r"\[IM003\]|Can't open lib"),
+        "no_driver",
+        "the ODBC driver, or a library that it needs, cannot be loaded",
+        _DOCTOR,
+    ),
+    (
+        re.compile(r"SSPI Provider|Kerberos"),
+        "no_ticket",
+        "the operating system has no login for it",
+        "get a Kerberos ticket with kinit, or log in with --username",
+    ),
+    (
+        re.compile(r"Invalid value specified for connection string attribute"),
+        "wrong_address",
+        "a keyword of its address has a value that the driver does not know",
+        "see Encrypt, TrustServerCertificate and the other keywords that are yes or no",
+    ),
+)
+"""Patterns of messages, with code, explanation and tip."""
 
 
 class TooLongError(Exception):
     """A value is longer than its column; it was not sent."""
 
 
-def explain(error: Exception, table: TableLayout | None = None) -> Refusal | None:
-    """What an exception of pyodbc means; None if it is not the database's. No word of the server's is repeated.
+def classify(error: Exception, table: TableLayout | None = None) -> DatabaseError | None:
+    """Return what an exception of pyodbc means; None if it is not the database's. No word of the server's is repeated.
 
     Args:
         error: Any exception.
         table: The table that was inserted into.
     """
+    classified = _classified(error, table)
+    if classified is not None:
+        classified.table = table
+    return classified
+
+
+def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | None:
     if isinstance(error, TooLongError | OverflowError | DecimalException | UnicodeEncodeError):
         code = Reason.TOO_LONG if isinstance(error, TooLongError) else Reason.OVERFLOW
         code = Reason.WRONG_TYPE if isinstance(error, UnicodeEncodeError) else code
-        return Refusal(Blame.DOCUMENT, code, "SQL Server cannot hold a value of the row")
+        return DatabaseError(ErrorClass.DATA, code, "SQL Server cannot hold a value of the row")
     if not isinstance(error, pyodbc.Error):
         return None
     state, message = _state_and_message(error)
     if state in _UNSENT:
-        return Refusal(Blame.DOCUMENT, *_UNSENT[state])
+        return DatabaseError(ErrorClass.DATA, *_UNSENT[state])
     if state.startswith("08") and _CERTIFICATE.search(message):
-        return Refusal(Blame.DATABASE, "certificate", "its certificate is not trusted by this machine", tip=_TRUST)
-    setup = explain_setup(message)
+        return DatabaseError(
+            ErrorClass.FATAL, "certificate", "its certificate is not trusted by this machine", tip=_TRUST
+        )
+    setup = _setup_error(message)
     if setup is not None:
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
@@ -219,23 +254,30 @@ def explain(error: Exception, table: TableLayout | None = None) -> Refusal | Non
     return next(filter(None, known), None) or _by_state(state, numbers)
 
 
-def is_lost(error: pyodbc.Error) -> bool:
-    """Whether the connection may be unusable now."""
-    refusal = explain(error)
-    return refusal is not None and refusal.code in _LOST
+def _setup_error(message: str) -> DatabaseError | None:
+    """What a message about connecting means; None if it is about something else, or the server's.
+
+    Only those are looked at, because others may quote values.
+    """
+    if "(SQLDriverConnect)" not in message or "[SQL Server]" in message:
+        return None
+    for pattern, code, explanation, tip in _SETUP:
+        if pattern.search(message):
+            return DatabaseError(ErrorClass.FATAL, code, explanation, tip=tip)
+    return None
 
 
-def _by_state(state: str, numbers: Sequence[int]) -> Refusal:
-    if state in _MOMENT_STATES:
-        return Refusal(Blame.MOMENT, *_MOMENT_STATES[state])
-    if state in _DOCUMENT_STATES:
-        return Refusal(Blame.DOCUMENT, *_DOCUMENT_STATES[state])
+def _by_state(state: str, numbers: Sequence[int]) -> DatabaseError:
+    if state in _TRANSIENT_STATES:
+        return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT_STATES[state])
+    if state in _DATA_STATES:
+        return DatabaseError(ErrorClass.DATA, *_DATA_STATES[state])
     if state.startswith(_WARNING):
         explanation = "a message of a trigger hides why it refuses a row"
-        return Refusal(Blame.DATABASE, state, explanation, tip="take PRINT out of the triggers of the tables")
+        return DatabaseError(ErrorClass.FATAL, state, explanation, tip="take PRINT out of the triggers of the tables")
     which = ", ".join([f"SQLSTATE {state}", *(f"error {number}" for number in numbers if number > 0)])
     tip = "see that its tables fit the contract"
-    return Refusal(Blame.DATABASE, state, f"it refuses a statement ({which})", tip=tip)
+    return DatabaseError(ErrorClass.FATAL, state, f"it refuses a statement ({which})", tip=tip)
 
 
 def _state_and_message(error: pyodbc.Error) -> tuple[str, str]:
@@ -243,20 +285,20 @@ def _state_and_message(error: pyodbc.Error) -> tuple[str, str]:
     return (texts[0].partition(":")[0], texts[-1]) if texts else ("", "")
 
 
-def _by_number(number: int, message: str, table: TableLayout | None) -> Refusal | None:
-    if number in _MOMENT:
-        return Refusal(Blame.MOMENT, *_MOMENT[number])
-    if number in _DATABASE:
-        explanation, tip = _DATABASE[number]
-        return Refusal(Blame.DATABASE, f"error_{number}", explanation, tip=tip)
+def _by_number(number: int, message: str, table: TableLayout | None) -> DatabaseError | None:
+    if number in _TRANSIENT:
+        return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT[number])
+    if number in _FATAL:
+        explanation, tip = _FATAL[number]
+        return DatabaseError(ErrorClass.FATAL, f"error_{number}", explanation, tip=tip)
     if number in _OF_TRIGGERS:
-        return Refusal(Blame.DOCUMENT, *_DOCUMENT[_REFUSED_BY_TRIGGER])
+        return DatabaseError(ErrorClass.DATA, *_DATA[_REFUSED_BY_TRIGGER])
     if number == _CONSTRAINT and "CHECK constraint" not in message:
-        return Refusal(
-            Blame.DOCUMENT, Reason.MISSING_PARENT, "the row refers to a row of another table that is not there"
+        return DatabaseError(
+            ErrorClass.DATA, Reason.MISSING_PARENT, "the row refers to a row of another table that is not there"
         )
-    if number in _DOCUMENT:
-        return Refusal(Blame.DOCUMENT, *_DOCUMENT[number], column=_column(number, message, table))
+    if number in _DATA:
+        return DatabaseError(ErrorClass.DATA, *_DATA[number], column=_column(number, message, table))
     return None
 
 
@@ -267,24 +309,3 @@ def _column(number: int, message: str, table: TableLayout | None) -> str:
         return found[2] if found else ""
     of_primary_key = number == _DUPLICATE and "UNIQUE KEY" not in message
     return table.key[0] if of_primary_key and table is not None and len(table.key) == 1 else ""
-
-
-@contextmanager
-def errors_end_the_run(kind: type[RunError], trouble: str, tip: str = "") -> Iterator[None]:
-    """Let SQL Server's errors in the block end the run.
-
-    Args:
-        kind: What they become.
-        trouble: What cannot be done, such as `mssql://host/db cannot be read`.
-        tip: What to do next where the error itself suggests nothing.
-
-    Raises:
-        RunError: Of this kind.
-    """
-    try:
-        yield
-    except pyodbc.Error as error:
-        refusal = explain(error)
-        if refusal is None:
-            raise
-        raise kind(f"{trouble}: {refusal.explanation}", refusal.tip or tip) from None

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 
 import pyodbc
 
+from xml_extractor.connections import Convert, row_converter
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.ddl import t_sql_name, t_sql_table
-from xml_extractor.targets.row_conversion import Convert, row_converter
 from xml_extractor.targets.sqlserver.errors import TooLongError
-from xml_extractor.targets.sqlserver.parameters import LONGEST_IN_PLACE, OdbcType, code_units
-from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY
+from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, LONGEST_IN_PLACE, OdbcType, code_units
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)

@@ -6,24 +6,21 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 
-import pyodbc
 from sqlalchemy.engine import URL
 
+from xml_extractor.connections import RowBinder, errors_end_the_run, retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.log_table import LOG_TABLE, LogPlace
 from xml_extractor.schema.comparison import differences, refuse_errors
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
-from xml_extractor.targets.interfaces import LogPlace, RowBinder
-from xml_extractor.targets.retrying import retrying
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
-from xml_extractor.targets.sqlserver.errors import errors_end_the_run, explain
-from xml_extractor.targets.sqlserver.session import open_session
+from xml_extractor.targets.sqlserver.loading import LoadingConnection
 from xml_extractor.targets.sqlserver.statements import row_binder, table_statements
 
 ROUND_TRIPS_TO_MEASURE = 5
@@ -69,9 +66,9 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached, or refuses.
         """
-        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
+        with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
             for statement in self.create_statements(tables):
-                session.execute(statement).close()
+                connection.execute(statement)
 
     def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
         """All in which the processing log and the tables are not as they should be, errors first.
@@ -80,14 +77,14 @@ class SqlServerTarget:
             TargetError: The server cannot be reached, or its catalog cannot be read.
         """
         wanted = (LOG_TABLE, *tables)
-        with self._refusals_end_the_run(), closing(open_session(self.address)) as session:
-            there = read_catalog(session, [table.table for table in wanted], self.address.schema)
+        with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
+            there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
             return differences(
                 wanted,
                 there,
                 dialect_name="mssql",
                 code_page=self.code_page,
-                missing_codes=partial(missing_codes, session),
+                missing_codes=partial(missing_codes, connection),
             )
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
@@ -113,23 +110,23 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached.
         """
-        with self._refusals_end_the_run(), closing(retrying(explain)(open_session, self.address)) as session:
-            return min(_seconds_of_nothing(session) for _ in range(ROUND_TRIPS_TO_MEASURE))
+        with self._errors_end_the_run(), closing(retrying()(SqlServerConnection, self.address)) as connection:
+            return min(_seconds_of_nothing(connection) for _ in range(ROUND_TRIPS_TO_MEASURE))
 
-    def connect(self, strategy: InsertStrategy = "executemany") -> SqlServerConnection:
+    def connect(self, strategy: InsertStrategy = "executemany") -> LoadingConnection:
         """Open a connection, and try again for about a minute what may pass: others of the run are at work already.
 
         Raises:
             TargetError: It cannot be opened.
         """
-        with self._refusals_end_the_run():
-            return retrying(explain)(SqlServerConnection, self.address, strategy)
+        with self._errors_end_the_run():
+            return retrying()(LoadingConnection, self.address, strategy)
 
-    def _refusals_end_the_run(self) -> AbstractContextManager[None]:
+    def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
 
 
-def _seconds_of_nothing(session: pyodbc.Connection) -> float:
+def _seconds_of_nothing(connection: SqlServerConnection) -> float:
     began_at = time.perf_counter()
-    session.execute("SET NOCOUNT ON").close()
+    connection.last_row("SET NOCOUNT ON")
     return time.perf_counter() - began_at

@@ -7,7 +7,7 @@ import pytest
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.errors import UsageError
-from xml_extractor.targets.document_rows import Dialect, deletion, key_places
+from xml_extractor.targets.delete_plan import Dialect, deletion, plan_deletion
 
 PLAIN = Dialect(lambda name: name, lambda name: f"dbo.{name}", lambda name: name)
 OWN = {"key": "@id", "key_type": "int"}
@@ -26,8 +26,8 @@ def table(rows: str = ".", **columns: Any) -> dict[str, Any]:
 def found(given: Contract) -> dict[str, tuple[str, bool]]:
     """For each table the column with the key, and whether it is the source's."""
     return {
-        place.table.name: (f"{place.key_table.name}.{place.column.name}", place.by_source_key)
-        for place in key_places(given)
+        column.table.name: (f"{column.key_table.name}.{column.column.name}", column.by_source_key)
+        for column in plan_deletion(given)
     }
 
 
@@ -67,13 +67,13 @@ def test_a_column_with_the_key_is_found(column: dict[str, Any], document: dict[s
 )
 def test_a_column_that_may_hold_something_else_is_none(column: dict[str, Any], document: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="in the table orders the rows of a document cannot be found") as refused:
-        key_places(contract({"orders": table(key=column)}, **document))
+        plan_deletion(contract({"orders": table(key=column)}, **document))
     assert "run: source_key" in refused.value.tip
 
 
 def test_a_path_from_other_nodes_than_the_root_is_no_key() -> None:
     with pytest.raises(UsageError, match="in the table line "):
-        key_places(contract({"line": table("line", order_id=KEY)}, **OWN))
+        plan_deletion(contract({"line": table("line", order_id=KEY)}, **OWN))
 
 
 LINKED = contract(
@@ -105,7 +105,7 @@ def test_children_are_found_by_copies_of_the_key_and_grandchildren_by_their_pare
 
 
 def test_statements_go_along_the_foreign_keys() -> None:
-    mark, part, line, _ = key_places(LINKED)
+    mark, part, line, _ = plan_deletion(LINKED)
     assert deletion(line, PLAIN, "?") == "DELETE FROM dbo.line WHERE order_id = ?"
     assert deletion(part, PLAIN, "?") == (
         "DELETE FROM dbo.part WHERE EXISTS (SELECT 1 FROM dbo.line AS p1 WHERE p1.line_id = part.line_id "
@@ -130,14 +130,14 @@ def test_the_source_s_key_is_preferred_because_it_never_changes() -> None:
 def test_a_table_that_no_foreign_key_links_is_named() -> None:
     lone = table("article", number={"path": "@no", "type": "int", "key": True})
     with pytest.raises(UsageError, match="in the table article the rows of a document cannot be found"):
-        key_places(contract({"orders": table(order_id=KEY), "article": lone}, **OWN))
+        plan_deletion(contract({"orders": table(order_id=KEY), "article": lone}, **OWN))
 
 
 @pytest.mark.parametrize("how", ["keep", "replace"])
 def test_a_table_whose_rows_documents_share_is_named(how: str) -> None:
     shared = table("article", number={"path": "@no", "type": "int", "key": True}) | {"on_conflict": how}
     with pytest.raises(UsageError, match=f"the table article .* `on_conflict: {how}`"):
-        key_places(contract({"orders": table(order_id=KEY), "article": shared}, **OWN))
+        plan_deletion(contract({"orders": table(order_id=KEY), "article": shared}, **OWN))
 
 
 @pytest.mark.parametrize("name", shipped_contracts())
@@ -147,9 +147,9 @@ def test_documents_of_the_shipped_contracts_can_be_done_again(name: str) -> None
 
 
 def test_a_key_is_given_as_the_column_holds_it() -> None:
-    (own,) = key_places(contract({"orders": table(order_id=KEY)}, key="@id"))
+    (own,) = plan_deletion(contract({"orders": table(order_id=KEY)}, key="@id"))
     assert [own.key("a.xml", key) for key in ("007", 7, None, "seven")] == [7, 7, None, None]
-    (padded,) = key_places(contract({"orders": table(key={"path": "@id", "type": "char(4)"})}, key="@id"))
+    (padded,) = plan_deletion(contract({"orders": table(key={"path": "@id", "type": "char(4)"})}, key="@id"))
     assert [padded.key("a.xml", key) for key in ("ab", "too long")] == ["ab  ", None]
-    (source,) = key_places(contract({"orders": table(key={"run": "source_key"})}))
+    (source,) = plan_deletion(contract({"orders": table(key={"run": "source_key"})}))
     assert [source.key(key, 1) for key in (5, "a.xml")] == ["5", "a.xml"]

@@ -1,4 +1,7 @@
-"""How the rows of one document are found in the target: by its key, and by the foreign keys that lead to it."""
+"""The delete plan: how the rows of one document are found and deleted when it is reprocessed.
+
+They are found by the document's key, and by the foreign keys that lead to a table that holds it.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +24,13 @@ class Link(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPlace:
-    """How a table's rows of a document are found.
+class KeyColumn:
+    """The column that holds the document's key for the rows of one table.
 
     Attributes:
-        table: The table.
-        links: From there to the table whose column holds the document's key, one after the other; often none.
-        column: That column.
+        table: The table whose rows are found.
+        links: From there to the table of the column, one after the other; often none.
+        column: The column.
         by_source_key: Whether it holds the source's key, or the one that stands in the document.
         code_page: That of the column, if it has one.
     """
@@ -40,11 +43,11 @@ class KeyPlace:
 
     @property
     def key_table(self) -> TableLayout:
-        """The table whose column holds the key."""
+        """The table that has the column."""
         return self.links[-1].parent if self.links else self.table
 
     def key(self, source_key: DocumentKey, own_key: Value) -> Value:
-        """The key as the column holds it; None if it is not known, or if the column cannot hold it."""
+        """Return the key as the column holds it; None if it is not known, or if the column cannot hold it."""
         value = str(source_key) if self.by_source_key else own_key
         if not isinstance(value, str):
             return value
@@ -52,6 +55,10 @@ class KeyPlace:
             return _converter(self.column.type, self.code_page)(value)
         except InvalidValueError:
             return None
+
+
+DeletePlan = tuple[KeyColumn, ...]
+"""One key column for each table, children before parents, which is the order to delete in."""
 
 
 class Dialect(NamedTuple):
@@ -62,27 +69,27 @@ class Dialect(NamedTuple):
     bare_table: Callable[[str], str]
 
 
-def key_places(contract: Contract) -> tuple[KeyPlace, ...]:
-    """How the rows of a document are found, children before parents, which is the order to delete them in.
+def plan_deletion(contract: Contract) -> DeletePlan:
+    """Return how the rows of a contract's documents are deleted.
 
     Raises:
-        UsageError: In some table they cannot be told from those of other documents.
+        UsageError: In some table the rows of one document cannot be told from those of others.
     """
     search = _Search(contract)
-    return tuple(search.place(table) for table in reversed(tuple(search.tables.values())))
+    return tuple(search.key_column(table) for table in reversed(tuple(search.tables.values())))
 
 
-def deletion(place: KeyPlace, dialect: Dialect, given: str) -> str:
-    """The statement that deletes a document's rows from one table.
+def deletion(column: KeyColumn, dialect: Dialect, parameter: str) -> str:
+    """Return the statement that deletes a document's rows from one table.
 
     Args:
-        place: How they are found.
+        column: How they are found.
         dialect: How names are written.
-        given: What stands for the key.
+        parameter: What stands for the key.
     """
-    reference = dialect.bare_table(place.table.table)
-    condition = _condition(place.links, 1, reference, f"{dialect.column(place.column.name)} = {given}", dialect)
-    return f"DELETE FROM {dialect.table(place.table.table)} WHERE {condition}"  # noqa: S608 - names are quoted
+    reference = dialect.bare_table(column.table.table)
+    condition = _condition(column.links, 1, reference, f"{dialect.column(column.column.name)} = {parameter}", dialect)
+    return f"DELETE FROM {dialect.table(column.table.table)} WHERE {condition}"  # noqa: S608 - names are quoted
 
 
 def _condition(links: Sequence[Link], depth: int, child: str, at_the_end: str, dialect: Dialect) -> str:
@@ -104,29 +111,29 @@ class _Search:
         self.tables: Mapping[str, TableLayout] = {table.name: table for table in layouts(contract)}
         self._contract = contract
 
-    def place(self, table: TableLayout) -> KeyPlace:
-        """How a document's rows are found in a table.
+    def key_column(self, table: TableLayout) -> KeyColumn:
+        """Return the column by which a document's rows are found in a table.
 
         Raises:
             UsageError: They cannot be.
         """
         if table.on_conflict != "fail":
             raise UsageError(
-                f"documents cannot be done again: rows of the table {table.name} may belong to several documents, "
+                f"documents cannot be reprocessed: rows of the table {table.name} may belong to several documents, "
                 f"because it has `on_conflict: {table.on_conflict}`",
                 "give it `on_conflict: fail`, or delete rows of documents and of the processing log yourself",
             )
         for by_source_key in (True, False):
             for links, column in self._ways(table, by_source_key=by_source_key):
-                return KeyPlace(table, links, column, by_source_key, self._contract.code_page)
+                return KeyColumn(table, links, column, by_source_key, self._contract.code_page)
         raise UsageError(
-            f"documents cannot be done again: in the table {table.name} the rows of a document cannot be found",
+            f"documents cannot be reprocessed: in the table {table.name} the rows of a document cannot be found",
             f"give {table.name} a column with the document's key, such as `source_key: {{run: source_key}}`, or "
             "columns with `parent:` that hold the key of a table that has one",
         )
 
     def _ways(self, table: TableLayout, *, by_source_key: bool) -> Iterator[tuple[tuple[Link, ...], ColumnLayout]]:
-        """Ways from a table to a column that holds the key, the table's own columns first."""
+        """Yield ways from a table to a column that holds the key, the table's own columns first."""
         for column in table.columns:
             if self._holds_key(table.name, column.name, by_source_key=by_source_key):
                 yield (), column

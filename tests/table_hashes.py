@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
+from xml_extractor.connections import Connection
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
-from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.targets.interfaces import Connection, LogEntry
+from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry
 
 DIGEST_SIZE = 16
 
@@ -22,7 +23,7 @@ def table_hashes(connection: Connection, tables: Sequence[TableLayout], ignore: 
         ignore: Columns that do not count, as `table.column` by their names in the contract: those with the run's id
             or time.
     """
-    hashes = {LOG_TABLE.name: _hash(map(_lasting_part, connection.read_log()))}
+    hashes = {LOG_TABLE.name: _hash(map(_lasting_part, ProcessingLog(connection).read()))}
     for table in tables:
         counts = [index for index, column in enumerate(table.columns) if f"{table.name}.{column.name}" not in ignore]
         rows = connection.read_rows(table)

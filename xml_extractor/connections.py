@@ -1,0 +1,203 @@
+"""Connections to databases: what each kind must be able to do, what errors mean, and how transient ones are retried."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.documents import Row
+from xml_extractor.errors import RunError, TargetError
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 9
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 30.0
+"""Doubled each time, the pauses add up to about a minute: long enough for a database to move to another server."""
+
+RowBinder = Callable[[Row], Row]
+"""Converts a mapped row to the values that a driver inserts; `Connection.read_rows` converts them back."""
+
+
+Convert = Callable[[Any], Any]
+"""Converts a value; never called with None."""
+
+
+class ErrorClass(Enum):
+    """The class of a database error, which decides what to do about it."""
+
+    TRANSIENT = "transient"
+    """A lock, a timeout, a lost connection: the same statement may succeed when it is retried."""
+    DATA = "data"
+    """A constraint or a value: the document is at fault. Never retried."""
+    FATAL = "fatal"
+    """A missing permission or table, a full disk: the run ends."""
+
+
+class DatabaseError(Exception):
+    """A classified error of a database. It holds no value of a document and no text of the server's.
+
+    It never reaches the user: a data error becomes a rejection, and any other ends as a `RunError`.
+
+    Attributes:
+        error_class: What to do about it.
+        code: The reason code, such as `duplicate_key`, `missing_parent` or `deadlock`.
+        explanation: What happened, in words for the user.
+        column: The column at fault, if the database names it.
+        tip: For fatal errors, what the user can do.
+        table: The table that rows were inserted into.
+    """
+
+    def __init__(
+        self,
+        error_class: ErrorClass,
+        code: str,
+        explanation: str,
+        column: str = "",
+        tip: str = "",
+        table: TableLayout | None = None,
+    ) -> None:
+        super().__init__(error_class, code, explanation, column, tip, table)
+        self.error_class = error_class
+        self.code = code
+        self.explanation = explanation
+        self.column = column
+        self.tip = tip
+        self.table = table
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.explanation}"
+
+
+class Connection(Protocol):
+    """A connection to a database, used by one thread at a time.
+
+    Every method raises the driver's errors as `DatabaseError`. After the connection was lost, the next transaction, or
+    the next statement outside one, connects again.
+    """
+
+    @property
+    def dialect(self) -> str:
+        """SQLAlchemy's name of the database's dialect, such as `sqlite` or `mssql`."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
+        ...
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
+        """Execute a query and yield its rows as the driver reads them.
+
+        Args:
+            statement: With a `?` for each parameter.
+            values: The parameters.
+        """
+        ...
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Execute a statement and return the number of rows that it changed."""
+        ...
+
+    def execute_many(self, statement: str, columns: Sequence[ColumnLayout], rows: Sequence[Row]) -> None:
+        """Execute a statement with each of these rows, by one call, within a transaction.
+
+        Args:
+            statement: With a `?` for each column.
+            columns: The columns that the parameters belong to; their types decide how values are sent.
+            rows: Bound by `row_binder`.
+        """
+        ...
+
+    def table_name(self, table: TableLayout) -> str:
+        """Return the quoted name of a table, with its schema if it has one."""
+        ...
+
+    def row_binder(self, table: TableLayout) -> RowBinder:
+        """Return the function that binds rows of a table."""
+        ...
+
+    def read_rows(self, table: TableLayout, condition: str = "", values: Sequence[Any] = ()) -> Iterator[Row]:
+        """Yield rows of a table, in no particular order, with values as they were before they were bound.
+
+        Args:
+            table: What to read.
+            condition: Of the WHERE clause, with a `?` for each parameter; empty for all rows.
+            values: The parameters.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close without committing."""
+        ...
+
+
+def row_converter(conversions: Sequence[Convert | None]) -> Callable[[Sequence[Any]], Row]:
+    """Return a function that applies conversions, by position, to the values of a row that are not NULL."""
+    needed = [(index, convert) for index, convert in enumerate(conversions) if convert is not None]
+    if not needed:
+        return tuple
+
+    def convert_row(row: Sequence[Any]) -> Row:
+        values = [*row]
+        for index, convert in needed:
+            value = values[index]
+            if value is not None:
+                values[index] = convert(value)
+        return tuple(values)
+
+    return convert_row
+
+
+def retrying(note: Callable[[RetryCallState], None] = lambda _: None) -> Retrying:
+    """Return a caller that retries a function after transient errors, with back-off, and raises the last error.
+
+    Args:
+        note: Called before each pause.
+    """
+    return Retrying(
+        retry=retry_if_exception(is_transient),
+        wait=wait_exponential(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS) + wait_random(0, FIRST_PAUSE_SECONDS),
+        stop=stop_after_attempt(ATTEMPTS),
+        before_sleep=note,
+        reraise=True,
+    )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether a retry may succeed."""
+    return isinstance(error, DatabaseError) and error.error_class is ErrorClass.TRANSIENT
+
+
+def answered(action: Callable[[], Answer], trouble: str) -> Answer:
+    """Call a function, retry it after transient errors, and return its result.
+
+    Args:
+        action: The function.
+        trouble: What cannot be done if it fails, such as `the processing log cannot be read`.
+
+    Raises:
+        TargetError: The database fails; other errors of the function pass.
+    """
+    with errors_end_the_run(TargetError, trouble, "run the same command again"):
+        return retrying()(action)
+
+
+@contextmanager
+def errors_end_the_run(kind: type[RunError], trouble: str, tip: str = "") -> Iterator[None]:
+    """Raise a database error of the block as an error that ends the run.
+
+    Args:
+        kind: The class of the error to raise.
+        trouble: What cannot be done, such as `mssql://host/db cannot be read`.
+        tip: What to do next, where the database error has no tip of its own.
+
+    Raises:
+        RunError: Of this kind.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        raise kind(f"{trouble}: {error.explanation}", error.tip or tip) from None

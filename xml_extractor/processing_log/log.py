@@ -1,0 +1,218 @@
+"""The processing log: the outcome of each document. All SQL about it is here, for all databases."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from xml_extractor.connections import Answer, Connection, answered
+from xml_extractor.documents import Row, Status
+from xml_extractor.processing_log.log_table import (
+    CASE_SENSITIVE,
+    LOG_TABLE,
+    LogCount,
+    LogEntry,
+    RejectSelection,
+    Retried,
+)
+
+DONE = f"status <> '{Status.RETRY}'"
+"""The condition that a document with a row is done, and is not to be retried."""
+
+UNCHANGED = ("contract", "document_key", "status", "attempts", "run_id")
+"""Columns that are equal in a row only until somebody replaces it or marks it for retry (optimistic locking)."""
+
+KEYS_IN_STATEMENT = 500
+"""Keys that one statement names at most; SQLite before 3.32 takes 999 parameters."""
+
+_COUNTED = "run_id, status, contract_version, contract_hash"
+
+
+class _Condition(NamedTuple):
+    """A condition on rows of the log, and its parameters."""
+
+    sql: str
+    values: tuple[str | int, ...]
+
+
+class ProcessingLog:
+    """The processing log of a target.
+
+    Args:
+        connection: To the target. The caller closes it.
+        name: The target's name for messages.
+    """
+
+    def __init__(self, connection: Connection, name: str = "the target") -> None:
+        self._connection = connection
+        self._name = name
+        self._table = connection.table_name(LOG_TABLE)
+        self._bind = connection.row_binder(LOG_TABLE)
+
+    def done(self, contract: str, keys: Sequence[str]) -> set[str]:
+        """Return which of these documents are done: they have a row in the log and are not to be retried.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+
+        def read() -> set[str]:
+            found: set[str] = set()
+            for where in self._documents(contract, keys):
+                rows = self._connection.query(
+                    f"SELECT document_key FROM {self._table} WHERE {where.sql} AND {DONE}",  # noqa: S608 - the name is quoted, values bound
+                    where.values,
+                )
+                found.update(key for (key,) in rows)
+            return found.intersection(keys)
+
+        return self._answer(read)
+
+    def find(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
+        """Return the rows of these documents by document key.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        return self._answer(lambda: self.entries(contract, keys))
+
+    def counts(self, contract: str) -> list[LogCount]:
+        """Return how many documents the log has of each run, the run that ended last first.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        found = self._answer(lambda: list(self._counts(contract)))
+        ended = {count.run_id: count.finished_at for count in sorted(found, key=lambda count: count.finished_at)}
+        return sorted(found, key=lambda count: (ended[count.run_id], count.run_id, count.status), reverse=True)
+
+    def rejected(self, selection: RejectSelection) -> list[LogEntry]:
+        """Return the rows of rejected documents, in the order of their keys as text.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        found = self._answer(lambda: list(self._rejected(selection)))
+        return sorted(found, key=lambda entry: entry.document_key)
+
+    def retry(self, selection: RejectSelection, max_attempts: int) -> Retried:
+        """Have the next run retry rejected documents, except those with `max_attempts` attempts.
+
+        Raises:
+            TargetError: The log cannot be written.
+        """
+
+        def change() -> Retried:
+            with self._connection.transaction():
+                changed = sum(
+                    self._connection.execute(
+                        f"UPDATE {self._table} SET status = '{Status.RETRY}' WHERE {where.sql}",  # noqa: S608 - the name is quoted, values bound
+                        where.values,
+                    )
+                    for where in self._rejects(replace(selection, below_attempts=max_attempts))
+                )
+                return Retried(changed, sum(1 for _ in self._rejected(selection)))
+
+        return self._answer(change)
+
+    def read(self) -> Iterator[LogEntry]:
+        """Yield all rows, in no particular order.
+
+        Raises:
+            DatabaseError: The log cannot be read.
+        """
+        return map(LogEntry.of, self._connection.read_rows(LOG_TABLE))
+
+    def entries(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
+        """Return the rows of these documents by document key; nothing is retried.
+
+        Raises:
+            DatabaseError: The log cannot be read.
+        """
+        found = {
+            entry.document_key: entry
+            for where in self._documents(contract, keys)
+            for entry in map(LogEntry.of, self._connection.read_rows(LOG_TABLE, *where))
+        }
+        # SQL Server ignores spaces at the end of a key when it compares.
+        return {key: found[key] for key in keys if key in found}
+
+    def bound(self, entries: Sequence[LogEntry]) -> list[Row]:
+        """Return the rows of entries, bound, to insert them with a batch."""
+        bind = self._bind
+        return [bind(entry.row) for entry in entries]
+
+    def delete(self, entries: Sequence[LogEntry]) -> None:
+        """Delete rows that are unchanged since they were read (optimistic locking), by one call.
+
+        Raises:
+            DatabaseError: The log cannot be written.
+        """
+        if not entries:
+            return
+        positions = [position for position, column in enumerate(LOG_TABLE.columns) if column.name in UNCHANGED]
+        unchanged = " AND ".join(f"{LOG_TABLE.columns[position].name} = ?" for position in positions)
+        self._connection.execute_many(
+            f"DELETE FROM {self._table} WHERE {unchanged}",  # noqa: S608 - the name is quoted, values bound
+            [LOG_TABLE.columns[position] for position in positions],
+            [tuple(row[position] for position in positions) for row in self.bound(entries)],
+        )
+
+    def _answer(self, action: Callable[[], Answer]) -> Answer:
+        return answered(action, f"the processing log of {self._name} cannot be used")
+
+    def _counts(self, contract: str) -> Iterator[LogCount]:
+        rows = self._connection.query(
+            f"SELECT {_COUNTED}, COUNT(*), MAX(finished_at) FROM {self._table} WHERE contract = ? GROUP BY {_COUNTED}",  # noqa: S608 - the name is quoted, values bound
+            (contract,),
+        )
+        for run_id, status, version, contract_hash, documents, last in rows:
+            finished_at = last if isinstance(last, datetime) else datetime.fromisoformat(last)
+            yield LogCount(run_id, Status(status), version, contract_hash, documents, finished_at)
+
+    def _rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
+        for where in self._rejects(selection):
+            yield from map(LogEntry.of, self._connection.read_rows(LOG_TABLE, *where))
+
+    def _rejects(self, selection: RejectSelection) -> Iterator[_Condition]:
+        """Yield the conditions that, one after the other, find the rows of these documents."""
+        conditions = [f"status = '{Status.REJECTED}'"]
+        values: list[str | int] = []
+        if selection.code:
+            # A reason begins with its code, and ` at table.column` or `: explanation` follows.
+            conditions.append("(reason LIKE ? ESCAPE '!' OR reason LIKE ? ESCAPE '!')")
+            values += [f"{_like_pattern(selection.code)}{end}%" for end in (" ", ":")]
+        if selection.stage:
+            conditions.append("stage = ?")
+            values.append(selection.stage)
+        if selection.below_attempts is not None:
+            conditions.append("attempts < ?")
+            values.append(selection.below_attempts)
+        if selection.keys:
+            keys = list(dict.fromkeys(selection.keys))
+            chosen = self._documents(selection.contract, keys)
+        else:
+            chosen = iter([_Condition("contract = ?", (selection.contract,))])
+        for where in chosen:
+            yield _Condition(" AND ".join((where.sql, *conditions)), (*where.values, *values))
+
+    def _documents(self, contract: str, keys: Sequence[str]) -> Iterator[_Condition]:
+        """Yield the conditions that, one after the other, find the rows of the documents with these keys."""
+        if self._connection.dialect == "mssql":
+            # One parameter, so that any number of keys takes one round trip and one plan.
+            keys_in = f"SELECT value COLLATE {CASE_SENSITIVE} FROM OPENJSON(?)"  # noqa: S608 - constants
+            if keys:
+                yield _Condition(f"contract = ? AND document_key IN ({keys_in})", (contract, json.dumps(list(keys))))
+            return
+        for first in range(0, len(keys), KEYS_IN_STATEMENT):
+            some = keys[first : first + KEYS_IN_STATEMENT]
+            parameters = ", ".join("?" * len(some))
+            yield _Condition(f"contract = ? AND document_key IN ({parameters})", (contract, *some))
+
+
+def _like_pattern(text: str) -> str:
+    """Return the pattern of LIKE that only this text matches."""
+    for character in "!%_[":
+        text = text.replace(character, f"!{character}")
+    return text

@@ -1,0 +1,249 @@
+"""A SQLite database file: its address, connections to it, and the statements that load a table."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy.engine import URL
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from xml_extractor.connections import RowBinder, is_transient, row_converter
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.documents import Row
+from xml_extractor.errors import UsageError
+from xml_extractor.schema.ddl import database_name, dialect_named
+from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
+from xml_extractor.targets.interfaces import Batch, parts
+from xml_extractor.targets.sqlite.errors import classify
+from xml_extractor.targets.sqlite.values import storage
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds to wait for another writer."""
+
+_PREPARER = dialect_named("sqlite").identifier_preparer
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A database file, which need not exist yet.
+
+    Attributes:
+        timeout: Seconds to wait while another connection writes.
+    """
+
+    path: Path
+    timeout: float = DEFAULT_TIMEOUT
+
+    @property
+    def name(self) -> str:
+        """Its address, which never holds a secret."""
+        return f"sqlite:///{self.path}"
+
+    def connect(self, *, read_only: bool = False) -> "SqliteConnection":
+        """Open a connection.
+
+        Raises:
+            DatabaseError: The file cannot be opened, or is no database.
+        """
+        return SqliteConnection(self, read_only=read_only)
+
+
+def sqlite_file(url: URL) -> SqliteFile:
+    """The file that an address such as `sqlite:///loads.db?timeout=5` names.
+
+    Raises:
+        UsageError: It names no file, or has an unknown option.
+    """
+    if url.host or not url.database or url.database == ":memory:":
+        raise UsageError("the address names no SQLite file", "write sqlite:///FILE, or sqlite:////DIRECTORY/FILE")
+    unknown = set(url.query) - {"timeout"}
+    if unknown:
+        raise UsageError(f"SQLite has no option '{min(unknown)}'", "the only one is timeout, in seconds")
+    try:
+        return SqliteFile(Path(url.database), float(str(url.query.get("timeout", DEFAULT_TIMEOUT))))
+    except ValueError:
+        raise UsageError("the timeout is not a number", "write it in seconds, such as ?timeout=5") from None
+
+
+def quoted(name: str) -> str:
+    """A name of a column as SQL has it."""
+    return _PREPARER.quote(name)
+
+
+def quoted_table(table: str) -> str:
+    """Return the name of a table as SQL has it, without its schema."""
+    return quoted(database_name(table, embedded=True)[1])
+
+
+_DIALECT = Dialect(quoted, quoted_table, quoted_table)
+
+
+class SqliteConnection:
+    """A `TargetConnection` to a SQLite file. Outside a transaction each statement commits by itself.
+
+    Args:
+        file: The database.
+        read_only: Whether statements can only read, and a missing file is an error.
+
+    Attributes:
+        driver: The driver's connection, for its settings; statements go through this class.
+
+    Raises:
+        DatabaseError: The file cannot be opened, or is no database.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, file: SqliteFile, *, read_only: bool = False) -> None:
+        self._timeout = file.timeout
+        with _classified_errors():
+            self.driver = sqlite3.connect(
+                f"{file.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+                uri=True,
+                timeout=file.timeout,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                self.driver.execute("PRAGMA schema_version").fetchone()
+                self.driver.execute("PRAGMA foreign_keys = ON")
+                self.driver.execute("PRAGMA synchronous = NORMAL")
+            except sqlite3.Error:
+                self.driver.close()
+                raise
+
+    def switch_to_wal(self) -> None:
+        """Let readers and a writer work side by side. SQLite itself does not wait when two connections switch at once.
+
+        Raises:
+            DatabaseError: Another connection keeps the file locked, or the file cannot be written.
+        """
+        attempts = Retrying(
+            retry=retry_if_exception(is_transient),
+            wait=wait_random(0, 0.1),
+            stop=stop_after_delay(self._timeout),
+            reraise=True,
+        )
+        attempts(self.execute, "PRAGMA journal_mode = WAL")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Take the write lock at once, commit at the end of the block, roll back if it raises."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self.driver.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Execute a query and yield its rows."""
+        with _classified_errors():
+            yield from self.driver.execute(statement, values)
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Execute a statement and return the number of rows that it changed."""
+        with _classified_errors():
+            return self.driver.execute(statement, values).rowcount
+
+    def execute_many(
+        self,
+        statement: str,
+        columns: Sequence[ColumnLayout],  # noqa: ARG002 - SQLite takes values of any type
+        rows: Sequence[Row],
+    ) -> None:
+        """Execute a statement with each of these rows, by one call."""
+        with _classified_errors():
+            self.driver.executemany(statement, rows)
+
+    def table_name(self, table: TableLayout) -> str:
+        """Return the quoted name of a table."""
+        return quoted_table(table.table)
+
+    def row_binder(self, table: TableLayout) -> RowBinder:
+        """Return the function that binds rows of a table."""
+        return row_binder(table)
+
+    def read_rows(self, table: TableLayout, condition: str = "", values: Sequence[Any] = ()) -> Iterator[Row]:
+        """Yield rows of a table, in no particular order, with values as they were before they were bound."""
+        statements = _statements(table)
+        select = f"{statements.select} WHERE {condition}" if condition else statements.select
+        return map(statements.restore, self.query(select, values))
+
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+        """Insert rows by calls of at most `batch_rows` rows of one table."""
+        for table, rows in batch:
+            insert = _statements(table).insert
+            for some in parts(rows, batch_rows):
+                with _classified_errors(table):
+                    self.driver.executemany(insert, some)
+
+    def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
+        """Delete the rows of documents, and return how many each had."""
+        statements = [(deletion(column, _DIALECT, "?"), storage(column.column.type).to_sqlite) for column in plan]
+        return [
+            sum(
+                self.execute(statement, (convert(value) if convert else value,))
+                for (statement, convert), value in zip(statements, key, strict=True)
+            )
+            for key in keys
+        ]
+
+    def close(self) -> None:
+        """Close without committing."""
+        self.driver.close()
+
+
+@contextmanager
+def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
+    """Raise errors of the driver in the block as `DatabaseError`; all statements are executed in such a block."""
+    try:
+        yield
+    except Exception as error:
+        classified = classify(error, table)
+        if classified is None:
+            raise
+        raise classified from None
+
+
+class _Statements(NamedTuple):
+    """What is prepared once for a table: its SQL, and the way of values to SQLite and back."""
+
+    insert: str
+    select: str
+    bind: RowBinder
+    restore: Callable[[tuple[Any, ...]], Row]
+
+
+def row_binder(table: TableLayout) -> RowBinder:
+    """From a row as it was mapped to what SQLite keeps."""
+    return _statements(table).bind
+
+
+@cache
+def _statements(table: TableLayout) -> _Statements:
+    name = quoted_table(table.table)
+    columns = ", ".join(quoted(column.name) for column in table.columns)
+    places = ", ".join("?" * len(table.columns))
+    return _Statements(
+        insert=f"INSERT INTO {name} ({columns}) VALUES ({places}){_on_conflict(table)}",  # noqa: S608 - names are quoted, values bound
+        select=f"SELECT {columns} FROM {name}",  # noqa: S608 - names are quoted
+        bind=row_converter([storage(column.type).to_sqlite for column in table.columns]),
+        restore=row_converter([storage(column.type).from_sqlite for column in table.columns]),
+    )
+
+
+def _on_conflict(table: TableLayout) -> str:
+    if table.on_conflict == "fail" or not table.key:
+        return ""
+    key = ", ".join(map(quoted, table.key))
+    others = [quoted(column.name) for column in table.columns if column.name not in table.key]
+    if table.on_conflict == "keep" or not others:
+        return f" ON CONFLICT ({key}) DO NOTHING"
+    return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"
