@@ -531,7 +531,7 @@ USAGE = {
     "a target on a full disk": Usage(
         "run --source orders --target sqlite:////dev/full",
         3,
-        ("Error: sqlite:////dev/full cannot be used: the disk is full", "Hint: make room on the disk "),
+        ("Error: sqlite:////dev/full cannot be used: the disk is full", "Hint: free space on the disk, "),
     ),
     "metrics below a file": Usage(
         "run --source orders --metrics-dir orders.yaml/metrics --target sqlite:///unused.db",
