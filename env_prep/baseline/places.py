@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Literal, Protocol
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.targets.registry import dialect_of, read_url
+from xml_extractor.urls import URL
 
 Kind = Literal["sqlite", "mssql"]
 

@@ -15,8 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
@@ -27,6 +25,7 @@ from xml_extractor.schema.ddl import t_sql_table
 from xml_extractor.targets.scripts import needed_permissions
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.driver import find_driver
+from xml_extractor.urls import URL
 
 if TYPE_CHECKING:
     from xml_extractor.targets.sqlserver.connection import SqlServerConnection

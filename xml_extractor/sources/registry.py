@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.errors import UsageError
 from xml_extractor.sources.archives import ARCHIVES, ArchiveSource, archive_suffix
@@ -13,6 +11,7 @@ from xml_extractor.sources.interfaces import Source, SourceWriter
 from xml_extractor.sources.reject_files import LISTING
 from xml_extractor.sources.rejects import RejectsSource
 from xml_extractor.targets.registry import module_for, read_url
+from xml_extractor.urls import URL
 
 
 class SourceModule(Protocol):

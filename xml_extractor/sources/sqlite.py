@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
@@ -17,6 +15,7 @@ from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.urls import URL
 
 _SMALLEST_LIMIT = 1_000_000
 _LARGEST_LIMIT = 2**31 - 1

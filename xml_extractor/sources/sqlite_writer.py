@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import DatabaseError
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
@@ -14,6 +12,7 @@ from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.reasons import Reason
 from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.urls import URL
 
 
 def open_source_writer(url: URL, table: SourceTable, /) -> "SqliteSourceWriter":

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pyodbc
-from sqlalchemy.engine import URL
 
 from xml_extractor.connections import errors_end_the_run, retrying
 from xml_extractor.contract.model import Contract, SourceTable
@@ -24,6 +23,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_addre
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.statements import OdbcType
+from xml_extractor.urls import URL
 from xml_extractor.values.sqltypes import Family
 
 PAGE_BYTES = 8 * 2**20

@@ -6,8 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import DatabaseError
 from xml_extractor.contract.layout import ColumnLayout
 from xml_extractor.contract.model import SourceTable
@@ -18,6 +16,7 @@ from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
 from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.urls import URL
 from xml_extractor.values.sqltypes import parse_type
 
 

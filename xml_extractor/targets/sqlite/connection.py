@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy.engine import URL
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from xml_extractor.connections import RowBinder, is_transient, row_converter
@@ -20,6 +19,7 @@ from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import Batch, parts
 from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.targets.sqlite.values import storage
+from xml_extractor.urls import URL
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""

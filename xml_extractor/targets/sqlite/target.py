@@ -10,8 +10,6 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
@@ -23,6 +21,7 @@ from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, row_binder, sqlite_file
+from xml_extractor.urls import URL
 
 
 def open_target(url: URL, _contract: Contract, /) -> "SqliteTarget":

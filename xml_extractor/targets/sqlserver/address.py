@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.errors import UsageError
 from xml_extractor.targets.sqlserver.odbc_words import (
     is_secret,
@@ -14,6 +12,7 @@ from xml_extractor.targets.sqlserver.odbc_words import (
     see_that_words_are_odbc,
     write_connection_string,
 )
+from xml_extractor.urls import URL
 
 SCHEMA = "schema"
 """The key of an address for the schema of tables that have none in the contract, and of the processing log."""
@@ -60,7 +59,7 @@ class SqlServerAddress:
     def address(self) -> str:
         """The URL that opens the same again, in this or another process; may hold secrets."""
         query = {ODBC: write_connection_string(self.words)} | ({SCHEMA: self.schema} if self.schema else {})
-        return URL.create("mssql+pyodbc", query=query).render_as_string(hide_password=False)
+        return URL("mssql+pyodbc", query=query).render_as_string(hide_password=False)
 
     @property
     def has_secret(self) -> bool:
@@ -165,7 +164,7 @@ def server_address(server: str, database: str = "", username: str = "") -> SqlSe
 
 def odbc_address(connection_string: str) -> URL:
     """The URL of an ODBC connection string."""
-    return URL.create("mssql+pyodbc", query={ODBC: connection_string})
+    return URL("mssql+pyodbc", query={ODBC: connection_string})
 
 
 def _read(connection_string: str) -> dict[str, str]:

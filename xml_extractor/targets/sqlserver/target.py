@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import RowBinder, errors_end_the_run, retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
@@ -22,6 +20,7 @@ from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
 from xml_extractor.targets.sqlserver.statements import row_binder, table_statements
+from xml_extractor.urls import URL
 
 ROUND_TRIPS_TO_MEASURE = 5
 
