@@ -11,10 +11,11 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.reasons import Reason
+from xml_extractor.schema.names import sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteFile, quoted_table, sqlite_file
 from xml_extractor.urls import URL
 
 _SMALLEST_LIMIT = 1_000_000
@@ -53,7 +54,7 @@ class SqliteSource:
         self._max_bytes = max_bytes
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
         self._where = [f"({table.where}\n)"] if table.where else []
-        self._key, self._xml, self._from = quoted(table.key), quoted(table.xml), quoted_table(table.table)
+        self._key, self._xml, self._from = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
         if not file.path.is_file():
             raise SourceError(f"there is no file {file.path}", MAKE_SAMPLES.format(file.name))
         with self._errors_end_the_run():

@@ -10,8 +10,9 @@ from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.reasons import Reason
+from xml_extractor.schema.names import sqlite_name
 from xml_extractor.sources.interfaces import KeyedContent
-from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteFile, quoted_table, sqlite_file
 from xml_extractor.urls import URL
 
 
@@ -39,7 +40,7 @@ class SqliteSourceWriter:
         self.name = file.name
         self.path = file.path
         self._file = file
-        self._key, self._xml, self._into = quoted(table.key), quoted(table.xml), quoted_table(table.table)
+        self._key, self._xml, self._into = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
         self._batch_documents = batch_documents
         self._documents = 0
 

@@ -12,8 +12,8 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_table import LogPlace
-from xml_extractor.schema.ddl import t_sql_name
 from xml_extractor.schema.model import ActualTable
+from xml_extractor.schema.names import t_sql_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage

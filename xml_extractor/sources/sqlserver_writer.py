@@ -12,7 +12,7 @@ from xml_extractor.contract.model import SourceTable
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH
 from xml_extractor.reasons import Reason
-from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
+from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.sources.interfaces import KeyedContent
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection

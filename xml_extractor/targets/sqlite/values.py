@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
-from xml_extractor.schema.ddl import EXACT_DIGITS
+from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
 
 Convert = Callable[[Any], Any]

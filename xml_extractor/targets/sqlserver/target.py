@@ -12,7 +12,6 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogPlace
 from xml_extractor.schema.comparison import differences, refuse_errors
-from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -57,6 +56,8 @@ class SqlServerTarget:
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
+
         return create_statements(tables, "mssql", self.address.schema)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
