@@ -11,8 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from xml_extractor.targets.sqlserver.address import SCHEMA, odbc_address, read_address
-from xml_extractor.targets.sqlserver.odbc_words import write_connection_string
+from xml_extractor.targets.sqlserver.address import SCHEMA, odbc_address, read_address, write_connection_string
 from xml_extractor.urls import URL, parse_url
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatist
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
-from xml_extractor.sources.reject_files import RejectFiles
+from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 

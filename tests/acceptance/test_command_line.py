@@ -501,12 +501,12 @@ USAGE = {
     "no database of documents": Usage(
         "run --source sqlite:///missing.db",
         3,
-        ("Error: there is no file missing.db", "Hint: make sample documents with `xml-extractor sample "),
+        ("Error: there is no file missing.db", "Hint: create sample documents with `xml-extractor sample "),
     ),
     "no table of documents": Usage(
         "run --source sqlite:///empty.db",
         3,
-        ("Error: there is no table app_xml in sqlite:///empty.db", "Hint: make sample documents with "),
+        ("Error: there is no table app_xml in sqlite:///empty.db", "Hint: create sample documents with "),
     ),
     "a directory without documents": Usage(
         "run --source empty --target sqlite:///a.db",
@@ -531,7 +531,7 @@ USAGE = {
     "a target on a full disk": Usage(
         "run --source orders --target sqlite:////dev/full",
         3,
-        ("Error: sqlite:////dev/full cannot be used: the disk is full", "Hint: make room on the disk "),
+        ("Error: sqlite:////dev/full cannot be used: the disk is full", "Hint: free space on the disk, "),
     ),
     "metrics below a file": Usage(
         "run --source orders --metrics-dir orders.yaml/metrics --target sqlite:///unused.db",
@@ -640,7 +640,7 @@ USAGE = {
     "samples that are there already": Usage(
         "sample ubl_invoice 5 --to sqlite:///orders.db",
         2,
-        ("Error: app_xml in sqlite:///orders.db has a document with the key 1 already", "Hint: write to a new file"),
+        ("Error: app_xml in sqlite:///orders.db already has a document with the key 1", "Hint: write to a new file"),
     ),
     "samples to a kind of database that is not known": Usage(
         "sample ubl_invoice 5 --to oracle://user:hunter2@host/db",

@@ -27,7 +27,7 @@ def run_command(**options: Any) -> int:
     from xml_extractor.pipeline import run
     from xml_extractor.reporting.console import configure_logging, progress_bar
     from xml_extractor.reporting.metrics import prepare_directory
-    from xml_extractor.sources.reject_files import prepare_rejects_directory
+    from xml_extractor.sources.rejects import prepare_rejects_directory
 
     settings = _settings(options)
     configure_logging(settings.log_level)

@@ -188,10 +188,10 @@ class TestTarget:
                 ("--target", "sqlite:///x.db", "--trust-certificate"),
                 "--trust-certificate requires --server, --odbc or a mssql:// address",
             ),
-            (("--server", "mssql://u:hunter2@h/d", "--trusted"), "this is not the name of a server"),
+            (("--server", "mssql://u:hunter2@h/d", "--trusted"), "the name of the server is not valid"),
             (("--server", "", "--trusted"), "the address names no server"),
             (("--odbc", "hunter2"), "the ODBC connection string cannot be read: character 1"),
-            (("--target", "mssql://host/db?User%20ID=hunter2"), "USER ID is no keyword of an ODBC connection string"),
+            (("--target", "mssql://host/db?User%20ID=hunter2"), "USER ID is not a keyword of ODBC connection strings"),
         ],
     )
     def test_options_that_do_not_go_together_are_refused(

@@ -65,7 +65,7 @@ def test_one_that_cannot_be_used_has_its_tip_and_makes_the_exit_code_3() -> None
     assert result.return_value == 3
     assert result.stdout.splitlines()[-2:] == [
         "  failed   there is no file a.db",
-        "           -> make sample documents with `xml-extractor sample card_application 1000 --to sqlite:///a.db`",
+        "           -> create sample documents with `xml-extractor sample card_application 1000 --to sqlite:///a.db`",
     ]
 
 
