@@ -1,4 +1,4 @@
-"""How fast this machine loads, and whether it still does: `python env_prep/establish_baseline.py`."""
+"""Measure how fast this machine loads, and compare it with earlier measurements."""
 
 import sys
 from pathlib import Path

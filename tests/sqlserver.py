@@ -12,8 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy.engine import URL, make_url
 
-from xml_extractor.targets.sqlserver.address import SCHEMA, odbc_address, read_address
-from xml_extractor.targets.sqlserver.odbc_words import write_connection_string
+from xml_extractor.targets.sqlserver.address import SCHEMA, odbc_address, read_address, write_connection_string
 
 if TYPE_CHECKING:
     import pyodbc

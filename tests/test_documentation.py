@@ -22,10 +22,10 @@ from click.testing import CliRunner
 from env_prep.baseline import command, variants
 from env_prep.baseline.command import baseline_command
 from tests import reasons_page
-from xml_extractor.cli import boundary
+from xml_extractor.cli import boundary, commands
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
-from xml_extractor.cli.options import setting_names
+from xml_extractor.cli.configuration import setting_names
 from xml_extractor.cli.run import run_command
 from xml_extractor.connections import ATTEMPTS
 from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
@@ -58,7 +58,21 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 CELL = re.compile(r"(?<!\\)\|")
 
+
+def command_named(name: str) -> click.Command:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
+
+
+COMMANDS = {name: command_named(name) for name in commands.COMMANDS}
+
 Metrics = Mapping[str, Any]
+
+
+def test_the_group_shows_the_summary_of_each_command() -> None:
+    for name, shown in COMMANDS.items():
+        assert (shown.help or "").partition("\n\n")[0] == commands.COMMANDS[name].help
 
 
 def text_of(page: str) -> str:
@@ -128,9 +142,9 @@ def test_each_option_of_a_run_has_its_row_with_variable_key_and_default() -> Non
         assert meaning
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_each_command_has_its_section_with_its_options(name: str) -> None:
-    command = cli.commands[name]
+    command = COMMANDS[name]
     text = section("reference/options.md", "A run" if name == "run" else f"`xml-extractor {name}`")
     named = {flag for row in rows(text) for word in words(row[0]) for flag in word.split("/") if flag.startswith("--")}
     assert named == flags(command)
@@ -145,7 +159,7 @@ OF_OTHER_PROGRAMS = ("--editable", "--strict")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_name_only_commands_options_and_variables_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    known = {flag for command in (*cli.commands.values(), baseline_command) for flag in flags(command)}
+    known = {flag for command in (*COMMANDS.values(), baseline_command) for flag in flags(command)}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", text))
     assert named - known <= {"--help", "--version", *OF_OTHER_PROGRAMS}
     variables = {str(option.envvar) for option in run_options()}
@@ -153,7 +167,7 @@ def test_pages_name_only_commands_options_and_variables_that_exist(page: Path) -
     called = re.findall(
         r"xml-extractor ([a-z]\w*)", "\n".join((*CODE.findall(text), *(code for _, code in BLOCK.findall(text))))
     )
-    assert set(called) <= set(cli.commands)
+    assert set(called) <= set(COMMANDS)
 
 
 def test_each_option_of_the_baseline_has_its_row_and_each_exit_code() -> None:

@@ -1,1 +1,3 @@
 """Load XML documents into related SQL tables by a declarative contract."""
+
+__version__ = "0.1.0"

@@ -26,13 +26,11 @@ from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.worker import delete_plan
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
-from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.series import ProgressSeries
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
-from xml_extractor.sources.reject_files import RejectFiles
+from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 

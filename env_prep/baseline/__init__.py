@@ -1,1 +1,1 @@
-"""Measures runs of the nightly command in a scratch place, keeps the figures, and compares later ones with them."""
+"""Measures runs of the nightly command in a scratch database, and compares the figures with stored ones."""

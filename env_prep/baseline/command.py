@@ -11,12 +11,11 @@ import click
 from env_prep.baseline import report
 from env_prep.baseline.comparing import Comparison, warnings, why_not, with_stored, within
 from env_prep.baseline.options import DEFAULT_CONTRACT, DEFAULT_DOCUMENTS, Request, baseline_options
-from env_prep.baseline.places import open_place
 from env_prep.baseline.record import EMBEDDED, FILE, Baseline, Database, read_baseline, write_baseline, write_file
 from env_prep.baseline.report import Findings
-from env_prep.baseline.scratch import Scratch
+from env_prep.baseline.scratch import Scratch, open_scratch_database
 from env_prep.baseline.variants import Variant, chosen
-from env_prep.baseline.workload import Metrics, Workload, make_documents, refuse_schemas, table_names
+from env_prep.baseline.workload import Metrics, Workload, check_schemas, make_documents, table_names
 from metrics.measurements import plots
 from metrics.measurements.figures import alternately
 from xml_extractor.contract.layout import layouts
@@ -33,11 +32,11 @@ EXIT_SLOWER = 1
 def baseline_command(request: Request) -> int:
     """Measure how fast the nightly command loads, and compare it with the stored baseline.
 
-    Runs it with two sets of options by turns, after one run to warm up, each time into an empty place that is taken
-    away at the end. Prints medians, spreads and ratios, and writes metrics/baseline.json and metrics/baseline.html.
+    Runs it alternately with two sets of options, after one run to warm up, each time into an empty database that is
+    removed at the end. Prints medians, spreads and ratios, and writes metrics/baseline.json and metrics/baseline.html.
 
-    Exit codes: 0 measured, 1 slower than --fail-below allows, 2 wrong usage or a place that is not a baseline's, 3 a
-    run could not go on, 130 interrupted.
+    Exit codes: 0 measured, 1 slower than --fail-below allows, 2 wrong usage or a database that does not belong to a
+    baseline, 3 a run could not go on, 130 interrupted.
     """
     path = request.metrics_dir / FILE
     stored = read_baseline(path)
@@ -46,13 +45,13 @@ def baseline_command(request: Request) -> int:
     variants = chosen(request.a, request.b, () if stored is None else tuple(each.variant for each in stored.variants))
     prepare_directory(request.metrics_dir)
     with _workload(request, stored) as workload:
-        place = workload.scratch.place
-        database = Database(kind=place.kind, name=place.name if request.target else EMBEDDED)
-        refusal = "" if stored is None else why_not(workload.contract.contract, database, stored)
-        if refusal and request.fail_below is not None:
-            raise UsageError(refusal, "leave out --fail-below, or name another --metrics-dir")
+        scratch_database = workload.scratch.database
+        database = Database(kind=scratch_database.kind, name=scratch_database.name if request.target else EMBEDDED)
+        obstacle = "" if stored is None else why_not(workload.contract.contract, database, stored)
+        if obstacle and request.fail_below is not None:
+            raise UsageError(obstacle, "leave out --fail-below, or name another --metrics-dir")
         runs = _measure(workload, variants, request.runs)
-    findings = _findings(Baseline.of(workload.contract_option, database, runs), stored, refusal)
+    findings = _findings(Baseline.of(workload.contract_option, database, runs), stored, obstacle)
     for line in report.lines(findings):
         click.echo(line)
     is_slower = request.fail_below is not None and _is_below(findings.comparisons[0], request.fail_below)
@@ -62,21 +61,22 @@ def baseline_command(request: Request) -> int:
 
 @contextmanager
 def _workload(request: Request, stored: Baseline | None) -> Iterator[Workload]:
-    """The documents and the scratch place, which is taken away at the end of the block."""
+    """Prepare the documents and the scratch database, which is removed at the end of the block."""
     name = request.contract or (stored.contract.read_from if stored else DEFAULT_CONTRACT)
     documents = request.documents or (stored.documents if stored else DEFAULT_DOCUMENTS)
     contract = read_contract(name)
     tables = layouts(contract)
     with TemporaryDirectory(prefix="xml_extractor_baseline_", ignore_cleanup_errors=True) as temporary:
         directory = Path(temporary)
-        place = open_place(request.target or f"sqlite:///{directory / 'target.db'}")
-        is_server, makes = place.kind == "mssql", not request.source
+        scratch_database = open_scratch_database(request.target or f"sqlite:///{directory / 'target.db'}")
+        is_server, makes = scratch_database.kind == "mssql", not request.source
         if is_server:
-            refuse_schemas(contract, tables, with_samples=makes)
-        # A server's documents are there, too, because fetching them is a part of the work.
+            check_schemas(contract, tables, with_samples=makes)
+        # The documents of a server are on it too, because fetching them is part of the work.
         kept = [contract.source.table] if is_server and makes else []
-        source = request.source or (place.address if is_server else f"sqlite:///{directory / 'documents.db'}")
-        scratch = Scratch(place, [*kept, *table_names(tables)])
+        own_source = scratch_database.address if is_server else f"sqlite:///{directory / 'documents.db'}"
+        source = request.source or own_source
+        scratch = Scratch(scratch_database, [*kept, *table_names(tables)])
         scratch.claim()
         try:
             if makes:
@@ -87,7 +87,7 @@ def _workload(request: Request, stored: Baseline | None) -> Iterator[Workload]:
 
 
 def _measure(workload: Workload, variants: Sequence[Variant], rounds: int) -> list[tuple[Variant, list[Metrics]]]:
-    """Run each variant so many times, by turns, after one run to warm up."""
+    """Run each variant a number of rounds, alternately, after one run to warm up."""
     taken: dict[str, list[Metrics]] = {variant.options: [] for variant in variants}
     total = rounds * len(variants)
 
@@ -105,16 +105,16 @@ def _measure(workload: Workload, variants: Sequence[Variant], rounds: int) -> li
     return [(variant, taken[variant.options]) for variant in variants]
 
 
-def _findings(now: Baseline, stored: Baseline | None, refusal: str) -> Findings:
+def _findings(now: Baseline, stored: Baseline | None, obstacle: str) -> Findings:
     if stored is None:
         return Findings(now, None, within(now), [])
-    if refusal:
-        return Findings(now, None, within(now), [f"{refusal}, so they are not compared"])
+    if obstacle:
+        return Findings(now, None, within(now), [f"{obstacle}, so they are not compared"])
     return Findings(now, stored, [*with_stored(now, stored), *within(now)], list(warnings(now, stored)))
 
 
 def _is_below(since_stored: Comparison, limit: float) -> bool:
-    """Whether the first variant of the stored baseline has become slower than is allowed; then say so."""
+    """Return whether the first variant of the stored baseline is slower than the limit, and report it."""
     if since_stored.ratio.median >= limit:
         return False
     click.echo(f"{since_stored.first} is {since_stored.ratio.median:.2f} of the stored baseline, below {limit:g}")
@@ -122,14 +122,14 @@ def _is_below(since_stored: Comparison, limit: float) -> bool:
 
 
 def _keep(request: Request, findings: Findings, *, may_replace: bool) -> None:
-    """Write the report; and store the figures, if there are none or somebody wants these."""
+    """Write the report, and store the figures if none are stored yet or if requested."""
     path = request.metrics_dir / FILE
     was_there = path.exists()
     if request.store is False or (request.store is None and was_there):
         if was_there:
-            click.echo(f"The baseline stays as it is in {path}; --store replaces it")
+            click.echo(f"The baseline is unchanged in {path}; --store replaces it")
     elif not may_replace:
-        click.echo(f"The baseline stays as it is in {path}, because this is below --fail-below")
+        click.echo(f"The baseline is unchanged in {path}, because this is below --fail-below")
     else:
         write_baseline(path, findings.now)
         click.echo(f"The baseline is stored in {path}")

@@ -1,4 +1,4 @@
-"""What figures say: ratios within one measurement, and of a measurement to a stored one."""
+"""Compare figures: ratios within one measurement, and of a measurement to a stored one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,16 @@ from env_prep.baseline.record import Baseline, Database, MeasuredVariant
 from metrics.measurements.figures import Ratio, ratio
 
 ENOUGH_RUNS = 3
-"""With fewer, an interval would pretend to know how figures scatter."""
+"""With fewer runs, an interval would be meaningless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A way of running against another one, or against itself when the baseline was stored.
+    """The comparison of a variant with another one, or with its stored figures.
 
     Attributes:
-        first: What is compared, in words.
-        second: With what.
-        runs: How many runs the side with fewer of them has.
+        first, second: The names of the two sides.
+        runs: The number of runs of the side that has fewer.
     """
 
     first: str
@@ -28,13 +27,13 @@ class Comparison:
 
     @classmethod
     def of(cls, first: tuple[str, MeasuredVariant], second: tuple[str, MeasuredVariant]) -> Self:
-        """Compare figures, each with what to call them."""
+        """Compare two named variants."""
         figures, others = first[1].figures, second[1].figures
         return cls(first[0], second[0], ratio(figures, others), min(len(figures), len(others)))
 
     @property
     def interval(self) -> str:
-        """The confidence interval of 95 %; empty if there are too few runs for one."""
+        """The confidence interval of 95 %; empty if there are too few runs."""
         return f"{self.ratio.low:.2f} to {self.ratio.high:.2f}" if self.runs >= ENOUGH_RUNS else ""
 
     def __str__(self) -> str:
@@ -43,13 +42,13 @@ class Comparison:
 
 
 def within(measured: Baseline) -> list[Comparison]:
-    """The first variant against each of the others."""
+    """Compare the first variant with each of the others."""
     first, *others = measured.variants
     return [Comparison.of((first.options, first), (other.options, other)) for other in others]
 
 
 def with_stored(now: Baseline, stored: Baseline) -> list[Comparison]:
-    """Each variant that was measured then, too; that of the stored baseline's first is the first."""
+    """Compare each variant with its stored figures, in the order of the stored baseline."""
     pairs = [(now.measured(then.settings), then) for then in stored.variants]
     return [
         Comparison.of((f"{again.options} now", again), ("stored", then)) for again, then in pairs if again is not None
@@ -57,7 +56,7 @@ def with_stored(now: Baseline, stored: Baseline) -> list[Comparison]:
 
 
 def why_not(contract: str, database: Database, stored: Baseline) -> str:
-    """Why figures of this contract and database cannot be compared with the stored ones; empty if they can."""
+    """Return why figures of this contract and database cannot be compared with the stored ones, or an empty text."""
     if contract != stored.contract.name:
         return f"the stored baseline is of the contract {stored.contract.name}, this is {contract}"
     if database.kind != stored.database.kind:
@@ -66,7 +65,7 @@ def why_not(contract: str, database: Database, stored: Baseline) -> str:
 
 
 def warnings(now: Baseline, stored: Baseline) -> Iterator[str]:
-    """What differs beside the program, so that a ratio may be due to it."""
+    """Return other differences than those of the program, which may explain a ratio."""
     for name in ("cpus", "system", "architecture", "python"):
         yield from _changed(f"the machine's {name}" if name != "python" else "Python", now, stored, ("machine", name))
     packages = sorted({*now.machine.get("packages", {}), *stored.machine.get("packages", {})} - {"xml-extractor"})

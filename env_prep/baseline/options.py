@@ -1,4 +1,4 @@
-"""The options of the command, and what they ask for."""
+"""The options of the command."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--runs", type=WholeNumber(1, 1000), default=5, show_default=True, help="Runs of each set of options."
     ),
-    click.option("--a", metavar="OPTIONS", help="Options of the run that counts; default: '--insert-mode queue'."),
+    click.option("--a", metavar="OPTIONS", help="Options of the first set; default: '--insert-mode queue'."),
     click.option(
         "--b",
         metavar="OPTIONS",
-        help="Options to compare with; default: '--insert-mode blocking', or nothing beside --a.",
+        help="Options to compare with; default: '--insert-mode blocking', or none if --a is given.",
     ),
     click.option(
         "--documents",
@@ -31,19 +31,19 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "documents",
         type=WholeNumber(1),
         show_default=f"{DEFAULT_DOCUMENTS}, or as stored",
-        help="Documents that each run loads: so many are made, or taken from --source.",
+        help="Number of documents that each run loads, generated or from --source.",
     ),
     click.option(
         "--contract", show_default=f"{DEFAULT_CONTRACT}, or as stored", help="Contract file or shipped contract."
     ),
-    click.option("--source", metavar="ADDRESS", show_default="documents made for this", help="Where documents are."),
+    click.option("--source", metavar="ADDRESS", show_default="generated documents", help="Source of the documents."),
     click.option("--source-odbc", **ODBC | {"help": "The same as an ODBC connection string."}),
     SOURCE_PASSWORD_OPTION,
     click.option(
         "--scratch",
         type=click.Path(path_type=Path, dir_okay=False),
         show_default="in a temporary directory",
-        help="SQLite file to load into; it must not exist, be empty, or be a baseline's.",
+        help="SQLite file to load into. It must be empty, not exist, or belong to a baseline.",
     ),
     click.option("--target", metavar="URL", help="Database to load into, in a schema of its own."),
     click.option("--server", **SERVER),
@@ -61,21 +61,21 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="NAME",
         default=DEFAULT_SCHEMA,
         show_default=True,
-        help="SQL Server: schema to load into; it must not exist, be empty, or be a baseline's.",
+        help="SQL Server: schema to load into. It must be empty, not exist, or belong to a baseline.",
     ),
-    click.option("--trust-certificate", is_flag=True, help="SQL Server: do not ask who signed its certificate."),
+    click.option("--trust-certificate", is_flag=True, help="SQL Server: do not verify its certificate."),
     click.option(
         "--metrics-dir",
         type=click.Path(path_type=Path, file_okay=False),
         default=Path("metrics"),
         show_default=True,
-        help="Where baseline.json and baseline.html are.",
+        help="Directory of baseline.json and baseline.html.",
     ),
     click.option(
         "--store/--no-store",
         default=None,
         show_default="--store if none is stored yet",
-        help="Whether these figures become the baseline that later ones are compared with.",
+        help="Store these figures as the baseline for later comparisons.",
     ),
     click.option(
         "--fail-below",
@@ -84,19 +84,19 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="End with exit code 1 if the ratio to the stored baseline is below this, such as 0.9.",
     ),
 )
-"""Where to load is said on the command line only: what serves the nightly run must not be emptied by mistake."""
+"""The target is set on the command line only, so that the target of the nightly run is never emptied by mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asked for.
+    """The values of the options.
 
     Attributes:
-        documents, contract: None: as stored, or the default.
-        source: Empty for documents that are made; may hold secrets.
-        target: Empty for a SQLite file in a temporary directory; may hold secrets.
-        store: None: if there is none.
-        fail_below: None: never.
+        documents, contract: None for those of the stored baseline, or the default.
+        source: Empty for generated documents; may contain secrets.
+        target: Empty for a SQLite file in a temporary directory; may contain secrets.
+        store: None stores the figures if none are stored yet.
+        fail_below: None for no limit.
     """
 
     runs: int
@@ -112,7 +112,7 @@ class Request:
 
 
 def baseline_options(function: Callable[[Request], int]) -> Callable[..., int]:
-    """Add the options; the command gets one request."""
+    """Add the options; the command gets one `Request`."""
 
     def command(**_values: Any) -> int:
         return function(_request(click.get_current_context()))
@@ -126,7 +126,7 @@ def _request(context: click.Context) -> Request:
     values = context.params
     scratch: Path | None = values["scratch"]
     if scratch is not None and (values["target"] or values["server"] or values["odbc"]):
-        raise UsageError("--scratch is given beside another place to load into", "give one of them")
+        raise UsageError("--scratch is given together with another target", "give one of them")
     target = f"sqlite:///{scratch.absolute()}" if scratch is not None else database_address(context)
     source = source_address(context, target) if values["source"] or values["source_odbc"] else ""
     kept = ("runs", "a", "b", "documents", "contract", "metrics_dir", "store", "fail_below")

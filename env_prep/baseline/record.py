@@ -1,4 +1,4 @@
-"""The figures of a baseline, as `metrics/baseline.json` keeps them."""
+"""The figures of a baseline, as stored in `metrics/baseline.json`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,26 +8,26 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from env_prep.baseline.places import Kind
+from env_prep.baseline.scratch import Kind
 from env_prep.baseline.variants import Settings, Variant
 from env_prep.baseline.workload import Metrics, done
 from metrics.measurements.figures import spread
 from xml_extractor.atomic_files import write_text
 from xml_extractor.errors import RunError, UsageError
-from xml_extractor.reporting.machine import machine
+from xml_extractor.reporting.metrics import machine
 
 FILE = "baseline.json"
 EMBEDDED = "SQLite in a temporary directory"
 
 
 class Part(BaseModel):
-    """What a baseline consists of."""
+    """A part of a baseline."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Series(Part):
-    """How a run went on; see `series` of the metrics file."""
+    """The progress of a run; see `series` of the metrics file."""
 
     seconds: list[float]
     documents: list[int]
@@ -35,7 +35,7 @@ class Series(Part):
 
 
 class MeasuredRun(Part):
-    """One run: what its metrics file says that matters for speed."""
+    """One run: the part of its metrics file that concerns speed."""
 
     run_id: str
     documents_per_minute: float
@@ -46,12 +46,12 @@ class MeasuredRun(Part):
 
     @classmethod
     def of(cls, metrics: Metrics) -> Self:
-        """The part of a metrics file that is kept."""
+        """Return the stored part of a metrics file."""
         return cls.model_validate({name: metrics[name] for name in cls.model_fields})
 
 
 class MeasuredVariant(Part):
-    """A way of running, with all its runs.
+    """A variant with all its runs.
 
     Attributes:
         median: Documents a minute.
@@ -66,7 +66,7 @@ class MeasuredVariant(Part):
 
     @classmethod
     def of(cls, variant: Variant, runs: Sequence[Metrics]) -> Self:
-        """The figures of some runs."""
+        """Return the figures of runs."""
         figures = [float(run["documents_per_minute"]) for run in runs]
         kept = [MeasuredRun.of(run) for run in runs]
         return cls(
@@ -79,7 +79,7 @@ class MeasuredVariant(Part):
 
     @property
     def variant(self) -> Variant:
-        """What to run again."""
+        """The variant to run again."""
         return Variant(self.options, self.settings)
 
     @property
@@ -89,7 +89,7 @@ class MeasuredVariant(Part):
 
     @property
     def typical_run(self) -> MeasuredRun:
-        """The run whose figure is next to the median."""
+        """The run closest to the median."""
         return min(self.runs, key=lambda run: abs(run.documents_per_minute - self.median))
 
 
@@ -107,20 +107,20 @@ class MeasuredContract(Part):
 
 
 class Database(Part):
-    """Which database was loaded into."""
+    """The target database."""
 
     kind: Kind
     name: str
 
 
 class Baseline(Part):
-    """All figures, and what they belong to.
+    """All figures, with the conditions of their measurement.
 
     Attributes:
         made_at: UTC.
         documents: Documents that each run loaded or rejected.
         rows: Rows that each run inserted, by table.
-        variants: The first is what later figures are compared with.
+        variants: Later figures are compared with the first.
     """
 
     format_version: Literal[1] = 1
@@ -134,7 +134,7 @@ class Baseline(Part):
 
     @classmethod
     def of(cls, read_from: str, database: Database, runs: Sequence[tuple[Variant, Sequence[Metrics]]]) -> Self:
-        """The figures of runs that all loaded the same.
+        """Return the figures of runs that all loaded the same.
 
         Raises:
             RunError: They did not.
@@ -159,15 +159,15 @@ class Baseline(Part):
         )
 
     def measured(self, settings: Settings) -> MeasuredVariant | None:
-        """The variant with these settings."""
+        """Return the variant with these settings, if measured."""
         return next((variant for variant in self.variants if variant.settings == settings), None)
 
 
 def read_baseline(path: Path) -> Baseline | None:
-    """The stored baseline; None if there is none.
+    """Read the stored baseline; None if there is none.
 
     Raises:
-        UsageError: The file is no baseline.
+        UsageError: The file is not a baseline.
     """
     try:
         return Baseline.model_validate_json(path.read_bytes())
@@ -177,12 +177,12 @@ def read_baseline(path: Path) -> Baseline | None:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name another --metrics-dir") from error
     except ValidationError:
         raise UsageError(
-            f"{path} is no baseline that this version can read", "move it away, or name another --metrics-dir"
+            f"{path} is not a baseline that this version can read", "move it away, or name another --metrics-dir"
         ) from None
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         RunError: It cannot be written.

@@ -1,4 +1,4 @@
-"""The ways of running that are compared: sets of options of the nightly command that matter for speed."""
+"""The variants that are compared: sets of options of the nightly command that affect its speed."""
 
 import shlex
 from copy import copy
@@ -21,35 +21,35 @@ OTHER_DEFAULT_OPTIONS = "--insert-mode blocking"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way of running.
+    """One set of options.
 
     Attributes:
-        options: As somebody wrote them, to call it by.
-        settings: All of `NAMES`, so that it stays the same when defaults change.
+        options: The options as written, which name the variant.
+        settings: A value for each of `NAMES`, so that the variant does not change with defaults.
     """
 
     options: str
     settings: Settings
 
     def arguments(self) -> list[str]:
-        """What the nightly command gets."""
+        """Return the arguments of the nightly command."""
         return [word for name, value in self.settings.items() for word in (flag(name), str(value))]
 
 
 def flag(name: str) -> str:
-    """The option of a setting."""
+    """Return the option of a setting."""
     return f"--{name.replace('_', '-')}"
 
 
 def parse(flag_of_text: str, text: str) -> Variant:
-    """Read options such as `--workers 2 --insert-mode queue`; what is left out has the command's default.
+    """Parse options such as `--workers 2 --insert-mode queue`; others have their defaults.
 
     Args:
-        flag_of_text: Where the text was given, for messages.
+        flag_of_text: The option that has the text, for messages.
         text: Options as on a command line.
 
     Raises:
-        UsageError: They cannot be read, or are none of those that matter for speed.
+        UsageError: They are invalid, or not those that affect speed.
     """
     options = []
     for option in run_command.params:
@@ -70,12 +70,12 @@ def parse(flag_of_text: str, text: str) -> Variant:
 
 
 def chosen(a: str | None, b: str | None, stored: tuple[Variant, ...]) -> tuple[Variant, ...]:
-    """The variants to run: those that are said, else those of the stored baseline, else queue and blocking.
+    """Return the variants to run: those given, else those of the stored baseline, else queue and blocking.
 
-    The stored baseline's first is always among them, because it is what all is compared with.
+    The first of the stored baseline is always included, because all others are compared with it.
 
     Raises:
-        UsageError: Options cannot be read, or are the same twice.
+        UsageError: Options are invalid, or the same twice.
     """
     if a is None and b is None:
         said = stored or (parse("--a", DEFAULT_OPTIONS), parse("--b", OTHER_DEFAULT_OPTIONS))

@@ -1,4 +1,4 @@
-"""What each run of a baseline loads, and where: always the same documents into an empty scratch place."""
+"""The workload of each run of a baseline: the same documents into an empty scratch database."""
 
 import json
 import os
@@ -31,35 +31,35 @@ Metrics = dict[str, Any]
 
 
 def table_names(tables: Sequence[TableLayout]) -> list[str]:
-    """The tables that a run fills, by their names in the database, parents before children."""
+    """Return the names of the tables that a run fills, parents before children."""
     return [database_name(table.table, embedded=True)[1] for table in (LOG_TABLE, *tables)]
 
 
-def refuse_schemas(contract: Contract, tables: Sequence[TableLayout], *, with_samples: bool) -> None:
-    """See that a server's tables are all in the scratch schema, and none in one that the contract names.
+def check_schemas(contract: Contract, tables: Sequence[TableLayout], *, with_samples: bool) -> None:
+    """Check that the contract names no schema, so that all tables of a server are in the scratch schema.
 
     Raises:
-        UsageError: One is not.
+        UsageError: It names one.
     """
     named = [table.table for table in tables] + ([contract.source.table] if with_samples else [])
     elsewhere = [table for table in named if "." in table]
     if elsewhere:
         raise UsageError(
             f"the contract {contract.contract} names schemas ({', '.join(elsewhere[:3])}) and would load there",
-            "measure a copy of the contract without them; the tables then are in the scratch schema",
+            "measure a copy of the contract without them; its tables are then in the scratch schema",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The documents, the contract and the scratch place.
+    """The documents, the contract and the scratch database.
 
     Attributes:
-        contract_option: How the runs get the contract.
-        documents: How many documents each run loads.
-        source: Where they are; may hold secrets.
-        kept: Tables in the scratch place that hold the documents.
-        directory: For files of the runs.
+        contract_option: The `--contract` of the runs.
+        documents: The number of documents that each run loads.
+        source: Their address; may contain secrets.
+        kept: Tables of the scratch database that contain the documents.
+        directory: For the files of the runs.
     """
 
     contract_option: str
@@ -72,13 +72,13 @@ class Workload:
     directory: Path
 
     def run(self, variant: Variant) -> Metrics:
-        """Empty the place, run the nightly command once, and give the run's metrics.
+        """Empty the scratch database, run the nightly command once, and return the metrics of the run.
 
         Raises:
             RunError: The run could not go on, or loaded nothing.
         """
         self.scratch.empty(self.kept)
-        target = self.scratch.place.address
+        target = self.scratch.database.address
         open_target(target, self.contract).create(self.tables)
         into = next(path for number in count(1) if not (path := self.directory / f"run{number}").exists())
         into.mkdir()
@@ -92,21 +92,21 @@ class Workload:
         written = sorted(into.glob("metrics_*.json"))
         if code not in (EXIT_OK, EXIT_REJECTS) or not written:
             said = [line.removeprefix("Error: ") for line in errors.splitlines() if line.startswith("Error: ")]
-            why = said[-1] if said else "it says nothing of the reason"
+            why = said[-1] if said else "it reported no reason"
             raise RunError(f"a run ended with exit code {code}: {why}", f"its options were: {variant.options}")
         metrics: Metrics = json.loads(written[0].read_text(encoding="utf-8"))
         if not done(metrics):
-            raise RunError("a run found no document to load", "see that --source has documents of this contract")
+            raise RunError("a run found no document to load", "check that --source has documents of this contract")
         return metrics
 
 
 def done(metrics: Metrics) -> int:
-    """Documents that a run loaded or rejected."""
+    """Return the number of documents that a run loaded or rejected."""
     return int(metrics["documents"]["loaded"] + metrics["documents"]["rejected"])
 
 
 def make_documents(contract: Contract, number: int, address: str) -> None:
-    """Write sample documents into a database, from where runs can take them.
+    """Write sample documents into a database as the source of the runs.
 
     Raises:
         UsageError: There are no samples for this contract.
@@ -115,9 +115,9 @@ def make_documents(contract: Contract, number: int, address: str) -> None:
     if contract.contract not in KINDS:
         raise UsageError(
             f"there are no sample documents for the contract {contract.contract}",
-            "say with --source where documents are",
+            "name their source with --source",
         )
-    # The contract's own condition may ask for columns that the table of samples does not have.
+    # The condition of the contract may need columns that the table of samples does not have.
     table = SourceTable(table=contract.source.table, key=contract.source.key, xml=contract.source.xml)
     with open_source_writer(address, table) as writer:
         for sample in samples(contract.contract, number, SEED):
@@ -125,7 +125,7 @@ def make_documents(contract: Contract, number: int, address: str) -> None:
 
 
 def _processor(arguments: Sequence[str], addresses: dict[str, str]) -> tuple[int, str]:
-    """Run the nightly command, without the settings of this process's environment, and give exit code and errors."""
+    """Run the nightly command without the settings in this process's environment; return exit code and errors."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, str(PROGRAM), *arguments],
@@ -139,7 +139,7 @@ def _processor(arguments: Sequence[str], addresses: dict[str, str]) -> tuple[int
         try:
             _, errors = process.communicate()
         except BaseException:
-            # It ends in order: what is emptied next must have no writer any more.
+            # Let it end in order: nothing may write while the database is emptied.
             process.terminate()
             with suppress(KeyboardInterrupt):
                 process.communicate()

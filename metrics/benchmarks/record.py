@@ -13,7 +13,7 @@ from typing import Any
 
 from metrics.measurements.figures import ratio, spread
 from metrics.measurements.tables import Table, number, percent
-from xml_extractor.reporting.machine import machine
+from xml_extractor.reporting.metrics import machine
 
 ROOT = Path(__file__).parents[2]
 FORMAT_VERSION = 1

@@ -125,7 +125,7 @@ def test_a_database_that_no_baseline_made_is_refused_before_anything_runs(
     for place in (["--scratch", "own.db"], ["--target", "sqlite:///own.db"]):
         completed = establish_baseline(*place, "--runs", "1", "--documents", "5")
         assert completed.returncode == 2
-        assert "holds what no baseline has made (application), so it is left as it is" in completed.stderr
+        assert "contains objects that no baseline created (application), so it is not used" in completed.stderr
     with closing(sqlite3.connect(tmp_path / "own.db")) as database:
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("application",)]
     assert not (tmp_path / STORED).exists()
@@ -152,7 +152,7 @@ def test_documents_and_contract_of_ones_own_are_measured_in_a_file_of_ones_own(
         (["--fail-below", "0.9"], "there is no baseline at"),
         (["--a", "--target sqlite:///x.db"], "--a '--target sqlite:///x.db' cannot be used"),
         (["--a", "--workers 1", "--b", "--workers 1"], "--a and --b are the same"),
-        (["--scratch", "x.db", "--target", "sqlite:///y.db"], "--scratch is given beside another place to load into"),
+        (["--scratch", "x.db", "--target", "sqlite:///y.db"], "--scratch is given together with another target"),
         (["--contract", "cldr_locale"], "there are no sample documents for the contract cldr_locale"),
         (["--contract", "no_such"], "no_such"),
     ],

@@ -308,7 +308,7 @@ class TestOutput:
             )
         assert completed.returncode == 3
         assert completed.stderr == (
-            "Error: the output cannot be written: No space left on device\nHint: send it to another place\n"
+            "Error: the output cannot be written: No space left on device\nHint: redirect it to another file system\n"
         )
 
     def test_nothing_is_cut_or_wrapped_where_no_terminal_is(self, xml_extractor: Command, tmp_path: Path) -> None:
@@ -415,14 +415,14 @@ class Usage(NamedTuple):
 
 
 def shown_by(command: str) -> str:
-    return f"Hint: xml-extractor {command} --help shows what is possible"
+    return f"Hint: xml-extractor {command} --help lists the options"
 
 
 USAGE = {
     "unknown command": Usage(
         "rnu",
         2,
-        ("Error: No such command 'rnu'. Did you mean 'run'?", "Hint: xml-extractor --help shows what is possible"),
+        ("Error: No such command 'rnu'. Did you mean 'run'?", "Hint: xml-extractor --help lists the options"),
     ),
     "misspelt option": Usage(
         "run --wrokers 3",
@@ -501,12 +501,12 @@ USAGE = {
     "no database of documents": Usage(
         "run --source sqlite:///missing.db",
         3,
-        ("Error: there is no file missing.db", "Hint: make sample documents with `xml-extractor sample "),
+        ("Error: there is no file missing.db", "Hint: create sample documents with `xml-extractor sample "),
     ),
     "no table of documents": Usage(
         "run --source sqlite:///empty.db",
         3,
-        ("Error: there is no table app_xml in sqlite:///empty.db", "Hint: make sample documents with "),
+        ("Error: there is no table app_xml in sqlite:///empty.db", "Hint: create sample documents with "),
     ),
     "a directory without documents": Usage(
         "run --source empty --target sqlite:///a.db",
@@ -531,14 +531,14 @@ USAGE = {
     "a target on a full disk": Usage(
         "run --source orders --target sqlite:////dev/full",
         3,
-        ("Error: sqlite:////dev/full cannot be used: the disk is full", "Hint: make room on the disk "),
+        ("Error: sqlite:////dev/full cannot be used: the disk is full", "Hint: free space on the disk, "),
     ),
     "metrics below a file": Usage(
         "run --source orders --metrics-dir orders.yaml/metrics --target sqlite:///unused.db",
         3,
         (
             "Error: metrics cannot be written to orders.yaml/metrics: Not a directory",
-            "Hint: nothing was loaded; name a writable directory with --metrics-dir",
+            "Hint: nothing was loaded; give a writable directory with --metrics-dir",
         ),
     ),
     "no contract": Usage(
@@ -578,18 +578,21 @@ USAGE = {
     "a list in the configuration": Usage(
         "run --config list.toml",
         2,
-        ("Error: list.toml: the value of 'contract' is not one text, number or truth value", "Hint: write one value"),
+        (
+            "Error: list.toml: the value of 'contract' is not a string, a number or a boolean",
+            "Hint: write a single value",
+        ),
     ),
     "no configuration": Usage(
         "run --config missing.toml",
         2,
         (
             "Error: the configuration file missing.toml cannot be read: No such file or directory",
-            "Hint: name another with --config",
+            "Hint: name another file with --config",
         ),
     ),
     "a configuration that is no TOML": Usage(
-        "run --config orders.yaml", 2, ("Error: orders.yaml is not a TOML file: ", "Hint: write a line for each option")
+        "run --config orders.yaml", 2, ("Error: orders.yaml is not valid TOML: ", "Hint: write one line per option")
     ),
     "preview of nothing": Usage(
         "preview missing.xml --contract orders.yaml",
@@ -637,7 +640,7 @@ USAGE = {
     "samples that are there already": Usage(
         "sample ubl_invoice 5 --to sqlite:///orders.db",
         2,
-        ("Error: app_xml in sqlite:///orders.db has a document with the key 1 already", "Hint: write to a new file"),
+        ("Error: app_xml in sqlite:///orders.db already has a document with the key 1", "Hint: write to a new file"),
     ),
     "samples to a kind of database that is not known": Usage(
         "sample ubl_invoice 5 --to oracle://user:hunter2@host/db",

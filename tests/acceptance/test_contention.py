@@ -7,7 +7,7 @@ import pytest
 
 from tests import sqlserver
 from tests.acceptance.loads import EMBEDDED, SERVER, Load, on, opened
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.settings import InsertMode
 
 SHARED_ROWS = """

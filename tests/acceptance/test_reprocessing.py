@@ -178,7 +178,7 @@ def test_rows_that_documents_share_are_refused_before_anything_is_done(
 def test_a_version_alone_is_refused(orders: Orders, production_processor: Command) -> None:
     refused = production_processor(*RUN, "--reprocess-version", "1")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("Error: --reprocess-version goes with --reprocess\nHint: ")
+    assert refused.stderr.startswith("Error: --reprocess-version requires --reprocess\nHint: ")
     assert production_processor(*RUN, "--reprocess", "changed").returncode == 2
     assert orders.attempts() == [1] * 5
 

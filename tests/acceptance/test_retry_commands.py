@@ -39,7 +39,7 @@ def test_documents_that_are_put_back_are_loaded_by_the_next_run(
 ) -> None:
     put_back = xml_extractor("retry", *LOG)
     assert (put_back.returncode, put_back.stderr) == (0, "")
-    assert put_back.stdout == "2 documents marked for retry: the next run tries them again\n"
+    assert put_back.stdout == "2 documents marked for retry by the next run\n"
     assert attempts(rejected)["3.xml"] == ("retry", 1)
 
     (tmp_path / "orders" / "3.xml").write_text(order(3), encoding="utf-8")
@@ -61,14 +61,14 @@ def test_documents_that_are_put_back_are_loaded_by_the_next_run(
 
 def test_documents_are_chosen_by_key_reason_and_stage(rejected: Path, xml_extractor: Command) -> None:
     nothing = xml_extractor("retry", *LOG, "--reason", "overflow")
-    assert nothing.stdout == "0 documents marked for retry: the next run tries them again\n"
+    assert nothing.stdout == "0 documents marked for retry by the next run\n"
     one = xml_extractor("retry", *LOG, "--stage", "parse")
-    assert one.stdout == "1 document marked for retry: the next run tries it again\n"
+    assert one.stdout == "1 document marked for retry by the next run\n"
     assert attempts(rejected)["4.xml"] == ("retry", 1)
     named = xml_extractor("retry", *LOG, "--key", "3.xml", "--key", "1.xml", "--reason", "too_long")
     assert named.stdout.splitlines() == [
-        "1 of the named documents is not rejected in this way",
-        "1 document marked for retry: the next run tries it again",
+        "1 of the named documents does not match",
+        "1 document marked for retry by the next run",
     ]
     assert attempts(rejected)["3.xml"] == ("retry", 1)
     assert xml_extractor("retry", *LOG, "--stage", "typing").returncode == 2
@@ -82,8 +82,8 @@ def test_a_document_that_was_tried_as_often_as_allowed_stays_rejected(
     limited = xml_extractor("retry", *LOG, "--max-attempts", "2")
     assert limited.returncode == 0
     assert limited.stdout.splitlines() == [
-        "0 documents marked for retry: the next run tries them again",
-        "2 documents stay rejected after 2 attempts",
+        "0 documents marked for retry by the next run",
+        "2 documents skipped after 2 attempts; a higher --max-attempts includes them",
     ]
     assert attempts(rejected)["3.xml"] == ("rejected", 2)
 

@@ -31,7 +31,7 @@ def test_documents_and_log_on_one_sql_server_are_retried_too(
         rejected = json.loads(listing.read_text(encoding="utf-8"))
         assert (rejected["key"], rejected["file"], rejected["text"]) == (3, "3.xml", True)
         assert (listing.parent / "3.xml").read_text(encoding="utf-8") == BAD
-        assert xml_extractor("retry", **target).stdout == "1 document marked for retry: the next run tries it again\n"
+        assert xml_extractor("retry", **target).stdout == "1 document marked for retry by the next run\n"
         session.execute(f"UPDATE {schema}.app_xml SET xml = ? WHERE app_id = 3", order(3)).close()
         again = production_processor("--workers", "1", **target)
         assert (again.returncode, again.stderr) == (0, "")

@@ -434,7 +434,7 @@ class TestDeath:
 DRIVER = """
 import os, sys, time
 from xml_extractor.pipeline import run
-from xml_extractor.reporting.logs import configure_logging
+from xml_extractor.reporting.console import configure_logging
 from xml_extractor.settings import RunSettings
 
 def on_progress(documents):

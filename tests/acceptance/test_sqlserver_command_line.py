@@ -67,12 +67,8 @@ class Fault(NamedTuple):
 
 
 FAULTS = {
-    "wrong password": Fault(
-        {"PWD": "hunter2"}, ("the server refuses the login",), "see that user and password are right"
-    ),
-    "unknown user": Fault(
-        {"UID": "nobody_of_this_name"}, ("the server refuses the login",), "see that user and password are right"
-    ),
+    "wrong password": Fault({"PWD": "hunter2"}, ("the server refuses the login",), "check user and password"),
+    "unknown user": Fault({"UID": "nobody_of_this_name"}, ("the server refuses the login",), "check user and password"),
     "unknown database": Fault(
         {"DATABASE": "no_such_database"},
         ("there is no such database", "the database cannot be opened"),
@@ -97,7 +93,7 @@ FAULTS = {
         "odbc.ini",
     ),
     "wrong value of a keyword": Fault(
-        {"ENCRYPT": "perhaps"}, ("a keyword of its address has a value that the driver does not know",), "Encrypt"
+        {"ENCRYPT": "perhaps"}, ("a keyword of its address has an invalid value",), "Encrypt"
     ),
 }
 
@@ -137,7 +133,7 @@ def test_a_password_on_the_command_line_is_refused_before_anything_is_connected(
     for arguments in (("--odbc", odbc(address, {})), ("--target", address.address)):
         completed = xml_extractor(*command, *arguments)
         assert completed.returncode == 2
-        assert completed.stderr.startswith(f"Error: {arguments[0]} holds a password")
+        assert completed.stderr.startswith(f"Error: {arguments[0]} contains a password")
         without_secrets(completed, address)
 
 

@@ -23,7 +23,7 @@ from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source, open_source_writer
-from xml_extractor.sources.reject_files import RejectFiles
+from xml_extractor.sources.rejects import RejectFiles
 
 MAX_BYTES = 1000
 CONTENTS = {

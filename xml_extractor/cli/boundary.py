@@ -1,11 +1,10 @@
-"""The one place where failures become a line on the screen and an exit code."""
+"""The outermost boundary of a command: turns failures into a message and an exit code."""
 
 import errno
 import os
 import re
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -15,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from xml_extractor.errors import RunError, XmlExtractorError
-from xml_extractor.reporting.screen import discard
+from xml_extractor.reporting.console import discard
 
 EXIT_OK = 0
 EXIT_REJECTS = 1
@@ -24,18 +23,18 @@ EXIT_FAILED = 3
 EXIT_INTERRUPTED = 130
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-"""What the system says when the file that output goes to cannot take it."""
+"""Error numbers of a file that standard output is redirected to and that cannot grow."""
 
 _CREDENTIALS = re.compile(r"(?<=://)\S*@")
 _PASSWORD = re.compile(r"(pwd|password)(\s*=\s*|%3D)(\{(?:[^}]|\}\})*\}|[^;&\n]+)", re.IGNORECASE)
-"""What may hold a password, in an address or connection string that somebody wrote where it does not belong."""
+"""Passwords in an address or a connection string that was given where none is expected."""
 
 
 def execute(command: click.Command, arguments: Sequence[str] | None, program: str | None) -> NoReturn:
     """Run a click command and end the process with its exit code.
 
-    Expected failures are printed as one message and a hint. Of an unexpected one only its kind and place are
-    printed, because its text may quote a document. SIGTERM is answered as Ctrl-C is.
+    An expected failure is printed as a message and a hint. Of an unexpected one only class and location are printed,
+    because its text may quote a document. SIGTERM is handled like Ctrl-C.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
@@ -55,20 +54,20 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
     except (click.Abort, KeyboardInterrupt) as error:
         code = _interruption(error)
     except SystemExit:
-        # click ends with code 1 when the reader of the output has gone; here that code means rejected documents.
+        # click exits with 1 when the reader of the output has closed it; here 1 stands for rejected documents.
         discard(sys.__stdout__)
         code = EXIT_OK
-    except Exception as error:  # noqa: BLE001 - the last boundary: whatever is left is a defect of this program
+    except Exception as error:  # noqa: BLE001 - the outermost boundary: any other exception is a defect
         code = _fail(*_defect(error), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 
 @contextmanager
 def output() -> Iterator[None]:
-    """A block that writes to standard output. It ends early, without an error, when the reader has gone.
+    """Run a block that writes to standard output; end it without an error if the reader has closed the pipe.
 
     Raises:
-        RunError: The output cannot be written, such as to a full disk.
+        RunError: The output cannot be written, for example because the disk is full.
     """
     try:
         yield
@@ -77,7 +76,6 @@ def output() -> Iterator[None]:
     except BrokenPipeError:
         discard(sys.stdout)
     except SystemExit as ended:
-        # click ends the program with 1 when the reader of its output has gone, but 1 stands for rejects.
         if not isinstance(ended.__context__, BrokenPipeError):
             raise
         discard(sys.stdout)
@@ -85,18 +83,20 @@ def output() -> Iterator[None]:
         if error.errno not in _UNWRITABLE or error.filename is not None:
             raise
         discard(sys.stdout)
-        raise RunError(f"the output cannot be written: {error.strerror}", "send it to another place") from error
+        raise RunError(
+            f"the output cannot be written: {error.strerror}", "redirect it to another file system"
+        ) from error
 
 
 def _interruption(error: BaseException) -> int:
-    """Say that somebody interrupted; or what else it is, because click takes the end of any input for that."""
+    """Report an interruption; click also raises `Abort` for `EOFError`, which is a defect here."""
     if isinstance(error.__cause__, EOFError):
         return _fail(*_defect(error.__cause__), EXIT_FAILED)
     return _fail("interrupted", "", EXIT_INTERRUPTED)
 
 
 def _tip(error: click.ClickException) -> str:
-    """Where a wrong value comes from if it is not on the command line, else where to read what is possible."""
+    """Return the origin of an invalid value unless it is the command line, otherwise a pointer to `--help`."""
     if not isinstance(error, click.UsageError):
         return ""
     if error.ctx and isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
@@ -106,10 +106,12 @@ def _tip(error: click.ClickException) -> str:
             case ParameterSource.DEFAULT_MAP:
                 return f"the value comes from the key {error.param.name} of the configuration file"
     command = error.ctx.command_path if error.ctx else "the same command with"
-    return f"{command} --help shows what is possible"
+    return f"{command} --help lists the options"
 
 
 def _defect(error: BaseException) -> tuple[str, str]:
+    import traceback
+
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno} in {place.name}"  # noqa: PTH119 - not a path we open
     return f"internal error: {type(error).__name__} at {where}", "please report it with this line and the command"

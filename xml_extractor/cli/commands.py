@@ -1,64 +1,68 @@
-"""`xml-extractor COMMAND`: the group of commands, and the short ones."""
+"""`xml-extractor COMMAND`: the group of commands. Each is imported when it is invoked."""
 
-import json
+from importlib import import_module
+from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
-from xml_extractor.cli.check import check_command
-from xml_extractor.cli.doctor import doctor_command
-from xml_extractor.cli.log import rejects_command, retry_command, status_command
-from xml_extractor.cli.options import config_option, contract_option, target_option
-from xml_extractor.cli.preview import preview_command
-from xml_extractor.cli.run import run_command
-from xml_extractor.cli.sample import sample_command
-from xml_extractor.contract.json_schema import contract_json_schema
-from xml_extractor.contract.layout import layouts
-from xml_extractor.contract.reading import read_contract
-from xml_extractor.errors import UsageError
-from xml_extractor.targets.registry import open_target
-from xml_extractor.targets.scripts import creation_script
+from xml_extractor import __version__
 
 
-@click.group()
-@click.version_option(package_name="xml-extractor")
+class Entry(NamedTuple):
+    """Where a command is, and the first paragraph of its help."""
+
+    module: str
+    function: str
+    help: str
+
+
+COMMANDS = {
+    "check": Entry("contract", "check_command", "Report all faults of a contract, and how a target differs from it."),
+    "doctor": Entry("doctor", "doctor_command", "Show versions and drivers, and check the databases of a run."),
+    "init": Entry("contract", "init_command", "Create missing tables of a contract and the processing log."),
+    "preview": Entry("contract", "preview_command", "Show the rows of one document without loading them."),
+    "rejects": Entry("status", "rejects_command", "List rejected documents with their reasons."),
+    "retry": Entry("status", "retry_command", "Mark rejected documents so that the next run retries them."),
+    "run": Entry("run", "run_command", "Load all documents of the source that are not loaded yet."),
+    "sample": Entry("sample", "sample_command", "Create sample documents."),
+    "schema": Entry("contract", "schema_command", "Print the JSON Schema of contracts, for editors."),
+    "status": Entry("status", "status_command", "Count documents by status and run."),
+}
+
+
+class Commands(click.Group):
+    """A group that knows the names and summaries of its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names of all commands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(import_module(f"xml_extractor.cli.{entry.module}"), entry.function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their summaries."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, or an option of the group."""
+        found = [
+            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__)
 def cli() -> None:
     """Load XML documents into related SQL tables by a declarative contract, exactly once."""
-
-
-@cli.command("schema")
-def schema_command() -> None:
-    """Print the JSON Schema of contracts, for editors."""
-    click.echo(json.dumps(contract_json_schema(), indent=2))
-
-
-@cli.command("init")
-@config_option
-@contract_option
-@target_option
-@click.option("--sql", is_flag=True, help="Print the statements instead of running them.")
-@click.option("--grant-to", metavar="USER", help="With --sql, SQL Server: print also what permits USER what runs need.")
-def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool) -> None:
-    """Create the contract's tables and the processing log, where they are missing."""
-    if grant_to and not sql:
-        raise UsageError("--grant-to goes with --sql", "an administrator runs what is printed")
-    checked = read_contract(contract)
-    if sql:
-        click.echo(creation_script(target, checked, grant_to or ""), nl=False)
-        return
-    tables = layouts(checked)
-    database = open_target(target, checked)
-    database.create(tables)
-    click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
-
-
-for command in (
-    run_command,
-    check_command,
-    preview_command,
-    sample_command,
-    doctor_command,
-    status_command,
-    rejects_command,
-    retry_command,
-):
-    cli.add_command(command)

@@ -1,24 +1,18 @@
-"""The `doctor` command: whether a run could start, and if not, what to do."""
+"""The `doctor` command: check whether a run could start."""
 
 import platform
 from collections.abc import Iterator
-from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import click
 
 from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.boundary import EXIT_FAILED, EXIT_OK
-from xml_extractor.cli.options import (
-    OPTIONAL_TARGET_OPTIONS,
-    SOURCE_OPTIONS,
-    added,
-    config_option,
-    contract_option,
-    with_addresses,
-)
-from xml_extractor.contract.reading import read_contract
-from xml_extractor.doctor.examination import Finding, Role, State, examine
-from xml_extractor.doctor.sqlserver import examine_installation, how_to_install
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, contract_option, with_addresses
+
+if TYPE_CHECKING:
+    from xml_extractor.doctor.examination import Finding, Role
 
 PACKAGES = ("xml-extractor", "lxml", "SQLAlchemy")
 
@@ -27,28 +21,38 @@ PACKAGES = ("xml-extractor", "lxml", "SQLAlchemy")
 @config_option
 @contract_option
 @added(*SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
-@click.option("--all-systems", is_flag=True, help="Say for all systems how to get what SQL Server needs.")
+@click.option(
+    "--all-systems",
+    is_flag=True,
+    help="Print how to install the SQL Server driver on every supported system.",
+)
 @with_addresses
 def doctor_command(contract: str, source: str, target: str, *, all_systems: bool) -> int:
-    """Show versions and drivers, and whether a run with these options could use its databases.
+    """Show versions and drivers, and check the databases of a run.
 
-    Exit codes: 0 if the databases that are named can be used, else 3. Without any, only this machine is looked at.
+    Without a source and a target, only this machine is examined.
+
+    Exit codes: 0 a run can use the databases, 3 it cannot.
     """
+    from xml_extractor.contract.reading import read_contract
+    from xml_extractor.doctor import examination
+    from xml_extractor.doctor.sqlserver import examine_installation
+
     checked = read_contract(contract)
     click.echo("This machine")
-    _show(Finding(State.OK, text) for text in _versions())
+    _show(examination.Finding(examination.State.OK, text) for text in _versions())
     _show(examine_installation())
     if all_systems:
         _show_how_to_install()
     usable = True
     for address, roles in _databases(source, target).items():
         click.echo(f"{' and '.join(roles).capitalize()}: {shown_address(address)}")
-        usable = _show(examine(address, checked, roles)) and usable
+        usable = _show(examination.examine(address, checked, roles)) and usable
     return EXIT_OK if usable else EXIT_FAILED
 
 
-def _databases(source: str, target: str) -> dict[str, list[Role]]:
-    """What there is to examine, and as what."""
+def _databases(source: str, target: str) -> dict[str, list["Role"]]:
+    """Return the addresses to examine, each with its roles."""
     roles: dict[str, list[Role]] = {}
     if target:
         roles[target] = ["target"]
@@ -58,11 +62,15 @@ def _databases(source: str, target: str) -> dict[str, list[Role]]:
 
 
 def _versions() -> list[str]:
+    from importlib.metadata import version
+
     return [f"Python {platform.python_version()}", *(f"{package} {version(package)}" for package in PACKAGES)]
 
 
-def _show(findings: Iterator[Finding]) -> bool:
-    """Show each finding as soon as it is there, because a server may let us wait; a tip once for several in a row."""
+def _show(findings: Iterator["Finding"]) -> bool:
+    """Print each finding as soon as it is known, because servers may be slow, and the same hint in a row only once."""
+    from xml_extractor.doctor.examination import State
+
     usable, pending = True, ""
     for state, text, tip in findings:
         if tip != pending:
@@ -79,6 +87,8 @@ def _show_tip(tip: str) -> None:
 
 
 def _show_how_to_install() -> None:
+    from xml_extractor.doctor.sqlserver import how_to_install
+
     for system, steps in how_to_install():
         click.echo(system)
         for step in steps:

@@ -1,8 +1,5 @@
-"""Options that commands share. Each is also an environment variable and a key of `xml_extractor.toml`."""
+"""The options that commands share: each is also an environment variable and a key of `xml_extractor.toml`."""
 
-import difflib
-import os
-import tomllib
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -12,7 +9,6 @@ import click
 
 from xml_extractor.cli.addresses import (
     PASSWORD,
-    PASSWORD_VARIABLES,
     SOURCE_PASSWORD,
     database_address,
     documents_address,
@@ -30,16 +26,15 @@ from xml_extractor.settings import (
     Shard,
 )
 
-DEFAULT_CONFIG = Path("xml_extractor.toml")
 PREFIX = "XML_EXTRACTOR_"
-"""How the environment variables of options begin."""
+"""The prefix of the environment variables of options."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
 class WholeNumber(click.IntRange):
-    """A whole number from `min` to `max`, by the name that messages and help give it."""
+    """A whole number from `min` to `max`, named `integer` in messages and help."""
 
     name = "integer"
 
@@ -50,19 +45,19 @@ class WholeNumberOrAuto(WholeNumber):
     name = "integer or auto"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the number."""
+        """Convert the text to a number, unless it is `auto`."""
         return value if value == "auto" else super().convert(value, param, ctx)
 
 
 class Parsed(click.ParamType[T], Generic[T]):
-    """An option's value read by a function that raises `UsageError`."""
+    """The type of an option that a function parses; the function raises `UsageError`."""
 
     def __init__(self, name: str, parse: Callable[[str], T]) -> None:
         self.name = name
         self._parse = parse
 
     def convert(self, value: str | T, param: click.Parameter | None, ctx: click.Context | None) -> T:
-        """Read the text, or say in click's way what is wrong with it."""
+        """Parse the text, and report a `UsageError` as an invalid value of the option."""
         if not isinstance(value, str):
             return value
         try:
@@ -72,7 +67,7 @@ class Parsed(click.ParamType[T], Generic[T]):
 
 
 def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
-    """Make an option `--some-name`, which is also `XML_EXTRACTOR_SOME_NAME` and the configuration key `some_name`."""
+    """Return an option `--some-name` that is also `XML_EXTRACTOR_SOME_NAME` and the configuration key `some_name`."""
     name = flag.partition("/")[0].removeprefix("--").replace("-", "_")
     defaults: dict[str, Any] = {"envvar": f"{PREFIX}{name.upper()}", "show_default": True}
     return click.option(flag, **defaults | attributes)
@@ -83,7 +78,7 @@ def contract_option(function: F) -> F:
     return setting(
         "--contract",
         default=DEFAULT_CONTRACT,
-        help="Contract file, or the name of a shipped contract.",
+        help="Contract: a file, or the name of a shipped contract.",
     )(function)
 
 
@@ -91,35 +86,35 @@ def _kept_password(flag: str, whose: str, variable: str) -> Callable[[F], F]:
     return setting(
         flag,
         type=click.Path(path_type=Path),
-        help=f"File with the password of {whose} in its first line; or set {variable}.",
+        help=f"File whose first line is the password for {whose}; alternative to {variable}.",
     )
 
 
 LOGIN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    setting("--database", metavar="NAME", show_default="that of the login", help="Database on --server."),
+    setting("--database", metavar="NAME", show_default="default of the login", help="Database on --server."),
     setting("--username", metavar="NAME", help="User name for --server."),
     setting(
         "--trusted",
         is_flag=True,
-        help="Log in to --server as the user of the operating system (Windows, Kerberos).",
+        help="Log in to --server with the account of the operating system (Windows, Kerberos).",
     ),
     _kept_password("--password-file", "the target", PASSWORD),
     setting(
         "--schema",
         metavar="NAME",
-        show_default="that of the user",
-        help="SQL Server: schema of tables that the contract gives none, and of the processing log.",
+        show_default="default of the user",
+        help="SQL Server: schema of the processing log and of tables without a schema in the contract.",
     ),
     setting(
         "--trust-certificate",
         is_flag=True,
-        help="SQL Server: do not ask who signed the server's certificate.",
+        help="SQL Server: accept the server's certificate without validation.",
     ),
 )
-"""What goes with `--server`, and in part with other addresses of SQL Servers."""
+"""Options that complete `--server`; some apply to other SQL Server addresses too."""
 
-SERVER: dict[str, Any] = {"metavar": "HOST", "help": "SQL Server: HOST, HOST,PORT or HOST\\INSTANCE."}
-ODBC: dict[str, Any] = {"metavar": "STRING", "help": "SQL Server: an ODBC connection string."}
+SERVER: dict[str, Any] = {"metavar": "HOST", "help": "SQL Server to load into: HOST, HOST,PORT or HOST\\INSTANCE."}
+ODBC: dict[str, Any] = {"metavar": "STRING", "help": "SQL Server to load into, as an ODBC connection string."}
 
 SHORT_FORMS: tuple[Callable[[Any], Any], ...] = (setting("--server", **SERVER), setting("--odbc", **ODBC))
 TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -128,7 +123,7 @@ TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     *LOGIN_OPTIONS,
 )
 OPTIONAL_TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    setting("--target", show_default="none", help="Database to look at, as a SQLAlchemy URL."),
+    setting("--target", show_default="none", help="Database to examine, as a SQLAlchemy URL."),
     *SHORT_FORMS,
     *LOGIN_OPTIONS,
 )
@@ -138,28 +133,31 @@ DESTINATION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "destination",
         default=DEFAULT_TARGET,
         show_default=True,
-        help="A database (SQLAlchemy URL), a directory, or a .zip, .tar or .tar.gz file.",
+        help="Destination: a database (SQLAlchemy URL), a directory, or a .zip, .tar or .tar.gz file.",
     ),
     click.option("--server", **SERVER),
     click.option("--odbc", **ODBC),
     *LOGIN_OPTIONS,
 )
-"""Where samples go is said on the command line only: invented documents must not get into the nightly source."""
+"""Options for the destination of samples.
+
+They are not read from the environment or the configuration file, so that samples never get into the source of a run.
+"""
 
 SOURCE_PASSWORD_OPTION = _kept_password("--source-password-file", "the source", SOURCE_PASSWORD)
 SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting(
         "--source",
         show_default="the target database",
-        help="Where documents are: a SQLAlchemy URL, a directory, a glob, a zip or tar archive, or one XML file.",
+        help="Documents to load: a SQLAlchemy URL, a directory, a glob pattern, a zip or tar archive, or an XML file.",
     ),
-    setting("--source-odbc", **ODBC | {"help": "The same as an ODBC connection string."}),
+    setting("--source-odbc", **ODBC | {"help": "SQL Server with the documents, as an ODBC connection string."}),
     SOURCE_PASSWORD_OPTION,
 )
 
 
 def added(*options: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Add options in the order in which help shows them."""
+    """Return a decorator that adds options in the order in which help lists them."""
 
     def decorate(function: F) -> F:
         for option in reversed(options):
@@ -170,36 +168,39 @@ def added(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 
 
 def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--target` and its short forms for SQL Server. The command gets one address, which may hold a secret."""
+    """Add `--target` and its short forms for SQL Server.
+
+    The command receives one argument `target`, an address that may contain a password.
+    """
     return added(*TARGET_OPTIONS)(with_target(function))
 
 
 def optional_target_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same without a default: the command gets an empty text if no target is given."""
+    """Add the options of `target_option` without a default: `target` is empty if none is given."""
     return added(*OPTIONAL_TARGET_OPTIONS)(with_target(function))
 
 
 def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a command with `TARGET_OPTIONS` by one `target` instead."""
+    """Replace the values of `TARGET_OPTIONS` by one argument `target`."""
     return _calling(function, TARGET_OPTIONS, lambda context: {"target": database_address(context)})
 
 
 def with_destination(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a command with `DESTINATION_OPTIONS` by one `destination` instead."""
+    """Replace the values of `DESTINATION_OPTIONS` by one argument `destination`."""
     return _calling(
         function, DESTINATION_OPTIONS, lambda context: {"destination": database_address(context, "destination")}
     )
 
 
 def with_documents(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a command with an argument SOURCE and `SOURCE_PASSWORD_OPTION` by one `source` instead."""
+    """Replace the values of SOURCE and `SOURCE_PASSWORD_OPTION` by one argument `source`."""
     return _calling(function, [SOURCE_PASSWORD_OPTION], lambda context: {"source": documents_address(context)})
 
 
 def with_addresses(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Call a command with `SOURCE_OPTIONS` and `TARGET_OPTIONS` by one `source` and one `target` instead.
+    """Replace the values of `SOURCE_OPTIONS` and `TARGET_OPTIONS` by two arguments `source` and `target`.
 
-    The source is the target unless it is said; both are empty if the target has no default.
+    The default of the source is the target. Both are empty if the target has no default and none is given.
     """
 
     def addresses(context: click.Context) -> dict[str, str]:
@@ -214,7 +215,7 @@ def _calling(
     options: Sequence[Callable[[Any], Any]],
     addresses: Callable[[click.Context], dict[str, str]],
 ) -> Callable[..., Any]:
-    """Call a function by addresses instead of the values of these options."""
+    """Replace the values of options by the addresses that they form."""
 
     @wraps(function)
     def command(**values: Any) -> Any:
@@ -225,7 +226,7 @@ def _calling(
 
 
 def names_of(options: Sequence[Callable[[Any], Any]]) -> tuple[str, ...]:
-    """The names of the values that a command with these options gets."""
+    """Return the names of the arguments that a command with these options receives."""
 
     @click.command
     @added(*options)
@@ -239,158 +240,113 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     contract_option,
     *SOURCE_OPTIONS,
     *TARGET_OPTIONS,
-    setting("--workers", type=WholeNumber(1, 256), default=4, help="Parse-and-map processes."),
-    setting("--batch-size", type=WholeNumber(1, 100_000), default=1000, help="Documents fetched per page."),
+    setting(
+        "--workers",
+        type=WholeNumber(1, 256),
+        default=4,
+        help="Number of worker processes that parse and map documents.",
+    ),
+    setting("--batch-size", type=WholeNumber(1, 100_000), default=1000, help="Number of document keys per page."),
     setting(
         "--limit",
         type=WholeNumber(0),
         show_default="none",
-        help="Process at most so many documents that are not done yet.",
+        metavar="N",
+        help="Process at most N documents.",
     ),
-    setting("--range", type=Parsed("FIRST:LAST", KeyRange.parse), help="Only documents with keys from FIRST to LAST."),
-    setting("--shard", type=Parsed("K/N", Shard.parse), help="Only the K-th of N equal shares of the documents."),
+    setting(
+        "--range",
+        type=Parsed("FIRST:LAST", KeyRange.parse),
+        help="Process only documents with keys from FIRST to LAST.",
+    ),
+    setting(
+        "--shard", type=Parsed("K/N", Shard.parse), help="Process only shard K of N equal shards of the documents."
+    ),
     setting(
         "--reprocess",
         type=click.Choice(get_args(Reprocess)),
         show_default="none",
-        help="Do these documents again although they are done, and replace their rows.",
+        help="Reprocess documents of this kind, and replace their rows.",
     ),
     setting(
         "--reprocess-version",
         type=WholeNumber(1),
         show_default="any",
-        help="With --reprocess: only documents that this version of the contract has done.",
+        metavar="N",
+        help="With --reprocess: only documents processed by version N of the contract.",
     ),
     setting(
         "--insert-batch-rows",
         type=WholeNumber(1, 100_000),
         default=500,
-        help="Rows in one insert call at most.",
+        metavar="N",
+        help="Send at most N rows in one call.",
     ),
     setting(
         "--queue-size",
         type=WholeNumber(1, 1_000_000),
         default=10_000,
-        help="Chunks of documents in the insert queue at most, or 16 MiB; when it is full, workers load themselves.",
+        metavar="N",
+        help="Queue at most N chunks of documents, or 16 MiB; workers load the chunks that do not fit.",
     ),
     setting(
         "--insert-threads",
         type=WholeNumberOrAuto(1, 64),
         default="auto",
-        help="Background insert threads. auto: 1, or 4 for a far target.",
+        help="Number of background insert threads; auto: 1, or 4 for a target with high latency.",
     ),
     setting(
         "--insert-strategy",
         type=click.Choice(["auto", *get_args(InsertStrategy)]),
         default="auto",
-        help="executemany: arrays of one table's rows. json: all tables by one statement. auto: json for a far target.",
+        help="How rows are sent; executemany: one call per table; json: one statement for all tables; auto: json for a "
+        "target with high latency.",
     ),
     setting(
         "--insert-mode",
         type=click.Choice(["queue", "blocking"]),
         default="queue",
-        help="queue: insert threads load batches. blocking: each worker loads its own documents one by one.",
+        help="Who loads; queue: insert threads, in batches; blocking: each worker, one document at a time.",
     ),
     setting(
         "--max-rejects",
         type=Parsed("N or N%", RejectLimit.parse),
         show_default="none",
-        help="End the run when more documents than this are rejected, as a count or a share.",
+        help="Stop the run when more than N documents, or N% of them, are rejected.",
     ),
     setting(
         "--start-method",
         type=click.Choice(["spawn", "forkserver"]),
         default=DEFAULT_START_METHOD,
-        help="How worker processes are started.",
+        help="Start method of worker processes.",
     ),
     setting(
         "--log-level",
         type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
         default="WARNING",
-        help="Which log lines go to standard error.",
+        help="Lowest level of log lines on standard error.",
     ),
-    setting("--progress/--no-progress", default=True, help="Show a progress bar on a terminal."),
+    setting("--progress/--no-progress", default=True, help="Show a progress bar if standard error is a terminal."),
     setting(
         "--metrics-dir",
         type=click.Path(path_type=Path, file_okay=False),
         default=Path("metrics"),
-        help="Where the run's metrics file goes.",
+        help="Directory for the metrics file of the run.",
     ),
     setting(
         "--rejects-dir",
         type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
         default="rejects",
-        help="Where rejected documents go, in a directory for each run; '' writes none.",
+        help="Directory for rejected documents, with a subdirectory per run; '' disables it.",
     ),
     setting(
         "--reject-values/--no-reject-values",
         default=False,
-        help="Write refused values into the list of rejected documents.",
+        help="Include rejected values in the list of rejected documents.",
     ),
 )
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add all options of a run, in the order in which help shows them; of addresses the command gets two."""
+    """Add all options of a run; see `with_addresses` for the arguments that the command receives."""
     return added(*RUN_OPTIONS)(with_addresses(function))
-
-
-def config_option(function: F) -> F:
-    """Add `--config`: the file whose values serve where neither the command line nor the environment says any."""
-    return click.option(
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar=f"{PREFIX}CONFIG",
-        is_eager=True,
-        expose_value=False,
-        callback=_read_config,
-        show_default=f"{DEFAULT_CONFIG}, if it exists",
-        help="Configuration file (TOML) with the long names of options as keys, such as batch_size.",
-    )(function)
-
-
-def setting_names() -> tuple[str, ...]:
-    """The keys that a configuration file may have."""
-    return names_of(RUN_OPTIONS)
-
-
-def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None) -> None:
-    _see_that_variables_are_known()
-    if path is None and not DEFAULT_CONFIG.exists():
-        return
-    path = path or DEFAULT_CONFIG
-    try:
-        with path.open("rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        tip = "name another with --config"
-        raise UsageError(f"the configuration file {path} cannot be read: {error.strerror}", tip) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        tip = "write a line for each option, such as batch_size = 500"
-        raise UsageError(f"{path} is not a TOML file: {error}", tip) from error
-    ctx.default_map = {name: _written(path, name, value) for name, value in values.items()}
-
-
-def _written(path: Path, name: str, value: object) -> str:
-    """The value of a key as one would write it on the command line."""
-    known = setting_names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        tip = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
-        raise UsageError(f"{path}: unknown key '{name}'", tip)
-    if not isinstance(value, str | int | float):
-        raise UsageError(f"{path}: the value of '{name}' is not one text, number or truth value", "write one value")
-    return str(value)
-
-
-def _see_that_variables_are_known() -> None:
-    """Refuse an environment variable that is nearly the name of an option: it would be ignored without a word."""
-    known = [name.upper() for name in (*setting_names(), "config")]
-    known += [variable.removeprefix(PREFIX) for variable in PASSWORD_VARIABLES]
-    for variable in sorted(os.environ):
-        name = variable.removeprefix(PREFIX)
-        if name == variable or name in known or name.startswith("TEST_"):
-            continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-        if near:
-            raise UsageError(f"unknown environment variable {variable}", f"did you mean {PREFIX}{near[0]}?")

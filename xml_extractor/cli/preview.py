@@ -1,4 +1,4 @@
-"""The `preview` command: one document to rows, on screen, without a target."""
+"""The output of the `preview` command: a document's rows, or where the values of a column come from."""
 
 import difflib
 import json
@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
-from xml_extractor.cli.options import SOURCE_PASSWORD_OPTION, config_option, contract_option, with_documents
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
@@ -25,7 +24,7 @@ from xml_extractor.errors import UsageError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
-from xml_extractor.reporting.screen import rendered
+from xml_extractor.reporting.console import rendered
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.registry import open_source
 
@@ -35,19 +34,15 @@ ROWS_SIDE_BY_SIDE = 4
 JsonObject = dict[str, Any]
 
 
-@click.command("preview")
-@config_option
-@click.argument("source")
-@contract_option
-@SOURCE_PASSWORD_OPTION
-@click.option("--key", help="Which document of SOURCE; the first one if left out.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows by table.")
-@click.option("--explain", "column", metavar="COLUMN", help="Show step by step where a column's values come from.")
-@with_documents
-def preview_command(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
-    """Show the rows that a document of SOURCE becomes. No database is written.
+def preview(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
+    """Print the rows of a document, or the steps to the values of a column, and return the exit code.
 
-    SOURCE is an XML file, or any other source of a run. This shows values of the document.
+    Args:
+        source: The address or path of the documents; may contain a password.
+        contract: A file, or the name of a shipped contract.
+        key: The document's key; by default the first document.
+        column: `table.column` or a column's name to explain; None prints the rows of all tables.
+        as_json: Print JSON instead of tables.
     """
     checked = read_contract(contract)
     document, source_name = _document(source, checked, key)
@@ -85,7 +80,7 @@ def _document(address: str, contract: Contract, key: str | None) -> tuple[Source
         keys = next((page.keys for page in source.key_pages(1, key_range)), None)
         if keys is None:
             which = "no documents" if key is None else "no document with this key"
-            raise UsageError(f"{source.name} has {which}", "name another source or --key")
+            raise UsageError(f"{source.name} has {which}", "give another source or --key")
         return next(iter(source.fetch(keys[:1], whole=True))), source.name
 
 
@@ -96,16 +91,16 @@ def _parsed(document: SourceDocument | Rejection, contract: Contract) -> Element
 
 
 def _located(plan: Plan, column: str) -> tuple[str, str]:
-    """The table and the column that `table.column` or a column's name alone means."""
+    """Find the table and the column that `table.column`, or a column's name, denotes."""
     table, _, name = column.rpartition(".")
-    places = [(each.name, of_it.name) for each in plan.tables for of_it in each.columns]
-    found = [place for place in places if place == (table, name) or (not table and place[1] == name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        written = " or ".join(".".join(place) for place in found)
+    columns = [(each.name, found.name) for each in plan.tables for found in each.columns]
+    matching = [pair for pair in columns if pair == (table, name) or (not table and pair[1] == name)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        written = " or ".join(map(".".join, matching))
         raise UsageError(f"several tables have a column '{name}'", f"write {written}")
-    known = {".".join(place) for place in places} if table else {place[1] for place in places}
+    known = {".".join(pair) for pair in columns} if table else {pair[1] for pair in columns}
     near = difflib.get_close_matches(column, sorted(known), n=1)
     tip = f"did you mean {near[0]}?" if near else "preview without --explain shows all tables and columns"
     raise UsageError(f"no column '{column}' of the contract has values from documents", tip)

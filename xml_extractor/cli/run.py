@@ -1,43 +1,42 @@
-"""The `run` command: the nightly load."""
+"""The `run` command: load the documents of a source."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
-from xml_extractor.cli.options import config_option, run_options
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import run_options
 from xml_extractor.errors import RunError, UsageError
-from xml_extractor.pipeline import run
-from xml_extractor.processing.processes import stop_requests
-from xml_extractor.reporting.logs import configure_logging
-from xml_extractor.reporting.metrics import prepare_directory, write_metrics
-from xml_extractor.reporting.progress import progress_bar
-from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.screen import rendered
-from xml_extractor.reporting.summary import summary
 from xml_extractor.settings import RunSettings
-from xml_extractor.sources.reject_files import prepare_rejects_directory
+
+if TYPE_CHECKING:
+    from xml_extractor.reporting.result import RunResult
 
 
 @click.command("run")
 @config_option
 @run_options
 def run_command(**options: Any) -> int:
-    """Load all documents of the source that are not done yet.
+    """Load all documents of the source that are not loaded yet.
 
-    Exit codes: 0 all loaded or nothing to do, 1 some documents rejected, 2 wrong usage or contract, 3 the run could
-    not go on, 130 interrupted.
+    Exit codes: 0 all documents loaded or nothing to do, 1 some documents rejected, 2 wrong usage or contract, 3 the run
+    failed, 130 interrupted.
     """
+    from xml_extractor.pipeline import run
+    from xml_extractor.reporting.console import configure_logging, progress_bar
+    from xml_extractor.reporting.metrics import prepare_directory
+    from xml_extractor.sources.rejects import prepare_rejects_directory
+
     settings = _settings(options)
     configure_logging(settings.log_level)
     prepare_directory(settings.metrics_dir)
     if settings.rejects_dir is not None:
         prepare_rejects_directory(settings.rejects_dir)
-    # Worker processes write their log lines past the bar; at these levels they hardly ever have any.
+    # Log lines of worker processes would break the bar; at these levels there are few.
     shown = settings.progress and settings.log_level in {"WARNING", "ERROR"}
-    with progress_bar(Console(stderr=True), "documents committed", total=settings.limit, shown=shown) as advance:
+    with progress_bar(sys.stderr, "documents committed", total=settings.limit, shown=shown) as advance:
         result = run(settings, advance)
     unwritten = _report(result)
     failure = result.failure or unwritten
@@ -46,8 +45,8 @@ def run_command(**options: Any) -> int:
     return exit_code(result)
 
 
-def exit_code(result: RunResult) -> int:
-    """What a scheduler is told about a run that came to its end."""
+def exit_code(result: "RunResult") -> int:
+    """Return the exit code of a run that finished or was interrupted."""
     if result.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_REJECTS if result.statistics.rejected else EXIT_OK
@@ -57,18 +56,23 @@ def _settings(options: dict[str, Any]) -> RunSettings:
     key_range = options.pop("range")
     log_level = options.pop("log_level").upper()
     if options["reprocess_version"] is not None and options["reprocess"] is None:
-        raise UsageError("--reprocess-version goes with --reprocess", "say which documents, such as --reprocess loaded")
+        raise UsageError("--reprocess-version requires --reprocess", "add it, for example --reprocess loaded")
     return RunSettings(key_range=key_range, log_level=log_level, **options)
 
 
-def _report(result: RunResult) -> RunError | None:
-    """Write the metrics and show the summary. The run is what it was, even if nobody reads its summary.
+def _report(result: "RunResult") -> RunError | None:
+    """Write the metrics and print the summary. If nobody reads the summary, the exit code stays the same.
 
-    What is asked to stop now ends with the metrics written, and at once when asked twice.
+    The first request to stop is deferred until the metrics are written; the second one takes effect at once.
 
     Returns:
-        Why the metrics could not be written, if so.
+        The error if the metrics could not be written.
     """
+    from xml_extractor.processing.processes import stop_requests
+    from xml_extractor.reporting.console import rendered
+    from xml_extractor.reporting.metrics import write_metrics
+    from xml_extractor.reporting.summary import summary
+
     metrics_path, unwritten = None, None
     with stop_requests():
         try:

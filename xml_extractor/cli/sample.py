@@ -1,29 +1,32 @@
-"""The `sample` command: documents to try with."""
+"""The `sample` command: create sample documents."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.options import DESTINATION_OPTIONS, Parsed, WholeNumber, added, with_destination
 from xml_extractor.errors import UsageError
-from xml_extractor.reporting.progress import Advance, progress_bar
-from xml_extractor.samples import KINDS, Sample, samples
-from xml_extractor.samples.writers import ARCHIVES, by_number, faults_list, write_samples, write_to_files
-from xml_extractor.sources.registry import open_source_writer
+
+if TYPE_CHECKING:
+    from xml_extractor.reporting.console import Advance
+    from xml_extractor.samples import Sample
+
+KINDS = ("card_application", "ubl_invoice")
 
 NO_DIRECTORIES = (".db", ".sqlite", ".sqlite3", ".xml", ".gz", ".bz2", ".xz", ".7z", ".rar")
-"""Endings of what is rather meant to be a file than a directory of documents."""
+"""Suffixes of names that are probably not meant to be directories of documents."""
 
 
 def share(text: str) -> Fraction:
-    """Read a share such as `3%` or `0.03`.
+    """Parse a share such as `3%` or `0.03`.
 
     Raises:
-        UsageError: It is no number.
+        UsageError: It is not a number.
     """
     try:
         return Fraction(text[:-1]) / 100 if text.endswith("%") else Fraction(text)
@@ -32,24 +35,36 @@ def share(text: str) -> Fraction:
 
 
 @click.command("sample")
-@click.argument("kind", type=click.Choice(sorted(KINDS)), metavar="KIND")
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("count", type=WholeNumber(1))
 @added(*DESTINATION_OPTIONS)
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same documents.")
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Seed of the random generator; the same seed creates the same documents.",
+)
 @click.option(
     "--faulty",
     type=Parsed("SHARE", share),
     default="0%",
     show_default=True,
-    help="Share of documents with a known fault, such as 3%; they are listed in a file beside the documents.",
+    help="Share of documents with a fault, such as 3%; a file next to the documents lists them.",
 )
 @with_destination
 def sample_command(kind: str, count: int, destination: str, seed: int, faulty: Fraction) -> None:
-    """Make COUNT sample documents of a KIND, card_application or ubl_invoice.
+    """Create sample documents.
 
-    All people and companies in them are invented.
+    KIND is card_application or ubl_invoice, COUNT the number of documents. All people and companies in them are
+    invented.
     """
-    with progress_bar(Console(stderr=True), "documents made", total=count) as advance:
+    from xml_extractor.reporting.console import progress_bar
+    from xml_extractor.samples import samples
+    from xml_extractor.samples.writers import by_number, faults_list, write_samples, write_to_files
+    from xml_extractor.sources.registry import open_source_writer
+
+    with progress_bar(sys.stderr, "documents created", total=count) as advance:
         if "://" in destination:
             with open_source_writer(destination) as writer:
                 listed = faults_list(writer.path)
@@ -61,15 +76,17 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
             write_to_files(_counted(samples(kind, count, seed, faulty), advance), path)
     click.echo(f"{count:,} documents of {kind} are in {shown_address(destination)}")
     if listed.exists():
-        click.echo(f"The faulty ones are listed in {listed}")
+        click.echo(f"The faulty documents are listed in {listed}")
 
 
 def _files(destination: str) -> Path:
-    """The directory or the archive to write.
+    """Return the directory or the archive to write.
 
     Raises:
-        UsageError: It is rather a file of another kind that is meant.
+        UsageError: The suffix is that of another kind of file.
     """
+    from xml_extractor.samples.writers import ARCHIVES
+
     path = Path(destination)
     is_archive = path.name.endswith(tuple(ARCHIVES))
     if path.name and (is_archive or path.is_dir() or path.suffix not in NO_DIRECTORIES):
@@ -78,7 +95,7 @@ def _files(destination: str) -> Path:
     raise UsageError(f"samples cannot be written to '{destination}'", tip)
 
 
-def _counted(made: Iterable[Sample], advance: Advance) -> Iterator[Sample]:
+def _counted(made: Iterable["Sample"], advance: "Advance") -> Iterator["Sample"]:
     for sample in made:
         yield sample
         advance(1)

@@ -87,15 +87,16 @@ class Draft:
             table = self.contract.tables.get(table.parent)
         return tuple(found)
 
-    def unknown_column(self, path: KeyPath, table: str, column: str, *, prefix: str = "") -> Fault:
-        """Return the fault of a reference at `path` to a column that the table does not have."""
-        meant = did_you_mean(column, self.contract.tables[table].columns)
-        return self.text.fault(
-            path,
-            found=f"the unknown column '{column}'",
-            expected=f"a column of table {table}",
-            suggestion=f"{prefix}{meant}" if meant else "",
-        )
+    def column_faults(self, path: KeyPath, table: str, column: str, *, prefix: str = "") -> Iterator[Fault]:
+        """Yield the fault of a reference at `path` to a column that does not exist or that the database generates."""
+        found = self.contract.tables.get(table)
+        if found is not None and not self.has_column(table, column):
+            meant, unknown = did_you_mean(column, found.columns), f"the unknown column '{column}'"
+            suggestion = f"{prefix}{meant}" if meant else ""
+            yield self.text.fault(path, found=unknown, expected=f"a column of table {table}", suggestion=suggestion)
+        elif found is not None and column in found.columns and found.columns[column].generated:
+            expected = "a column whose value is known before the row is inserted"
+            yield self.text.fault(path, found=f"the generated column '{prefix}{column}'", expected=expected)
 
     def type_of(self, path: KeyPath, rule: Column | Input) -> SqlType | None:
         """Return the type of a rule's value, or None if it is missing or ill-formed."""

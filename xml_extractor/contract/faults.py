@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -82,6 +82,14 @@ def one_of(names: Iterable[str]) -> str:
     """Return the names as a choice: `one of a, b, c`, or `a` alone."""
     listed = list(names)
     return f"one of {', '.join(listed)}" if len(listed) > 1 else "".join(listed)
+
+
+def differing_in_case(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each name that differs only in case from an earlier one, after that one."""
+    first: dict[str, str] = {}
+    for name in names:
+        if first.setdefault(name.casefold(), name) != name:
+            yield first[name.casefold()], name
 
 
 def shown(value: object) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError
-from xml_extractor.processing.processes import process_context, set_up_child
+from xml_extractor.processing.processes import interrupts_blocked, process_context, set_up_child
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def _start_manager(start_method: StartMethod) -> QueueManager:
     # long enough to remove it.
     get_temp_dir()
     manager = QueueManager(ctx=process_context(start_method))
-    manager.start(_set_up_manager)
+    with interrupts_blocked():
+        manager.start(_set_up_manager)
     return manager
 
 

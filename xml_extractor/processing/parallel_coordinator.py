@@ -47,8 +47,8 @@ from xml_extractor.processing.processes import (
     stop_requests,
 )
 from xml_extractor.processing.worker import CrashMarkers, Worker, as_run_error, open_loader
-from xml_extractor.reporting.logs import configure_logging
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.reporting.console import configure_logging
+from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -25,8 +26,11 @@ from xml_extractor.settings import StartMethod
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-PRELOADED = ["xml_extractor.processing.preloaded"]
-"""What the fork server imports once; all other processes of the run inherit it."""
+PRELOADED = "xml_extractor.processing.preloaded"
+"""What the fork server imports, compiles and keeps, last of all; the processes that it starts inherit it."""
+
+CHOSEN_BY_ADDRESS = ("xml_extractor.sources.", "xml_extractor.targets.")
+"""Packages whose modules are imported on demand. The fork server imports those that the main process needed."""
 
 PRELOAD_VARIABLE = "_XML_EXTRACTOR_PRELOAD"
 """The environment variable that names the fork server's file with the pickled contract to compile."""
@@ -58,7 +62,8 @@ def process_context(start_method: StartMethod) -> BaseContext:
     """Return the multiprocessing context that starts the processes of a run."""
     context = multiprocessing.get_context(start_method)
     if start_method == "forkserver":
-        context.set_forkserver_preload(PRELOADED)
+        on_demand = sorted(name for name in sys.modules if name.startswith(CHOSEN_BY_ADDRESS))
+        context.set_forkserver_preload([*on_demand, PRELOADED])
     return context
 
 
@@ -82,10 +87,27 @@ def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
         os.environ[PRELOAD_VARIABLE] = str(path)
         try:
             process_context(start_method)
-            forkserver.ensure_running()
+            with interrupts_blocked():
+                forkserver.ensure_running()
         finally:
             del os.environ[PRELOAD_VARIABLE]
         yield
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C for the processes started in the block, which inherit that, and for this thread until its end.
+
+    A process that is still importing its modules has not yet called `set_up_child`.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def set_up_child(ignored: Iterable[signal.Signals] = (signal.SIGINT,)) -> None:
@@ -198,7 +220,9 @@ class WorkerPool:
         self._is_broken = False
         self._last_alive_at = time.monotonic()
         pool = _recording_pool(self._processes)
-        self._pool = pool(workers, initializer, initargs, _Tasks(tasks_per_process), context)
+        # The Pool's threads, which start the workers' successors, inherit this too.
+        with interrupts_blocked():
+            self._pool = pool(workers, initializer, initargs, _Tasks(tasks_per_process), context)
 
     def __enter__(self) -> Self:
         return self

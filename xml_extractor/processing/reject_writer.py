@@ -13,7 +13,7 @@ from xml_extractor.documents import Outcome, SourceDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.worker import POISON_DOCUMENT
 from xml_extractor.sources.interfaces import Source
-from xml_extractor.sources.reject_files import RejectFiles
+from xml_extractor.sources.rejects import RejectFiles
 
 logger = logging.getLogger(__name__)
 

@@ -1,20 +1,24 @@
-"""The metrics file of a run. Its fields are described in `documentation/reference/metrics.md`."""
+"""The metrics file of a run. `documentation/reference/metrics.md` describes its fields."""
 
 import json
+import os
+import platform
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from xml_extractor.atomic_files import write_text
 from xml_extractor.errors import RunError
-from xml_extractor.reporting.machine import machine
 from xml_extractor.reporting.result import RunResult
 
 FORMAT_VERSION = 1
 
+PACKAGES = ("xml-extractor", "lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
+
 
 def metrics(result: RunResult) -> dict[str, Any]:
-    """The run as JSON-ready data: counts, seconds and settings; no secret and no value of a document."""
+    """Return counts, seconds and settings of a run as JSON-ready data, without secrets and values of documents."""
     statistics, settings = result.statistics, result.settings
     return {
         "format_version": FORMAT_VERSION,
@@ -62,11 +66,22 @@ def metrics(result: RunResult) -> dict[str, Any]:
     }
 
 
+def machine() -> dict[str, Any]:
+    """Return the machine and the versions that a measurement depends on, as JSON-ready data."""
+    return {
+        "cpus": os.cpu_count(),
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+
+
 def prepare_directory(directory: Path) -> None:
-    """Make the directory of metrics files and see that it can be written, before a run does hours of work.
+    """Create the directory of metrics files and check that it is writable, before a run starts.
 
     Raises:
-        RunError: It cannot be made or written.
+        RunError: It cannot be created or written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -75,15 +90,15 @@ def prepare_directory(directory: Path) -> None:
     except OSError as error:
         raise RunError(
             f"metrics cannot be written to {directory}: {error.strerror}",
-            "nothing was loaded; name a writable directory with --metrics-dir",
+            "nothing was loaded; give a writable directory with --metrics-dir",
         ) from error
 
 
 def write_metrics(result: RunResult) -> Path:
-    """Write `metrics_<run id>.json` into the run's metrics directory, whole or not at all.
+    """Write `metrics_<run id>.json` atomically into the run's metrics directory.
 
     Raises:
-        RunError: It cannot be written; the documents are loaded all the same.
+        RunError: It cannot be written; what the run loaded stays committed.
     """
     path = result.settings.metrics_dir / f"metrics_{result.run_id}.json"
     try:
@@ -91,6 +106,6 @@ def write_metrics(result: RunResult) -> Path:
     except OSError as error:
         raise RunError(
             f"the metrics of run {result.run_id} cannot be written to {path.parent}: {error.strerror}",
-            "what was loaded is committed; make room, or name another directory with --metrics-dir",
+            "what was loaded is committed; free disk space, or give another directory with --metrics-dir",
         ) from error
     return path

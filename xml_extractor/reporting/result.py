@@ -1,30 +1,153 @@
-"""What a finished run was, as the summary shows it and the metrics file keeps it."""
+"""What a run did: its counts, its progress over time, and its result."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from xml_extractor.documents import DocumentKey, Outcome, Status
 from xml_extractor.errors import XmlExtractorError
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
 
 Counts = Mapping[str, int | float]
 
+StageReason = tuple[Stage, Reason]
+"""The stage and the reason code of a rejection."""
+
+SAMPLE_SECONDS = 1.0
+"""The initial interval between two samples."""
+
+MAX_SAMPLES = 600
+"""The number of samples at which every second one is dropped and the interval is doubled."""
+
+
+@dataclass(slots=True)
+class ProgressSeries:
+    """Samples of a run's progress, taken by the main process.
+
+    Attributes:
+        began_at: The start of the run, by `time.perf_counter`.
+        seconds: For each sample, the seconds since the start.
+        documents: For each sample, the documents loaded or rejected so far.
+        queued: For each sample, the chunks in the insert queue; empty if there is no queue.
+    """
+
+    began_at: float = field(default_factory=time.perf_counter)
+    seconds: list[float] = field(default_factory=list)
+    documents: list[int] = field(default_factory=list)
+    queued: list[int] = field(default_factory=list)
+    _interval: float = SAMPLE_SECONDS
+    _next_at: float = 0.0
+
+    def sample(self, documents: int, queue_size: Callable[[], int] | None, now: float | None = None) -> None:
+        """Take a sample if the interval has passed.
+
+        Args:
+            documents: Documents loaded or rejected so far.
+            queue_size: Returns the number of chunks in the queue; called only when a sample is taken. None if there is
+                no queue.
+            now: The time by `time.perf_counter`; by default the current time.
+        """
+        since = (time.perf_counter() if now is None else now) - self.began_at
+        if since < self._next_at:
+            return
+        self._add(since, documents, None if queue_size is None else queue_size())
+        if len(self.seconds) >= MAX_SAMPLES:
+            for figures in (self.seconds, self.documents, self.queued):
+                del figures[1::2]
+            self._interval *= 2
+        self._next_at = self.seconds[-1] + self._interval
+
+    def end(self, documents: int, elapsed: float) -> None:
+        """Add the last sample, at the end of the run, when the queue is empty.
+
+        Args:
+            documents: Documents loaded or rejected by the run.
+            elapsed: The duration of the run in seconds.
+        """
+        self._add(elapsed, documents, 0 if self.queued else None)
+
+    def _add(self, seconds: float, documents: int, queued: int | None) -> None:
+        self.seconds.append(round(seconds, 3))
+        self.documents.append(documents)
+        if queued is not None:
+            self.queued.append(queued)
+
+
+@dataclass(slots=True)
+class RunStatistics:
+    """The counts of one run, kept by the main process from acknowledged outcomes only.
+
+    Attributes:
+        tables: Names of the contract's tables.
+        seen: Documents that the source listed, including those already done.
+        rows: Rows loaded, in the order of `tables`.
+        examples: For each reason, the key of the first document rejected for it.
+        stage_seconds: Seconds spent in each step, summed over processes and threads.
+        series: Samples of the progress.
+    """
+
+    tables: tuple[str, ...]
+    seen: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    already_done: int = 0
+    rows: list[int] = field(default_factory=list)
+    reasons: Counter[StageReason] = field(default_factory=Counter)
+    examples: dict[StageReason, DocumentKey] = field(default_factory=dict)
+    stage_seconds: Counter[str] = field(default_factory=Counter)
+    series: ProgressSeries = field(default_factory=ProgressSeries)
+
+    def __post_init__(self) -> None:
+        self.rows = self.rows or [0] * len(self.tables)
+
+    @property
+    def processed(self) -> int:
+        """The number of documents loaded or rejected by this run."""
+        return self.loaded + self.rejected
+
+    @property
+    def unaccounted(self) -> int:
+        """The number of documents without an outcome: 0 at the end of a run that was not interrupted."""
+        return self.seen - self.processed - self.already_done
+
+    def record(self, outcome: Outcome) -> None:
+        """Count a document whose transaction has committed, or that another run has processed."""
+        match outcome.status:
+            case Status.LOADED:
+                self.loaded += 1
+                self.rows = [total + rows for total, rows in zip(self.rows, outcome.rows, strict=True)]
+            case Status.REJECTED:
+                self.rejected += 1
+                if outcome.failure is not None:
+                    reason = (outcome.failure.stage, outcome.failure.code)
+                    self.reasons[reason] += 1
+                    self.examples.setdefault(reason, outcome.key)
+            case Status.ALREADY_DONE:
+                self.already_done += 1
+
+    def skip(self, documents: int) -> None:
+        """Count documents that the source listed and that are already done by the processing log."""
+        self.seen += documents
+        self.already_done += documents
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run from its start to its end.
+    """The result of a run.
 
     Attributes:
         source, target: Their names, without secrets.
         started_at, finished_at: Naive UTC.
         queue: Counts of the insert queue; empty in blocking mode and for a run that could not go on.
         insert_threads: Counts of each background insert thread.
-        interrupted: Whether the run was asked to stop before its end.
-        failure: Why the run could not go on; None if it came to its end.
-        rejects_dir: Where its rejected documents are; None if it wrote none.
-        outdated: Documents that were done by another contract of this name before the run.
+        interrupted: Whether the run was stopped before its end.
+        failure: The error that ended the run; None if it finished.
+        rejects_dir: The directory with its rejected documents; None if there are none.
+        outdated: Documents that were processed with another version of the contract before the run.
     """
 
     run_id: str
@@ -47,5 +170,5 @@ class RunResult:
 
     @property
     def documents_per_minute(self) -> float:
-        """Documents loaded or rejected by this run, over its whole duration."""
+        """The documents loaded or rejected by this run, divided by its whole duration."""
         return self.statistics.processed / self.elapsed_seconds * 60 if self.elapsed_seconds else 0.0

@@ -4,12 +4,13 @@ import gzip
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from xml_extractor.atomic_files import atomic_write
 from xml_extractor.documents import DocumentKey
 from xml_extractor.errors import UsageError
 from xml_extractor.samples.model import ExpectedFault, Sample, file_name
@@ -70,7 +71,7 @@ def write_samples(samples: Iterable[Sample], write: WriteSample, listed: Path, n
     """
     count = 0
     found_faults = False
-    with _replacing(listed) as lines:
+    with atomic_write(listed) as lines:
         for sample in samples:
             write(sample)
             count += 1
@@ -95,26 +96,12 @@ def _fault_line(sample: Sample, fault: ExpectedFault, naming: Naming) -> bytes:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name when it is complete."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
 def _directory(path: Path) -> Iterator[WriteSample]:
     """Write a file for each sample; NULL becomes an empty file."""
     path.mkdir(exist_ok=True)
 
     def write(sample: Sample) -> None:
-        with _replacing(path / sample.name) as file:
+        with atomic_write(path / sample.name) as file:
             file.write(sample.content or b"")
 
     yield write
@@ -122,7 +109,7 @@ def _directory(path: Path) -> Iterator[WriteSample]:
 
 @contextmanager
 def _zip(path: Path) -> Iterator[WriteSample]:
-    with _replacing(path) as file, ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
+    with atomic_write(path) as file, ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
 
         def write(sample: Sample) -> None:
             member = ZipInfo(sample.name)
@@ -133,14 +120,14 @@ def _zip(path: Path) -> Iterator[WriteSample]:
 
 @contextmanager
 def _tar(path: Path) -> Iterator[WriteSample]:
-    with _replacing(path) as file, _tar_members(file) as write:
+    with atomic_write(path) as file, _tar_members(file) as write:
         yield write
 
 
 @contextmanager
 def _compressed_tar(path: Path) -> Iterator[WriteSample]:
     with (
-        _replacing(path) as file,
+        atomic_write(path) as file,
         gzip.GzipFile("", "wb", _FASTEST, file, mtime=0) as compressed,
         _tar_members(compressed) as write,
     ):

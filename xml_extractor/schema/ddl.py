@@ -4,6 +4,7 @@ Sources: "SQLite Keywords" and "Datatypes In SQLite", sqlite.org; "Reserved Keyw
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
@@ -53,7 +54,9 @@ def dialect_named(name: str) -> Dialect:
     return dialect
 
 
-_T_SQL: IdentifierPreparer = dialect_named("mssql").identifier_preparer
+@cache
+def _t_sql() -> IdentifierPreparer:
+    return dialect_named("mssql").identifier_preparer
 
 
 class ScalarType(UserDefinedType[object]):
@@ -122,7 +125,7 @@ def database_name(table: str, *, embedded: bool) -> tuple[str | None, str]:
 
 def t_sql_name(name: str) -> str:
     """Quote a name for T-SQL."""
-    return _T_SQL.quote_identifier(name)
+    return _t_sql().quote_identifier(name)
 
 
 def t_sql_table(table: str, default_schema: str = "") -> str:

@@ -1,7 +1,7 @@
-"""XML files in a zip or tar archive as a source. A document's key is the member's name; no member is ever extracted.
+"""XML files in a zip or tar archive as a source. A document's key is the member's name; members are never extracted.
 
-Members of a compressed tar archive can only be read one after the other. It is decompressed once, to a temporary file
-that lives until the source is closed; other processes read that one.
+Members of a compressed tar archive can only be read in sequence. The archive is decompressed once, to a temporary file
+that exists until the source is closed; other processes read that file.
 """
 
 import bz2
@@ -13,32 +13,31 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import IO, NamedTuple
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.document_keys import check_text_key, missing, name_pages, too_large, unreadable
-from xml_extractor.sources.files import SUFFIX, read_bounded
+from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
+from xml_extractor.sources.files import SUFFIX, no_documents, read_bounded
 from xml_extractor.sources.interfaces import KeyPage
 
-Info = TypeVar("Info")
-
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
-"""What the libraries raise for archives and members that are damaged, or packed in a way that they do not know."""
+"""Errors of the libraries for archives and members that are damaged or use an unsupported compression."""
 
-_TIP = "see that it is whole and of the kind its ending says, and that there is room for it in the temporary directory"
+_TIP = "check that it is complete, that its suffix is right, and that the temporary directory has free space"
 _TAR_BLOCK = 512
 _PIECE = 2**20
 KEPT_FREE = 2**30
+"""Bytes that stay free on the disk of the temporary directory ..."""
 KEPT_SHARE = 10
-"""Bytes that stay free on the disk of the temporary directory, or one in so many of a small disk."""
+"""... or this fraction of a small disk: one tenth."""
 _ENCRYPTED = 0x1
 
 
@@ -46,9 +45,9 @@ class Member(NamedTuple):
     """A file in an archive.
 
     Attributes:
-        size: Its length by the archive's word, which may be wrong.
+        size: Its length as the archive declares it, which may be wrong.
         open: Opens its content.
-        obstacle: Why it cannot be read, if that is known from the start.
+        obstacle: Why it cannot be read, if that is known in advance.
     """
 
     size: int
@@ -57,28 +56,34 @@ class Member(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """An open archive: what other processes open it by, and its XML files by name."""
+    """An open archive: the address by which other processes open it, and its files with their names."""
 
     address: str
-    members: dict[str, Member]
+    files: list[tuple[str, Member]]
+
+
+def accepts(address: str) -> bool:
+    """Return whether an address is a file with the suffix of an archive."""
+    return bool(_suffix(address)) and Path(address).is_file()
 
 
 class ArchiveSource:
     """The XML files of an archive.
 
     Args:
-        address: The archive; its ending, a key of `ARCHIVES`, says of what kind.
+        address: The archive; its suffix is a key of `ARCHIVES`.
         max_bytes: Larger members are rejected.
 
     Raises:
-        SourceError: It is no such archive, damaged, or has two members of one name.
+        SourceError: The archive is damaged, or has two members with the same name.
     """
 
     def __init__(self, address: str, max_bytes: int) -> None:
         self.name = address
         self._max_bytes = max_bytes
         with self._damage_ends_the_run(), ExitStack() as parts:
-            self.address, self._members = ARCHIVES[archive_suffix(address)](address, parts)
+            self.address, files = ARCHIVES[_suffix(address)](address, parts)
+            self._members = _xml_files(address, files)
             self._open_parts = parts.pop_all()
 
     def key_pages(
@@ -87,25 +92,22 @@ class ArchiveSource:
         key_range: KeyRange | None = None,
         log: LogPlace | None = None,  # noqa: ARG002 - an archive is in no database
     ) -> Iterator[KeyPage]:
-        """All keys in ascending order, in pages of at most `page_size`.
+        """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
             SourceError: There is no XML file, or a name is too long for the log.
         """
         if not self._members:
-            raise SourceError(f"there are no XML files in {self.name}", f"files are found by their ending {SUFFIX}")
-        for key in self._members:
-            check_text_key(key, self.name)
-        for page in name_pages(sorted(self._members), page_size, key_range):
-            yield KeyPage([*page])
+            raise no_documents(self.name)
+        yield from pages_of_names(list(self._members), self.name, page_size, key_range)
 
     def fetch(
         self,
         keys: Sequence[DocumentKey],
         *,
-        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+        whole: bool = False,  # noqa: ARG002 - members are always read whole
     ) -> Iterator[SourceDocument | Rejection]:
-        """The documents of these keys in this order; one that cannot be read, or is not there, is a rejection."""
+        """Yield the documents of these keys in this order; one that cannot be read is a rejection."""
         for key in keys:
             member = self._members.get(str(key))
             yield missing(key) if member is None else self._read(key, member)
@@ -133,36 +135,43 @@ class ArchiveSource:
             raise SourceError(f"{self.name} cannot be read as an archive: {error}", _TIP) from None
 
 
-def archive_suffix(address: str) -> str:
-    """The ending that says of what kind an archive is; empty if it is none."""
+open_source = ArchiveSource
+
+
+def _suffix(address: str) -> str:
+    """Return the suffix of an archive's name; empty if it is none."""
     return next((suffix for suffix in ARCHIVES if address.lower().endswith(suffix)), "")
+
+
+def _xml_files(archive: str, files: list[tuple[str, Member]]) -> dict[str, Member]:
+    found: dict[str, Member] = {}
+    for name, member in files:
+        if name.lower().endswith(SUFFIX):
+            if name in found:
+                raise SourceError(
+                    f"{archive} has two members with the name {name}", "create the archive again with one of them"
+                )
+            found[name] = member
+    return found
 
 
 def _open_zip(name: str, parts: ExitStack) -> Opened:
     archive = parts.enter_context(zipfile.ZipFile(name))
-
-    def member(info: zipfile.ZipInfo) -> Member:
-        obstacle = "the member of the archive is encrypted" if info.flag_bits & _ENCRYPTED else ""
-        return Member(info.file_size, lambda: archive.open(info), obstacle)
-
-    files = ((info.filename, info) for info in archive.infolist() if not info.is_dir() and not _is_link(info))
-    return Opened(name, {key: member(info) for key, info in _xml_files(name, files).items()})
+    files = (info for info in archive.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16))
+    return Opened(name, [(info.filename, _zip_member(archive, info)) for info in files])
 
 
-def _is_link(info: zipfile.ZipInfo) -> bool:
-    return stat.S_ISLNK(info.external_attr >> 16)
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    obstacle = "the member of the archive is encrypted" if info.flag_bits & _ENCRYPTED else ""
+    return Member(info.file_size, lambda: archive.open(info), obstacle)
 
 
 def _open_tar(name: str, parts: ExitStack, path: str = "") -> Opened:
     archive = parts.enter_context(tarfile.TarFile(path or name))
-
-    def member(info: tarfile.TarInfo) -> Member:
-        return Member(info.size, lambda: _content(archive, info))
-
-    files = ((info.name, info) for info in archive.getmembers() if info.isfile())
-    members = {key: member(info) for key, info in _xml_files(name, files).items()}
-    _see_that_end_is_there(name, path or name, archive.offset)
-    return Opened(path or name, members)
+    infos = (info for info in archive.getmembers() if info.isfile())
+    files = [(info.name, Member(info.size, partial(_content, archive, info))) for info in infos]
+    _check_end(name, path or name, archive.offset)
+    return Opened(path or name, files)
 
 
 def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -172,8 +181,8 @@ def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return content
 
 
-def _see_that_end_is_there(name: str, path: str, offset: int) -> None:
-    """`tarfile` takes a damaged header for the end of the archive; the true end is a block of zeros."""
+def _check_end(name: str, path: str, offset: int) -> None:
+    """Check that a tar archive is complete: a block of zeros ends it, but `tarfile` also stops at a damaged header."""
     with Path(path).open("rb") as file:
         file.seek(offset)
         if file.read(_TAR_BLOCK) != bytes(_TAR_BLOCK):
@@ -184,19 +193,19 @@ def _open_compressed_tar(decompress: Callable[[str], BufferedIOBase], name: str,
     directory = parts.enter_context(tempfile.TemporaryDirectory(prefix="xml_extractor_"))
     plain = Path(directory, "documents.tar")
     with decompress(name) as compressed, plain.open("wb") as file:
-        _unpack(name, compressed, file)
+        _decompress(name, compressed, file)
     return _open_tar(name, parts, str(plain))
 
 
-def _unpack(name: str, compressed: BufferedIOBase, file: IO[bytes]) -> None:
-    """Decompress, but leave room on the disk for others: a small file can unpack to a thousand times its size."""
+def _decompress(name: str, compressed: BufferedIOBase, file: IO[bytes]) -> None:
+    """Decompress, but do not fill the disk: an archive can decompress to a thousand times its size."""
     disk = Path(file.name).parent
     kept = min(KEPT_FREE, shutil.disk_usage(disk).total // KEPT_SHARE)
     while piece := compressed.read(_PIECE):
         if shutil.disk_usage(disk).free - len(piece) < kept:
             raise SourceError(
-                f"{name} unpacks to more than there is room for in the temporary directory",
-                "let TMPDIR name a directory on a larger disk, or unpack the archive and name the directory",
+                f"{name} needs more space than the temporary directory has",
+                "set TMPDIR to a directory on a larger disk, or extract the archive and name the directory",
             )
         file.write(piece)
 
@@ -209,14 +218,4 @@ ARCHIVES: dict[str, Callable[[str, ExitStack], Opened]] = {
     ".tar.bz2": partial(_open_compressed_tar, bz2.BZ2File),
     ".tar.xz": partial(_open_compressed_tar, lzma.LZMAFile),
 }
-"""How to open an archive, by the ending of its name."""
-
-
-def _xml_files(archive: str, members: Iterable[tuple[str, Info]]) -> dict[str, Info]:
-    found: dict[str, Info] = {}
-    for name, info in members:
-        if name.lower().endswith(SUFFIX):
-            if name in found:
-                raise SourceError(f"{archive} has two members with the name {name}", "pack it again with one of them")
-            found[name] = info
-    return found
+"""Functions that open an archive, by the suffix of its name."""

@@ -10,19 +10,23 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.document_keys import check_text_key, missing, name_pages, too_large, unreadable
+from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
 
 SUFFIX = ".xml"
-GLOB_CHARACTERS = "*?["
+
+
+def accepts(address: str) -> bool:
+    """Return whether an address is an existing file or directory, or a glob pattern in an existing directory."""
+    return Path(address).exists() or (_is_pattern(address) and _fixed_part(address).is_dir())
 
 
 class FileSource:
     """XML files below a directory.
 
     Args:
-        address: A directory (all *.xml files in it and below, in any case of letters), a glob pattern (all files that
-            match; `**` stands for any depth) or a file.
+        address: A directory (its *.xml files at any depth, in upper or lower case), a glob pattern (all matching files;
+            `**` matches any depth) or a file.
         max_bytes: Larger files are rejected.
     """
 
@@ -38,43 +42,40 @@ class FileSource:
         key_range: KeyRange | None = None,
         log: LogPlace | None = None,  # noqa: ARG002 - files are in no database
     ) -> Iterator[KeyPage]:
-        """All keys in ascending order, in pages of at most `page_size`.
+        """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
             SourceError: There is no XML file, a directory cannot be read, or a path is too long for the log.
         """
-        keys = sorted(self._names())
-        if not keys:
-            raise SourceError(f"there are no XML files in {self.name}", f"files are found by their ending {SUFFIX}")
-        for key in keys:
-            check_text_key(key, self.name)
-        for page in name_pages(keys, page_size, key_range):
-            yield KeyPage([*page])
+        names = list(self._names())
+        if not names:
+            raise no_documents(self.name)
+        yield from pages_of_names(names, self.name, page_size, key_range)
 
     def fetch(
         self,
         keys: Sequence[DocumentKey],
         *,
-        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+        whole: bool = False,  # noqa: ARG002 - files are always read whole
     ) -> Iterator[SourceDocument | Rejection]:
-        """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+        """Yield the documents of these keys in this order; one that cannot be read is a rejection.
 
         Raises:
-            SourceError: The directory is gone.
+            SourceError: The directory does not exist any more.
         """
         for key in keys:
             try:
                 with (self._root / str(key)).open("rb") as file:
                     yield read_bounded(key, file, self._max_bytes)
             except FileNotFoundError:
-                self._see_that_directory_is_there()
+                self._check_directory()
                 yield missing(key)
             except OSError as error:
-                self._see_that_directory_is_there()
+                self._check_directory()
                 yield unreadable(key, f"the file cannot be read: {error.strerror}")
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file stays open."""
 
     def _names(self) -> Iterator[str]:
         path = Path(self.name)
@@ -85,47 +86,54 @@ class FileSource:
         found = self._root.glob(path.relative_to(self._root).as_posix())
         return (file.relative_to(self._root).as_posix() for file in found if file.is_file())
 
-    def _see_that_directory_is_there(self) -> None:
+    def _check_directory(self) -> None:
         if not self._root.is_dir():
             raise SourceError(
-                f"the directory {self._root} is gone", "see that its disk or share is there, and run again"
+                f"the directory {self._root} does not exist any more", "check its disk or share, and run again"
             )
 
 
+open_source = FileSource
+
+
+def no_documents(source: str) -> SourceError:
+    """Return the error of a source without XML files."""
+    return SourceError(f"there are no XML files in {source}", f"files are found by their suffix {SUFFIX}")
+
+
 def read_bounded(key: DocumentKey, file: IO[bytes], max_bytes: int) -> SourceDocument | Rejection:
-    """Read a document, but never much more than it may have, whatever its size is said to be."""
+    """Read a document, and at most one byte more than it may have, whatever its declared size."""
     content = file.read(max_bytes + 1)
     return too_large(key, max_bytes) if len(content) > max_bytes else SourceDocument(key, content)
 
 
-def is_pattern(address: str) -> bool:
-    """Whether an address is a glob pattern."""
-    return any(character in address for character in GLOB_CHARACTERS)
+def _is_pattern(address: str) -> bool:
+    return any(character in address for character in "*?[")
 
 
-def fixed_part(pattern: str) -> Path:
-    """The directory before the first part with a wildcard."""
+def _fixed_part(pattern: str) -> Path:
+    """Return the directory before the first part with a wildcard."""
     plain = Path(pattern)
-    while is_pattern(str(plain)):
+    while _is_pattern(str(plain)):
         plain = plain.parent
     return plain
 
 
 def _root(address: str) -> Path:
-    """The directory that keys are relative to."""
+    """Return the directory that keys are relative to."""
     path = Path(address)
     if path.is_dir():
         return path
-    if path.is_file() or not is_pattern(address):
+    if path.is_file() or not _is_pattern(address):
         return path.parent
-    return fixed_part(address)
+    return _fixed_part(address)
 
 
 def _xml_files(root: Path) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"the directory {error.filename} cannot be read: {error.strerror}", "see who may read it")
+    def fail(error: OSError) -> None:
+        raise SourceError(f"the directory {error.filename} cannot be read: {error.strerror}", "check its permissions")
 
-    for folder, _, names in os.walk(root, onerror=refuse):
+    for folder, _, names in os.walk(root, onerror=fail):
         below = Path(folder).relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"
         for name in names:
@@ -134,7 +142,7 @@ def _xml_files(root: Path) -> Iterator[str]:
 
 
 def _is_document(path: str) -> bool:
-    """Whether it is a file. A link to nothing is one too, so that it is rejected and not left out silently."""
+    """Return whether a path is a file. A broken link counts as one, so that it is rejected and not ignored silently."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - called for each of millions of files
     except FileNotFoundError:

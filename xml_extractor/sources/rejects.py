@@ -1,19 +1,142 @@
-"""The rejected documents of a run as a source: they have the keys that they had, so that mended ones can be loaded."""
+"""Rejected documents on disk (dead letters): a directory with the documents and a list of reasons, written by a run.
+
+The directory is also a source: its documents keep their keys, so that fixed ones can be loaded. The files may hold
+personal data, so only their owner can read them.
+"""
 
 import json
+import os
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
-from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.errors import SourceError
+from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
+from xml_extractor.documents import DocumentKey, Outcome, Rejection, SourceDocument
+from xml_extractor.errors import RunError, SourceError
 from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.document_keys import check_text_key, missing, name_pages, unreadable
+from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable
 from xml_extractor.sources.files import read_bounded
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.sources.reject_files import LISTING
+
+LISTING = "rejects.jsonl"
+"""The list: a JSON object per document, one per line."""
+
+LONGEST_PART_OF_KEY = 80
+"""Characters of a key in the name of its file."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def file_name(key: DocumentKey) -> str:
+    """Return the name of a document's file: safe, bounded and unique on every file system.
+
+    It consists of the letters, digits, `_` and `-` of the key, followed by a hash of the key.
+    """
+    if isinstance(key, int):
+        return f"{key}.xml"
+    readable = _UNSAFE.sub("_", key.removesuffix(".xml"))[:LONGEST_PART_OF_KEY]
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{readable}-{digest}.xml"
+
+
+def prepare_rejects_directory(directory: Path) -> None:
+    """Create the directory for rejected documents and check that it can be written, before the run starts.
+
+    Raises:
+        RunError: It cannot be created or written.
+    """
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise RunError(
+            f"rejected documents cannot be written to {directory}: {error.strerror}",
+            "nothing was loaded; name a writable directory with --rejects-dir",
+        ) from error
+
+
+class RejectFiles:
+    """Writes the rejected documents of one run. The first of them creates the directory and the list.
+
+    Args:
+        directory: Where to write.
+        contract: The name of the contract.
+        version: The version of the contract.
+        with_values: Whether the list includes the rejected values.
+    """
+
+    def __init__(self, directory: Path, contract: str, version: int, *, with_values: bool = False) -> None:
+        self.directory = directory
+        self._contract = contract
+        self._version = version
+        self._with_values = with_values
+
+    def write(self, reject: Outcome, content: bytes | str | None) -> None:
+        """Write a document and its line in the list. The line is written even if the document cannot be.
+
+        Args:
+            reject: The outcome of a rejected document.
+            content: The document as it was fetched; None if it has no content.
+
+        Raises:
+            OSError: The document or the line could not be written.
+        """
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        name, failed = None, None
+        if content is not None:
+            name = file_name(reject.key)
+            try:
+                self._write_document(self.directory / name, content)
+            except OSError as error:
+                name, failed = None, error
+        line = json.dumps(self._described(reject, name, is_text=isinstance(content, str)), ensure_ascii=False)
+        with open(self.directory / LISTING, "ab", buffering=0, opener=_private) as listing:
+            listing.write(f"{line}\n".encode())
+        if failed is not None:
+            raise failed
+
+    def _described(self, reject: Outcome, file: str | None, *, is_text: bool) -> dict[str, Any]:
+        failure = reject.failure
+        if failure is None:
+            raise AssertionError("a document without a failure is no reject")
+        value = {"value": reject.value} if self._with_values else {}
+        return {
+            "key": reject.key,
+            "file": file,
+            "text": is_text,
+            "stage": failure.stage.value,
+            "code": failure.code,
+            "table": failure.table,
+            "column": failure.column,
+            "path": failure.path,
+            "explanation": failure.explanation,
+            **value,
+            "attempts": reject.attempts,
+            "content_hash": reject.content_hash,
+            "contract": self._contract,
+            "version": self._version,
+        }
+
+    def _write_document(self, path: Path, content: bytes | str) -> None:
+        data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        with atomic_write(path, OWNER_ONLY) as file:
+            file.write(data)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=OWNER_ONLY)
+
+
+def accepts(address: str) -> bool:
+    """Return whether an address is a directory of rejected documents."""
+    return Path(address, LISTING).is_file()
 
 
 class Listed(NamedTuple):
@@ -21,7 +144,7 @@ class Listed(NamedTuple):
 
     Attributes:
         file: The name of its file; empty if it has none.
-        is_text: Whether the document was text, and the file is its UTF-8, whatever encoding its XML declares.
+        is_text: Whether the document was text, so that the file is UTF-8 whatever encoding its XML declares.
     """
 
     file: str
@@ -29,7 +152,7 @@ class Listed(NamedTuple):
 
 
 class RejectsSource:
-    """The documents of a directory with a list of rejects.
+    """The documents of a directory of rejects.
 
     Args:
         address: The directory.
@@ -52,39 +175,34 @@ class RejectsSource:
         key_range: KeyRange | None = None,
         log: LogPlace | None = None,  # noqa: ARG002 - files are in no database
     ) -> Iterator[KeyPage]:
-        """All keys in ascending order, in pages of at most `page_size`.
+        """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
-            SourceError: There is no document, a key is too long for the log, or an end of the range is no such key.
+            SourceError: There is no document, a key is too long for the log, or a bound of the range is not a key.
         """
-        numbers = sorted(key for key in self._listed if isinstance(key, int))
-        names = sorted(key for key in self._listed if isinstance(key, str))
+        numbers = [key for key in self._listed if isinstance(key, int)]
+        names = [key for key in self._listed if isinstance(key, str)]
         if (numbers and names) or not self._listed:
-            what = "keys of two kinds" if self._listed else "no documents"
+            what = "both numbers and texts as keys" if self._listed else "no documents"
             raise SourceError(f"{self._directory / LISTING} has {what}", "name the directory of one run's rejects")
-        for key in names:
-            check_text_key(key, self.name)
         if names:
-            for page in name_pages(names, page_size, key_range):
-                yield KeyPage([*page])
+            yield from pages_of_names(names, self.name, page_size, key_range)
         else:
-            chosen = self._in_range(numbers, key_range)
-            for start in range(0, len(chosen), page_size):
-                yield KeyPage([*chosen[start : start + page_size]])
+            yield from pages(self._in_range(numbers, key_range), page_size)
 
     def fetch(
         self,
         keys: Sequence[DocumentKey],
         *,
-        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+        whole: bool = False,  # noqa: ARG002 - files are always read whole
     ) -> Iterator[SourceDocument | Rejection]:
-        """The documents of these keys in this order; one that cannot be read, or has no file, is a rejection."""
+        """Yield the documents of these keys in this order; one that cannot be read is a rejection."""
         for key in keys:
             listed = self._listed.get(key)
             yield self._read(key, listed) if listed and listed.file else missing(key)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file stays open."""
 
     def _read(self, key: DocumentKey, listed: Listed) -> SourceDocument | Rejection:
         try:
@@ -99,9 +217,10 @@ class RejectsSource:
         try:
             return SourceDocument(key, document.content.decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError:
-            return unreadable(key, "its file is no valid UTF-8")
+            return unreadable(key, "its file is not valid UTF-8")
 
-    def _in_range(self, keys: Sequence[int], key_range: KeyRange | None) -> Sequence[int]:
+    def _in_range(self, numbers: Sequence[int], key_range: KeyRange | None) -> Sequence[int]:
+        keys = sorted(numbers)
         if key_range is None:
             return keys
         first = bisect_left(keys, self._number(key_range.first)) if key_range.first else 0
@@ -112,7 +231,10 @@ class RejectsSource:
         try:
             return int(end)
         except ValueError:
-            raise SourceError(f"'{end}' is no key of {self.name}: its keys are numbers") from None
+            raise SourceError(f"'{end}' is not a key of {self.name}: its keys are numbers") from None
+
+
+open_source = RejectsSource
 
 
 def _read_listing(path: Path) -> dict[DocumentKey, Listed]:
@@ -125,7 +247,7 @@ def _read_listing(path: Path) -> dict[DocumentKey, Listed]:
                     raise _bad_line(path, number, f"lists the document {key} again")
                 listed[key] = document
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}", "see who may read it") from None
+        raise SourceError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
     return listed
 
 
@@ -139,8 +261,8 @@ def _read_line(path: Path, number: int, line: bytes) -> tuple[DocumentKey, Liste
             if file and (Path(file).name != file or "\\" in file or file == ".."):
                 raise _bad_line(path, number, "names a file that is not in this directory")
             return key, Listed(file or "", others.get("text") is True)
-    raise _bad_line(path, number, "is no JSON object with `key` and `file`")
+    raise _bad_line(path, number, "is not a JSON object with `key` and `file`")
 
 
 def _bad_line(path: Path, number: int, what: str) -> SourceError:
-    return SourceError(f"line {number} of {path} {what}", "mend the line, or delete it")
+    return SourceError(f"line {number} of {path} {what}", "fix the line, or delete it")

@@ -1,39 +1,41 @@
-"""Documents in a table of a SQLite file."""
+"""Documents in a table of a SQLite file: a source, and a writer that creates such a table."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
+from types import TracebackType
+from typing import Self
 
 from sqlalchemy.engine import URL
 
 from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.errors import SourceError
+from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.reasons import Reason
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
-from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.sources.interfaces import KeyedContent, KeyPage
 from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
 
 _SMALLEST_LIMIT = 1_000_000
 _LARGEST_LIMIT = 2**31 - 1
-"""Bytes of the longest value that SQLite may read: no less than keys need, no more than it can count."""
+"""Limits of SQLITE_LIMIT_LENGTH in bytes: keys must fit, and SQLite allows no more."""
 
 _MOST_BYTES_OF_A_CHARACTER = 4
 """In UTF-8."""
 
-MAKE_SAMPLES = "make sample documents with `xml-extractor sample card_application 1000 --to {}`"
+CREATE_SAMPLES = "create sample documents with `xml-extractor sample card_application 1000 --to {}`"
 
 
 def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqliteSource":
-    """The source that an address names.
+    """Open the source at an address.
 
     Raises:
         UsageError: The address is wrong.
-        SourceError: File, table or column are missing.
+        SourceError: The file, table or a column is missing.
     """
     return SqliteSource(sqlite_file(url), contract.source, url.render_as_string(), max_bytes)
 
@@ -44,7 +46,7 @@ class SqliteSource:
     Args:
         file: The database.
         table: The table and its columns.
-        address: What opens the same source again.
+        address: Opens the same source again.
         max_bytes: Larger documents are rejected.
     """
 
@@ -56,11 +58,11 @@ class SqliteSource:
         self._where = [f"({table.where}\n)"] if table.where else []
         self._key, self._xml, self._from = quoted(table.key), quoted(table.xml), quoted_table(table.table)
         if not file.path.is_file():
-            raise SourceError(f"there is no file {file.path}", MAKE_SAMPLES.format(file.name))
+            raise SourceError(f"there is no file {file.path}", CREATE_SAMPLES.format(file.name))
         with self._errors_end_the_run():
             self._database = file.connect(read_only=True)
         self._database.driver.text_factory = _text_or_bytes
-        # SQLite reads nothing of a value that is longer than this.
+        # SQLite does not read longer values.
         self._database.driver.setlimit(
             sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT)
         )
@@ -74,12 +76,12 @@ class SqliteSource:
         self,
         page_size: int,
         key_range: KeyRange | None = None,
-        log: LogPlace | None = None,  # noqa: ARG002 - the log of a file is near
+        log: LogPlace | None = None,  # noqa: ARG002 - the log of a file needs no round trip
     ) -> Iterator[KeyPage]:
-        """All keys in ascending order, in pages of at most `page_size`.
+        """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
-            SourceError: The table cannot be read, or a key is NULL, there twice, no number or text, or too long.
+            SourceError: The table cannot be read, or a key is NULL, not unique, too long, or neither number nor text.
         """
         conditions, bounds = self._range(key_range)
         while True:
@@ -88,7 +90,7 @@ class SqliteSource:
             with self._errors_end_the_run():
                 rows = list(self._database.query(select, (*bounds, page_size + 1)))
             keys = [self._checked(key) for (key,) in rows]
-            self._see_that_keys_are_unique(keys)
+            self._check_unique(keys)
             if keys:
                 yield KeyPage(keys[:page_size])
             if len(keys) <= page_size:
@@ -101,9 +103,9 @@ class SqliteSource:
         self,
         keys: Sequence[DocumentKey],
         *,
-        whole: bool = False,  # noqa: ARG002 - nothing is ever cut here
+        whole: bool = False,  # noqa: ARG002 - documents are always read whole
     ) -> Iterator[SourceDocument | Rejection]:
-        """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+        """Yield the documents of these keys in this order; one that cannot be read is a rejection.
 
         Raises:
             SourceError: The table cannot be read any more.
@@ -144,10 +146,10 @@ class SqliteSource:
         ends = [
             (f"{self._key} {sign} ?", end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end
         ]
-        return [condition for condition, _ in ends], [self._range_end(end) for _, end in ends]
+        return [condition for condition, _ in ends], [self._bound(end) for _, end in ends]
 
-    def _range_end(self, end: str) -> DocumentKey:
-        """An end of a range as keys are: a number if they are numbers."""
+    def _bound(self, end: str) -> DocumentKey:
+        """Convert a bound of a range to the type of the keys."""
         with self._errors_end_the_run():
             first = next(self._database.query(f"SELECT min({self._key}) FROM {self._from}"))[0]  # noqa: S608 - names are quoted
         if not isinstance(first, int):
@@ -155,7 +157,7 @@ class SqliteSource:
         try:
             return int(end)
         except ValueError:
-            raise SourceError(f"'{end}' is no key of {self._table}: its keys are numbers") from None
+            raise SourceError(f"'{end}' is not a key of {self._table}: its keys are numbers") from None
 
     def _checked(self, key: object) -> DocumentKey:
         if isinstance(key, str):
@@ -166,11 +168,11 @@ class SqliteSource:
         what = "NULL" if key is None else "neither a number nor text"
         raise SourceError(f"a key of {self._table} is {what}", "name another key column in the contract's `source`")
 
-    def _see_that_keys_are_unique(self, keys: Sequence[DocumentKey]) -> None:
+    def _check_unique(self, keys: Sequence[DocumentKey]) -> None:
         for key, following in pairwise(keys):
             if key == following:
                 raise SourceError(
-                    f"the key {key} is there more than once in {self._table}",
+                    f"the key {key} occurs more than once in {self._table}",
                     "name another key column in the contract's `source`",
                 )
 
@@ -178,7 +180,7 @@ class SqliteSource:
         with self._errors_end_the_run():
             columns = {row[1].casefold() for row in self._database.query(f"PRAGMA table_xinfo({self._from})")}
         if not columns:
-            raise SourceError(f"there is no table {table.table} in {self.name}", MAKE_SAMPLES.format(self.name))
+            raise SourceError(f"there is no table {table.table} in {self.name}", CREATE_SAMPLES.format(self.name))
         absent = [column for column in (table.key, table.xml) if column.casefold() not in columns]
         if absent:
             raise SourceError(
@@ -191,8 +193,94 @@ class SqliteSource:
 
 
 def _text_or_bytes(raw: bytes) -> str | bytes:
-    """Text that is not UTF-8 stays as it is: the parser can still read it by its encoding declaration."""
+    """Keep text that is not UTF-8 as bytes: the parser can read it by its encoding declaration."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
         return raw
+
+
+def open_source_writer(url: URL, table: SourceTable, /) -> "SqliteSourceWriter":
+    """Return a writer of documents to this address.
+
+    Raises:
+        UsageError: The address is wrong.
+    """
+    return SqliteSourceWriter(sqlite_file(url), table)
+
+
+class SqliteSourceWriter:
+    """A context manager that writes documents in batches. It creates the file and the table if they are missing.
+
+    Args:
+        file: The database.
+        table: The table and its columns.
+        batch_documents: Documents in a transaction. Committed documents stay if a later one fails.
+    """
+
+    takes_bytes = True
+
+    def __init__(self, file: SqliteFile, table: SourceTable, batch_documents: int = 100) -> None:
+        self.name = file.name
+        self.path = file.path
+        self._file = file
+        self._key, self._xml, self._into = quoted(table.key), quoted(table.xml), quoted_table(table.table)
+        self._batch_documents = batch_documents
+        self._documents = 0
+
+    def __enter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            TargetError: It cannot be written, or is not a database.
+        """
+        with self._errors_explained():
+            self._database = self._file.connect()
+            self._database.switch_to_wal()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and self._database.driver.in_transaction:
+                with self._errors_explained():
+                    self._database.execute("COMMIT")
+        finally:
+            self._database.close()
+
+    def write(self, document: KeyedContent) -> None:
+        """Write a document.
+
+        Raises:
+            UsageError: A document with this key exists.
+            TargetError: The database cannot be written.
+        """
+        with self._errors_explained(document.key):
+            if not self._database.driver.in_transaction:
+                self._database.execute("BEGIN IMMEDIATE")
+            if self._documents == 0:
+                self._create_table(document.key)
+            self._database.execute(
+                f"INSERT INTO {self._into} ({self._key}, {self._xml}) VALUES (?, ?)",  # noqa: S608 - names are quoted
+                (document.key, document.content),
+            )
+            self._documents += 1
+            if self._documents % self._batch_documents == 0:
+                self._database.execute("COMMIT")
+
+    def _create_table(self, key: DocumentKey) -> None:
+        declared = "INTEGER" if isinstance(key, int) else "TEXT"
+        columns = f"{self._key} {declared} NOT NULL PRIMARY KEY, {self._xml} TEXT"
+        self._database.execute(f"CREATE TABLE IF NOT EXISTS {self._into} ({columns})")
+
+    @contextmanager
+    def _errors_explained(self, key: DocumentKey | None = None) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if error.code == Reason.DUPLICATE_KEY:
+                raise UsageError(
+                    f"{self._into} in {self.name} already has a document with the key {key}", "write to a new file"
+                ) from None
+            raise TargetError(f"{self.name} cannot be written: {error.explanation}", error.tip) from None

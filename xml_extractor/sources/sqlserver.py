@@ -1,50 +1,54 @@
-"""Documents in a table or view of a SQL Server."""
+"""Documents in a table or view of a SQL Server: a source, and a writer that creates such a table."""
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pyodbc
 from sqlalchemy.engine import URL
 
-from xml_extractor.connections import errors_end_the_run, retrying
+from xml_extractor.connections import DatabaseError, errors_end_the_run, retrying
+from xml_extractor.contract.layout import ColumnLayout
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.errors import SourceError
-from xml_extractor.processing_log.log_table import LogPlace
-from xml_extractor.schema.ddl import t_sql_name
+from xml_extractor.errors import SourceError, TargetError, UsageError
+from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH, LogPlace
+from xml_extractor.reasons import Reason
+from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
-from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.sources.sqlserver_keys import key_column
-from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, SourceQueries
+from xml_extractor.sources.interfaces import KeyedContent, KeyPage
+from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, SourceQueries, key_column
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.statements import OdbcType
-from xml_extractor.values.sqltypes import Family
+from xml_extractor.values.sqltypes import Family, parse_type
 
 PAGE_BYTES = 8 * 2**20
-"""A query's further documents are left to the next one when there are more bytes than this."""
+"""Bytes of documents after which the rest of a query is left to the next one."""
 
 LARGEST_PAGE = 100_000
-"""Keys listed at once, where the log has all keys of the pages before."""
+"""Keys of a page while the log has all keys of the previous pages."""
 
 NAME_OTHERS = "name table, key and xml in the contract's `source`"
 
 Fetched = SourceDocument | Rejection
 ListedKey = tuple[DocumentKey, bool]
-"""A key, and whether the log has it."""
+"""A key, and whether the processing log has it."""
 
 
 def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSource":
-    """The source that an address names.
+    """Open the source at an address.
 
     Raises:
         UsageError: The address is wrong.
-        SourceError: The server cannot be reached, or table or column are missing.
+        SourceError: The server cannot be reached, or a table or column is missing.
     """
     read_until = contract.document.read_until
     end_tag = f"</{read_until.rpartition('/')[2]}>" if read_until else ""
@@ -55,31 +59,33 @@ def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSo
 class SqlServerSource:
     """The documents of a table or view, read only.
 
-    All statements are sent by one thread of its own: while it reads documents, those before them can be mapped.
+    A thread of its own sends all statements, so that it reads documents while the previous ones are mapped.
 
     Args:
-        place: The database.
+        database: The database.
         table: The table and its columns.
-        address: What opens the same source again.
+        address: Opens the same source again.
         max_bytes: Larger documents are rejected: bytes of binary columns, UTF-16 code units of text.
-        end_tag: Text is cut behind its first occurrence, by the server; empty: documents come whole.
+        end_tag: The server truncates text after its first occurrence; empty to fetch whole documents.
 
     Raises:
-        SourceError: The server cannot be reached, or table or column are missing.
+        SourceError: The server cannot be reached, or a table or column is missing.
     """
 
-    def __init__(self, place: SqlServerAddress, table: SourceTable, address: str, max_bytes: int, end_tag: str) -> None:
-        self.name = place.name
+    def __init__(
+        self, database: SqlServerAddress, table: SourceTable, address: str, max_bytes: int, end_tag: str
+    ) -> None:
+        self.name = database.name
         self.address = address
-        self._place = place
+        self._database = database
         self._max_bytes = max_bytes
-        self._shown = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
+        self._title = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
         self._connection: SqlServerConnection | None = None
         self._thread = ThreadPoolExecutor(1, "source")
         self._is_closed = False
         self._tries = retrying()
         try:
-            self._queries = self._thread.submit(self._look_at, table, end_tag).result()
+            self._queries = self._thread.submit(self._prepare, table, end_tag).result()
         except BaseException:
             self.close()
             raise
@@ -87,35 +93,35 @@ class SqlServerSource:
     def key_pages(
         self, page_size: int, key_range: KeyRange | None = None, log: LogPlace | None = None
     ) -> Iterator[KeyPage]:
-        """All keys in ascending order, in pages of at most `page_size`; larger ones where the log has all keys so far.
+        """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
-            SourceError: The table cannot be read, or a key is NULL, there twice, or too long.
+            SourceError: The table cannot be read, or a key is NULL, not unique, or too long.
         """
-        shared = log if log is not None and log.database == self._place.database_name else None
+        shared = log if log is not None and log.database == self._database.database_name else None
         conditions, bounds = self._range(key_range)
         size = page_size
-        given: AbstractSet[DocumentKey] = set()
+        seen: AbstractSet[DocumentKey] = set()
         while True:
-            listed, again = self._list_others(given, size + 1, conditions, bounds, shared)
+            listed, repeated = self._list_others(seen, size + 1, conditions, bounds, shared)
             page = listed[:size]
             logged = {str(key) for key, is_logged in page if is_logged}
             if page:
                 yield KeyPage([key for key, _ in page], None if shared is None else logged)
             if len(listed) <= size:
                 return
-            given = again | {key for key, _ in page}
+            seen = repeated | {key for key, _ in page}
             conditions, bounds = self._range(key_range)
-            conditions.append(f"s.{self._queries.key.name} >= {self._queries.key.place}")
+            conditions.append(f"s.{self._queries.key.name} >= {self._queries.key.parameter}")
             bounds.append(listed[size][0])
             size = min(2 * size, max(page_size, LARGEST_PAGE)) if len(logged) == size else page_size
 
     def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[Fetched]:
-        """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+        """Yield the documents of these keys in this order; one that cannot be read is a rejection.
 
         Args:
-            keys: Which.
-            whole: Do not cut them.
+            keys: The keys.
+            whole: Whether to fetch documents that could be truncated as a whole.
 
         Raises:
             SourceError: The table cannot be read any more.
@@ -128,10 +134,10 @@ class SqlServerSource:
             part = upcoming.result()
 
     def close(self) -> None:
-        """Close the connection, after the statement that is being sent; closing again does nothing."""
+        """Close the connection when its current statement ends; closing again does nothing."""
         if not self._is_closed:
             self._is_closed = True
-            self._thread.submit(self._hang_up)
+            self._thread.submit(self._disconnect)
             self._thread.shutdown()
 
     def _parts(self, keys: Sequence[DocumentKey], *, whole: bool) -> Iterator[list[Fetched]]:
@@ -143,18 +149,18 @@ class SqlServerSource:
             del remaining[: len(part)]
 
     def _read_part(self, keys: Sequence[DocumentKey], *, whole: bool) -> list[Fetched]:
-        """The documents of the first of these keys: of all of them, unless they are too large to be held at once."""
+        """Fetch the documents of these keys, or of the first of them if all would exceed `PAGE_BYTES`."""
         query, types = self._queries.documents(whole=whole)
-        places = [*keys, *[keys[-1]] * (DOCUMENTS_IN_QUERY - len(keys))]
+        padded = [*keys, *[keys[-1]] * (DOCUMENTS_IN_QUERY - len(keys))]
         found: dict[DocumentKey | None, Fetched] = {}
         read_bytes = 0
         try:
-            values = [self._max_bytes, *map(self._queries.key.bind, places)]
+            values = [self._max_bytes, *map(self._queries.key.bind, padded)]
             with closing(self._connected().query(query, values, types)) as rows:
                 for value, size, content, is_cut in rows:
                     key = self._queries.key.read(value)
                     if key in found:
-                        raise self._twice(key)
+                        raise self._not_unique(key)
                     found[key] = self._document(key, size, content, is_cut=bool(is_cut))
                     read_bytes += len(content or "")
                     if read_bytes > PAGE_BYTES and keys[0] in found:
@@ -163,38 +169,38 @@ class SqlServerSource:
                     return [found.get(key) or missing(key) for key in keys]
         except UnicodeDecodeError:
             if len(keys) == 1:
-                return [unreadable(keys[0], "its text is no valid UTF-16")]
+                return [unreadable(keys[0], "its text is not valid UTF-16")]
             return self._read_part(keys[:1], whole=whole)
-        known = next((number for number, key in enumerate(keys) if key not in found), len(keys))
-        return [found[key] for key in keys[:known]]
+        complete = next((number for number, key in enumerate(keys) if key not in found), len(keys))
+        return [found[key] for key in keys[:complete]]
 
     def _document(
         self, key: DocumentKey | None, size: int | None, content: str | bytes | None, *, is_cut: bool
     ) -> Fetched:
         if key is None:
-            raise AssertionError("a document was found by a key that is NULL")
+            raise AssertionError("a document was found by a NULL key")
         if size is not None and size > self._max_bytes:
             return too_large(key, self._max_bytes)
         return SourceDocument(key, content, is_cut=is_cut)
 
     def _list_others(
         self,
-        given: AbstractSet[DocumentKey],
+        seen: AbstractSet[DocumentKey],
         count: int,
         conditions: Sequence[str],
         bounds: Sequence[DocumentKey],
         log: LogPlace | None,
     ) -> tuple[list[ListedKey], AbstractSet[DocumentKey]]:
-        """The first keys that are none of the given ones, and those of the given ones that were listed again.
+        """List the first keys that were not seen, and the seen keys that were listed again.
 
-        Where keys are equal for the column's collation, such as `a` and `A`, the server lists them in any order, and a
-        page may end between them: the next one begins with all of them again.
+        If keys are equal by the column's collation, such as `a` and `A`, the server lists them in any order, and a page
+        may end between them. The next page therefore starts with all of them again.
         """
         again: AbstractSet[DocumentKey] = set()
         while True:
             query = self._thread.submit(self._list_keys, count + len(again), conditions, bounds, log)
             listed = query.result()
-            repeated = given & {key for key, _ in listed}
+            repeated = seen & {key for key, _ in listed}
             if len(repeated) <= len(again):
                 return [each for each in listed if each[0] not in repeated], repeated
             again = repeated
@@ -211,7 +217,7 @@ class SqlServerSource:
         seen: set[DocumentKey] = set()
         for key, _ in listed:
             if key in seen:
-                raise self._twice(key)
+                raise self._not_unique(key)
             seen.add(key)
         return listed
 
@@ -221,30 +227,30 @@ class SqlServerSource:
         key = self._queries.key
         conditions: list[str] = []
         bounds: list[DocumentKey] = []
-        for end, sign, sign_if_beyond, beyond in ((key_range.first, ">=", ">", 1), (key_range.last, "<=", "<", -1)):
+        for end, sign, strict_sign, beyond in ((key_range.first, ">=", ">", 1), (key_range.last, "<=", "<", -1)):
             if not end:
                 continue
             try:
                 nearest, side = key.nearest(end)
             except ValueError as error:
-                raise SourceError(f"'{end}' is no key of {self._shown}: {error}") from None
-            conditions.append(f"s.{key.name} {sign_if_beyond if side == beyond else sign} {key.place}")
+                raise SourceError(f"'{end}' is not a key of {self._title}: {error}") from None
+            conditions.append(f"s.{key.name} {strict_sign if side == beyond else sign} {key.parameter}")
             bounds.append(nearest)
         return conditions, bounds
 
     def _checked(self, value: object) -> DocumentKey:
         key = self._queries.key.read(value)
         if key is None:
-            raise SourceError(f"a key of {self._shown} is NULL", "name another key column in the contract's `source`")
+            raise SourceError(f"a key of {self._title} is NULL", "name another key column in the contract's `source`")
         if isinstance(key, str):
-            check_text_key(key, self._shown)
+            check_text_key(key, self._title)
         return key
 
-    def _twice(self, key: DocumentKey | None) -> SourceError:
+    def _not_unique(self, key: DocumentKey | None) -> SourceError:
         tip = "name another key column in the contract's `source`"
-        return SourceError(f"the key {key} is there more than once in {self._shown}", tip)
+        return SourceError(f"the key {key} occurs more than once in {self._title}", tip)
 
-    def _look_at(self, table: SourceTable, end_tag: str) -> SourceQueries:
+    def _prepare(self, table: SourceTable, end_tag: str) -> SourceQueries:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
             found = self._tries(self._read_catalog, table.table)
         if table.table not in found:
@@ -255,26 +261,128 @@ class SqlServerSource:
             names = " and no column ".join(absent)
             raise SourceError(f"the table {table.table} in {self.name} has no column {names}", NAME_OTHERS)
         key, xml = (columns[name.casefold()] for name in (table.key, table.xml))
-        identifying = key_column(t_sql_name(table.key), key.type, key.collation)
-        if identifying is None:
-            raise SourceError(f"the key of {self._shown} is {key.declared}: no whole number, text or GUID", NAME_OTHERS)
+        key_of_documents = key_column(t_sql_name(table.key), key.type, key.collation)
+        if key_of_documents is None:
+            raise SourceError(
+                f"the key of {self._title} is {key.declared}: neither an integer, text nor a GUID", NAME_OTHERS
+            )
         if xml.type is None or xml.type.family not in (Family.TEXT, Family.BINARY, Family.XML):
             raise SourceError(
-                f"the documents of {self._shown} are {xml.declared}: neither text nor binary", NAME_OTHERS
+                f"the documents of {self._title} are {xml.declared}: neither text nor binary", NAME_OTHERS
             )
-        return SourceQueries(table, self._place.schema, identifying, xml.type, end_tag)
+        return SourceQueries(table, self._database.schema, key_of_documents, xml.type, end_tag)
 
     def _read_catalog(self, table: str) -> dict[str, ActualTable]:
-        return read_catalog(self._connected(), [table], self._place.schema)
+        return read_catalog(self._connected(), [table], self._database.schema)
 
     def _read_all(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> list[pyodbc.Row]:
         return list(self._connected().query(query, values, types))
 
     def _connected(self) -> SqlServerConnection:
         if self._connection is None:
-            self._connection = SqlServerConnection(self._place)
+            self._connection = SqlServerConnection(self._database)
         return self._connection
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+def open_source_writer(url: URL, table: SourceTable, /) -> "SqlServerSourceWriter":
+    """Return a writer of documents to this address.
+
+    Raises:
+        UsageError: The address is wrong.
+    """
+    return SqlServerSourceWriter(read_address(url), table)
+
+
+class SqlServerSourceWriter:
+    """A context manager that writes documents as `nvarchar(max)` in batches. It creates the table if it is missing.
+
+    Args:
+        address: The database.
+        table: The table and its columns.
+        batch_documents: Documents in a transaction. Committed documents stay if a later one fails.
+    """
+
+    takes_bytes = False
+
+    def __init__(self, address: SqlServerAddress, table: SourceTable, batch_documents: int = 100) -> None:
+        self.name = address.name
+        self.path = Path(address.words.get("DATABASE") or table.table)
+        self._address = address
+        self._table = table
+        self._into = t_sql_table(table.table, address.schema)
+        self._batch_documents = batch_documents
+        self._waiting: list[tuple[int | str, str | None]] = []
+        self._has_table = False
+
+    def __enter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            TargetError: The server cannot be reached, or rejects the login.
+        """
+        with self._errors_explained():
+            self._connection = SqlServerConnection(self._address, autocommit=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._flush()
+        finally:
+            self._connection.close()
+
+    def write(self, document: KeyedContent) -> None:
+        """Write a document.
+
+        Raises:
+            UsageError: A document with this key exists, or a document is not UTF-8 text.
+            TargetError: The database cannot be written.
+        """
+        content = document.content
+        try:
+            text = content.decode() if isinstance(content, bytes) else content
+        except UnicodeDecodeError:
+            raise UsageError(f"the document {document.key} is not UTF-8 text", "write it to files instead") from None
+        self._waiting.append((document.key, text))
+        if len(self._waiting) == self._batch_documents:
+            self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        is_number = isinstance(waiting[0][0], int)
+        key_type = parse_type("bigint" if is_number else f"nvarchar({KEY_LENGTH})")
+        into = [ColumnLayout(self._table.key, key_type), ColumnLayout(self._table.xml, parse_type("nvarchar(max)"))]
+        with self._errors_explained(), self._connection.transaction():
+            self._create_table(is_number=is_number)
+            columns = f"{t_sql_name(self._table.key)}, {t_sql_name(self._table.xml)}"
+            insert = f"INSERT INTO {self._into} ({columns}) VALUES (?, ?)"  # noqa: S608 - names are quoted
+            self._connection.execute_many(insert, into, waiting)
+
+    def _create_table(self, *, is_number: bool) -> None:
+        if self._has_table:
+            return
+        key_type = "bigint" if is_number else f"nvarchar({KEY_LENGTH}) COLLATE {CASE_SENSITIVE}"
+        key, xml = t_sql_name(self._table.key), t_sql_name(self._table.xml)
+        columns = f"{key} {key_type} NOT NULL PRIMARY KEY, {xml} nvarchar(max)"
+        self._connection.execute(f"IF OBJECT_ID({literal(self._into)}) IS NULL CREATE TABLE {self._into} ({columns})")
+        self._has_table = True
+
+    @contextmanager
+    def _errors_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if error.code == Reason.DUPLICATE_KEY:
+                raise UsageError(
+                    f"{self._into} in {self.name} already has documents with these keys",
+                    "write to another database or --schema, or empty the table",
+                ) from None
+            raise TargetError(f"{self.name} cannot be written: {error.explanation}", error.tip) from None

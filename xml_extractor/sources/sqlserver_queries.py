@@ -1,21 +1,130 @@
-"""The queries of a source: a page of keys, and documents by their keys."""
+"""The queries of a SQL Server source: pages of keys and documents by key; and its key column."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from uuid import UUID
 
 import pyodbc
 
 from xml_extractor.contract.model import SourceTable
+from xml_extractor.documents import DocumentKey
 from xml_extractor.processing_log.log import DONE
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LogPlace
 from xml_extractor.schema.ddl import t_sql_name, t_sql_table
-from xml_extractor.sources.sqlserver_keys import KeyColumn
-from xml_extractor.targets.sqlserver.statements import OdbcType
-from xml_extractor.values.sqltypes import Family, SqlType
+from xml_extractor.targets.sqlserver.statements import OdbcType, cast_key
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 DOCUMENTS_IN_QUERY = 16
-"""Documents that one query asks for. It always has as many places, so that the server plans it once."""
+"""Documents that one query fetches. It always has this many parameters, so that the server compiles one plan."""
+
+_LONGEST_TEXT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A key column. Keys of integer types are `int`, all others text.
+
+    Attributes:
+        name: Its quoted name.
+        type: Its type.
+        collation: The collation of text; empty for other types.
+    """
+
+    name: str
+    type: SqlType
+    collation: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether keys are integers."""
+        return self.type.family in (Family.INTEGER, Family.DECIMAL)
+
+    @property
+    def parameter(self) -> str:
+        """The parameter of a key in a statement, cast to the type of the column so that its index can be used."""
+        return "?" if self.type.family is Family.INTEGER else cast_key(self.type, self.collation)
+
+    @property
+    def odbc_type(self) -> OdbcType:
+        """The type of the parameter."""
+        match self.type.family:
+            case Family.INTEGER:
+                return pyodbc.SQL_BIGINT, 0, 0
+            case Family.TEXT:
+                return pyodbc.SQL_WVARCHAR, min(self.type.length, _LONGEST_TEXT), 0
+            case _:
+                return pyodbc.SQL_VARCHAR, 40, 0
+
+    @property
+    def text(self) -> str:
+        """An expression for the key as the processing log stores it."""
+        column = f"RTRIM(s.{self.name})" if self._is_padded else f"s.{self.name}"
+        return f"CONVERT(nvarchar(300), {column})"
+
+    @property
+    def _is_padded(self) -> bool:
+        return self.type.name in ("char", "nchar")
+
+    def read(self, value: object) -> DocumentKey | None:
+        """Convert a value of the column to a key; None for NULL."""
+        if value is None:
+            return None
+        if self.is_number:
+            return int(str(value))
+        text = str(value)
+        if self.type.family is Family.GUID:
+            return text.upper()
+        return text.rstrip(" ") if self._is_padded else text
+
+    def bind(self, key: DocumentKey) -> DocumentKey:
+        """Convert a key to the value of its parameter."""
+        return key if self.type.family is Family.INTEGER else str(key)
+
+    def nearest(self, text: str) -> tuple[DocumentKey, int]:
+        """Return the value of this type that is nearest to a bound of a range.
+
+        Returns:
+            The value, and -1 if the bound is smaller, 1 if it is larger, 0 if it is equal.
+
+        Raises:
+            ValueError: The bound is not a key of this kind; the message describes the keys.
+        """
+        if self.is_number:
+            return self._nearest_number(text)
+        if self.type.family is Family.GUID:
+            try:
+                return str(UUID(text)).upper(), 0
+            except ValueError:
+                raise ValueError("its keys are GUIDs") from None
+        fitting = text.encode("utf-16-le")[: 2 * self.type.length].decode("utf-16-le", "ignore")
+        return fitting, int(fitting != text)
+
+    def _nearest_number(self, text: str) -> tuple[int, int]:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError("its keys are numbers") from None
+        largest = 10**self.type.precision - 1
+        smallest, largest = (-largest, largest) if self.type.family is Family.DECIMAL else INTEGER_RANGES["bigint"]
+        nearest = max(smallest, min(largest, number))
+        return nearest, (number > nearest) - (number < nearest)
+
+
+def key_column(name: str, sql_type: SqlType | None, collation: str = "") -> KeyColumn | None:
+    """Return the key column with this quoted name; None if its type cannot identify documents."""
+    if sql_type is None:
+        return None
+    match sql_type.family:
+        case Family.INTEGER | Family.GUID:
+            return KeyColumn(name, sql_type)
+        case Family.DECIMAL:
+            return KeyColumn(name, sql_type) if sql_type.scale == 0 else None
+        case Family.TEXT:
+            is_long = sql_type.length == MAX or sql_type.name in ("text", "ntext")
+            return None if is_long else KeyColumn(name, sql_type, collation)
+        case _:
+            return None
 
 
 @dataclass(frozen=True)
@@ -23,11 +132,11 @@ class SourceQueries:
     """The queries of one source.
 
     Attributes:
-        table: What the contract says of the source.
-        schema: Of a table without one; empty for the login's.
+        table: The source as the contract declares it.
+        schema: Schema of a table without one; empty for the login's default.
         key: The key column.
         xml_type: The type of the column with documents.
-        end_tag: The server cuts text behind its first occurrence; empty if it is to give whole documents.
+        end_tag: The server truncates text after its first occurrence; empty to fetch whole documents.
     """
 
     table: SourceTable
@@ -37,14 +146,14 @@ class SourceQueries:
     end_tag: str
 
     def keys(self, conditions: Sequence[str], log: LogPlace | None) -> tuple[str, list[OdbcType]]:
-        """The first keys that meet the conditions, and whether the log has them.
+        """Return the query for the first keys that meet the conditions, each with whether the log has it.
 
         Args:
-            conditions: On `s`, with one parameter of the key's type each.
-            log: Where to look; None: a 0 stands beside each key.
+            conditions: Conditions on `s`, each with one parameter of the key's type.
+            log: The processing log; None to select 0 instead.
 
         Returns:
-            The query, and the types of its parameters: the number of keys, the contract if there is a log, and those
+            The query and the types of its parameters: the number of keys, the contract if there is a log, and those
             of the conditions.
         """
         every = [*conditions, *([f"({self.table.where}\n)"] if self.table.where else [])]
@@ -55,13 +164,13 @@ class SourceQueries:
         return query, [(pyodbc.SQL_INTEGER, 0, 0), *of_log, *[self.key.odbc_type] * len(conditions)]
 
     def documents(self, *, whole: bool) -> tuple[str, list[OdbcType]]:
-        """Documents by their keys, ordered by key: key, size, content, whether it was cut.
+        """Return the query for documents, ordered by key: key, size, content, whether it was truncated.
 
         The size is that of the whole document: bytes of binary columns, UTF-16 code units of text. The content is NULL
-        where the size is larger than the first parameter; the others are keys.
+        if the size is larger than the first parameter. The other parameters are keys.
         """
-        keys = ", ".join([self.key.place] * DOCUMENTS_IN_QUERY)
-        query = self._cut if self.end_tag and self._is_text and not whole else self._uncut
+        keys = ", ".join([self.key.parameter] * DOCUMENTS_IN_QUERY)
+        query = self._truncated if self.end_tag and self._is_text and not whole else self._whole
         types = [(pyodbc.SQL_BIGINT, 0, 0), *[self.key.odbc_type] * DOCUMENTS_IN_QUERY]
         return f"{query} WHERE s.{self.key.name} IN ({keys}) ORDER BY s.{self.key.name}", types
 
@@ -82,19 +191,18 @@ class SourceQueries:
         return f"{self._from} CROSS APPLY (SELECT {content} AS content, {size} AS size) AS d"
 
     @property
-    def _uncut(self) -> str:
-        return (
-            f"SELECT s.{self.key.name}, d.size, CASE WHEN d.size <= ? THEN d.content END, 0 FROM {self._with_content}"  # noqa: S608 - names are quoted
-        )
+    def _whole(self) -> str:
+        content = "CASE WHEN d.size <= ? THEN d.content END"
+        return f"SELECT s.{self.key.name}, d.size, {content}, 0 FROM {self._with_content}"  # noqa: S608 - names are quoted
 
     @property
-    def _cut(self) -> str:
+    def _truncated(self) -> str:
         escaped = self.end_tag.replace("'", "''")
         position = f"CHARINDEX(N'{escaped}' COLLATE {CASE_SENSITIVE}, d.content)"
         end = f"p.position + {len(self.end_tag) - 1}"
-        cut = f"CASE WHEN p.position > 0 THEN LEFT(d.content, {end}) ELSE d.content END"
+        content = f"CASE WHEN p.position > 0 THEN LEFT(d.content, {end}) ELSE d.content END"
         return (
-            f"SELECT s.{self.key.name}, d.size, CASE WHEN d.size <= ? THEN {cut} END, "  # noqa: S608 - names are quoted
+            f"SELECT s.{self.key.name}, d.size, CASE WHEN d.size <= ? THEN {content} END, "  # noqa: S608 - names are quoted
             f"CASE WHEN p.position > 0 THEN 1 ELSE 0 END "
             f"FROM {self._with_content} CROSS APPLY (SELECT {position} AS position) AS p"
         )

@@ -34,7 +34,7 @@ def test_where_nothing_is_stored_there_is_no_baseline(tmp_path: Path) -> None:
 def test_a_file_that_is_no_baseline_is_refused_and_left_alone(text: str, tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match="is no baseline that this version can read"):
+    with pytest.raises(UsageError, match="is not a baseline that this version can read"):
         read_baseline(path)
     assert path.read_text() == text
 

@@ -11,14 +11,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy.engine import make_url
 
 from xml_extractor.cli.addresses import shown_address
+from xml_extractor.cli.configuration import config_option, setting_names
 from xml_extractor.cli.options import (
     DESTINATION_OPTIONS,
     PREFIX,
     SOURCE_PASSWORD_OPTION,
     added,
-    config_option,
     run_options,
-    setting_names,
     with_destination,
     with_documents,
 )
@@ -177,22 +176,22 @@ class TestTarget:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--target", "sqlite:///x.db", "--server", "h"), "--target and --server are given together"),
-            (("--server", "h", "--odbc", "SERVER=h"), "--server and --odbc are given together"),
-            (("--server", "h", "--username", "u", "--trusted"), "--username and --trusted are given together"),
-            (("--server", "h"), "--server needs a way to log in"),
-            (("--database", "d"), "--database goes with --server"),
-            (("--odbc", "SERVER=h;UID=u", "--username", "u"), "--username goes with --server"),
-            (("--target", "mssql://u@h/d", "--trusted"), "--trusted goes with --server"),
-            (("--schema", "s"), "--schema goes with --server, --odbc or a mssql:// address"),
+            (("--target", "sqlite:///x.db", "--server", "h"), "--target and --server exclude each other"),
+            (("--server", "h", "--odbc", "SERVER=h"), "--server and --odbc exclude each other"),
+            (("--server", "h", "--username", "u", "--trusted"), "--username and --trusted exclude each other"),
+            (("--server", "h"), "--server requires --username or --trusted"),
+            (("--database", "d"), "--database requires --server"),
+            (("--odbc", "SERVER=h;UID=u", "--username", "u"), "--username requires --server"),
+            (("--target", "mssql://u@h/d", "--trusted"), "--trusted requires --server"),
+            (("--schema", "s"), "--schema requires --server, --odbc or a mssql:// address"),
             (
                 ("--target", "sqlite:///x.db", "--trust-certificate"),
-                "--trust-certificate goes with --server, --odbc or a mssql:// address",
+                "--trust-certificate requires --server, --odbc or a mssql:// address",
             ),
-            (("--server", "mssql://u:hunter2@h/d", "--trusted"), "this is not the name of a server"),
+            (("--server", "mssql://u:hunter2@h/d", "--trusted"), "the name of the server is not valid"),
             (("--server", "", "--trusted"), "the address names no server"),
             (("--odbc", "hunter2"), "the ODBC connection string cannot be read: character 1"),
-            (("--target", "mssql://host/db?User%20ID=hunter2"), "USER ID is no keyword of an ODBC connection string"),
+            (("--target", "mssql://host/db?User%20ID=hunter2"), "USER ID is not a keyword of ODBC connection strings"),
         ],
     )
     def test_options_that_do_not_go_together_are_refused(
@@ -201,10 +200,10 @@ class TestTarget:
         assert called.refused(*arguments, PASSWORD=SECRET).message.startswith(message)
 
     def test_the_tip_says_where_what_is_too_much_comes_from(self, called: Called) -> None:
-        assert called.refused("--server", "h", "--odbc", "x").tip == "leave --odbc out"
+        assert called.refused("--server", "h", "--odbc", "x").tip == "remove --odbc"
         assert called.refused(SERVER="h", ODBC="x").tip == f"unset the environment variable {PREFIX}ODBC"
         config("server = 'h'\ntarget = 'sqlite:///x.db'\n")
-        assert called.refused().tip == "take the key server out of the configuration file"
+        assert called.refused().tip == "remove the key server from the configuration file"
 
     def test_the_command_line_goes_before_the_environment_and_that_before_the_file(self, called: Called) -> None:
         config("server = 'from.file'\ndatabase = 'db'\nusername = 'user'\nschema = 'etl'\n")
@@ -234,7 +233,7 @@ class TestPasswords:
     ) -> None:
         flag, value = arguments
         refused = called.refused(*arguments)
-        assert refused.message.startswith(f"{flag} holds a password")
+        assert refused.message.startswith(f"{flag} contains a password")
         variable = "XML_EXTRACTOR_SOURCE_PASSWORD" if flag.startswith("--source") else "XML_EXTRACTOR_PASSWORD"
         assert f"set {variable}, or give --" in refused.tip
         name = flag.removeprefix("--").replace("-", "_")
@@ -294,7 +293,9 @@ class TestPasswords:
         Path(path).chmod(stat.S_IRUSR | stat.S_IROTH)
         result = called.result(*SERVER, "--password-file", path)
         assert result.exit_code == 0
-        assert result.stderr == "Warning: every user of this machine can read password; `chmod o= password` mends it\n"
+        assert (
+            result.stderr == "Warning: every user of this machine can read password; `chmod o= password` prevents it\n"
+        )
 
     def test_a_file_is_read_only_when_it_is_needed(self, called: Called) -> None:
         assert "PWD" not in called.target("--server", "h", "--trusted", "--password-file", "absent")
@@ -309,11 +310,11 @@ class TestPasswords:
         assert called.target(*SERVER, PASSWORD="variable")["PWD"] == "variable"
         assert called.target(*SERVER)["PWD"] == "from file"
         refused = called.refused(*SERVER, PASSWORD=SECRET, PASSWORD_FILE=path)
-        assert refused.message == "XML_EXTRACTOR_PASSWORD and XML_EXTRACTOR_PASSWORD_FILE are given together"
+        assert refused.message == "XML_EXTRACTOR_PASSWORD and XML_EXTRACTOR_PASSWORD_FILE exclude each other"
 
     def test_a_user_name_without_one_is_refused_before_anything_is_connected(self, called: Called) -> None:
         refused = called.refused(*SERVER)
-        assert refused.message == "there is no password for user at mssql://host/db"
+        assert refused.message == "no password is given for user at mssql://host/db"
         assert refused.tip == "set XML_EXTRACTOR_PASSWORD, or give --password-file"
 
     def test_one_that_is_not_utf_8_is_refused(self, called: Called) -> None:
@@ -344,7 +345,7 @@ class TestSource:
             assert called.source(*SERVER, "--source", same, PASSWORD=SECRET)["PWD"] == SECRET
         for other in ("mssql://user@elsewhere/db", "mssql://reader@host/db", "mssql://user@host:1444/db"):
             refused = called.refused(*SERVER, "--source", other, PASSWORD=SECRET)
-            assert refused.message.startswith("there is no password for ")
+            assert refused.message.startswith("no password is given for ")
             assert refused.tip == "set XML_EXTRACTOR_SOURCE_PASSWORD, or give --source-password-file"
         called.refused("--source", "mssql://user@host/db", PASSWORD=SECRET)
         own = called.source(*SERVER, "--source", "mssql://user@host/db", PASSWORD=SECRET, SOURCE_PASSWORD="own")
@@ -352,7 +353,7 @@ class TestSource:
 
     def test_only_one_form_may_be_given(self, called: Called) -> None:
         refused = called.refused("--source", "x", "--source-odbc", "DSN=x")
-        assert refused.message == "--source and --source-odbc are given together"
+        assert refused.message == "--source and --source-odbc exclude each other"
 
     def test_an_argument_is_treated_as_the_option_is(self, called: Called) -> None:
         def preview(address: str, **variables: str) -> dict[str, str]:
@@ -361,8 +362,8 @@ class TestSource:
         assert preview("mssql://user@host/db", SOURCE_PASSWORD=SECRET) == {**LOGIN, "PWD": SECRET}
         assert called.with_("a.xml", command="preview")["source"] == "a.xml"
         refused = called.refused(f"mssql://user:{SECRET}@host/db", command="preview")
-        assert refused.message.startswith("SOURCE holds a password")
-        assert refused.tip == "leave it out and set XML_EXTRACTOR_SOURCE_PASSWORD, or give --source-password-file"
+        assert refused.message.startswith("SOURCE contains a password")
+        assert refused.tip == "remove it and set XML_EXTRACTOR_SOURCE_PASSWORD, or give --source-password-file"
 
 
 class TestDestination:
@@ -378,8 +379,8 @@ class TestDestination:
         for arguments in (("--to", "mssql://user@host/db"), ("--odbc", "SERVER=host;DATABASE=db;UID=user"), SERVER):
             address = called.with_(*arguments, command="sample", PASSWORD=SECRET)["destination"]
             assert words(address) == {**LOGIN, "PWD": SECRET}
-        assert called.refused("--to", "a", *SERVER, command="sample").message == "--to and --server are given together"
-        assert called.refused("--database", "d", command="sample").message == "--database goes with --server"
+        assert called.refused("--to", "a", *SERVER, command="sample").message == "--to and --server exclude each other"
+        assert called.refused("--database", "d", command="sample").message == "--database requires --server"
 
 
 @pytest.mark.parametrize(

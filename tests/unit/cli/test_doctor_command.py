@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from xml_extractor.cli import doctor
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.options import PREFIX
+from xml_extractor.doctor import examination
 from xml_extractor.doctor.examination import Finding, State
 from xml_extractor.errors import UsageError, XmlExtractorError
 
@@ -65,7 +65,7 @@ def test_one_that_cannot_be_used_has_its_tip_and_makes_the_exit_code_3() -> None
     assert result.return_value == 3
     assert result.stdout.splitlines()[-2:] == [
         "  failed   there is no file a.db",
-        "           -> make sample documents with `xml-extractor sample card_application 1000 --to sqlite:///a.db`",
+        "           -> create sample documents with `xml-extractor sample card_application 1000 --to sqlite:///a.db`",
     ]
 
 
@@ -76,7 +76,7 @@ def test_a_tip_for_several_findings_in_a_row_is_shown_once(monkeypatch: pytest.M
         Finding(State.FAILED, "c", "mend it"),
         Finding(State.OK, "d"),
     ]
-    monkeypatch.setattr(doctor, "examine", lambda *_: iter(found))
+    monkeypatch.setattr(examination, "examine", lambda *_: iter(found))
     result = call("--source", "anything")
     assert result.return_value == 3
     assert result.stdout.splitlines()[-6:] == [
@@ -129,7 +129,7 @@ class TestScriptsOfInit:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--grant-to", "u"), "--grant-to goes with --sql"),
+            (("--grant-to", "u"), "--grant-to requires --sql"),
             (("--sql", "--grant-to", "u"), "'sqlite' databases have no users"),
         ],
     )

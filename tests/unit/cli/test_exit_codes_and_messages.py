@@ -129,7 +129,7 @@ def test_a_request_to_terminate_is_answered_like_an_interruption(end: End) -> No
 def test_messages_about_usage_are_one_line(end: End, error: click.UsageError, line: str) -> None:
     ended = end(raising(error))
     assert ended.code == 2
-    assert ended.stderr == f"{line}\nHint: program --help shows what is possible\n"
+    assert ended.stderr == f"{line}\nHint: program --help lists the options\n"
 
 
 def test_an_option_without_its_value_has_a_hint_that_is_true_for_every_command(
@@ -139,7 +139,7 @@ def test_an_option_without_its_value_has_a_hint_that_is_true_for_every_command(
         execute(click.Command("work", params=[click.Option(["--size"])]), ["--size"], "program")
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        "Error: Option '--size' requires an argument.\nHint: the same command with --help shows what is possible\n"
+        "Error: Option '--size' requires an argument.\nHint: the same command with --help lists the options\n"
     )
 
 

@@ -7,15 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from xml_extractor.cli.options import (
-    PREFIX,
-    SOURCE_OPTIONS,
-    TARGET_OPTIONS,
-    config_option,
-    names_of,
-    run_options,
-    setting_names,
-)
+from xml_extractor.cli.configuration import config_option, setting_names
+from xml_extractor.cli.options import PREFIX, SOURCE_OPTIONS, TARGET_OPTIONS, names_of, run_options
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_TARGET, KeyRange, RejectLimit, RunSettings, Shard
 
@@ -144,15 +137,15 @@ def test_values_of_the_file_are_read_as_those_of_the_command_line(
         ("[run]\nworkers = 2", "xml_extractor.toml: unknown key 'run'", "known keys: batch_size, contract, "),
         (
             "workers = [2]",
-            "xml_extractor.toml: the value of 'workers' is not one text, number or truth value",
-            "write one value",
+            "xml_extractor.toml: the value of 'workers' is not a string, a number or a boolean",
+            "write a single value",
         ),
         (
             "source = 2026-01-01",
-            "xml_extractor.toml: the value of 'source' is not one text, number or truth value",
-            "write one value",
+            "xml_extractor.toml: the value of 'source' is not a string, a number or a boolean",
+            "write a single value",
         ),
-        ("workers = ", "xml_extractor.toml is not a TOML file: Invalid value", "write a line for each option"),
+        ("workers = ", "xml_extractor.toml is not valid TOML: Invalid value", "write one line per option"),
     ],
 )
 def test_a_fault_of_the_file_is_named(text: str, message: str, tip: str, options: Options) -> None:
@@ -165,7 +158,7 @@ def test_a_fault_of_the_file_is_named(text: str, message: str, tip: str, options
 def test_a_file_that_is_not_utf_8_or_not_there_is_refused(options: Options, empty_directory: Path) -> None:
     (empty_directory / "xml_extractor.toml").write_bytes(b'target = "hunter2\xff"')
     error = options.refused()
-    assert error.message.startswith("xml_extractor.toml is not a TOML file")
+    assert error.message.startswith("xml_extractor.toml is not valid TOML")
     assert "hunter2" not in error.message
     missing = options.refused("--config", "missing.toml")
     assert missing.message == "the configuration file missing.toml cannot be read: No such file or directory"

@@ -71,7 +71,7 @@ def test_a_file_that_another_program_keeps_locked_is_said(tmp_path: Path) -> Non
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         (_, found) = examine(f"sqlite:///{path}?timeout=0.01", CONTRACT, ["target"])
-    assert found.text == f"sqlite:///{path} cannot be written: another program keeps the database locked"
+    assert found.text == f"sqlite:///{path} cannot be written: another program has locked the database"
     assert found.tip == "stop other programs that write to it, and try again"
 
 

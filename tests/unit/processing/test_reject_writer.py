@@ -15,7 +15,7 @@ from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage, Source
-from xml_extractor.sources.reject_files import LISTING, RejectFiles
+from xml_extractor.sources.rejects import LISTING, RejectFiles
 
 
 class Numbers:

@@ -9,8 +9,7 @@ import pytest
 
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Status
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.reporting.result import RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 
 MakeResult = Callable[..., RunResult]

@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from xml_extractor.reporting.logs import configure_logging
+from xml_extractor.reporting.console import configure_logging
 
 
 @pytest.fixture(autouse=True)

@@ -3,15 +3,27 @@
 from io import StringIO
 
 import pytest
-from rich.console import Console
 
-from xml_extractor.reporting.progress import progress_bar
+from xml_extractor.reporting.console import progress_bar
+
+
+class Terminal(StringIO):
+    """A terminal that nobody sees."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the terminal wide enough for the whole bar."""
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
 
 
 def drawn(*, terminal: bool, total: int | None = 40, shown: bool = True) -> str:
-    screen = StringIO()
-    console = Console(file=screen, force_terminal=terminal, width=120, color_system=None)
-    with progress_bar(console, "documents committed", total=total, shown=shown) as advance:
+    screen = Terminal() if terminal else StringIO()
+    with progress_bar(screen, "documents committed", total=total, shown=shown) as advance:
         advance(10)
         advance(20)
     return screen.getvalue()

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from xml_extractor.reporting.series import MAX_SAMPLES, ProgressSeries
+from xml_extractor.reporting.result import MAX_SAMPLES, ProgressSeries
 
 
 def test_a_sample_is_taken_at_most_once_a_second() -> None:

@@ -60,7 +60,7 @@ def test_a_directory_that_cannot_be_made_is_refused_before_the_run(tmp_path: Pat
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="metrics cannot be written to") as error:
         prepare_directory(tmp_path / "file" / "metrics")
-    assert error.value.tip == "nothing was loaded; name a writable directory with --metrics-dir"
+    assert error.value.tip == "nothing was loaded; give a writable directory with --metrics-dir"
 
 
 def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing_behind(

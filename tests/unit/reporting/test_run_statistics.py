@@ -2,7 +2,7 @@
 
 from xml_extractor.documents import Failure, Outcome, Status
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.reporting.statistics import RunStatistics
+from xml_extractor.reporting.result import RunStatistics
 
 
 def rejected(key: int, code: Reason) -> Outcome:

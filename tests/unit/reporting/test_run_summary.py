@@ -9,8 +9,8 @@ import pytest
 
 from xml_extractor.errors import RunError
 from xml_extractor.reasons import Reason
+from xml_extractor.reporting.console import rendered
 from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.screen import rendered
 from xml_extractor.reporting.summary import summary
 from xml_extractor.settings import KeyRange, Shard
 

@@ -9,7 +9,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from xml_extractor.reporting.screen import WIDTH_OF_A_FILE, discard, rendered
+from xml_extractor.reporting.console import FILE_WIDTH, discard, rendered
 
 
 class Terminal(StringIO):
@@ -44,8 +44,8 @@ def test_values_of_several_lines_stay_as_they_are() -> None:
 
 
 def test_a_value_longer_than_any_line_is_folded_and_not_cut() -> None:
-    text = rendered(table("x" * (WIDTH_OF_A_FILE + 1)), StringIO())
-    assert text.count("x") == WIDTH_OF_A_FILE + 1
+    text = rendered(table("x" * (FILE_WIDTH + 1)), StringIO())
+    assert text.count("x") == FILE_WIDTH + 1
 
 
 def test_no_stream_at_all_is_treated_like_a_file() -> None:

@@ -248,7 +248,7 @@ def test_a_compressed_tar_is_never_unpacked_until_the_disk_is_full(
     make_tar(tar_path, member("a.xml"))
     packed = tmp_path / "documents.tar.gz"
     packed.write_bytes(gzip.compress(tar_path.read_bytes()))
-    with pytest.raises(SourceError, match="unpacks to more than there is room for") as refused:
+    with pytest.raises(SourceError, match="needs more space than the temporary directory has") as refused:
         keys_at(packed)
     assert "TMPDIR" in refused.value.tip
 

@@ -122,7 +122,7 @@ def test_a_directory_that_goes_away_ends_the_run_and_rejects_nothing(tmp_path: P
     make(root, "a.xml", "b.xml")
     with closing(open_source(str(root), CONTRACT, MAX_BYTES)) as source:
         root.rename(tmp_path / "elsewhere")
-        with pytest.raises(SourceError, match="is gone"):
+        with pytest.raises(SourceError, match="does not exist any more"):
             list(source.fetch(["a.xml"]))
 
 

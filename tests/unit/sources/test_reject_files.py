@@ -14,7 +14,7 @@ from xml_extractor.errors import RunError, SourceError
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.registry import open_source
-from xml_extractor.sources.reject_files import LISTING, RejectFiles, file_name, prepare_rejects_directory
+from xml_extractor.sources.rejects import LISTING, RejectFiles, file_name, prepare_rejects_directory
 
 FAILURE = Failure(
     Stage.MAP, Reason.TOO_LONG, "the text is too long for its column", "orders", "customer", "Customer/@name"
@@ -167,18 +167,18 @@ def test_text_that_was_mended_in_another_encoding_is_rejected(files: RejectFiles
     (files.directory / "1.xml").write_bytes(b"<a b='\xe9'/>")
     document = fetched(files, 1)
     assert isinstance(document, Rejection)
-    assert document.failure.explanation == "its file is no valid UTF-8"
+    assert document.failure.explanation == "its file is not valid UTF-8"
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "is no JSON object with `key` and `file`"),
-        ("{", "is no JSON object with `key` and `file`"),
-        ("[]", "is no JSON object with `key` and `file`"),
-        ('{"key": 1.5, "file": null}', "is no JSON object with `key` and `file`"),
-        ('{"key": true, "file": null}', "is no JSON object with `key` and `file`"),
-        ('{"key": 2}', "is no JSON object with `key` and `file`"),
+        ("", "is not a JSON object with `key` and `file`"),
+        ("{", "is not a JSON object with `key` and `file`"),
+        ("[]", "is not a JSON object with `key` and `file`"),
+        ('{"key": 1.5, "file": null}', "is not a JSON object with `key` and `file`"),
+        ('{"key": true, "file": null}', "is not a JSON object with `key` and `file`"),
+        ('{"key": 2}', "is not a JSON object with `key` and `file`"),
         ('{"key": 1, "file": null}', "lists the document 1 again"),
         ('{"key": 2, "file": "../1.xml"}', "names a file that is not in this directory"),
         ('{"key": 2, "file": "/etc/passwd"}', "names a file that is not in this directory"),
@@ -198,7 +198,7 @@ def test_a_line_of_the_list_that_makes_no_sense_is_named(files: RejectFiles, lin
 def test_keys_of_two_kinds_and_an_empty_list_are_refused(files: RejectFiles) -> None:
     files.write(reject(1), b"<a/>")
     files.write(reject("b"), b"<a/>")
-    with pytest.raises(SourceError, match="has keys of two kinds"):
+    with pytest.raises(SourceError, match="has both numbers and texts as keys"):
         keys_of(files)
     (files.directory / LISTING).write_text("", encoding="utf-8")
     with pytest.raises(SourceError, match="has no documents"):

@@ -140,8 +140,8 @@ def test_the_limit_of_size_counts_bytes(path: Path, content: str | bytes, code: 
     [
         ("(NULL, 'x'), (1, 'x')", "is NULL"),
         ("(1, 'x'), (1.5, 'x')", "neither a number nor text"),
-        ("(1, 'x'), (2, 'x'), (2, 'x'), (3, 'x')", "the key 2 is there more than once"),
-        ("(1, 'x'), (2, 'x'), (3, 'x'), (3, 'x')", "the key 3 is there more than once"),
+        ("(1, 'x'), (2, 'x'), (2, 'x'), (3, 'x')", "the key 2 occurs more than once"),
+        ("(1, 'x'), (2, 'x'), (3, 'x'), (3, 'x')", "the key 3 occurs more than once"),
     ],
 )
 @pytest.mark.parametrize("page_size", [1, 2, 3, 10])
@@ -222,7 +222,7 @@ def test_documents_are_added_to_those_that_are_there(path: Path) -> None:
 
 def test_a_key_that_is_there_is_not_written_over(path: Path) -> None:
     write(path, SourceDocument(1, b"<a/>"))
-    with pytest.raises(UsageError, match="has a document with the key 1 already") as refused:
+    with pytest.raises(UsageError, match="already has a document with the key 1") as refused:
         write(path, SourceDocument(0, b"<b/>"), SourceDocument(1, b"<b/>"))
     assert refused.value.tip
     assert fetched(path, 1) == SourceDocument(1, b"<a/>")

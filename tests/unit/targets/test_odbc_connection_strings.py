@@ -5,10 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xml_extractor.errors import UsageError
-from xml_extractor.targets.sqlserver.odbc_words import (
+from xml_extractor.targets.sqlserver.address import (
+    check_keywords,
     is_secret,
     read_connection_string,
-    see_that_words_are_odbc,
     write_connection_string,
 )
 
@@ -66,16 +66,16 @@ def test_what_is_no_connection_string_is_refused_without_repeating_it(text: str)
         ("Integrated Security", "write Trusted_Connection=yes"),
         ("integratedSecurity", "write Trusted_Connection=yes"),
         ("Application Name", "write APP"),
-        ("Pooling", "leave it out: this program takes care of that"),
-        ("Max Pool Size", "leave it out: this program takes care of that"),
-        ("MultipleActiveResultSets", "leave it out: this program takes care of that"),
-        ("Connect Timeout", "leave it out: this program takes care of that"),
-        ("Provider", "write DRIVER, or leave it out"),
+        ("Pooling", "omit it; this program sets it"),
+        ("Max Pool Size", "omit it; this program sets it"),
+        ("MultipleActiveResultSets", "omit it; this program sets it"),
+        ("Connect Timeout", "omit it; this program sets it"),
+        ("Provider", "write DRIVER, or omit it"),
     ],
 )
 def test_words_of_other_connection_strings_are_refused_with_what_is_meant(word: str, tip: str) -> None:
-    with pytest.raises(UsageError, match=f"{word} is no keyword of an ODBC connection string") as refused:
-        see_that_words_are_odbc(["SERVER", word])
+    with pytest.raises(UsageError, match=f"{word} is not a keyword of ODBC connection strings") as refused:
+        check_keywords(["SERVER", word])
     assert refused.value.tip == tip
 
 
@@ -92,13 +92,13 @@ def test_words_of_other_connection_strings_are_refused_with_what_is_meant(word: 
 )
 def test_a_misspelt_word_is_refused_without_repeating_it(word: str, meant: str) -> None:
     with pytest.raises(UsageError) as refused:
-        see_that_words_are_odbc([word])
+        check_keywords([word])
     assert refused.value.tip == meant
     assert word not in refused.value.message
 
 
 def test_words_of_odbc_and_unknown_ones_are_left_to_the_driver() -> None:
-    see_that_words_are_odbc(["server", "Encrypt", "MARS_Connection", "SOMETHING_NEW"])
+    check_keywords(["server", "Encrypt", "MARS_Connection", "SOMETHING_NEW"])
 
 
 @pytest.mark.parametrize(

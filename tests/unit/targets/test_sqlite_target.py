@@ -221,7 +221,7 @@ def test_a_full_disk_ends_the_run_and_rejects_nothing(target: Target) -> None:
         loader = loader_of(connection)
         with pytest.raises(TargetError, match="the disk is full") as ended:
             loader.load([order(number, lines=500) for number in range(1, 20)])
-        assert "make room" in ended.value.tip
+        assert "free space" in ended.value.tip
         connection.execute("PRAGMA max_page_count = 100000")
         assert order_ids(connection) == []
         assert loader.load([order(1)])[0].status is Status.LOADED
@@ -308,7 +308,7 @@ def test_deadlocks_and_locks_are_of_the_moment(target: Target, path: Path) -> No
         error = classify(error_of(database, "BEGIN IMMEDIATE"))
     assert error is not None
     assert (error.error_class, error.code) == (ErrorClass.TRANSIENT, "locked")
-    assert error.explanation == "another program keeps the database locked"
+    assert error.explanation == "another program has locked the database"
 
 
 STORED: list[tuple[str, Value, str, object]] = [

@@ -13,10 +13,10 @@ from xml_extractor.targets.sqlserver.address import (
     SqlServerAddress,
     odbc_address,
     read_address,
+    read_connection_string,
     read_odbc,
     server_address,
 )
-from xml_extractor.targets.sqlserver.odbc_words import read_connection_string
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.text("{};=@%:/+ é中😀", max_size=12)
 DRIVER = "ODBC Driver 18 for SQL Server"
@@ -92,7 +92,7 @@ def test_a_server_is_written_as_the_driver_wants_it(server: str, word: str, name
     "server", ["user:hunter2@host", "http://hunter2", "host;PWD=hunter2", "host:hunter2", "a hunter2", "host,hunter2"]
 )
 def test_what_is_no_server_is_refused_without_repeating_it(server: str) -> None:
-    with pytest.raises(UsageError, match="this is not the name of a server") as refused:
+    with pytest.raises(UsageError, match="the name of the server is not valid") as refused:
         server_address(server)
     assert "hunter2" not in refused.value.message + refused.value.tip
 
@@ -165,11 +165,14 @@ def test_neither_name_nor_repr_show_a_password(address: SqlServerAddress) -> Non
         ("mssql://user:hunter2@/db", "the address names no server"),
         ("mssql:///?odbc_connect=DATABASE%3Dhunter2", "the address names no server"),
         ("mssql:///?odbc_connect=hunter2", "the ODBC connection string cannot be read: character 1 of"),
-        ("mssql://host?odbc_connect=SERVER%3Dhunter2", "the address has a host beside odbc_connect"),
-        ("mssql://host/db?password=hunter2", "PASSWORD is no keyword of an ODBC connection string"),
-        ("mssql:///?odbc_connect=SERVER%3Dh%3BUser+Id%3Dhunter2", "USER ID is no keyword of an ODBC connection string"),
+        ("mssql://host?odbc_connect=SERVER%3Dhunter2", "the address has a host besides odbc_connect"),
+        ("mssql://host/db?password=hunter2", "PASSWORD is not a keyword of ODBC connection strings"),
+        (
+            "mssql:///?odbc_connect=SERVER%3Dh%3BUser+Id%3Dhunter2",
+            "USER ID is not a keyword of ODBC connection strings",
+        ),
         ("mssql://host/db?TrustServerCertificat=hunter2", "a keyword of the ODBC connection string is misspelt"),
-        ("mssql:///?odbc_connect=SERVER%3Da%40hunter2", "this is not the name of a server"),
+        ("mssql:///?odbc_connect=SERVER%3Da%40hunter2", "the name of the server is not valid"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_said_without_repeating_it(address: str, message: str) -> None:

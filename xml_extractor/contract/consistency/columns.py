@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, one_of, shown
 from xml_extractor.contract.model import Column, Input, Scalar, Transform
 from xml_extractor.tsql import ExpressionError, compile_assignment
 from xml_extractor.values.conversions import constant, converter
@@ -51,7 +51,7 @@ _MIN_KEY_BYTES = 16
 def origin_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the columns and inputs without one source of their value, without a type, or with unused options."""
     for path, _, _, column in draft.columns():
-        origins = _given(column, COLUMN_ORIGINS)
+        origins = origins_of(column)
         if origins or not column.inputs:
             yield from _count_faults(draft, path, origins, tuple(COLUMN_ORIGINS))
         if len(origins) == 1 and draft.whole(path):
@@ -60,22 +60,23 @@ def origin_faults(draft: Draft) -> Iterator[Fault]:
                 yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="type")
             yield from _option_faults(draft, path, column, origins[0], COLUMN_ORIGINS[origins[0]])
     for path, _, _, _, rule in draft.inputs():
-        origins = _given(rule, INPUT_ORIGINS)
+        origins = origins_of(rule)
         yield from _count_faults(draft, path, origins, tuple(INPUT_ORIGINS))
         if len(origins) == 1 and draft.whole(path):
             yield from _option_faults(draft, path, rule, origins[0], INPUT_ORIGINS[origins[0]])
 
 
-def given_keys(rule: Column | Input) -> tuple[str, ...]:
+def origins_of(rule: Column | Input) -> list[str]:
+    """Return the keys of a column or input that are a source of its value; exactly one in a consistent contract."""
+    given = _given_keys(rule)
+    return [origin for origin in (COLUMN_ORIGINS if isinstance(rule, Column) else INPUT_ORIGINS) if origin in given]
+
+
+def _given_keys(rule: Column | Input) -> tuple[str, ...]:
     """Return the keys that have a value in the contract, as contracts spell them."""
     fields = type(rule).model_fields
     given = {name for name in rule.model_fields_set if getattr(rule, name) is not None}
     return tuple(field.alias or name for name, field in fields.items() if name in given)
-
-
-def _given(rule: Column | Input, origins: dict[str, tuple[str, ...]]) -> list[str]:
-    given = given_keys(rule)
-    return [origin for origin in origins if origin in given]
 
 
 def _count_faults(draft: Draft, path: KeyPath, origins: list[str], known: tuple[str, ...]) -> Iterator[Fault]:
@@ -90,7 +91,7 @@ def _option_faults(
     draft: Draft, path: KeyPath, rule: Column | Input, origin: str, effective: tuple[str, ...]
 ) -> Iterator[Fault]:
     is_read = origin == "path" or bool(rule.transform)
-    for key in given_keys(rule):
+    for key in _given_keys(rule):
         if key in (origin, "type"):
             continue
         if key not in effective:
@@ -149,14 +150,10 @@ def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
 def lookup_case_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the codes that differ only in case, in a lookup that ignores case."""
     for name, lookup in draft.contract.lookups.items():
-        taken: dict[str, str] = {}
-        for code in lookup.values if lookup.ignore_case else ():
-            if code.casefold() in taken:
-                found = f"the codes '{taken[code.casefold()]}' and '{code}'"
-                expected = "codes that differ in more than case, or no ignore_case"
-                path = ("lookups", name, "values", code)
-                yield draft.text.fault(path, found=found, expected=expected, key=True)
-            taken.setdefault(code.casefold(), code)
+        for first, second in differing_in_case(lookup.values if lookup.ignore_case else ()):
+            found = f"the codes '{first}' and '{second}'"
+            expected = "codes that differ in more than case, or no ignore_case"
+            yield draft.text.fault(("lookups", name, "values", second), found=found, expected=expected, key=True)
 
 
 def code_page_faults(draft: Draft) -> Iterator[Fault]:

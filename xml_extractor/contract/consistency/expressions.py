@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from xml_extractor.contract.consistency.columns import origins_of
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath
+from xml_extractor.contract.faults import Fault, KeyPath, differing_in_case
 from xml_extractor.contract.model import Column
 from xml_extractor.tsql import (
     ExpressionError,
@@ -25,7 +26,7 @@ def expression_faults(draft: Draft) -> Iterator[Fault]:
         yield from _input_name_faults(draft, path, column)
         if column.expression is not None:
             yield from _expression_faults(draft, path, column, column.expression)
-        elif column.inputs and draft.whole(path) and not _has_other_origin(column):
+        elif column.inputs and draft.whole(path) and not origins_of(column):
             message = "inputs have no effect without an expression"
             yield draft.text.fault((*path, "inputs"), message, expected="an expression, or no inputs", key=True)
 
@@ -50,19 +51,10 @@ def condition_faults(draft: Draft) -> Iterator[Fault]:
             yield from _faults(draft, key_path, error)
 
 
-def _has_other_origin(column: Column) -> bool:
-    origins = (column.path, column.value, column.parent, column.run, column.set_by_rule, column.position)
-    return any(origin is not None for origin in (*origins, column.derived, column.generated))
-
-
 def _input_name_faults(draft: Draft, path: KeyPath, column: Column) -> Iterator[Fault]:
-    taken: dict[str, str] = {}
-    for name in column.inputs:
-        if name.casefold() in taken:
-            found = f"the inputs '{taken[name.casefold()]}' and '{name}'"
-            expected = "names that differ in more than case"
-            yield draft.text.fault((*path, "inputs", name), found=found, expected=expected, key=True)
-        taken.setdefault(name.casefold(), name)
+    for first, second in differing_in_case(column.inputs):
+        found, expected = f"the inputs '{first}' and '{second}'", "names that differ in more than case"
+        yield draft.text.fault((*path, "inputs", second), found=found, expected=expected, key=True)
 
 
 def _expression_faults(draft: Draft, path: KeyPath, column: Column, text: str) -> Iterator[Fault]:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of
-from xml_extractor.contract.model import Column, Input, Table
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, one_of
 
 LOG_TABLE = "processing_log"
 """The default name of the table that records the outcome of each document."""
@@ -31,17 +30,9 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
         if any(len(part) > MAX_NAME for part in parts):
             expected = f"at most {MAX_NAME} characters in each part"
             yield draft.text.fault(key_path, found=f"a name of {len(target)} characters", expected=expected, key=key)
-        yield from _column_name_faults(draft, path, table)
-
-
-def _column_name_faults(draft: Draft, path: KeyPath, table: Table) -> Iterator[Fault]:
-    taken: dict[str, str] = {}
-    for column in table.columns:
-        if column.casefold() in taken:
-            found = f"the columns '{taken[column.casefold()]}' and '{column}'"
-            expected = "names that differ in more than case"
-            yield draft.text.fault((*path, "columns", column), found=found, expected=expected, key=True)
-        taken.setdefault(column.casefold(), column)
+        for first, second in differing_in_case(table.columns):
+            found, expected = f"the columns '{first}' and '{second}'", "names that differ in more than case"
+            yield draft.text.fault((*path, "columns", second), found=found, expected=expected, key=True)
 
 
 def parent_faults(draft: Draft) -> Iterator[Fault]:
@@ -121,12 +112,7 @@ def column_list_faults(draft: Draft) -> Iterator[Fault]:
         if table.distinct is not None:
             named += [((*path, "distinct", "by", index), column) for index, column in enumerate(table.distinct.by)]
         for key_path, column in named:
-            if not draft.has_column(name, column):
-                yield draft.unknown_column(key_path, name, column)
-            elif column in table.columns and table.columns[column].generated:
-                found = f"the generated column '{column}'"
-                expected = "a column whose value is known before the row is inserted"
-                yield draft.text.fault(key_path, found=found, expected=expected)
+            yield from draft.column_faults(key_path, name, column)
 
 
 def parent_column_faults(draft: Draft) -> Iterator[Fault]:
@@ -140,7 +126,6 @@ def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference
     parent, _, column = reference.partition(".")
     names = list(draft.contract.tables)
     earlier = names[: names.index(table)]
-    found = draft.contract.tables.get(parent)
     if not draft.has_table(parent):
         meant = did_you_mean(parent, earlier)
         suggestion = f"{meant}.{column}" if meant else ""
@@ -154,14 +139,9 @@ def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference
         shown = f"the table '{parent}', which comes later"
         expected = f"'{parent}' before '{table}': parents come first"
         yield draft.text.fault(key_path, found=shown, expected=expected)
-    elif not draft.has_column(parent, column):
-        yield draft.unknown_column(key_path, parent, column, prefix=f"{parent}.")
-    elif found is not None:
-        if column in found.columns and found.columns[column].generated:
-            shown = f"the generated column '{reference}'"
-            expected = "a column whose value is known before the row is inserted"
-            yield draft.text.fault(key_path, found=shown, expected=expected)
-        if not _is_above(draft, table, parent):
+    else:
+        yield from draft.column_faults(key_path, parent, column, prefix=f"{parent}.")
+        if parent in names and draft.has_column(parent, column) and not _is_above(draft, table, parent):
             shown = f"the table '{parent}', which is not a parent of '{table}' and may have several rows"
             expected = f"parent: {parent} in table {table}, or a table whose rows are '.'"
             yield draft.text.fault(key_path, found=shown, expected=expected)
@@ -184,16 +164,12 @@ def input_column_faults(draft: Draft) -> Iterator[Fault]:
         key_path, columns = (*path, "column"), draft.contract.tables[table].columns
         names = list(columns)
         earlier = names[: names.index(column_name)]
-        if not draft.has_column(table, rule.column):
-            yield draft.unknown_column(key_path, table, rule.column)
-        elif rule.column in columns and rule.column not in earlier:
+        if rule.column in columns and rule.column not in earlier:
             is_itself = rule.column == column_name
             found = "the column itself" if is_itself else f"the column '{rule.column}', which comes later"
             yield draft.text.fault(key_path, found=found, expected="an earlier column of the table")
-        elif rule.column in columns and columns[rule.column].generated:
-            found = f"the generated column '{rule.column}'"
-            expected = "a column whose value is known before the row is inserted"
-            yield draft.text.fault(key_path, found=found, expected=expected)
+        else:
+            yield from draft.column_faults(key_path, table, rule.column)
 
 
 def set_faults(draft: Draft) -> Iterator[Fault]:
@@ -222,20 +198,14 @@ def set_faults(draft: Draft) -> Iterator[Fault]:
 
 def lookup_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the lookups that columns and inputs name but the contract does not declare."""
+    known = tuple(draft.contract.lookups)
     for path, _, rule in draft.rules():
-        for key_path, name in used_lookups(path, rule):
-            if name not in draft.contract.lookups and not draft.lost(("lookups", name)):
-                known = tuple(draft.contract.lookups)
-                expected = one_of(known) or "a lookup of this contract"
-                found, meant = f"the unknown lookup '{name}'", did_you_mean(name, known)
-                yield draft.text.fault(key_path, found=found, expected=expected, suggestion=meant)
-
-
-def used_lookups(path: KeyPath, rule: Column | Input) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the lookups that a rule names, each with its key path."""
-    for index, transform in enumerate(rule.transform):
-        name = (transform.options or {}).get("name")
-        if transform.name == "lookup" and isinstance(name, str):
-            yield (*path, "transform", index, "lookup"), name
-    if rule.lookup is not None:
-        yield (*path, "lookup"), rule.lookup
+        used: list[tuple[KeyPath, object]] = [
+            ((*path, "transform", index, "lookup"), (transform.options or {}).get("name"))
+            for index, transform in enumerate(rule.transform)
+            if transform.name == "lookup"
+        ]
+        for key_path, name in [*used, ((*path, "lookup"), rule.lookup)]:
+            if isinstance(name, str) and name not in known and not draft.lost(("lookups", name)):
+                found, expected = f"the unknown lookup '{name}'", one_of(known) or "a lookup of this contract"
+                yield draft.text.fault(key_path, found=found, expected=expected, suggestion=did_you_mean(name, known))

@@ -1,4 +1,4 @@
-"""What SQLite's errors mean. Source: "Result and Error Codes", sqlite.org."""
+"""The classes of SQLite's errors. Source: "Result and Error Codes", sqlite.org."""
 
 import sqlite3
 
@@ -20,20 +20,20 @@ _DATA = {
     "SQLITE_MISMATCH": (Reason.WRONG_TYPE, "the column in the database has another type"),
     "SQLITE_TOOBIG": (Reason.TOO_LARGE, "the row is larger than the database allows"),
 }
-"""Codes of errors that are a document's fault, with code and explanation of the failure."""
+"""Codes of data errors, with reason and explanation."""
 
 _FATAL = {
-    "SQLITE_FULL": ("the disk is full", "make room on the disk and run the same command again"),
-    "SQLITE_READONLY": ("it cannot be written", "see that file and directory are writable by this user"),
-    "SQLITE_PERM": ("it cannot be written", "see that file and directory are writable by this user"),
-    "SQLITE_CANTOPEN": ("it cannot be opened", "see that it is a file, in a directory that this user can write"),
+    "SQLITE_FULL": ("the disk is full", "free space on the disk, and run the same command again"),
+    "SQLITE_READONLY": ("it cannot be written", "check that file and directory are writable by this user"),
+    "SQLITE_PERM": ("it cannot be written", "check that file and directory are writable by this user"),
+    "SQLITE_CANTOPEN": ("it cannot be opened", "check that it is a file, in a directory that this user can write"),
     "SQLITE_CORRUPT": ("the database file is damaged", "restore it from a backup, or load into a new file"),
     "SQLITE_NOTADB": ("the file is not a SQLite database", "name another file"),
-    "SQLITE_IOERR": ("the disk cannot be read or written", "see that the disk is there and works"),
+    "SQLITE_IOERR": ("the disk cannot be read or written", "check the disk"),
     "SQLITE_NOMEM": ("there is not enough memory", "run with fewer workers"),
     "SQLITE_SCHEMA": ("its tables were changed", "run the same command again"),
 }
-"""Primary codes of errors that nobody's document can help, with explanation and tip."""
+"""Primary codes of fatal errors, with explanation and tip."""
 
 _TRANSIENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 _NAMES_A_COLUMN = ("UNIQUE constraint failed: ", "NOT NULL constraint failed: ")
@@ -64,14 +64,14 @@ def _classified(error: Exception) -> DatabaseError | None:
     if name.startswith("SQLITE_CONSTRAINT"):
         return DatabaseError(ErrorClass.DATA, Reason.CONSTRAINT, "a constraint of the database does not hold")
     if name.startswith(_TRANSIENT):
-        return DatabaseError(ErrorClass.TRANSIENT, "locked", "another program keeps the database locked")
+        return DatabaseError(ErrorClass.TRANSIENT, "locked", "another program has locked the database")
     primary = "_".join(name.split("_")[:2])
-    explanation, tip = _FATAL.get(primary, (f"it refuses a statement: {error}", "see that its tables fit the contract"))
+    explanation, tip = _FATAL.get(primary, (f"it rejects a statement: {error}", "check its tables"))
     return DatabaseError(ErrorClass.FATAL, name, explanation, tip=tip)
 
 
 def _column(message: str) -> str:
-    """The only column that a message names, as in `UNIQUE constraint failed: contact.contact_id`."""
+    """Return the only column that a message names, as in `UNIQUE constraint failed: contact.contact_id`."""
     for beginning in _NAMES_A_COLUMN:
         if message.startswith(beginning) and "," not in message:
             return message.rpartition(".")[2]

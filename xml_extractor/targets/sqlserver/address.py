@@ -1,19 +1,18 @@
-"""Where a SQL Server is and how to log in: a SQLAlchemy URL, or an ODBC connection string within one."""
+"""The address of a SQL Server: a SQLAlchemy URL, or an ODBC connection string within one.
+
+Sources: "SQLDriverConnect Function", ODBC Programmer's Reference; "DSN and Connection String Keywords and Attributes"
+and "SqlConnection.ConnectionString Property", Microsoft Learn.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Self
 
 from sqlalchemy.engine import URL
 
 from xml_extractor.errors import UsageError
-from xml_extractor.targets.sqlserver.odbc_words import (
-    is_secret,
-    read_connection_string,
-    see_that_words_are_odbc,
-    write_connection_string,
-)
 
 SCHEMA = "schema"
 """The key of an address for the schema of tables that have none in the contract, and of the processing log."""
@@ -22,10 +21,10 @@ ODBC = "odbc_connect"
 """The key of an address for a whole ODBC connection string."""
 
 DEFAULTS = {"ENCRYPT": "yes", "APP": "xml_extractor"}
-"""Keywords of the connection string where the address says nothing. Driver 17 by itself does not encrypt."""
+"""Default keywords of the connection string. Driver 17 does not encrypt by default."""
 
 _WITHOUT_PASSWORD = ("activedirectorymsi", "activedirectoryintegrated", "activedirectoryinteractive")
-"""Values of Authentication, in lower case, for which a user name is not followed by a password."""
+"""Values of Authentication, in lower case, that take a user name and no password."""
 
 _IPV6 = r"[0-9A-Fa-f]*(?::[0-9A-Fa-f.]*){2,}(?:%\w+)?"
 _SERVER = re.compile(
@@ -33,6 +32,53 @@ _SERVER = re.compile(
     r"(?:[:,]\s*(?P<port>\d+))?",
     re.IGNORECASE,
 )
+
+SECRETS = ("PWD", "KEYSTORESECRET")
+"""Keywords whose values are secret."""
+
+_PAIR = re.compile(
+    r"\s*(?P<word>[^=;{}]+?)\s*=\s*(?:\{(?P<braced>(?:[^}]|\}\})*)\}|(?P<plain>(?!\{)[^;]*?))\s*(?:;|\Z)"
+)
+_NEEDS_BRACES = re.compile(r"[\[\]{}(),;?*=!@]|^\s|\s$")
+_HOLDS_PASSWORD = re.compile(r"password\s*:", re.IGNORECASE)
+"""As in `ClientCertificate=file:a.pfx,password:...`."""
+
+_KEYWORD_LIST = (
+    "AnsiNPW APP ApplicationIntent AttachDBFileName Authentication AutoTranslate ClientCertificate ClientKey "
+    "ColumnEncryption ConcatNullYieldsNull ConnectRetryCount ConnectRetryInterval Database Description Driver DSN "
+    "Encrypt Failover_Partner FailoverPartnerSPN GetDataExtensions HostnameInCertificate IpAddressPreference KeepAlive "
+    "KeepAliveInterval KeystoreAuthentication KeystoreLocation KeystorePrincipalId KeystoreSecret Language LongAsMax "
+    "MARS_Connection MultiSubnetFailover Net Network PWD QueryLog_On QueryLogFile QueryLogTime QuotedId Regional "
+    "Replication RetryExec SaveFile Server ServerCertificate ServerSPN StatsLog_On StatsLogFile "
+    "TransparentNetworkIPResolution Trusted_Connection TrustServerCertificate UID UseFMTONLY WSID"
+)
+_KEYWORDS = {word.upper(): word for word in _KEYWORD_LIST.split()}
+
+_LEAVE_OUT = "omit it; this program sets it"
+_INSTEAD = {
+    **dict.fromkeys(
+        ("DATASOURCE", "ADDRESS", "ADDR", "NETWORKADDRESS", "SERVERNAME", "HOST"), "write SERVER=HOST,PORT"
+    ),
+    **dict.fromkeys(("PORT", "PORTNUMBER"), "write SERVER=HOST,PORT"),
+    "NETWORKLIBRARY": "write SERVER=tcp:HOST,PORT",
+    **dict.fromkeys(("INITIALCATALOG", "DATABASENAME"), "write DATABASE"),
+    **dict.fromkeys(("USERID", "USER", "USERNAME"), "write UID"),
+    "PASSWORD": "write PWD",
+    "INTEGRATEDSECURITY": "write Trusted_Connection=yes",
+    "APPLICATIONNAME": "write APP",
+    "WORKSTATIONID": "write WSID",
+    "CURRENTLANGUAGE": "write Language",
+    "COLUMNENCRYPTIONSETTING": "write ColumnEncryption",
+    "FILEDSN": "write DSN, or the keywords that are in the file",
+    "PROVIDER": "write DRIVER, or omit it",
+    **dict.fromkeys(("POOLING", "MAXPOOLSIZE", "MINPOOLSIZE", "CONNECTIONLIFETIME", "LOADBALANCETIMEOUT"), _LEAVE_OUT),
+    **dict.fromkeys(("MULTIPLEACTIVERESULTSETS", "PERSISTSECURITYINFO", "PACKETSIZE", "ENLIST"), _LEAVE_OUT),
+    **dict.fromkeys(("CONNECTTIMEOUT", "CONNECTIONTIMEOUT", "LOGINTIMEOUT", "TIMEOUT", "COMMANDTIMEOUT"), _LEAVE_OUT),
+}
+"""What to write instead of keywords of ADO.NET, OLE DB and JDBC, and of keywords that the driver misinterprets.
+
+The driver ignores keywords that it does not know, and prefers ADDRESS to SERVER.
+"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,7 +95,7 @@ class SqlServerAddress:
 
     @property
     def name(self) -> str:
-        """What to call it in messages, without secrets."""
+        """The name in messages, without secrets."""
         place = self.words.get("SERVER") or self.words.get("DSN", "")
         host, _, port = place.removeprefix("tcp:").partition(",")
         shown = f"[{host}]" if host.count(":") > 1 else host
@@ -58,7 +104,7 @@ class SqlServerAddress:
 
     @property
     def address(self) -> str:
-        """The URL that opens the same again, in this or another process; may hold secrets."""
+        """The URL of the same database, for this or another process; may hold secrets."""
         query = {ODBC: write_connection_string(self.words)} | ({SCHEMA: self.schema} if self.schema else {})
         return URL.create("mssql+pyodbc", query=query).render_as_string(hide_password=False)
 
@@ -69,7 +115,7 @@ class SqlServerAddress:
 
     @property
     def takes_password(self) -> bool:
-        """Whether there is a user name without a password, and a way of logging in that has one."""
+        """Whether there is a user name without a password, and the authentication takes one."""
         by_other_means = (
             self.words.get("AUTHENTICATION", "").lower() in _WITHOUT_PASSWORD
             or self.words.get("TRUSTED_CONNECTION", "").lower() == "yes"
@@ -78,19 +124,19 @@ class SqlServerAddress:
 
     @property
     def lacks_password(self) -> bool:
-        """Whether nobody can log in without a password; a data source (DSN) may have one of its own."""
+        """Whether the login needs a password; a data source (DSN) may have its own."""
         return self.takes_password and "DSN" not in self.words
 
     def with_words(self, words: Mapping[str, str]) -> Self:
-        """The same with these keywords, in upper case, set or replaced."""
+        """Return a copy with these keywords, in upper case, set or replaced."""
         return replace(self, words={**self.words, **words})
 
     def with_schema(self, schema: str) -> Self:
-        """The same with another schema."""
+        """Return a copy with another schema."""
         return replace(self, schema=schema)
 
     def has_same_login(self, other: "SqlServerAddress") -> bool:
-        """Whether server and user name are the same, so that the password is, too."""
+        """Return whether server and user name are the same, and so the password."""
         mine, others = (
             (words.get("SERVER", "").casefold(), words.get("DSN"), words.get("UID"))
             for words in (self.words, other.words)
@@ -99,15 +145,15 @@ class SqlServerAddress:
 
     @property
     def database_name(self) -> str:
-        """Server and database; two addresses with the same one lead to the same tables."""
+        """Server and database; equal for addresses that lead to the same tables."""
         place = self.words.get("SERVER") or self.words.get("DSN", "")
         return f"{place}/{self.words.get('DATABASE', '')}".casefold()
 
     def connection_string(self, driver: str) -> str:
-        """What ODBC connects by.
+        """Return the ODBC connection string.
 
         Args:
-            driver: Used if the address names neither a driver nor a data source.
+            driver: The driver, if the address names neither a driver nor a data source.
         """
         chosen = {} if "DRIVER" in self.words or "DSN" in self.words else {"DRIVER": driver}
         return write_connection_string({**chosen, **DEFAULTS, **self.words})
@@ -120,7 +166,7 @@ def read_address(url: URL) -> SqlServerAddress:
     """Read the URL of a SQL Server, such as `mssql://user:password@host:1433/database?Encrypt=yes&schema=etl`.
 
     Keys of the query are keywords of the ODBC connection string; `odbc_connect` is a whole one. Without a user name the
-    login is that of the operating system. SQLAlchemy's own reading takes a host for a data source (DSN) here and there.
+    login is that of the operating system. SQLAlchemy itself would read some hosts as data sources (DSN).
 
     Raises:
         UsageError: It names no server, or its connection string cannot be read. The message holds no secret.
@@ -130,7 +176,7 @@ def read_address(url: URL) -> SqlServerAddress:
     words = {key.upper(): value for key, value in query.items()}
     if connection_string is not None:
         if url.host or url.username:
-            raise UsageError(f"the address has a host beside {ODBC}", f"write it into {ODBC}, as SERVER=HOST,PORT")
+            raise UsageError(f"the address has a host besides {ODBC}", f"write it into {ODBC}, as SERVER=HOST,PORT")
         words = _read(connection_string) | words
     else:
         words |= _words_of_url(url)
@@ -149,7 +195,7 @@ def read_odbc(connection_string: str, schema: str = "") -> SqlServerAddress:
 
 
 def server_address(server: str, database: str = "", username: str = "") -> SqlServerAddress:
-    r"""The address of a server by its parts.
+    r"""Return the address of a server.
 
     Args:
         server: `HOST`, `HOST,PORT`, `HOST:PORT` or `HOST\INSTANCE`.
@@ -157,14 +203,14 @@ def server_address(server: str, database: str = "", username: str = "") -> SqlSe
         username: Empty for the login of the operating system (Windows or Kerberos).
 
     Raises:
-        UsageError: This is no server.
+        UsageError: The server is not valid.
     """
     login = {"UID": username} if username else {"TRUSTED_CONNECTION": "yes"}
     return _checked({"SERVER": server} | ({"DATABASE": database} if database else {}) | login, "")
 
 
 def odbc_address(connection_string: str) -> URL:
-    """The URL of an ODBC connection string."""
+    """Return the URL of an ODBC connection string."""
     return URL.create("mssql+pyodbc", query={ODBC: connection_string})
 
 
@@ -186,7 +232,7 @@ def _words_of_url(url: URL) -> dict[str, str]:
 
 
 def _checked(words: Mapping[str, str], schema: str) -> SqlServerAddress:
-    see_that_words_are_odbc(words)
+    check_keywords(words)
     words = dict(words)
     if words.get("DRIVER", "").startswith("{"):
         words["DRIVER"] = words["DRIVER"].strip("{}")
@@ -198,14 +244,71 @@ def _checked(words: Mapping[str, str], schema: str) -> SqlServerAddress:
 
 
 def _server(text: str) -> str:
-    """The value of SERVER: the driver wants a port after a comma, and the address of IPv6 without brackets.
+    """Return the value of SERVER: the driver takes a port after a comma, and an IPv6 address without brackets.
 
     Raises:
-        UsageError: This is no server; it may hold a password, so the message does not repeat it.
+        UsageError: It is not a server. It may hold a password, so the message does not repeat it.
     """
     found = _SERVER.fullmatch(text.strip())
     if found is None:
         tip = "write HOST, HOST,PORT or HOST\\INSTANCE; a URL goes to --target, a connection string to --odbc"
-        raise UsageError("this is not the name of a server", tip)
+        raise UsageError("the name of the server is not valid", tip)
     host = found["v6"] or found["bare_v6"] or found["host"]
     return f"{found['protocol'] or ''}{host}" + (f",{found['port']}" if found["port"] else "")
+
+
+def read_connection_string(text: str) -> dict[str, str]:
+    """Return the values by keyword, in upper case; the first of repeated keywords counts, as in ODBC.
+
+    Raises:
+        ValueError: It is not a connection string; the message does not repeat it.
+    """
+    words: dict[str, str] = {}
+    position = 0
+    text = text.strip().rstrip(";")
+    while position < len(text):
+        found = _PAIR.match(text, position)
+        if found is None:
+            raise ValueError(f"character {position + 1} of the connection string does not begin a KEYWORD=value")
+        value = found["plain"] if found["braced"] is None else found["braced"].replace("}}", "}")
+        words.setdefault(found["word"].upper(), value)
+        position = found.end()
+    return words
+
+
+def write_connection_string(words: Mapping[str, str]) -> str:
+    """Return the connection string of values by keyword."""
+    return ";".join(f"{word}={_written(value)}" for word, value in words.items())
+
+
+def check_keywords(words: Iterable[str]) -> None:
+    """Reject keywords of other connection strings and misspelt ones, which the driver would ignore silently.
+
+    Keywords that resemble no other are left to the driver.
+
+    Raises:
+        UsageError: It suggests a keyword. An unknown keyword is not repeated: it may be a part of a value.
+    """
+    instead = {_plain(word): f"did you mean {word}?" for word in _KEYWORDS.values()} | _INSTEAD
+    for word in words:
+        plain = _plain(word)
+        if word.upper() in _KEYWORDS:
+            continue
+        if plain in _INSTEAD:
+            raise UsageError(f"{word} is not a keyword of ODBC connection strings", _INSTEAD[plain])
+        near = get_close_matches(plain, instead, n=1, cutoff=0.85)
+        if near:
+            raise UsageError("a keyword of the ODBC connection string is misspelt", instead[near[0]])
+
+
+def is_secret(word: str, value: str) -> bool:
+    """Return whether the value of a keyword, in upper case, is secret."""
+    return bool(value) and (word in SECRETS or _HOLDS_PASSWORD.search(value) is not None)
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\s_-]", "", word).upper()
+
+
+def _written(value: str) -> str:
+    return f"{{{value.replace('}', '}}')}}}" if _NEEDS_BRACES.search(value) else value

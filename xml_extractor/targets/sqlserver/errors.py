@@ -1,4 +1,4 @@
-"""What SQL Server's errors mean.
+"""The classes of SQL Server's errors.
 
 Sources: "Database Engine events and errors" and "Troubleshoot transient connection errors", Microsoft Learn;
 "Appendix A: ODBC Error Codes", ODBC Programmer's Reference.
@@ -15,14 +15,14 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.reasons import Reason
 
 TRANSACTION_ENDED = 2**31 - 1
-"""The number by which our own statements say that there is no transaction any more; the largest that THROW can have."""
+"""The number that our statements throw if the transaction has ended; the largest number that THROW accepts."""
 
 _DATA = {
     2627: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
     2601: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
     515: (Reason.MISSING_VALUE, "the column must have a value"),
     547: (Reason.CHECK_FAILED, "a CHECK constraint of the table does not hold"),
-    550: (Reason.CHECK_FAILED, "the view into which is inserted would not show the row"),
+    550: (Reason.CHECK_FAILED, "the view that is inserted into would not show the row"),
     2628: (Reason.TOO_LONG, "a value is longer than its column"),
     8152: (Reason.TOO_LONG, "a value is longer than its column"),
     511: (Reason.TOO_LARGE, "the row is larger than the database allows"),
@@ -43,9 +43,9 @@ _DATA = {
     6335: (Reason.WRONG_TYPE, "the text of an xml column has elements in more than 128 levels"),
     6359: (Reason.WRONG_TYPE, "the text of an xml column has a DOCTYPE"),
     **dict.fromkeys(range(6900, 6970), (Reason.WRONG_TYPE, "the schema of an xml column does not allow the text")),
-    3609: (Reason.CONSTRAINT, "a trigger of the table refuses the row"),
+    3609: (Reason.CONSTRAINT, "a trigger of the table rejects the row"),
 }
-"""Native numbers of errors that are a document's fault, with code and explanation of the failure."""
+"""Native numbers of data errors, with reason and explanation."""
 
 _DATA_STATES = {
     "22001": (Reason.TOO_LONG, "a value is longer than its column"),
@@ -55,32 +55,32 @@ _DATA_STATES = {
     "22018": (Reason.WRONG_TYPE, "the column in the database has another type"),
     "23000": (Reason.CONSTRAINT, "a constraint of the database does not hold"),
 }
-"""SQLSTATEs that are a document's fault, where the native number says nothing."""
+"""SQLSTATEs of data errors without a known native number."""
 
 _UNSENT = {
     "String data, right truncation": (Reason.TOO_LONG, "a value is longer than its column"),
     "Converting decimal loses precision": (Reason.OVERFLOW, "a number has more decimals than its column"),
     "Numeric overflow": (Reason.OVERFLOW, "a number is too large for its column"),
 }
-"""What pyodbc itself says of a value that does not fit its parameter, instead of a SQLSTATE, up to any colon."""
+"""Texts that pyodbc gives instead of a SQLSTATE, up to a colon, for a value that does not fit its parameter."""
 
 _WARNING = "01"
-"""SQLSTATEs that are no errors. Where one is given for a refusal, pyodbc has read the first message only."""
+"""The class of SQLSTATEs that are warnings. If an error has one, pyodbc has read only the first message."""
 
 _CONSTRAINT = 547
 _DUPLICATE = 2627
 _NAMES_A_COLUMN = (515, 2628)
 _REFUSED_BY_TRIGGER = 3609
 _OF_TRIGGERS = range(50_000, 2**24)
-"""Numbers that THROW and RAISERROR are used with."""
+"""Numbers of errors that THROW and RAISERROR raise."""
 
 _TRANSIENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
-    1222: ("locked", "a lock was not to be had in time"),
+    1222: ("locked", "a lock could not be acquired in time"),
     1204: ("busy", "the server has no lock left"),
     701: ("busy", "the server is short of memory"),
     802: ("busy", "the server is short of memory"),
-    8645: ("busy", "the server had no memory for the statement in time"),
+    8645: ("busy", "the server did not get memory for the statement in time"),
     8651: ("busy", "the server is short of memory"),
     3960: ("locked", "another transaction changed the same row"),
     3961: ("locked", "a table was changed by another transaction"),
@@ -90,25 +90,25 @@ _TRANSIENT = {
     41325: ("locked", "another transaction changed the same row"),
     41839: ("busy", "too many transactions depend on each other"),
     TRANSACTION_ENDED: ("transaction_ended", "the server ended the transaction"),
-    596: ("connection_lost", "the session was ended by somebody"),
+    596: ("connection_lost", "the session was killed"),
     6005: ("connection_lost", "the server is shutting down"),
     18401: ("not_ready", "the server is still starting"),
     17142: ("not_ready", "the server is paused"),
     921: ("not_ready", "the database is still starting"),
     922: ("not_ready", "the database is still being recovered"),
-    978: ("not_ready", "the replica takes no connections of this kind now"),
+    978: ("not_ready", "the replica does not accept connections of this kind"),
     983: ("not_ready", "the replica is not ready"),
     4060: ("not_ready", "the database cannot be opened"),
     4221: ("not_ready", "the replica is not ready"),
     40143: ("not_ready", "the database is moving to another server"),
     40166: ("not_ready", "the database is moving to another server"),
-    40197: ("not_ready", "the service has a passing fault"),
+    40197: ("not_ready", "the service has a transient fault"),
     40501: ("busy", "the service is busy"),
     40540: ("not_ready", "the database is moving to another server"),
-    40613: ("not_ready", "the database is not available at the moment"),
+    40613: ("not_ready", "the database is not available"),
     10928: ("busy", "the database has reached a limit of its service tier"),
     10929: ("busy", "the server is too busy"),
-    49918: ("busy", "the service has no resources at the moment"),
+    49918: ("busy", "the service has no free resources"),
     49919: ("busy", "the service has too many operations in progress"),
     49920: ("busy", "the service is too busy"),
     40549: ("busy", "the session was ended because its transaction took too long"),
@@ -117,7 +117,7 @@ _TRANSIENT = {
     40552: ("busy", "the session was ended because it used too much of the log"),
     40553: ("busy", "the session was ended because it used too much memory"),
 }
-"""Native numbers of errors that may pass, with code and explanation."""
+"""Native numbers of transient errors, with code and explanation."""
 
 _TRANSIENT_STATES = {
     "40001": ("deadlock", "it was chosen as the victim of a deadlock"),
@@ -131,19 +131,19 @@ _TRANSIENT_STATES = {
 }
 
 LOST = ("connection_lost", "timeout", "not_ready")
-"""Codes of errors after which a connection cannot be relied on."""
+"""Codes of errors after which a connection is given up."""
 
 _GRANT = "grant it; `xml-extractor init --sql --grant-to USER` prints what is needed"
-_MAKE_TABLES = "make the tables with `xml-extractor init`; `xml-extractor check --target` shows all differences"
-_LOG_IN = "see that user and password are right; the server's own log says more"
+_MAKE_TABLES = "create the tables with `xml-extractor init`; `xml-extractor check --target` shows all differences"
+_LOG_IN = "check user and password; the server's error log has details"
 
 _FATAL = {
     208: ("a table is missing", _MAKE_TABLES),
     207: ("a column is missing", _MAKE_TABLES),
     213: ("a table has other columns", _MAKE_TABLES),
-    271: ("a column is computed and cannot be written", "take it out of the contract"),
-    544: ("a key is an IDENTITY column", "say `identity: true` for it in the contract, or leave it to the database"),
-    8106: ("a table has no IDENTITY column", "take `identity: true` out of the contract"),
+    271: ("a column is computed and cannot be written", "remove it from the contract"),
+    544: ("a key is an IDENTITY column", "set `identity: true` for it in the contract, or omit it there"),
+    8106: ("a table has no IDENTITY column", "remove `identity: true` from the contract"),
     1088: ("a table is missing, or this user may not alter it", _GRANT),
     1934: ("a setting of the session does not fit an index of a table", "see the server's documentation of error 1934"),
     229: ("this user lacks a permission on a table", _GRANT),
@@ -154,7 +154,7 @@ _FATAL = {
     916: ("this login has no user in the database", "create a user for it; see the page on permissions"),
     2760: ("the schema is missing, or this user may not use it", _GRANT),
     4064: ("the default database of the login cannot be opened", "name a database with --database or in the address"),
-    911: ("there is no such database", "name another with --database or in the address"),
+    911: ("the database does not exist", "name another with --database or in the address"),
     18456: ("the server refuses the login", _LOG_IN),
     18452: ("the server refuses the Windows login", "log in with --username, or from a trusted domain"),
     18470: ("the login is disabled", "ask for it to be enabled"),
@@ -162,20 +162,20 @@ _FATAL = {
     18487: ("the password has expired", "set a new one"),
     18488: ("the password must be changed", "set a new one"),
     17892: ("a logon trigger refuses the login", "ask the administrator of the server"),
-    40615: ("the firewall of the server does not let this machine in", "add its address to the firewall's rules"),
-    40914: ("the firewall of the server does not let this network in", "add a rule for it"),
-    9002: ("the transaction log is full", "back the log up or let it grow, and run the same command again"),
-    1101: ("the database has no room left", "make room, and run the same command again"),
-    1105: ("the database has no room left", "make room, and run the same command again"),
-    5149: ("a file of the database cannot grow", "make room on the server's disk, and run the same command again"),
-    1827: ("the database has the largest size that the licence allows", "use another edition, or remove data"),
+    40615: ("the server's firewall blocks this machine", "add its address to the firewall's rules"),
+    40914: ("the server's firewall blocks this network", "add a rule for it"),
+    9002: ("the transaction log is full", "back up the log or let it grow, and run the same command again"),
+    1101: ("the database is full", "free space, and run the same command again"),
+    1105: ("the database is full", "free space, and run the same command again"),
+    5149: ("a file of the database cannot grow", "free space on the server's disk, and run the same command again"),
+    1827: ("the database has reached the size limit of its edition", "use another edition, or remove data"),
     40544: ("the database has reached its size limit", "raise it or remove data, and run the same command again"),
     3906: ("the database is read-only", "name another, or make it writable"),
-    823: ("the server cannot read or write its disk", "see the server's own log"),
+    823: ("the server cannot read or write its disk", "see the server's error log"),
     824: ("the database is damaged", "restore it from a backup"),
-    33028: ("a key that encrypts a column cannot be opened", "see the server's own log"),
+    33028: ("a key that encrypts a column cannot be opened", "see the server's error log"),
 }
-"""Native numbers of errors that nobody's document can help, with explanation and tip."""
+"""Native numbers of fatal errors, with explanation and tip."""
 
 _CERTIFICATE = re.compile(r"SSL Provider|certificate verify failed|certificate chain", re.IGNORECASE)
 _TRUST = (
@@ -184,13 +184,13 @@ _TRUST = (
 )
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
-_DOCTOR = "`xml-extractor doctor` says what is missing and how to get it"
+_DOCTOR = "`xml-extractor doctor` reports what is missing and how to get it"
 
 _SETUP = (
     (
         re.compile(r"\[IM002\]"),
         "no_data_source",
-        "this machine has no ODBC data source (DSN) or driver of this name",
+        "this machine has no ODBC data source (DSN) or driver with this name",
         "see odbc.ini, or on Windows the ODBC data sources; or name the server instead",
     ),
     (
@@ -202,17 +202,17 @@ _SETUP = (
     (
         re.compile(r"SSPI Provider|Kerberos"),
         "no_ticket",
-        "the operating system has no login for it",
+        "the operating system has no credentials for it",
         "get a Kerberos ticket with kinit, or log in with --username",
     ),
     (
         re.compile(r"Invalid value specified for connection string attribute"),
         "wrong_address",
-        "a keyword of its address has a value that the driver does not know",
-        "see Encrypt, TrustServerCertificate and the other keywords that are yes or no",
+        "a keyword of its address has an invalid value",
+        "check Encrypt, TrustServerCertificate and the other keywords that are yes or no",
     ),
 )
-"""Patterns of messages, with code, explanation and tip."""
+"""Patterns of messages about connecting, with code, explanation and tip."""
 
 
 class TooLongError(Exception):
@@ -243,9 +243,7 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
     if state in _UNSENT:
         return DatabaseError(ErrorClass.DATA, *_UNSENT[state])
     if state.startswith("08") and _CERTIFICATE.search(message):
-        return DatabaseError(
-            ErrorClass.FATAL, "certificate", "its certificate is not trusted by this machine", tip=_TRUST
-        )
+        return DatabaseError(ErrorClass.FATAL, "certificate", "this machine does not trust its certificate", tip=_TRUST)
     setup = _setup_error(message)
     if setup is not None:
         return setup
@@ -255,10 +253,7 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
 
 
 def _setup_error(message: str) -> DatabaseError | None:
-    """What a message about connecting means; None if it is about something else, or the server's.
-
-    Only those are looked at, because others may quote values.
-    """
+    """Return what a message of the driver about connecting means; None for other messages, which may quote values."""
     if "(SQLDriverConnect)" not in message or "[SQL Server]" in message:
         return None
     for pattern, code, explanation, tip in _SETUP:
@@ -273,11 +268,11 @@ def _by_state(state: str, numbers: Sequence[int]) -> DatabaseError:
     if state in _DATA_STATES:
         return DatabaseError(ErrorClass.DATA, *_DATA_STATES[state])
     if state.startswith(_WARNING):
-        explanation = "a message of a trigger hides why it refuses a row"
-        return DatabaseError(ErrorClass.FATAL, state, explanation, tip="take PRINT out of the triggers of the tables")
+        explanation = "a message of a trigger hides why it rejects a row"
+        return DatabaseError(ErrorClass.FATAL, state, explanation, tip="remove PRINT from the triggers of the tables")
     which = ", ".join([f"SQLSTATE {state}", *(f"error {number}" for number in numbers if number > 0)])
-    tip = "see that its tables fit the contract"
-    return DatabaseError(ErrorClass.FATAL, state, f"it refuses a statement ({which})", tip=tip)
+    tip = "check that its tables fit the contract"
+    return DatabaseError(ErrorClass.FATAL, state, f"it rejects a statement ({which})", tip=tip)
 
 
 def _state_and_message(error: pyodbc.Error) -> tuple[str, str]:
@@ -303,7 +298,7 @@ def _by_number(number: int, message: str, table: TableLayout | None) -> Database
 
 
 def _column(number: int, message: str, table: TableLayout | None) -> str:
-    """The column at fault: that which the message names, or the only one of the key."""
+    """Return the column at fault: the one that the message names, or the only one of the key."""
     if number in _NAMES_A_COLUMN:
         found = _COLUMN.search(message)
         return found[2] if found else ""

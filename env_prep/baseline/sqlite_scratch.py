@@ -1,4 +1,4 @@
-"""A SQLite file as the place of a baseline."""
+"""A SQLite file as a scratch database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -7,29 +7,29 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from env_prep.baseline.places import Kind, Row
+from env_prep.baseline.scratch import Kind, Row
 from xml_extractor.connections import errors_end_the_run
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, sqlite_file
 
 HEADER = b"SQLite format 3\0"
-"""How a file begins that is not empty (https://www.sqlite.org/fileformat2.html)."""
+"""The first bytes of a file that is not empty (https://www.sqlite.org/fileformat2.html)."""
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
-def open_place(url: URL, /) -> "SqlitePlace":
-    """The place that an address names.
+def open_scratch_database(url: URL, /) -> "SqliteScratch":
+    """Return the scratch database of an address.
 
     Raises:
         UsageError: The address names no file.
     """
-    return SqlitePlace(sqlite_file(url))
+    return SqliteScratch(sqlite_file(url))
 
 
 @dataclass(frozen=True, slots=True)
-class SqlitePlace:
-    """A SQLite file; see `places.Place`."""
+class SqliteScratch:
+    """A SQLite file; see `scratch.ScratchDatabase`."""
 
     file: SqliteFile
 
@@ -45,14 +45,14 @@ class SqlitePlace:
 
     @property
     def address(self) -> str:
-        """Its address, from whatever directory."""
+        """Its absolute address."""
         return f"sqlite:///{self.file.path.absolute()}"
 
     def names(self) -> frozenset[str]:
-        """Tables, views and triggers.
+        """Return the names of tables, views and triggers.
 
         Raises:
-            UsageError: There is something else than a SQLite file.
+            UsageError: It is not a SQLite file.
             TargetError: The file cannot be read.
         """
         if not self._is_there():
@@ -60,38 +60,38 @@ class SqlitePlace:
         rows = self.read("SELECT name FROM sqlite_master WHERE type <> 'index' AND name NOT LIKE 'sqlite_%'")
         return frozenset(str(name) for (name,) in rows)
 
-    def make(self) -> bool:
-        """Make its directory; SQLite makes the file."""
+    def create(self) -> bool:
+        """Create its directory; SQLite creates the file."""
         is_new = not self.file.path.exists()
         try:
             self.file.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise TargetError(f"{self.name} cannot be made: {error.strerror}", "name another file") from error
+            raise TargetError(f"{self.name} cannot be created: {error.strerror}", "name another file") from error
         return is_new
 
     def remove(self) -> None:
-        """Delete the file and what SQLite keeps beside it."""
+        """Delete the file and SQLite's side files."""
         for path in (self.file.path, *(Path(f"{self.file.path}{suffix}") for suffix in SIDE_FILES)):
             path.unlink(missing_ok=True)
 
     def quoted(self, table: str) -> str:
-        """The name of a table as SQL has it."""
+        """Quote the name of a table."""
         return quoted_table(table)
 
     def read(self, statement: str) -> list[Row]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         with self._opened() as database:
             return list(database.query(statement))
 
     def change(self, statements: Sequence[tuple[str, Sequence[Row]]]) -> None:
-        """Execute statements, each once for each of its rows of parameters."""
+        """Execute each statement once for each of its rows of parameters."""
         with self._opened() as database:
             for statement, rows in statements:
                 for row in rows:
                     database.execute(statement, row)
 
     def compact(self) -> None:
-        """Make the file as small as it can be."""
+        """Reduce the file to its smallest size."""
         self.change([("VACUUM", [()])])
 
     def _is_there(self) -> bool:
@@ -104,11 +104,11 @@ class SqlitePlace:
                     return True
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file that does not exist") from error
-        raise UsageError(f"{path} is no SQLite file, so no baseline made it", "name a file that does not exist")
+        raise UsageError(f"{path} is not a SQLite file, so no baseline created it", "name a file that does not exist")
 
     @contextmanager
     def _opened(self) -> Iterator[SqliteConnection]:
-        tip = "end what else uses it, and run the same command again"
+        tip = "close other programs that use it, and run the same command again"
         with (
             errors_end_the_run(TargetError, f"{self.name} cannot be used", tip),
             closing(self.file.connect()) as database,

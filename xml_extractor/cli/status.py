@@ -1,4 +1,4 @@
-"""The commands `status`, `rejects` and `retry`: what the processing log says, and trying rejected documents again."""
+"""The commands `status`, `rejects` and `retry`: show the processing log, and retry rejected documents."""
 
 import json
 import sys
@@ -6,28 +6,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
-from xml_extractor.cli.options import WholeNumber, added, config_option, contract_option, target_option
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import WholeNumber, added, contract_option, target_option
 from xml_extractor.documents import Status
-from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LogCount, LogEntry, RejectSelection
 from xml_extractor.reasons import Stage
-from xml_extractor.reporting.screen import rendered
-from xml_extractor.targets.registry import open_processing_log, open_target
+from xml_extractor.reporting.console import rendered
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from xml_extractor.processing_log.log import ProcessingLog
+    from xml_extractor.processing_log.log_table import LogCount, LogEntry, RejectSelection
 
 MAX_ATTEMPTS = 5
 
 SELECTION_OPTIONS = (
-    click.option(
-        "--key", "keys", metavar="KEY", multiple=True, help="Only the document with this key; can be repeated."
-    ),
-    click.option("--reason", metavar="CODE", default="", help="Only documents rejected for this reason."),
+    click.option("--key", "keys", metavar="KEY", multiple=True, help="Only the document with this key; repeatable."),
+    click.option("--reason", metavar="CODE", default="", help="Only documents with this reason code."),
     click.option(
         "--stage", type=click.Choice([stage.value for stage in Stage]), help="Only documents rejected at this stage."
     ),
@@ -44,24 +43,25 @@ SELECTION_OPTIONS = (
     type=WholeNumber(1),
     default=MAX_ATTEMPTS,
     show_default=True,
-    help="Leave documents rejected that were tried so often.",
+    help="Skip documents that were attempted N times or more.",
+    metavar="N",
 )
 def retry_command(
     contract: str, target: str, keys: Sequence[str], reason: str, stage: str | None, max_attempts: int
 ) -> None:
-    """Put rejected documents back, so that the next run tries them again.
+    """Mark rejected documents so that the next run retries them.
 
     This command loads nothing. Without options it marks all rejected documents of the contract.
     """
     with _opened(contract, target) as (name, log):
-        retried, exhausted = log.retry(RejectSelection(name, tuple(keys), reason, stage or ""), max_attempts)
-    others = len(set(keys)) - retried - exhausted
+        marked, exhausted = log.retry(_selection(name, keys, reason, stage), max_attempts)
+    others = len(set(keys)) - marked - exhausted
     if others > 0:
-        click.echo(f"{others:,} of the named documents {'is' if others == 1 else 'are'} not rejected in this way")
-    click.echo(f"{_documents(retried)} marked for retry: the next run tries {'it' if retried == 1 else 'them'} again")
+        click.echo(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
+    click.echo(f"{_documents(marked)} marked for retry by the next run")
     if exhausted:
         click.echo(
-            f"{_documents(exhausted)} stay{'s' if exhausted == 1 else ''} rejected after {max_attempts} attempts"
+            f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them"
         )
 
 
@@ -70,13 +70,16 @@ def retry_command(
 @contract_option
 @target_option
 @added(*SELECTION_OPTIONS)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, an object in each line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def rejects_command(
     contract: str, target: str, keys: Sequence[str], reason: str, stage: str | None, *, as_json: bool
 ) -> None:
-    """List rejected documents with their reasons. No value of a document is shown."""
+    """List rejected documents with their reasons.
+
+    The list contains no values of documents.
+    """
     with _opened(contract, target) as (name, log):
-        entries = log.rejected(RejectSelection(name, tuple(keys), reason, stage or ""))
+        entries = log.rejected(_selection(name, keys, reason, stage))
     if as_json:
         for entry in entries:
             click.echo(json.dumps(_reject_as_json(entry), ensure_ascii=False))
@@ -90,7 +93,7 @@ def rejects_command(
 @target_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status_command(contract: str, target: str, *, as_json: bool) -> None:
-    """Show how many documents are loaded, rejected or marked for retry, and by which runs."""
+    """Count documents by status and run."""
     with _opened(contract, target) as (name, log):
         counts = log.counts(name)
     if as_json:
@@ -100,11 +103,20 @@ def status_command(contract: str, target: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _opened(contract: str, target: str) -> Iterator[tuple[str, ProcessingLog]]:
-    """The name of the contract, and the processing log."""
+def _opened(contract: str, target: str) -> Iterator[tuple[str, "ProcessingLog"]]:
+    """Open the processing log; gives the contract's name and the log."""
+    from xml_extractor.contract.reading import read_contract
+    from xml_extractor.targets.registry import open_processing_log, open_target
+
     checked = read_contract(contract)
     with open_processing_log(open_target(target, checked)) as log:
         yield checked.contract, log
+
+
+def _selection(contract: str, keys: Sequence[str], reason: str, stage: str | None) -> "RejectSelection":
+    from xml_extractor.processing_log.log_table import RejectSelection
+
+    return RejectSelection(contract, tuple(keys), reason, stage or "")
 
 
 def _documents(count: int) -> str:
@@ -115,7 +127,7 @@ def _time(when: datetime) -> str:
     return f"{when.isoformat(sep=' ', timespec='seconds')} UTC"
 
 
-def _reject_as_json(entry: LogEntry) -> dict[str, Any]:
+def _reject_as_json(entry: "LogEntry") -> dict[str, Any]:
     return {
         "key": entry.document_key,
         "attempts": entry.attempts,
@@ -127,7 +139,7 @@ def _reject_as_json(entry: LogEntry) -> dict[str, Any]:
     }
 
 
-def _status_as_json(contract: str, counts: Sequence[LogCount]) -> dict[str, Any]:
+def _status_as_json(contract: str, counts: Sequence["LogCount"]) -> dict[str, Any]:
     return {
         "contract": contract,
         "documents": {status.value: count for status, count in _by_status(counts).items()},
@@ -139,29 +151,28 @@ def _iso(when: datetime) -> str:
     return when.isoformat(timespec="milliseconds") + "Z"
 
 
-def _by_status(counts: Iterable[LogCount]) -> dict[Status, int]:
+def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
     sums = Counter({Status.LOADED: 0, Status.REJECTED: 0, Status.RETRY: 0})
     for count in counts:
         sums[count.status] += count.documents
     return dict(sums)
 
 
-def _show_rejects(entries: Sequence[LogEntry]) -> None:
+def _show_rejects(entries: Sequence["LogEntry"]) -> None:
     if entries:
         table = _table("Document", "Attempts", "Stage", "Reason", "Rejected at")
         for entry in entries:
-            shown = (entry.document_key, f"{entry.attempts}", entry.stage, entry.reason, _time(entry.finished_at))
-            table.add_row(*map(Text, shown))
+            _add(table, entry.document_key, f"{entry.attempts}", entry.stage, entry.reason, _time(entry.finished_at))
         click.echo(rendered(table, sys.stdout), nl=False)
     click.echo(f"{_documents(len(entries))} rejected")
 
 
-def _show_status(contract: str, counts: Sequence[LogCount]) -> None:
+def _show_status(contract: str, counts: Sequence["LogCount"]) -> None:
     if counts:
-        table = _table("Run", "Last document done at", "Contract version", "Status", "Documents")
+        table = _table("Run", "Last document at", "Contract version", "Status", "Documents")
         for count in counts:
-            shown = (count.run_id, _time(count.finished_at), f"{count.contract_version}", count.status)
-            table.add_row(*map(Text, (*shown, f"{count.documents:,}")))
+            version, documents = f"{count.contract_version}", f"{count.documents:,}"
+            _add(table, count.run_id, _time(count.finished_at), version, count.status, documents)
         click.echo(rendered(table, sys.stdout), nl=False)
     sums = _by_status(counts)
     click.echo(
@@ -170,8 +181,17 @@ def _show_status(contract: str, counts: Sequence[LogCount]) -> None:
     )
 
 
-def _table(*headings: str) -> Table:
+def _table(*headings: str) -> "Table":
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
+
+
+def _add(table: "Table", *cells: str) -> None:
+    """Add a row whose cells are not markup."""
+    from rich.text import Text
+
+    table.add_row(*map(Text, cells))

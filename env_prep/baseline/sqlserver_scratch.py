@@ -1,4 +1,4 @@
-"""A schema of a SQL Server as the place of a baseline."""
+"""A schema of a SQL Server as a scratch database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import URL
 
-from env_prep.baseline.places import Kind, Row
+from env_prep.baseline.scratch import Kind, Row
 from xml_extractor.connections import errors_end_the_run
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
@@ -14,21 +14,21 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_addre
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 
 
-def open_place(url: URL, /) -> "SqlServerPlace":
-    """The place that an address names.
+def open_scratch_database(url: URL, /) -> "SqlServerScratch":
+    """Return the scratch database of an address.
 
     Raises:
         UsageError: The address is wrong, or names no schema.
     """
     address = read_address(url)
     if not address.schema:
-        raise UsageError("the address names no schema", "name one that does not exist with --schema")
-    return SqlServerPlace(address)
+        raise UsageError("the address has no schema", "name one that does not exist with --schema")
+    return SqlServerScratch(address)
 
 
 @dataclass(frozen=True, slots=True)
-class SqlServerPlace:
-    """A schema; see `places.Place`."""
+class SqlServerScratch:
+    """A schema; see `scratch.ScratchDatabase`."""
 
     server: SqlServerAddress
 
@@ -44,19 +44,19 @@ class SqlServerPlace:
 
     @property
     def address(self) -> str:
-        """The URL of the schema; may hold secrets."""
+        """The URL of the schema; may contain secrets."""
         return self.server.address
 
     def names(self) -> frozenset[str]:
-        """All objects of the schema but those that belong to a table, such as keys."""
+        """Return the names of all objects of the schema, except those that belong to a table, such as keys."""
         schema = literal(self.server.schema)
         rows = self.read(
             f"SELECT name FROM sys.objects WHERE schema_id = SCHEMA_ID({schema}) AND parent_object_id = 0"  # noqa: S608 - quoted
         )
         return frozenset(str(name) for (name,) in rows)
 
-    def make(self) -> bool:
-        """Make the schema if it is missing."""
+    def create(self) -> bool:
+        """Create the schema if it does not exist."""
         schema = self.server.schema
         if self.read(f"SELECT SCHEMA_ID({literal(schema)})") != [(None,)]:
             return False
@@ -68,23 +68,23 @@ class SqlServerPlace:
         self.change([(f"DROP SCHEMA {t_sql_name(self.server.schema)}", [()])])
 
     def quoted(self, table: str) -> str:
-        """The name of a table as T-SQL has it."""
+        """Quote the name of a table, with its schema."""
         return t_sql_table(table, self.server.schema)
 
     def read(self, statement: str) -> list[Row]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         with self._opened() as connection:
             return [tuple(row) for row in connection.query(statement)]
 
     def change(self, statements: Sequence[tuple[str, Sequence[Row]]]) -> None:
-        """Execute statements, each once for each of its rows of parameters."""
+        """Execute each statement once for each of its rows of parameters."""
         with self._opened() as connection:
             for statement, rows in statements:
                 for row in rows:
                     connection.last_row(statement, row, types=())
 
     def compact(self) -> None:
-        """Nothing: the server itself gives up the room of dropped tables."""
+        """Do nothing: the server frees the space of dropped tables itself."""
 
     @contextmanager
     def _opened(self) -> Iterator[SqlServerConnection]:

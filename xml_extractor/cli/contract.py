@@ -1,0 +1,121 @@
+"""The commands `check`, `init`, `preview` and `schema`: contracts, their tables and their rows."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import (
+    SOURCE_PASSWORD_OPTION,
+    contract_option,
+    optional_target_option,
+    target_option,
+    with_documents,
+)
+from xml_extractor.errors import UsageError
+from xml_extractor.settings import DEFAULT_CONTRACT
+
+if TYPE_CHECKING:
+    from xml_extractor.contract.model import Contract
+
+
+@click.command("check")
+@config_option
+@click.argument("contract", default=DEFAULT_CONTRACT)
+@optional_target_option
+def check_command(contract: str, target: str) -> int:
+    """Report all faults of a contract, and how a target differs from it.
+
+    CONTRACT is a file or the name of a shipped contract. The target is compared only if one is given.
+
+    Exit codes: 0 no faults and no errors, 2 faults in the contract or errors in the target's tables.
+    """
+    from xml_extractor.contract.reading import find_faults
+
+    checked, faults = find_faults(contract)
+    for fault in faults:
+        click.echo(str(fault))
+    if checked is None or faults:
+        click.echo(f"{_counted(len(faults), 'fault')} in {contract}", err=True)
+        return EXIT_USAGE
+    tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
+    size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
+    click.echo(f"{checked.contract} version {checked.version}: {size}, no faults")
+    return _compare(checked, target) if target else EXIT_OK
+
+
+@click.command("init")
+@config_option
+@contract_option
+@target_option
+@click.option("--sql", is_flag=True, help="Print the SQL statements instead of executing them.")
+@click.option(
+    "--grant-to", metavar="USER", help="With --sql, SQL Server only: also print GRANT statements for a run by USER."
+)
+def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool) -> None:
+    """Create missing tables of a contract and the processing log."""
+    from xml_extractor.contract.layout import layouts
+    from xml_extractor.contract.reading import read_contract
+    from xml_extractor.targets.registry import open_target
+
+    if grant_to and not sql:
+        raise UsageError("--grant-to requires --sql", "add --sql, and let an administrator execute the output")
+    checked = read_contract(contract)
+    if sql:
+        from xml_extractor.targets.scripts import creation_script
+
+        click.echo(creation_script(target, checked, grant_to or ""), nl=False)
+        return
+    tables = layouts(checked)
+    database = open_target(target, checked)
+    database.create(tables)
+    click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
+
+
+@click.command("preview")
+@config_option
+@click.argument("source")
+@contract_option
+@SOURCE_PASSWORD_OPTION
+@click.option("--key", show_default="first document", help="Key of the document in SOURCE.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object with a list of rows for each table.")
+@click.option("--explain", "column", metavar="COLUMN", help="Print each step that leads to the values of COLUMN.")
+@with_documents
+def preview_command(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
+    """Show the rows of one document without loading them.
+
+    SOURCE is an XML file or any other source of a run. The output contains values of the document.
+    """
+    from xml_extractor.cli.preview import preview
+
+    return preview(source, contract, key, column, as_json=as_json)
+
+
+@click.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of contracts, for editors."""
+    from xml_extractor.contract.json_schema import contract_json_schema
+
+    click.echo(json.dumps(contract_json_schema(), indent=2))
+
+
+def _compare(contract: "Contract", address: str) -> int:
+    """Print how the target's tables differ from those that the contract needs."""
+    from xml_extractor.contract.layout import layouts
+    from xml_extractor.schema.model import Severity
+    from xml_extractor.targets.registry import open_target
+
+    target = open_target(address, contract)
+    found = target.differences(layouts(contract))
+    for difference in found:
+        click.echo(str(difference))
+    errors = sum(difference.severity is Severity.ERROR for difference in found)
+    counts = f"{_counted(errors, 'error')} and {_counted(len(found) - errors, 'warning')} in {target.name}"
+    click.echo(counts, err=errors > 0)
+    return EXIT_USAGE if errors else EXIT_OK
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
