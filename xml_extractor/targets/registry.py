@@ -6,21 +6,19 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.schema.comparison import NO_TABLE, refuse_errors
 from xml_extractor.targets.interfaces import Target
+from xml_extractor.urls import URL, parse_url
 
 
 class TargetModule(Protocol):
-    """A module that knows one kind of target."""
+    """A module of one kind of target."""
 
     def open_target(self, url: URL, contract: Contract, /) -> Target:
-        """The target of this address; nothing is connected yet."""
+        """Return the target of an address; nothing is connected yet."""
         ...
 
 
@@ -28,14 +26,14 @@ TARGETS = {
     "sqlite": "xml_extractor.targets.sqlite.target",
     "mssql": "xml_extractor.targets.sqlserver.target",
 }
-"""Modules that are a `TargetModule`, by the dialect in the address; imported when they are asked for."""
+"""Modules by the dialect in the address; each is a `TargetModule`, imported when an address needs it."""
 
 
 def open_target(address: str, contract: Contract) -> Target:
-    """The target that a SQLAlchemy URL names; nothing is connected yet.
+    """Return the target that a SQLAlchemy URL names; nothing is connected yet.
 
     Raises:
-        UsageError: It is no such address, or no target of that kind is known.
+        UsageError: The address is wrong, or targets of this kind are not supported.
     """
     url = read_url(address, "target")
     module: TargetModule = module_for(TARGETS, url, "target")
@@ -65,18 +63,18 @@ def read_url(address: str, role: str) -> URL:
         UsageError: It is not one.
     """
     try:
-        return make_url(address)
-    except (ArgumentError, ValueError):
+        return parse_url(address)
+    except ValueError:
         raise UsageError(
             f"the {role} is not a database address", "write it as sqlite:///FILE or mssql://HOST/DATABASE"
         ) from None
 
 
 def dialect_of(kinds: Mapping[str, str], url: URL, role: str) -> str:
-    """The dialect of an address.
+    """Return the dialect of an address.
 
     Raises:
-        UsageError: It is none of these; says which there are, and which may have been meant.
+        UsageError: It is not supported; the tip suggests another.
     """
     dialect = url.get_backend_name()
     if dialect not in kinds:
@@ -88,10 +86,10 @@ def dialect_of(kinds: Mapping[str, str], url: URL, role: str) -> str:
 
 
 def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
-    """The module that is registered for the dialect of an address, with its driver.
+    """Return the module that is registered for the dialect of an address.
 
     Raises:
-        UsageError: None is, or its driver cannot be loaded.
+        UsageError: There is none, or its driver cannot be loaded.
     """
     dialect = dialect_of(kinds, url, role)
     try:
@@ -100,5 +98,5 @@ def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
         if (error.name or "").startswith(__package__):
             raise
         raise UsageError(
-            f"the driver for '{dialect}' addresses cannot be loaded: {error.msg}", "`xml-extractor doctor` says why"
+            f"the driver for '{dialect}' addresses cannot be loaded: {error.msg}", "`xml-extractor doctor` reports why"
         ) from error

@@ -1,6 +1,6 @@
-"""What tables a SQLite file has. Source: "PRAGMA Statements", sqlite.org.
+"""Read the catalog of a SQLite file. Source: "PRAGMA Statements", sqlite.org.
 
-A column of SQLite takes values of any type, and none of its columns is an IDENTITY that would refuse them.
+A column of SQLite takes values of any type, and no column is an IDENTITY that would reject them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from xml_extractor.documents import Value
-from xml_extractor.schema.ddl import database_name
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable
-from xml_extractor.targets.sqlite.connection import SqliteConnection, quoted
+from xml_extractor.schema.names import database_name, sqlite_name
+from xml_extractor.targets.sqlite.connection import SqliteConnection
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType
 
@@ -32,10 +32,10 @@ class _Column(NamedTuple):
 
 
 def read_catalog(database: SqliteConnection, tables: Sequence[str]) -> dict[str, ActualTable]:
-    """What there is by these names; a schema in them does not count.
+    """Return the tables with these names; a schema in a name is ignored.
 
     Returns:
-        The tables by the names asked for, without those that are missing.
+        The tables by their requested names, without missing ones.
 
     Raises:
         DatabaseError: The file cannot be read.
@@ -47,13 +47,13 @@ def read_catalog(database: SqliteConnection, tables: Sequence[str]) -> dict[str,
 def missing_codes(
     database: SqliteConnection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
 ) -> Sequence[Value]:
-    """Those of the codes that the column lacks to which a foreign key of one column refers.
+    """Return the codes that are missing in the column that a foreign key of one column references.
 
     Raises:
         DatabaseError: The file cannot be read.
     """
     convert = storage(sql_type).to_sqlite
-    query = f"SELECT 1 FROM {quoted(key.table)} WHERE {quoted(key.references[0])} = ?"  # noqa: S608 - names are quoted
+    query = f"SELECT 1 FROM {sqlite_name(key.table)} WHERE {sqlite_name(key.references[0])} = ?"  # noqa: S608 - names are quoted
     return [code for code in codes if next(database.query(query, (convert(code) if convert else code,)), None) is None]
 
 
@@ -79,7 +79,7 @@ def _table(database: SqliteConnection, wanted: str) -> ActualTable | None:
 
 
 def _columns(database: SqliteConnection, table: str) -> list[_Column]:
-    return [_Column(*row) for row in database.query(f"PRAGMA table_xinfo({quoted(table)})")]
+    return [_Column(*row) for row in database.query(f"PRAGMA table_xinfo({sqlite_name(table)})")]
 
 
 def _primary_key(columns: Sequence[_Column]) -> tuple[str, ...]:
@@ -99,15 +99,15 @@ def _column(column: _Column, *, is_numbered: bool) -> ActualColumn:
 
 
 def _unique_indexes(database: SqliteConnection, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Origin and columns of each unique index for all rows; `pk` is the origin of the primary key's."""
-    for _, index, is_unique, origin, is_partial in list(database.query(f"PRAGMA index_list({quoted(table)})")):
-        names = tuple(name for _, _, name in database.query(f"PRAGMA index_info({quoted(index)})"))
+    """Yield origin and columns of each unique index over all rows; the origin of the primary key's is `pk`."""
+    for _, index, is_unique, origin, is_partial in list(database.query(f"PRAGMA index_list({sqlite_name(table)})")):
+        names = tuple(name for _, _, name in database.query(f"PRAGMA index_info({sqlite_name(index)})"))
         if is_unique and not is_partial and None not in names:
             yield origin, names
 
 
 def _foreign_keys(database: SqliteConnection, table: str) -> Iterator[ActualForeignKey]:
-    rows = list(database.query(f"PRAGMA foreign_key_list({quoted(table)})"))
+    rows = list(database.query(f"PRAGMA foreign_key_list({sqlite_name(table)})"))
     for _, group in groupby(sorted(rows, key=itemgetter(0, 1)), itemgetter(0)):
         columns = list(group)
         parent = columns[0][2]

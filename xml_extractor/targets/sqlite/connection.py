@@ -8,23 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy.engine import URL
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from xml_extractor.connections import RowBinder, is_transient, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
-from xml_extractor.schema.ddl import database_name, dialect_named
+from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import Batch, parts
 from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.targets.sqlite.values import storage
+from xml_extractor.urls import URL
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""
-
-_PREPARER = dialect_named("sqlite").identifier_preparer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class SqliteFile:
 
     @property
     def name(self) -> str:
-        """Its address, which never holds a secret."""
+        """The address, which never holds a secret."""
         return f"sqlite:///{self.path}"
 
     def connect(self, *, read_only: bool = False) -> "SqliteConnection":
@@ -53,7 +51,7 @@ class SqliteFile:
 
 
 def sqlite_file(url: URL) -> SqliteFile:
-    """The file that an address such as `sqlite:///loads.db?timeout=5` names.
+    """Return the file that an address such as `sqlite:///loads.db?timeout=5` names.
 
     Raises:
         UsageError: It names no file, or has an unknown option.
@@ -69,17 +67,12 @@ def sqlite_file(url: URL) -> SqliteFile:
         raise UsageError("the timeout is not a number", "write it in seconds, such as ?timeout=5") from None
 
 
-def quoted(name: str) -> str:
-    """A name of a column as SQL has it."""
-    return _PREPARER.quote(name)
-
-
 def quoted_table(table: str) -> str:
-    """Return the name of a table as SQL has it, without its schema."""
-    return quoted(database_name(table, embedded=True)[1])
+    """Return the quoted name of a table, without its schema."""
+    return sqlite_name(database_name(table, embedded=True)[1])
 
 
-_DIALECT = Dialect(quoted, quoted_table, quoted_table)
+_DIALECT = Dialect(sqlite_name, quoted_table, quoted_table)
 
 
 class SqliteConnection:
@@ -117,10 +110,10 @@ class SqliteConnection:
                 raise
 
     def switch_to_wal(self) -> None:
-        """Let readers and a writer work side by side. SQLite itself does not wait when two connections switch at once.
+        """Let readers and a writer work concurrently. SQLite itself does not wait if two connections switch at once.
 
         Raises:
-            DatabaseError: Another connection keeps the file locked, or the file cannot be written.
+            DatabaseError: Another connection has locked the file, or the file cannot be written.
         """
         attempts = Retrying(
             retry=retry_if_exception(is_transient),
@@ -213,7 +206,7 @@ def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
 
 
 class _Statements(NamedTuple):
-    """What is prepared once for a table: its SQL, and the way of values to SQLite and back."""
+    """The statements of a table, and the conversions of its values to SQLite and back."""
 
     insert: str
     select: str
@@ -222,14 +215,14 @@ class _Statements(NamedTuple):
 
 
 def row_binder(table: TableLayout) -> RowBinder:
-    """From a row as it was mapped to what SQLite keeps."""
+    """Return the function that binds rows of a table for SQLite."""
     return _statements(table).bind
 
 
 @cache
 def _statements(table: TableLayout) -> _Statements:
     name = quoted_table(table.table)
-    columns = ", ".join(quoted(column.name) for column in table.columns)
+    columns = ", ".join(sqlite_name(column.name) for column in table.columns)
     places = ", ".join("?" * len(table.columns))
     return _Statements(
         insert=f"INSERT INTO {name} ({columns}) VALUES ({places}){_on_conflict(table)}",  # noqa: S608 - names are quoted, values bound
@@ -242,8 +235,8 @@ def _statements(table: TableLayout) -> _Statements:
 def _on_conflict(table: TableLayout) -> str:
     if table.on_conflict == "fail" or not table.key:
         return ""
-    key = ", ".join(map(quoted, table.key))
-    others = [quoted(column.name) for column in table.columns if column.name not in table.key]
+    key = ", ".join(map(sqlite_name, table.key))
+    others = [sqlite_name(column.name) for column in table.columns if column.name not in table.key]
     if table.on_conflict == "keep" or not others:
         return f" ON CONFLICT ({key}) DO NOTHING"
     return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"
