@@ -116,12 +116,13 @@ def benchmark(options: Options) -> Record:
         else:
             record.note(server.MISSING)
     record.note(
-        f"On SQL Server one in {SERVER_SHARE} of the documents is loaded.",
-        "A bare loop sends plain INSERTs; on SQL Server it also sends the loader's own statements, because how long "
-        "the server takes to describe a statement's parameters depends on the statement.",
-        "Both load twelve tables and the processing log, in the same calls of at most 500 rows and the same commits.",
-        "Both have rows that the driver takes as they are, as workers bind them; the loader gathers them, writes its "
-        "log entries, and is ready to find out a document that is refused.",
+        f"On SQL Server, one in {SERVER_SHARE} of the documents is loaded.",
+        "The bare loop sends plain INSERTs. On SQL Server it also sends the loader's own statements, because the time "
+        "that the server takes to describe the parameters depends on the statement.",
+        "Both load twelve tables and the processing log, in the same calls of at most 500 rows and with the same "
+        "commits.",
+        "Both receive rows in the form that the driver needs, as workers bind them. The loader also collects them, "
+        "writes rows of the processing log, and can bisect a refused batch.",
     )
     return record
 

@@ -78,11 +78,11 @@ def benchmark(options: Options) -> Record:
                     f"slope, {role}", slope.rise, "MiB in 10,000 documents", standard_error=slope.standard_error
                 )
     record.note(
-        f"The command with {WORKERS} workers, from one SQLite file into another. Peak is the kernel's mark of the "
-        "largest resident size of one process of the role.",
-        "Slope is of samples ten times a second of the role's largest process, by least squares, without the first "
-        "quarter of the run. Samples that follow each other are alike, so its real error is larger than the one given.",
-        f"A worker that has grown by {MAX_GROWTH // 2**20} MiB makes way for another.",
+        f"The command with {WORKERS} workers, from one SQLite file into another. The peak is the kernel's "
+        "high-water mark of the resident size of one process of the role.",
+        "The slope is a least-squares fit of ten samples per second of the role's largest process, without the first "
+        "quarter of the run. Consecutive samples are correlated, so the real error is larger than the one shown.",
+        f"A worker that has grown by {MAX_GROWTH // 2**20} MiB is replaced.",
     )
     return record
 

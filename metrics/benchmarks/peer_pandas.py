@@ -14,8 +14,9 @@ from metrics.benchmarks.peer_rules import distinct, is_kept, made_key, read_colu
 from xml_extractor.contract.model import Column, Contract, Table
 
 LESS = (
-    "pandas: only attributes and children of a row's own element, and what must not be NULL; no expressions, no types "
-    "but whole numbers, no checks, no processing log, no workers; documents are committed by the hundred."
+    "pandas: only attributes and children of a row's own element, and only columns that must not be NULL; no "
+    "expressions, no types except whole numbers, no checks, no processing log, no workers; it commits a hundred "
+    "documents at a time."
 )
 DOCUMENTS_TOGETHER = 100
 

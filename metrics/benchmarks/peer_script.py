@@ -12,8 +12,8 @@ from metrics.benchmarks.peer_rules import distinct, is_kept, made_key, read_colu
 from xml_extractor.contract.model import Column, Contract
 
 LESS = (
-    "The script with lxml: no expressions, no types but whole numbers, no time zones, no checks, no processing log, "
-    "no workers; it commits each document."
+    "The script with lxml: no expressions, no types except whole numbers, no time zones, no checks, no processing "
+    "log, no workers; it commits each document."
 )
 
 Row = dict[str, Any]

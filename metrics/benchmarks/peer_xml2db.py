@@ -16,9 +16,9 @@ from metrics.benchmarks.inputs import END, END_OF_NEEDED
 from xml_extractor.contract.model import Contract
 
 LESS = (
-    "xml2db: its own tables, as the schema has them, and no way to those of the contract; all values are texts; no "
-    "processing log, no workers. It is given documents without bureau reports, because it loads all there is; "
-    "by the hundred, as its manual says."
+    "xml2db: its own tables, derived from the schema, which cannot be mapped to those of the contract; all values are "
+    "texts; no processing log, no workers. It loads all elements, so it receives documents without bureau reports, a "
+    "hundred at a time, as its manual recommends."
 )
 
 DOCUMENTS_TOGETHER = 100

@@ -150,9 +150,9 @@ def benchmark(options: Options) -> Record:
         record.note(server.MISSING)
     record.note(
         "All read the same SQLite file and write a new one, without waiting for the disk at each commit. "
-        "xml_extractor runs with its defaults, in all its processes; peers run in one. "
-        f"pandas has one in {SHARE[PANDAS]} of the documents, and xml2db one in {SHARE[XML2DB]}; "
-        f"on SQL Server we have one in {SERVER_SHARE}, and the script one in {SERVER_SHARE**2}.",
+        "xml_extractor runs with its defaults, in all its processes; the others run in one process. "
+        f"pandas loads one in {SHARE[PANDAS]} of the documents, and xml2db one in {SHARE[XML2DB]}; "
+        f"on SQL Server, xml_extractor loads one in {SERVER_SHARE}, and the script one in {SERVER_SHARE**2}.",
         *(module.LESS for module in peers.modules.values()),
     )
     return record

@@ -47,9 +47,9 @@ def benchmark(options: Options) -> Record:
     rows = sum(sum(map(len, document.rows)) for document in batches[-1])
     record.note(
         f"A batch is one transaction: {options.documents} documents, {rows:,} rows in 12 tables, and the processing "
-        "log. A round trip is counted when the client begins to send after something came back; "
-        f"the proxy puts the server {SECONDS * 1000:.0f} ms away, so that what it answers meanwhile does not count.",
-        "The first batch of a connection prepares its statements. A connection of a run loads thousands of batches.",
+        "log. A round trip is counted when the client starts to send after it has received an answer. "
+        f"The proxy adds a delay of {SECONDS * 1000:.0f} ms, so that answers in between are not counted separately.",
+        "The first batch of a connection prepares its statements. In a run, a connection loads thousands of batches.",
     )
     return record
 

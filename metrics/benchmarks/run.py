@@ -35,11 +35,12 @@ def benchmark(options: Options) -> Record:
     whole_runs.compare(record, "SQLite", {name: rates for name, rates in taken.items() if name not in (ONE, TWO)})
     whole_runs.doubled(record, "parse and map is the bound: 2 workers / 1", taken[ONE], taken[TWO])
     record.note(
-        "Time is from the start of a run to its end, start of its processes and check of the tables included. Source "
-        "and target are SQLite files. What is not said is as by default: 4 workers, 1 insert thread, 500 rows a call.",
-        "Parse and map is the bound where a contract counts nodes in bureau reports of 2 MB: the whole document is "
-        "parsed, and three rows are loaded at most.",
-        "A blocking worker commits each document by itself; SQLite lets one writer in at a time.",
+        "The time is from the start of a run to its end, including the start of its processes and the check of the "
+        "tables. Source and target are SQLite files. Unless stated otherwise, settings have their defaults: 4 workers, "
+        "1 insert thread, 500 rows a call.",
+        "Parse and map is the bottleneck if a contract counts nodes in bureau reports of 2 MB: the whole document is "
+        "parsed, and at most three rows are loaded.",
+        "A blocking worker commits each document separately; SQLite allows one writer at a time.",
     )
     return record
 

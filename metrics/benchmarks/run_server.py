@@ -91,11 +91,12 @@ def benchmark(options: Options) -> Record:
         record.group(f"Runs by settings, {place}", "documents a minute", taken)
         whole_runs.compare(record, place, taken)
     record.note(
-        "Source and target are in one database on this machine, which shares its processors with the run. Far away, "
-        "all of the run's connections go through a proxy that delays each piece by half a round trip, and no piece by "
-        "another.",
-        "Documents are without bureau reports: of what stands behind read_until nothing leaves the server.",
-        "Time is from the start of a run to its end, so that the fewer documents it has the more its start counts: "
+        "Source and target are in one database on this machine, which shares its processors with the run. For the "
+        "distant server, all connections of the run go through a proxy that delays each packet by half a round trip, "
+        "independently of the others.",
+        "The documents have no bureau reports, because the server sends nothing that follows the element of "
+        "read_until.",
+        "The time is from the start of a run to its end, so the start weighs more if there are fewer documents: "
         f"runs by settings have one in {SHARE} of the documents.",
     )
     return record

@@ -15,7 +15,7 @@ FAR_SECONDS = 0.0845
 REASON = f"{sqlserver.REASON}."
 """Why a benchmark that needs a server is skipped."""
 
-MISSING = "Nothing was measured on SQL Server, because none was named."
+MISSING = "SQL Server was not measured, because none is configured."
 
 
 def is_there() -> bool:

@@ -97,8 +97,8 @@ def benchmark(options: Options) -> Record:
     record.ratio(f"{MAIN} / {MAP}", sides[MAIN], taken[MAP])
     record.ratio(f"{MANAGER} / {MAP}", sides[MANAGER], taken[MAP])
     record.note(
-        "The manager process works beside both sides; its CPU is measured by itself and is not in their sum.",
-        "Both sides are in one process here, which counts its own CPU only. Parse and map uses read_until.",
+        "The manager process runs in parallel to both sides; its CPU is measured separately and is not in their sum.",
+        "Here, both sides are in one process, which counts its own CPU only. Parse and map uses read_until.",
     )
     return record
 
