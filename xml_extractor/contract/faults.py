@@ -45,8 +45,8 @@ class Fault:
         expected = f"expected {self.expected}" if self.expected else ""
         sentence = ", ".join(part for part in (self.message, found, expected) if part)
         question = f"; did you mean '{self.suggestion}'?" if self.suggestion else ""
-        place = f"{self.key_path}: " if self.key_path else ""
-        return f"{self.file}:{self.line}:{self.column}: {place}{sentence}{question}"
+        path = f"{self.key_path}: " if self.key_path else ""
+        return f"{self.file}:{self.line}:{self.column}: {path}{sentence}{question}"
 
 
 def render_path(path: KeyPath) -> str:

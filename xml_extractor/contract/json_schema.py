@@ -123,11 +123,11 @@ def up_to(largest: int, smallest: int = 1) -> str:
     digits = str(largest)
     shorter = [f"[1-9][0-9]{{{length - 1}}}" for length in range(1, len(digits))]
     same: list[str] = []
-    for place, digit in enumerate(digits):
-        first = 1 if place == 0 else 0
+    for index, digit in enumerate(digits):
+        first = 1 if index == 0 else 0
         if int(digit) > first:
-            rest = len(digits) - place - 1
-            same.append(f"{digits[:place]}[{first}-{int(digit) - 1}][0-9]{{{rest}}}")
+            rest = len(digits) - index - 1
+            same.append(f"{digits[:index]}[{first}-{int(digit) - 1}][0-9]{{{rest}}}")
     return "|".join([*(["0"] if smallest == 0 else []), *shorter, *same, digits])
 
 

@@ -69,7 +69,7 @@ _EXPECTED_KINDS = {
     "less_than_equal": "a number up to {le}",
 }
 _EXPECTED_MODELS = {
-    "Column": "a mapping that says where the column's value is",
+    "Column": "a mapping with the source and the type of the value",
     "Distinct": "a mapping with by and keep",
     "Document": "a mapping with root",
     "Input": "a path, or a mapping",

@@ -105,7 +105,7 @@ def _condition(links: Sequence[Link], depth: int, child: str, at_the_end: str, d
 
 
 class _Search:
-    """Looks for the keys of documents in the tables of a contract."""
+    """Searches the tables of a contract for columns with the document's key."""
 
     def __init__(self, contract: Contract) -> None:
         self.tables: Mapping[str, TableLayout] = {table.name: table for table in layouts(contract)}
@@ -143,7 +143,7 @@ class _Search:
                 yield (Link(foreign_key, parent), *links), column
 
     def _holds_key(self, table: str, name: str, *, by_source_key: bool) -> bool:
-        """Whether a column holds the document's key as it is, in a type in which it can be looked for."""
+        """Return whether a column holds the document's key unchanged, in a type that can be compared."""
         rule = self._contract.tables[table].columns[name]
         if rule.transform or rule.lookup or rule.default is not None or rule.on_invalid != "reject":
             return False
@@ -176,5 +176,5 @@ def _converter(sql_type: SqlType, code_page: str) -> Converter:
 
 
 def _alike(one: SqlType, other: SqlType) -> bool:
-    """Whether a value has the same look in both types."""
+    """Return whether a value is written alike in both types."""
     return one == other or (one.family is other.family and one.family in (Family.INTEGER, Family.TEXT))

@@ -1,4 +1,4 @@
-"""What a target database must be able to do. One suite of tests runs against all of them."""
+"""The interface of targets. One suite of tests runs against all of them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -50,28 +50,28 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in messages, without secrets."""
+        """The name in messages, without secrets."""
         ...
 
     @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
-        """The ways in which its connections can send rows, the one of fewest round trips last."""
+        """The ways in which connections can send rows; the one with the fewest round trips is last."""
         ...
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
-        """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        """Return the statements that create missing tables and the processing log; each can be repeated."""
         ...
 
     def create(self, tables: Sequence[TableLayout]) -> None:
-        """Make what is missing of the processing log and the tables.
+        """Create missing tables and the processing log.
 
         Raises:
-            TargetError: The database cannot be written, or refuses.
+            TargetError: The database cannot be written.
         """
         ...
 
     def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
-        """All in which tables and processing log are not as needed, errors first. Nothing is changed.
+        """Return the differences between the tables, the processing log among them, and the needed ones, errors first.
 
         Raises:
             TargetError: The database cannot be read.
@@ -79,7 +79,7 @@ class Target(Protocol):
         ...
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
-        """See that tables and processing log are there and fit; the embedded target makes what is missing.
+        """Check that tables and processing log exist and fit; the embedded target creates missing ones.
 
         Raises:
             TargetError: A table is missing or does not fit, or the database cannot be written.
@@ -87,15 +87,15 @@ class Target(Protocol):
         ...
 
     def log_place(self, contract: str) -> LogPlace | None:
-        """Where the processing log is, if a source in the same database can look there."""
+        """Return the location of the processing log, if a source in the same database can query it."""
         ...
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
-        """For each table, from a row as it was mapped to what connections insert. No connection is needed."""
+        """Return the functions that bind the rows of each table. No connection is needed."""
         ...
 
     def round_trip(self) -> float:
-        """Seconds until a statement that does nothing is answered; 0 where the database is in this process.
+        """Return the seconds of a round trip; 0 for a database in this process.
 
         Raises:
             TargetError: The database cannot be reached.
@@ -106,7 +106,7 @@ class Target(Protocol):
         """Open a connection.
 
         Args:
-            strategy: How it sends rows, where there is a choice.
+            strategy: How it sends rows; one of `strategies`.
 
         Raises:
             TargetError: It cannot be opened.

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LogIdentity:
-    """Who loads, as the processing log keeps it."""
+    """Contract and run, as the processing log records them."""
 
     contract: str
     contract_version: int
@@ -46,10 +46,10 @@ class LoadStatistics:
     """What a loader did.
 
     Attributes:
-        transactions: Batches committed, halves and single documents among them.
-        retries: Batches tried again because of a lock, a timeout or a lost connection.
-        insert_seconds: Spent on the statements of committed batches.
-        commit_seconds: Spent on their commits.
+        transactions: Committed batches, halves and single documents among them.
+        retries: Batches retried after transient errors.
+        insert_seconds: Time spent on the statements of committed batches.
+        commit_seconds: Time spent on their commits.
     """
 
     transactions: int = 0

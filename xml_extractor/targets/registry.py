@@ -17,10 +17,10 @@ from xml_extractor.targets.interfaces import Target
 
 
 class TargetModule(Protocol):
-    """A module that knows one kind of target."""
+    """A module of one kind of target."""
 
     def open_target(self, url: URL, contract: Contract, /) -> Target:
-        """The target of this address; nothing is connected yet."""
+        """Return the target of an address; nothing is connected yet."""
         ...
 
 
@@ -28,14 +28,14 @@ TARGETS = {
     "sqlite": "xml_extractor.targets.sqlite.target",
     "mssql": "xml_extractor.targets.sqlserver.target",
 }
-"""Modules that are a `TargetModule`, by the dialect in the address; imported when they are asked for."""
+"""Modules by the dialect in the address; each is a `TargetModule`, imported when an address needs it."""
 
 
 def open_target(address: str, contract: Contract) -> Target:
-    """The target that a SQLAlchemy URL names; nothing is connected yet.
+    """Return the target that a SQLAlchemy URL names; nothing is connected yet.
 
     Raises:
-        UsageError: It is no such address, or no target of that kind is known.
+        UsageError: The address is wrong, or targets of this kind are not supported.
     """
     url = read_url(address, "target")
     module: TargetModule = module_for(TARGETS, url, "target")
@@ -73,10 +73,10 @@ def read_url(address: str, role: str) -> URL:
 
 
 def dialect_of(kinds: Mapping[str, str], url: URL, role: str) -> str:
-    """The dialect of an address.
+    """Return the dialect of an address.
 
     Raises:
-        UsageError: It is none of these; says which there are, and which may have been meant.
+        UsageError: It is not supported; the tip suggests another.
     """
     dialect = url.get_backend_name()
     if dialect not in kinds:
@@ -88,10 +88,10 @@ def dialect_of(kinds: Mapping[str, str], url: URL, role: str) -> str:
 
 
 def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
-    """The module that is registered for the dialect of an address, with its driver.
+    """Return the module that is registered for the dialect of an address.
 
     Raises:
-        UsageError: None is, or its driver cannot be loaded.
+        UsageError: There is none, or its driver cannot be loaded.
     """
     dialect = dialect_of(kinds, url, role)
     try:
@@ -100,5 +100,5 @@ def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
         if (error.name or "").startswith(__package__):
             raise
         raise UsageError(
-            f"the driver for '{dialect}' addresses cannot be loaded: {error.msg}", "`xml-extractor doctor` says why"
+            f"the driver for '{dialect}' addresses cannot be loaded: {error.msg}", "`xml-extractor doctor` reports why"
         ) from error

@@ -81,7 +81,7 @@ def _given_keys(rule: Column | Input) -> tuple[str, ...]:
 
 def _count_faults(draft: Draft, path: KeyPath, origins: list[str], known: tuple[str, ...]) -> Iterator[Fault]:
     if not origins and draft.whole(path):
-        yield draft.text.fault(path, "no key says where the value comes from", expected=one_of(known), key=True)
+        yield draft.text.fault(path, "the source of the value is missing", expected=one_of(known), key=True)
     if len(origins) > 1:
         found = f"{len(origins)} sources of the value: {', '.join(origins)}"
         yield draft.text.fault(path, found=found, expected=f"only {one_of(origins)}", key=True)

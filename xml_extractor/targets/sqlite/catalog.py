@@ -1,6 +1,6 @@
-"""What tables a SQLite file has. Source: "PRAGMA Statements", sqlite.org.
+"""Read the catalog of a SQLite file. Source: "PRAGMA Statements", sqlite.org.
 
-A column of SQLite takes values of any type, and none of its columns is an IDENTITY that would refuse them.
+A column of SQLite takes values of any type, and no column is an IDENTITY that would reject them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,10 +32,10 @@ class _Column(NamedTuple):
 
 
 def read_catalog(database: SqliteConnection, tables: Sequence[str]) -> dict[str, ActualTable]:
-    """What there is by these names; a schema in them does not count.
+    """Return the tables with these names; a schema in a name is ignored.
 
     Returns:
-        The tables by the names asked for, without those that are missing.
+        The tables by their requested names, without missing ones.
 
     Raises:
         DatabaseError: The file cannot be read.
@@ -47,7 +47,7 @@ def read_catalog(database: SqliteConnection, tables: Sequence[str]) -> dict[str,
 def missing_codes(
     database: SqliteConnection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
 ) -> Sequence[Value]:
-    """Those of the codes that the column lacks to which a foreign key of one column refers.
+    """Return the codes that are missing in the column that a foreign key of one column references.
 
     Raises:
         DatabaseError: The file cannot be read.
@@ -99,7 +99,7 @@ def _column(column: _Column, *, is_numbered: bool) -> ActualColumn:
 
 
 def _unique_indexes(database: SqliteConnection, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Origin and columns of each unique index for all rows; `pk` is the origin of the primary key's."""
+    """Yield origin and columns of each unique index over all rows; the origin of the primary key's is `pk`."""
     for _, index, is_unique, origin, is_partial in list(database.query(f"PRAGMA index_list({quoted(table)})")):
         names = tuple(name for _, _, name in database.query(f"PRAGMA index_info({quoted(index)})"))
         if is_unique and not is_partial and None not in names:

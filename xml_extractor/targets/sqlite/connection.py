@@ -40,7 +40,7 @@ class SqliteFile:
 
     @property
     def name(self) -> str:
-        """Its address, which never holds a secret."""
+        """The address, which never holds a secret."""
         return f"sqlite:///{self.path}"
 
     def connect(self, *, read_only: bool = False) -> "SqliteConnection":
@@ -53,7 +53,7 @@ class SqliteFile:
 
 
 def sqlite_file(url: URL) -> SqliteFile:
-    """The file that an address such as `sqlite:///loads.db?timeout=5` names.
+    """Return the file that an address such as `sqlite:///loads.db?timeout=5` names.
 
     Raises:
         UsageError: It names no file, or has an unknown option.
@@ -70,12 +70,12 @@ def sqlite_file(url: URL) -> SqliteFile:
 
 
 def quoted(name: str) -> str:
-    """A name of a column as SQL has it."""
+    """Return the quoted name of a column."""
     return _PREPARER.quote(name)
 
 
 def quoted_table(table: str) -> str:
-    """Return the name of a table as SQL has it, without its schema."""
+    """Return the quoted name of a table, without its schema."""
     return quoted(database_name(table, embedded=True)[1])
 
 
@@ -117,10 +117,10 @@ class SqliteConnection:
                 raise
 
     def switch_to_wal(self) -> None:
-        """Let readers and a writer work side by side. SQLite itself does not wait when two connections switch at once.
+        """Let readers and a writer work concurrently. SQLite itself does not wait if two connections switch at once.
 
         Raises:
-            DatabaseError: Another connection keeps the file locked, or the file cannot be written.
+            DatabaseError: Another connection has locked the file, or the file cannot be written.
         """
         attempts = Retrying(
             retry=retry_if_exception(is_transient),
@@ -213,7 +213,7 @@ def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
 
 
 class _Statements(NamedTuple):
-    """What is prepared once for a table: its SQL, and the way of values to SQLite and back."""
+    """The statements of a table, and the conversions of its values to SQLite and back."""
 
     insert: str
     select: str
@@ -222,7 +222,7 @@ class _Statements(NamedTuple):
 
 
 def row_binder(table: TableLayout) -> RowBinder:
-    """From a row as it was mapped to what SQLite keeps."""
+    """Return the function that binds rows of a table for SQLite."""
     return _statements(table).bind
 
 

@@ -1,8 +1,8 @@
 """SQLite as a target: a file, no server, no driver.
 
-A commit survives a crash of the program, at any moment. When the machine itself loses power, the last commits may be
-lost (`PRAGMA synchronous = NORMAL` in WAL mode), but always whole: a document's rows and its row in the log go
-together, so the next run loads it again.
+A commit survives a crash of the program. If the machine loses power, the last commits may be lost (`PRAGMA synchronous
+= NORMAL` in WAL mode), but always whole: a document's rows and its row in the log are lost together, so the next run
+loads the document again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile
 
 
 def open_target(url: URL, _contract: Contract, /) -> "SqliteTarget":
-    """The target that an address names.
+    """Return the target that an address names.
 
     Raises:
         UsageError: The address is wrong.
@@ -42,29 +42,29 @@ class SqliteTarget:
 
     @property
     def name(self) -> str:
-        """Its address, which never holds a secret."""
+        """The address, which never holds a secret."""
         return self.file.name
 
     @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
-        """Calls for each table: they cost nothing here."""
+        """Calls for each table."""
         return ("executemany",)
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
-        """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        """Return the statements that create missing tables and the processing log; each can be repeated."""
         return create_statements(tables, "sqlite")
 
     def create(self, tables: Sequence[TableLayout]) -> None:
-        """Make the file, and what is missing of the processing log and the tables.
+        """Create the file, missing tables and the processing log.
 
         Raises:
-            TargetError: The database cannot be written, or refuses.
+            TargetError: The database cannot be written.
         """
         with self._writing() as database:
             self._create(database, tables)
 
     def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
-        """All in which tables and processing log are not as needed, errors first. Nothing is changed or made.
+        """Return the differences between the tables and the needed ones, errors first. Nothing is created.
 
         Raises:
             TargetError: The file cannot be read.
@@ -75,7 +75,7 @@ class SqliteTarget:
             return self._differences(database, tables)
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
-        """Make the file and what is missing of tables and processing log; see that the tables fit.
+        """Create the file, missing tables and the processing log; check that the tables fit.
 
         Raises:
             TargetError: A table does not fit, or the database cannot be written.
@@ -85,15 +85,15 @@ class SqliteTarget:
             refuse_errors(self.name, self._differences(database, tables))
 
     def log_place(self, contract: str) -> LogPlace | None:  # noqa: ARG002 - no source looks there
-        """None: the log is near enough to be asked for each page of keys."""
+        """Return None: the log of a file is queried for each page of keys."""
         return None
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
-        """For each table, from a row as it was mapped to what connections insert."""
+        """Return the functions that bind the rows of each table."""
         return tuple(map(row_binder, tables))
 
     def round_trip(self) -> float:
-        """Nothing travels."""
+        """Return 0: the database is in this process."""
         return 0.0
 
     def connect(self, _strategy: InsertStrategy = "executemany") -> SqliteConnection:
@@ -107,7 +107,7 @@ class SqliteTarget:
 
     @contextmanager
     def _writing(self) -> Iterator[SqliteConnection]:
-        """One transaction; the file is made if it is missing."""
+        """Open a connection and a transaction; create the file if it is missing."""
         with self._errors_end_the_run(), closing(self.file.connect()) as database:
             database.switch_to_wal()
             with database.transaction():
@@ -123,5 +123,5 @@ class SqliteTarget:
         return differences(wanted, actual, dialect_name="sqlite", missing_codes=partial(missing_codes, database))
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
-        tip = "end what else writes to it, and run the same command again"
+        tip = "stop other programs that write to it, and run the same command again"
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", tip)

@@ -8,13 +8,11 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from xml_extractor.connections import Convert
 from xml_extractor.schema.ddl import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
-
-Convert = Callable[[Any], Any]
-"""Converts a value; never called with None."""
 
 
 class Storage(NamedTuple):

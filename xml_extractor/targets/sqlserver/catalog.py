@@ -1,7 +1,7 @@
-"""What tables a SQL Server has, in four queries for all of them together, however far the server is.
+"""Read the catalog of SQL Server, in four queries for all tables.
 
 Source: "Object catalog views", "Metadata functions" and "Metadata visibility configuration", Microsoft Learn. Rows of
-things on which the user has no permission are left out, which is why names come from functions and outer joins.
+objects without permission are omitted, which is why names come from functions and outer joins.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ LEFT JOIN sys.objects AS base ON base.object_id = OBJECT_ID(synonym.base_object_
     AND PARSENAME(synonym.base_object_name, 4) IS NULL
 WHERE found.type IN ('U', 'V', 'SN')
 """
-"""A synonym is what it stands for, if that is in this database."""
+"""A synonym is resolved, if its object is in this database."""
 
 _COLUMNS = """
 SELECT object_id, name, max_length, precision, scale, is_nullable, is_identity, is_computed, generated_always_type,
@@ -40,7 +40,7 @@ FROM sys.columns
 WHERE object_id IN ({places})
 ORDER BY object_id, column_id
 """
-"""The type of a column whose type is an alias is the one behind it; only CLR types have no other name."""
+"""An alias type is resolved to its system type; only CLR types have none."""
 
 _UNIQUE_INDEXES = """
 SELECT i.object_id, i.index_id, i.is_primary_key, i.ignore_dup_key, COL_NAME(c.object_id, c.column_id) AS column_name
@@ -71,25 +71,25 @@ WHERE NOT EXISTS (SELECT * FROM {table} AS there WHERE there.{column} = wanted.c
 _KINDS: dict[str, TableKind] = {"U": "table", "V": "view"}
 _MAY_NOT_READ = frozenset(("error_229", "error_230"))
 _ROWVERSION = "timestamp"
-"""What the catalog calls `rowversion`."""
+"""The catalog's name of `rowversion`."""
 
 _MOST_PARAMETERS = 2000
 """SQL Server allows 2,100 in a statement."""
 
 
 def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default_schema: str) -> dict[str, ActualTable]:
-    """What there is by these names, as statements of this connection would find it.
+    """Return the tables with these names, as statements of this connection would find them.
 
     Args:
-        connection: It is used for queries only.
+        connection: Used for queries only.
         tables: Names of tables, views or synonyms, with schema or without.
         default_schema: Of names without one; empty for the login's.
 
     Returns:
-        The tables by the names asked for, without those that are missing or that this user must not see.
+        The tables by their requested names; without tables that are missing or invisible to this user.
 
     Raises:
-        DatabaseError: The server refuses or cannot be reached.
+        DatabaseError: The server cannot be reached, or rejects a query.
     """
     places = ", ".join(f"({number}, OBJECT_ID(?))" for number in range(len(tables)))
     names = [t_sql_table(table, default_schema) for table in tables]
@@ -109,19 +109,19 @@ def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default
 def missing_codes(
     connection: SqlServerConnection, key: ActualForeignKey, sql_type: SqlType, codes: Sequence[Value]
 ) -> Sequence[Value] | None:
-    """Those of the codes that the column lacks to which a foreign key refers, compared as the server compares them.
+    """Return the codes that are missing in the column that a foreign key references, by the server's comparison.
 
     Args:
-        connection: It is used for queries only.
+        connection: Used for queries only.
         key: A foreign key of one column.
         sql_type: The type of the codes.
-        codes: None of them is NULL.
+        codes: Not NULL.
 
     Returns:
-        The codes that are missing; None if this user must not read the table.
+        The missing codes; None if this user has no permission to read the table.
 
     Raises:
-        DatabaseError: The server refuses for another reason or cannot be reached.
+        DatabaseError: The server cannot be reached, or rejects the query for another reason.
     """
     table = ".".join(t_sql_name(part) for part in (key.schema, key.table))
     missing: list[Value] = []
@@ -191,7 +191,7 @@ def _column(row: pyodbc.Row, *, is_of_view: bool) -> ActualColumn:
 
 
 def _sql_type(name: str, max_length: int, precision: int, scale: int) -> SqlType | None:
-    """The type of a column; None for those that a contract cannot name, such as `sql_variant`."""
+    """Return the type of a column; None for types that a contract cannot name, such as `sql_variant`."""
     if name not in TYPES:
         return None
     match TYPES[name].parameters:

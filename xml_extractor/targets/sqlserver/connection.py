@@ -57,7 +57,7 @@ class SqlServerConnection:
             `transaction` commits; a connection that commits by itself has no transactions.
 
     Raises:
-        DatabaseError: The server cannot be reached, or refuses.
+        DatabaseError: The server cannot be reached, or rejects the login.
         RunError: There is no driver.
     """
 
@@ -255,7 +255,7 @@ def open_session(address: SqlServerAddress) -> pyodbc.Connection:
     """Open a connection of the driver; each statement commits by itself until `autocommit` is switched off.
 
     Raises:
-        pyodbc.Error: The server cannot be reached, or refuses.
+        pyodbc.Error: The server cannot be reached, or rejects the login.
         RunError: There is no driver.
     """
     pyodbc.pooling = False

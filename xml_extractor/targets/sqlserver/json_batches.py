@@ -1,6 +1,6 @@
-"""Rows of several tables by one statement: as JSON, one parameter for each table, which the server takes apart.
+"""Rows of several tables in one statement: one JSON parameter for each table, which the server parses.
 
-One round trip is enough for it, where arrays of rows need several for each table.
+It takes one round trip; arrays of rows take several for each table.
 Source: "OPENJSON (Transact-SQL)", Microsoft Learn.
 """
 
@@ -23,7 +23,7 @@ from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, LONG
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
-"""How the rows of a table are bound."""
+"""How the JSON of a table is bound."""
 
 LONGEST_TEXT = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
 
@@ -35,16 +35,16 @@ _NUL = "\\u0000"
 _DIGITS_OF_MONEY = (19, 4)
 
 MOST_COLUMNS = 98
-"""Of a table in JSON: as many as all servers take."""
+"""Columns of a table that can be sent as JSON: the number that all servers accept."""
 
 
 class JsonColumn(NamedTuple):
     """How the values of a type are written and read as JSON.
 
     Attributes:
-        declared: The type in the WITH of OPENJSON.
-        read: From that to the column, with a place for the name.
-        write: From a value as it is bound to what JSON can hold.
+        declared: The type in the WITH clause of OPENJSON.
+        read: The expression of the column's value, with `{}` for the name.
+        write: Converts a bound value to one that JSON can hold.
     """
 
     declared: str
@@ -53,16 +53,16 @@ class JsonColumn(NamedTuple):
 
     @property
     def is_long(self) -> bool:
-        """Whether a text may be longer than what every server reads."""
+        """Whether a text may be longer than every server can read."""
         return self.declared == "nvarchar(max)"
 
 
 @cache
 def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str:
-    """A statement with one parameter for the rows of each table; after an error it selects the table's position.
+    """Return a statement with one parameter for the rows of each table; after an error it selects the table's position.
 
     Args:
-        tables: Whose rows are inserted, in this order.
+        tables: The tables, in the order of insertion.
         default_schema: Of a table without one; empty for the login's.
     """
     inserts = "".join(
@@ -76,12 +76,13 @@ def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool) -> s
     """Write bound rows of a table as an array of arrays.
 
     Args:
-        table: Whose rows they are.
-        rows: Bound.
-        only_plain: The server does not give back texts with escapes, and long ones; see `reads_any_json`.
+        table: The table.
+        rows: Bound rows.
+        only_plain: Whether the server cannot read escapes and long texts; see `reads_any_json`.
 
     Returns:
-        None where JSON cannot carry them: they replace or keep each other, have a NUL, or too many columns.
+        The JSON; None if it cannot carry the rows: conflicts are not errors, a text has a NUL, or there are too many
+        columns.
 
     Raises:
         TooLongError, OverflowError, DecimalException, UnicodeEncodeError: A value does not fit its type.
@@ -103,10 +104,10 @@ def _has_long_text(table: TableLayout, written: Sequence[Sequence[Any]]) -> bool
 
 
 def reads_any_json(session: pyodbc.Connection) -> bool:
-    """Whether escapes and long texts come through, as they do on a SQL Server; other servers may not read them.
+    """Return whether the server reads escapes and long texts, as SQL Server does; other servers may not.
 
     Raises:
-        pyodbc.Error: The server refuses.
+        pyodbc.Error: The server rejects the query.
     """
     with closing(session.cursor()) as cursor:
         cursor.setinputsizes([JSON])
@@ -134,12 +135,12 @@ def _insert(table: TableLayout, name: str) -> str:
 
 
 def _text(length: int) -> str:
-    """Whatever the column's type: the assignment alone knows the column's code page."""
+    """Declare Unicode for every type of text: the assignment converts it to the column's code page."""
     return f"nvarchar({length if 0 < length <= LONGEST_TEXT else 'max'})"
 
 
 def _not_longer_than(length: int, measure: Callable[[Any], int], write: Convert) -> Convert:
-    """OPENJSON would cut what is too long without a word."""
+    """Check the length, because OPENJSON would truncate silently."""
 
     def write_checked(value: Any) -> Any:
         if measure(value) > length:
@@ -165,14 +166,14 @@ def _whole_number(sql_type: SqlType) -> JsonColumn:
 
 
 def _decimal(sql_type: SqlType) -> JsonColumn:
-    """The server would round what has too many digits."""
+    """Check the digits, because the server would round."""
     precision, scale = (sql_type.precision, sql_type.scale) if sql_type.precision else _DIGITS_OF_MONEY
     unit, exactly = Decimal(1).scaleb(-scale), Context(prec=precision, traps=[Inexact, InvalidOperation])
     return JsonColumn(str(sql_type), write=lambda value: f"{exactly.quantize(Decimal(value), unit):f}")
 
 
 def _binary(sql_type: SqlType) -> JsonColumn:
-    """As hexadecimal digits."""
+    """Write hexadecimal digits."""
     length = sql_type.length
     binary = "varbinary(max)" if sql_type.name == "image" else sql_type
     digits = _text(2 * length if length > 0 else MAX)

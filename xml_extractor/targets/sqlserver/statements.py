@@ -1,8 +1,8 @@
-"""How SQL Server is sent rows: the type of each parameter, and the statements that load a table.
+"""The parameters and statements that send rows to SQL Server.
 
 Every parameter is bound with its type and size, so that neither a NULL in the first row nor the first value of a column
-decides, and the driver need not ask the server. The types are those of the contract; `schema.comparison` has checked
-that the real columns hold all their values.
+determines it, and the driver need not ask the server. The types are those of the contract; `schema.comparison` has
+checked that the real columns hold all their values.
 """
 
 import struct
@@ -25,20 +25,20 @@ OdbcType = tuple[int, int, int]
 """An ODBC type, its size and its scale, as `Cursor.setinputsizes` takes them."""
 
 LONGEST_IN_PLACE = {pyodbc.SQL_WVARCHAR: 4000, pyodbc.SQL_VARBINARY: 8000}
-"""Code units or bytes that a parameter without `max` can have. Longer values are not copied into the array of rows."""
+"""Code units or bytes of a parameter without `max`. Longer values are sent separately from the array of rows."""
 
 OFFSET_CODE = -155
-"""ODBC's number of the type datetimeoffset, which pyodbc cannot read by itself."""
+"""ODBC's number of the type datetimeoffset, which pyodbc cannot read."""
 
 _TEXT = pyodbc.SQL_WVARCHAR
-"""What is sent as text. As SQL_VARCHAR a NULL would be bound as bytes: in the first row it makes pyodbc end the call
-where the first text comes, and begin another."""
+"""The type of texts. As SQL_VARCHAR, a NULL in the first row would be bound as bytes, and pyodbc would end the call at
+the first text and begin another."""
 
 _MOST_DIGITS = 38
 
 _UNIT_BYTES = {pyodbc.SQL_WVARCHAR: 2}
 _FIXED_BYTES = 32
-"""What is reserved for a number, a date or a time, with its length indicator."""
+"""Bytes reserved for a number, a date or a time, with its length indicator."""
 
 
 class Parameter(NamedTuple):
@@ -46,8 +46,8 @@ class Parameter(NamedTuple):
 
     Attributes:
         odbc_type: Size 0 stands for a `max` type.
-        place: What stands for the parameter in a statement.
-        bind: From a value to what pyodbc binds; None where it takes the value as it is.
+        place: The expression of the parameter in a statement.
+        bind: Converts a value to what pyodbc binds; None if pyodbc takes it unchanged.
     """
 
     odbc_type: OdbcType
@@ -56,18 +56,18 @@ class Parameter(NamedTuple):
 
     @property
     def is_long(self) -> bool:
-        """Whether values may be longer than what can be bound in place."""
+        """Whether values may be too long for the array of rows."""
         return self.odbc_type[0] in LONGEST_IN_PLACE and self.odbc_type[1] == 0
 
     @property
     def reserved_bytes(self) -> int:
-        """What the driver reserves for one value in the array of rows; of a long one, while it is short enough."""
+        """Bytes that the driver reserves for one value in the array of rows."""
         odbc_type, size, _ = self.odbc_type
         longest = LONGEST_IN_PLACE.get(odbc_type, 0)
         return _FIXED_BYTES + (size or longest) * _UNIT_BYTES.get(odbc_type, 1)
 
     def odbc_type_for(self, rows: Sequence[Sequence[Any]], column: int) -> OdbcType:
-        """The type to bind a column of these rows with: a long type's is bound in place while all values are short."""
+        """Return the type to bind a column of these rows with; a long type is shortened if all values are short."""
         if not self.is_long:
             return self.odbc_type
         odbc_type = self.odbc_type[0]
@@ -79,30 +79,30 @@ class Parameter(NamedTuple):
 
 
 def parameter(sql_type: SqlType) -> Parameter:
-    """How values of a type are bound."""
+    """Return how values of a type are bound."""
     return _PARAMETERS[sql_type.family](sql_type)
 
 
 def cast_key(sql_type: SqlType, collation: str = "") -> str:
-    """What stands for a key that is compared: of its column's own type, so that an index can be used.
+    """Return the expression of a key that is compared, in its column's own type, so that an index can be used.
 
     Args:
         sql_type: The column's.
-        collation: The column's. CAST alone would put text into the code page of the database, with question marks for
-            what that does not have.
+        collation: The column's. CAST alone would convert text to the code page of the database, with question marks for
+            characters that it lacks.
     """
     return f"CAST(?{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
 
 
 def read_offset(raw: bytes) -> datetime:
-    """A datetimeoffset as the driver gives it: the structure SQL_SS_TIMESTAMPOFFSET_STRUCT."""
+    """Read a datetimeoffset from the driver's SQL_SS_TIMESTAMPOFFSET_STRUCT."""
     year, month, day, hour, minute, second, nanoseconds, zone_hours, zone_minutes = struct.unpack("<6hI2h", raw)
     zone = timezone(timedelta(hours=zone_hours, minutes=zone_minutes))
     return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, zone)
 
 
 def code_units(text: str) -> int:
-    """How long a text is in UTF-16."""
+    """Return the length of a text in UTF-16."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -115,18 +115,18 @@ def _integer(sql_type: SqlType) -> Parameter:
 
 
 def _decimal(sql_type: SqlType) -> Parameter:
-    if sql_type.scale == _MOST_DIGITS:  # of which pyodbc takes a zero for a number of one digit more
+    if sql_type.scale == _MOST_DIGITS:  # pyodbc sends a zero of such a type with one digit more
         return Parameter((_TEXT, len("-0.") + _MOST_DIGITS, 0), f"CAST(? AS {sql_type})", lambda value: f"{value:f}")
     return Parameter((pyodbc.SQL_DECIMAL, sql_type.precision, sql_type.scale), bind=_plain)
 
 
 def _plain(value: Decimal) -> Decimal:
-    """Without an exponent, and without the sign of a zero, which SQL Server does not keep."""
+    """Remove the sign of a zero, which SQL Server does not keep."""
     return value or abs(value)
 
 
 def _text(sql_type: SqlType) -> Parameter:
-    """As UTF-16: the server puts it into the column's code page, whatever the locale of this process is."""
+    """Bind as UTF-16: the server converts it to the column's code page, whatever the locale of this process."""
     longest = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
     in_place = 0 < sql_type.length <= longest
     return Parameter((pyodbc.SQL_WVARCHAR, sql_type.length if in_place else 0, 0))
@@ -143,7 +143,7 @@ def _datetime(sql_type: SqlType) -> Parameter:
 
 
 def _as_text(longest: str, separator: str) -> Callable[[SqlType], Parameter]:
-    """As ISO 8601 text that the server converts, because pyodbc loses a part of such values."""
+    """Bind as ISO 8601 text that the server converts, because pyodbc loses a part of such values."""
 
     def as_text(sql_type: SqlType) -> Parameter:
         fraction = "microseconds" if sql_type.scale else "seconds"
@@ -157,7 +157,7 @@ def _as_text(longest: str, separator: str) -> Callable[[SqlType], Parameter]:
 
 
 def _xml(_sql_type: SqlType) -> Parameter:
-    """Style 1 keeps white space between tags, which the server would leave out."""
+    """Bind with style 1, which preserves white space between tags."""
     return Parameter((pyodbc.SQL_WVARCHAR, 0, 0), "CONVERT(xml, ?, 1)")
 
 
@@ -185,20 +185,20 @@ _PARAMETERS: dict[Family, Callable[[SqlType], Parameter]] = {
 
 
 MAX_ARRAY_BYTES = 16 * 2**20
-"""What one call may make the driver reserve for its rows, however wide they are."""
+"""Bytes that the driver may reserve for the rows of one call, however wide they are."""
 
 IN_TRANSACTION_ONLY = f"IF @@TRANCOUNT = 0 BEGIN; THROW {TRANSACTION_ENDED}, N'the transaction has ended', 1; END "
 IN_TRANSACTION = f"{IN_TRANSACTION_ONLY}ELSE "
-"""Before a statement: runs it only within the transaction. An error such as a trigger's ROLLBACK ends that amid an
-array, and the rows behind would be committed one by one."""
+"""Prefix of a statement that must run within the transaction. An error such as a trigger's ROLLBACK ends the
+transaction in the middle of an array, and the rows after it would be committed one by one."""
 
 
 class Change(NamedTuple):
-    """A statement that is run with each of a call's rows.
+    """A statement that is executed with each row of a call.
 
     Attributes:
-        sql: With a place for each of these columns.
-        columns: Positions in a row of the values that it takes, in its own order.
+        sql: With a `?` for each of the columns.
+        columns: Positions in a row of the statement's parameters, in their order.
     """
 
     sql: str
@@ -206,11 +206,11 @@ class Change(NamedTuple):
 
 
 class TableStatements(NamedTuple):
-    """What loads one table.
+    """The statements that load one table.
 
     Attributes:
         name: The table's name, quoted, with its schema.
-        changes: To run one after the other with the same rows.
+        changes: Executed one after the other with the same rows.
         select: Reads the columns that are inserted.
         parameters: How each column is bound.
         rows_in_call: Rows in one call at most, so that the array of rows stays within `MAX_ARRAY_BYTES`.
@@ -227,12 +227,12 @@ class TableStatements(NamedTuple):
 def table_statements(
     table: TableLayout, default_schema: str, collations: tuple[tuple[str, str], ...] = ()
 ) -> TableStatements:
-    """The statements of a table; see there.
+    """Return the statements of a table.
 
     Args:
-        table: What is loaded.
+        table: The table.
         default_schema: Of a table without one; empty for the login's.
-        collations: Those of `collated_keys`, with their names.
+        collations: Names and collations of the columns of `collated_keys`.
     """
     parameters = tuple(parameter(column.type) for column in table.columns)
     name = t_sql_table(table.table, default_schema)
@@ -248,22 +248,22 @@ def table_statements(
 
 @cache
 def row_binder(table: TableLayout) -> RowBinder:
-    """From a row as it was mapped to what pyodbc binds."""
+    """Return the function that binds rows of a table for pyodbc."""
     return row_converter([parameter(column.type).bind for column in table.columns])
 
 
 def collated_keys(table: TableLayout) -> list[str]:
-    """The key columns that statements compare by values in their own code page, which their collation says."""
+    """Return the key columns whose values are compared in the code page of their collation."""
     if table.on_conflict == "fail":
         return []
     return [column.name for column in table.columns if column.name in table.key and column.type.name in CODE_PAGE_TYPES]
 
 
 def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Change, ...]:
-    """Without MERGE, which is known to fail when two sessions merge the same key.
+    """Return the statements that insert rows. MERGE is not used: it can fail if two sessions merge the same key.
 
-    `keep` inserts where the key is not there, under a lock on the key's place that other writers wait for. `replace`
-    does the same and then updates: of several rows with one key the last one stays, as if they came one by one.
+    `keep` inserts rows whose key does not exist, under a lock on the key that other writers wait for. `replace` does
+    the same and then updates: of several rows with one key, the last one remains.
     """
     everything = tuple(range(len(table.columns)))
     columns, values = _names(table.columns), ", ".join(places)
@@ -291,9 +291,9 @@ def _change(sql: str, columns: tuple[int, ...]) -> Change:
 
 
 def _keyed(table: TableLayout, parameters: Sequence[Parameter], collations: Mapping[str, str]) -> list[str]:
-    """What stands for each value: keys that are compared as their columns have them, so that an index can be used.
+    """Return the expression of each value; keys that are compared get their column's type, so that indexes are used.
 
-    All others are converted by the assignment alone, which knows the column's code page and cuts nothing off.
+    The others are converted by the assignment, which knows the column's code page and truncates nothing.
     """
     compared = () if table.on_conflict == "fail" else table.key
     return [

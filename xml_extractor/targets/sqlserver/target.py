@@ -27,7 +27,7 @@ ROUND_TRIPS_TO_MEASURE = 5
 
 
 def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
-    """The target that an address names.
+    """Return the target that an address names.
 
     Raises:
         UsageError: The address is wrong.
@@ -40,7 +40,7 @@ class SqlServerTarget:
     """A database on a SQL Server that documents are loaded into.
 
     Attributes:
-        code_page: What the contract takes the code page of `char`, `varchar` and `text` for.
+        code_page: The code page that the contract assumes for `char`, `varchar` and `text`.
     """
 
     address: SqlServerAddress
@@ -53,25 +53,25 @@ class SqlServerTarget:
 
     @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
-        """Arrays of one table's rows, which are quick near the server, or JSON of all, which needs one round trip."""
+        """Arrays of one table's rows, which are fast near the server, or JSON of all tables, in one round trip."""
         return ("executemany", "json")
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
-        """The statements that make what is missing of the processing log and the tables; each can be run again."""
+        """Return the statements that create missing tables and the processing log; each can be repeated."""
         return create_statements(tables, "mssql", self.address.schema)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
-        """Make what is missing of schemas, the processing log and the tables.
+        """Create missing schemas and tables, and the processing log.
 
         Raises:
-            TargetError: The server cannot be reached, or refuses.
+            TargetError: The server cannot be reached, or rejects a statement.
         """
         with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
             for statement in self.create_statements(tables):
                 connection.execute(statement)
 
     def differences(self, tables: Sequence[TableLayout]) -> list[Difference]:
-        """All in which the processing log and the tables are not as they should be, errors first.
+        """Return the differences between the tables and the needed ones, errors first.
 
         Raises:
             TargetError: The server cannot be reached, or its catalog cannot be read.
@@ -88,7 +88,7 @@ class SqlServerTarget:
             )
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
-        """See that processing log and tables are there and fit; nothing is made here, because a load may not.
+        """Check that tables and processing log exist and fit. Nothing is created: a run may lack the permission.
 
         Raises:
             TargetError: The server cannot be reached, or a table is missing or does not fit.
@@ -96,16 +96,16 @@ class SqlServerTarget:
         refuse_errors(self.name, self.differences(tables))
 
     def log_place(self, contract: str) -> LogPlace | None:
-        """Where the processing log is, for a source in the same database."""
+        """Return the location of the processing log, for a source in the same database."""
         log = table_statements(LOG_TABLE, self.address.schema).name
         return LogPlace(self.address.database_name, log, contract)
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
-        """For each table, from a row as it was mapped to what connections insert."""
+        """Return the functions that bind the rows of each table."""
         return tuple(map(row_binder, tables))
 
     def round_trip(self) -> float:
-        """Seconds until a statement that does nothing is answered: the shortest of a few.
+        """Return the seconds of a round trip: the shortest of a few.
 
         Raises:
             TargetError: The server cannot be reached.
@@ -114,7 +114,7 @@ class SqlServerTarget:
             return min(_seconds_of_nothing(connection) for _ in range(ROUND_TRIPS_TO_MEASURE))
 
     def connect(self, strategy: InsertStrategy = "executemany") -> LoadingConnection:
-        """Open a connection, and try again for about a minute what may pass: others of the run are at work already.
+        """Open a connection; retry for about a minute after transient errors.
 
         Raises:
             TargetError: It cannot be opened.
