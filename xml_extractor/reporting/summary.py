@@ -53,7 +53,7 @@ def _hints(result: RunResult) -> Iterator[str]:
     statistics = result.statistics
     if result.outdated:
         done = "1 document was" if result.outdated == 1 else f"{result.outdated:,} documents were"
-        yield f"Hint: {done} processed by another contract of this name; --reprocess changed-contract reprocesses such documents"
+        yield f"Hint: {done} processed by another contract of this name; --reprocess changed-contract includes them"
     if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == [Reason.WRONG_ROOT]:
         yield f"Hint: is {result.contract} the contract for these documents? --contract names another"
 

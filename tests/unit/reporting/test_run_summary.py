@@ -53,7 +53,7 @@ def test_a_run_that_finds_only_other_root_elements_asks_whether_the_contract_is_
 
 
 def test_a_summary_says_how_many_documents_another_contract_has_done(make_result: MakeResult) -> None:
-    hint = "processed by another contract of this name; --reprocess changed-contract reprocesses such documents\n"
+    hint = "processed by another contract of this name; --reprocess changed-contract includes them\n"
     assert shown(make_result(loaded=1, outdated=1200)).endswith(f"\nHint: 1,200 documents were {hint}")
     assert shown(make_result(loaded=1, outdated=1)).endswith(f"\nHint: 1 document was {hint}")
     assert "--reprocess" not in shown(make_result(loaded=1))
