@@ -170,7 +170,7 @@ def test_rows_that_documents_share_are_refused_before_anything_is_done(
     before = orders.target.read_bytes()
     refused = production_processor(*RUN, "--reprocess", "all")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("Error: documents cannot be done again: rows of the table article may belong to ")
+    assert refused.stderr.startswith("Error: documents cannot be reprocessed: rows of the table article may belong to ")
     assert "Hint: give it `on_conflict: fail`, or delete rows " in refused.stderr
     assert orders.target.read_bytes() == before
     assert production_processor(*RUN, "--reprocess", "rejected").returncode == 0, "rejected documents have no rows"
