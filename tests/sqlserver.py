@@ -6,13 +6,13 @@ Importing this needs neither pyodbc nor a driver: tests are collected, and skipp
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy.engine import URL, make_url
-
 from xml_extractor.targets.sqlserver.address import SCHEMA, odbc_address, read_address, write_connection_string
+from xml_extractor.urls import URL, parse_url
 
 if TYPE_CHECKING:
     import pyodbc
@@ -33,7 +33,7 @@ def is_there() -> bool:
 def server_url() -> URL:
     """The address of the database to test in."""
     text = os.environ[VARIABLE]
-    return make_url(text) if "://" in text else odbc_address(text)
+    return parse_url(text) if "://" in text else odbc_address(text)
 
 
 def session() -> "pyodbc.Connection":
@@ -60,12 +60,13 @@ def is_sql_server() -> bool:
 
 def in_schema(schema: str) -> str:
     """The address of a schema, with its password."""
-    return server_url().update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)
+    url = server_url()
+    return replace(url, query={**url.query, SCHEMA: schema}).render_as_string(hide_password=False)
 
 
 def schema_of(address: str) -> str:
     """The schema that an address names."""
-    return str(make_url(address).query[SCHEMA])
+    return str(parse_url(address).query[SCHEMA])
 
 
 def options(schema: str) -> tuple[list[str], dict[str, str]]:
@@ -85,7 +86,7 @@ def place() -> tuple[str, int]:
 def through(port: int, schema: str) -> str:
     """The address of a schema by way of a proxy on this machine."""
     words = {"SERVER": f"127.0.0.1,{port}", "TRUSTSERVERCERTIFICATE": "yes"}
-    return read_address(make_url(in_schema(schema))).with_words(words).address
+    return read_address(parse_url(in_schema(schema))).with_words(words).address
 
 
 @cache

@@ -5,12 +5,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import URL
-
 from env_prep.baseline.scratch import Kind, Row
 from xml_extractor.connections import errors_end_the_run
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, sqlite_file
+from xml_extractor.urls import URL
 
 HEADER = b"SQLite format 3\0"
 """The first bytes of a file that is not empty (https://www.sqlite.org/fileformat2.html)."""

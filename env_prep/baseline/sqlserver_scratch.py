@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy.engine import URL
-
 from env_prep.baseline.scratch import Kind, Row
 from xml_extractor.connections import errors_end_the_run
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
+from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.urls import URL
 
 
 def open_scratch_database(url: URL, /) -> "SqlServerScratch":

@@ -19,7 +19,7 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.samples import KINDS, samples
-from xml_extractor.schema.ddl import database_name
+from xml_extractor.schema.names import database_name
 from xml_extractor.sources.registry import open_source_writer
 from xml_extractor.targets.registry import open_target
 

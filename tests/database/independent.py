@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from lxml import etree
-from sqlalchemy.engine import make_url
 
 from tests import sqlserver
 from xml_extractor.targets.sqlserver.address import SCHEMA
+from xml_extractor.urls import parse_url
 from xml_extractor.values.sqltypes import Family, SqlType
 
 _MOMENTS = frozenset((Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET))
@@ -66,14 +66,14 @@ def read(address: str, table: str, columns: Sequence[tuple[str, SqlType]]) -> Ro
         columns: The others.
     """
     if address.startswith("sqlite"):
-        return dict(_of_file(make_url(address).database or "", table, columns))
+        return dict(_of_file(parse_url(address).database or "", table, columns))
     return dict(_of_server(address, table, columns))
 
 
 def _of_server(
     address: str, table: str, columns: Sequence[tuple[str, SqlType]]
 ) -> Iterator[tuple[int, dict[str, Found]]]:
-    schema = make_url(address).query[SCHEMA]
+    schema = parse_url(address).query[SCHEMA]
     parts = ", ".join(
         f"{_AS_TEXT[sql_type.family].format(f'[{name}]')}, DATALENGTH([{name}])" for name, sql_type in columns
     )

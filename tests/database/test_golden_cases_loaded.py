@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from tests import sqlserver
 from tests.cases.test_golden_cases import FOLDERS, RUN, SOURCE_KEY, content_of
@@ -30,6 +29,7 @@ from xml_extractor.schema.model import Severity
 from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
+from xml_extractor.urls import parse_url
 
 COLLATED = "code-page-of-the-contract-counts"
 """The case whose code page is not that of the databases that we test with."""
@@ -87,7 +87,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         target = open_target(address, CONTRACT)
         target.create([table for case in CASES.values() for table in case.tables])
         with closing(target.connect()) as connection:
-            schema = make_url(address).query.get("schema", "")
+            schema = parse_url(address).query.get("schema", "")
             yield Shared(str(schema), target, connection)
 
 

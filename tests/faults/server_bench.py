@@ -27,7 +27,7 @@ from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.pipeline import run
-from xml_extractor.schema.ddl import t_sql_name
+from xml_extractor.schema.names import t_sql_name
 from xml_extractor.settings import RunSettings
 from xml_extractor.targets.registry import open_target
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address

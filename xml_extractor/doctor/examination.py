@@ -5,12 +5,11 @@ from contextlib import closing
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import RunError
 from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.registry import module_for, read_url
+from xml_extractor.urls import URL
 
 Role = Literal["target", "source"]
 

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from tempfile import TemporaryFile
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import errors_end_the_run
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State, readable
 from xml_extractor.errors import TargetError
 from xml_extractor.targets.sqlite.connection import SqliteFile, sqlite_file
+from xml_extractor.urls import URL
 
 
 def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[Finding]:

@@ -15,18 +15,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.schema.ddl import t_sql_table
+from xml_extractor.schema.names import t_sql_table
 from xml_extractor.targets.scripts import needed_permissions
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.driver import find_driver
+from xml_extractor.urls import URL
 
 if TYPE_CHECKING:
     from xml_extractor.targets.sqlserver.connection import SqlServerConnection

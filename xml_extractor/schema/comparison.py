@@ -3,16 +3,20 @@
 import codecs
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.schema.ddl import ScalarType, dialect_named
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
 from xml_extractor.values.sqltypes import SqlType
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
 
 A_TABLE, NO_TABLE = "a table", "none"
 """`Difference.needed` and `Difference.found` of a missing table."""
@@ -78,8 +82,14 @@ class _Remedies:
     """How to fix differences, in the dialect of the database. A run creates the missing tables of SQLite files."""
 
     def __init__(self, dialect_name: str) -> None:
-        self._dialect = dialect_named(dialect_name)
+        self._dialect_name = dialect_name
         self.creates_tables = dialect_name == "sqlite"
+
+    @cached_property
+    def _dialect(self) -> "Dialect":
+        from xml_extractor.schema.ddl import dialect_named  # noqa: PLC0415 - imports SQLAlchemy
+
+        return dialect_named(self._dialect_name)
 
     def name(self, *parts: str) -> str:
         """Quote a name and its schema."""
@@ -122,7 +132,9 @@ class _Remedies:
         return f"ALTER TABLE {table} ALTER COLUMN {self.name(column.name)} {self._type(column)} {null}"
 
     def _type(self, column: ColumnLayout) -> str:
-        return str(ScalarType(column.type).compile(dialect=self._dialect))
+        from xml_extractor.schema.ddl import type_name  # noqa: PLC0415 - imports SQLAlchemy
+
+        return type_name(column.type, self._dialect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""DDL of a contract's tables and the processing log, and quoting of names.
+"""DDL of a contract's tables and the processing log.
+
+Other modules import this one only to create tables, because SQLAlchemy is slow to import.
 
 Sources: "SQLite Keywords" and "Datatypes In SQLite", sqlite.org; "Reserved Keywords (Transact-SQL)", Microsoft Learn.
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
@@ -12,18 +13,16 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
-from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LOG_TABLE
+from xml_extractor.schema.names import database_name, literal
+from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
 
 NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
 """Names of constraints."""
-
-EXACT_DIGITS = 15
-"""Decimal digits that an IEEE 754 double always preserves."""
 
 _SQLITE_TYPES = {
     Family.BIT: "INTEGER",
@@ -52,11 +51,6 @@ def dialect_named(name: str) -> Dialect:
     preparer = dialect.identifier_preparer
     preparer.reserved_words = preparer.reserved_words | _RESERVED.get(name, set())
     return dialect
-
-
-@cache
-def _t_sql() -> IdentifierPreparer:
-    return dialect_named("mssql").identifier_preparer
 
 
 class ScalarType(UserDefinedType[object]):
@@ -111,29 +105,6 @@ def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
     return f"IF OBJECT_ID({literal(dialect.identifier_preparer.format_table(table))}) IS NULL\n{statement}"
 
 
-def literal(text: str) -> str:
-    """Return a text as a literal of T-SQL."""
-    escaped = text.replace("'", "''")
-    return f"N'{escaped}'"
-
-
-def database_name(table: str, *, embedded: bool) -> tuple[str | None, str]:
-    """Split a table name into schema and name. The embedded database has no schemas."""
-    schema, _, name = table.rpartition(".")
-    return (None if embedded else schema or None), name
-
-
-def t_sql_name(name: str) -> str:
-    """Quote a name for T-SQL."""
-    return _t_sql().quote_identifier(name)
-
-
-def t_sql_table(table: str, default_schema: str = "") -> str:
-    """Quote the name of a table for T-SQL, with its schema or else `default_schema`."""
-    schema, name = database_name(table, embedded=False)
-    return ".".join(t_sql_name(part) for part in (schema or default_schema, name) if part)
-
-
 def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, embedded: bool) -> Table:
     schema, name = database_name(layout.table, embedded=embedded)
     columns = [_column(layout, column) for column in (*layout.columns, *layout.generated)]
@@ -177,3 +148,8 @@ def _keys(layout: TableLayout, *, embedded: bool) -> list[PrimaryKeyConstraint |
         return [PrimaryKeyConstraint(*layout.key)] if layout.key else []
     primary = PrimaryKeyConstraint(generated[0])
     return [primary, UniqueConstraint(*layout.key)] if layout.key else [primary]
+
+
+def type_name(sql_type: SqlType, dialect: Dialect) -> str:
+    """Return a type as it is declared in a dialect."""
+    return str(ScalarType(sql_type).compile(dialect=dialect))

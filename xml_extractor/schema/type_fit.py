@@ -14,6 +14,9 @@ from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, MONEY_LIMITS, Fam
 FINEST_FRACTION = 6
 """Digits of a fractional second that a value has at most, whatever its type: more are rejected."""
 
+EXACT_DIGITS = 15
+"""Decimal digits that an IEEE 754 double always preserves."""
+
 CODE_PAGE_TYPES = frozenset(("char", "varchar", "text"))
 """Types that can hold only the characters of their collation's code page."""
 

@@ -3,12 +3,11 @@
 from importlib import import_module
 from typing import Protocol
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.errors import UsageError
 from xml_extractor.sources.interfaces import Source, SourceWriter
 from xml_extractor.targets.registry import module_for, read_url
+from xml_extractor.urls import URL
 
 
 class DatabaseModule(Protocol):

@@ -7,18 +7,18 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.processing_log.log_table import LogPlace
 from xml_extractor.reasons import Reason
+from xml_extractor.schema.names import sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyedContent, KeyPage
-from xml_extractor.targets.sqlite.connection import SqliteFile, quoted, quoted_table, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteFile, quoted_table, sqlite_file
+from xml_extractor.urls import URL
 
 _SMALLEST_LIMIT = 1_000_000
 _LARGEST_LIMIT = 2**31 - 1
@@ -56,7 +56,7 @@ class SqliteSource:
         self._max_bytes = max_bytes
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
         self._where = [f"({table.where}\n)"] if table.where else []
-        self._key, self._xml, self._from = quoted(table.key), quoted(table.xml), quoted_table(table.table)
+        self._key, self._xml, self._from = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
         if not file.path.is_file():
             raise SourceError(f"there is no file {file.path}", CREATE_SAMPLES.format(file.name))
         with self._errors_end_the_run():
@@ -224,7 +224,7 @@ class SqliteSourceWriter:
         self.name = file.name
         self.path = file.path
         self._file = file
-        self._key, self._xml, self._into = quoted(table.key), quoted(table.xml), quoted_table(table.table)
+        self._key, self._xml, self._into = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
         self._batch_documents = batch_documents
         self._documents = 0
 

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 
 import pyodbc
-from sqlalchemy.engine import URL
 
 from xml_extractor.connections import DatabaseError, errors_end_the_run, retrying
 from xml_extractor.contract.layout import ColumnLayout
@@ -18,8 +17,8 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH, LogPlace
 from xml_extractor.reasons import Reason
-from xml_extractor.schema.ddl import literal, t_sql_name, t_sql_table
 from xml_extractor.schema.model import ActualTable
+from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyedContent, KeyPage
@@ -28,6 +27,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_addre
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.statements import OdbcType
+from xml_extractor.urls import URL
 from xml_extractor.values.sqltypes import Family, parse_type
 
 PAGE_BYTES = 8 * 2**20

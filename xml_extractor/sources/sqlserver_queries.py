@@ -11,7 +11,7 @@ from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
 from xml_extractor.processing_log.log import DONE
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LogPlace
-from xml_extractor.schema.ddl import t_sql_name, t_sql_table
+from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.statements import OdbcType, cast_key
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 

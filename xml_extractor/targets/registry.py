@@ -6,14 +6,12 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.schema.comparison import NO_TABLE, refuse_errors
 from xml_extractor.targets.interfaces import Target
+from xml_extractor.urls import URL, parse_url
 
 
 class TargetModule(Protocol):
@@ -65,8 +63,8 @@ def read_url(address: str, role: str) -> URL:
         UsageError: It is not one.
     """
     try:
-        return make_url(address)
-    except (ArgumentError, ValueError):
+        return parse_url(address)
+    except ValueError:
         raise UsageError(
             f"the {role} is not a database address", "write it as sqlite:///FILE or mssql://HOST/DATABASE"
         ) from None

@@ -6,7 +6,8 @@ from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.schema.ddl import create_statements, literal, t_sql_name, t_sql_table
+from xml_extractor.schema.ddl import create_statements
+from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.targets.registry import TARGETS, dialect_of, read_url
 from xml_extractor.targets.sqlserver.address import read_address
 

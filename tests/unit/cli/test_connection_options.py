@@ -8,7 +8,6 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy.engine import make_url
 
 from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.configuration import config_option, setting_names
@@ -24,6 +23,7 @@ from xml_extractor.cli.options import (
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_TARGET
 from xml_extractor.targets.sqlserver.address import read_address
+from xml_extractor.urls import parse_url
 
 SECRET = "hunter2"
 LOGIN = {"SERVER": "host", "DATABASE": "db", "UID": "user"}
@@ -96,7 +96,7 @@ def called() -> Called:
 
 
 def words(address: str) -> dict[str, str]:
-    return dict(read_address(make_url(address)).words)
+    return dict(read_address(parse_url(address)).words)
 
 
 def config(text: str) -> None:
@@ -140,9 +140,9 @@ class TestTarget:
     def test_a_schema_is_a_part_of_the_address(self, called: Called) -> None:
         for arguments in (SERVER, ("--target", "mssql://user@host/db?schema=other")):
             target = called.with_(*arguments, "--schema", "o'hara", PASSWORD=SECRET)["target"]
-            assert read_address(make_url(target)).schema == "o'hara"
+            assert read_address(parse_url(target)).schema == "o'hara"
         target = called.with_("--target", "mssql://host/db?schema=etl")["target"]
-        assert read_address(make_url(target)).schema == "etl"
+        assert read_address(parse_url(target)).schema == "etl"
 
     def test_without_any_the_embedded_database_serves(self, called: Called) -> None:
         assert called.with_()["target"] == DEFAULT_TARGET

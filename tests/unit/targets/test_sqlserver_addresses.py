@@ -6,7 +6,6 @@ import pickle
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlalchemy.engine import URL, make_url
 
 from xml_extractor.errors import UsageError
 from xml_extractor.targets.sqlserver.address import (
@@ -17,13 +16,14 @@ from xml_extractor.targets.sqlserver.address import (
     read_odbc,
     server_address,
 )
+from xml_extractor.urls import URL, parse_url
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.text("{};=@%:/+ é中😀", max_size=12)
 DRIVER = "ODBC Driver 18 for SQL Server"
 
 
 def of_url(address: str) -> SqlServerAddress:
-    return read_address(make_url(address))
+    return read_address(parse_url(address))
 
 
 @pytest.mark.parametrize("scheme", ["mssql", "mssql+pyodbc"])
@@ -105,7 +105,7 @@ def test_a_server_without_a_user_name_is_logged_in_to_by_the_operating_system() 
 @example(password="}a;b{=%@é", user="{", database="a b", schema="o'hara")
 @example(password="+ %41%", user="x", database="", schema="")
 def test_a_password_survives_from_the_address_to_odbc(password: str, user: str, database: str, schema: str) -> None:
-    given_as_url = URL.create("mssql", user, password, "host", 1433, database, {"schema": schema} if schema else {})
+    given_as_url = URL("mssql", user, password, "host", 1433, database, {"schema": schema} if schema else {})
     for address in (
         of_url(given_as_url.render_as_string(hide_password=False)),
         server_address("host:1433", database, user).with_words({"PWD": password}).with_schema(schema),

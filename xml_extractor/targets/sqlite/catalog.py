@@ -9,9 +9,9 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from xml_extractor.documents import Value
-from xml_extractor.schema.ddl import database_name
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable
-from xml_extractor.targets.sqlite.connection import SqliteConnection, quoted
+from xml_extractor.schema.names import database_name, sqlite_name
+from xml_extractor.targets.sqlite.connection import SqliteConnection
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.values.sqltypes import SqlType
 
@@ -53,7 +53,7 @@ def missing_codes(
         DatabaseError: The file cannot be read.
     """
     convert = storage(sql_type).to_sqlite
-    query = f"SELECT 1 FROM {quoted(key.table)} WHERE {quoted(key.references[0])} = ?"  # noqa: S608 - names are quoted
+    query = f"SELECT 1 FROM {sqlite_name(key.table)} WHERE {sqlite_name(key.references[0])} = ?"  # noqa: S608 - names are quoted
     return [code for code in codes if next(database.query(query, (convert(code) if convert else code,)), None) is None]
 
 
@@ -79,7 +79,7 @@ def _table(database: SqliteConnection, wanted: str) -> ActualTable | None:
 
 
 def _columns(database: SqliteConnection, table: str) -> list[_Column]:
-    return [_Column(*row) for row in database.query(f"PRAGMA table_xinfo({quoted(table)})")]
+    return [_Column(*row) for row in database.query(f"PRAGMA table_xinfo({sqlite_name(table)})")]
 
 
 def _primary_key(columns: Sequence[_Column]) -> tuple[str, ...]:
@@ -100,14 +100,14 @@ def _column(column: _Column, *, is_numbered: bool) -> ActualColumn:
 
 def _unique_indexes(database: SqliteConnection, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield origin and columns of each unique index over all rows; the origin of the primary key's is `pk`."""
-    for _, index, is_unique, origin, is_partial in list(database.query(f"PRAGMA index_list({quoted(table)})")):
-        names = tuple(name for _, _, name in database.query(f"PRAGMA index_info({quoted(index)})"))
+    for _, index, is_unique, origin, is_partial in list(database.query(f"PRAGMA index_list({sqlite_name(table)})")):
+        names = tuple(name for _, _, name in database.query(f"PRAGMA index_info({sqlite_name(index)})"))
         if is_unique and not is_partial and None not in names:
             yield origin, names
 
 
 def _foreign_keys(database: SqliteConnection, table: str) -> Iterator[ActualForeignKey]:
-    rows = list(database.query(f"PRAGMA foreign_key_list({quoted(table)})"))
+    rows = list(database.query(f"PRAGMA foreign_key_list({sqlite_name(table)})"))
     for _, group in groupby(sorted(rows, key=itemgetter(0, 1)), itemgetter(0)):
         columns = list(group)
         parent = columns[0][2]

@@ -8,23 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy.engine import URL
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from xml_extractor.connections import RowBinder, is_transient, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
-from xml_extractor.schema.ddl import database_name, dialect_named
+from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import Batch, parts
 from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.targets.sqlite.values import storage
+from xml_extractor.urls import URL
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""
-
-_PREPARER = dialect_named("sqlite").identifier_preparer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +67,12 @@ def sqlite_file(url: URL) -> SqliteFile:
         raise UsageError("the timeout is not a number", "write it in seconds, such as ?timeout=5") from None
 
 
-def quoted(name: str) -> str:
-    """Return the quoted name of a column."""
-    return _PREPARER.quote(name)
-
-
 def quoted_table(table: str) -> str:
     """Return the quoted name of a table, without its schema."""
-    return quoted(database_name(table, embedded=True)[1])
+    return sqlite_name(database_name(table, embedded=True)[1])
 
 
-_DIALECT = Dialect(quoted, quoted_table, quoted_table)
+_DIALECT = Dialect(sqlite_name, quoted_table, quoted_table)
 
 
 class SqliteConnection:
@@ -229,7 +222,7 @@ def row_binder(table: TableLayout) -> RowBinder:
 @cache
 def _statements(table: TableLayout) -> _Statements:
     name = quoted_table(table.table)
-    columns = ", ".join(quoted(column.name) for column in table.columns)
+    columns = ", ".join(sqlite_name(column.name) for column in table.columns)
     places = ", ".join("?" * len(table.columns))
     return _Statements(
         insert=f"INSERT INTO {name} ({columns}) VALUES ({places}){_on_conflict(table)}",  # noqa: S608 - names are quoted, values bound
@@ -242,8 +235,8 @@ def _statements(table: TableLayout) -> _Statements:
 def _on_conflict(table: TableLayout) -> str:
     if table.on_conflict == "fail" or not table.key:
         return ""
-    key = ", ".join(map(quoted, table.key))
-    others = [quoted(column.name) for column in table.columns if column.name not in table.key]
+    key = ", ".join(map(sqlite_name, table.key))
+    others = [sqlite_name(column.name) for column in table.columns if column.name not in table.key]
     if table.on_conflict == "keep" or not others:
         return f" ON CONFLICT ({key}) DO NOTHING"
     return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"

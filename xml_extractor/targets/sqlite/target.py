@@ -10,19 +10,17 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogPlace
 from xml_extractor.schema.comparison import differences, refuse_errors
-from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, row_binder, sqlite_file
+from xml_extractor.urls import URL
 
 
 def open_target(url: URL, _contract: Contract, /) -> "SqliteTarget":
@@ -52,6 +50,8 @@ class SqliteTarget:
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
+        from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
+
         return create_statements(tables, "sqlite")
 
     def create(self, tables: Sequence[TableLayout]) -> None:
@@ -81,7 +81,9 @@ class SqliteTarget:
             TargetError: A table does not fit, or the database cannot be written.
         """
         with self._writing() as database:
-            self._create(database, tables)
+            wanted = {table.table for table in (LOG_TABLE, *tables)}
+            if len(read_catalog(database, sorted(wanted))) < len(wanted):
+                self._create(database, tables)
             refuse_errors(self.name, self._differences(database, tables))
 
     def log_place(self, contract: str) -> LogPlace | None:  # noqa: ARG002 - no source looks there

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from xml_extractor.connections import Convert
-from xml_extractor.schema.ddl import EXACT_DIGITS
+from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
 
 

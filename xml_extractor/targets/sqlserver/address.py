@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Self
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.errors import UsageError
+from xml_extractor.urls import URL
 
 SCHEMA = "schema"
 """The key of an address for the schema of tables that have none in the contract, and of the processing log."""
@@ -106,7 +105,7 @@ class SqlServerAddress:
     def address(self) -> str:
         """The URL of the same database, for this or another process; may hold secrets."""
         query = {ODBC: write_connection_string(self.words)} | ({SCHEMA: self.schema} if self.schema else {})
-        return URL.create("mssql+pyodbc", query=query).render_as_string(hide_password=False)
+        return URL("mssql+pyodbc", query=query).render_as_string(hide_password=False)
 
     @property
     def has_secret(self) -> bool:
@@ -211,7 +210,7 @@ def server_address(server: str, database: str = "", username: str = "") -> SqlSe
 
 def odbc_address(connection_string: str) -> URL:
     """Return the URL of an ODBC connection string."""
-    return URL.create("mssql+pyodbc", query={ODBC: connection_string})
+    return URL("mssql+pyodbc", query={ODBC: connection_string})
 
 
 def _read(connection_string: str) -> dict[str, str]:

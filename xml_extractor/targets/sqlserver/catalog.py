@@ -13,8 +13,8 @@ import pyodbc
 
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import Value
-from xml_extractor.schema.ddl import t_sql_name, t_sql_table
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, TableKind
+from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
 

@@ -17,7 +17,7 @@ import pyodbc
 from xml_extractor.connections import Convert, row_converter
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
-from xml_extractor.schema.ddl import t_sql_name, t_sql_table
+from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.errors import TooLongError
 from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, LONGEST_IN_PLACE, OdbcType, code_units
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType

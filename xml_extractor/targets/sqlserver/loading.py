@@ -9,7 +9,7 @@ import pyodbc
 from xml_extractor.connections import row_converter
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
-from xml_extractor.schema.ddl import database_name, t_sql_name, t_sql_table
+from xml_extractor.schema.names import database_name, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, KeyColumn, deletion

@@ -16,7 +16,7 @@ import pyodbc
 
 from xml_extractor.connections import Convert, RowBinder, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.schema.ddl import t_sql_name, t_sql_table
+from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.targets.sqlserver.errors import TRANSACTION_ENDED
 from xml_extractor.values.sqltypes import MAX, Family, SqlType

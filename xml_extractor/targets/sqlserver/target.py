@@ -6,15 +6,12 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy.engine import URL
-
 from xml_extractor.connections import RowBinder, errors_end_the_run, retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogPlace
 from xml_extractor.schema.comparison import differences, refuse_errors
-from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -22,6 +19,7 @@ from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
 from xml_extractor.targets.sqlserver.statements import row_binder, table_statements
+from xml_extractor.urls import URL
 
 ROUND_TRIPS_TO_MEASURE = 5
 
@@ -58,6 +56,8 @@ class SqlServerTarget:
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
+        from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
+
         return create_statements(tables, "mssql", self.address.schema)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
