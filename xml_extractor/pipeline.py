@@ -197,7 +197,7 @@ class LoggedDocuments:
 def _key_pages(source: Source, target: Target, context: RunContext) -> Iterator[KeyPage]:
     """List the source's keys. A run that reprocesses needs rows of the log, which a source cannot look up."""
     settings = context.settings
-    log = target.log_place(context.contract.contract) if settings.reprocess is None else None
+    log = target.log_location(context.contract.contract) if settings.reprocess is None else None
     return source.key_pages(settings.batch_size, settings.key_range, log)
 
 
