@@ -205,7 +205,7 @@ def _count_outdated(logged: LoggedDocuments, settings: RunSettings) -> int:
     """Count and log the documents that another contract has done; 0 for a run that reprocesses."""
     outdated = logged.by_another_contract() if settings.reprocess is None else 0
     if outdated:
-        logger.info("Done by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
+        logger.info("Processed by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
     return outdated
 
 
