@@ -5,9 +5,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
+from contextlib import closing, contextmanager
+from datetime import datetime
+from functools import cache, partial
 from graphlib import TopologicalSorter
 from pathlib import Path
+from types import FrameType
+
+from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
+from xml_extractor.processing import parallel_coordinator
+from xml_extractor.processing.chunks import Chunk, RunContext
+from xml_extractor.processing.insert_queue import Acknowledgement, BackgroundInsertThread, InsertQueue
+from xml_extractor.processing.worker import Worker, open_loader
+from xml_extractor.settings import RunSettings
+from xml_extractor.sources.registry import open_source
+from xml_extractor.targets.registry import open_target
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "xml_extractor"
@@ -52,6 +65,10 @@ PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse"
 
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
+
+MAX_FILES_TO_MAP_A_CHUNK = 28
+MAX_FILES_TO_LOAD_A_BATCH = 10
+"""Modules of the package in which a chunk of card applications runs code: fetch to enqueue, and dequeue to commit."""
 
 
 def layer_of(part: str) -> int:
@@ -190,3 +207,52 @@ def test_help_version_and_completion_import_no_heavy_module() -> None:
         )
         assert shown in ended.stdout
         assert {module.split(".")[0] for module in ended.stderr.split()} & HEAVY == set(), arguments
+
+
+@contextmanager
+def files_that_run() -> Iterator[set[str]]:
+    """Collect the modules of the package that run code in the block, in this thread."""
+    found: set[str] = set()
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        path = frame.f_code.co_filename
+        if event == "call" and path.startswith(str(PACKAGE)):
+            found.add(Path(path).relative_to(PACKAGE).as_posix())
+
+    sys.setprofile(note)
+    try:
+        yield found
+    finally:
+        sys.setprofile(None)
+
+
+def test_a_chunk_passes_few_files(tmp_path: Path) -> None:
+    source = f"sqlite:///{tmp_path / 'source.db'}"
+    command = [sys.executable, "-m", "xml_extractor", "sample", "card_application", "40", "--to", source]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    settings = RunSettings("card_application", source, f"sqlite:///{tmp_path / 'target.db'}")
+    contract = read_contract(settings.contract)
+    open_target(settings.target, contract).prepare(layouts(contract))
+    started_at = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC
+    context = RunContext("run", started_at, settings, contract, "0" * 64, "source", source)
+    with closing(open_source(source, contract, contract.document.max_bytes)) as opened:
+        (page,) = opened.key_pages(40)
+    chunks = [Chunk(number, tuple(page.keys[20 * number : 20 * number + 20])) for number in range(2)]
+    with InsertQueue() as queue, closing(Worker(context, queue, tmp_path)) as worker:
+        parallel_coordinator._worker.set(worker)
+        parallel_coordinator._process_work_item(chunks[0])
+        with files_that_run() as mapping:
+            result = parallel_coordinator._process_work_item(chunks[1])
+        assert (result.failure, result.outcomes) == (None, None)
+        acknowledged: list[Acknowledgement] = []
+        failures: list[Exception] = []
+        opener = partial(open_loader, context)
+        thread = BackgroundInsertThread(queue, opener, acknowledged.append, failures.append)
+        with opener() as loader:
+            thread._stopping.set()
+            with files_that_run() as loading:
+                thread._drain(loader)
+    assert failures == []
+    assert [acknowledgement.sequence for acknowledgement in acknowledged] == [0, 1]
+    assert len(mapping) <= MAX_FILES_TO_MAP_A_CHUNK, sorted(mapping)
+    assert len(loading) <= MAX_FILES_TO_LOAD_A_BATCH, sorted(loading)

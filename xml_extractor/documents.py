@@ -1,4 +1,4 @@
-"""The nouns that cross a process border: frozen, picklable, without behaviour of their own."""
+"""The values that pass between processes: documents, rejections and outcomes. All are immutable and picklable."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -9,20 +9,20 @@ from typing import NamedTuple
 from xml_extractor.reasons import Reason, Stage
 
 DocumentKey = int | str
-"""What the source calls a document: the key column's value, or the path of a file or archive member."""
+"""The source's key of a document: the value of the key column, or the path of a file or archive member."""
 
 Value = int | str | Decimal | float | bytes | date | time | datetime | None
-"""A value as a column holds it. `bit` is `bool`; `uniqueidentifier` is its upper-case text."""
+"""A value of a column. `bit` is `bool`; `uniqueidentifier` is upper-case text."""
 
 Row = tuple[Value, ...]
-"""Values in the order of the table's `TableLayout.columns`."""
+"""Values in the order of `TableLayout.columns`."""
 
 
 class Status(StrEnum):
-    """What became of a document.
+    """The outcome of a document.
 
-    `RETRY` is only in the processing log: a rejected document that somebody put back, which is not done. `ALREADY_DONE`
-    is never in the log: another run's row is there.
+    `RETRY` exists only in the processing log: a rejected document that is marked for retry, and so is not done.
+    `ALREADY_DONE` is never in the log, because the row of another run is there.
     """
 
     LOADED = "loaded"
@@ -32,11 +32,11 @@ class Status(StrEnum):
 
 
 class SourceDocument(NamedTuple):
-    """One XML text as its source gave it: bytes, text, or nothing at all (SQL NULL).
+    """An XML document as read from its source: bytes, text, or None for SQL NULL.
 
     Attributes:
-        is_cut: Whether the source left out what is behind the first end tag that may be the last one needed. If the
-            document cannot be read, it may have been cut too early.
+        is_cut: Whether the source cut the document after the first end tag that may be the last one needed. If it
+            cannot be parsed, it may have been cut too early.
     """
 
     key: DocumentKey
@@ -49,10 +49,10 @@ class Failure:
     """Why a document was not loaded. Holds names of tables, columns and paths, never a value of the document.
 
     Attributes:
-        stage: Where it happened.
+        stage: The stage at which it failed.
         code: Why.
-        explanation: One sentence for a person, without values of the document.
-        table, column, path: Where, as far as it is known; `path` is the contract's XPath.
+        explanation: One sentence for the user, without values of the document.
+        table, column, path: The location, as far as it is known; `path` is the XPath of the contract.
     """
 
     stage: Stage
@@ -72,12 +72,12 @@ class Failure:
 
 
 class Replaced(NamedTuple):
-    """What the processing log has of a document that is done and is to be done again.
+    """What the processing log holds about a document that is reprocessed.
 
     Attributes:
-        run_id: The run that did it. If another has done it meanwhile, the document stays as that left it.
-        content_hash: Of what that run read.
-        own_key: The key that stands in the document now, if there is one and it can be read.
+        run_id: The run that loaded or rejected it. If another run has reprocessed it since, it is left alone.
+        content_hash: The hash of the content that this run read.
+        own_key: The key inside the document now, if there is one and it can be read.
     """
 
     run_id: str
@@ -90,10 +90,10 @@ class MappedDocument(NamedTuple):
 
     Attributes:
         key: The source's key of the document.
-        rows: For each table of the contract, in the contract's order, its rows, in the target's own form.
+        rows: The rows of each table, in the order of the contract's tables, with values converted for the target.
         content_hash: The first 128 bits of the SHA-256 of the bytes that were read, in hex.
-        seconds: Time spent on fetching, parsing and mapping it.
-        replaced: What it takes the place of; None for a document that is not done yet.
+        seconds: Time spent on fetching, parsing and mapping.
+        replaced: What the document replaces; None for a document that is not done yet.
     """
 
     key: DocumentKey
@@ -104,11 +104,11 @@ class MappedDocument(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A document that cannot be mapped; it still gets its row in the processing log.
+    """A document that cannot be mapped. It still gets a row in the processing log.
 
     Attributes:
-        replaced: As of a `MappedDocument`.
-        value: What the document has where it failed, for `rejects.jsonl` alone; None unless the run is to keep it.
+        replaced: As for `MappedDocument`.
+        value: The rejected value, for `rejects.jsonl` only; None unless the run keeps rejected values.
     """
 
     key: DocumentKey
@@ -120,7 +120,7 @@ class Rejection(NamedTuple):
 
 
 class Unchanged(MappedDocument):
-    """A document that would have been done again, but is as it was: it has nothing to insert."""
+    """A document that would be reprocessed, but has not changed: there is nothing to insert."""
 
     __slots__ = ()
 
@@ -129,12 +129,12 @@ ProcessedDocument = MappedDocument | Rejection
 
 
 class Outcome(NamedTuple):
-    """What became of one document, said only after its transaction committed.
+    """The outcome of one document, known only after its transaction committed.
 
     Attributes:
-        rows: For each table of the contract, how many rows were inserted; empty unless loaded.
-        failure: Set exactly when the status is `REJECTED`.
-        attempts, content_hash: As the processing log has them, of a document that is `REJECTED`.
+        rows: Number of rows inserted into each table of the contract; empty unless loaded.
+        failure: Set exactly if the status is `REJECTED`.
+        attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
     """
 
@@ -149,12 +149,12 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunValues:
-    """What a run knows, the same for all its documents.
+    """Values of the run that contracts can use, the same for all its documents.
 
     Attributes:
-        run_id: The run's name in the processing log.
-        load_time: When the run began, in UTC without a zone; also the clock of expressions.
-        source_name: What the documents come from, without secrets.
+        run_id: The id of the run in the processing log.
+        load_time: The start of the run, as naive UTC; also the clock of expressions.
+        source_name: The name of the source, without secrets.
     """
 
     run_id: str

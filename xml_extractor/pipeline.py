@@ -197,7 +197,7 @@ class LoggedDocuments:
 def _key_pages(source: Source, target: Target, context: RunContext) -> Iterator[KeyPage]:
     """List the source's keys. A run that reprocesses needs rows of the log, which a source cannot look up."""
     settings = context.settings
-    log = target.log_place(context.contract.contract) if settings.reprocess is None else None
+    log = target.log_location(context.contract.contract) if settings.reprocess is None else None
     return source.key_pages(settings.batch_size, settings.key_range, log)
 
 
@@ -205,7 +205,7 @@ def _count_outdated(logged: LoggedDocuments, settings: RunSettings) -> int:
     """Count and log the documents that another contract has done; 0 for a run that reprocesses."""
     outdated = logged.by_another_contract() if settings.reprocess is None else 0
     if outdated:
-        logger.info("Done by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
+        logger.info("Processed by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
     return outdated
 
 

@@ -1,4 +1,4 @@
-"""The settings of a run, checked where they are made; and where runs look when nothing is said."""
+"""The settings of a run and their defaults."""
 
 import sys
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ InsertMode = Literal["queue", "blocking"]
 InsertStrategy = Literal["executemany", "json"]
 StartMethod = Literal["spawn", "forkserver"]
 Reprocess = Literal["loaded", "rejected", "changed-contract", "changed-documents", "all"]
-"""Which documents that are done are done again."""
+"""Which of the documents that are already done are reprocessed."""
 
 DEFAULT_START_METHOD: StartMethod = "spawn" if sys.platform == "win32" else "forkserver"
-"""Never plain fork, which would copy the locks of the main process's threads."""
+"""Never plain fork, which would copy locks held by threads of the main process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of several equal shares of the source's documents, for runs side by side: `number` of `count`, from 1."""
+    """Shard `number` of `count`, counted from 1: one of several equal shares of the source's documents."""
 
     number: int
     count: int
@@ -33,7 +33,7 @@ class Shard:
         """Read `K/N`.
 
         Raises:
-            UsageError: It is not two whole numbers with 1 <= K <= N.
+            UsageError: The text is not two integers with 1 <= K <= N.
         """
         number, slash, count = text.partition("/")
         if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
@@ -43,7 +43,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class KeyRange:
-    """Document keys from `first` to `last`, both included; empty text leaves an end open."""
+    """Document keys from `first` to `last`, both inclusive; empty text leaves an end open."""
 
     first: str
     last: str
@@ -53,7 +53,7 @@ class KeyRange:
         """Read `A:B`, `A:` or `:B`.
 
         Raises:
-            UsageError: There is no colon, or nothing on either side of it.
+            UsageError: There is no colon, or both sides are empty.
         """
         first, colon, last = text.partition(":")
         if not colon or not (first or last):
@@ -63,7 +63,7 @@ class KeyRange:
 
 @dataclass(frozen=True, slots=True)
 class RejectLimit:
-    """How many rejected documents end a run: a count, or a share of the documents processed so far."""
+    """The number of rejected documents that ends a run: a count, or a share of the documents processed so far."""
 
     count: int | None = None
     share: Fraction | None = None
@@ -73,7 +73,7 @@ class RejectLimit:
         """Read a count such as `100`, or a share such as `2%`.
 
         Raises:
-            UsageError: It is neither.
+            UsageError: The text is neither.
         """
         try:
             if text.endswith("%"):
@@ -87,7 +87,7 @@ class RejectLimit:
         raise UsageError(f"'{text}' is not a limit of rejects", "write a count such as 100, or a share such as 2%")
 
     def exceeded(self, rejected: int, processed: int) -> bool:
-        """Whether the run should end. A share is judged from 100 processed documents on."""
+        """Return whether the run should end. A share applies from 100 processed documents on."""
         if self.count is not None:
             return rejected > self.count
         enough_to_judge = 100
@@ -96,25 +96,25 @@ class RejectLimit:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What one run does. Addresses may hold secrets: show `Source.name` and `Target.name` instead.
+    """The settings of one run. Addresses may hold secrets: show `Source.name` and `Target.name` instead.
 
     Attributes:
         contract: A path, or the name of a shipped contract.
-        source: Where documents are: a URL, a directory, a glob or an archive.
+        source: A SQLAlchemy URL, a directory, a glob or an archive.
         target: A SQLAlchemy URL.
-        workers: Parse-and-map processes.
-        batch_size: Document keys listed at a time.
-        limit: Documents to process at most, not counting those already done.
-        reprocess: Documents that are done and are to be done again; None: none are.
-        reprocess_version: Of these, those that were done by this version of the contract; None: by any.
+        workers: Number of worker processes, which parse and map.
+        batch_size: Document keys in a page.
+        limit: Documents to process at most; documents already done do not count.
+        reprocess: Which documents that are already done to reprocess; None for none.
+        reprocess_version: Reprocess only documents done by this version of the contract; None for any version.
         insert_batch_rows: Rows in one `executemany` call at most.
         queue_size: Items in the insert queue at most; an item is a chunk of whole documents.
-        insert_threads: Background insert threads; `auto`: as many as suit the way to the target.
-        insert_strategy: How rows are sent; `auto`: as suits the way to the target.
-        insert_mode: `queue`, or `blocking`: each worker loads its own documents, one transaction each.
-        metrics_dir: Where the metrics file goes.
-        rejects_dir: Where rejected documents go, in a directory for the run; None: nowhere.
-        reject_values: Whether the list of rejects has the values that were refused.
+        insert_threads: Number of background insert threads; `auto` chooses by the round-trip time to the target.
+        insert_strategy: How rows are sent; `auto` chooses by the round-trip time to the target.
+        insert_mode: `queue`; or `blocking`, where each worker loads its documents, each in its own transaction.
+        metrics_dir: Directory of metrics files.
+        rejects_dir: Directory in which each run makes a directory for its rejected documents; None to write none.
+        reject_values: Whether the list of rejects includes rejected values.
         start_method: How worker processes are started.
     """
 

@@ -65,7 +65,7 @@ class TestNightlyRun:
         nothing = production_processor(*options)
         assert nothing.returncode == 0
         assert accounts(nothing.stdout, tmp_path, target) == Accounts(250, 0, 0, 250)
-        assert "Nothing to do: the source has no document that the processing log does not have." in nothing.stdout
+        assert "Nothing to do: the source has no documents that are not done yet." in nothing.stdout
         assert query(target, "SELECT count(*), count(DISTINCT run_id) FROM processing_log") == [(250, 3)]
 
 
@@ -211,7 +211,7 @@ class TestInterruption:
             code, summary, errors = interrupted_run(tmp_path, number, partial(has_more_than, target, before))
             assert code == 130
             assert "Error" not in errors
-            assert "Interrupted: what is counted here is committed; run the same command again to go on." in summary
+            assert "Interrupted: what is counted here is committed; run the same command again to continue." in summary
             found = accounts(summary, tmp_path, target)
             assert 0 < found.loaded < 20_000
             assert found.already_done == before

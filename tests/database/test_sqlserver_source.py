@@ -20,7 +20,7 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Stat
 from xml_extractor.errors import SourceError
 from xml_extractor.pipeline import run
 from xml_extractor.processing.chunks import select
-from xml_extractor.processing_log.log_table import LogEntry, LogPlace
+from xml_extractor.processing_log.log_table import LogEntry, LogLocation
 from xml_extractor.settings import KeyRange, RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
@@ -95,7 +95,9 @@ def make_source(schema: str, table: str, execute: Callable[..., None]) -> Iterat
         source.close()
 
 
-def pages(source: Source, size: int, key_range: KeyRange | None = None, log: LogPlace | None = None) -> list[KeyPage]:
+def pages(
+    source: Source, size: int, key_range: KeyRange | None = None, log: LogLocation | None = None
+) -> list[KeyPage]:
     return list(source.key_pages(size, key_range, log))
 
 
@@ -175,7 +177,7 @@ def test_every_key_is_a_range_of_its_own(keyed: Keyed) -> None:
         assert listed(keyed.source, 2, KeyRange(str(key), str(key))) == [key]
 
 
-def log_with(schema: str, name: str, keys: Sequence[str]) -> LogPlace:
+def log_with(schema: str, name: str, keys: Sequence[str]) -> LogLocation:
     """Where the processing log of a contract is, after these documents were logged; a log that other tests use too."""
     target = open_target(sqlserver.in_schema(schema), contract(SourceTable()))
     target.create([])
@@ -185,7 +187,7 @@ def log_with(schema: str, name: str, keys: Sequence[str]) -> LogPlace:
     ]
     with closing(target.connect()) as connection, connection.transaction():
         insert_log(connection, entries)
-    place = target.log_place(name)
+    place = target.log_location(name)
     assert place is not None
     return place
 
@@ -374,7 +376,7 @@ class TestLog:
 
     def test_the_log_of_another_database_is_not_looked_into(self, make_source: MakeSource) -> None:
         source = make_source(rows=[(1, "<note/>")])
-        (page,) = pages(source, 10, log=LogPlace("elsewhere", "[dbo].[processing_log]", "notes"))
+        (page,) = pages(source, 10, log=LogLocation("elsewhere", "[dbo].[processing_log]", "notes"))
         assert page == KeyPage([1], None)
 
 

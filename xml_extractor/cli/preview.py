@@ -21,15 +21,8 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Failure, Rejection, Row, RunValues, SourceDocument, Value
 from xml_extractor.errors import UsageError
-from xml_extractor.mapping import (
-    ExplainedStep,
-    ExplainedValue,
-    MappingError,
-    Plan,
-    compile_plan,
-    explain,
-    map_document,
-)
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
+from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.reporting.console import rendered
 from xml_extractor.settings import KeyRange

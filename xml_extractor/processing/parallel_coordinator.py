@@ -59,7 +59,7 @@ POLL_SECONDS = 0.1
 MOST_DEATHS_IN_A_ROW = 10
 """Workers that may die without a chunk being committed in between."""
 
-GO_ON_TIP = "what was committed stays; run the same command again to go on"
+GO_ON_TIP = "what was committed stays; run the same command again to continue"
 
 _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
 """In a worker process: its worker, or why it has none."""

@@ -50,8 +50,8 @@ LOG_TABLE = TableLayout(
 
 
 @dataclass(frozen=True, slots=True)
-class LogPlace:
-    """Where the processing log of a contract is, for a source in the same database.
+class LogLocation:
+    """The location of the processing log of a contract, for a source in the same database.
 
     Attributes:
         database: `SqlServerAddress.database_name`: equal for addresses of the same database.

@@ -57,7 +57,7 @@ def differences(
     return sorted(found, key=lambda difference: difference.severity is not Severity.ERROR)
 
 
-def refuse_errors(name: str, found: Sequence[Difference]) -> None:
+def raise_errors(name: str, found: Sequence[Difference]) -> None:
     """Check that no difference is an error.
 
     Args:

@@ -1,4 +1,4 @@
-"""The interface of sources. One suite of tests runs against all of them."""
+"""The interfaces of sources and of writers of documents. One suite of tests runs against all of them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,16 +6,16 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.processing_log.log_table import LogPlace
+from xml_extractor.processing_log.log_table import LogLocation
 from xml_extractor.settings import KeyRange
 
 
 class KeyPage(NamedTuple):
-    """Keys of a source.
+    """A page of keys.
 
     Attributes:
         keys: In ascending order.
-        logged: Those, as text, that the processing log has; None if the source could not look there.
+        logged: The keys, as text, that the processing log has; None if the source did not read the log.
     """
 
     keys: list[DocumentKey]
@@ -26,23 +26,23 @@ class Source(Protocol):
     """Documents with their keys. Opened once in each process that uses it."""
 
     name: str
-    """What to call it in messages, without secrets."""
+    """Name for messages, without secrets."""
 
     address: str
-    """What other processes of the run open it by, as long as this one is open; may hold secrets.
+    """Address by which other processes of the run open the source while this one is open. It may contain secrets.
 
-    It differs from the user's where opening is costly: a compressed tar archive is decompressed once.
+    It differs from the user's address if opening is expensive: a compressed tar archive is decompressed once.
     """
 
     def key_pages(
-        self, page_size: int, key_range: KeyRange | None = None, log: LogPlace | None = None
+        self, page_size: int, key_range: KeyRange | None = None, log: LogLocation | None = None
     ) -> Iterator[KeyPage]:
-        """All keys in ascending order, in pages of at most `page_size`; of more where the log has all keys so far.
+        """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Args:
             page_size: Keys in a page.
             key_range: Only keys in this range.
-            log: Where a source in the same database can look for itself which documents are done.
+            log: The processing log, from which a source in the same database reads which documents are done.
 
         Raises:
             SourceError: The documents cannot be listed.
@@ -50,19 +50,19 @@ class Source(Protocol):
         ...
 
     def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[SourceDocument | Rejection]:
-        """The documents of these keys in this order; one that cannot be read, or is gone, is a rejection.
+        """Yield the documents of these keys in this order; one that cannot be read is a rejection.
 
         Args:
-            keys: Which.
-            whole: Do not cut documents; where it is left out, a source may cut them (see `SourceDocument.is_cut`).
+            keys: The keys.
+            whole: Whether documents must be complete; otherwise a source may cut them (see `SourceDocument.is_cut`).
 
         Raises:
-            SourceError: Nothing can be read from this source any more.
+            SourceError: The source cannot be read any more.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; closing again does nothing."""
+        """Close files and connections; closing again does nothing."""
         ...
 
 
@@ -76,18 +76,18 @@ class KeyedContent(Protocol):
 
     @property
     def content(self) -> bytes | str | None:
-        """The XML text; None is NULL."""
+        """The XML text; None for NULL."""
         ...
 
 
 class SourceWriter(Protocol):
-    """A context manager that writes documents into a database, from where a source can read them."""
+    """A context manager that writes documents into a database that a source can read."""
 
     path: Path
-    """What files about the documents go beside: the database's file, or the name of a database on a server."""
+    """Path that names of related files derive from: the file of the database, or the name of a database on a server."""
 
     takes_bytes: bool
-    """Whether documents may be any bytes, or must be text."""
+    """Whether documents can be arbitrary bytes; otherwise they must be text."""
 
     def __enter__(self) -> Self:
         """Open the database.
@@ -107,7 +107,7 @@ class SourceWriter(Protocol):
         """Write a document.
 
         Raises:
-            UsageError: A document with this key is there already.
+            UsageError: A document with this key exists.
             TargetError: The database cannot be written.
         """
         ...

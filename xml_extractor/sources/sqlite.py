@@ -11,7 +11,7 @@ from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
-from xml_extractor.processing_log.log_table import LogPlace
+from xml_extractor.processing_log.log_table import LogLocation
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
@@ -76,7 +76,7 @@ class SqliteSource:
         self,
         page_size: int,
         key_range: KeyRange | None = None,
-        log: LogPlace | None = None,  # noqa: ARG002 - the log of a file needs no round trip
+        log: LogLocation | None = None,  # noqa: ARG002 - the log of a file needs no round trip
     ) -> Iterator[KeyPage]:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 

@@ -15,7 +15,7 @@ from xml_extractor.contract.layout import ColumnLayout
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
-from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH, LogPlace
+from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH, LogLocation
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
@@ -91,7 +91,7 @@ class SqlServerSource:
             raise
 
     def key_pages(
-        self, page_size: int, key_range: KeyRange | None = None, log: LogPlace | None = None
+        self, page_size: int, key_range: KeyRange | None = None, log: LogLocation | None = None
     ) -> Iterator[KeyPage]:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
@@ -189,7 +189,7 @@ class SqlServerSource:
         count: int,
         conditions: Sequence[str],
         bounds: Sequence[DocumentKey],
-        log: LogPlace | None,
+        log: LogLocation | None,
     ) -> tuple[list[ListedKey], AbstractSet[DocumentKey]]:
         """List the first keys that were not seen, and the seen keys that were listed again.
 
@@ -206,7 +206,7 @@ class SqlServerSource:
             again = repeated
 
     def _list_keys(
-        self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey], log: LogPlace | None
+        self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey], log: LogLocation | None
     ) -> list[ListedKey]:
         query, types = self._queries.keys(conditions, log)
         of_log = [] if log is None else [log.contract]

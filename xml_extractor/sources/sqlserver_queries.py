@@ -10,7 +10,7 @@ import pyodbc
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
 from xml_extractor.processing_log.log import DONE
-from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LogPlace
+from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LogLocation
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.statements import OdbcType, cast_key
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
@@ -145,7 +145,7 @@ class SourceQueries:
     xml_type: SqlType
     end_tag: str
 
-    def keys(self, conditions: Sequence[str], log: LogPlace | None) -> tuple[str, list[OdbcType]]:
+    def keys(self, conditions: Sequence[str], log: LogLocation | None) -> tuple[str, list[OdbcType]]:
         """Return the query for the first keys that meet the conditions, each with whether the log has it.
 
         Args:
@@ -207,6 +207,6 @@ class SourceQueries:
             f"FROM {self._with_content} CROSS APPLY (SELECT {position} AS position) AS p"
         )
 
-    def _log_row(self, log: LogPlace) -> str:
+    def _log_row(self, log: LogLocation) -> str:
         same_key = f"l.document_key = {self.key.text} COLLATE {CASE_SENSITIVE}"
         return f"SELECT 1 FROM {log.table} AS l WHERE l.contract = ? AND {same_key} AND l.{DONE}"  # noqa: S608 - names are quoted

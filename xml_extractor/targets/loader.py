@@ -296,7 +296,7 @@ class Loader:
         except DatabaseError as error:
             if error.error_class is ErrorClass.DATA:
                 raise
-            tip = error.tip or "what was committed stays; run the same command again to go on"
+            tip = error.tip or "what was committed stays; run the same command again to continue"
             raise TargetError(f"the target cannot load: {error.explanation}", tip) from None
 
     def _note_retry(self, state: RetryCallState) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.schema.comparison import NO_TABLE, refuse_errors
+from xml_extractor.schema.comparison import NO_TABLE, raise_errors
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.urls import URL, parse_url
 
@@ -51,7 +51,7 @@ def open_processing_log(target: Target) -> Iterator[ProcessingLog]:
     if any(not difference.column and difference.found == NO_TABLE for difference in found):
         tip = "check that the target is the one that was loaded; `xml-extractor init` creates what is missing"
         raise TargetError(f"there is no processing log in {target.name}", tip)
-    refuse_errors(target.name, found)
+    raise_errors(target.name, found)
     with closing(target.connect()) as connection:
         yield ProcessingLog(connection, target.name)
 

@@ -10,28 +10,14 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import (
-    ROUND_CEILING,
-    ROUND_FLOOR,
-    Context,
-    Decimal,
-)
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.conversion import (
-    as_integer,
-    as_number,
-    convert,
-)
+from xml_extractor.tsql.conversion import as_integer, as_number, convert
 from xml_extractor.tsql.errors import CompileError, EvaluationError
-from xml_extractor.tsql.numeric import (
-    CUT,
-    EXACT,
-    fitter,
-    overflow,
-)
+from xml_extractor.tsql.numeric import CUT, EXACT, fitter, overflow
 from xml_extractor.tsql.result_types import (
     LARGE_OBJECTS,
     LEGACY_MOMENTS,
@@ -47,31 +33,10 @@ from xml_extractor.tsql.result_types import (
     sum_type,
     varying,
 )
-from xml_extractor.tsql.temporal import (
-    BASE,
-    out_of_range,
-    to_datetime,
-    to_smalldatetime,
-)
-from xml_extractor.tsql.text import (
-    from_units,
-    to_units,
-)
-from xml_extractor.tsql.typed import (
-    INT,
-    NULL,
-    Function,
-    Kernel,
-    Typed,
-    apply,
-    constant,
-    constant_value,
-)
-from xml_extractor.values.sqltypes import (
-    MAX,
-    Family,
-    SqlType,
-)
+from xml_extractor.tsql.temporal import BASE, out_of_range, to_datetime, to_smalldatetime
+from xml_extractor.tsql.text import from_units, to_units
+from xml_extractor.tsql.typed import INT, NULL, Function, Kernel, Typed, apply, constant, constant_value
+from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _FLOAT = SqlType("float", precision=53)
 _MONEY = SqlType("money")
@@ -99,40 +64,29 @@ class Operator:
     floating: Callable[[float, float], float] | None
 
 
-def _divided_by_zero() -> EvaluationError:
-    return EvaluationError(Reason.DIVIDE_BY_ZERO, "a number is divided by zero")
+def _unless_zero(kernel: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Raise an error for a divisor of zero instead of applying the kernel."""
 
+    def divide(left: Any, right: Any) -> Any:
+        if not right:
+            raise EvaluationError(Reason.DIVIDE_BY_ZERO, "a number is divided by zero")
+        return kernel(left, right)
 
-def _exact_quotient(left: Decimal, right: Decimal) -> Decimal:
-    if not right:
-        raise _divided_by_zero()
-    return CUT.divide(left, right)
+    return divide
 
 
 def _exact_remainder(left: Decimal, right: Decimal) -> Decimal:
-    if not right:
-        raise _divided_by_zero()
     return EXACT.subtract(left, EXACT.multiply(CUT.to_integral_value(CUT.divide(left, right)), right))
 
 
 def _integer_quotient(left: int, right: int) -> int:
-    if not right:
-        raise _divided_by_zero()
     quotient = abs(left) // abs(right)
     return quotient if (left < 0) == (right < 0) else -quotient
 
 
 def _integer_remainder(left: int, right: int) -> int:
-    if not right:
-        raise _divided_by_zero()
     remainder = abs(left) % abs(right)
     return -remainder if left < 0 else remainder
-
-
-def _float_quotient(left: float, right: float) -> float:
-    if not right:
-        raise _divided_by_zero()
-    return left / right
 
 
 def _float_product(left: float, right: float) -> float:
@@ -142,8 +96,17 @@ def _float_product(left: float, right: float) -> float:
 PLUS = Operator("+", "addition", sum_type, EXACT.add, operator.add, operator.add)
 MINUS = Operator("-", "subtraction", sum_type, EXACT.subtract, operator.sub, operator.sub)
 TIMES = Operator("*", "multiplication", product_type, EXACT.multiply, operator.mul, _float_product)
-DIVIDED_BY = Operator("/", "division", quotient_type, _exact_quotient, _integer_quotient, _float_quotient)
-MODULO = Operator("%", "remainder", remainder_type, _exact_remainder, _integer_remainder, None)
+DIVIDED_BY = Operator(
+    "/",
+    "division",
+    quotient_type,
+    _unless_zero(CUT.divide),
+    _unless_zero(_integer_quotient),
+    _unless_zero(operator.truediv),
+)
+MODULO = Operator(
+    "%", "remainder", remainder_type, _unless_zero(_exact_remainder), _unless_zero(_integer_remainder), None
+)
 
 
 def calculate(sign: Operator, left: Typed, right: Typed) -> Typed:
@@ -176,11 +139,11 @@ def _incompatible(sign: Operator, left: SqlType, right: SqlType) -> CompileError
 
 def _joined(left: Typed, right: Typed) -> Typed:
     result = joined_type(left.type, right.type)
-    first, second = (_for_joining(side, result) for side in (left, right))
-    length = result.length
+    length, is_binary = result.length, result.family is Family.BINARY
+    first, second = (side if is_binary else convert(side, varying(result, MAX)) for side in (left, right))
     if length == MAX or length_of(left.type) + length_of(right.type) <= longest(result.name):
         return apply(operator.add, result, first, second)
-    if result.family is Family.BINARY:
+    if is_binary:
         return apply(lambda one, other: (one + other)[:length], result, first, second)
 
     def join(one: str, other: str) -> str:
@@ -190,15 +153,9 @@ def _joined(left: Typed, right: Typed) -> Typed:
     return apply(join, result, first, second)
 
 
-def _for_joining(side: Typed, result: SqlType) -> Typed:
-    if side.type.family is Family.BINARY:
-        return side
-    return convert(side, varying(result, MAX))
-
-
 def _calculated(sign: Operator, left: Typed, right: Typed) -> Typed:
     winner = higher(left.type, right.type)
-    left, right = (_as_operand(side, winner) for side in (left, right))
+    left, right = (side if side.type.family in NUMBERS else convert(side, winner) for side in (left, right))
     match winner.family:
         case Family.FLOAT:
             return _calculated_floats(sign, winner, left, right)
@@ -212,10 +169,6 @@ def _calculated(sign: Operator, left: Typed, right: Typed) -> Typed:
             raise _incompatible(sign, left.type, right.type)
     fit = fitter(result, CUT if sign is DIVIDED_BY else EXACT)
     return apply(_fitted(sign.exact, fit), result, _as_decimal(left), _as_decimal(right))
-
-
-def _as_operand(side: Typed, winner: SqlType) -> Typed:
-    return side if side.type.family in NUMBERS else convert(side, winner)
 
 
 def _as_decimal(side: Typed) -> Typed:

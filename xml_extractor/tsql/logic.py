@@ -38,13 +38,11 @@ def _meeting(left: Typed, right: Typed, *, equality: bool) -> tuple[Typed, Typed
     if meeting_type is None:
         return left, right
     key = _key(meeting_type, equality=equality)
-    sides = [_met(side, meeting_type) for side in (left, right)]
+    sides = [
+        side if _keeps_its_length(side.type, meeting_type) else convert(side, meeting_type) for side in (left, right)
+    ]
     first, second = sides if key is None else [apply(key, side.type, side) for side in sides]
     return first, second
-
-
-def _met(side: Typed, meeting_type: SqlType) -> Typed:
-    return side if _keeps_its_length(side.type, meeting_type) else convert(side, meeting_type)
 
 
 def _keeps_its_length(data_type: SqlType, meeting_type: SqlType) -> bool:

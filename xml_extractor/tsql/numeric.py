@@ -8,35 +8,14 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from decimal import (
-    ROUND_DOWN,
-    ROUND_HALF_UP,
-    Context,
-    Decimal,
-    DivisionByZero,
-    InvalidOperation,
-    Overflow,
-)
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any
 
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import CompileError, EvaluationError
-from xml_extractor.tsql.result_types import (
-    MOST_DIGITS,
-)
-from xml_extractor.tsql.typed import (
-    INT,
-    Cast,
-    Kernel,
-    Typed,
-    constant,
-)
-from xml_extractor.values.sqltypes import (
-    INTEGER_RANGES,
-    MONEY_LIMITS,
-    Family,
-    SqlType,
-)
+from xml_extractor.tsql.result_types import MOST_DIGITS
+from xml_extractor.tsql.typed import INT, Cast, Kernel, Typed, constant
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, Family, SqlType
 
 EXACT = Context(prec=130, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 """Holds every product and quotient of two decimals before it is rounded to its type; rounds half away from zero."""

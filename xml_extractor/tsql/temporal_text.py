@@ -30,8 +30,6 @@ _INPUT_ORDERS: dict[int, str] = {
 }
 """The order of day, month and year that a style requires."""
 
-_SHORT_YEAR_STYLES = frozenset({1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 22})
-
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?", re.ASCII | re.IGNORECASE
 )
@@ -83,30 +81,27 @@ _FIELDS: dict[str, Callable[[datetime], str]] = {
     "AM": lambda moment: "AM" if moment.hour < _HALF_DAY else "PM",
 }
 
-_DATES = {
-    **dict.fromkeys((0, 100, 9, 109), "{mon} {d} {yyyy}"),
+_SHORT_DATES = {
     1: "{mm}/{dd}/{yy}",
-    101: "{mm}/{dd}/{yyyy}",
     2: "{yy}.{mm}.{dd}",
-    102: "{yyyy}.{mm}.{dd}",
     3: "{dd}/{mm}/{yy}",
-    103: "{dd}/{mm}/{yyyy}",
     4: "{dd}.{mm}.{yy}",
-    104: "{dd}.{mm}.{yyyy}",
     5: "{dd}-{mm}-{yy}",
-    105: "{dd}-{mm}-{yyyy}",
     6: "{dd} {mon} {yy}",
-    106: "{dd} {mon} {yyyy}",
     7: "{mon} {dd}, {yy}",
-    107: "{mon} {dd}, {yyyy}",
     10: "{mm}-{dd}-{yy}",
-    110: "{mm}-{dd}-{yyyy}",
     11: "{yy}/{mm}/{dd}",
-    111: "{yyyy}/{mm}/{dd}",
     12: "{yy}{mm}{dd}",
-    112: "{yyyy}{mm}{dd}",
+}
+"""Styles with a two-digit year; the styles with 100 added have a four-digit year."""
+_SHORT_STYLES = frozenset({*_SHORT_DATES, 22})
+
+_DATES = {
+    **_SHORT_DATES,
+    **{style + 100: template.replace("{yy}", "{yyyy}") for style, template in _SHORT_DATES.items()},
+    22: _SHORT_DATES[1],
+    **dict.fromkeys((0, 100, 9, 109), "{mon} {d} {yyyy}"),
     **dict.fromkeys((13, 113), "{dd} {mon} {yyyy}"),
-    22: "{mm}/{dd}/{yy}",
     **dict.fromkeys((20, 120, 21, 25, 121, 23, 126, 127), "{yyyy}-{mm}-{dd}"),
 }
 _TIMES = {
@@ -275,9 +270,9 @@ def _day_of_words(text: str, style: int) -> date:
 
 
 def _year(digits: str, style: int) -> int:
-    if len(digits) == _YEAR_DIGITS and (style not in _SHORT_YEAR_STYLES or style == 0):
+    if len(digits) == _YEAR_DIGITS and (style == 0 or style not in _SHORT_STYLES):
         return int(digits)
-    if len(digits) == _SHORT_DIGITS and (style == 0 or style in _SHORT_YEAR_STYLES):
+    if len(digits) == _SHORT_DIGITS and (style == 0 or style in _SHORT_STYLES):
         year = int(digits)
         return 2000 + year if year <= _CENTURY_CUTOFF else 1900 + year
     raise ValueError(digits)

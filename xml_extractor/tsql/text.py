@@ -8,9 +8,7 @@ characters: a character above U+FFFF is two units of `nvarchar`, and two questio
 
 import re
 from collections.abc import Callable
-from decimal import (
-    Decimal,
-)
+from decimal import Decimal
 from functools import partial
 from uuid import UUID
 

@@ -8,7 +8,8 @@ from lxml import etree
 
 from xml_extractor.documents import RunValues, Value
 from xml_extractor.errors import UsageError
-from xml_extractor.mapping import ExplainedStep, MappingError, Plan, explain, map_document
+from xml_extractor.mapping import MappingError, Plan, map_document
+from xml_extractor.mapping.explain import ExplainedStep, explain
 
 PlanOf = Callable[..., Plan]
 

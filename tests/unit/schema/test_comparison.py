@@ -11,7 +11,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.schema.comparison import differences, refuse_errors
+from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
@@ -481,17 +481,17 @@ def test_of_a_view_and_of_nothing_seen_only_what_is_known_is_compared() -> None:
 def test_errors_end_a_run_with_all_of_them_and_warnings_do_not() -> None:
     found = compare(TABLES, without_column(made(ORDERS), "customer"), replace(made(LINES), foreign_keys=()))
     with pytest.raises(TargetError) as refused:
-        refuse_errors("mssql://host/loads", [*found, replace(found[0], column="order_id")])
+        raise_errors("mssql://host/loads", [*found, replace(found[0], column="order_id")])
     first, *others = refused.value.message.splitlines()
     assert first == "the tables of mssql://host/loads do not fit the contract"
     assert [line.partition(" in ")[0] for line in others] == ["error: orders.customer", "error: orders.order_id"]
     assert "xml-extractor init --sql" in refused.value.tip
-    refuse_errors("mssql://host/loads", [found[1]])
+    raise_errors("mssql://host/loads", [found[1]])
 
 
 def test_tables_that_are_all_missing_are_one_line_with_one_remedy() -> None:
     with pytest.raises(TargetError) as refused:
-        refuse_errors("mssql://host/loads", differences((LOG_TABLE, *TABLES), {}, dialect_name="mssql"))
+        raise_errors("mssql://host/loads", differences((LOG_TABLE, *TABLES), {}, dialect_name="mssql"))
     assert refused.value.message == (
         "mssql://host/loads lacks these tables: processing_log, demo_orders, demo_lines, demo_notes"
     )

@@ -14,8 +14,8 @@ from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogPlace
-from xml_extractor.schema.comparison import differences, refuse_errors
+from xml_extractor.processing_log.log_table import LOG_TABLE, LogLocation
+from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
@@ -84,9 +84,9 @@ class SqliteTarget:
             wanted = {table.table for table in (LOG_TABLE, *tables)}
             if len(read_catalog(database, sorted(wanted))) < len(wanted):
                 self._create(database, tables)
-            refuse_errors(self.name, self._differences(database, tables))
+            raise_errors(self.name, self._differences(database, tables))
 
-    def log_place(self, contract: str) -> LogPlace | None:  # noqa: ARG002 - no source looks there
+    def log_location(self, contract: str) -> LogLocation | None:  # noqa: ARG002 - no source looks there
         """Return None: the log of a file is queried for each page of keys."""
         return None
 

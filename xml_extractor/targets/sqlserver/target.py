@@ -10,8 +10,8 @@ from xml_extractor.connections import RowBinder, errors_end_the_run, retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogPlace
-from xml_extractor.schema.comparison import differences, refuse_errors
+from xml_extractor.processing_log.log_table import LOG_TABLE, LogLocation
+from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -93,12 +93,12 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached, or a table is missing or does not fit.
         """
-        refuse_errors(self.name, self.differences(tables))
+        raise_errors(self.name, self.differences(tables))
 
-    def log_place(self, contract: str) -> LogPlace | None:
+    def log_location(self, contract: str) -> LogLocation | None:
         """Return the location of the processing log, for a source in the same database."""
         log = table_statements(LOG_TABLE, self.address.schema).name
-        return LogPlace(self.address.database_name, log, contract)
+        return LogLocation(self.address.database_name, log, contract)
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""
