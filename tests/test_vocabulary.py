@@ -43,7 +43,8 @@ REPLACED = {
     "at work": "running",
     "mend(s|ed|ing)?": "correct",
 }
-"""Phrases that no text or name of the product contains, and what to write instead. Each word is a regular expression."""
+"""Phrases that the product does not use, in prose or in names, and what to write instead. Words are regular
+expressions."""
 
 BETWEEN_WORDS = r"(?:[\s_]|\n *#)*"
 """Spaces, underscores, line breaks, also in comments; or nothing, as in CamelCase."""
