@@ -1,26 +1,26 @@
 """The exceptions that end a command, and their exit codes.
 
     XmlExtractorError            exit code 3
-    ├── UsageError               exit code 2: an option, a file or an address cannot be used
+    ├── UsageError               exit code 2: an option, a file or an address is wrong
     ├── ContractError            exit code 2: the contract has faults
-    └── RunError                 exit code 3: the run cannot start or cannot continue
+    └── RunError                 exit code 3: the run could not start or continue
         ├── SourceError              documents cannot be listed or read
-        ├── TargetError              the target fails for a reason other than a document
+        ├── TargetError              the target refuses what is not a document's fault
         └── WorkerDiedError          a worker process ended unexpectedly
 
-A document that cannot be loaded is not an exception at this level but a `Rejection` (see `documents`).
-Messages never contain a value of a document or a secret.
+A document that cannot be loaded is no exception at this level: it is a `Rejection` (see `documents`).
+No message may hold a value of a document or a secret.
 """
 
 from typing import ClassVar
 
 
 class XmlExtractorError(Exception):
-    """An expected failure: what happened, and what to do next.
+    """A failure that the user can act on: what happened, and what to do next.
 
     Args:
         message: What is wrong and where, in one line.
-        tip: What to do next, in one line; empty if the message suffices.
+        tip: What to do next, in one line; empty when the message says it all.
     """
 
     exit_code: ClassVar[int] = 3
@@ -41,13 +41,13 @@ class UsageError(XmlExtractorError):
 
 
 class ContractError(XmlExtractorError):
-    """The contract has faults; the message lists all of them, one per line."""
+    """The contract has faults; the message lists all of them, one a line."""
 
     exit_code = 2
 
 
 class RunError(XmlExtractorError):
-    """The run cannot start or cannot continue."""
+    """The run could not start or continue."""
 
 
 class SourceError(RunError):
@@ -55,7 +55,7 @@ class SourceError(RunError):
 
 
 class TargetError(RunError):
-    """The target fails for a reason that is not the fault of one document."""
+    """The target refused something that is not the fault of one document."""
 
 
 class WorkerDiedError(RunError):

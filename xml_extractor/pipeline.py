@@ -51,7 +51,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         on_progress: Called with the number of documents that were committed or rejected since the last call.
 
     Returns:
-        What the run did. A run that could not go on has a `failure`.
+        The result. If the run could not continue, it has a `failure`.
 
     Raises:
         XmlExtractorError: The run could not start.

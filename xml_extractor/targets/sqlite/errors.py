@@ -7,9 +7,9 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.reasons import Reason
 
 _DATA = {
-    "SQLITE_CONSTRAINT_PRIMARYKEY": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_UNIQUE": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
-    "SQLITE_CONSTRAINT_ROWID": (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    "SQLITE_CONSTRAINT_PRIMARYKEY": (Reason.DUPLICATE_KEY, "a row with this key already exists"),
+    "SQLITE_CONSTRAINT_UNIQUE": (Reason.DUPLICATE_KEY, "a row with this key already exists"),
+    "SQLITE_CONSTRAINT_ROWID": (Reason.DUPLICATE_KEY, "a row with this key already exists"),
     "SQLITE_CONSTRAINT_FOREIGNKEY": (
         Reason.MISSING_PARENT,
         "the row refers to a row of another table that is not there",

@@ -18,8 +18,8 @@ TRANSACTION_ENDED = 2**31 - 1
 """The number that our statements throw if the transaction has ended; the largest number that THROW accepts."""
 
 _DATA = {
-    2627: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
-    2601: (Reason.DUPLICATE_KEY, "a row with this key is there already"),
+    2627: (Reason.DUPLICATE_KEY, "a row with this key already exists"),
+    2601: (Reason.DUPLICATE_KEY, "a row with this key already exists"),
     515: (Reason.MISSING_VALUE, "the column must have a value"),
     547: (Reason.CHECK_FAILED, "a CHECK constraint of the table does not hold"),
     550: (Reason.CHECK_FAILED, "the view that is inserted into would not show the row"),
