@@ -512,7 +512,7 @@ class TestProcessGroup:
             os.killpg(process.pid, number)
             _, lines = process.communicate(timeout=60)
         assert process.returncode == 130, lines
-        assert "Asked to stop: finishing what is in flight" in lines
+        assert "Stop requested: finishing documents in flight" in lines
         if number is signal.SIGINT:
             assert "Traceback" not in lines
         assert_session_ends(process.pid)

@@ -317,7 +317,7 @@ class ParallelCoordinator:
     def _check_parts(self) -> None:
         if self.interrupted and not self._stop_is_announced:
             self._stop_is_announced = True
-            logger.warning("Asked to stop: finishing what is in flight; ask again to stop at once")
+            logger.warning("Stop requested: finishing documents in flight; a second signal stops at once")
         dead = self._pool.find_dead()
         if dead:
             self._replace_workers(dead)
