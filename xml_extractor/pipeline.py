@@ -115,8 +115,8 @@ def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
     wanted = settings.insert_strategy
     if wanted not in ("auto", *target.strategies):
         raise UsageError(
-            f"{target.name} does not take rows by '{wanted}'",
-            f"choose {' or '.join(target.strategies)}, or leave it out",
+            f"{target.name} does not support the insert strategy '{wanted}'",
+            f"choose {' or '.join(target.strategies)}, or omit the option",
         )
     seconds = target.round_trip()
     suitable = LOW_LATENCY_INSERTS
