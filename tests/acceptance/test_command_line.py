@@ -511,17 +511,17 @@ USAGE = {
     "a directory without documents": Usage(
         "run --source empty --target sqlite:///a.db",
         3,
-        ("Error: there are no XML files in empty", "Hint: files are found by their ending .xml"),
+        ("Error: there are no XML files in empty", "Hint: files are found by their suffix .xml"),
     ),
     "a target that is a directory": Usage(
         "run --source orders --target sqlite:///empty",
         3,
-        ("Error: sqlite:///empty cannot be used: it cannot be opened", "Hint: see that "),
+        ("Error: sqlite:///empty cannot be used: it cannot be opened", "Hint: check that "),
     ),
     "a target below a file": Usage(
         "run --source orders --target sqlite:///orders.yaml/a.db",
         3,
-        ("Error: sqlite:///orders.yaml/a.db cannot be used: it cannot be opened", "Hint: see that "),
+        ("Error: sqlite:///orders.yaml/a.db cannot be used: it cannot be opened", "Hint: check that "),
     ),
     "a target that is no database": Usage(
         "run --source orders --target sqlite:///orders.yaml",
@@ -602,7 +602,7 @@ USAGE = {
     "preview of no such key": Usage(
         "preview orders --key 9.xml --contract orders.yaml",
         2,
-        ("Error: orders has no document with this key", "Hint: name another source or --key"),
+        ("Error: orders has no document with this key", "Hint: give another source or --key"),
     ),
     "a column in two tables": Usage(
         "preview orders --contract orders.yaml --explain order_id",

@@ -13,7 +13,7 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.processing_log.log_table import LogLocation
 from xml_extractor.reasons import Reason
-from xml_extractor.schema.names import sqlite_name
+from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyedContent, KeyPage
@@ -257,6 +257,7 @@ class SqliteSourceWriter:
         self.name = file.name
         self.path = file.path
         self._file = file
+        self._table = database_name(table.table, embedded=True)[1]
         self._key, self._xml, self._into = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
         self._batch_documents = batch_documents
         self._documents = 0
@@ -314,6 +315,6 @@ class SqliteSourceWriter:
         except DatabaseError as error:
             if error.code == Reason.DUPLICATE_KEY:
                 raise UsageError(
-                    f"{self._into} in {self.name} already has a document with the key {key}", "write to a new file"
+                    f"{self._table} in {self.name} already has a document with the key {key}", "write to a new file"
                 ) from None
             raise TargetError(f"{self.name} cannot be written: {error.explanation}", error.tip) from None
