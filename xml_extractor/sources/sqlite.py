@@ -184,9 +184,8 @@ class SqliteSource:
 
     def _check_unique(self, keys: Sequence[DocumentKey]) -> None:
         """Check that no key follows itself, and that no text is also a number: the log holds keys as text."""
-        for key, following in pairwise((None, *keys)):
-            if key == following or (isinstance(following, str) and self._is_number_too(following)):
-                key = following
+        for previous, key in pairwise((None, *keys)):
+            if previous == key or (isinstance(key, str) and self._is_number_too(key)):
                 raise SourceError(
                     f"the key {key} occurs more than once in {self._table}",
                     "name another key column in the contract's `source`",

@@ -112,9 +112,7 @@ def test_keys_are_listed_and_fetched_exactly_whatever_the_collation_of_their_col
 
 
 @pytest.mark.parametrize("collation", ["BINARY", "NOCASE"])
-def test_numbers_and_texts_are_keys_of_one_column(
-    path: Path, database: sqlite3.Connection, collation: str
-) -> None:
+def test_numbers_and_texts_are_keys_of_one_column(path: Path, database: sqlite3.Connection, collation: str) -> None:
     database.execute(f"CREATE TABLE app_xml (app_id COLLATE {collation}, xml TEXT)")
     keys: list[DocumentKey] = [-5, 3, 20, "007", "20x", "3 ", "B", "b"]
     database.executemany("INSERT INTO app_xml VALUES (?, ?)", [(key, f"<{key}/>") for key in keys])
