@@ -443,6 +443,15 @@ def test_pages_name_only_modules_that_exist(page: Path) -> None:
         assert (ROOT / name).exists() or (ROOT / "xml_extractor" / name).exists(), name
 
 
+def test_the_path_of_a_document_names_functions_that_exist() -> None:
+    steps = rows(section("explanation/architecture.md", "The path of a document"))
+    assert len(steps) >= 5
+    for _, functions, module in steps:
+        source = (ROOT / "xml_extractor" / words(module)[0]).read_text(encoding="utf-8")
+        for name in words(functions):
+            assert all(re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE) for part in name.split(".")), name
+
+
 def test_changes_that_are_not_released_have_their_section() -> None:
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 

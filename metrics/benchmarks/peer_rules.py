@@ -71,7 +71,7 @@ def is_kept(table: Table, row: Mapping[str, Any]) -> bool:
 
 
 def distinct(table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last of rows that are equal where the table says so."""
+    """Keep the last of equal rows, if the table has `distinct`."""
     if table.distinct is None:
         return rows
     by = table.distinct.by

@@ -348,7 +348,7 @@ class TestDeath:
                 os.kill(worker, signal.SIGKILL)
 
         assert counts(long_load.run(on_progress=once(kill_all, pause=0.02), workers=4)) == (2000, 2000, 0, 0)
-        assert "A worker process ended by itself (signal 9); its documents are given to others" in caplog.messages
+        assert "A worker process ended unexpectedly (signal 9); its documents are handed out again" in caplog.messages
         assert_no_process_is_left()
         assert long_load.hashes() == long_expected
 
@@ -512,7 +512,7 @@ class TestProcessGroup:
             os.killpg(process.pid, number)
             _, lines = process.communicate(timeout=60)
         assert process.returncode == 130, lines
-        assert "Asked to stop: finishing what is in flight" in lines
+        assert "Stop requested: finishing documents in flight" in lines
         if number is signal.SIGINT:
             assert "Traceback" not in lines
         assert_session_ends(process.pid)

@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run."""
+"""The summary that a run prints at its end."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,11 +16,11 @@ REASONS_SHOWN = 20
 
 
 def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
-    """Rows by table, reasons of rejection, and the sum that proves that no document is missing.
+    """Return rows by table, reasons of rejection, and the sum of all documents.
 
     Args:
         result: The run.
-        metrics_path: Where its metrics are; None if they could not be written.
+        metrics_path: The metrics file; None if it could not be written.
     """
     statistics = result.statistics
     parts: list[RenderableType] = [
@@ -95,7 +95,7 @@ def _reasons(result: RunResult) -> list[RenderableType]:
 
 
 def _table(*headings: str) -> Table:
-    """A table whose last column holds numbers; too narrow a terminal folds cells and cuts none."""
+    """Return a table whose last column is numeric; a narrow terminal folds cells and never truncates them."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings[:-1]:
         table.add_column(heading, overflow="fold")

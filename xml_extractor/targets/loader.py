@@ -95,7 +95,7 @@ class Loader:
         self._replaced: dict[str, LogEntry] = {}
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load documents, in one transaction if the database accepts them all, and return what became of each.
+        """Load documents, in one transaction if the database accepts them all, and return the outcome of each.
 
         Returns:
             Outcomes in the order of the documents, all of them committed.
