@@ -1,4 +1,4 @@
-"""Rejected documents that are marked for retry, on every target: they are retried once, and their attempts are counted."""
+"""Documents marked for retry, on every target: they are retried once, and their attempts are counted."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
