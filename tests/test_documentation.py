@@ -349,12 +349,12 @@ def test_statements_of_the_guide_to_rejects_give_what_it_shows(
         for block in blocks(DOCUMENTATION / "how-to/look-into-rejects.md")
         if block[0] in ("sql", "console", "text")
     ]
-    (_, listing), (_, select), (_, reasons), (_, command), (_, explained), (_, retry), (_, put_back) = found
+    (_, listing), (_, select), (_, reasons), (_, command), (_, explained), (_, retry), (_, marked) = found
     assert reasons.strip().split("|")[-1] in output_of(listing)
     with closing(sqlite3.connect("orders.db")) as database:
         assert ["|".join(row) for row in database.execute(select)] == reasons.splitlines()
     assert [line.rstrip() for line in output_of(command).strip().splitlines()] == explained.splitlines()
-    assert output_of(retry) == put_back
+    assert output_of(retry) == marked
 
 
 def test_each_field_of_the_metrics_file_has_its_row(metrics: Metrics) -> None:
