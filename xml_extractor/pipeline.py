@@ -75,11 +75,9 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
             logged = LoggedDocuments(connection, context)
             try:
                 with coordinator:
-                    # A run that reprocesses needs rows of the log, which a source does not ask for.
-                    log = logged if settings.reprocess is None else None
+                    log = logged if settings.reprocess is None else None  # else rows of the log are needed
                     pages = source.key_pages(settings.batch_size, settings.key_range, log)
                     queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
-                logged.log_outdated()
             except XmlExtractorError as error:
                 failure = error
             # Where both are one SQLite file, the last connection to close removes the write-ahead log, which a reader
@@ -104,7 +102,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         interrupted=coordinator.interrupted,
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
-        outdated=logged.outdated,
+        outdated=logged.report_outdated(),
     )
 
 
@@ -190,11 +188,12 @@ class LoggedDocuments:
         self.outdated += sum(logged[number][1] for number in done)
         return done
 
-    def log_outdated(self) -> None:
-        """Log how many documents another contract has processed, if there are any."""
+    def report_outdated(self) -> int:
+        """Log and return how many documents another contract has processed."""
         if self.outdated:
             message = "Processed by another contract of this name: %d documents (--reprocess changed-contract)"
             logger.info(message, self.outdated)
+        return self.outdated
 
     def _is_reprocessed(self, entry: LogEntry) -> bool:
         settings = self._context.settings
