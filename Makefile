@@ -55,10 +55,10 @@ test: lint ## The complete check: lint, types and all tests
 fuzz: .venv/development ## Parse and map 20,000 broken documents, and count the reasons why they are rejected
 	$(BIN)/python -m tests.fuzz --documents 20000
 
-soak: .venv/development ## Load 50,000 documents full of new names, and see that no process grows
+soak: .venv/development ## Load 50,000 documents full of new names, and check that no process grows
 	$(BIN)/python -m tests.soak --documents 50000
 
-faults: .venv/development ## Break runs at every point, kill their processes, cut connections; then see that nothing is lost or doubled
+faults: .venv/development ## Break runs at every point, kill their processes, cut connections; then check that nothing is lost or duplicated
 	$(BIN)/python -m tests.faults.sweep
 	$(BIN)/python -m tests.faults.server_sweep
 
@@ -66,7 +66,7 @@ BENCHMARKS := map transport load run run_server round_trips memory peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it
 	$(foreach name,$(BENCHMARKS),$(BIN)/python -m metrics.benchmarks.$(name) &&) $(BIN)/python -m metrics.benchmarks.page
 
-format: .venv/development ## Format the code and mend what ruff can mend
+format: .venv/development ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 

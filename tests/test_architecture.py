@@ -176,6 +176,39 @@ def test_the_embedded_run_does_not_import_pyodbc(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=False).returncode == 0
 
 
+HEAVY = {
+    *("asyncio", "lxml", "multiprocessing", "pydantic", "pyodbc", "rich", "ruamel"),
+    *("sqlalchemy", "sqlglot"),
+}
+COMPLETION = {
+    "_XML_EXTRACTOR_COMPLETE": "bash_complete",
+    "COMP_WORDS": "xml-extractor preview --",
+    "COMP_CWORD": "2",
+}
+
+
+def test_help_version_and_completion_import_no_heavy_module() -> None:
+    program = (
+        "import sys; from xml_extractor.cli import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    calls: list[tuple[list[str], dict[str, str], str]] = [
+        (["--version"], {}, "xml-extractor"),
+        (["--help"], {}, "Commands:"),
+        (["run", "--help"], {}, "--workers"),
+        ([], COMPLETION, "--explain"),
+    ]
+    for arguments, variables, shown in calls:
+        ended = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert shown in ended.stdout
+        assert {module.split(".")[0] for module in ended.stderr.split()} & HEAVY == set(), arguments
+
+
 @contextmanager
 def files_that_run() -> Iterator[set[str]]:
     """Collect the modules of the package that run code in the block, in this thread."""

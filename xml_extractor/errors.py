@@ -3,10 +3,10 @@
     XmlExtractorError            exit code 3
     ├── UsageError               exit code 2: an option, a file or an address is wrong
     ├── ContractError            exit code 2: the contract has faults
-    └── RunError                 exit code 3: the run could not start or could not go on
+    └── RunError                 exit code 3: the run could not start or continue
         ├── SourceError              documents cannot be listed or read
         ├── TargetError              the target refuses what is not a document's fault
-        └── WorkerDiedError          a worker process ended by itself
+        └── WorkerDiedError          a worker process ended unexpectedly
 
 A document that cannot be loaded is no exception at this level: it is a `Rejection` (see `documents`).
 No message may hold a value of a document or a secret.
@@ -47,7 +47,7 @@ class ContractError(XmlExtractorError):
 
 
 class RunError(XmlExtractorError):
-    """The run could not start or could not go on."""
+    """The run could not start or continue."""
 
 
 class SourceError(RunError):
@@ -59,4 +59,4 @@ class TargetError(RunError):
 
 
 class WorkerDiedError(RunError):
-    """A worker process ended by itself."""
+    """A worker process ended unexpectedly."""

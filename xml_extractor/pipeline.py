@@ -51,7 +51,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         on_progress: Called with the number of documents that were committed or rejected since the last call.
 
     Returns:
-        What the run did. A run that could not go on has a `failure`.
+        The result. If the run could not continue, it has a `failure`.
 
     Raises:
         XmlExtractorError: The run could not start.
@@ -115,8 +115,8 @@ def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
     wanted = settings.insert_strategy
     if wanted not in ("auto", *target.strategies):
         raise UsageError(
-            f"{target.name} does not take rows by '{wanted}'",
-            f"choose {' or '.join(target.strategies)}, or leave it out",
+            f"{target.name} does not support the insert strategy '{wanted}'",
+            f"choose {' or '.join(target.strategies)}, or omit the option",
         )
     seconds = target.round_trip()
     suitable = LOW_LATENCY_INSERTS
@@ -205,7 +205,7 @@ def _count_outdated(logged: LoggedDocuments, settings: RunSettings) -> int:
     """Count and log the documents that another contract has done; 0 for a run that reprocesses."""
     outdated = logged.by_another_contract() if settings.reprocess is None else 0
     if outdated:
-        logger.info("Done by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
+        logger.info("Processed by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
     return outdated
 
 

@@ -36,7 +36,7 @@ def baseline_command(request: Request) -> int:
     removed at the end. Prints medians, spreads and ratios, and writes metrics/baseline.json and metrics/baseline.html.
 
     Exit codes: 0 measured, 1 slower than --fail-below allows, 2 wrong usage or a database that does not belong to a
-    baseline, 3 a run could not go on, 130 interrupted.
+    baseline, 3 a run could not continue, 130 interrupted.
     """
     path = request.metrics_dir / FILE
     stored = read_baseline(path)

@@ -75,7 +75,7 @@ class Workload:
         """Empty the scratch database, run the nightly command once, and return the metrics of the run.
 
         Raises:
-            RunError: The run could not go on, or loaded nothing.
+            RunError: The run could not continue, or loaded nothing.
         """
         self.scratch.empty(self.kept)
         target = self.scratch.database.address

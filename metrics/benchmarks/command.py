@@ -104,7 +104,7 @@ def _read(
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--documents", type=int, help=f"how many (default {usual.documents}, quick {quick.documents})")
     parser.add_argument("--rounds", type=int, help=f"how often (default {usual.rounds}, quick {quick.rounds})")
-    parser.add_argument("--quick", action="store_true", help="take seconds, to see that it works; record nothing")
+    parser.add_argument("--quick", action="store_true", help="check within seconds that it works; record nothing")
     parser.add_argument("--to", type=Path, metavar="DIRECTORY", help="write record and plot there")
     given = parser.parse_args(arguments)
     default = quick if given.quick else usual

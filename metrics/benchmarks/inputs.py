@@ -1,4 +1,4 @@
-"""What benchmarks measure with: sample documents, and databases in a temporary directory."""
+"""The input of benchmarks: sample documents, and databases in a temporary directory."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract, contract_hash
@@ -25,6 +26,8 @@ from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source_writer
 from xml_extractor.targets.registry import open_target
 
+Item = TypeVar("Item")
+
 KIND = "card_application"
 END_OF_NEEDED = b"</Application>"
 END = b"\n</CardApplication>\n"
@@ -33,7 +36,7 @@ RUN = RunValues("benchmark", datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=Non
 
 
 def contract(*, whole: bool = False) -> Contract:
-    """The contract of the sample documents.
+    """Return the contract of the sample documents.
 
     Args:
         whole: Without `read_until`, so that bureau reports are parsed too.
@@ -45,7 +48,7 @@ def contract(*, whole: bool = False) -> Contract:
 
 
 def contract_file(directory: Path) -> str:
-    """The same contract without `read_until` as a file."""
+    """Write the contract without `read_until` to a file, and return its path."""
     shipped = resources.files("xml_extractor") / "contracts" / f"{KIND}.yaml"
     lines = shipped.read_text(encoding="utf-8").splitlines()
     path = directory / f"{KIND}_whole.yaml"
@@ -54,17 +57,17 @@ def contract_file(directory: Path) -> str:
 
 
 def documents(count: int) -> Iterator[Sample]:
-    """Sample documents, always the same."""
+    """Return sample documents, always the same."""
     return samples(KIND, count)
 
 
 def contents(count: int) -> Iterator[bytes]:
-    """The bytes of sample documents, one by one."""
+    """Return the bytes of sample documents."""
     return (sample.content for sample in documents(count) if sample.content is not None)
 
 
 def resized(sample: Sample, size: int) -> Sample:
-    """The same document with bureau reports that make it about so many bytes large; without them if 0."""
+    """Return the document with bureau reports up to about a size in bytes; without them if the size is 0."""
     needed, _, _ = (sample.content or b"").partition(END_OF_NEEDED)
     random = Random(sample.key)  # noqa: S311 - no secret
     reports = bureau_reports(random, size - len(needed)) if size else b""
@@ -72,7 +75,7 @@ def resized(sample: Sample, size: int) -> Sample:
 
 
 def mapped(contract: Contract, contents: Iterable[bytes]) -> list[MappedDocument]:
-    """Documents as they are mapped, before workers bind them for a target."""
+    """Parse and map documents, without binding them for a target."""
     parser, plan = DocumentParser(parsing_rules(contract)), compile_plan(contract)
     return [
         MappedDocument(key, map_document(plan, parser.parse(content), key, RUN), content_hash(content), 0.001)
@@ -81,7 +84,7 @@ def mapped(contract: Contract, contents: Iterable[bytes]) -> list[MappedDocument
 
 
 def bound(address: str, contract: Contract, documents: Iterable[MappedDocument]) -> list[MappedDocument]:
-    """What workers make of documents for the target of this address."""
+    """Bind documents for the target of this address, as workers do."""
     binders = open_target(address, contract).row_binders(layouts(contract))
     return [
         document._replace(rows=tuple(tuple(map(bind, rows)) for bind, rows in zip(binders, document.rows, strict=True)))
@@ -91,13 +94,13 @@ def bound(address: str, contract: Contract, documents: Iterable[MappedDocument])
 
 @contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """A directory that is gone with all that is in it at the end of the block."""
+    """Provide a directory that is deleted at the end of the block."""
     with TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as directory:
         yield Path(directory)
 
 
 def write_source(address: str, written: Iterable[Sample]) -> str:
-    """Write documents into the table of an address, and give the address."""
+    """Write documents into the table of an address, and return the address."""
     with open_source_writer(address) as writer:
         for sample in written:
             writer.write(sample)
@@ -105,24 +108,24 @@ def write_source(address: str, written: Iterable[Sample]) -> str:
 
 
 def make_tables(address: str, contract: Contract) -> tuple[TableLayout, ...]:
-    """Make a contract's tables and the processing log."""
+    """Create the tables of a contract and the processing log."""
     tables = layouts(contract)
     open_target(address, contract).create(tables)
     return tables
 
 
 def sqlite_address(path: Path) -> str:
-    """The address of a SQLite file."""
+    """Return the address of a SQLite file."""
     return f"sqlite:///{path}"
 
 
 def sqlite_name() -> str:
-    """Which SQLite it is."""
+    """Return the name and version of SQLite."""
     return f"SQLite {sqlite3.sqlite_version}"
 
 
 def row_counts(path: Path, tables: Sequence[TableLayout]) -> dict[str, int]:
-    """Rows in the tables of a SQLite file."""
+    """Count the rows in the tables of a SQLite file."""
     with closing(sqlite3.connect(path)) as database:
         return {
             table.name: database.execute(f"SELECT COUNT(*) FROM {table.table}").fetchone()[0]  # noqa: S608 - names of a shipped contract
@@ -131,7 +134,7 @@ def row_counts(path: Path, tables: Sequence[TableLayout]) -> dict[str, int]:
 
 
 def run_context(settings: RunSettings, contract: Contract) -> RunContext:
-    """What the processes of a run would know."""
+    """Return the context that the processes of a run share."""
     return RunContext(
         run_id=RUN.run_id,
         started_at=RUN.load_time,
@@ -142,3 +145,8 @@ def run_context(settings: RunSettings, contract: Contract) -> RunContext:
         source_address=settings.source,
         inserts=choose_inserts(settings, open_target(settings.target, contract)),
     )
+
+
+def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Split items into parts of a size."""
+    return (items[first : first + size] for first in range(0, len(items), size))

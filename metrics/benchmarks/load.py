@@ -1,4 +1,4 @@
-"""`python -m metrics.benchmarks.load`: rows a second of the loader, against a bare loop of `executemany`."""
+"""`python -m metrics.benchmarks.load`: rows a second of the loader, compared with a bare `executemany` loop."""
 
 import sqlite3
 import sys
@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from metrics.benchmarks import inputs, server
 from metrics.benchmarks.command import Options, run_benchmark
@@ -23,18 +23,17 @@ from xml_extractor.settings import InsertStrategy, RunSettings
 from xml_extractor.targets.registry import open_target
 
 SERVER_SHARE = 8
-"""A server gets this part of the documents, because it takes longer."""
+"""A server loads one in this number of the documents, because it takes longer."""
 
 BARE, BARE_SAME = "bare fast_executemany", "bare fast_executemany, the loader's SQL"
 
 LEAST = Limit(at_least=0.9)
 
-Item = TypeVar("Item")
 Batch = Sequence[MappedDocument]
 
 
 class Call(NamedTuple):
-    """Rows of one table as its driver takes them, for one call of `executemany`."""
+    """The rows of one `executemany` call, as the driver takes them."""
 
     table: TableLayout
     rows: Sequence[Any]
@@ -44,7 +43,7 @@ Transactions = Sequence[Sequence[Call]]
 
 
 class Load(NamedTuple):
-    """What is loaded: mapped documents in batches, and the processing log's rows of each batch."""
+    """Mapped documents in batches, and the processing log's rows of each batch."""
 
     tables: Sequence[TableLayout]
     batches: Sequence[Batch]
@@ -53,21 +52,21 @@ class Load(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Rows of all tables, the processing log among them."""
+        """The number of rows of all tables, including the processing log."""
         return sum(
             len(log) + sum(sum(map(len, document.rows)) for document in batch)
             for batch, log in zip(self.batches, self.log, strict=True)
         )
 
     def first(self, documents: int) -> "Load":
-        """The first documents of it."""
+        """Return a load of the first documents."""
         batches = [document for batch in self.batches for document in batch][:documents]
         log = [row for rows in self.log for row in rows][:documents]
-        parts = (list(_parts(batches, MAX_BATCH_DOCUMENTS)), list(_parts(log, MAX_BATCH_DOCUMENTS)))
+        parts = (list(inputs.parts(batches, MAX_BATCH_DOCUMENTS)), list(inputs.parts(log, MAX_BATCH_DOCUMENTS)))
         return Load(self.tables, *parts, self.batch_rows)
 
     def bound(self, address: str) -> "Load":
-        """The same for a target: rows in its own form."""
+        """Return the load with rows bound for a target."""
         contract, target = inputs.contract(), open_target(address, inputs.contract())
         (bind,) = target.row_binders([LOG_TABLE])
         return self._replace(
@@ -76,12 +75,12 @@ class Load(NamedTuple):
         )
 
     def transactions(self) -> Transactions:
-        """The same calls and commits that the loader makes."""
+        """Return the calls and commits that the loader makes."""
         return [
             [
                 Call(table, some)
                 for table, rows in ((LOG_TABLE, log), *self._rows_by_table(batch))
-                for some in _parts(rows, self.batch_rows)
+                for some in inputs.parts(rows, self.batch_rows)
             ]
             for batch, log in zip(self.batches, self.log, strict=True)
         ]
@@ -131,13 +130,13 @@ def _load(documents: int, directory: Path) -> Load:
     contract = inputs.contract()
     settings = RunSettings(contract.contract, "", inputs.sqlite_address(directory / "first.db"))
     tables = inputs.make_tables(settings.target, contract)
-    batches = list(_parts(inputs.mapped(contract, inputs.contents(documents)), MAX_BATCH_DOCUMENTS))
+    batches = list(inputs.parts(inputs.mapped(contract, inputs.contents(documents)), MAX_BATCH_DOCUMENTS))
     with open_loader(inputs.run_context(settings, contract)) as loader:
         for batch in batches:
             loader.load(inputs.bound(settings.target, contract, batch))
     with closing(open_target(settings.target, contract).connect()) as connection:
         log = sorted(connection.read_rows(LOG_TABLE), key=lambda row: int(str(row[1])))
-    return Load(tables, batches, list(_parts(log, MAX_BATCH_DOCUMENTS)), settings.insert_batch_rows)
+    return Load(tables, batches, list(inputs.parts(log, MAX_BATCH_DOCUMENTS)), settings.insert_batch_rows)
 
 
 def _on_sqlite(mapped: Load, directory: Path) -> dict[str, Callable[[], float]]:
@@ -208,7 +207,7 @@ def _on_sql_server(mapped: Load, ours: str, bare_schema: str) -> dict[str, Calla
 
 
 def _by_loader(load: Load, target: str, strategy: InsertStrategy) -> float:
-    """Rows a second of the loader as runs use it."""
+    """Measure rows a second of the loader as runs use it."""
     contract = inputs.contract()
     settings = RunSettings(contract.contract, "", target, insert_strategy=strategy)
     with open_loader(inputs.run_context(settings, contract)) as loader:
@@ -224,10 +223,6 @@ def _insert(name: str, table: TableLayout, places: Sequence[str] = ()) -> str:
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
     values = ", ".join(places or "?" * len(table.columns))
     return f"INSERT INTO {name} ({columns}) VALUES ({values})"  # noqa: S608 - names of a shipped contract
-
-
-def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""`python -m metrics.benchmarks.map`: CPU of parsing and mapping a document, against lxml's parse of the same bytes."""
+"""`python -m metrics.benchmarks.map`: CPU of parse and map, compared with lxml parsing the same bytes."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""`python -m metrics.benchmarks.memory`: memory of each process of a run, at most and in the course of time. Linux."""
+"""`python -m metrics.benchmarks.memory`: memory of each process of a run, its peak and its growth. Linux only."""
 
 import os
 import subprocess
@@ -24,10 +24,10 @@ class Load(NamedTuple):
     """Documents of one size.
 
     Attributes:
-        title: What they are.
-        documents: How many.
-        size: Bytes of each; 0 leaves out all that is not needed.
-        whole: Without `read_until`: all of it is parsed.
+        title: The name of the load.
+        documents: Their number.
+        size: Bytes of each; 0 leaves out everything after the needed part.
+        whole: Whether to parse all of each document, without `read_until`.
     """
 
     title: str
@@ -37,7 +37,7 @@ class Load(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """A straight line's rise by least squares, with its standard error."""
+    """The slope of a straight line by least squares, with its standard error."""
 
     rise: float
     standard_error: float
@@ -47,10 +47,10 @@ MOST_MEBIBYTES = {"main": 300_000_000 // 2**20, "worker": 200_000_000 // 2**20}
 
 
 def benchmark(options: Options) -> Record:
-    """Watch the processes of runs over many small documents, and over few large ones.
+    """Measure the processes of runs with many small documents, and with few large ones.
 
     Raises:
-        NothingToMeasureError: The system does not tell memory in /proc.
+        NothingToMeasureError: The system does not report memory in /proc.
     """
     if sys.platform != "linux":
         raise NothingToMeasureError("Memory is read from /proc, which only Linux has.")

@@ -1,4 +1,4 @@
-"""What scripts of peers do with single values: as simple as people write it, and no more."""
+"""Conversions of single values in the scripts of peers, as simple as they are usually written."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ def _typed(kind: SqlType, text: str) -> Any:
 
 
 def looked_up(lookup: Lookup, code: str) -> Any:
-    """What a code stands for."""
+    """Return the value of a code."""
     if not code:
         return lookup.blank
     if lookup.ignore_case:
@@ -71,7 +71,7 @@ def is_kept(table: Table, row: Mapping[str, Any]) -> bool:
 
 
 def distinct(table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last of rows that are equal where the table says so."""
+    """Keep the last of equal rows, if the table has `distinct`."""
     if table.distinct is None:
         return rows
     by = table.distinct.by

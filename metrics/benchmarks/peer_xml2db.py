@@ -28,7 +28,7 @@ XSD = "http://www.w3.org/2001/XMLSchema"
 
 @dataclass
 class Shape:
-    """What elements at one place of documents have."""
+    """The content of the elements at one path."""
 
     attributes: set[str] = field(default_factory=set)
     children: dict[str, "Shape"] = field(default_factory=dict)

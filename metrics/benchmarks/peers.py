@@ -19,7 +19,7 @@ from metrics.measurements.figures import alternately
 OURS, SCRIPT, PANDAS, XML2DB = "xml_extractor", "script with lxml", "pandas", "xml2db"
 PACKAGES = {PANDAS: ("pandas", "lxml"), XML2DB: ("xml2db",)}
 SHARE = {OURS: 1, SCRIPT: 1, PANDAS: 20, XML2DB: 4}
-"""One in so many documents goes to each; slow ones would take too long, and have no start that counts."""
+"""The number of documents for each one that a slow peer loads; it would take too long, and its start does not count."""
 
 SERVER_SHARE = 4
 

@@ -1,4 +1,4 @@
-"""`python -m metrics.benchmarks.round_trips`: how often a batch waits for SQL Server."""
+"""`python -m metrics.benchmarks.round_trips`: round trips of a batch to SQL Server."""
 
 import sys
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from xml_extractor.settings import InsertStrategy, RunSettings
 Strategy = InsertStrategy | Literal["auto"]
 
 SECONDS = 0.03
-"""How far away the server is put: enough to see what a client waits for, and not so long as to take an hour."""
+"""The added round-trip time: long enough to detect each wait of the client, short enough to finish soon."""
 
 MOST = Limit(at_most=8)
 STRATEGIES: tuple[Strategy, ...] = ("auto", "executemany", "json")
 
 
 def benchmark(options: Options) -> Record:
-    """Count the round trips of each of several batches on one connection, by a proxy between.
+    """Count the round trips of each of several batches on one connection through a proxy.
 
     Raises:
         NothingToMeasureError: No server is named.

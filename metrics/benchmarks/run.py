@@ -11,7 +11,7 @@ ONE, TWO = "parse and map is the bound: 1 worker", "parse and map is the bound: 
 
 LARGE = 2_000_000
 SHARE = 4
-"""One in so many documents is enough of the large ones."""
+"""The number of documents for each large one."""
 
 
 def benchmark(options: Options) -> Record:

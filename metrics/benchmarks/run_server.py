@@ -1,4 +1,4 @@
-"""`python -m metrics.benchmarks.run_server`: documents a minute of whole runs on SQL Server, near and far away."""
+"""`python -m metrics.benchmarks.run_server`: documents a minute of runs on SQL Server, at low and high latency."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -14,16 +14,16 @@ STRATEGIES = ("executemany", "json")
 INSERT_THREADS = (1, 4)
 
 SHARE = 6
-"""Runs by settings have this part of the documents."""
+"""Runs by settings load one in this number of the documents."""
 
-NEAR, FAR = "near", "84.5 ms away"
+NEAR, HIGH_LATENCY = "near", "84.5 ms away"
 
 NEAR_ONLY = ("blocking", "1 worker", "5,000 rows in a call")
-"""What is left out far away, because it would take too long."""
+"""Variants that are not measured at high latency, because they would take too long."""
 
 
 class ServerRuns:
-    """Runs from one schema into another, which is emptied before each.
+    """Runs from one schema into another, which is emptied before each run.
 
     Args:
         source: The schema of the documents.
@@ -38,7 +38,7 @@ class ServerRuns:
         self._tables = layouts(inputs.contract())
 
     def measure(self, changes: whole_runs.SettingChanges, documents: int) -> float:
-        """Documents a minute of a run with these settings changed."""
+        """Measure documents a minute of a run with these settings changed."""
         server.empty(self._target, self._tables)
         chosen = whole_runs.settings(
             inputs.KIND, self._address(self._source), self._address(self._target), {**changes, "limit": documents}
@@ -48,12 +48,12 @@ class ServerRuns:
     def measures(
         self, variants: Mapping[str, whole_runs.SettingChanges], documents: int
     ) -> dict[str, Callable[[], float]]:
-        """One measure for each variant."""
+        """Return one measure for each variant."""
         return {name: partial(self.measure, changes, documents) for name, changes in variants.items()}
 
 
 def benchmark(options: Options) -> Record:
-    """Measure runs on the server, first as near as it is, then through a proxy that delays each piece.
+    """Measure runs on the server, directly and through a proxy that adds latency.
 
     Raises:
         NothingToMeasureError: No server is named.
@@ -72,7 +72,7 @@ def benchmark(options: Options) -> Record:
         by_distance = alternately(
             {
                 NEAR: partial(near_runs.measure, whole_runs.USUAL, options.documents),
-                FAR: partial(far_runs.measure, whole_runs.USUAL, options.documents),
+                HIGH_LATENCY: partial(far_runs.measure, whole_runs.USUAL, options.documents),
             },
             options.rounds,
         )
@@ -82,12 +82,12 @@ def benchmark(options: Options) -> Record:
     given = {
         "documents": options.documents,
         "documents_by_settings": few,
-        "far_round_trip_ms": server.FAR_SECONDS * 1000,
+        "far_round_trip_ms": server.HIGH_LATENCY_SECONDS * 1000,
     }
     record = Record("run_server", options.command, [server.name()], given)
     record.group("Runs with settings chosen by the program", "documents a minute", by_distance)
-    record.ratio(f"{FAR} / {NEAR}", by_distance[FAR], by_distance[NEAR], Limit(at_least=0.7))
-    for place, taken in ((NEAR, near), (FAR, distant)):
+    record.ratio(f"{HIGH_LATENCY} / {NEAR}", by_distance[HIGH_LATENCY], by_distance[NEAR], Limit(at_least=0.7))
+    for place, taken in ((NEAR, near), (HIGH_LATENCY, distant)):
         record.group(f"Runs by settings, {place}", "documents a minute", taken)
         whole_runs.compare(record, place, taken)
     record.note(

@@ -1,13 +1,12 @@
-"""`python -m metrics.benchmarks.transport`: CPU of the way through the insert queue, against CPU of parse and map."""
+"""`python -m metrics.benchmarks.transport`: CPU of the insert queue, compared with CPU of parse and map."""
 
 import gc
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from multiprocessing import active_children
-from typing import TypeVar
 
 from metrics.benchmarks import inputs
 from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
@@ -23,14 +22,12 @@ from xml_extractor.settings import DEFAULT_TARGET
 MAP, QUEUE = "parse and map", "queue, both sides"
 WORKER, MAIN, MANAGER = "queue, worker: pack, enqueue", "queue, main: dequeue, unpack", "queue, manager process"
 
-Item = TypeVar("Item")
-
 CHUNKS_QUEUED = 8
-"""Chunks that wait at once: what one batch takes."""
+"""Chunks in the queue at once, as many as one batch takes."""
 
 
 class Transport:
-    """The way of mapped documents through an insert queue, both sides of it in this process."""
+    """The transport of mapped documents through an insert queue, with both sides in this process."""
 
     def __init__(self, insert_queue: InsertQueue, manager: int, documents: Sequence[MappedDocument]) -> None:
         self.sides: defaultdict[str, list[float]] = defaultdict(list)
@@ -39,10 +36,10 @@ class Transport:
         self._documents = documents
 
     def measure(self) -> float:
-        """Send all documents through the queue; CPU of both sides for one, in milliseconds."""
+        """Send all documents through the queue; return the CPU of both sides in milliseconds a document."""
         worker = main = 0.0
         manager = _cpu_seconds(self._manager)
-        for chunks in _parts(list(_parts(self._documents, MAX_CHUNK)), CHUNKS_QUEUED):
+        for chunks in inputs.parts(list(inputs.parts(self._documents, MAX_CHUNK)), CHUNKS_QUEUED):
             began_at = time.process_time()
             for sequence, chunk in enumerate(chunks):
                 if not self._queue.enqueue(InsertQueueItem.pack(sequence, chunk)):
@@ -61,10 +58,10 @@ class Transport:
 
 
 def benchmark(options: Options) -> Record:
-    """Measure processor time: of this process for the queue's two sides, of the manager's for itself.
+    """Measure processor time: of this process for both sides of the queue, and of the manager process.
 
     Raises:
-        NothingToMeasureError: The system does not tell the processor time of another process.
+        NothingToMeasureError: The system does not report the processor time of another process.
     """
     if sys.platform != "linux":
         raise NothingToMeasureError("The clock of another process is read as Linux numbers it.")
@@ -104,12 +101,8 @@ def benchmark(options: Options) -> Record:
 
 
 def _cpu_seconds(process: int) -> float:
-    """The processor time that a process has used: by its clock as `clock_getcpuclockid(3)` gives it on Linux."""
+    """Return the processor time of a process, by its Linux clock (`clock_getcpuclockid(3)`)."""
     return time.clock_gettime(~process << 3 | 2)
-
-
-def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 def main() -> int:

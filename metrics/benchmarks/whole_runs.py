@@ -13,7 +13,7 @@ from xml_extractor.pipeline import run
 from xml_extractor.settings import RunSettings
 
 SettingChanges = Mapping[str, Any]
-"""What is not as by default."""
+"""The settings that differ from the defaults."""
 
 USUAL: SettingChanges = {}
 VARIANTS: Mapping[str, SettingChanges] = {
@@ -26,18 +26,18 @@ VARIANTS: Mapping[str, SettingChanges] = {
     "100 rows in a call": {"insert_batch_rows": 100},
     "5,000 rows in a call": {"insert_batch_rows": 5000},
 }
-"""What is changed, by what it is called; the first has the defaults."""
+"""The changed settings by name; the first has the defaults."""
 
 DEFAULTS = next(iter(VARIANTS))
 
 
 def settings(contract: str, source: str, target: str, changes: SettingChanges) -> RunSettings:
-    """Settings of a run that shows and writes nothing but rows."""
+    """Return the settings of a run that writes only rows, without progress or rejects."""
     return replace(RunSettings(contract, source, target, progress=False, rejects_dir=None), **changes)
 
 
 def documents_a_minute(chosen: RunSettings, documents: int) -> float:
-    """Run in this process, with worker processes of its own, and see that all documents are loaded.
+    """Run in this process, with its own worker processes, and check that all documents are loaded.
 
     Raises:
         RuntimeError: They are not.
@@ -55,7 +55,7 @@ class SqliteRuns:
         directory: For the files.
         source: The address of the documents.
         contract: A name or a path.
-        documents: How many there are.
+        documents: Their number.
     """
 
     def __init__(self, directory: Path, source: str, contract: str, documents: int) -> None:
@@ -66,7 +66,7 @@ class SqliteRuns:
         self._numbers = count()
 
     def measure(self, changes: SettingChanges) -> float:
-        """Documents a minute of a run with these settings changed."""
+        """Measure documents a minute of a run with these settings changed."""
         target = self._directory / f"run{next(self._numbers)}.db"
         address = inputs.sqlite_address(target)
         rate = documents_a_minute(settings(self._contract, self._source, address, changes), self._documents)
@@ -75,12 +75,12 @@ class SqliteRuns:
         return rate
 
     def measures(self, variants: Mapping[str, SettingChanges]) -> dict[str, Callable[[], float]]:
-        """One measure for each variant."""
+        """Return one measure for each variant."""
         return {name: partial(self.measure, changes) for name, changes in variants.items()}
 
 
 def compare(record: Record, place: str, taken: Mapping[str, Sequence[float]]) -> None:
-    """The ratios that say what each setting is worth."""
+    """Record the ratio of each setting to the defaults."""
     for name, rates in taken.items():
         if name == "blocking":
             record.ratio(f"{place}: queue / blocking", taken[DEFAULTS], rates, Limit(at_least=1.25))
@@ -89,12 +89,12 @@ def compare(record: Record, place: str, taken: Mapping[str, Sequence[float]]) ->
 
 
 def doubled(record: Record, name: str, one: Sequence[float], two: Sequence[float]) -> None:
-    """What a second worker is worth where parse and map is the bound."""
+    """Record the gain of a second worker where parse and map is the bottleneck."""
     record.ratio(name, two, one, Limit(at_least=1.8))
 
 
 def mapping_bound_contract(directory: Path) -> str:
-    """A contract that reads all of the bureau reports and makes few rows of them, as a file."""
+    """Write a contract that reads all bureau reports but maps few rows, and return its path."""
     path = directory / "bureau_report.yaml"
     path.write_text(MAPPING_BOUND, encoding="utf-8")
     return str(path)

@@ -65,7 +65,7 @@ class TestNightlyRun:
         nothing = production_processor(*options)
         assert nothing.returncode == 0
         assert accounts(nothing.stdout, tmp_path, target) == Accounts(250, 0, 0, 250)
-        assert "Nothing to do: the source has no document that the processing log does not have." in nothing.stdout
+        assert "Nothing to do: the source has no documents that are not done yet." in nothing.stdout
         assert query(target, "SELECT count(*), count(DISTINCT run_id) FROM processing_log") == [(250, 3)]
 
 
@@ -211,7 +211,7 @@ class TestInterruption:
             code, summary, errors = interrupted_run(tmp_path, number, partial(has_more_than, target, before))
             assert code == 130
             assert "Error" not in errors
-            assert "Interrupted: what is counted here is committed; run the same command again to go on." in summary
+            assert "Interrupted: what is counted here is committed; run the same command again to continue." in summary
             found = accounts(summary, tmp_path, target)
             assert 0 < found.loaded < 20_000
             assert found.already_done == before
@@ -511,17 +511,17 @@ USAGE = {
     "a directory without documents": Usage(
         "run --source empty --target sqlite:///a.db",
         3,
-        ("Error: there are no XML files in empty", "Hint: files are found by their ending .xml"),
+        ("Error: there are no XML files in empty", "Hint: files are found by their suffix .xml"),
     ),
     "a target that is a directory": Usage(
         "run --source orders --target sqlite:///empty",
         3,
-        ("Error: sqlite:///empty cannot be used: it cannot be opened", "Hint: see that "),
+        ("Error: sqlite:///empty cannot be used: it cannot be opened", "Hint: check that "),
     ),
     "a target below a file": Usage(
         "run --source orders --target sqlite:///orders.yaml/a.db",
         3,
-        ("Error: sqlite:///orders.yaml/a.db cannot be used: it cannot be opened", "Hint: see that "),
+        ("Error: sqlite:///orders.yaml/a.db cannot be used: it cannot be opened", "Hint: check that "),
     ),
     "a target that is no database": Usage(
         "run --source orders --target sqlite:///orders.yaml",
@@ -602,7 +602,7 @@ USAGE = {
     "preview of no such key": Usage(
         "preview orders --key 9.xml --contract orders.yaml",
         2,
-        ("Error: orders has no document with this key", "Hint: name another source or --key"),
+        ("Error: orders has no document with this key", "Hint: give another source or --key"),
     ),
     "a column in two tables": Usage(
         "preview orders --contract orders.yaml --explain order_id",

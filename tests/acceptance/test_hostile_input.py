@@ -87,4 +87,4 @@ def test_a_document_that_needs_more_memory_than_there_is_costs_no_other(tmp_path
         ((key, stage, reason),) = rejected.fetchall()
         assert (key, stage, reason.partition(":")[0]) == ("4.xml", "map", "worker_died")
         assert database.execute("SELECT count(*) FROM a").fetchone() == (9,)
-    assert "A worker process ended by itself (no memory left)" in ended.stderr
+    assert "A worker process ended unexpectedly (no memory left)" in ended.stderr

@@ -102,9 +102,10 @@ def test_documents_of_an_older_contract_are_noticed_and_done_again(
     upper = ORDERS.replace("type: nvarchar(20)", "type: nvarchar(20), transform: [upper]")
     orders.write_contract(upper.replace("version: 1", "version: 2"))
     noticed = production_processor(*RUN, "--log-level", "INFO")
-    assert "Done by another contract of this name: 5 documents (--reprocess changed-contract)" in noticed.stderr
+    assert "Processed by another contract of this name: 5 documents (--reprocess changed-contract)" in noticed.stderr
     hint = (
-        "Hint: 5 documents were done by another contract of this name; --reprocess changed-contract does them again\n"
+        "Hint: 5 documents were processed by another contract of this name; "
+        "--reprocess changed-contract includes them\n"
     )
     assert hint in noticed.stdout
     assert orders.customers() == [f"Customer {number}" for number in range(1, 6)]
@@ -169,7 +170,7 @@ def test_rows_that_documents_share_are_refused_before_anything_is_done(
     before = orders.target.read_bytes()
     refused = production_processor(*RUN, "--reprocess", "all")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("Error: documents cannot be done again: rows of the table article may belong to ")
+    assert refused.stderr.startswith("Error: documents cannot be reprocessed: rows of the table article may belong to ")
     assert "Hint: give it `on_conflict: fail`, or delete rows " in refused.stderr
     assert orders.target.read_bytes() == before
     assert production_processor(*RUN, "--reprocess", "rejected").returncode == 0, "rejected documents have no rows"

@@ -137,6 +137,6 @@ def test_what_was_chosen_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None
 
 def test_the_embedded_target_takes_no_json() -> None:
     target = open_target("sqlite:///never-opened.db", read_contract("card_application"))
-    with pytest.raises(UsageError, match="does not take rows by 'json'") as refused:
+    with pytest.raises(UsageError, match="does not support the insert strategy 'json'") as refused:
         choose_inserts(RunSettings("c", "s", "t", insert_strategy="json"), target)
-    assert refused.value.tip == "choose executemany, or leave it out"
+    assert refused.value.tip == "choose executemany, or omit the option"

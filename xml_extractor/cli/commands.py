@@ -34,11 +34,6 @@ COMMANDS = {
 class Commands(click.Group):
     """A group that knows the names and summaries of its commands without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the names of all commands."""
-        del ctx
-        return list(COMMANDS)
-
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         del ctx
@@ -62,7 +57,7 @@ class Commands(click.Group):
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, commands=[click.Command(name) for name in COMMANDS])
 @click.version_option(__version__)
 def cli() -> None:
     """Load XML documents into related SQL tables by a declarative contract, exactly once."""

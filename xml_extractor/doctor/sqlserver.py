@@ -128,7 +128,7 @@ ROUND_TRIPS = 5
 PERMISSIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "ALTER")
 
 _ENCRYPTED = ("yes", "mandatory", "strict", "true", "1")
-_MAKE_TABLES = "create it with `xml-extractor init`, or grant permissions: `xml-extractor init --sql --grant-to USER`"
+_CREATE_TABLES = "create it with `xml-extractor init`, or grant permissions: `xml-extractor init --sql --grant-to USER`"
 _GRANT = "an administrator can run the output of `xml-extractor init --sql --grant-to USER`"
 _UNREACHABLE = "check server, port, database and user, that the server runs, and that no firewall blocks the connection"
 
@@ -200,7 +200,7 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
 def _needed(contract: Contract, roles: Sequence[Role], schema: str) -> Iterator[Needed]:
     tables: Sequence[TableLayout] = (LOG_TABLE, *layouts(contract)) if "target" in roles else ()
     for table in tables:
-        yield Needed(t_sql_table(table.table, schema), needed_permissions(table), _MAKE_TABLES)
+        yield Needed(t_sql_table(table.table, schema), needed_permissions(table), _CREATE_TABLES)
     if "source" in roles:
         tip = "name it in the contract's `source`, grant SELECT on it, or name other documents with --source"
         yield Needed(t_sql_table(contract.source.table, schema), ("SELECT",), tip)

@@ -107,7 +107,7 @@ class ChunkResult:
         worker: The worker's process id.
         outcomes: The outcome of each document, committed; None if the documents are in the insert queue.
         stage_seconds: Seconds by step.
-        failure: Why the run cannot go on.
+        failure: Why the run cannot continue.
         retires: Whether the worker ends after this chunk because it holds too much memory.
     """
 
@@ -153,7 +153,7 @@ def select(
 
     Args:
         pages: All keys of the source.
-        logged_keys: Returns which of the given keys, as text, are done; called for pages that do not say so themselves.
+        logged_keys: Returns which of the given keys, as text, are done; called for pages without this information.
         shard: The shard to take documents from.
         limit: Number of documents to choose at most; documents already done do not count.
     """

@@ -235,7 +235,7 @@ def _lost_manager_as_run_error() -> Iterator[None]:
     except (EOFError, OSError) as error:
         raise RunError(
             f"the process that holds the insert queue has ended ({type(error).__name__})",
-            "what was committed stays; run the same command again to go on",
+            "what was committed stays; run the same command again to continue",
         ) from error
 
 

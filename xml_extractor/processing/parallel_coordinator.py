@@ -59,7 +59,7 @@ POLL_SECONDS = 0.1
 MOST_DEATHS_IN_A_ROW = 10
 """Workers that may die without a chunk being committed in between."""
 
-GO_ON_TIP = "what was committed stays; run the same command again to go on"
+RESUME_TIP = "what was committed stays; run the same command again to continue"
 
 _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
 """In a worker process: its worker, or why it has none."""
@@ -166,15 +166,15 @@ class ParallelCoordinator:
 
         Args:
             pages: The keys of the source, page by page.
-            logged_keys: Returns which of the given keys, as text, are done; called for pages that do not say so
-                themselves.
+            logged_keys: Returns which of the given keys, as text, are done; called for pages without this
+                information.
             replaced: Returns what the processing log has of those of the given documents that are reprocessed.
 
         Returns:
             The counts of the insert queue; None if there is none.
 
         Raises:
-            RunError: The run cannot go on, or a document is missing at its end.
+            RunError: The run cannot continue, or a document is missing at its end.
             KeyboardInterrupt: The run was asked to stop twice.
         """
         try:
@@ -317,13 +317,13 @@ class ParallelCoordinator:
     def _check_parts(self) -> None:
         if self.interrupted and not self._stop_is_announced:
             self._stop_is_announced = True
-            logger.warning("Asked to stop: finishing what is in flight; ask again to stop at once")
+            logger.warning("Stop requested: finishing documents in flight; a second signal stops at once")
         dead = self._pool.find_dead()
         if dead:
             self._replace_workers(dead)
         if not all(thread.is_alive for thread in self._insert_threads):
             self._handle_waiting_events()
-            raise RunError("a background insert thread ended by itself", GO_ON_TIP)
+            raise RunError("a background insert thread ended unexpectedly", RESUME_TIP)
 
     def _replace_workers(self, dead: Sequence[DeadWorker]) -> None:
         """Replace all workers, and hand out again the chunks they had.
@@ -336,11 +336,11 @@ class ParallelCoordinator:
         """
         self._chunks.record_deaths([self._markers.read(worker.process_id) for worker in dead])
         for worker in dead:
-            logger.warning("A worker process ended by itself (%s); its documents are given to others", worker.exit)
+            logger.warning("A worker process ended unexpectedly (%s); its documents are handed out again", worker.exit)
         if self.interrupted or self._chunks.deaths_in_a_row > MOST_DEATHS_IN_A_ROW:
             raise WorkerDiedError(
-                f"worker processes end by themselves ({dead[0].exit})",
-                f"{GO_ON_TIP}; if memory is short, with fewer workers",
+                f"worker processes end unexpectedly ({dead[0].exit})",
+                f"{RESUME_TIP}; if memory is short, with fewer workers",
             )
         self._pool.kill()
         self._pool = self._start_workers()
@@ -351,7 +351,7 @@ class ParallelCoordinator:
     def _check_accounts(self) -> None:
         counts = self.statistics
         if counts.unaccounted:
-            raise RunError(f"{counts.unaccounted} of {counts.seen} documents are not accounted for", GO_ON_TIP)
+            raise RunError(f"{counts.unaccounted} of {counts.seen} documents are not accounted for", RESUME_TIP)
         if self._too_many_rejects:
             raise RunError(
                 f"{counts.rejected} of {counts.processed} documents were rejected, more than --max-rejects allows",
@@ -359,7 +359,7 @@ class ParallelCoordinator:
             )
 
     def _report_lost_result(self, error: BaseException) -> None:
-        self._events.put(RunError(f"the result of a worker was lost ({type(error).__name__})", GO_ON_TIP))
+        self._events.put(RunError(f"the result of a worker was lost ({type(error).__name__})", RESUME_TIP))
 
     def _count_late_commits(self) -> None:
         """Count what was committed after the coordinator had stopped waiting for it."""

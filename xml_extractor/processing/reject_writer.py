@@ -1,4 +1,4 @@
-"""Writes rejected documents to disk as dead letters, in a thread of the main process, while the run goes on."""
+"""Writes rejected documents to disk as dead letters, in a thread of the main process, during the run."""
 
 import logging
 import queue

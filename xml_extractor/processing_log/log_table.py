@@ -145,7 +145,7 @@ class RejectSelection:
 
 
 class Retried(NamedTuple):
-    """What became of rejected documents that were to be retried.
+    """The result of marking rejected documents for retry.
 
     Attributes:
         documents: Documents that the next run retries.

@@ -142,7 +142,7 @@ class RunResult:
     Attributes:
         source, target: Their names, without secrets.
         started_at, finished_at: Naive UTC.
-        queue: Counts of the insert queue; empty in blocking mode and for a run that could not go on.
+        queue: Counts of the insert queue; empty in blocking mode and if the run could not continue.
         insert_threads: Counts of each background insert thread.
         interrupted: Whether the run was stopped before its end.
         failure: The error that ended the run; None if it finished.

@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run."""
+"""The summary that a run prints at its end."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,11 +16,11 @@ REASONS_SHOWN = 20
 
 
 def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
-    """Rows by table, reasons of rejection, and the sum that proves that no document is missing.
+    """Return rows by table, reasons of rejection, and the sum of all documents.
 
     Args:
         result: The run.
-        metrics_path: Where its metrics are; None if they could not be written.
+        metrics_path: The metrics file; None if it could not be written.
     """
     statistics = result.statistics
     parts: list[RenderableType] = [
@@ -33,7 +33,7 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
         parts += _reasons(result)
     parts.append(Text(documents_line(result), style="bold"))
     if result.interrupted:
-        parts.append(Text("Interrupted: what is counted here is committed; run the same command again to go on."))
+        parts.append(Text("Interrupted: what is counted here is committed; run the same command again to continue."))
     elif statistics.processed:
         rate = f"{result.documents_per_minute:,.0f} documents a minute"
         parts.append(Text(f"Took {result.elapsed_seconds:.1f} s, {rate}."))
@@ -49,17 +49,17 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
 
 
 def _hints(result: RunResult) -> Iterator[str]:
-    """What somebody may want to do next."""
+    """Yield hints at what to do next."""
     statistics = result.statistics
     if result.outdated:
         done = "1 document was" if result.outdated == 1 else f"{result.outdated:,} documents were"
-        yield f"Hint: {done} done by another contract of this name; --reprocess changed-contract does them again"
+        yield f"Hint: {done} processed by another contract of this name; --reprocess changed-contract includes them"
     if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == [Reason.WRONG_ROOT]:
         yield f"Hint: is {result.contract} the contract for these documents? --contract names another"
 
 
 def documents_line(result: RunResult) -> str:
-    """The sum of all documents in one line, for people and for log searches."""
+    """Return the reconciliation of all documents in one line, for people and for log searches."""
     counts = result.statistics
     pending = f" + {counts.unaccounted:,} not finished" if counts.unaccounted else ""
     return (
@@ -72,9 +72,9 @@ def _nothing_left(settings: RunSettings) -> str:
     if settings.limit == 0:
         return "the limit is 0"
     whole = settings.key_range is None and settings.shard is None
-    again = "" if settings.reprocess is None else ", and none to be done again"
+    reprocessed = "" if settings.reprocess is None else " or are to be reprocessed"
     part = "the" if whole else "this part of the"
-    return f"{part} source has no document that the processing log does not have{again}"
+    return f"{part} source has no documents that are not done yet{reprocessed}"
 
 
 def _rows_by_table(result: RunResult) -> Table:
@@ -91,11 +91,11 @@ def _reasons(result: RunResult) -> list[RenderableType]:
     for stage, code in islice(dict(reasons.most_common()), REASONS_SHOWN):
         table.add_row(stage, code, Text(str(examples[stage, code])), f"{reasons[stage, code]:,}")
     left_out = len(reasons) - REASONS_SHOWN
-    return [table] if left_out <= 0 else [table, Text(f"and {left_out} more reasons, which the metrics file has")]
+    return [table] if left_out <= 0 else [table, Text(f"and {left_out} more reasons in the metrics file")]
 
 
 def _table(*headings: str) -> Table:
-    """A table whose last column holds numbers; too narrow a terminal folds cells and cuts none."""
+    """Return a table whose last column is numeric; a narrow terminal folds cells and never truncates them."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings[:-1]:
         table.add_column(heading, overflow="fold")

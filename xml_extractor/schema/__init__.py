@@ -1,1 +1,1 @@
-"""The tables that a contract needs, compared with those that are there, and their DDL."""
+"""Tables that a contract needs: their DDL, and their comparison with the tables of a database."""

@@ -73,7 +73,7 @@ def plan_deletion(contract: Contract) -> DeletePlan:
     """Return how the rows of a contract's documents are deleted.
 
     Raises:
-        UsageError: In some table the rows of one document cannot be told from those of others.
+        UsageError: In some table, the rows of one document cannot be distinguished from those of others.
     """
     search = _Search(contract)
     return tuple(search.key_column(table) for table in reversed(tuple(search.tables.values())))

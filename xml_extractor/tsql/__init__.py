@@ -106,12 +106,9 @@ def compile_assignment(source: SqlType, target: SqlType) -> Callable[[Value], Va
     from xml_extractor.tsql.conversion import assignment
 
     try:
-        kernel = assignment(source, target)
+        return assignment(source, target)
     except CompileError as error:
         raise ExpressionError((ExpressionFault(error.message, 1, 1, str(source), str(target)),)) from None
-    if kernel is None:
-        return lambda value: value
-    return lambda value: None if value is None else kernel(value)
 
 
 def is_search_condition(text: str) -> bool:

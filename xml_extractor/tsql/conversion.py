@@ -5,6 +5,7 @@ Server does not document, are not supported. Source: the chart of "Data type con
 Learn.
 """
 
+from collections.abc import Callable
 from enum import Enum
 
 from xml_extractor.documents import Value
@@ -19,7 +20,7 @@ from xml_extractor.tsql.result_types import (
     normal,
     written_type,
 )
-from xml_extractor.tsql.typed import INT, Cast, Kernel, Typed, apply, constant, retyped
+from xml_extractor.tsql.typed import INT, Cast, Kernel, Typed, apply, constant, retyped, unless_null
 from xml_extractor.values.sqltypes import Family, SqlType
 
 
@@ -123,13 +124,18 @@ def _null_on_failure(kernel: Kernel) -> Kernel:
     return attempt
 
 
-def assignment(source: SqlType, target: SqlType) -> Kernel | None:
-    """Return the function that converts a value as INSERT does; None if values need no conversion.
+def _unchanged(value: Value) -> Value:
+    return value
+
+
+def assignment(source: SqlType, target: SqlType) -> Callable[[Value], Value]:
+    """Return the function that converts a value, or NULL, as INSERT does.
 
     Raises:
         CompileError: There is no implicit conversion between the types.
     """
-    return _converter(source, target, Purpose.ASSIGNMENT)
+    kernel = _converter(source, target, Purpose.ASSIGNMENT)
+    return _unchanged if kernel is None else unless_null(kernel)
 
 
 def refuse_large_objects(part: Typed) -> None:

@@ -1,18 +1,16 @@
 """The state of compiling one expression: the names it may use, and the faults found so far."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from difflib import get_close_matches
 from typing import TypeVar
 
 from sqlglot import exp
 
-from xml_extractor.documents import Value
 from xml_extractor.tsql.errors import CompileError, ExpressionError, ExpressionFault
 from xml_extractor.tsql.result_types import normal
 from xml_extractor.tsql.syntax import fault_at, offset_of
-from xml_extractor.tsql.typed import Run, Typed
+from xml_extractor.tsql.typed import Typed, reader
 from xml_extractor.values.sqltypes import SqlType
 
 _Node = TypeVar("_Node")
@@ -95,7 +93,7 @@ class Scope:
             expected = ", ".join(spellings) or "an expression without names"
             raise self.fault(node, f"'{spelt}' is not a known name", spelt, expected, nearest(spelt, spellings))
         self.used[known.name] = None
-        return Typed(known.type, _reader(known))
+        return Typed(known.type, reader(known.position, known.type))
 
     def error(self) -> ExpressionError:
         """Return all recorded faults, in the order of the text."""
@@ -116,20 +114,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
     spellings = {name.casefold(): name for name in known}
     found = get_close_matches(word.casefold(), spellings, n=1)
     return spellings[found[0]] if found else ""
-
-
-def _reader(name: Name) -> Run:
-    position = name.position
-    if name.type.name in {"char", "nchar"}:
-        return _padded_reader(position, name.type.length)
-    return lambda values, _clock: values[position]
-
-
-def _padded_reader(position: int, length: int) -> Run:
-    """Read a value of `char(n)` or `nchar(n)`, padded in case its trailing spaces were not kept."""
-
-    def read(values: Sequence[Value], _clock: datetime) -> Value:
-        value = values[position]
-        return value.ljust(length) if isinstance(value, str) else value
-
-    return read

@@ -96,6 +96,24 @@ def constant_value(part: Typed) -> Value:
     return part.run((), NO_CLOCK)
 
 
+def reader(position: int, data_type: SqlType) -> Run:
+    """Return the closure that reads the value at a position; `char` and `nchar` are padded to their length."""
+    if data_type.name not in {"char", "nchar"}:
+        return lambda values, _clock: values[position]
+    length = data_type.length
+
+    def read(values: Sequence[Value], _clock: datetime) -> Value:
+        value = values[position]
+        return value.ljust(length) if isinstance(value, str) else value
+
+    return read
+
+
+def unless_null(kernel: Kernel) -> Callable[[Value], Value]:
+    """Return a kernel that keeps NULL."""
+    return lambda value: None if value is None else kernel(value)
+
+
 def retyped(part: Typed, data_type: SqlType) -> Typed:
     """Return the part with another type that holds its value unchanged."""
     return replace(part, type=data_type, digits=0, null=False)

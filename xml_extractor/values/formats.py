@@ -168,7 +168,7 @@ def _moment(
     try:
         when = datetime(*date, int(hour or 0), int(minute or 0), int(second or 0), microsecond, tzinfo=tzinfo)
     except ValueError:
-        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "no calendar or clock shows that date or time") from None
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the date or time does not exist") from None
     return when, int(digits[MICROSECOND_DIGITS])
 
 

@@ -29,4 +29,4 @@ def test_a_replaced_worker_is_not_taken_for_dead_while_the_main_process_is_busy(
     result = run(settings, on_progress=lambda _: time.sleep(next(pauses, 0)))
     assert result.failure is None
     assert result.statistics.loaded == 4
-    assert [message for message in caplog.messages if "ended by itself" in message] == []
+    assert [message for message in caplog.messages if "ended unexpectedly" in message] == []

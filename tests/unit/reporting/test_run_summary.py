@@ -53,16 +53,15 @@ def test_a_run_that_finds_only_other_root_elements_asks_whether_the_contract_is_
 
 
 def test_a_summary_says_how_many_documents_another_contract_has_done(make_result: MakeResult) -> None:
-    hint = "done by another contract of this name; --reprocess changed-contract does them again\n"
+    hint = "processed by another contract of this name; --reprocess changed-contract includes them\n"
     assert shown(make_result(loaded=1, outdated=1200)).endswith(f"\nHint: 1,200 documents were {hint}")
     assert shown(make_result(loaded=1, outdated=1)).endswith(f"\nHint: 1 document was {hint}")
     assert "--reprocess" not in shown(make_result(loaded=1))
 
 
 def test_a_run_that_finds_nothing_to_do_again_says_so(make_result: MakeResult) -> None:
-    assert (
-        "Nothing to do: the source has no document that the processing log does not have, and none to be done again."
-        in shown(make_result(settings={"reprocess": "changed-contract"}))
+    assert "Nothing to do: the source has no documents that are not done yet or are to be reprocessed." in shown(
+        make_result(settings={"reprocess": "changed-contract"})
     )
 
 
@@ -98,21 +97,21 @@ def test_twenty_reasons_are_shown_and_the_number_of_all_others(make_result: Make
     more = shown(make_result(reasons={code: number for number, code in enumerate(codes[:23])}))
     assert codes[19] in more
     assert codes[20] not in more
-    assert "and 3 more reasons, which the metrics file has\n" in more
+    assert "and 3 more reasons in the metrics file\n" in more
 
 
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({}, "Nothing to do: the source has no document that the processing log does not have."),
+        ({}, "Nothing to do: the source has no documents that are not done yet."),
         ({"limit": 0}, "Nothing to do: the limit is 0."),
         (
             {"shard": Shard(1, 2)},
-            "Nothing to do: this part of the source has no document that the processing log does not have.",
+            "Nothing to do: this part of the source has no documents that are not done yet.",
         ),
         (
             {"key_range": KeyRange("1", "")},
-            "Nothing to do: this part of the source has no document that the processing log does not have.",
+            "Nothing to do: this part of the source has no documents that are not done yet.",
         ),
     ],
 )
@@ -123,7 +122,7 @@ def test_a_run_with_nothing_to_do_says_why(make_result: MakeResult, settings: di
 def test_an_interrupted_run_says_what_is_not_finished_and_how_to_go_on(make_result: MakeResult) -> None:
     text = shown(make_result(loaded=1, unfinished=2, interrupted=True))
     assert "Documents: 3 in = 1 loaded + 0 rejected + 0 already done + 2 not finished\n" in text
-    assert "Interrupted: what is counted here is committed; run the same command again to go on.\n" in text
+    assert "Interrupted: what is counted here is committed; run the same command again to continue.\n" in text
     assert "Took" not in text
 
 

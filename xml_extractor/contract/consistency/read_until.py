@@ -174,7 +174,7 @@ class PathFollower:
     def _check_predicates(self, predicates: tuple[Expression, ...], nodes: list[Nodes]) -> None:
         for predicate in predicates:
             if _is_by_position(predicate) and any(self.promise.may_be_followed(node) for node in nodes):
-                found = "a position among elements that may go on after the promised one"
+                found = "a position among elements that may continue after the promised one"
                 self.unsafe.append(UnsafePart(found, predicate.offset))
             self.follow(predicate, nodes, for_text=False)
 

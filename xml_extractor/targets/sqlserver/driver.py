@@ -1,4 +1,4 @@
-"""Finds Microsoft's ODBC driver: an installed one, or the one inside the Python package `mssql-python-odbc`."""
+"""Find Microsoft's ODBC driver: an installed one, or the one inside the Python package `mssql-python-odbc`."""
 
 import platform
 import sys
@@ -23,7 +23,7 @@ _LINUX_KINDS = {
 
 
 def find_driver(installed: Sequence[str]) -> str:
-    """The driver to use, as the keyword DRIVER of a connection string has it: a name or a path; empty if there is none.
+    """Return the driver to use as the keyword DRIVER of a connection string: a name or a path; empty if there is none.
 
     Args:
         installed: The names of the drivers that are registered with the driver manager.
@@ -35,7 +35,7 @@ def find_driver(installed: Sequence[str]) -> str:
 
 
 def packaged_drivers() -> Iterator[Path]:
-    """The libraries for this system in the Python package, if it is installed.
+    """Yield the libraries for this system in the Python package, if it is installed.
 
     None on Windows: its driver manager takes only drivers that are registered.
     """
@@ -51,7 +51,7 @@ def _library() -> str:
 
 
 def _system() -> Path:
-    """The directory of the package that is meant for this system, such as `linux/debian_ubuntu/x86_64`."""
+    """Return the directory of the package for this system, such as `linux/debian_ubuntu/x86_64`."""
     machine = platform.machine().lower()
     architecture = _ARCHITECTURES.get(machine, machine)
     return Path("macos", architecture) if sys.platform == "darwin" else Path("linux", _linux_kind(), architecture)
