@@ -452,6 +452,21 @@ def test_the_path_of_a_document_names_functions_that_exist() -> None:
             assert all(re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE) for part in name.split(".")), name
 
 
+def test_the_diagram_and_the_table_of_the_path_name_functions_and_classes_that_exist() -> None:
+    diagram = text_of("explanation/data-path.svg")
+    shown = re.findall(r">(_?[A-Za-z]+(?:[._]\w+)+|[A-Z]\w+Queue)<", diagram)
+    path = section("explanation/architecture.md", "The path of a document")
+    named = {*shown, *(word for row in rows(path) for word in words(row[1]))}
+    defined = {
+        node.name
+        for module in (ROOT / "xml_extractor").rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    assert len(named) >= 8
+    assert {part for name in named for part in name.split(".")} <= defined
+
+
 def test_changes_that_are_not_released_have_their_section() -> None:
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
