@@ -103,6 +103,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
         outdated=logged.report_outdated(),
+        log_table=target.log_table.table,
     )
 
 
