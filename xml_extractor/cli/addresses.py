@@ -103,7 +103,8 @@ def _database_address(context: click.Context, url_option: str) -> str:
         address = address.with_schema(context.params["schema"])
     if context.params["trust_certificate"]:
         address = address.with_words({"TRUSTSERVERCERTIFICATE": "yes"})
-    return _with_password(context, address, OF_TARGET).address
+    # A command that only prints statements connects to nothing.
+    return address.address if context.params.get("sql") else _with_password(context, address, OF_TARGET).address
 
 
 def source_address(context: click.Context, target: str) -> str:
@@ -198,6 +199,8 @@ def _sql_server(context: click.Context, form: Given) -> "SqlServerAddress | None
 
 def _username(context: click.Context) -> str:
     login = chosen(context, ("username", "trusted"))
+    if login is None and context.params.get("sql"):
+        return ""
     if login is None:
         raise UsageError(
             "--server requires --username or --trusted",
