@@ -15,7 +15,7 @@ DOCUMENTS = 12
 TEXT = "{path: N, type: nvarchar(100)}"
 PATTERN = r"{path: N, type: nvarchar(100), transform: [{replace: {pattern: '^(\w+\s?)+$', with: ''}}]}"
 COUNT = "count(//x[count(preceding::*) > 1])"
-LONG = 'a' * 400
+LONG = "a" * 400
 LIKE = f"'{'%a' * 20}%b'"
 MANY = "<N>1</N>" + "<x/>" * 100_000
 

@@ -8,8 +8,10 @@ import pytest
 
 from tests.conftest import ROOT, Command, Completed, command_in, posix_only
 
-NAMES = ("lxml", "json", "sqlglot", "random", "click", "pydantic", "sqlite3", "socket", "selectors", "pickle", "struct")
-NAMES += ("tempfile", "logging", "queue", "multiprocessing", "rich", "ruamel", "tenacity", "sqlalchemy", "pyodbc")
+NAMES = (
+    *("lxml", "json", "sqlglot", "random", "click", "pydantic", "sqlite3", "socket", "selectors", "pickle", "struct"),
+    *("tempfile", "logging", "queue", "multiprocessing", "rich", "ruamel", "tenacity", "sqlalchemy", "pyodbc"),
+)
 """Modules of the interpreter and of libraries, which files of the directory have the names of."""
 
 IMPORTED_FIRST = (

@@ -110,7 +110,7 @@ class WorkerSupervisor:
             return False
         self.pool.kill()
         for process_id, marker in stuck.items():
-            # The marker of a worker that went on in the last moment is another one now; nothing is wrong with it.
+            # A worker that finished the document meanwhile has another marker now; nothing is wrong with the document.
             if (
                 self._markers.read(process_id) != marker
                 or (key := self._chunks.record_timeout(marker, seconds)) is None
