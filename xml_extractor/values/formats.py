@@ -1,16 +1,16 @@
 """Parse text as a date and time: ISO 8601, or a contract's own formats, compiled once and independent of the locale.
 
-    %Y year, 4 digits               %H hour, 00 to 23         %b month, Jan      %z Z, +hh:mm or +hhmm
+    %Y year, 4 digits               %H hour, 00 to 24         %b month, Jan      %z Z, +hh:mm or +hhmm
     %y year, 2 digits (50 is 1950)  %I hour, 01 to 12         %B month, January  %p AM or PM
     %m month                        %M minute                 %a day, Mon        %% a percent sign
     %d day of the month             %S second                 %A day, Monday
-    %j day of the year              %f fraction, 1 to 7 digits
+    %j day of the year              %f fraction, any digits
 
 Names are English, in any case. Numbers may have fewer digits, as in 3/7/2024, unless digits are next to them. White
 space in a format matches any white space, everything else matches itself. Two-digit years end at 2049, SQL Server's
-default "two digit year cutoff".
+default "two digit year cutoff". As in ISO 8601 and XML Schema, 24:00:00 is the end of a day, 00:00:00 of the next.
 
-Codes raised: `impossible_date`, `unknown_date_format`.
+Codes raised: `impossible_date`, `overflow`, `unknown_date_format`.
 """
 
 import re
@@ -23,10 +23,12 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from xml_extractor.reasons import Reason
+from xml_extractor.values.fine_times import MICROSECOND_DIGITS
 from xml_extractor.values.sqltypes import InvalidValueError
 
-Moment = tuple[datetime, int]
-"""A date and time, with a zone if the text has one, and the seventh digit of its fraction of a second.
+Moment = tuple[datetime, str]
+"""A date and time, with a zone if the text has one, and the digits of its fraction of a second behind the microsecond,
+without zeros at their end.
 
 A time without a date is on 1900-01-01, a date without a time at midnight.
 """
@@ -34,12 +36,11 @@ A time without a date is on 1900-01-01, a date without a time at midnight.
 MomentParser = Callable[[str], Moment | None]
 """Text without surrounding white space to a date and time; None if the text does not have that format."""
 
-MICROSECOND_DIGITS: Final = 6
 OFFSET: Final = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
 
 _ZONE = "Z|[+-][0-9]{2}:?[0-9]{2}"
 _DATE = "([0-9]{4})-([0-9]{2})-([0-9]{2})"
-_TIME = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,7}))?)?"
+_TIME = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
 _ISO_DATE_TIME = re.compile(f"{_DATE}(?:[T ]{_TIME})?(?: ?({_ZONE}))?")
 _ISO_TIME = re.compile(f"{_TIME}(?: ?({_ZONE}))?")
 _DATE_LENGTH = len("2024-12-31")
@@ -89,7 +90,7 @@ DIRECTIVES: Final[dict[str, Directive]] = {
     "p": Directive("half", "AM|PM"),
     "M": Directive("minute", "", 2),
     "S": Directive("second", "", 2),
-    "f": Directive("fraction", "[0-9]{1,7}"),
+    "f": Directive("fraction", "[0-9]+"),
     "z": Directive("zone", _ZONE),
 }
 _NUMBERS = frozenset("YymdjHIMSf")
@@ -99,7 +100,8 @@ _HOURS = {
     for half, start in (("AM", 0), ("PM", _HALF_DAY))
     for hour in range(start, start + _HALF_DAY)
 }
-_NO_HOUR = "24"
+_NO_HOUR = _END_OF_DAY = "24"
+_LEAP_SECOND = "60"
 
 
 class Token(NamedTuple):
@@ -159,17 +161,31 @@ def _moment(
         time: Digits of hour, minute, second and fraction, and the zone; None where the text has none.
 
     Raises:
-        InvalidValueError: `impossible_date`: it is not on any calendar or clock.
+        InvalidValueError: `impossible_date`: it is not on any calendar or clock. `overflow`: it ends the year 9999.
     """
     hour, minute, second, fraction, zone = time
-    digits = (fraction or "").ljust(MICROSECOND_DIGITS + 1, "0")
-    microsecond = int(digits[:MICROSECOND_DIGITS])
+    digits = fraction or ""
+    microsecond = int(digits[:MICROSECOND_DIGITS].ljust(MICROSECOND_DIGITS, "0"))
     tzinfo = offset_zone(zone) if zone else None
+    is_end_of_day = hour == _END_OF_DAY and not f"{minute or ''}{second or ''}{digits}".strip("0")
+    hours = 0 if is_end_of_day else int(hour or 0)
     try:
-        when = datetime(*date, int(hour or 0), int(minute or 0), int(second or 0), microsecond, tzinfo=tzinfo)
+        when = datetime(*date, hours, int(minute or 0), int(second or 0), microsecond, tzinfo=tzinfo)
+        if is_end_of_day:
+            when += timedelta(days=1)
     except ValueError:
-        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "no calendar or clock shows that date or time") from None
-    return when, int(digits[MICROSECOND_DIGITS])
+        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, _fault(hour, second)) from None
+    except OverflowError:
+        raise InvalidValueError(Reason.OVERFLOW, "the date is outside the years 1 to 9999") from None
+    return when, digits[MICROSECOND_DIGITS:].rstrip("0")
+
+
+def _fault(hour: str | None, second: str | None) -> str:
+    if hour == _END_OF_DAY:
+        return "an hour of 24 is only for 24:00:00, the end of a day"
+    if second == _LEAP_SECOND:
+        return "seconds are from 00 to 59: SQL Server has no leap seconds"
+    return "no calendar or clock shows that date or time"
 
 
 def parse_iso_date_time(text: str) -> Moment:
@@ -181,14 +197,14 @@ def parse_iso_date_time(text: str) -> Moment:
     if length >= _DATE_LENGTH and text[4] == text[7] == "-":
         try:
             if length == _DATE_LENGTH:
-                return datetime.fromisoformat(text), 0
+                return datetime.fromisoformat(text), ""
             is_time = length >= _SECONDS_LENGTH and text[10] in "T " and text[13] == text[16] == ":"
             if is_time and text[11:13] != "24":
                 rest = text[_SECONDS_LENGTH:]
                 if not rest or (length <= _MICROSECONDS_LENGTH and rest[0] == "." and _is_digits(rest[1:])):
-                    return datetime.fromisoformat(text), 0
+                    return datetime.fromisoformat(text), ""
                 if rest == "Z":
-                    return datetime.fromisoformat(text[:_SECONDS_LENGTH]).replace(tzinfo=UTC), 0
+                    return datetime.fromisoformat(text[:_SECONDS_LENGTH]).replace(tzinfo=UTC), ""
         except ValueError:
             pass  # the general parser says what is wrong
     match = _ISO_DATE_TIME.fullmatch(text)
@@ -279,8 +295,9 @@ def _general_parser(form: Format) -> MomentParser:
         if has_half:
             hour = _hour_of_day(int(parts["hour"]), parts["half"])
         time = (hour, parts.get("minute"), parts.get("second"), parts.get("fraction"), parts.get("zone"))
-        result = _moment(date_of(parts), time)
-        if has_weekday and _index(_DAYS, parts["weekday"]) != result[0].weekday():
+        day = date_of(parts)
+        result = _moment(day, time)
+        if has_weekday and _index(_DAYS, parts["weekday"]) != date(*day).weekday():
             raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the day of the week is not that of the date")
         return result
 
@@ -372,7 +389,7 @@ def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | N
             fraction = text[width:]
             if "T24" not in iso and (not fraction or _is_digits(fraction)):
                 try:
-                    return datetime.fromisoformat(f"{iso}.{fraction}" if fraction else iso), 0
+                    return datetime.fromisoformat(f"{iso}.{fraction}" if fraction else iso), ""
                 except ValueError:
                     pass
         return general(text)
