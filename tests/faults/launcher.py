@@ -18,6 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import xml_extractor.cli.run
+import xml_extractor.pipeline
+import xml_extractor.processing.preloaded
+import xml_extractor.sources.sqlite
+import xml_extractor.targets.sqlite.target
+import xml_extractor.tsql.compiler  # noqa: F401 - what runs need is imported before they are forked
+
 COMMAND = Path(__file__).parents[2] / "production_processor.py"
 
 

@@ -10,6 +10,7 @@ from typing import Any, AnyStr, Final
 
 from lxml import etree
 
+from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_name
 from xml_extractor.parsing.diagnosis import ParseError, parse_error, syntax_error, utf8
@@ -21,6 +22,7 @@ MAX_DEPTH: Final = 256
 
 _PIECE = 16 * 1024
 _WARNINGS_KEPT = 100
+_LONGEST_NAME = 200
 
 _OPTIONS: Final[dict[str, Any]] = {
     "encoding": "utf-8",  # every document is UTF-8 here, whatever its declaration says
@@ -30,8 +32,6 @@ _OPTIONS: Final[dict[str, Any]] = {
     "dtd_validation": False,
     "attribute_defaults": False,
     "huge_tree": False,
-    "remove_comments": True,  # a comment would split the text of its element
-    "remove_pis": True,
     "recover": False,
     "decompress": False,
 }
@@ -47,6 +47,7 @@ class ParsingRules:
             there; what follows is never parsed. Empty: the whole document is read.
         allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
             document that declares or refers to an entity is still rejected.
+        keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
         max_bytes: Largest document, in bytes as received; in characters if it came as text.
         max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
     """
@@ -54,6 +55,7 @@ class ParsingRules:
     root: str
     read_until: tuple[str, ...] = ()
     allow_doctype: bool = False
+    keep_comments: bool = False
     max_bytes: int = 64 * 2**20
     max_depth: int = MAX_DEPTH
 
@@ -72,6 +74,7 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         root=clark_name(document.root, contract.namespaces),
         read_until=tuple(clark_name(step, contract.namespaces) for step in steps),
         allow_doctype=document.doctype == "allow",
+        keep_comments=has_markup(contract),
         max_bytes=document.max_bytes,
     )
 
@@ -83,7 +86,8 @@ class DocumentParser:
         self._rules = rules
         # Without a table of xml:id values, any xml:id is accepted. But switching the table off makes libxml2 read the
         # external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
-        self._options = {**_OPTIONS, "collect_ids": rules.allow_doctype}
+        removes = dict.fromkeys(("remove_comments", "remove_pis"), not rules.keep_comments)
+        self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.root)
         self._root_name = rules.root.rpartition("}")[2]
@@ -104,19 +108,19 @@ class DocumentParser:
         document = utf8_or_text(content)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in ("", self._root_name):
-            raise self._wrong_root()
+            raise self._wrong_root(root_name)
         root = self._read_part(document) if self._rules.read_until else self._read_all(document)
         self._check_root(root)
         return root
 
     def _check_root(self, root: etree._Element) -> None:
         if root.tag != self._rules.root:
-            raise self._wrong_root()
+            raise self._wrong_root(str(root.tag))
         if self._rules.max_depth < MAX_DEPTH and self._too_deep(root):
             raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
 
-    def _wrong_root(self) -> ParseError:
-        return parse_error(Reason.WRONG_ROOT, f"the root element is not {self._rules.root}")
+    def _wrong_root(self, found: str) -> ParseError:
+        return parse_error(Reason.WRONG_ROOT, f"the root element is {_printable(found)}, not {self._rules.root}")
 
     def _read_all(self, document: bytes | str) -> etree._Element:
         content = document if isinstance(document, bytes) else utf8(document)
@@ -179,6 +183,12 @@ class DocumentParser:
             raise parse_error(Reason.ENTITY, "a reference to an entity that the document does not declare")
         if len(log) >= _WARNINGS_KEPT:
             raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
+
+
+def _printable(name: str) -> str:
+    """Return a name of a document for messages: shortened, and with escapes for what is not printable."""
+    shortened = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in shortened)
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -1,13 +1,18 @@
 """Shared by all sources: keys that fit the processing log, pages of keys, and documents that cannot be fetched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
 from xml_extractor.processing_log.log_table import KEY_LENGTH
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage
+
+LARGEST_PAGE = 100_000
+"""Keys of a page while the log has all keys of the previous pages."""
 
 
 def check_text_key(key: str, source: str) -> None:
@@ -29,6 +34,37 @@ def check_text_key(key: str, source: str) -> None:
         )
 
 
+def pages_of_undone(
+    blocks: KeyBlocks, listed: Mapping[int, Digest], log: LoggedKeys, pages_of: Callable[[KeyRange], Iterator[KeyPage]]
+) -> Iterator[KeyPage]:
+    """Yield the pages of the blocks that are not done, and the number of documents in the others.
+
+    Args:
+        blocks: The blocks of the source's keys.
+        listed: Their digests.
+        log: The processing log.
+        pages_of: Lists the keys of a range.
+    """
+    done = log.done_blocks(blocks, listed)
+    for is_done, some in groupby(sorted(listed), done.__contains__):
+        numbers = list(some)
+        if is_done:
+            yield KeyPage([], set(), sum(listed[number][0] for number in numbers))
+        else:
+            yield from pages_of(blocks.key_range(numbers[0], numbers[-1]))
+
+
+def logged_page(keys: Sequence[DocumentKey], log: LoggedKeys | None) -> KeyPage:
+    """Return a page of keys, with those that are done by the processing log."""
+    return KeyPage([*keys], None if log is None else log.done([str(key) for key in keys]))
+
+
+def next_size(page: KeyPage, size: int, page_size: int) -> int:
+    """Return how many keys to list next: twice as many while all documents are done, which is fast."""
+    is_done = page.logged is not None and len(page.logged) == size
+    return min(2 * size, max(page_size, LARGEST_PAGE)) if is_done else page_size
+
+
 def pages(keys: Sequence[DocumentKey], page_size: int) -> Iterator[KeyPage]:
     """Split sorted keys into pages."""
     for start in range(0, len(keys), page_size):
@@ -45,7 +81,7 @@ def pages_of_names(
     """
     first, last = (key_range.first, key_range.last) if key_range else ("", "")
     keys: list[DocumentKey] = []
-    for name in sorted(names):
+    for name in sorted(set(names)):
         check_text_key(name, source)
         if first <= name and (not last or name <= last):
             keys.append(name)

@@ -3,19 +3,28 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
-from xml_extractor.connections import DatabaseError, errors_end_the_run
+from xml_extractor.connections import DatabaseError, ErrorClass, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
-from xml_extractor.processing_log.log_table import LogLocation
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
+from xml_extractor.sources.document_keys import (
+    check_text_key,
+    logged_page,
+    missing,
+    next_size,
+    pages_of_undone,
+    too_large,
+    unreadable,
+)
 from xml_extractor.sources.interfaces import KeyedContent, KeyPage
 from xml_extractor.targets.sqlite.connection import SqliteFile, quoted_table, sqlite_file
 from xml_extractor.urls import URL
@@ -26,6 +35,9 @@ _LARGEST_LIMIT = 2**31 - 1
 
 _MOST_BYTES_OF_A_CHARACTER = 4
 """In UTF-8."""
+
+_MOST_DIGITS = 20
+"""Characters of a 64-bit number."""
 
 CREATE_SAMPLES = "create sample documents with `xml-extractor sample card_application 1000 --to {}`"
 
@@ -66,8 +78,11 @@ class SqliteSource:
         self._database.driver.setlimit(
             sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT)
         )
+        self._exact = self._collated = f"{self._key} COLLATE BINARY"
         try:
             self._check_table(table)
+            if self._knows_collation():
+                self._collated = self._key
         except BaseException:
             self.close()
             raise
@@ -76,28 +91,55 @@ class SqliteSource:
         self,
         page_size: int,
         key_range: KeyRange | None = None,
-        log: LogLocation | None = None,  # noqa: ARG002 - the log of a file needs no round trip
+        log: LoggedKeys | None = None,
     ) -> Iterator[KeyPage]:
-        """Yield all keys in ascending order, in pages of at most `page_size`.
+        """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
             SourceError: The table cannot be read, or a key is NULL, not unique, too long, or neither number nor text.
         """
+        blocks = None if log is None else self._blocks(key_range)
+        if log is None or blocks is None:
+            yield from self._pages(page_size, log, key_range)
+        else:
+            yield from pages_of_undone(blocks, self._digests(blocks), log, partial(self._pages, page_size, log))
+
+    def _pages(self, page_size: int, log: LoggedKeys | None, key_range: KeyRange | None) -> Iterator[KeyPage]:
         conditions, bounds = self._range(key_range)
+        size = page_size
+        order = f"{self._collated}, {self._exact}"
         while True:
-            where = f" WHERE {' AND '.join((*conditions, *self._where))}" if conditions or self._where else ""
-            select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {self._key} LIMIT ?"  # noqa: S608 - names are quoted
+            where = _where((*conditions, *self._where))
+            select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
             with self._errors_end_the_run():
-                rows = list(self._database.query(select, (*bounds, page_size + 1)))
+                rows = list(self._database.query(select, (*bounds, size + 1)))
             keys = [self._checked(key) for (key,) in rows]
             self._check_unique(keys)
+            page = logged_page(keys[:size], log)
             if keys:
-                yield KeyPage(keys[:page_size])
-            if len(keys) <= page_size:
+                yield page
+            if len(keys) <= size:
                 return
             conditions, bounds = self._range(key_range)
-            conditions.append(f"{self._key} > ?")
-            bounds.append(keys[page_size - 1])
+            # By the column's collation, so that its index is used, and exactly among keys that are equal by it.
+            conditions.append(f"{self._collated} >= ? AND ({self._collated} > ? OR {self._exact} > ?)")
+            bounds += [keys[size - 1]] * 3
+            size = next_size(page, size, page_size)
+
+    def _blocks(self, key_range: KeyRange | None) -> KeyBlocks | None:
+        """Return the blocks of keys, if they are whole numbers and many."""
+        conditions, bounds = self._range(key_range)
+        key = self._exact
+        select = f"SELECT min({key}), max({key}), count(*), count({key}) FROM {self._from}{_where(conditions)}"  # noqa: S608 - names are quoted
+        with self._errors_end_the_run():
+            smallest, largest, count, keys = next(self._database.query(select, bounds))
+        return KeyBlocks.of(smallest, largest, count) if count == keys else None
+
+    def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:
+        within = f"{self._key} BETWEEN {blocks.first} AND {blocks.last}"
+        keys = f"SELECT {self._key} AS k FROM {self._from}{_where((within, *self._where))}"  # noqa: S608 - names are quoted
+        with self._errors_end_the_run():
+            return {block: tuple(digest) for block, *digest in self._database.query(blocks.query(keys))}
 
     def fetch(
         self,
@@ -110,7 +152,7 @@ class SqliteSource:
         Raises:
             SourceError: The table cannot be read any more.
         """
-        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._key} = ?"  # noqa: S608 - names are quoted
+        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._collated} = ?1 AND {self._exact} = ?1"  # noqa: S608 - names are quoted
         for key in keys:
             yield self._document(select, key)
 
@@ -144,20 +186,26 @@ class SqliteSource:
         if key_range is None:
             return [], []
         ends = [
-            (f"{self._key} {sign} ?", end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end
+            (f"{self._exact} {sign} ?", end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end
         ]
         return [condition for condition, _ in ends], [self._bound(end) for _, end in ends]
 
     def _bound(self, end: str) -> DocumentKey:
-        """Convert a bound of a range to the type of the keys."""
-        with self._errors_end_the_run():
-            first = next(self._database.query(f"SELECT min({self._key}) FROM {self._from}"))[0]  # noqa: S608 - names are quoted
+        """Convert a bound of a range to the type of the keys; in a column of numbers and texts, by how it looks."""
+        first, last = self._extreme("min"), self._extreme("max")
         if not isinstance(first, int):
             return end
         try:
             return int(end)
         except ValueError:
+            if isinstance(last, str):
+                return end
             raise SourceError(f"'{end}' is not a key of {self._table}: its keys are numbers") from None
+
+    def _extreme(self, function: str) -> object:
+        """Return the smallest or largest key; numbers sort before texts."""
+        with self._errors_end_the_run():
+            return next(self._database.query(f"SELECT {function}({self._exact}) FROM {self._from}"))[0]  # noqa: S608 - names are quoted
 
     def _checked(self, key: object) -> DocumentKey:
         if isinstance(key, str):
@@ -169,12 +217,30 @@ class SqliteSource:
         raise SourceError(f"a key of {self._table} is {what}", "name another key column in the contract's `source`")
 
     def _check_unique(self, keys: Sequence[DocumentKey]) -> None:
-        for key, following in pairwise(keys):
-            if key == following:
+        """Check that no key follows itself, and that no text is also a number: the log holds keys as text."""
+        for previous, key in pairwise((None, *keys)):
+            if previous == key or (isinstance(key, str) and self._is_number_too(key)):
                 raise SourceError(
                     f"the key {key} occurs more than once in {self._table}",
                     "name another key column in the contract's `source`",
                 )
+
+    def _is_number_too(self, key: str) -> bool:
+        if not key.lstrip("-").isdecimal() or not key.isascii() or str(int(key)) != key or len(key) > _MOST_DIGITS:
+            return False
+        with self._errors_end_the_run():
+            query = f"SELECT 1 FROM {self._from} WHERE {self._collated} = {key} AND typeof({self._key}) = 'integer'"  # noqa: S608 - digits
+            return next(self._database.query(query), None) is not None
+
+    def _knows_collation(self) -> bool:
+        """Return whether SQLite can compare keys as their column declares; other programs may define collations."""
+        try:
+            next(self._database.query(f"SELECT 1 FROM {self._from} WHERE {self._key} = ''"), None)  # noqa: S608 - names are quoted
+        except DatabaseError as error:
+            if error.error_class is not ErrorClass.FATAL:
+                raise
+            return False
+        return True
 
     def _check_table(self, table: SourceTable) -> None:
         with self._errors_end_the_run():
@@ -190,6 +256,10 @@ class SqliteSource:
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(SourceError, f"{self.name} cannot be read")
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _text_or_bytes(raw: bytes) -> str | bytes:

@@ -185,7 +185,7 @@ def _fault(hour: str | None, second: str | None) -> str:
         return "an hour of 24 is only for 24:00:00, the end of a day"
     if second == _LEAP_SECOND:
         return "seconds are from 00 to 59: SQL Server has no leap seconds"
-    return "no calendar or clock shows that date or time"
+    return "the date or time does not exist"
 
 
 def parse_iso_date_time(text: str) -> Moment:

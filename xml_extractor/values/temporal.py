@@ -254,8 +254,8 @@ def _localized(when: datetime, zone: tzinfo) -> datetime:
     local = when.replace(tzinfo=timezone(offset))
     if offset != later_offset:
         if _in_zone(local, zone) != when:
-            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the clock of the time zone skipped that time")
-        raise InvalidValueError(Reason.AMBIGUOUS_TIME, "the clock of the time zone showed that time twice")
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the time does not exist in the time zone")
+        raise InvalidValueError(Reason.AMBIGUOUS_TIME, "the time occurred twice in the time zone")
     return local
 
 

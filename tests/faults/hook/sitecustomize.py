@@ -31,12 +31,12 @@ STATEMENTS = (
     (re.compile(r"BEGIN IMMEDIATE"), "begin"),
     (re.compile(r"COMMIT"), "commit"),
     (re.compile(r"ROLLBACK"), "rollback"),
-    (re.compile(r"INSERT INTO processing_log"), "insert log"),
-    (re.compile(r"INSERT INTO (\w+)"), r"insert \1"),
+    (re.compile(r"INSERT INTO `?processing_log\b"), "insert log"),
+    (re.compile(r"INSERT INTO `?(\w+)"), r"insert \1"),
     (re.compile(r"SELECT length\("), "fetch"),
-    (re.compile(r"SELECT document_key FROM processing_log"), "log keys"),
-    (re.compile(r"SELECT .* FROM processing_log"), "read log"),
-    (re.compile(r"SELECT app_id FROM app_xml"), "list keys"),
+    (re.compile(r"SELECT `?document_key`? FROM `?processing_log\b"), "log keys"),
+    (re.compile(r"SELECT .* FROM `?processing_log\b"), "read log"),
+    (re.compile(r"SELECT `?app_id`? FROM `?app_xml\b"), "list keys"),
 )
 """What SQLite is asked, and the point that it is; other statements are none."""
 
@@ -54,7 +54,7 @@ SEAMS = {
         ("BoundedQueue.take", "hand over"),
         ("_set_up_manager", "manager start"),
     ),
-    "xml_extractor.cli.run": (("write_metrics", "metrics"),),
+    "xml_extractor.reporting.metrics": (("write_metrics", "metrics"),),
 }
 """Functions by their modules, and the points that they are."""
 

@@ -12,7 +12,7 @@ _DATA = {
     "SQLITE_CONSTRAINT_ROWID": (Reason.DUPLICATE_KEY, "a row with this key already exists"),
     "SQLITE_CONSTRAINT_FOREIGNKEY": (
         Reason.MISSING_PARENT,
-        "the row refers to a row of another table that is not there",
+        "the row refers to a row of another table that does not exist",
     ),
     "SQLITE_CONSTRAINT_NOTNULL": (Reason.MISSING_VALUE, "the column must have a value"),
     "SQLITE_CONSTRAINT_CHECK": (Reason.CHECK_FAILED, "a CHECK constraint of the table does not hold"),
@@ -62,7 +62,7 @@ def _classified(error: Exception) -> DatabaseError | None:
     if name in _DATA:
         return DatabaseError(ErrorClass.DATA, *_DATA[name], column=_column(str(error)))
     if name.startswith("SQLITE_CONSTRAINT"):
-        return DatabaseError(ErrorClass.DATA, Reason.CONSTRAINT, "a constraint of the database does not hold")
+        return DatabaseError(ErrorClass.DATA, Reason.CONSTRAINT, "a constraint of the database is violated")
     if name.startswith(_TRANSIENT):
         return DatabaseError(ErrorClass.TRANSIENT, "locked", "another program has locked the database")
     primary = "_".join(name.split("_")[:2])

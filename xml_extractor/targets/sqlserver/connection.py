@@ -262,7 +262,9 @@ def open_session(address: SqlServerAddress) -> pyodbc.Connection:
     pyodbc.pooling = False
     driver = find_driver(pyodbc.drivers())
     if not driver and not {"DRIVER", "DSN"} & set(address.words):
-        raise RunError("no ODBC driver for SQL Server is installed", "`xml-extractor doctor` says how to get one")
+        raise RunError(
+            "no ODBC driver for SQL Server is installed", "`xml-extractor doctor` reports how to install one"
+        )
     connection = pyodbc.connect(address.connection_string(driver), timeout=LOGIN_TIMEOUT, autocommit=True)
     try:
         connection.timeout = STATEMENT_TIMEOUT

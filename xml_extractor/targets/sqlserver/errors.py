@@ -53,7 +53,7 @@ _DATA_STATES = {
     "22007": (Reason.WRONG_TYPE, "a date is out of the range of its column"),
     "22008": (Reason.WRONG_TYPE, "a date is out of the range of its column"),
     "22018": (Reason.WRONG_TYPE, "the column in the database has another type"),
-    "23000": (Reason.CONSTRAINT, "a constraint of the database does not hold"),
+    "23000": (Reason.CONSTRAINT, "a constraint of the database is violated"),
 }
 """SQLSTATEs of data errors without a known native number."""
 
@@ -290,7 +290,7 @@ def _by_number(number: int, message: str, table: TableLayout | None) -> Database
         return DatabaseError(ErrorClass.DATA, *_DATA[_REFUSED_BY_TRIGGER])
     if number == _CONSTRAINT and "CHECK constraint" not in message:
         return DatabaseError(
-            ErrorClass.DATA, Reason.MISSING_PARENT, "the row refers to a row of another table that is not there"
+            ErrorClass.DATA, Reason.MISSING_PARENT, "the row refers to a row of another table that does not exist"
         )
     if number in _DATA:
         return DatabaseError(ErrorClass.DATA, *_DATA[number], column=_column(number, message, table))

@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 
-from xml_extractor.connections import RowBinder, errors_end_the_run, retrying
+from xml_extractor.connections import Retrying, RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogLocation
+from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
@@ -18,7 +18,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_addre
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
-from xml_extractor.targets.sqlserver.statements import row_binder, table_statements
+from xml_extractor.targets.sqlserver.statements import row_binder
 from xml_extractor.urls import URL
 
 ROUND_TRIPS_TO_MEASURE = 5
@@ -95,11 +95,6 @@ class SqlServerTarget:
         """
         raise_errors(self.name, self.differences(tables))
 
-    def log_location(self, contract: str) -> LogLocation | None:
-        """Return the location of the processing log, for a source in the same database."""
-        log = table_statements(LOG_TABLE, self.address.schema).name
-        return LogLocation(self.address.database_name, log, contract)
-
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""
         return tuple(map(row_binder, tables))
@@ -110,7 +105,7 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached.
         """
-        with self._errors_end_the_run(), closing(retrying()(SqlServerConnection, self.address)) as connection:
+        with self._errors_end_the_run(), closing(Retrying()(SqlServerConnection, self.address)) as connection:
             return min(_seconds_of_nothing(connection) for _ in range(ROUND_TRIPS_TO_MEASURE))
 
     def connect(self, strategy: InsertStrategy = "executemany") -> LoadingConnection:
@@ -120,7 +115,7 @@ class SqlServerTarget:
             TargetError: It cannot be opened.
         """
         with self._errors_end_the_run():
-            return retrying()(LoadingConnection, self.address, strategy)
+            return Retrying()(LoadingConnection, self.address, strategy)
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
