@@ -12,17 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
 from xml_extractor.values.fine_times import FRACTION_DIGITS, MICROSECOND_DIGITS, with_seventh_digit
-from xml_extractor.values.formats import (
-    OFFSET,
-    Format,
-    Moment,
-    MomentParser,
-    compile_format,
-    offset_zone,
-    parse_iso_date_time,
-    parse_iso_time,
-    read_format,
-)
+from xml_extractor.values.formats import Format, MomentParser, compile_format, read_format
+from xml_extractor.values.iso_8601 import OFFSET, Moment, offset_zone, parse_iso_date_time, parse_iso_time
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType
 
 _MIDNIGHT = time()

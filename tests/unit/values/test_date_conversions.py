@@ -225,25 +225,25 @@ def test_24_00_00_is_the_beginning_of_the_next_day(text: str) -> None:
 
 
 def test_24_00_00_of_the_last_day_is_out_of_range() -> None:
-    assert refusal("datetime2", "9999-12-31T24:00:00").code == "overflow"
-    assert refusal("date", "9999-12-31T24:00").code == "overflow"
+    assert rejection("datetime2", "9999-12-31T24:00:00").code == "overflow"
+    assert rejection("date", "9999-12-31T24:00").code == "overflow"
 
 
 @pytest.mark.parametrize("text", ["24:00", "24:00:00", "24:00:00.000"])
 def test_24_00_00_is_no_time_of_day_because_it_would_become_the_beginning_of_the_day(text: str) -> None:
-    error = refusal("time", text)
+    error = rejection("time", text)
     assert (error.code, error.truncated) == ("impossible_date", None)
     assert "end of a day" in error.explanation
 
 
 def test_a_refused_hour_and_a_leap_second_are_named() -> None:
-    assert "24:00:00" in refusal("datetime2", "2024-05-06T24:00:01").explanation
-    assert "leap seconds" in refusal("datetime2", "2016-12-31T23:59:60Z", "UTC").explanation
-    assert "leap seconds" in refusal("time", "23:59:60.5").explanation
+    assert "24:00:00" in rejection("datetime2", "2024-05-06T24:00:01").explanation
+    assert "leap seconds" in rejection("datetime2", "2016-12-31T23:59:60Z", "UTC").explanation
+    assert "leap seconds" in rejection("time", "23:59:60.5").explanation
 
 
 def test_an_offset_with_seconds_is_not_guessed() -> None:
-    assert refusal("datetimeoffset", "2024-05-06T07:08:09+00:53:28").code == "unknown_date_format"
+    assert rejection("datetimeoffset", "2024-05-06T07:08:09+00:53:28").code == "unknown_date_format"
 
 
 @pytest.mark.parametrize(
