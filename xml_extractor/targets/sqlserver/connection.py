@@ -144,8 +144,9 @@ class SqlServerConnection:
 
     def read_rows(self, table: TableLayout, condition: str = "", values: Sequence[Any] = ()) -> Iterator[Row]:
         """Yield rows of a table, in no particular order, with values as they were before they were bound."""
-        select = table_statements(table, self._address.schema).select
-        return map(tuple, self.query(f"{select} WHERE {condition}" if condition else select, values))
+        statements = table_statements(table, self._address.schema)
+        select = f"{statements.select} WHERE {condition}" if condition else statements.select
+        return map(statements.restore, self.query(select, values))
 
     def close(self) -> None:
         """Close without committing; closing again does nothing."""
