@@ -183,11 +183,6 @@ def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return added(*TARGET_OPTIONS)(with_target(function))
 
 
-def optional_target_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `target_option` without a default: `target` is empty if none is given."""
-    return added(*OPTIONAL_TARGET_OPTIONS)(with_target(function))
-
-
 def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
     """Replace the values of `TARGET_OPTIONS` by one argument `target`."""
     return _calling(function, TARGET_OPTIONS, lambda context: {"target": database_address(context)})
