@@ -201,14 +201,13 @@ def test_what_may_quote_values_is_not_looked_at(message: str) -> None:
             "error 245: Conversion failed when converting the varchar value … to data type int.",
         ),
         (
-            "Invalid object name 'dbo.x'. (208) (SQLPrepare); [42000] [Microsoft][Driver][SQL Server]Statement(s) could "
-            "not be prepared. (8180)",
+            "Invalid object name 'dbo.x'. (208) (SQLPrepare); [42000] [Microsoft][Driver][SQL Server]Not prepared. (8180)",
             "error 208: Invalid object name 'dbo.x'.",
         ),
     ],
 )
 def test_the_text_of_the_server_is_quoted_without_values(message: str, text: str) -> None:
     error = pyodbc.ProgrammingError("42S22", f"[42S22] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]{message}")
-    classified = classify(error)
+    classified = errors.classify(error)
     assert classified is not None
     assert classified.server_text == text
