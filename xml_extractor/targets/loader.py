@@ -23,7 +23,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, log_time
+from xml_extractor.processing_log.log_table import LogEntry, log_time
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection, parts
@@ -132,7 +132,7 @@ class Loader:
         try:
             logged = self._attempt(self._load_in_one_transaction, documents)
         except DatabaseError as error:
-            if error.table is LOG_TABLE:
+            if error.table is self._log.layout:
                 return self._load_unlogged(documents)
             if len(documents) == 1:
                 return self._reject(documents[0], error)
@@ -195,7 +195,7 @@ class Loader:
 
     def _insert(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
         """Insert rows of documents. The log comes first: its key holds back what another run has loaded."""
-        tables = (LOG_TABLE, *self._tables)
+        tables = (self._log.layout, *self._tables)
         no_rows = ((),) * len(self._tables)
         rows = [
             ((entry,), *(document.rows if isinstance(document, MappedDocument) else no_rows))
@@ -204,11 +204,11 @@ class Loader:
         errors = self._connection.insert_documents(tables, rows, self._batch_rows)
         if not errors:
             return documents
-        of_log = [error for error in errors.values() if error.table is LOG_TABLE]
+        of_log = [error for error in errors.values() if error.table is self._log.layout]
         if of_log:
             raise of_log[0]
         rejections = {position: _rejection(documents[position], error) for position, error in errors.items()}
-        self._connection.insert_batch([(LOG_TABLE, self._log_rows([*rejections.values()]))], self._batch_rows)
+        self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
         self._report_common_reason([*rejections.values()], len(documents))
         return [rejections.get(position, document) for position, document in enumerate(documents)]
 
