@@ -15,6 +15,7 @@ from operator import itemgetter
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
+from xml_extractor.contract.names import Namespaces
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
@@ -104,7 +105,7 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
     return _read_shared(*context.search(split.elements), attribute)
 
 
-def _compile_expression(path: str, target: SqlType, namespaces: Mapping[str, str]) -> ReadText:
+def _compile_expression(path: str, target: SqlType, namespaces: Namespaces) -> ReadText:
     if target.family not in _EXACT:
         return compile_text(path, namespaces)
     match parse_xpath(path):
@@ -113,7 +114,7 @@ def _compile_expression(path: str, target: SqlType, namespaces: Mapping[str, str
     return compile_text(path, namespaces, partial(decimal_text, scale=target.scale))
 
 
-def _exact_sum(path: str, namespaces: Mapping[str, str]) -> ReadText:
+def _exact_sum(path: str, namespaces: Namespaces) -> ReadText:
     """Add the numbers of nodes as decimals; XPath's sum() would add doubles."""
     find = compile_nodes(path, namespaces)
 

@@ -103,10 +103,19 @@ _BYTES = _Grammar(
 )
 
 
-def utf8_or_text(content: bytes | str) -> bytes | str:
+_START_TAG = re.compile(rb"(<[^\s\"'<>/][^\"'<>]*(?:(?:\"[^\"<]*\"|'[^'<]*')[^\"'<>]*)*?)/?>")
+_LONGEST_PROLOG = 2**20
+"""Bytes in which the start tag of the root element must end, if other roots are skipped."""
+
+
+def utf8_or_text(content: bytes | str, errors: str = "strict") -> bytes | str:
     """Return the document without byte order mark: UTF-8 as bytes, any other encoding as decoded text.
 
     UTF-8 is not validated here; the parser does that while it reads.
+
+    Args:
+        content: The document.
+        errors: How to decode invalid bytes, as in `bytes.decode`.
 
     Raises:
         ParseError: `wrong_encoding`: the declared encoding is unknown, or the bytes are invalid in their encoding.
@@ -117,12 +126,12 @@ def utf8_or_text(content: bytes | str) -> bytes | str:
         return content[len(codecs.BOM_UTF8) :]
     for mark, encoding in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            return _decoded(content[len(mark) :], encoding)
+            return _decoded(content[len(mark) :], encoding, errors)
     for start, encoding in _WITHOUT_MARK:
         if content.startswith(start):
-            return _decoded(content, encoding)
+            return _decoded(content, encoding, errors)
     encoding = _declared_encoding(content)
-    return content if encoding == _UTF_8 else _decoded(content, encoding)
+    return content if encoding == _UTF_8 else _decoded(content, encoding, errors)
 
 
 def _declared_encoding(content: bytes) -> str:
@@ -143,9 +152,9 @@ def _declared_encoding(content: bytes) -> str:
     return encoding
 
 
-def _decoded(content: bytes, encoding: str) -> str:
+def _decoded(content: bytes, encoding: str, errors: str) -> str:
     try:
-        return content.decode(encoding)
+        return content.decode(encoding, errors)
     except UnicodeDecodeError as error:
         explanation = f"bytes that are invalid in {encoding} (byte {error.start + 1})"
         raise parse_error(Reason.WRONG_ENCODING, explanation) from None
@@ -166,12 +175,36 @@ def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
     return _read(content, _BYTES, allow_doctype=allow_doctype)
 
 
-def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
+def root_start_tag(content: bytes | str) -> bytes:
+    """Return the start tag of the root element as an empty element; a DOCTYPE before it is not looked at.
+
+    Raises:
+        ParseError: The prolog or the start tag cannot be read.
+    """
+    document = utf8_or_text(content[:_LONGEST_PROLOG], "replace")
+    if isinstance(document, str):
+        document = document.encode("utf-8", "replace")
+    position = _root_position(document, _BYTES, allow_doctype=True, allow_entities=True)
+    tag = _START_TAG.match(document, position)
+    if tag is None:
+        raise parse_error(Reason.MALFORMED, "the start tag of the root element is not well-formed")
+    return tag[1].removesuffix(b"/") + b"/>"
+
+
+def _root_position(
+    content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool, allow_entities: bool = False
+) -> int:
     position = _skip_misc(content, grammar, 0)
     if grammar.doctype.match(content, position):
         if not allow_doctype:
             raise parse_error(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
-        position = _skip_misc(content, grammar, _doctype_end(content, grammar, position))
+        position = _doctype_end(content, grammar, position, allow_entities=allow_entities)
+        position = _skip_misc(content, grammar, position)
+    return position
+
+
+def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
+    position = _root_position(content, grammar, allow_doctype=allow_doctype)
     root = grammar.root.match(content, position)
     if root is None:
         if position == len(content) and grammar.space.fullmatch(content):
@@ -191,11 +224,11 @@ def _skip_misc(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> int
         position = misc.end()
 
 
-def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> int:
+def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int, *, allow_entities: bool) -> int:
     in_subset = False
     for part in grammar.doctype_part.finditer(content, position + len("<!DOCTYPE")):
         match part.lastgroup:
-            case "entity":
+            case "entity" if not allow_entities:
                 raise parse_error(Reason.ENTITY, "the document type declaration declares or uses an entity")
             case "open" if not in_subset:
                 in_subset = True

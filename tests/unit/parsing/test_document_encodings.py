@@ -7,7 +7,7 @@ import pytest
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
 
 TEXT = "Größe 5 € Ż 日本 \U0001f600"
-PARSERS = [DocumentParser(ParsingRules("a")), DocumentParser(ParsingRules("a", ("b",)))]
+PARSERS = [DocumentParser(ParsingRules(("a",))), DocumentParser(ParsingRules(("a",), (("b",),)))]
 
 parsers = pytest.mark.parametrize("parser", PARSERS, ids=["whole", "until"])
 
