@@ -356,10 +356,9 @@ def _canonical(value: object, name: str = "") -> object:
             return [[key, _canonical(part)] for key, part in value.items()]
         case dict():
             return {key: _canonical(part, name) for key, part in value.items()}
-        case (only,) if name in _ONE_OR_SEVERAL:
-            return _canonical(only)
         case tuple() | list():
-            return [_canonical(part) for part in value]
+            parts = [_canonical(part) for part in value]
+            return parts[0] if name in _ONE_OR_SEVERAL and len(parts) == 1 else parts
     return value
 
 

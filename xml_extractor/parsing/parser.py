@@ -10,6 +10,7 @@ from typing import Any, AnyStr, Final
 
 from lxml import etree
 
+from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
@@ -31,8 +32,6 @@ _OPTIONS: Final[dict[str, Any]] = {
     "dtd_validation": False,
     "attribute_defaults": False,
     "huge_tree": False,
-    "remove_comments": True,  # a comment would split the text of its element
-    "remove_pis": True,
     "recover": False,
     "decompress": False,
 }
@@ -49,6 +48,7 @@ class ParsingRules:
         skip_other_roots: Whether another root element raises `OtherRootError`, whatever follows its start tag.
         allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
             document that declares or refers to an entity is still rejected.
+        keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
         max_bytes: Largest document, in bytes as received; in characters if it came as text.
         max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
     """
@@ -57,6 +57,7 @@ class ParsingRules:
     read_until: tuple[tuple[str, ...], ...] = ()
     skip_other_roots: bool = False
     allow_doctype: bool = False
+    keep_comments: bool = False
     max_bytes: int = 64 * 2**20
     max_depth: int = MAX_DEPTH
 
@@ -76,6 +77,7 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         read_until=tuple(clark_names(step, contract.namespaces) for step in steps),
         skip_other_roots=document.other_roots == "skip",
         allow_doctype=document.doctype == "allow",
+        keep_comments=has_markup(contract),
         max_bytes=document.max_bytes,
     )
 
@@ -87,7 +89,8 @@ class DocumentParser:
         self._rules = rules
         # Without a table of xml:id values, any xml:id is accepted. But switching the table off makes libxml2 read the
         # external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
-        self._options = {**_OPTIONS, "collect_ids": rules.allow_doctype}
+        removes = dict.fromkeys(("remove_comments", "remove_pis"), not rules.keep_comments)
+        self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
         self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}

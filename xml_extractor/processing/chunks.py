@@ -165,6 +165,7 @@ def select(
         if logged is None:
             logged = logged_keys([str(key) for key in mine]) if mine else set()
         selection = _up_to(wanted, mine, logged)
+        selection = selection._replace(done=selection.done + page.done)
         if wanted is not None:
             wanted -= len(selection.keys)
         yield selection

@@ -132,7 +132,8 @@ def test_an_error_ignores_content_that_was_not_read(parser: DocumentParser) -> N
 
 def test_the_tree_outlives_its_parser() -> None:
     roots = [
-        DocumentParser(ParsingRules(("a",), (("app",),))).parse(b"<a><app>%d<i/></app><c>" % number) for number in range(2000)
+        DocumentParser(ParsingRules(("a",), (("app",),))).parse(b"<a><app>%d<i/></app><c>" % number)
+        for number in range(2000)
     ]
     gc.collect()
     assert [root.findtext("app") for root in roots] == [str(number) for number in range(2000)]
