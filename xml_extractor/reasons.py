@@ -33,6 +33,10 @@ class Explanation(NamedTuple):
 _ASK_THE_PRODUCER = "Ask the producer of the document."
 _ALIGN_TYPES = "Give the column the same type in the contract and in the database."
 _DEFECT = ("A defect of this program.", "Report it with the lines of the log.")
+_TIMEOUT = (
+    "It took longer than `--document-timeout` to parse and map the document. The worker process was killed.",
+    "Look for a regular expression, a LIKE pattern or an XPath whose cost explodes; or allow more time.",
+)
 _WORKER_DIED = (
     "Two worker processes ended unexpectedly while they processed the document, so it is not tried a third time.",
     "Check whether it needs more memory than there is; lower `max_bytes`.",
@@ -81,8 +85,8 @@ class Reason(StrEnum):
         ),
         Explanation(
             Stage.PARSE,
-            "A text, an attribute, a comment or a processing instruction has more than 10,000,000 bytes, a name has "
-            "more than 50,000, or the document has more characters than `max_bytes`.",
+            "The document has more characters than `max_bytes`; or a name has more than 10,000,000 bytes, or a text, "
+            "an attribute, a comment or a processing instruction more than 1,000,000,000.",
             _ASK_THE_PRODUCER,
         ),
         Explanation(Stage.LOAD, "The row is larger than the database allows.", "Load fewer or shorter columns."),
@@ -290,6 +294,7 @@ class Reason(StrEnum):
         Explanation(Stage.PARSE, *_WORKER_DIED),
         Explanation(Stage.MAP, *_WORKER_DIED),
     )
+    TIMEOUT = ("timeout", Explanation(Stage.PARSE, *_TIMEOUT), Explanation(Stage.MAP, *_TIMEOUT))
     DUPLICATE_KEY = (
         "duplicate_key",
         Explanation(
