@@ -104,7 +104,8 @@ def utf8_or_text(content: bytes | str, encoding: str | None = None, fallback: st
     found = found or next((name for start, name in _WITHOUT_MARK if content.startswith(start)), "")
     document = content[len(mark) :]
     try:
-        name = found or encoding_named(encoding or _declared_encoding(content))
+        name = found or encoding or _declared_encoding(content)
+        name = name if name == _UTF_8 else encoding_named(name)
         if not name:
             raise parse_error(Reason.WRONG_ENCODING, "the XML declaration names an encoding that is not supported")
         if name == _UTF_8 and fallback is None:
@@ -119,8 +120,8 @@ def utf8_or_text(content: bytes | str, encoding: str | None = None, fallback: st
 
 def _declared_encoding(content: bytes) -> str:
     declared = _DECLARED.match(content, 0, _DECLARATION_BYTES)
-    name = _UTF_8 if declared is None else declared[1].decode("ascii")
-    return _UTF_8 if is_unicode(name) else name
+    name = _UTF_8 if declared is None else declared[1].decode("ascii").lower()
+    return _UTF_8 if name == _UTF_8 or is_unicode(name) else name
 
 
 def _decoded(content: bytes, encoding: str) -> str:
