@@ -16,6 +16,7 @@ from xml_extractor.documents import (
     Outcome,
     ProcessedDocument,
     Rejection,
+    Skipped,
     Status,
     Unchanged,
 )
@@ -160,6 +161,8 @@ class Loader:
         A row of this run is from a commit whose answer was lost, or whose worker ended before it reported.
         """
         if entry.run_id == self._identity.run_id:
+            if entry.status is Status.SKIPPED:
+                return Outcome(document.key, Status.SKIPPED)
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
@@ -267,7 +270,7 @@ class Loader:
         return LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
-            status=Status.REJECTED if failure else Status.LOADED,
+            status=_status(document),
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
@@ -302,8 +305,16 @@ class Loader:
         logger.info("A batch is retried (attempt %d failed)", attempt)
 
 
+def _status(document: ProcessedDocument) -> Status:
+    if isinstance(document, Rejection):
+        return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
+    return Status.LOADED
+
+
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     """Return the outcome of a document by the commit of its batch."""
+    if isinstance(document, Skipped):
+        return Outcome(document.key, Status.SKIPPED)
     if isinstance(document, Rejection):
         return Outcome(
             document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
