@@ -201,7 +201,7 @@ def test_what_may_quote_values_is_not_looked_at(message: str) -> None:
             "error 245: Conversion failed when converting the varchar value … to data type int.",
         ),
         (
-            "Invalid object name 'dbo.x'. (208) (SQLPrepare); [42000] [Microsoft][Driver][SQL Server]Not prepared. (8180)",
+            "Invalid object name 'dbo.x'. (208) (SQLPrepare); [42000] [MS][SQL Server]Not prepared. (8180)",
             "error 208: Invalid object name 'dbo.x'.",
         ),
     ],
