@@ -57,7 +57,7 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
     """Create sample documents.
 
     KIND is card_application or ubl_invoice, COUNT the number of documents. All people and companies in them are
-    invented.
+    invented. Existing documents are never overwritten.
     """
     from xml_extractor.reporting.console import progress_bar
     from xml_extractor.samples import samples
