@@ -6,6 +6,7 @@ closures that `compiler` made.
 """
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
@@ -15,7 +16,8 @@ from lxml.etree import _Element as Element
 from xml_extractor.contract.model import Contract, OnInvalid
 from xml_extractor.documents import DocumentKey, Failure, Row, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
-from xml_extractor.mapping.paths import FindRows, Node, ReadText, SharedElements, ValueNode
+from xml_extractor.mapping.markup import Markup
+from xml_extractor.mapping.paths import FindRows, Node, ReadText, SharedElements, ValueNode, has_nil
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import XML_SPACE, SqlType
 
@@ -29,9 +31,10 @@ class DocumentScope:
         run: The values of the run, in the order of `origins.run_values`.
         clock: The time that expressions use as the current time.
         rows: The rows of the tables mapped so far, in the contract's order.
+        markup: The markup of elements; None if the contract has no column of type xml.
     """
 
-    __slots__ = ("clock", "key", "root", "rows", "run")
+    __slots__ = ("clock", "key", "markup", "root", "rows", "run")
 
     def __init__(self, root: Element, key: Value, run: tuple[Value, ...], clock: datetime) -> None:
         self.root = root
@@ -39,6 +42,7 @@ class DocumentScope:
         self.run = run
         self.clock = clock
         self.rows: list[list[RowScope]] = []
+        self.markup: Markup | None = None
 
 
 class RowScope:
@@ -171,6 +175,8 @@ class Plan(NamedTuple):
         convert_key: Converts the key's text to its type.
         run_values: Returns `DocumentScope.run` for a document's key, the source's key and the run.
         tables: In load order.
+        has_markup: Whether a column takes markup.
+        nilled: Returns the plan for documents with `xsi:nil`; None if this is it. Others are mapped faster without it.
     """
 
     contract: Contract
@@ -178,6 +184,12 @@ class Plan(NamedTuple):
     convert_key: Callable[[str], Value]
     run_values: Callable[[Value, DocumentKey, RunValues], tuple[Value, ...]]
     tables: tuple[TablePlan, ...]
+    has_markup: bool
+    nilled: "Callable[[], Plan] | None"
+
+    def for_document(self, root: Element) -> "Plan":
+        """Return the plan for a document."""
+        return self if self.nilled is None or not has_nil(root) else self.nilled()
 
 
 def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunValues) -> tuple[tuple[Row, ...], ...]:
@@ -186,6 +198,7 @@ def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunVal
     Raises:
         MappingError: The document cannot be mapped; its `failure` says why.
     """
+    plan = plan.for_document(root)
     document = document_scope(plan, root, source_key, run)
     try:
         for table in plan.tables:
@@ -198,8 +211,13 @@ def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunVal
 
 def own_key(plan: Plan, root: Element) -> Value:
     """Return the key that the document contains; None if the contract names none, or the document has none."""
+    if plan.read_key is None:
+        return None
+    if plan.has_markup:
+        root = deepcopy(root)
+        Markup(root)
     try:
-        return None if plan.read_key is None else _document_key(plan, root, "")
+        return _document_key(plan.for_document(root), root, "")
     except MappingError:
         return None
 
@@ -210,8 +228,11 @@ def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunV
     Raises:
         MappingError: The document has no usable key.
     """
+    markup = Markup(root) if plan.has_markup else None
     key = _document_key(plan, root, source_key)
-    return DocumentScope(root, key, plan.run_values(key, source_key, run), run.load_time)
+    document = DocumentScope(root, key, plan.run_values(key, source_key, run), run.load_time)
+    document.markup = markup
+    return document
 
 
 def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:
