@@ -44,7 +44,16 @@ def test_exactly_the_listed_documents_are_rejected_each_at_its_stage_for_its_rea
         *(fault.code for fault in KINDS["card_application"].faults),
     }
 
-    options = ["--source", DESTINATIONS[kind], "--target", "sqlite:///loaded.db", "--workers", "2"]
+    options = [
+        "--contract",
+        "card_application",
+        "--source",
+        DESTINATIONS[kind],
+        "--target",
+        "sqlite:///loaded.db",
+        "--workers",
+        "2",
+    ]
     ran = production_processor(*options)
     assert (ran.returncode, ran.stderr) == (1, "")
     target = tmp_path / "loaded.db"
