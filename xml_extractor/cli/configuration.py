@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES, PREFIX
-from xml_extractor.cli.options import RUN_OPTIONS, F, NotEmpty, names_of
+from xml_extractor.cli.options import RUN_OPTIONS, F, names_of
+from xml_extractor.cli.parameters import NotEmpty
 from xml_extractor.errors import UsageError
 
 DEFAULT_CONFIG = Path("xml_extractor.toml")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from xml_extractor.cli.addresses import shown_address
-from xml_extractor.cli.options import DESTINATION_OPTIONS, Parsed, WholeNumber, added, with_destination
+from xml_extractor.cli.options import DESTINATION_OPTIONS, added, with_destination
+from xml_extractor.cli.parameters import Parsed, WholeNumber
 from xml_extractor.errors import UsageError
 
 if TYPE_CHECKING:

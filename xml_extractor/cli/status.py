@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, OneOf, WholeNumber, added, with_target
+from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
+from xml_extractor.cli.parameters import OneOf, WholeNumber
 from xml_extractor.documents import Status
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.console import rendered
@@ -148,7 +149,7 @@ def _iso(when: datetime) -> str:
 
 
 def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
-    sums = Counter({Status.LOADED: 0, Status.REJECTED: 0, Status.RETRY: 0})
+    sums = Counter({Status.LOADED: 0, Status.REJECTED: 0, Status.SKIPPED: 0, Status.RETRY: 0})
     for count in counts:
         sums[count.status] += count.documents
     return dict(sums)
@@ -171,9 +172,10 @@ def _show_status(contract: str, counts: Sequence["LogCount"]) -> None:
             _add(table, count.run_id, _time(count.finished_at), version, count.status, documents)
         click.echo(rendered(table, sys.stdout), nl=False)
     sums = _by_status(counts)
+    skipped = f"{sums[Status.SKIPPED]:,} skipped, " if sums[Status.SKIPPED] else ""
     click.echo(
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
-        f"{sums[Status.RETRY]:,} marked for retry"
+        f"{skipped}{sums[Status.RETRY]:,} marked for retry"
     )
 
 

@@ -22,7 +22,6 @@ from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.schema.names import t_sql_table
 from xml_extractor.targets.scripts import needed_permissions
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -170,7 +169,7 @@ def examine(url: URL, contract: Contract | None, roles: Sequence[Role], /) -> It
             yield Finding(State.OK, f"connected to {address.name} in {(time.perf_counter() - began_at) * 1000:.0f} ms")
             yield Finding(State.OK, f"driver {connection.driver}")
             yield from _server(connection, address)
-            yield from _permissions(connection, list(_needed(contract, roles, address.schema)))
+            yield from _permissions(connection, list(_needed(contract, roles, address.schema, connection.log_table)))
 
 
 def _server(connection: "SqlServerConnection", address: SqlServerAddress) -> Iterator[Finding]:
@@ -206,9 +205,9 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
     return "encrypted by the server" if forced == "TRUE" else "NOT encrypted: the address disables it"
 
 
-def _needed(contract: Contract | None, roles: Sequence[Role], schema: str) -> Iterator[Needed]:
+def _needed(contract: Contract | None, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
     tables: Sequence[TableLayout] = layouts(contract) if contract else ()
-    for table in (LOG_TABLE, *tables) if "target" in roles else ():
+    for table in (log, *tables) if "target" in roles else ():
         yield Needed(t_sql_table(table.table, schema), needed_permissions(table), _CREATE_TABLES)
     if contract and roles[-1] != "target":
         tip = "name it in the contract's `source`, grant SELECT on it, or name other documents with --source"

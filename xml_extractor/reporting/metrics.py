@@ -37,6 +37,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "seen": statistics.seen,
             "loaded": statistics.loaded,
             "rejected": statistics.rejected,
+            "skipped": statistics.skipped,
             "already_done": statistics.already_done,
         },
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),

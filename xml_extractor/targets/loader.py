@@ -16,12 +16,13 @@ from xml_extractor.documents import (
     Outcome,
     ProcessedDocument,
     Rejection,
+    Skipped,
     Status,
     Unchanged,
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, log_time
+from xml_extractor.processing_log.log_table import LogEntry, log_time
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
@@ -123,7 +124,7 @@ class Loader:
         try:
             self._attempt(self._load_in_one_transaction, documents)
         except DatabaseError as error:
-            if error.table is LOG_TABLE:
+            if error.table is self._log.layout:
                 return self._load_unlogged(documents)
             if len(documents) == 1 and error.code == Reason.NOT_REPLACED:
                 return self._leave(documents[0], error.explanation)
@@ -160,6 +161,8 @@ class Loader:
         A row of this run is from a commit whose answer was lost, or whose worker ended before it reported.
         """
         if entry.run_id == self._identity.run_id:
+            if entry.status is Status.SKIPPED:
+                return Outcome(document.key, Status.SKIPPED)
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
@@ -234,7 +237,7 @@ class Loader:
         mapped = [document for document in documents if isinstance(document, MappedDocument)]
         rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
         log = self._log.bound([self._entry(document, now) for document in documents])
-        return [(LOG_TABLE, log), *zip(self._tables, rows, strict=True)]
+        return [(self._log.layout, log), *zip(self._tables, rows, strict=True)]
 
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Note the rows of the log that documents replace; a row that another run has replaced meanwhile stays."""
@@ -267,7 +270,7 @@ class Loader:
         return LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
-            status=Status.REJECTED if failure else Status.LOADED,
+            status=_status(document),
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
@@ -302,8 +305,16 @@ class Loader:
         logger.info("A batch is retried (attempt %d failed)", attempt)
 
 
+def _status(document: ProcessedDocument) -> Status:
+    if isinstance(document, Rejection):
+        return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
+    return Status.LOADED
+
+
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     """Return the outcome of a document by the commit of its batch."""
+    if isinstance(document, Skipped):
+        return Outcome(document.key, Status.SKIPPED)
     if isinstance(document, Rejection):
         return Outcome(
             document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
