@@ -19,6 +19,7 @@ from xml_extractor.mapping.paths import (
     string_value_or_nil,
 )
 from xml_extractor.mapping.rows import ColumnPlan, DistinctPlan, Origin, Plan, RulePlan, TablePlan
+from xml_extractor.mapping.selection import rest_of, selection_origin
 from xml_extractor.mapping.steps import compose, constant_of, steps_of
 from xml_extractor.values.conversions import converter
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
@@ -97,7 +98,7 @@ def _input(name: str, rule: Input, context: TableContext) -> ColumnPlan:
 def _column_plan(
     name: str, rule: ValueRule, target: SqlType, origin: Origin, inputs: tuple[ColumnPlan, ...], contract: Contract
 ) -> ColumnPlan:
-    steps = steps_of(rule, origin.type, target, contract)
+    steps = steps_of(rest_of(rule) if rule.selects else rule, origin.type, target, contract)
     default = constant_of(rule.default, target, contract)
     compute = compose(origin.read, steps, rule.on_invalid, default)
     return ColumnPlan(name, rule.path or "", target, origin, inputs, steps, rule.on_invalid, default, compute)
@@ -106,7 +107,9 @@ def _column_plan(
 def _rule_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin | None:
     """Return the origins that columns and inputs have in common; None for any other."""
     if rule.path is not None:
-        return origins.path_origin(rule.path, target, context)
+        return (
+            selection_origin(rule, target, context) if rule.selects else origins.path_origin(rule.path, target, context)
+        )
     if rule.parent is not None:
         return origins.parent_origin(rule.parent, context)
     if rule.run is not None:

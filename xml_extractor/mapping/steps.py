@@ -72,6 +72,16 @@ def _from_text(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator
     yield from _default(rule, target, contract)
 
 
+def text_steps(rule: ValueRule, contract: Contract, *, with_last_lookup: bool) -> tuple[Step, ...]:
+    """List the steps from text to text; the last lookup gives text too, or is left out."""
+    transforms, lookup = _split_last_lookup(rule)
+    steps = [Step("blank to NULL", blank_to_null)]
+    steps += [_transform(transform, contract, keeps_blank=False) for transform in transforms]
+    if lookup is not None and with_last_lookup:
+        steps.append(_lookup(lookup, contract, _as_text))
+    return tuple(steps)
+
+
 def _split_last_lookup(rule: ValueRule) -> tuple[tuple[Transform, ...], str | None]:
     """Return the transforms that give text, and the last lookup, which gives values of the column's type."""
     if rule.lookup is not None or not rule.transform or rule.transform[-1].name != "lookup":

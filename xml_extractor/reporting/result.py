@@ -94,6 +94,7 @@ class RunStatistics:
     seen: int = 0
     loaded: int = 0
     rejected: int = 0
+    skipped: int = 0
     already_done: int = 0
     rows: list[int] = field(default_factory=list)
     reasons: Counter[StageReason] = field(default_factory=Counter)
@@ -106,8 +107,8 @@ class RunStatistics:
 
     @property
     def processed(self) -> int:
-        """The number of documents loaded or rejected by this run."""
-        return self.loaded + self.rejected
+        """The number of documents loaded, rejected or skipped by this run."""
+        return self.loaded + self.rejected + self.skipped
 
     @property
     def unaccounted(self) -> int:
@@ -126,6 +127,8 @@ class RunStatistics:
                     reason = (outcome.failure.stage, outcome.failure.code)
                     self.reasons[reason] += 1
                     self.examples.setdefault(reason, outcome.key)
+            case Status.SKIPPED:
+                self.skipped += 1
             case Status.ALREADY_DONE:
                 self.already_done += 1
 
@@ -147,6 +150,7 @@ class RunResult:
         interrupted: Whether the run was stopped before its end.
         failure: The error that ended the run; None if it finished.
         rejects_dir: The directory with its rejected documents; None if there are none.
+        log_table: The name of the processing log.
         outdated: Documents that were processed with another version of the contract before the run.
     """
 
@@ -167,6 +171,7 @@ class RunResult:
     failure: XmlExtractorError | None = None
     rejects_dir: Path | None = None
     outdated: int = 0
+    log_table: str = "processing_log"
 
     @property
     def documents_per_minute(self) -> float:

@@ -44,7 +44,9 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     if result.rejects_dir is not None:
         parts.append(Text(f"Rejected documents: {result.rejects_dir}"))
     if statistics.rejected:
-        parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
+        parts.append(
+            Text(f"Reasons: SELECT document_key, stage, reason FROM {result.log_table} WHERE status = 'rejected'")  # noqa: S608 - shown
+        )
     return Group(*parts, *map(Text, _hints(result)))
 
 
@@ -62,9 +64,10 @@ def documents_line(result: RunResult) -> str:
     """Return the reconciliation of all documents in one line, for people and for log searches."""
     counts = result.statistics
     pending = f" + {counts.unaccounted:,} not finished" if counts.unaccounted else ""
+    skipped = f" + {counts.skipped:,} skipped" if counts.skipped else ""
     return (
         f"Documents: {counts.seen:,} in = {counts.loaded:,} loaded + {counts.rejected:,} rejected"
-        f" + {counts.already_done:,} already done{pending}"
+        f"{skipped} + {counts.already_done:,} already done{pending}"
     )
 
 

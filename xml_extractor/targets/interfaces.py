@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from xml_extractor.connections import Connection, RowBinder
+from xml_extractor.connections import Connection, DatabaseError, RowBinder
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.model import Difference
@@ -15,6 +15,10 @@ Item = TypeVar("Item")
 Batch = Sequence[tuple[TableLayout, Sequence[Row]]]
 """Rows of whole documents by table, in load order, bound. In a load the processing log is the first table: its primary
 key holds back documents that another run has loaded."""
+
+
+TableRows = Sequence[Sequence[Row]]
+"""Bound rows of one document, by table."""
 
 
 class TargetConnection(Connection, Protocol):
@@ -29,6 +33,27 @@ class TargetConnection(Connection, Protocol):
         """
         ...
 
+    def insert_documents(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
+    ) -> dict[int, DatabaseError]:
+        """Insert those documents that the database accepts, within a transaction.
+
+        Of two documents that cannot both be inserted, the first one is accepted.
+
+        Args:
+            tables: In load order.
+            documents: The rows of each document, by table.
+            batch_rows: Rows in one call at most, where a call takes the rows of one table.
+
+        Returns:
+            The data errors of the others, by position.
+
+        Raises:
+            DatabaseError: A transient or fatal error; or a data error, such as of the processing log, after which the
+                transaction must be rolled back. A retry may then reject single documents.
+        """
+        ...
+
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and return how many each had.
 
@@ -37,6 +62,11 @@ class TargetConnection(Connection, Protocol):
             keys: For each document, its key as each column of the plan holds it; never NULL.
         """
         ...
+
+
+def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Batch:
+    """Return the rows of documents by table."""
+    return [(table, [row for rows in documents for row in rows[index]]) for index, table in enumerate(tables)]
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -50,6 +80,11 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """The name in messages, without secrets."""
+        ...
+
+    @property
+    def log_table(self) -> TableLayout:
+        """The processing log, under the name that the address gives it."""
         ...
 
     @property

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,17 +17,22 @@ from xml_extractor.documents import (
     Outcome,
     ProcessedDocument,
     Rejection,
+    Row,
+    Skipped,
     Status,
     Unchanged,
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, log_time
+from xml_extractor.processing_log.log_table import LogEntry, log_time
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
-from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
+from xml_extractor.targets.interfaces import TargetConnection, parts
 
 logger = logging.getLogger(__name__)
+
+LEAST_COMMON = 10
+"""Documents of a batch that are rejected for the same reason before it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Loader:
         self._log = ProcessingLog(connection)
         self._retrying = Retrying(self._note_retry)
         self._replaced: dict[str, LogEntry] = {}
+        self._reported: set[str] = set()
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents, in one transaction if the database accepts them all, and return the outcome of each.
@@ -116,22 +123,31 @@ class Loader:
             for document in documents
         ]
 
-    def _load_isolating(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load a batch. Halve a rejected batch until the bad document is alone; the good halves stay committed."""
+    def _load_isolating(self, documents: Sequence[ProcessedDocument], *, is_retried: bool = False) -> list[Outcome]:
+        """Load a batch without the documents that the database rejects; these get their rows in the processing log.
+
+        The connection isolates them. Where it cannot, the batch is halved until the bad document is alone.
+        """
         if not documents:
             return []
         try:
-            self._attempt(self._load_in_one_transaction, documents)
+            logged = self._attempt(self._load_in_one_transaction, documents)
         except DatabaseError as error:
-            if error.table is LOG_TABLE:
+            if error.table is self._log.layout:
                 return self._load_unlogged(documents)
-            if len(documents) == 1 and error.code == Reason.NOT_REPLACED:
-                return self._leave(documents[0], error.explanation)
             if len(documents) == 1:
-                return self._load_isolating([_rejection(documents[0], error)])
+                return self._reject(documents[0], error)
+            if not is_retried and error.code != Reason.NOT_REPLACED:
+                return self._load_isolating(documents, is_retried=True)
             middle = len(documents) // 2
-            return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
-        return [_outcome(document, self._attempts(document)) for document in documents]
+            halves = documents[:middle], documents[middle:]
+            return [outcome for half in halves for outcome in self._load_isolating(half, is_retried=True)]
+        return [_outcome(document, self._attempts(document)) for document in logged]
+
+    def _reject(self, document: ProcessedDocument, error: DatabaseError) -> list[Outcome]:
+        if error.code == Reason.NOT_REPLACED:
+            return self._leave(document, error.explanation)
+        return self._load_isolating([_rejection(document, error)])
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load those documents of a batch that are not done, after the log refused the batch.
@@ -160,21 +176,55 @@ class Loader:
         A row of this run is from a commit whose answer was lost, or whose worker ended before it reported.
         """
         if entry.run_id == self._identity.run_id:
+            if entry.status is Status.SKIPPED:
+                return Outcome(document.key, Status.SKIPPED)
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
                 return _outcome(document)
         return Outcome(document.key, Status.ALREADY_DONE)
 
-    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> None:
+    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+        """Load those documents that the database accepts, and return all, with rejections in place of the others."""
         began_at = time.perf_counter()
         with self._connection.transaction():
             self._delete_replaced(documents)
-            self._connection.insert_batch(self._batch(documents), self._batch_rows)
+            logged = self._insert(documents)
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
         self.statistics.commit_seconds += time.perf_counter() - inserted_at
+        return logged
+
+    def _insert(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+        """Insert rows of documents. The log comes first: its key holds back what another run has loaded."""
+        tables = (self._log.layout, *self._tables)
+        no_rows = ((),) * len(self._tables)
+        rows = [
+            ((entry,), *(document.rows if isinstance(document, MappedDocument) else no_rows))
+            for entry, document in zip(self._log_rows(documents), documents, strict=True)
+        ]
+        errors = self._connection.insert_documents(tables, rows, self._batch_rows)
+        if not errors:
+            return documents
+        of_log = [error for error in errors.values() if error.table is self._log.layout]
+        if of_log:
+            raise of_log[0]
+        rejections = {position: _rejection(documents[position], error) for position, error in errors.items()}
+        self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
+        self._report_common_reason([*rejections.values()], len(documents))
+        return [rejections.get(position, document) for position, document in enumerate(documents)]
+
+    def _log_rows(self, documents: Sequence[ProcessedDocument]) -> list[Row]:
+        now = log_time(datetime.now(UTC))
+        return self._log.bound([self._entry(document, now) for document in documents])
+
+    def _report_common_reason(self, rejections: Sequence[Rejection], documents: int) -> None:
+        """Log the reason that most documents of a batch are rejected for, once."""
+        ((reason, count),) = Counter(rejection.failure.reason for rejection in rejections).most_common(1)
+        if count >= LEAST_COMMON and 2 * count > documents and reason not in self._reported:
+            self._reported.add(reason)
+            logger.warning("%d of %d documents of a batch are rejected: %s", count, documents, reason)
 
     def _delete_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Delete the rows in log and tables that the documents replace."""
@@ -228,14 +278,6 @@ class Loader:
         ]
         return bool(others and self._log.entries(self._identity.contract, others))
 
-    def _batch(self, documents: Sequence[ProcessedDocument]) -> Batch:
-        """Return the rows of documents. The log comes first: its key holds back what another run has loaded."""
-        now = log_time(datetime.now(UTC))
-        mapped = [document for document in documents if isinstance(document, MappedDocument)]
-        rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
-        log = self._log.bound([self._entry(document, now) for document in documents])
-        return [(LOG_TABLE, log), *zip(self._tables, rows, strict=True)]
-
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Note the rows of the log that documents replace; a row that another run has replaced meanwhile stays."""
         if not documents:
@@ -267,7 +309,7 @@ class Loader:
         return LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
-            status=Status.REJECTED if failure else Status.LOADED,
+            status=_status(document),
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
@@ -297,13 +339,20 @@ class Loader:
             tip = error.tip or "what was committed stays; run the same command again to continue"
             raise TargetError(f"the target cannot load: {error.explanation}", tip) from None
 
-    def _note_retry(self, attempt: int, _error: DatabaseError, _pause: float) -> None:
+    def _note_retry(self) -> None:
         self.statistics.retries += 1
-        logger.info("A batch is retried (attempt %d failed)", attempt)
+
+
+def _status(document: ProcessedDocument) -> Status:
+    if isinstance(document, Rejection):
+        return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
+    return Status.LOADED
 
 
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
     """Return the outcome of a document by the commit of its batch."""
+    if isinstance(document, Skipped):
+        return Outcome(document.key, Status.SKIPPED)
     if isinstance(document, Rejection):
         return Outcome(
             document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value

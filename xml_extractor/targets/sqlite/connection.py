@@ -9,13 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import Retrying, RowBinder, row_converter
+from xml_extractor.connections import DatabaseError, ErrorClass, Retrying, RowBinder, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
+from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
-from xml_extractor.targets.interfaces import Batch, parts
+from xml_extractor.targets.interfaces import Batch, TableRows, joined, parts
 from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.urls import URL
@@ -33,10 +34,12 @@ class SqliteFile:
 
     Attributes:
         timeout: Seconds to wait while another connection writes.
+        log_table: The name of the processing log; empty for the default one.
     """
 
     path: Path
     timeout: float = DEFAULT_TIMEOUT
+    log_table: str = ""
 
     @property
     def name(self) -> str:
@@ -60,13 +63,14 @@ def sqlite_file(url: URL) -> SqliteFile:
     """
     if url.host or not url.database or url.database == ":memory:":
         raise UsageError("the address names no SQLite file", "write sqlite:///FILE, or sqlite:////DIRECTORY/FILE")
-    unknown = set(url.query) - {"timeout"}
+    unknown = set(url.query) - {"timeout", LOG_TABLE_KEY}
     if unknown:
         raise UsageError(f"SQLite has no option '{min(unknown)}'", "the only one is timeout, in seconds")
     try:
-        return SqliteFile(Path(url.database), float(str(url.query.get("timeout", DEFAULT_TIMEOUT))))
+        timeout = float(str(url.query.get("timeout", DEFAULT_TIMEOUT)))
     except ValueError:
         raise UsageError("the timeout is not a number", "write it in seconds, such as ?timeout=5") from None
+    return SqliteFile(Path(url.database), timeout, str(url.query.get(LOG_TABLE_KEY, "")))
 
 
 def quoted_table(table: str) -> str:
@@ -86,6 +90,7 @@ class SqliteConnection:
 
     Attributes:
         driver: The driver's connection, for its settings; statements go through this class.
+        log_table: The processing log, under the name that the address gives it.
 
     Raises:
         DatabaseError: The file cannot be opened, or is no database.
@@ -94,6 +99,7 @@ class SqliteConnection:
     dialect = "sqlite"
 
     def __init__(self, file: SqliteFile, *, read_only: bool = False) -> None:
+        self.log_table = log_table(file.log_table)
         self._timeout = file.timeout
         with _classified_errors():
             self.driver = sqlite3.connect(
@@ -174,6 +180,22 @@ class SqliteConnection:
                 with _classified_errors(table):
                     self.driver.executemany(insert, some)
 
+    def insert_documents(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
+    ) -> dict[int, DatabaseError]:
+        """Insert those documents that the database accepts: all at once, or one by one after an error."""
+        rejected: dict[int, DatabaseError] = {}
+        error = self._refused(joined(tables, documents), batch_rows)
+        if error is None:
+            return rejected
+        if error.table is tables[0] or len(documents) == 1:
+            raise error
+        for position, document in enumerate(documents):
+            error = self._refused(joined(tables, [document]), batch_rows)
+            if error is not None:
+                rejected[position] = error
+        return rejected
+
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and return how many each had."""
         statements = [(deletion(column, _DIALECT, "?"), storage(column.column.type).to_sqlite) for column in plan]
@@ -184,6 +206,21 @@ class SqliteConnection:
             )
             for key in keys
         ]
+
+    def _refused(self, batch: Batch, batch_rows: int) -> DatabaseError | None:
+        """Insert rows; return the data error that refuses them, after undoing all of them."""
+        self.execute("SAVEPOINT documents")
+        try:
+            self.insert_batch(batch, batch_rows)
+        except DatabaseError as error:
+            if error.error_class is not ErrorClass.DATA:
+                raise
+            self.execute("ROLLBACK TO documents")
+            return error
+        finally:
+            if self.driver.in_transaction:
+                self.execute("RELEASE documents")
+        return None
 
     def close(self) -> None:
         """Close without committing."""

@@ -14,7 +14,7 @@ from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
@@ -44,6 +44,11 @@ class SqliteTarget:
         return self.file.name
 
     @property
+    def log_table(self) -> TableLayout:
+        """The processing log."""
+        return log_table(self.file.log_table)
+
+    @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
         """Calls for each table."""
         return ("executemany",)
@@ -52,7 +57,7 @@ class SqliteTarget:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
         from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
 
-        return create_statements(tables, "sqlite")
+        return create_statements(tables, "sqlite", log=self.log_table)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
         """Create the file, missing tables and the processing log.
@@ -70,7 +75,7 @@ class SqliteTarget:
             TargetError: The file cannot be read.
         """
         if not self.file.path.exists():
-            return differences((LOG_TABLE, *tables), {}, dialect_name="sqlite")
+            return differences((self.log_table, *tables), {}, dialect_name="sqlite")
         with self._errors_end_the_run(), closing(self.file.connect(read_only=True)) as database:
             return self._differences(database, tables)
 
@@ -81,7 +86,7 @@ class SqliteTarget:
             TargetError: A table does not fit, or the database cannot be written.
         """
         with self._writing() as database:
-            wanted = {table.table for table in (LOG_TABLE, *tables)}
+            wanted = {table.table for table in (self.log_table, *tables)}
             if len(read_catalog(database, sorted(wanted))) < len(wanted):
                 self._create(database, tables)
             raise_errors(self.name, self._differences(database, tables))
@@ -116,7 +121,7 @@ class SqliteTarget:
             database.execute(statement)
 
     def _differences(self, database: SqliteConnection, tables: Sequence[TableLayout]) -> list[Difference]:
-        wanted = (LOG_TABLE, *tables)
+        wanted = (self.log_table, *tables)
         actual = read_catalog(database, [table.table for table in wanted])
         return differences(wanted, actual, dialect_name="sqlite", missing_codes=partial(missing_codes, database))
 

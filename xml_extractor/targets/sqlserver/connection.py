@@ -10,6 +10,7 @@ from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError
+from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.driver import find_driver
 from xml_extractor.targets.sqlserver.errors import LOST, classify
@@ -65,6 +66,7 @@ class SqlServerConnection:
 
     def __init__(self, address: SqlServerAddress, *, autocommit: bool = True) -> None:
         self._address = address
+        self.log_table = log_table(address.log_table)
         self._autocommit = autocommit
         self._session: pyodbc.Connection | None = None
         self._in_transaction = False
