@@ -4,11 +4,12 @@ from functools import partial
 
 from xml_extractor.contract.layout import TableLayout, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, ValueRule
+from xml_extractor.documents import Counted
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import compile_rows, compile_text, finds_elements
-from xml_extractor.mapping.rows import ColumnPlan, DistinctPlan, Origin, Plan, RulePlan, TablePlan
+from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RulePlan, TablePlan
 from xml_extractor.mapping.steps import compose, constant_of, steps_of
 from xml_extractor.values.conversions import converter
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
@@ -21,19 +22,22 @@ def compile_plan(contract: Contract) -> Plan:
         ContractError: A constant of the contract does not fit its column.
     """
     document = contract.document
+    noted: Notes = []
     tables = {layout.name: layout for layout in layouts(contract)}
     return Plan(
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces),
         convert_key=converter(document.key_type, code_page=contract.code_page),
         run_values=partial(origins.run_values, contract),
-        tables=tuple(_table(contract, layout, tables) for layout in tables.values()),
+        tables=tuple(_table(contract, layout, tables, noted) for layout in tables.values()),
+        noted=noted,
     )
 
 
-def _table(contract: Contract, layout: TableLayout, tables: dict[str, TableLayout]) -> TablePlan:
+def _table(contract: Contract, layout: TableLayout, tables: dict[str, TableLayout], noted: Notes) -> TablePlan:
     table = contract.tables[layout.name]
-    context = TableContext(contract, layout.name, tables, elements_only=_finds_only_elements(contract, layout.name))
+    elements_only = _finds_only_elements(contract, layout.name)
+    context = TableContext(contract, layout.name, tables, elements_only, noted)
     columns = tuple(_column(column.name, table.columns[column.name], context) for column in layout.columns)
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
     distinct = table.distinct
@@ -46,7 +50,12 @@ def _table(contract: Contract, layout: TableLayout, tables: dict[str, TableLayou
         searches=len(context.searches),
         at_least_one=tuple(numbers[column] for column in table.at_least_one),
         when=None if table.when is None else origins.condition(table.when, columns),
-        distinct=None if distinct is None else DistinctPlan(tuple(numbers[by] for by in distinct.by), distinct.keep),
+        distinct=None
+        if distinct is None
+        else DistinctPlan(
+            tuple(numbers[by] for by in distinct.by), distinct.keep, attaches=distinct.children == "attach"
+        ),
+        has_children=any(other.parent == layout.name for other in contract.tables.values()),
         required=tuple(numbers[column.name] for column in layout.columns if column.required),
     )
 
@@ -60,26 +69,35 @@ def _finds_only_elements(contract: Contract, name: str) -> bool:
 def _column(name: str, column: Column, context: TableContext) -> ColumnPlan:
     try:
         target = rule_type(context.contract, column)
-        inputs = tuple(_input(input_name, rule, context) for input_name, rule in column.inputs.items())
+        inputs = tuple(_input(input_name, rule, context, name) for input_name, rule in column.inputs.items())
         origin = _rule_origin(column, target, context) or _column_origin(name, column, target, inputs, context)
-        return _column_plan(name, column, target, origin, inputs, context.contract)
+        return _column_plan(name, column, target, origin, inputs, context, name)
     except InvalidValueError as error:
         raise ContractError(f"tables.{context.name}.columns.{name}: a constant does not fit: {error}") from None
 
 
-def _input(name: str, rule: Input, context: TableContext) -> ColumnPlan:
+def _input(name: str, rule: Input, context: TableContext, column: str) -> ColumnPlan:
     origin = _rule_origin(rule, rule.type or TEXT_INPUT_TYPE, context)
     origin = origin or origins.column_origin(rule.column or "", context)
     target = rule.type or origin.type or TEXT_INPUT_TYPE
-    return _column_plan(name, rule, target, origin, (), context.contract)
+    return _column_plan(name, rule, target, origin, (), context, column)
 
 
 def _column_plan(
-    name: str, rule: ValueRule, target: SqlType, origin: Origin, inputs: tuple[ColumnPlan, ...], contract: Contract
+    name: str,
+    rule: ValueRule,
+    target: SqlType,
+    origin: Origin,
+    inputs: tuple[ColumnPlan, ...],
+    context: TableContext,
+    counted_as: str,
 ) -> ColumnPlan:
-    steps = steps_of(rule, origin.type, target, contract)
-    default = constant_of(rule.default, target, contract)
-    compute = compose(origin.read, steps, rule.on_invalid, default)
+    def note(tolerated: Counted) -> None:
+        context.noted.append((counted_as, tolerated))
+
+    steps = steps_of(rule, origin.type, target, context.contract, note)
+    default = constant_of(rule.default, target, context.contract)
+    compute = compose(origin.read, steps, rule.on_invalid, default, note)
     return ColumnPlan(name, rule.path or "", target, origin, inputs, steps, rule.on_invalid, default, compute)
 
 

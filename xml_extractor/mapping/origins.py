@@ -27,7 +27,7 @@ from xml_extractor.mapping.paths import (
     split_path,
     string_value,
 )
-from xml_extractor.mapping.rows import ColumnPlan, Compute, Origin, RowScope
+from xml_extractor.mapping.plan import ColumnPlan, Compute, Notes, Origin, RowScope
 from xml_extractor.tsql import compile_condition, compile_expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
 
@@ -40,6 +40,7 @@ class TableContext:
         name: The table's name in the contract.
         layouts: All tables of the contract, by name.
         elements_only: Whether all nodes that become rows are elements.
+        noted: `Plan.noted`.
         searches: The searches for elements that the columns share, by path. Their order is their number.
     """
 
@@ -47,6 +48,7 @@ class TableContext:
     name: str
     layouts: Mapping[str, TableLayout]
     elements_only: bool
+    noted: Notes
     searches: dict[str, FindElements] = field(default_factory=dict)
 
     def search(self, path: str) -> tuple[int, FindElements]:

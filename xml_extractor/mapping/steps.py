@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from xml_extractor.contract.model import Contract, Lookup, OnInvalid, Scalar, Transform, ValueRule
-from xml_extractor.documents import Value
+from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out_of_memory
-from xml_extractor.mapping.rows import Compute, RowScope, Step
+from xml_extractor.mapping.plan import Compute, RowScope, Step
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType, parse_type
@@ -25,7 +25,13 @@ def blank_to_null(text: str) -> str | None:
     return None if not text or (text.isspace() and not text.strip(XML_SPACE)) else text
 
 
-def steps_of(rule: ValueRule, source: SqlType | None, target: SqlType, contract: Contract) -> tuple[Step, ...]:
+def steps_of(
+    rule: ValueRule,
+    source: SqlType | None,
+    target: SqlType,
+    contract: Contract,
+    note: Callable[[Counted], object] = lambda _: None,
+) -> tuple[Step, ...]:
     """List the steps from an origin's value to the column's value, in order.
 
     Args:
@@ -33,14 +39,15 @@ def steps_of(rule: ValueRule, source: SqlType | None, target: SqlType, contract:
         source: The type of the origin's value; None for text of the document.
         target: The column's type.
         contract: The rule's contract.
+        note: Called with what the steps tolerate.
 
     Raises:
         InvalidValueError: A constant of the rule does not fit the column.
     """
     if source is None:
-        return tuple(_from_text(rule, target, contract))
+        return tuple(_from_text(rule, target, contract, note))
     if rule.transform or rule.lookup:
-        return (*_assignment(source, _TEXT, contract), *_from_text(rule, target, contract))
+        return (*_assignment(source, _TEXT, contract), *_from_text(rule, target, contract, note))
     return (*_assignment(source, target, contract), *_default(rule, target, contract))
 
 
@@ -53,17 +60,19 @@ def constant_of(value: Scalar | None, target: SqlType, contract: Contract) -> Va
     return None if value is None else constant(target, value, code_page=contract.code_page)
 
 
-def _from_text(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator[Step]:
+def _from_text(
+    rule: ValueRule, target: SqlType, contract: Contract, note: Callable[[Counted], object]
+) -> Iterator[Step]:
     keeps_blank = rule.blank == "keep"
     transforms, lookup = _split_last_lookup(rule)
     if not keeps_blank:
         yield Step("blank to NULL", blank_to_null)
     for transform in transforms:
-        yield _transform(transform, contract, keeps_blank=keeps_blank)
+        yield _transform(transform, contract, note, keeps_blank=keeps_blank)
     if lookup is None:
         yield Step(f"convert to {target}", _converter(rule, target, contract))
     else:
-        yield _lookup(lookup, contract, lambda value: constant_of(value, target, contract))
+        yield _lookup(lookup, contract, lambda value: constant_of(value, target, contract), note)
     yield from _default(rule, target, contract)
 
 
@@ -78,22 +87,27 @@ def _lookup_name(transform: Transform) -> str:
     return str((transform.options or {})["name"])
 
 
-def _transform(transform: Transform, contract: Contract, *, keeps_blank: bool) -> Step:
+def _transform(
+    transform: Transform, contract: Contract, note: Callable[[Counted], object], *, keeps_blank: bool
+) -> Step:
     if transform.name == "lookup":
-        return _lookup(_lookup_name(transform), contract, _as_text)
+        return _lookup(_lookup_name(transform), contract, _as_text, note)
     apply = transform_step(transform.name, transform.options)
     if keeps_blank:
         return Step(f"transform {transform.name}", apply)
     return Step(f"transform {transform.name}", lambda text: blank_to_null(apply(text)))
 
 
-def _lookup(name: str, contract: Contract, convert: Callable[[Scalar], Value]) -> Step:
+def _lookup(
+    name: str, contract: Contract, convert: Callable[[Scalar], Value], note: Callable[[Counted], object]
+) -> Step:
     lookup: Lookup = contract.lookups[name]
     key = str.casefold if lookup.ignore_case else str
     find = lookup_step(
         {key(code): convert(value) for code, value in lookup.values.items()},
         unknown=None if lookup.unknown is None else convert(lookup.unknown),
         has_unknown="unknown" in lookup.model_fields_set,
+        note_unknown=lambda: note(Counted.UNKNOWN_CODE),
     )
     blank = None if lookup.blank is None else convert(lookup.blank)
     return Step(f"lookup {name}", (lambda code: find(code.casefold())) if lookup.ignore_case else find, blank)
@@ -131,8 +145,21 @@ def _assignment(source: SqlType, target: SqlType, contract: Contract) -> tuple[S
     return (Step(f"convert to {target}", apply),)
 
 
-def compose(read: Compute, steps: Sequence[Step], on_invalid: OnInvalid, default: Value) -> Compute:
-    """Compile the reading of a value, its steps and `on_invalid` to one closure.
+_TOLERATED: dict[OnInvalid, Counted] = {
+    "null": Counted.NULL,
+    "default": Counted.DEFAULT,
+    "truncate": Counted.TRUNCATED,
+}
+
+
+def compose(
+    read: Compute,
+    steps: Sequence[Step],
+    on_invalid: OnInvalid,
+    default: Value,
+    note: Callable[[Counted], object] = lambda _: None,
+) -> Compute:
+    """Compile the reading of a value, its steps and `on_invalid` to one closure, which notes what it tolerates.
 
     Raises:
         InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
@@ -141,11 +168,15 @@ def compose(read: Compute, steps: Sequence[Step], on_invalid: OnInvalid, default
     if on_invalid == "reject":
         return compute
 
+    tolerated = _TOLERATED[on_invalid]
+
     def compute_anyway(row: RowScope) -> Value:
         try:
             return compute(row)
         except RULE_ERRORS as error:
-            return value_for(error, on_invalid, default)
+            value = value_for(error, on_invalid, default)
+            note(tolerated)
+            return value
 
     return compute_anyway
 

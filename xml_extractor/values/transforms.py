@@ -160,7 +160,12 @@ def transform_step(name: str, options: Mapping[str, object] | None) -> TextStep:
 
 
 def lookup_step(
-    values: Mapping[str, Value], blank: Value = None, unknown: Value = None, *, has_unknown: bool = False
+    values: Mapping[str, Value],
+    blank: Value = None,
+    unknown: Value = None,
+    *,
+    has_unknown: bool = False,
+    note_unknown: Callable[[], object] = lambda: None,
 ) -> Callable[[str | None], Value]:
     """Build the step from a code of the document to its value.
 
@@ -169,6 +174,7 @@ def lookup_step(
         blank: The value of a missing code.
         unknown: The value of codes that are not listed.
         has_unknown: Whether `unknown` applies; if not, such a code raises `InvalidValueError` (`unknown_code`).
+        note_unknown: Called when `unknown` is applied.
     """
 
     def lookup(code: str | None) -> Value:
@@ -178,6 +184,7 @@ def lookup_step(
             return values[code]
         except KeyError:
             if has_unknown:
+                note_unknown()
                 return unknown
             raise InvalidValueError(Reason.UNKNOWN_CODE, "the lookup does not list that code") from None
 
