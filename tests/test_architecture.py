@@ -178,7 +178,7 @@ def test_the_embedded_run_does_not_import_pyodbc(tmp_path: Path) -> None:
 
 HEAVY = {
     *("asyncio", "lxml", "multiprocessing", "pydantic", "pyodbc", "rich", "ruamel"),
-    *("sqlalchemy", "sqlglot", "tenacity"),
+    *("sqlalchemy", "sqlglot"),
 }
 COMPLETION = {
     "_XML_EXTRACTOR_COMPLETE": "bash_complete",

@@ -349,12 +349,12 @@ def test_statements_of_the_guide_to_rejects_give_what_it_shows(
         for block in blocks(DOCUMENTATION / "how-to/look-into-rejects.md")
         if block[0] in ("sql", "console", "text")
     ]
-    (_, listing), (_, select), (_, reasons), (_, command), (_, explained), (_, retry), (_, put_back) = found
+    (_, listing), (_, select), (_, reasons), (_, command), (_, explained), (_, retry), (_, marked) = found
     assert reasons.strip().split("|")[-1] in output_of(listing)
     with closing(sqlite3.connect("orders.db")) as database:
         assert ["|".join(row) for row in database.execute(select)] == reasons.splitlines()
     assert [line.rstrip() for line in output_of(command).strip().splitlines()] == explained.splitlines()
-    assert output_of(retry) == put_back
+    assert output_of(retry) == marked
 
 
 def test_each_field_of_the_metrics_file_has_its_row(metrics: Metrics) -> None:
@@ -450,6 +450,21 @@ def test_the_path_of_a_document_names_functions_that_exist() -> None:
         source = (ROOT / "xml_extractor" / words(module)[0]).read_text(encoding="utf-8")
         for name in words(functions):
             assert all(re.search(rf"^ *(?:def|class) {part}\b", source, re.MULTILINE) for part in name.split(".")), name
+
+
+def test_the_diagram_and_the_table_of_the_path_name_functions_and_classes_that_exist() -> None:
+    diagram = text_of("explanation/data-path.svg")
+    shown = re.findall(r">(_?[A-Za-z]+(?:[._]\w+)+|[A-Z]\w+Queue)<", diagram)
+    path = section("explanation/architecture.md", "The path of a document")
+    named = {*shown, *(word for row in rows(path) for word in words(row[1]))}
+    defined = {
+        node.name
+        for module in (ROOT / "xml_extractor").rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    assert len(named) >= 8
+    assert {part for name in named for part in name.split(".")} <= defined
 
 
 def test_changes_that_are_not_released_have_their_section() -> None:

@@ -389,7 +389,7 @@ class TestPerformanceCharacteristics:
             queue.enqueue(item(0))
             began_at = time.perf_counter()
             refused = sum(not queue.enqueue(item(1)) for _ in range(100))
-            record_property("refusal_ms", round((time.perf_counter() - began_at) * 10, 4))
+            record_property("refused_ms", round((time.perf_counter() - began_at) * 10, 4))
             assert refused == queue.get_stats().refused == 100
 
     def test_a_batch_is_fetched_by_one_message_whatever_the_number_of_its_items(

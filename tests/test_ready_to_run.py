@@ -163,19 +163,19 @@ def errors_of_azure(heading: str) -> list[tuple[str, ErrorClass]]:
     found = []
     for error in re.findall(r"`(\w+)`", " ".join(cells)):
         state, number = ("HY000", error) if re.fullmatch(r"[1-9]\d*", error) else (error, "0")
-        refusal = classify(pyodbc.Error(state, f"[{state}] refused ({number}) (SQLExecDirectW)"))
-        assert refusal is not None
-        found.append((error, refusal.error_class))
+        classified = classify(pyodbc.Error(state, f"[{state}] refused ({number}) (SQLExecDirectW)"))
+        assert classified is not None
+        found.append((error, classified.error_class))
     return found
 
 
-def test_errors_of_azure_that_are_said_to_be_tried_again_are() -> None:
-    tried_again = errors_of_azure("## Transient errors")
-    assert len(tried_again) > 20
-    assert [error for error in tried_again if error[1] is not ErrorClass.TRANSIENT] == []
+def test_errors_of_azure_that_the_page_calls_transient_are() -> None:
+    transient = errors_of_azure("## Transient errors")
+    assert len(transient) > 20
+    assert [error for error in transient if error[1] is not ErrorClass.TRANSIENT] == []
 
 
-def test_errors_of_azure_that_are_said_to_end_the_run_do() -> None:
+def test_errors_of_azure_that_the_page_calls_fatal_are() -> None:
     fatal = errors_of_azure("Fatal errors end")
     assert len(fatal) == 4
     assert [error for error in fatal if error[1] is not ErrorClass.FATAL] == []

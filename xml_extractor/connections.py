@@ -1,11 +1,11 @@
 """Connections to databases: what each kind must be able to do, what errors mean, and how transient ones are retried."""
 
+import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
-from typing import Any, Protocol, TypeVar
-
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
@@ -151,24 +151,35 @@ def row_converter(conversions: Sequence[Convert | None]) -> Callable[[Sequence[A
     return convert_row
 
 
-def retrying(note: Callable[[RetryCallState], None] = lambda _: None) -> Retrying:
-    """Return a caller that retries a function after transient errors, with back-off, and raises the last error.
+class Retrying(NamedTuple):
+    """Calls functions, retries them after transient errors, with back-off, and raises the last error.
 
-    Args:
-        note: Called before each pause.
+    The package does this itself because a library for it would take several times as long to import as this module.
+
+    Attributes:
+        note: Called before each pause with the number of the attempt that failed, the error, and the pause in seconds.
+        attempts: Attempts at most.
+        longest_pause: Seconds.
     """
-    return Retrying(
-        retry=retry_if_exception(is_transient),
-        wait=wait_exponential(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS) + wait_random(0, FIRST_PAUSE_SECONDS),
-        stop=stop_after_attempt(ATTEMPTS),
-        before_sleep=note,
-        reraise=True,
-    )
 
+    note: Callable[[int, DatabaseError, float], None] = lambda _attempt, _error, _pause: None
+    attempts: int = ATTEMPTS
+    longest_pause: float = LONGEST_PAUSE_SECONDS
 
-def is_transient(error: BaseException) -> bool:
-    """Return whether a retry may succeed."""
-    return isinstance(error, DatabaseError) and error.error_class is ErrorClass.TRANSIENT
+    def __call__(self, function: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
+        """Call a function with these arguments and return its result."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return function(*arguments, **options)
+            except DatabaseError as error:
+                if error.error_class is not ErrorClass.TRANSIENT or attempt >= self.attempts:
+                    raise
+                pause = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), self.longest_pause)
+                pause += random.uniform(0, min(FIRST_PAUSE_SECONDS, self.longest_pause))  # noqa: S311 - no secret
+                self.note(attempt, error, pause)
+                time.sleep(pause)
 
 
 def answered(action: Callable[[], Answer], trouble: str) -> Answer:
@@ -182,7 +193,7 @@ def answered(action: Callable[[], Answer], trouble: str) -> Answer:
         TargetError: The database fails; other errors of the function pass.
     """
     with errors_end_the_run(TargetError, trouble, "run the same command again"):
-        return retrying()(action)
+        return Retrying()(action)
 
 
 @contextmanager

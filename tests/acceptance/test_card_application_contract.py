@@ -247,8 +247,8 @@ def good_documents(count: int) -> Iterator[tuple[int, bytes]]:
 def failure(plan: Plan, parser: DocumentParser, content: bytes | None) -> Failure | None:
     try:
         map_document(plan, parser.parse(content), 1, RUN)
-    except (ParseError, MappingError) as refusal:
-        return refusal.failure
+    except (ParseError, MappingError) as error:
+        return error.failure
     return None
 
 
@@ -347,20 +347,20 @@ def test_a_spoilt_document_is_refused_for_the_listed_reason(
     plan: Plan, parser: DocumentParser, fault: FaultKind
 ) -> None:
     for key in range(1, 21):
-        refusal = failure(plan, parser, fault.spoil(KIND.document(key, Random(key))))
-        assert refusal is not None
-        assert (refusal.stage, refusal.code) == (fault.stage, fault.reason)
+        rejected = failure(plan, parser, fault.spoil(KIND.document(key, Random(key))))
+        assert rejected is not None
+        assert (rejected.stage, rejected.code) == (fault.stage, fault.reason)
 
 
 @pytest.mark.parametrize("fault", MAP_FAULTS, ids=lambda fault: fault.code)
-def test_a_refusal_names_the_place_and_no_value(plan: Plan, parser: DocumentParser, fault: FaultKind) -> None:
-    refusal = failure(plan, parser, fault.spoil(KIND.document(7, Random(7))))
+def test_a_rejection_names_the_path_and_no_value(plan: Plan, parser: DocumentParser, fault: FaultKind) -> None:
+    rejected = failure(plan, parser, fault.spoil(KIND.document(7, Random(7))))
 
-    assert refusal is not None
-    assert refusal.path
-    assert fault.code == "missing_key" or (refusal.table in TABLES and refusal.column)
+    assert rejected is not None
+    assert rejected.path
+    assert fault.code == "missing_key" or (rejected.table in TABLES and rejected.column)
     for value in ("PERHAPS", "12,345,678,901", "2025-02-30", "70000", "platinum", "three weeks"):
-        assert value not in refusal.reason
+        assert value not in rejected.reason
 
 
 def test_of_many_documents_exactly_the_listed_ones_are_refused(plan: Plan, parser: DocumentParser) -> None:
@@ -369,9 +369,9 @@ def test_of_many_documents_exactly_the_listed_ones_are_refused(plan: Plan, parse
     for sample in samples("card_application", 400, seed=2, faulty=Fraction(10, 100)):
         if sample.fault is not None and sample.fault.stage is not Stage.LOAD:
             listed[sample.key] = (sample.fault.stage, sample.fault.reason)
-        refusal = failure(plan, parser, sample.content)
-        if refusal is not None:
-            refused[sample.key] = (refusal.stage, refusal.code)
+        rejected = failure(plan, parser, sample.content)
+        if rejected is not None:
+            refused[sample.key] = (rejected.stage, rejected.code)
 
     assert len(listed) > len(KIND.faults)
     assert refused == listed

@@ -1,4 +1,4 @@
-"""Rejected documents are put back, tried again and listed by the real commands."""
+"""Rejected documents are marked for retry, retried and listed by the real commands."""
 
 import json
 import sqlite3
@@ -34,12 +34,12 @@ def attempts(target: Path) -> dict[str, tuple[str, int]]:
     return {key: (status, count) for key, status, count in rows}
 
 
-def test_documents_that_are_put_back_are_loaded_by_the_next_run(
+def test_documents_that_are_marked_for_retry_are_loaded_by_the_next_run(
     rejected: Path, xml_extractor: Command, production_processor: Command, tmp_path: Path
 ) -> None:
-    put_back = xml_extractor("retry", *LOG)
-    assert (put_back.returncode, put_back.stderr) == (0, "")
-    assert put_back.stdout == "2 documents marked for retry by the next run\n"
+    marked = xml_extractor("retry", *LOG)
+    assert (marked.returncode, marked.stderr) == (0, "")
+    assert marked.stdout == "2 documents marked for retry by the next run\n"
     assert attempts(rejected)["3.xml"] == ("retry", 1)
 
     (tmp_path / "orders" / "3.xml").write_text(order(3), encoding="utf-8")

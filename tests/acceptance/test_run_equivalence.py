@@ -30,6 +30,7 @@ from tests.acceptance.loads import (
 )
 from tests.conftest import posix_only
 from xml_extractor.errors import RunError, TargetError, WorkerDiedError
+from xml_extractor.processing import parallel_coordinator
 from xml_extractor.processing.chunks import CrashMarker
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import (
@@ -118,6 +119,11 @@ def once(action: Callable[[], object], pause: float = 0) -> Callable[[int], None
 
 def workers() -> list[int]:
     return [child.pid for child in multiprocessing.active_children() if "PoolWorker" in child.name and child.pid]
+
+
+def die_at_start(*_: object) -> None:
+    """Take the place of what a worker process does first."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def assert_no_process_is_left() -> None:
@@ -371,24 +377,14 @@ class TestDeath:
 
     @posix_only("sends signals to processes")
     @pytest.mark.parametrize("kinds", on(EMBEDDED, SERVER))
-    def test_workers_that_die_again_and_again_end_the_run(self, kinds: Kinds, tmp_path: Path) -> None:
-        done = threading.Event()
-
-        def kill_all() -> None:
-            while not done.wait(0.05):
-                for worker in workers():
-                    with suppress(ProcessLookupError):
-                        os.kill(worker, signal.SIGKILL)
-
-        killer = threading.Thread(target=kill_all)
+    def test_workers_that_die_again_and_again_end_the_run(
+        self, kinds: Kinds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with opened(kinds, tmp_path, 8, good_order) as load:
-            killer.start()
-            try:
+            with monkeypatch.context() as patch:
+                patch.setattr(parallel_coordinator, "_init_worker", die_at_start)
                 with pytest.raises(WorkerDiedError) as ended:
                     load.run(workers=4)
-            finally:
-                done.set()
-                killer.join()
             assert ended.value.tip
             assert_no_process_is_left()
             assert counts(load.run()) == (8, 8, 0, 0)

@@ -106,7 +106,7 @@ def watched(connection: TargetConnection) -> Watched:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("xml_extractor.connections.time.sleep", lambda _seconds: None)
 
 
 def statuses(outcomes: Sequence[Outcome]) -> list[str]:

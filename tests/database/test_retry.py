@@ -1,4 +1,4 @@
-"""Rejected documents that are put back, on every target: they are tried again, once, and their attempts are counted."""
+"""Documents marked for retry, on every target: they are retried once, and their attempts are counted."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -28,7 +28,7 @@ __all__ = ["no_pauses"]
 ALL = RejectSelection("orders")
 
 
-def put_back(connection: TargetConnection, selection: RejectSelection = ALL) -> int:
+def mark_for_retry(connection: TargetConnection, selection: RejectSelection = ALL) -> int:
     return ProcessingLog(connection).retry(selection, 100).documents
 
 
@@ -46,28 +46,28 @@ def keys_of(entries: Sequence[LogEntry]) -> list[str]:
     return sorted(entry.document_key for entry in entries)
 
 
-def test_a_rejected_document_that_is_put_back_keeps_all_but_its_status(connection: TargetConnection) -> None:
+def test_a_rejected_document_that_is_marked_for_retry_keeps_all_but_its_status(connection: TargetConnection) -> None:
     write_log(connection, ENTRY)
-    assert put_back(connection) == 1
+    assert mark_for_retry(connection) == 1
     assert list(read_log(connection)) == [ENTRY._replace(status=Status.RETRY)]
 
 
-def test_a_document_that_was_put_back_is_not_done(connection: TargetConnection) -> None:
+def test_a_document_that_was_marked_for_retry_is_not_done(connection: TargetConnection) -> None:
     write_log(connection, ENTRY, ENTRY._replace(document_key="8"))
-    put_back(connection, RejectSelection("orders", keys=("7",)))
+    mark_for_retry(connection, RejectSelection("orders", keys=("7",)))
     assert ProcessingLog(connection).done("orders", ["7", "8", "9"]) == {"8"}
     assert ProcessingLog(connection).entries("orders", ["7", "9"]).keys() == {"7"}
 
 
-def test_only_rejected_documents_of_the_contract_are_put_back(connection: TargetConnection) -> None:
+def test_only_rejected_documents_of_the_contract_are_marked_for_retry(connection: TargetConnection) -> None:
     write_log(
         connection,
         ENTRY,
         ENTRY._replace(document_key="8", status=Status.LOADED, stage="", reason=""),
         ENTRY._replace(contract="invoices"),
     )
-    assert put_back(connection) == 1
-    assert put_back(connection) == 0
+    assert mark_for_retry(connection) == 1
+    assert mark_for_retry(connection) == 0
     statuses = {(entry.contract, entry.document_key): entry.status for entry in read_log(connection)}
     assert statuses == {
         ("orders", "7"): Status.RETRY,
@@ -103,19 +103,19 @@ def test_rejects_are_chosen_by_key_reason_stage_and_attempts(connection: TargetC
     write_log(connection, MAPPED, MAPPED_TOO, LOADED, TIRED)
     for selection, keys in SELECTIONS:
         assert keys_of(ProcessingLog(connection).rejected(selection)) == keys, selection
-    assert put_back(connection, RejectSelection("orders", ("Load", "mapped"), "duplicate_key", "load", 5)) == 1
+    assert mark_for_retry(connection, RejectSelection("orders", ("Load", "mapped"), "duplicate_key", "load", 5)) == 1
     assert {key for key, (status, *_) in by_key(connection).items() if status == "retry"} == {"Load"}
 
 
-def test_any_number_of_keys_can_be_put_back(connection: TargetConnection) -> None:
+def test_any_number_of_keys_can_be_marked_for_retry(connection: TargetConnection) -> None:
     write_log(connection, *(ENTRY._replace(document_key=str(number)) for number in range(1200)))
-    assert put_back(connection, RejectSelection("orders", keys=tuple(map(str, range(1100))))) == 1100
+    assert mark_for_retry(connection, RejectSelection("orders", keys=tuple(map(str, range(1100))))) == 1100
     assert len(ProcessingLog(connection).rejected(ALL)) == 100
 
 
-def test_a_document_that_was_put_back_is_loaded_and_its_log_row_replaced(connection: TargetConnection) -> None:
+def test_a_document_that_was_marked_for_retry_is_loaded_and_its_log_row_replaced(connection: TargetConnection) -> None:
     loader_of(connection).load([bad_order(1), order(2)])
-    put_back(connection)
+    mark_for_retry(connection)
     outcomes = loader_of(connection, run_id="run 2").load([order(1)])
     assert outcomes == [Outcome(1, Status.LOADED, (1, 2, 1))]
     assert by_key(connection) == {"1": ("loaded", 2, "run 2"), "2": ("loaded", 1, "run 1")}
@@ -127,7 +127,7 @@ def test_a_document_that_was_put_back_is_loaded_and_its_log_row_replaced(connect
 def test_a_document_that_is_rejected_again_counts_its_attempts(connection: TargetConnection) -> None:
     loader_of(connection).load([unreadable_order(1)])
     for attempts in (2, 3, 4):
-        put_back(connection)
+        mark_for_retry(connection)
         (outcome,) = loader_of(connection, run_id=f"run {attempts}").load([bad_order(1)])
         assert outcome.status is Status.REJECTED
         assert by_key(connection) == {"1": ("rejected", attempts, f"run {attempts}")}
@@ -135,9 +135,9 @@ def test_a_document_that_is_rejected_again_counts_its_attempts(connection: Targe
     assert (entry.stage, entry.reason.partition(" ")[0]) == ("load", "missing_value")
 
 
-def test_documents_put_back_new_ones_and_done_ones_may_be_in_one_batch(connection: TargetConnection) -> None:
+def test_documents_marked_for_retry_new_ones_and_done_ones_may_be_in_one_batch(connection: TargetConnection) -> None:
     loader_of(connection).load([bad_order(1), bad_order(2), order(3), bad_order(4)])
-    put_back(connection, RejectSelection("orders", keys=("1", "2")))
+    mark_for_retry(connection, RejectSelection("orders", keys=("1", "2")))
     documents = [order(number) for number in range(1, 4)] + [order(4), bad_order(5), order(6)]
     outcomes = loader_of(connection, run_id="run 2").load(documents)
     assert [outcome.status.value for outcome in outcomes] == [
@@ -159,15 +159,15 @@ def test_documents_put_back_new_ones_and_done_ones_may_be_in_one_batch(connectio
     assert order_ids(connection) == [1, 2, 3, 6]
 
 
-def test_a_run_without_documents_put_back_sends_no_statement_for_them(connection: TargetConnection) -> None:
+def test_a_run_without_documents_marked_for_retry_sends_no_statement_for_them(connection: TargetConnection) -> None:
     watched = Watched(connection)
     loader_of(watched).load([order(1)])
     assert watched.calls == [("log", 1), ("orders", 1), ("lines", 2), ("notes", 1)]
 
 
-def test_a_transaction_that_is_refused_keeps_the_row_that_was_put_back(connection: TargetConnection) -> None:
+def test_a_transaction_that_is_refused_keeps_the_row_that_was_marked_for_retry(connection: TargetConnection) -> None:
     loader_of(connection).load([bad_order(1)])
-    put_back(connection)
+    mark_for_retry(connection)
     before = list(read_log(connection))
     watched = Watched(connection)
     watched.errors_before_begin = [DENIED]
@@ -178,9 +178,11 @@ def test_a_transaction_that_is_refused_keeps_the_row_that_was_put_back(connectio
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_a_commit_whose_answer_was_lost_counts_once_for_a_document_put_back(connection: TargetConnection) -> None:
+def test_a_commit_whose_answer_was_lost_counts_once_for_a_document_marked_for_retry(
+    connection: TargetConnection,
+) -> None:
     loader_of(connection).load([bad_order(1)])
-    put_back(connection)
+    mark_for_retry(connection)
     watched = Watched(connection)
     loader = loader_of(watched, run_id="run 2")
     loader.load([order(7)])
@@ -208,11 +210,11 @@ class Overtaken(Watched):
 
 
 @pytest.mark.parametrize("rivals_document", [order(1), bad_order(1)], ids=["loads it", "rejects it again"])
-def test_of_two_runs_only_one_takes_a_document_that_was_put_back(
+def test_of_two_runs_only_one_takes_a_document_that_was_marked_for_retry(
     target: Target, connection: TargetConnection, rivals_document: MappedDocument
 ) -> None:
     loader_of(connection).load([bad_order(1)])
-    put_back(connection)
+    mark_for_retry(connection)
     rival = loader_of(connection, run_id="run 2")
     with closing(target.connect()) as other:
         overtaken = Overtaken(other, lambda: rival.load([rivals_document]))

@@ -119,8 +119,8 @@ def test_a_row_that_a_constraint_refuses_is_its_documents_fault(
     insert(connection, LINES, (1, 1, "pen"))
     with pytest.raises(DatabaseError) as refused:
         insert(connection, table, row)
-    refusal = refused.value
-    assert (refusal.error_class, refusal.code, refusal.column) == (ErrorClass.DATA, code, column)
+    error = refused.value
+    assert (error.error_class, error.code, error.column) == (ErrorClass.DATA, code, column)
 
 
 def test_an_explanation_holds_no_value_of_the_row(connection: TargetConnection) -> None:
@@ -135,9 +135,9 @@ def test_a_missing_table_is_the_databases_fault_and_has_a_tip(connection: Target
     absent = replace(ORDERS, table="demo_absent")
     with pytest.raises(DatabaseError) as refused:
         insert(connection, absent, (1, "Ada"))
-    refusal = refused.value
-    assert refusal.error_class is ErrorClass.FATAL
-    assert refusal.tip
+    error = refused.value
+    assert error.error_class is ErrorClass.FATAL
+    assert error.tip
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a defect"), KeyError("x"), OSError(5, "no")], ids=repr)
@@ -195,8 +195,8 @@ def test_keeping_and_replacing_forgive_no_other_constraint(
 ) -> None:
     with pytest.raises(DatabaseError) as refused:
         insert(connection, replace(LINES, on_conflict=on_conflict), (99, 1, "ink"))
-    refusal = refused.value
-    assert refusal.code == "missing_parent"
+    error = refused.value
+    assert error.code == "missing_parent"
 
 
 def test_replacing_a_table_of_keys_only_keeps_the_row(connection: TargetConnection, target: Target) -> None:
@@ -244,8 +244,8 @@ def test_the_log_refuses_a_document_that_it_has(connection: TargetConnection) ->
         insert_log(connection, [ENTRY])
     with pytest.raises(DatabaseError) as refused, connection.transaction():
         insert_log(connection, [ENTRY._replace(run_id="another")])
-    refusal = refused.value
-    assert (refusal.error_class, refusal.code) == (ErrorClass.DATA, "duplicate_key")
+    error = refused.value
+    assert (error.error_class, error.code) == (ErrorClass.DATA, "duplicate_key")
     assert list(read_log(connection)) == [ENTRY]
 
 

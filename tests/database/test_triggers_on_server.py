@@ -87,7 +87,7 @@ def test_rows_behind_one_whose_trigger_rolls_back_are_not_committed_by_themselve
 @pytest.mark.parametrize("text", ["short", LONG], ids=["in place", "at execution"])
 @pytest.mark.parametrize("bad", [0, 1, SIZE - 1])
 @pytest.mark.parametrize("body", [SELECTING, COUNTING], ids=["selects", "counts"])
-def test_no_refusal_is_lost_behind_the_results_of_a_trigger(
+def test_no_error_is_lost_behind_the_results_of_a_trigger(
     schema: str, connection: TargetConnection, body: str, bad: int, text: str
 ) -> None:
     add_trigger(schema, body, "demo_notes")
@@ -111,7 +111,7 @@ def test_what_a_trigger_says_disturbs_no_load(schema: str, connection: TargetCon
     assert order_ids(connection) == list(range(SIZE))
 
 
-def test_a_refusal_that_a_message_of_a_trigger_hides_ends_the_run_and_says_why(
+def test_an_error_that_a_message_of_a_trigger_hides_ends_the_run_and_reports_why(
     schema: str, connection: TargetConnection
 ) -> None:
     add_trigger(schema, PRINTING)

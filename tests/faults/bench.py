@@ -66,8 +66,8 @@ tables:
 """
 """`remark` has no key: nothing but the processing log keeps its rows from being there twice."""
 
-REFUSAL = f"""
-CREATE TRIGGER refusal BEFORE INSERT ON line WHEN NEW.order_id IN ({REFUSED}, {REFUSED_TOO})
+RAISING_TRIGGER = f"""
+CREATE TRIGGER raising BEFORE INSERT ON line WHEN NEW.order_id IN ({REFUSED}, {REFUSED_TOO})
 BEGIN SELECT RAISE(ABORT, 'refused'); END
 """
 
@@ -340,7 +340,7 @@ class Bench:
         """A target with tables, of which one refuses some documents."""
         contract = read_contract(str(self._contract))
         open_target(f"sqlite:///{self._empty}", contract).create(layouts(contract))
-        change(self._empty, REFUSAL)
+        change(self._empty, RAISING_TRIGGER)
 
 
 def change(path: Path, statement: str) -> None:

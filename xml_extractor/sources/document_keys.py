@@ -45,7 +45,7 @@ def pages_of_names(
     """
     first, last = (key_range.first, key_range.last) if key_range else ("", "")
     keys: list[DocumentKey] = []
-    for name in sorted(names):
+    for name in sorted(set(names)):
         check_text_key(name, source)
         if first <= name and (not last or name <= last):
             keys.append(name)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
-from xml_extractor.connections import DatabaseError, errors_end_the_run
+from xml_extractor.connections import DatabaseError, ErrorClass, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
@@ -26,6 +26,9 @@ _LARGEST_LIMIT = 2**31 - 1
 
 _MOST_BYTES_OF_A_CHARACTER = 4
 """In UTF-8."""
+
+_MOST_DIGITS = 20
+"""Characters of a 64-bit number."""
 
 CREATE_SAMPLES = "create sample documents with `xml-extractor sample card_application 1000 --to {}`"
 
@@ -66,8 +69,11 @@ class SqliteSource:
         self._database.driver.setlimit(
             sqlite3.SQLITE_LIMIT_LENGTH, min(max(max_bytes, _SMALLEST_LIMIT), _LARGEST_LIMIT)
         )
+        self._exact = self._collated = f"{self._key} COLLATE BINARY"
         try:
             self._check_table(table)
+            if self._knows_collation():
+                self._collated = self._key
         except BaseException:
             self.close()
             raise
@@ -84,9 +90,10 @@ class SqliteSource:
             SourceError: The table cannot be read, or a key is NULL, not unique, too long, or neither number nor text.
         """
         conditions, bounds = self._range(key_range)
+        order = f"{self._collated}, {self._exact}"
         while True:
             where = f" WHERE {' AND '.join((*conditions, *self._where))}" if conditions or self._where else ""
-            select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {self._key} LIMIT ?"  # noqa: S608 - names are quoted
+            select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
             with self._errors_end_the_run():
                 rows = list(self._database.query(select, (*bounds, page_size + 1)))
             keys = [self._checked(key) for (key,) in rows]
@@ -96,8 +103,9 @@ class SqliteSource:
             if len(keys) <= page_size:
                 return
             conditions, bounds = self._range(key_range)
-            conditions.append(f"{self._key} > ?")
-            bounds.append(keys[page_size - 1])
+            # By the column's collation, so that its index is used, and exactly among keys that are equal by it.
+            conditions.append(f"{self._collated} >= ? AND ({self._collated} > ? OR {self._exact} > ?)")
+            bounds += [keys[page_size - 1]] * 3
 
     def fetch(
         self,
@@ -110,7 +118,7 @@ class SqliteSource:
         Raises:
             SourceError: The table cannot be read any more.
         """
-        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._key} = ?"  # noqa: S608 - names are quoted
+        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._collated} = ?1 AND {self._exact} = ?1"  # noqa: S608 - names are quoted
         for key in keys:
             yield self._document(select, key)
 
@@ -144,20 +152,26 @@ class SqliteSource:
         if key_range is None:
             return [], []
         ends = [
-            (f"{self._key} {sign} ?", end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end
+            (f"{self._exact} {sign} ?", end) for sign, end in ((">=", key_range.first), ("<=", key_range.last)) if end
         ]
         return [condition for condition, _ in ends], [self._bound(end) for _, end in ends]
 
     def _bound(self, end: str) -> DocumentKey:
-        """Convert a bound of a range to the type of the keys."""
-        with self._errors_end_the_run():
-            first = next(self._database.query(f"SELECT min({self._key}) FROM {self._from}"))[0]  # noqa: S608 - names are quoted
+        """Convert a bound of a range to the type of the keys; in a column of numbers and texts, by how it looks."""
+        first, last = self._extreme("min"), self._extreme("max")
         if not isinstance(first, int):
             return end
         try:
             return int(end)
         except ValueError:
+            if isinstance(last, str):
+                return end
             raise SourceError(f"'{end}' is not a key of {self._table}: its keys are numbers") from None
+
+    def _extreme(self, function: str) -> object:
+        """Return the smallest or largest key; numbers sort before texts."""
+        with self._errors_end_the_run():
+            return next(self._database.query(f"SELECT {function}({self._exact}) FROM {self._from}"))[0]  # noqa: S608 - names are quoted
 
     def _checked(self, key: object) -> DocumentKey:
         if isinstance(key, str):
@@ -169,12 +183,30 @@ class SqliteSource:
         raise SourceError(f"a key of {self._table} is {what}", "name another key column in the contract's `source`")
 
     def _check_unique(self, keys: Sequence[DocumentKey]) -> None:
-        for key, following in pairwise(keys):
-            if key == following:
+        """Check that no key follows itself, and that no text is also a number: the log holds keys as text."""
+        for previous, key in pairwise((None, *keys)):
+            if previous == key or (isinstance(key, str) and self._is_number_too(key)):
                 raise SourceError(
                     f"the key {key} occurs more than once in {self._table}",
                     "name another key column in the contract's `source`",
                 )
+
+    def _is_number_too(self, key: str) -> bool:
+        if not key.lstrip("-").isdecimal() or not key.isascii() or str(int(key)) != key or len(key) > _MOST_DIGITS:
+            return False
+        with self._errors_end_the_run():
+            query = f"SELECT 1 FROM {self._from} WHERE {self._collated} = {key} AND typeof({self._key}) = 'integer'"  # noqa: S608 - digits
+            return next(self._database.query(query), None) is not None
+
+    def _knows_collation(self) -> bool:
+        """Return whether SQLite can compare keys as their column declares; other programs may define collations."""
+        try:
+            next(self._database.query(f"SELECT 1 FROM {self._from} WHERE {self._key} = ''"), None)  # noqa: S608 - names are quoted
+        except DatabaseError as error:
+            if error.error_class is not ErrorClass.FATAL:
+                raise
+            return False
+        return True
 
     def _check_table(self, table: SourceTable) -> None:
         with self._errors_end_the_run():

@@ -10,7 +10,7 @@ from typing import Self
 
 import pyodbc
 
-from xml_extractor.connections import DatabaseError, errors_end_the_run, retrying
+from xml_extractor.connections import DatabaseError, Retrying, errors_end_the_run
 from xml_extractor.contract.layout import ColumnLayout
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
@@ -83,7 +83,7 @@ class SqlServerSource:
         self._connection: SqlServerConnection | None = None
         self._thread = ThreadPoolExecutor(1, "source")
         self._is_closed = False
-        self._tries = retrying()
+        self._tries = Retrying()
         try:
             self._queries = self._thread.submit(self._prepare, table, end_tag).result()
         except BaseException:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from tenacity import RetryCallState
-
-from xml_extractor.connections import Answer, DatabaseError, ErrorClass, retrying
+from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
     DocumentKey,
@@ -91,7 +89,7 @@ class Loader:
         self._batch_rows = batch_rows
         self._plan = plan
         self._log = ProcessingLog(connection)
-        self._retrying = retrying(self._note_retry)
+        self._retrying = Retrying(self._note_retry)
         self._replaced: dict[str, LogEntry] = {}
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
@@ -299,9 +297,9 @@ class Loader:
             tip = error.tip or "what was committed stays; run the same command again to continue"
             raise TargetError(f"the target cannot load: {error.explanation}", tip) from None
 
-    def _note_retry(self, state: RetryCallState) -> None:
+    def _note_retry(self, attempt: int, _error: DatabaseError, _pause: float) -> None:
         self.statistics.retries += 1
-        logger.info("A batch is retried (attempt %d failed)", state.attempt_number)
+        logger.info("A batch is retried (attempt %d failed)", attempt)
 
 
 def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:

@@ -52,10 +52,10 @@ def test_the_good_documents_of_this_test_are_good(document: bytes) -> None:
 def test_the_parser_gives_the_reason_that_the_fault_names(
     fault: FaultKind, document: bytes, parser: DocumentParser
 ) -> None:
-    with pytest.raises(ParseError) as refusal:
+    with pytest.raises(ParseError) as caught:
         parser.parse(fault.spoil(document))
 
-    assert (refusal.value.failure.stage, refusal.value.failure.code) == (fault.stage, fault.reason)
+    assert (caught.value.failure.stage, caught.value.failure.code) == (fault.stage, fault.reason)
 
 
 def test_all_ways_in_which_hostile_xml_comes_are_there() -> None:

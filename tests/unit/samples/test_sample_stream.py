@@ -133,10 +133,10 @@ def test_a_share_below_0_or_above_a_half_is_refused(share: float) -> None:
 
 
 def test_an_unknown_kind_is_refused_by_naming_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="no samples of 'tax_return'") as refusal:
+    with pytest.raises(UsageError, match="no samples of 'tax_return'") as caught:
         samples("tax_return", 10)
 
-    assert refusal.value.tip == f"there are: {', '.join(KINDS)}"
+    assert caught.value.tip == f"there are: {', '.join(KINDS)}"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)

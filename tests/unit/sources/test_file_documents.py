@@ -3,6 +3,7 @@
 import os
 from contextlib import closing
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -30,6 +31,22 @@ def test_only_files_that_end_in_xml_are_documents_of_a_directory(tmp_path: Path)
     make(tmp_path, "a.xml", "b.XML", "c.xml.bak", "d.txt", "xml", "e/f.Xml", ".hidden.xml")
     (tmp_path / "directory.xml").mkdir()
     assert keys_at(tmp_path) == [".hidden.xml", "a.xml", "b.XML", "e/f.Xml"]
+
+
+def test_names_that_are_equal_but_for_case_or_unicode_normalisation_are_several_documents(tmp_path: Path) -> None:
+    names = ["A.xml", "a.xml", "cafe\u0301.xml", "caf\u00e9.xml"]
+    folder, archive = tmp_path / "folder", tmp_path / "all.zip"
+    make(folder, *names)
+    with ZipFile(archive, "w") as packed:
+        for name in names:
+            (folder / name).write_text(f"<{name}/>")
+            packed.writestr(name, f"<{name}/>")
+    if len(list(folder.iterdir())) < len(names):
+        pytest.skip("this file system takes them for the same name")
+    for address in (folder, archive):
+        assert keys_at(address) == names
+        with closing(open_source(str(address), CONTRACT, MAX_BYTES)) as source:
+            assert list(source.fetch(names)) == [SourceDocument(name, f"<{name}/>".encode()) for name in names]
 
 
 @pytest.mark.parametrize("form", ["{}", "{}/", "{}/.", "{}/sub/.."])

@@ -91,6 +91,56 @@ def test_a_range_of_whole_numbers_compares_as_numbers(
     assert keys_of(path, KeyRange(first, last)) == expected
 
 
+COLLATED = ["A", "Z", "_", "a", "a ", "aB", "ab", "b", "z", "ß", "é"]
+
+
+@pytest.mark.parametrize("index", ["", "CREATE INDEX by_key ON app_xml (app_id)"])
+@pytest.mark.parametrize("collation", ["BINARY", "NOCASE", "RTRIM", "OTHER"])
+@pytest.mark.parametrize("page_size", [1, 2, 3, 20])
+def test_keys_are_listed_and_fetched_exactly_whatever_the_collation_of_their_column(
+    path: Path, database: sqlite3.Connection, collation: str, index: str, page_size: int
+) -> None:
+    database.create_collation("OTHER", lambda one, other: (one.lower() > other.lower()) - (one.lower() < other.lower()))
+    database.execute(f"CREATE TABLE app_xml (app_id TEXT COLLATE {collation}, xml TEXT)")
+    database.execute(index)
+    database.executemany("INSERT INTO app_xml VALUES (?, ?)", [(key, f"<{key}/>") for key in reversed(COLLATED)])
+    listed = keys_of(path, page_size=page_size)
+    assert sorted(map(str, listed)) == COLLATED
+    assert [fetched(path, key) for key in listed] == [SourceDocument(key, f"<{key}/>") for key in listed]
+    in_range = keys_of(path, KeyRange("Z", "ab"), page_size=page_size)
+    assert sorted(map(str, in_range)) == ["Z", "_", "a", "a ", "aB", "ab"]
+
+
+@pytest.mark.parametrize("collation", ["BINARY", "NOCASE"])
+def test_numbers_and_texts_are_keys_of_one_column(path: Path, database: sqlite3.Connection, collation: str) -> None:
+    database.execute(f"CREATE TABLE app_xml (app_id COLLATE {collation}, xml TEXT)")
+    keys: list[DocumentKey] = [-5, 3, 20, "007", "20x", "3 ", "B", "b"]
+    database.executemany("INSERT INTO app_xml VALUES (?, ?)", [(key, f"<{key}/>") for key in keys])
+    found = keys_of(path)
+    assert {*map(repr, found)} == {*map(repr, keys)}
+    assert [fetched(path, key) for key in keys] == [SourceDocument(key, f"<{key}/>") for key in keys]
+    assert keys_of(path, KeyRange("3", "20")) == [3, 20]
+    assert keys_of(path, KeyRange("3", "9")) == [3]
+    assert {*map(repr, keys_of(path, KeyRange("20", "B")))} == {"20", "'007'", "'20x'", "'3 '", "'B'"}
+
+
+def test_a_number_and_the_same_number_as_text_are_no_two_keys(path: Path, database: sqlite3.Connection) -> None:
+    database.execute("CREATE TABLE app_xml (app_id, xml TEXT)")
+    database.executemany("INSERT INTO app_xml VALUES (?, '<a/>')", [(1,), (2,), (3,), ("2",)])
+    with pytest.raises(SourceError, match="the key 2 occurs more than once"):
+        keys_of(path, page_size=1)
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 5])
+def test_a_repeated_key_in_a_column_without_case_is_found(
+    path: Path, database: sqlite3.Connection, page_size: int
+) -> None:
+    database.execute("CREATE TABLE app_xml (app_id TEXT COLLATE NOCASE, xml TEXT)")
+    database.executemany("INSERT INTO app_xml VALUES (?, '<a/>')", [(key,) for key in ("a", "A", "b", "a")])
+    with pytest.raises(SourceError, match="the key a occurs more than once"):
+        keys_of(path, page_size=page_size)
+
+
 def test_a_range_of_words_over_keys_that_are_numbers_is_refused(path: Path) -> None:
     write(path, SourceDocument(1, b"<a/>"))
     with pytest.raises(SourceError, match="its keys are numbers"):

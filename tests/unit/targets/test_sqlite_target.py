@@ -202,7 +202,7 @@ def test_a_loader_tries_again_after_waiting_in_vain(path: Path, target: Target) 
 def test_a_lock_that_is_never_released_ends_the_run(
     path: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("xml_extractor.connections.time.sleep", lambda _seconds: None)
     impatient = target_at(path, "?timeout=0.01")
     with (
         closing(impatient.connect()) as connection,
@@ -262,13 +262,13 @@ def test_sqlites_errors_are_explained_without_values(
     statements: Statements, error_class: ErrorClass, code: str
 ) -> None:
     with closing(sqlite3.connect(":memory:")) as database:
-        refusal = classify(error_of(database, *statements))
-    assert refusal is not None
-    assert (refusal.error_class, refusal.code) == (error_class, code)
-    assert refusal.explanation
-    assert "77" not in repr(refusal)
-    assert "secret" not in repr(refusal)
-    assert bool(refusal.tip) == (error_class is ErrorClass.FATAL)
+        classified = classify(error_of(database, *statements))
+    assert classified is not None
+    assert (classified.error_class, classified.code) == (error_class, code)
+    assert classified.explanation
+    assert "77" not in repr(classified)
+    assert "secret" not in repr(classified)
+    assert bool(classified.tip) == (error_class is ErrorClass.FATAL)
 
 
 def test_a_damaged_file_is_the_databases_fault(path: Path, target: Target) -> None:
@@ -278,10 +278,10 @@ def test_a_damaged_file_is_the_databases_fault(path: Path, target: Target) -> No
     content[4096:] = b"\xaa" * (len(content) - 4096)
     path.write_bytes(content)
     with closing(sqlite3.connect(path)) as database:
-        refusal = classify(error_of(database, "SELECT * FROM demo_lines"))
-    assert refusal is not None
-    assert (refusal.error_class, refusal.code) == (ErrorClass.FATAL, "SQLITE_CORRUPT")
-    assert "damaged" in refusal.explanation
+        classified = classify(error_of(database, "SELECT * FROM demo_lines"))
+    assert classified is not None
+    assert (classified.error_class, classified.code) == (ErrorClass.FATAL, "SQLITE_CORRUPT")
+    assert "damaged" in classified.explanation
 
 
 @pytest.mark.parametrize(

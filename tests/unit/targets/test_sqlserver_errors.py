@@ -72,14 +72,14 @@ ENDED = f"; [01000] {DRIVER}[SQL Server]The statement has been terminated. (3621
 def test_what_a_document_is_to_blame_for_rejects_it_without_its_values(
     state: str, number: int, text: str, code: str, column: str
 ) -> None:
-    refusal = errors.classify(refused(state, number, text, then=ENDED), ORDERS)
-    assert (refusal.error_class, refusal.code, refusal.column) == (ErrorClass.DATA, code, column)
-    assert "4711" not in repr(refusal)
+    classified = errors.classify(refused(state, number, text, then=ENDED), ORDERS)
+    assert (classified.error_class, classified.code, classified.column) == (ErrorClass.DATA, code, column)
+    assert "4711" not in repr(classified)
 
 
 def test_a_duplicate_of_a_key_of_several_columns_blames_none_of_them() -> None:
-    refusal = errors.classify(refused("23000", 2627, PRIMARY), LINES)
-    assert refusal.column == ""
+    classified = errors.classify(refused("23000", 2627, PRIMARY), LINES)
+    assert classified.column == ""
     assert errors.classify(refused("23000", 2627, PRIMARY), replace(LINES, key=())).column == ""
 
 
@@ -95,9 +95,9 @@ def test_a_duplicate_of_a_key_of_several_columns_blames_none_of_them() -> None:
     ids=ascii,
 )
 def test_a_value_that_cannot_even_be_sent_rejects_its_document(error: Exception, code: str) -> None:
-    refusal = errors.classify(error)
-    assert (refusal.error_class, refusal.code) == (ErrorClass.DATA, code)
-    assert "4711" not in repr(refusal)
+    classified = errors.classify(error)
+    assert (classified.error_class, classified.code) == (ErrorClass.DATA, code)
+    assert "4711" not in repr(classified)
 
 
 def test_a_transaction_that_the_server_has_ended_is_tried_again() -> None:
@@ -107,11 +107,11 @@ def test_a_transaction_that_the_server_has_ended_is_tried_again() -> None:
     )
 
 
-def test_a_message_that_hides_a_refusal_ends_the_run_and_names_its_cause() -> None:
-    refusal = errors.classify(refused("01000", 0, "row 4711 was inserted"))
-    assert refusal.error_class is ErrorClass.FATAL
-    assert "PRINT" in refusal.tip
-    assert "4711" not in repr(refusal)
+def test_a_message_that_hides_an_error_ends_the_run_and_names_its_cause() -> None:
+    classified = errors.classify(refused("01000", 0, "row 4711 was inserted"))
+    assert classified.error_class is ErrorClass.FATAL
+    assert "PRINT" in classified.tip
+    assert "4711" not in repr(classified)
 
 
 @pytest.mark.parametrize("number", [1205, 1222, 40197, 40501, 40613, 49918, 49919, 49920, 10928, 10929, 4060, 701, 596])
@@ -129,9 +129,9 @@ def test_lost_connections_and_timeouts_are_tried_again(state: str) -> None:
     "number", [208, 207, 229, 230, 262, 916, 9002, 1105, 1101, 1827, 40544, 3906, 911, 18456, 40615, 544, 8106, 271]
 )
 def test_what_nobodys_document_can_help_ends_the_run_with_something_to_do(number: int) -> None:
-    refusal = errors.classify(refused("42000", number))
-    assert refusal.error_class is ErrorClass.FATAL
-    assert refusal.tip
+    classified = errors.classify(refused("42000", number))
+    assert classified.error_class is ErrorClass.FATAL
+    assert classified.tip
 
 
 def test_the_first_error_that_is_known_counts() -> None:
@@ -143,10 +143,10 @@ def test_the_first_error_that_is_known_counts() -> None:
 
 
 def test_an_error_that_is_not_known_is_called_by_its_numbers_alone() -> None:
-    refusal = errors.classify(refused("42000", 33333333, "something about 4711"))
-    assert refusal.error_class is ErrorClass.FATAL
-    assert "33333333" in refusal.explanation
-    assert "4711" not in repr(refusal)
+    classified = errors.classify(refused("42000", 33333333, "something about 4711"))
+    assert classified.error_class is ErrorClass.FATAL
+    assert "33333333" in classified.explanation
+    assert "4711" not in repr(classified)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError(5, "y"), KeyError("z")], ids=repr)

@@ -20,7 +20,7 @@ def convert(type_name: str, text: str, time_zone: str | None = None) -> Value:
     return converter(parse_type(type_name), time_zone=time_zone)(text)
 
 
-def refusal(type_name: str, text: str, time_zone: str | None = None) -> InvalidValueError:
+def rejection(type_name: str, text: str, time_zone: str | None = None) -> InvalidValueError:
     with pytest.raises(InvalidValueError) as caught:
         convert(type_name, text, time_zone)
     return caught.value
@@ -41,7 +41,7 @@ def test_a_date_may_have_a_midnight(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["2024-02-29T00:00:01", "2024-02-29 23:59", "2024-02-29T00:00:00.0000001"])
 def test_a_time_of_day_is_not_dropped_from_a_date(text: str) -> None:
-    error = refusal("date", text)
+    error = rejection("date", text)
     assert (error.code, error.truncated) == ("time_of_day", date(2024, 2, 29))
 
 
@@ -60,7 +60,7 @@ def test_a_time_is_hours_and_minutes_and_what_follows(text: str, value: time) ->
 
 
 def test_a_date_is_not_dropped_from_a_time() -> None:
-    assert refusal("time", "2024-05-06T07:08:09").code == "unknown_date_format"
+    assert rejection("time", "2024-05-06T07:08:09").code == "unknown_date_format"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_date_and_time_is_read_with_any_fraction(text: str, value: str) -> Non
 )
 def test_a_date_in_another_form_is_not_guessed(text: str) -> None:
     for type_name in ("date", "datetime", "datetime2(3)", "datetimeoffset"):
-        assert refusal(type_name, text, None).code == "unknown_date_format"
+        assert rejection(type_name, text, None).code == "unknown_date_format"
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_a_date_in_another_form_is_not_guessed(text: str) -> None:
 )
 def test_a_date_that_no_calendar_has_is_refused(text: str) -> None:
     for type_name in ("date", "datetime", "datetime2(3)", "datetimeoffset"):
-        assert refusal(type_name, text).code == "impossible_date"
+        assert rejection(type_name, text).code == "impossible_date"
 
 
 @pytest.mark.parametrize("text", ["24:00", "24:00:00", "23:60", "23:59:60", "12:00Z"])
 def test_a_time_that_no_clock_shows_is_refused(text: str) -> None:
-    assert refusal("time", text).code == ("unexpected_time_zone" if text.endswith("Z") else "impossible_date")
+    assert rejection("time", text).code == ("unexpected_time_zone" if text.endswith("Z") else "impossible_date")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_time_that_no_clock_shows_is_refused(text: str) -> None:
     ],
 )
 def test_a_fraction_finer_than_the_type_is_refused(type_name: str, text: str, truncated: Value) -> None:
-    error = refusal(type_name, text)
+    error = rejection(type_name, text)
     assert (error.code, error.truncated) == ("too_many_decimals", truncated)
 
 
@@ -246,15 +246,15 @@ def test_the_first_and_last_moment_of_a_type_are_read(type_name: str, first: str
     ],
 )
 def test_a_moment_outside_the_range_of_its_type_is_refused(type_name: str, text: str) -> None:
-    error = refusal(type_name, text)
+    error = rejection(type_name, text)
     assert (error.code, error.truncated) == ("overflow", None)
 
 
 @pytest.mark.parametrize("zone", ["Z", "+02:00", "+0200", " +02:00", "-14:00", "+00:00"])
 @pytest.mark.parametrize("type_name", ["date", *WITHOUT_ZONE])
 def test_a_time_zone_is_not_dropped(type_name: str, zone: str) -> None:
-    assert refusal(type_name, f"2024-05-06T00:00:00{zone}").code == "unexpected_time_zone"
-    assert refusal(type_name, f"2024-05-06{zone}").code == "unexpected_time_zone"
+    assert rejection(type_name, f"2024-05-06T00:00:00{zone}").code == "unexpected_time_zone"
+    assert rejection(type_name, f"2024-05-06{zone}").code == "unexpected_time_zone"
 
 
 @pytest.mark.parametrize("type_name", WITHOUT_ZONE)
@@ -279,19 +279,19 @@ def test_a_type_without_zone_gets_the_clock_of_its_time_zone(
 def test_a_date_with_a_zone_is_converted_if_it_stays_a_date() -> None:
     assert convert("date", "2024-05-06T22:00:00Z", "+02:00") == date(2024, 5, 7)
     assert convert("date", "2024-05-06+02:00", "+02:00") == date(2024, 5, 6)
-    error = refusal("date", "2024-05-06Z", "+02:00")
+    error = rejection("date", "2024-05-06Z", "+02:00")
     assert (error.code, error.truncated) == ("time_of_day", date(2024, 5, 6))
 
 
 def test_a_time_with_a_zone_is_converted_only_to_a_fixed_offset() -> None:
     assert convert("time", "23:30:00Z", "+02:00") == time(1, 30)
     assert convert("time", "23:30", "Europe/Berlin") == time(23, 30)
-    assert refusal("time", "23:30:00Z", "Europe/Berlin").code == "unexpected_time_zone"
+    assert rejection("time", "23:30:00Z", "Europe/Berlin").code == "unexpected_time_zone"
 
 
 def test_a_conversion_out_of_the_calendar_is_refused() -> None:
-    assert refusal("datetime2(7)", "0001-01-01T00:00:00Z", "-01:00").code == "overflow"
-    assert refusal("datetime2(7)", "9999-12-31T23:59:59Z", "+01:00").code == "overflow"
+    assert rejection("datetime2(7)", "0001-01-01T00:00:00Z", "-01:00").code == "overflow"
+    assert rejection("datetime2(7)", "9999-12-31T23:59:59Z", "+01:00").code == "overflow"
 
 
 @pytest.mark.parametrize(
@@ -307,8 +307,8 @@ def test_an_offset_is_kept_as_the_text_has_it(text: str, offset: int) -> None:
 
 
 def test_a_missing_offset_is_not_guessed() -> None:
-    assert refusal("datetimeoffset(7)", "2024-05-06T07:08:09").code == "no_time_zone"
-    assert refusal("datetimeoffset(7)", "2024-05-06").code == "no_time_zone"
+    assert rejection("datetimeoffset(7)", "2024-05-06T07:08:09").code == "no_time_zone"
+    assert rejection("datetimeoffset(7)", "2024-05-06").code == "no_time_zone"
 
 
 @pytest.mark.parametrize(
@@ -332,12 +332,12 @@ def test_a_missing_offset_comes_from_the_time_zone(time_zone: str, text: str, of
 
 
 def test_a_time_that_the_clock_skipped_or_showed_twice_is_refused() -> None:
-    assert refusal("datetimeoffset(7)", "2024-03-31T02:30:00", "Europe/Berlin").code == "impossible_date"
-    assert refusal("datetimeoffset(7)", "2024-10-27T02:30:00", "Europe/Berlin").code == "ambiguous_time"
+    assert rejection("datetimeoffset(7)", "2024-03-31T02:30:00", "Europe/Berlin").code == "impossible_date"
+    assert rejection("datetimeoffset(7)", "2024-10-27T02:30:00", "Europe/Berlin").code == "ambiguous_time"
 
 
 def test_an_offset_of_odd_seconds_is_refused() -> None:
-    assert refusal("datetimeoffset(7)", "1880-01-01T00:00:00", "Europe/Berlin").code == "impossible_date"
+    assert rejection("datetimeoffset(7)", "1880-01-01T00:00:00", "Europe/Berlin").code == "impossible_date"
 
 
 @pytest.mark.parametrize(

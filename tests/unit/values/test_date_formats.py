@@ -17,7 +17,7 @@ def convert(type_name: str, text: str, *formats: str, time_zone: str | None = No
     return converter(parse_type(type_name), formats=formats, time_zone=time_zone)(text)
 
 
-def refusal(type_name: str, text: str, *formats: str) -> InvalidValueError:
+def rejection(type_name: str, text: str, *formats: str) -> InvalidValueError:
     with pytest.raises(InvalidValueError) as caught:
         convert(type_name, text, *formats)
     return caught.value
@@ -102,7 +102,7 @@ def test_a_date_is_read_by_its_format(form: str, text: str, value: str) -> None:
     ],
 )
 def test_a_date_in_another_format_is_not_guessed(form: str, text: str) -> None:
-    assert refusal("datetime2(7)", text, form).code == "unknown_date_format"
+    assert rejection("datetime2(7)", text, form).code == "unknown_date_format"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_date_in_another_format_is_not_guessed(form: str, text: str) -> None:
     ],
 )
 def test_a_date_that_no_calendar_has_is_refused_in_any_format(form: str, text: str) -> None:
-    assert refusal("datetime2(7)", text, form).code == "impossible_date"
+    assert rejection("datetime2(7)", text, form).code == "impossible_date"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_zone_read_by_a_format_is_converted() -> None:
 
 
 def test_a_fraction_finer_than_the_type_is_refused_in_any_format() -> None:
-    error = refusal("time(2)", "07:08:09.1299999", "%H:%M:%S.%f")
+    error = rejection("time(2)", "07:08:09.1299999", "%H:%M:%S.%f")
     assert (error.code, error.truncated) == ("too_many_decimals", time(7, 8, 9, 120_000))
 
 
@@ -175,12 +175,12 @@ def test_several_formats_are_tried_in_order() -> None:
     assert convert("date", "03/07/2024", *formats) == date(2024, 3, 7)
     assert convert("date", "25/12/2024", *formats) == date(2024, 12, 25)
     assert convert("date", "2024-12-25", *formats) == date(2024, 12, 25)
-    assert refusal("date", "25/13/2024", *formats).code == "impossible_date"
-    assert refusal("date", "25.12.2024", *formats).code == "unknown_date_format"
+    assert rejection("date", "25/13/2024", *formats).code == "impossible_date"
+    assert rejection("date", "25.12.2024", *formats).code == "unknown_date_format"
 
 
 def test_with_formats_iso_8601_is_no_longer_read() -> None:
-    assert refusal("date", "2024-12-25", "%d.%m.%Y").code == "unknown_date_format"
+    assert rejection("date", "2024-12-25", "%d.%m.%Y").code == "unknown_date_format"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def convert(type_name: str, text: str) -> Value:
     return converter(parse_type(type_name))(text)
 
 
-def refusal(type_name: str, text: str) -> InvalidValueError:
+def rejection(type_name: str, text: str) -> InvalidValueError:
     with pytest.raises(InvalidValueError) as caught:
         convert(type_name, text)
     return caught.value
@@ -32,7 +32,7 @@ def test_a_bit_is_written_as_a_digit_or_a_word(text: str, *, value: bool) -> Non
 
 @pytest.mark.parametrize("text", ["", "2", "yes", "Y", "t", "10", "\xa01", "on"])
 def test_other_words_are_no_bit(text: str) -> None:
-    assert refusal("bit", text).code == "not_a_boolean"
+    assert rejection("bit", text).code == "not_a_boolean"
 
 
 @pytest.mark.parametrize("type_name", INTEGER_RANGES)
@@ -40,8 +40,8 @@ def test_an_integer_is_kept_within_the_range_of_its_type(type_name: str) -> None
     smallest, largest = INTEGER_RANGES[type_name]
     assert convert(type_name, str(smallest)) == smallest
     assert convert(type_name, f" +{largest}\t") == largest
-    assert refusal(type_name, str(smallest - 1)).code == "overflow"
-    assert refusal(type_name, str(largest + 1)).code == "overflow"
+    assert rejection(type_name, str(smallest - 1)).code == "overflow"
+    assert rejection(type_name, str(largest + 1)).code == "overflow"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_leading_zeros_of_an_integer_do_not_count(text: str, value: int) -> None
 
 
 def test_an_integer_of_any_length_is_refused_and_not_computed() -> None:
-    assert refusal("bigint", "9" * 100_000).code == "overflow"
+    assert rejection("bigint", "9" * 100_000).code == "overflow"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_an_integer_of_any_length_is_refused_and_not_computed() -> None:
     ],
 )
 def test_an_integer_has_a_sign_and_ascii_digits_only(text: str) -> None:
-    assert refusal("int", text).code == "not_a_number"
+    assert rejection("int", text).code == "not_a_number"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_decimal_has_exactly_the_decimals_of_its_type(type_name: str, text: st
     ],
 )
 def test_a_decimal_with_too_many_digits_behind_the_point_is_refused(type_name: str, text: str, truncated: str) -> None:
-    error = refusal(type_name, text)
+    error = rejection(type_name, text)
     assert error.code == "too_many_decimals"
     assert str(error.truncated) == truncated
 
@@ -140,7 +140,7 @@ def test_a_decimal_with_too_many_digits_behind_the_point_is_refused(type_name: s
     ],
 )
 def test_a_decimal_too_large_for_its_type_is_refused_and_cannot_be_cut(type_name: str, text: str) -> None:
-    error = refusal(type_name, text)
+    error = rejection(type_name, text)
     assert (error.code, error.truncated) == ("overflow", None)
 
 
@@ -148,8 +148,8 @@ def test_a_decimal_too_large_for_its_type_is_refused_and_cannot_be_cut(type_name
     "text", ["", ".", "-", "-.", "1e5", "NaN", "Infinity", "1,5", "1_0.0", "$5", "٣.٣", "1.2.3", "1 2", "0x1"]
 )
 def test_a_decimal_is_written_plainly(text: str) -> None:
-    assert refusal("decimal(10,2)", text).code == "not_a_number"
-    assert refusal("money", text).code == "not_a_number"
+    assert rejection("decimal(10,2)", text).code == "not_a_number"
+    assert rejection("money", text).code == "not_a_number"
 
 
 def test_the_precision_of_the_caller_does_not_matter() -> None:
@@ -167,7 +167,7 @@ def test_every_decimal_that_fits_comes_back_as_it_was(value: Decimal) -> None:
 def test_money_has_the_range_that_microsoft_documents(type_name: str) -> None:
     limit = Decimal(MONEY_LIMITS[type_name]) / 10_000
     assert convert(type_name, str(-limit)) == -limit
-    assert refusal(type_name, str(limit)).code == "overflow"
+    assert rejection(type_name, str(limit)).code == "overflow"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_zero_has_no_sign(type_name: str, text: str) -> None:
     "text", ["", "nan", "NaN", "inf", "-Infinity", "INF", "1e", "e5", "1_0", "0x1p3", "٣", ".", "1,5"]
 )
 def test_a_float_is_a_finite_number(text: str) -> None:
-    assert refusal("float", text).code == "not_a_number"
+    assert rejection("float", text).code == "not_a_number"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_float_is_a_finite_number(text: str) -> None:
     ],
 )
 def test_a_float_outside_the_range_of_its_type_is_refused(type_name: str, text: str) -> None:
-    assert refusal(type_name, text).code == "overflow"
+    assert rejection(type_name, text).code == "overflow"
 
 
 @pytest.mark.parametrize("type_name", ["real", "float(24)", "float(1)"])
@@ -237,5 +237,5 @@ def test_every_float_comes_back_as_it_was(value: float) -> None:
 
 
 @pytest.mark.parametrize("type_name", ["bit", "int", "decimal(5,2)", "money", "float"])
-def test_no_refusal_of_a_number_quotes_it(type_name: str) -> None:
-    assert "4711x" not in str(refusal(type_name, "4711x"))
+def test_no_rejection_of_a_number_quotes_it(type_name: str) -> None:
+    assert "4711x" not in str(rejection(type_name, "4711x"))

@@ -16,7 +16,7 @@ def convert(type_name: str, text: str, encoding: str = "hex", code_page: str = "
     return converter(parse_type(type_name), encoding=encoding, code_page=code_page)(text)
 
 
-def refusal(type_name: str, text: str, encoding: str = "hex", code_page: str = "cp1252") -> InvalidValueError:
+def rejection(type_name: str, text: str, encoding: str = "hex", code_page: str = "cp1252") -> InvalidValueError:
     with pytest.raises(InvalidValueError) as caught:
         convert(type_name, text, encoding, code_page)
     return caught.value
@@ -78,7 +78,7 @@ def test_text_longer_than_its_type_is_refused(type_name: str, text: str, code_pa
     if truncated is None:
         assert convert(type_name, text, code_page=code_page) == text
     else:
-        error = refusal(type_name, text, code_page=code_page)
+        error = rejection(type_name, text, code_page=code_page)
         assert (error.code, error.truncated) == ("too_long", truncated)
 
 
@@ -92,14 +92,14 @@ def test_cut_text_always_fits(text: str, length: int, type_name: str) -> None:
 
 @pytest.mark.parametrize("text", ["日", "Ż", "\u2009", "\x81", "a\ud800"])
 def test_a_character_outside_the_code_page_is_refused(text: str) -> None:
-    error = refusal("varchar(10)", text)
+    error = rejection("varchar(10)", text)
     assert (error.code, error.truncated) == ("not_in_code_page", None)
     assert text not in str(error)
 
 
 @pytest.mark.parametrize("type_name", ["nvarchar(10)", "nvarchar(max)", "nchar(10)", "ntext"])
 def test_half_a_character_is_refused(type_name: str) -> None:
-    assert refusal(type_name, "a\ud83d").code == "lone_surrogate"
+    assert rejection(type_name, "a\ud83d").code == "lone_surrogate"
 
 
 @pytest.mark.parametrize("code_page", ["cp1250", "cp932", "utf-8", "latin-1", "cp437"])
@@ -151,11 +151,11 @@ def test_bytes_of_a_fixed_length_are_filled_up_with_zero_bytes() -> None:
     ],
 )
 def test_what_is_not_written_so_is_not_binary(text: str, encoding: str) -> None:
-    assert refusal("varbinary(10)", text, encoding).code == "not_binary"
+    assert rejection("varbinary(10)", text, encoding).code == "not_binary"
 
 
 def test_bytes_longer_than_their_type_are_refused() -> None:
-    error = refusal("varbinary(2)", "0a0b0c")
+    error = rejection("varbinary(2)", "0a0b0c")
     assert (error.code, error.truncated) == ("too_long", b"\x0a\x0b")
 
 
@@ -197,10 +197,10 @@ def test_a_unique_identifier_becomes_upper_case_without_braces(text: str) -> Non
     ],
 )
 def test_a_unique_identifier_of_another_form_is_refused(text: str) -> None:
-    assert refusal("uniqueidentifier", text).code == "not_a_uuid"
+    assert rejection("uniqueidentifier", text).code == "not_a_uuid"
 
 
-def test_a_refusal_survives_being_pickled() -> None:
-    error = refusal("varchar(3)", "abcd")
+def test_a_rejection_survives_being_pickled() -> None:
+    error = rejection("varchar(3)", "abcd")
     again = pickle.loads(pickle.dumps(error))
     assert (again.code, again.explanation, again.truncated) == (error.code, error.explanation, error.truncated)

@@ -1,5 +1,6 @@
 """A SQLite database file: its address, connections to it, and the statements that load a table."""
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,9 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
-
-from xml_extractor.connections import RowBinder, is_transient, row_converter
+from xml_extractor.connections import Retrying, RowBinder, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
@@ -23,6 +22,9 @@ from xml_extractor.urls import URL
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""
+
+SWITCH_PAUSE_SECONDS = 0.1
+"""The pause between attempts to switch to write-ahead logging, at least; twice as long at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,8 @@ class SqliteConnection:
         Raises:
             DatabaseError: Another connection has locked the file, or the file cannot be written.
         """
-        attempts = Retrying(
-            retry=retry_if_exception(is_transient),
-            wait=wait_random(0, 0.1),
-            stop=stop_after_delay(self._timeout),
-            reraise=True,
-        )
-        attempts(self.execute, "PRAGMA journal_mode = WAL")
+        attempts = math.ceil(self._timeout / SWITCH_PAUSE_SECONDS)
+        Retrying(attempts=attempts, longest_pause=SWITCH_PAUSE_SECONDS)(self.execute, "PRAGMA journal_mode = WAL")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 
-from xml_extractor.connections import RowBinder, errors_end_the_run, retrying
+from xml_extractor.connections import Retrying, RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
@@ -110,7 +110,7 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached.
         """
-        with self._errors_end_the_run(), closing(retrying()(SqlServerConnection, self.address)) as connection:
+        with self._errors_end_the_run(), closing(Retrying()(SqlServerConnection, self.address)) as connection:
             return min(_seconds_of_nothing(connection) for _ in range(ROUND_TRIPS_TO_MEASURE))
 
     def connect(self, strategy: InsertStrategy = "executemany") -> LoadingConnection:
@@ -120,7 +120,7 @@ class SqlServerTarget:
             TargetError: It cannot be opened.
         """
         with self._errors_end_the_run():
-            return retrying()(LoadingConnection, self.address, strategy)
+            return Retrying()(LoadingConnection, self.address, strategy)
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
