@@ -57,6 +57,7 @@ class Counted(StrEnum):
 
 
 TOLERATED = (Counted.NULL, Counted.DEFAULT, Counted.TRUNCATED, Counted.UNKNOWN_CODE)
+NOT_INSERTED = (Counted.KEPT, Counted.REPLACED)
 LEFT_OUT = (Counted.AT_LEAST_ONE, Counted.WHEN, Counted.DISTINCT, Counted.PARENT)
 
 CountKey = tuple[str, str, Counted]
@@ -169,10 +170,11 @@ class Outcome(NamedTuple):
     """The outcome of one document, known only after its transaction committed.
 
     Attributes:
-        rows: Number of rows inserted into each table of the contract; empty unless loaded.
+        rows: Number of rows inserted into each table of the contract, without those of `counts`; empty unless loaded.
         failure: Set exactly if the status is `REJECTED`.
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
+        counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
     """
 
     key: DocumentKey
@@ -182,6 +184,7 @@ class Outcome(NamedTuple):
     attempts: int = 1
     content_hash: str = ""
     value: str | None = None
+    counts: Counts = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ class Reason(StrEnum):
         Explanation(
             Stage.MAP,
             "The text is not a number in the notation of the type; or, with the transform `number`, it contains no "
-            "number or several.",
+            "number, several, or something beside it that is not understood.",
             "Add a transform such as `number`.",
         ),
     )

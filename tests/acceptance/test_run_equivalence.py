@@ -323,12 +323,12 @@ class TestInterruption:
         assert long_load.hashes() == long_expected
 
 
-DEADLY = 5
+POISON = 5
 
 
 def order_that_takes_long(number: int) -> str:
     """One of them has so many lines that a worker can be killed while it is at it."""
-    return f"<order id='{number}'>{'<line/>' * 400_000}</order>" if number == DEADLY else good_order(number)
+    return f"<order id='{number}'>{'<line/>' * 400_000}</order>" if number == POISON else good_order(number)
 
 
 class TestDeath:
@@ -370,7 +370,7 @@ class TestDeath:
             assert counts(result) == (8, 7, 1, 0)
             log = load.table("processing_log")
             ((key, reason),) = load.query(f"SELECT document_key, reason FROM {log} WHERE status = 'rejected'")
-        assert key == str(DEADLY)
+        assert key == str(POISON)
         assert reason.startswith("worker_died")
         assert_no_process_is_left()
         assert list(tmp_path.glob("xml_extractor-*")) == []

@@ -66,11 +66,11 @@ class Watched:
         if self.errors_after_commit:
             raise self.errors_after_commit.pop()
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         for table, rows in batch:
             for some in parts(rows, batch_rows):
                 self.calls.append(("log" if table is LOG_TABLE else table.name, len(some)))
-                self._connection.insert_batch([(table, some)], batch_rows)
+        return self._connection.insert_batch(batch, batch_rows)
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         self.calls.append(("deletion", len(keys)))

@@ -96,7 +96,7 @@ def type_pattern() -> str:
 
 def transform_schema() -> dict[str, Any]:
     """Return the schema of a transform: its name, or a mapping of its name to its options."""
-    plain = [name for name, kind in TRANSFORMS.items() if not kind.options and not kind.takes_any]
+    plain = [name for name, kind in TRANSFORMS.items() if kind.are_optional or not (kind.options or kind.takes_any)]
     options = {name: _options_schema(kind) for name, kind in TRANSFORMS.items()}
     lookup = {"type": "string", "description": "A name from `lookups`."}
     with_options = {
@@ -115,7 +115,8 @@ def _options_schema(kind: TransformKind) -> dict[str, Any]:
     if not kind.options:
         return {"type": "null"}
     properties = {name: {"type": "string", "description": what} for name, what in kind.options.items()}
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    required = {} if kind.are_optional else {"required": list(properties)}
+    return {"type": "object", "properties": properties, **required, "additionalProperties": False}
 
 
 def up_to(largest: int, smallest: int = 1) -> str:

@@ -6,7 +6,7 @@ JSON Schema is generated from the model and from the text below its keys.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -121,6 +121,13 @@ class Lookup(Part):
     """The value for an unknown code, `null` for NULL. Without it, an unknown code rejects the document."""
     ignore_case: Flag = False
     """Whether codes are compared without case."""
+    trim: Flag = True
+    """Whether codes are compared without the white space at their ends."""
+
+    @property
+    def folds(self) -> tuple[Callable[[str], str], ...]:
+        """What is done to codes before they are compared."""
+        return (*((str.strip,) if self.trim else ()), *((str.casefold,) if self.ignore_case else ()))
 
 
 class ValueRule(Part):

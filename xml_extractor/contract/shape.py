@@ -96,7 +96,7 @@ _EXPECTED_PATTERNS = {
 }
 _QUOTES = 'quotes around text with a comma in it, as in "decimal(12,2)"'
 _MAY_BE_NULL = ("on_invalid", "blank", "unknown")
-_FLAGS = ("key", "identity", "required", "ignore_case")
+_FLAGS = ("key", "identity", "required", "ignore_case", "trim")
 _OTHER_TYPE_NAMES = {
     "integer": "int",
     "long": "bigint",

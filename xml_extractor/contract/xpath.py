@@ -346,10 +346,10 @@ class _Parser:
         if token.text not in NODE_TYPES:
             raise self._unexpected(f"a node type: {', '.join(NODE_TYPES)}")
         self._next()
-        if token.text == "processing-instruction" and self._peek().kind == "text":
-            self._next()
+        is_target = token.text == "processing-instruction" and self._peek().kind == "text"
+        target = self._next().text if is_target else ""
         self._expect(")")
-        return f"{token.text}()"
+        return f"{token.text}({target})"
 
     def _predicates(self) -> tuple[Expression, ...]:
         predicates = []

@@ -15,13 +15,18 @@ from operator import itemgetter
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
+from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
+from xml_extractor.mapping.numbers import decimal_sum, decimal_text
 from xml_extractor.mapping.paths import (
     FindElements,
+    Node,
+    ReadText,
     ValueNode,
     compile_elements,
     compile_markup,
+    compile_nodes,
     compile_text,
     first_text,
     split_path,
@@ -30,6 +35,9 @@ from xml_extractor.mapping.paths import (
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Notes, Origin, RowScope
 from xml_extractor.tsql import compile_condition, compile_expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
+
+_EXACT = frozenset((Family.INTEGER, Family.DECIMAL, Family.MONEY))
+"""Types whose values are exact; a double has binary digits beyond theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +98,31 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
         return _own_text
     split = split_path(path, namespaces) if context.elements_only else None
     if split is None:
-        text = compile_text(path, namespaces)
+        text = _compile_expression(path, target, namespaces)
         return lambda row: text(row.node)
     attribute = split.attribute
     if split.elements == ".":
         return lambda row: row.element.get(attribute)
     return _read_shared(*context.search(split.elements), attribute)
+
+
+def _compile_expression(path: str, target: SqlType, namespaces: Mapping[str, str]) -> ReadText:
+    if target.family not in _EXACT:
+        return compile_text(path, namespaces)
+    match parse_xpath(path):
+        case Call("sum", (Path(),)):
+            return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], namespaces)
+    return compile_text(path, namespaces, partial(decimal_text, scale=target.scale))
+
+
+def _exact_sum(path: str, namespaces: Mapping[str, str]) -> ReadText:
+    """Add the numbers of nodes as decimals; XPath's sum() would add doubles."""
+    find = compile_nodes(path, namespaces)
+
+    def read(node: Node) -> str | None:
+        return decimal_sum(node.text if isinstance(node, ValueNode) else string_value(node) for node in find(node))
+
+    return read
 
 
 def _own_text(row: RowScope) -> Value:

@@ -7,10 +7,8 @@ for the elements. `etree.XPath` evaluates all other expressions.
 Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from functools import cache
 from typing import NamedTuple, NoReturn
 
@@ -20,6 +18,7 @@ from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
 from xml_extractor.contract.names import EXSLT_NAMESPACE, clark_name
 from xml_extractor.mapping.errors import RuleError
+from xml_extractor.mapping.numbers import FIRST_INEXACT, number_text, with_exact_numbers
 from xml_extractor.reasons import Reason
 
 
@@ -47,6 +46,7 @@ FindRows = Callable[[Node, SharedElements], list[Node]]
 """As `FindNodes`, but reuses the elements found for an earlier path from the same node."""
 
 ReadText = Callable[[Node], str | None]
+WriteNumber = Callable[[float], str]
 
 
 class SplitPath(NamedTuple):
@@ -65,7 +65,6 @@ _ELEMENT_STEP = re.compile(rf"\.\.?|{_AXIS}?(?:\*|{_NAME}(?::(?:{_NAME}|\*))?)")
 _OTHER_STEP = re.compile(rf"@(?:\*|{_NAME}(?::(?:{_NAME}|\*))?)|{_AXIS}?(?:node|text)\(\)")
 _ATTRIBUTE_NAME = re.compile(rf"@({_NAME}(?::{_NAME})?)")
 _SLASH = re.compile("//?")
-_LONGEST_EXACT_INTEGER = 1e15
 
 
 def split_path(path: str, namespaces: Mapping[str, str]) -> SplitPath | None:
@@ -137,10 +136,16 @@ def compile_rows(path: str, namespaces: Mapping[str, str]) -> FindRows:
     return find_attributes
 
 
-def compile_text(path: str, namespaces: Mapping[str, str]) -> ReadText:
-    """Compile a path to what XPath's string() returns: the string-value of the first node; None without a node."""
-    from_element = _text_from_element(path, namespaces)
-    from_value = cache(lambda: _text_from_value(path, namespaces))
+def compile_text(path: str, namespaces: Mapping[str, str], write: WriteNumber = number_text) -> ReadText:
+    """Compile a path to what XPath's string() returns: the string-value of the first node; None without a node.
+
+    Args:
+        path: The path.
+        namespaces: The contract's prefixes.
+        write: Writes the path's value if that is a number.
+    """
+    from_element = _text_from_element(path, namespaces, write)
+    from_value = cache(lambda: _text_from_value(path, namespaces, write))
 
     def read(node: Node) -> str | None:
         return from_value()(node) if isinstance(node, ValueNode) else from_element(node)
@@ -199,7 +204,14 @@ def _without_predicates(path: str) -> str:
 def _xpath(path: str, namespaces: Mapping[str, str], *, with_owners: bool = False) -> etree.XPath:
     # By default, lxml registers EXSLT's functions at each evaluation, which takes a third of its time.
     uses_exslt = EXSLT_NAMESPACE in namespaces.values()
-    return etree.XPath(path, namespaces=dict(namespaces), regexp=uses_exslt, smart_strings=with_owners)
+    exact, names, functions = with_exact_numbers(path)
+    return etree.XPath(
+        exact,
+        namespaces={**namespaces, **names},
+        extensions=functions or None,
+        regexp=uses_exslt,
+        smart_strings=with_owners,
+    )
 
 
 def _parent(element: Element) -> list[Element]:
@@ -249,11 +261,11 @@ def _as_node(found: object) -> Node:
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
 
 
-def _text_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], str | None]:
+def _text_from_element(path: str, namespaces: Mapping[str, str], write: WriteNumber) -> Callable[[Element], str | None]:
     split = split_path(path, namespaces)
     if split is None:
         evaluate = _xpath(path, namespaces)
-        return lambda element: _as_text(evaluate(element))
+        return lambda element: _as_text(evaluate(element), write)
     find = compile_elements(split.elements, namespaces)
     if split.attribute:
         return lambda element: first_attribute(find(element), split.attribute)
@@ -274,32 +286,21 @@ def first_text(elements: list[Element]) -> str | None:
     return string_value(elements[0]) if elements else None
 
 
-def _as_text(found: object) -> str | None:
+def _as_text(found: object, write: WriteNumber) -> str | None:
     if isinstance(found, list):
-        return _as_text(found[0]) if found else None
+        return _as_text(found[0], write) if found else None
     if isinstance(found, str):
         return found
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, float):
-        return _number_text(found)
+        return str(int(found)) if -FIRST_INEXACT < found < FIRST_INEXACT and found.is_integer() else write(found)
     if isinstance(found, Element):
         return string_value(found)
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes that have no text, such as namespaces")
 
 
-def _number_text(number: float) -> str:
-    """Write a number as string() does, without exponent, in the 15 digits that every double can hold."""
-    if math.isnan(number):
-        return "NaN"
-    if math.isinf(number):
-        return "Infinity" if number > 0 else "-Infinity"
-    if abs(number) < _LONGEST_EXACT_INTEGER and number == int(number):
-        return str(int(number))
-    return format(Decimal(f"{number:.15g}"), "f")
-
-
-def _text_from_value(path: str, namespaces: Mapping[str, str]) -> Callable[[ValueNode], str | None]:
+def _text_from_value(path: str, namespaces: Mapping[str, str], write: WriteNumber) -> Callable[[ValueNode], str | None]:
     if path == ".":
         return lambda node: node.text
     if path in _NAMES:
@@ -307,7 +308,7 @@ def _text_from_value(path: str, namespaces: Mapping[str, str]) -> Callable[[Valu
     from_owner = _path_from_owner(path)
     if from_owner is None:
         return _raise_path_failed
-    read = _text_from_element(from_owner, namespaces)
+    read = _text_from_element(from_owner, namespaces, write)
     return lambda node: read(node.owner)
 
 

@@ -102,15 +102,14 @@ def _lookup(
     name: str, contract: Contract, convert: Callable[[Scalar], Value], note: Callable[[Counted], object]
 ) -> Step:
     lookup: Lookup = contract.lookups[name]
-    key = str.casefold if lookup.ignore_case else str
     find = lookup_step(
-        {key(code): convert(value) for code, value in lookup.values.items()},
-        unknown=None if lookup.unknown is None else convert(lookup.unknown),
+        {code: convert(value) for code, value in lookup.values.items()},
+        lookup.folds,
+        None if lookup.unknown is None else convert(lookup.unknown),
         has_unknown="unknown" in lookup.model_fields_set,
         note_unknown=lambda: note(Counted.UNKNOWN_CODE),
     )
-    blank = None if lookup.blank is None else convert(lookup.blank)
-    return Step(f"lookup {name}", (lambda code: find(code.casefold())) if lookup.ignore_case else find, blank)
+    return Step(f"lookup {name}", find, None if lookup.blank is None else convert(lookup.blank))
 
 
 def _as_text(value: Scalar) -> str:
@@ -120,13 +119,29 @@ def _as_text(value: Scalar) -> str:
 
 
 def _converter(rule: ValueRule, target: SqlType, contract: Contract) -> Callable[[str], Value]:
-    return converter(
+    convert = converter(
         target,
         formats=rule.formats,
         time_zone=rule.time_zone,
         encoding=rule.encoding,
         code_page=contract.code_page,
     )
+    trims = any(transform.name in ("trim", "collapse") for transform in rule.transform)
+    return _truncating_to_words(convert) if trims and "truncate" in rule.on_invalid else convert
+
+
+def _truncating_to_words(convert: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Remove the spaces that become the end of a truncated text; the transforms would have removed them."""
+
+    def convert_anyway(text: str) -> Value:
+        try:
+            return convert(text)
+        except InvalidValueError as error:
+            if not isinstance(error.truncated, str):
+                raise
+            raise InvalidValueError(error.code, error.explanation, convert(error.truncated.rstrip())) from None
+
+    return convert_anyway
 
 
 def _default(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator[Step]:

@@ -21,6 +21,7 @@ MAX_DEPTH: Final = 256
 
 _PIECE = 16 * 1024
 _WARNINGS_KEPT = 100
+_LONGEST_NAME = 200
 
 _OPTIONS: Final[dict[str, Any]] = {
     "encoding": "utf-8",  # every document is UTF-8 here, whatever its declaration says
@@ -104,19 +105,19 @@ class DocumentParser:
         document = utf8_or_text(content)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in ("", self._root_name):
-            raise self._wrong_root()
+            raise self._wrong_root(root_name)
         root = self._read_part(document) if self._rules.read_until else self._read_all(document)
         self._check_root(root)
         return root
 
     def _check_root(self, root: etree._Element) -> None:
         if root.tag != self._rules.root:
-            raise self._wrong_root()
+            raise self._wrong_root(str(root.tag))
         if self._rules.max_depth < MAX_DEPTH and self._too_deep(root):
             raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
 
-    def _wrong_root(self) -> ParseError:
-        return parse_error(Reason.WRONG_ROOT, f"the root element is not {self._rules.root}")
+    def _wrong_root(self, found: str) -> ParseError:
+        return parse_error(Reason.WRONG_ROOT, f"the root element is {_printable(found)}, not {self._rules.root}")
 
     def _read_all(self, document: bytes | str) -> etree._Element:
         content = document if isinstance(document, bytes) else utf8(document)
@@ -179,6 +180,12 @@ class DocumentParser:
             raise parse_error(Reason.ENTITY, "a reference to an entity that the document does not declare")
         if len(log) >= _WARNINGS_KEPT:
             raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
+
+
+def _printable(name: str) -> str:
+    """Return a name of a document for messages: shortened, and with escapes for what is not printable."""
+    shortened = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in shortened)
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -19,6 +19,7 @@ from typing import Self
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
+    CountKey,
     Failure,
     MappedDocument,
     Outcome,
@@ -237,6 +238,7 @@ class Worker:
     def _map(self, document: SourceDocument, began_at: float, replaced: Replaced | None) -> ProcessedDocument:
         stage = Stage.PARSE
         value = None
+        counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
                 root = self._parser.parse(document.content)
@@ -244,7 +246,7 @@ class Worker:
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
-                mapped = map_document(self._plan, root, document.key, self._run_values)
+                mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
@@ -260,7 +262,8 @@ class Worker:
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
-            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced)
+            counts = tuple(counted)
+            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced, counts)
         seconds = time.perf_counter() - began_at
         return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value)
 

@@ -10,6 +10,7 @@ from xml_extractor.connections import Answer, Connection, answered
 from xml_extractor.documents import Row, Status
 from xml_extractor.processing_log.log_table import (
     CASE_SENSITIVE,
+    COUNT_COLUMNS,
     LOG_TABLE,
     LogCount,
     LogEntry,
@@ -155,6 +156,24 @@ class ProcessingLog:
         unchanged = " AND ".join(f"{LOG_TABLE.columns[position].name} = ?" for position in positions)
         self._connection.execute_many(
             f"DELETE FROM {self._table} WHERE {unchanged}",  # noqa: S608 - the name is quoted, values bound
+            [LOG_TABLE.columns[position] for position in positions],
+            [tuple(row[position] for position in positions) for row in self.bound(entries)],
+        )
+
+    def set_counts(self, entries: Sequence[LogEntry]) -> None:
+        """Set the counts of rows that this transaction has inserted, by one call.
+
+        Raises:
+            DatabaseError: The log cannot be written.
+        """
+        if not entries:
+            return
+        names = [column.name for column in LOG_TABLE.columns]
+        positions = [names.index(name) for name in (*COUNT_COLUMNS, *LOG_TABLE.key)]
+        assigned = ", ".join(f"{name} = ?" for name in COUNT_COLUMNS)
+        same = " AND ".join(f"{name} = ?" for name in LOG_TABLE.key)
+        self._connection.execute_many(
+            f"UPDATE {self._table} SET {assigned} WHERE {same}",  # noqa: S608 - the name is quoted, values bound
             [LOG_TABLE.columns[position] for position in positions],
             [tuple(row[position] for position in positions) for row in self.bound(entries)],
         )

@@ -21,12 +21,15 @@ key holds back documents that another run has loaded."""
 class TargetConnection(Connection, Protocol):
     """A connection that loads."""
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows, with each table's way of treating conflicts, within a transaction.
 
         Args:
             batch: What to insert.
             batch_rows: Rows in one call at most, where a call takes the rows of one table.
+
+        Returns:
+            For each table, the positions of the rows that it kept or replaced instead of inserting them.
         """
         ...
 

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -10,6 +11,12 @@ from typing import NamedTuple
 from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
+    LEFT_OUT,
+    NOT_INSERTED,
+    TOLERATED,
+    Counted,
+    CountKey,
+    Counts,
     DocumentKey,
     Failure,
     MappedDocument,
@@ -21,7 +28,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, log_time
+from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, counts_text, log_time, read_counts
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
@@ -121,7 +128,7 @@ class Loader:
         if not documents:
             return []
         try:
-            self._attempt(self._load_in_one_transaction, documents)
+            not_inserted = self._attempt(self._load_in_one_transaction, documents)
         except DatabaseError as error:
             if error.table is LOG_TABLE:
                 return self._load_unlogged(documents)
@@ -131,7 +138,10 @@ class Loader:
                 return self._load_isolating([_rejection(documents[0], error)])
             middle = len(documents) // 2
             return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
-        return [_outcome(document, self._attempts(document)) for document in documents]
+        return [
+            self._outcome(document, not_inserted.get(document.key, ()), self._attempts(document))
+            for document in documents
+        ]
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load those documents of a batch that are not done, after the log refused the batch.
@@ -163,18 +173,39 @@ class Loader:
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
-                return _outcome(document)
+                counts = [count for count in read_counts(entry.counts) if count[0][2] in NOT_INSERTED]
+                return self._outcome(document, counts)
         return Outcome(document.key, Status.ALREADY_DONE)
 
-    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> None:
+    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> dict[DocumentKey, Counts]:
+        """Load a batch, and return how many rows of each document were kept or replaced."""
         began_at = time.perf_counter()
         with self._connection.transaction():
             self._delete_replaced(documents)
-            self._connection.insert_batch(self._batch(documents), self._batch_rows)
+            now = log_time(datetime.now(UTC))
+            positions = self._connection.insert_batch(self._batch(documents, now), self._batch_rows)
+            not_inserted = self._not_inserted(documents, positions[1:])
+            changed = [document for document in documents if document.key in not_inserted]
+            self._log.set_counts([self._entry(document, now, not_inserted[document.key]) for document in changed])
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
         self.statistics.commit_seconds += time.perf_counter() - inserted_at
+        return not_inserted
+
+    def _not_inserted(
+        self, documents: Sequence[ProcessedDocument], positions: Sequence[Sequence[int]]
+    ) -> dict[DocumentKey, Counts]:
+        """Return how many rows of each document were kept or replaced, by the positions of these rows in each table."""
+        found: dict[DocumentKey, Counter[CountKey]] = {}
+        for index, (table, of_table) in enumerate(zip(self._tables, positions, strict=True)):
+            if of_table:
+                mapped = [document for document in documents if isinstance(document, MappedDocument)]
+                owners = [document.key for document in mapped for _ in document.rows[index]]
+                what = Counted.KEPT if table.on_conflict == "keep" else Counted.REPLACED
+                for position in of_table:
+                    found.setdefault(owners[position], Counter())[table.name, "", what] += 1
+        return {key: tuple(counts.items()) for key, counts in found.items()}
 
     def _delete_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Delete the rows in log and tables that the documents replace."""
@@ -228,9 +259,8 @@ class Loader:
         ]
         return bool(others and self._log.entries(self._identity.contract, others))
 
-    def _batch(self, documents: Sequence[ProcessedDocument]) -> Batch:
+    def _batch(self, documents: Sequence[ProcessedDocument], now: datetime) -> Batch:
         """Return the rows of documents. The log comes first: its key holds back what another run has loaded."""
-        now = log_time(datetime.now(UTC))
         mapped = [document for document in documents if isinstance(document, MappedDocument)]
         rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
         log = self._log.bound([self._entry(document, now) for document in documents])
@@ -262,8 +292,13 @@ class Loader:
         with self._connection.transaction():
             return self._log.entries(self._identity.contract, [str(document.key) for document in documents])
 
-    def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
-        failure = document.failure if isinstance(document, Rejection) else None
+    def _entry(self, document: ProcessedDocument, now: datetime, not_inserted: Counts = ()) -> LogEntry:
+        failure, rows, counts = None, 0, None
+        if isinstance(document, Rejection):
+            failure = document.failure
+        else:
+            counts = (*document.counts, *not_inserted)
+            rows = sum(map(len, document.rows)) - sum(number for _, number in not_inserted)
         return LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
@@ -271,7 +306,7 @@ class Loader:
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
-            row_count=0 if isinstance(document, Rejection) else sum(map(len, document.rows)),
+            row_count=rows,
             seconds=document.seconds,
             content_hash=document.content_hash,
             contract_version=self._identity.contract_version,
@@ -279,7 +314,25 @@ class Loader:
             run_id=self._identity.run_id,
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
+            kept_count=_sum(counts, (Counted.KEPT,)),
+            replaced_count=_sum(counts, (Counted.REPLACED,)),
+            left_out_count=_sum(counts, LEFT_OUT),
+            tolerated_count=_sum(counts, TOLERATED),
+            counts=counts_text(counts or ()),
         )
+
+    def _outcome(self, document: ProcessedDocument, not_inserted: Counts, attempts: int = 1) -> Outcome:
+        """Return the outcome of a document by the commit of its batch."""
+        if isinstance(document, Rejection):
+            return Outcome(
+                document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
+            )
+        rows = list(map(len, document.rows))
+        if not_inserted:
+            names = [table.name for table in self._tables]
+            for (table, _, _), number in not_inserted:
+                rows[names.index(table)] -= number
+        return Outcome(document.key, Status.LOADED, tuple(rows), counts=(*document.counts, *not_inserted))
 
     def _attempts(self, document: ProcessedDocument) -> int:
         before = self._replaced.get(str(document.key))
@@ -302,13 +355,8 @@ class Loader:
         logger.info("A batch is retried (attempt %d failed)", attempt)
 
 
-def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
-    """Return the outcome of a document by the commit of its batch."""
-    if isinstance(document, Rejection):
-        return Outcome(
-            document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
-        )
-    return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
+def _sum(counts: Counts | None, of: Collection[Counted]) -> int | None:
+    return None if counts is None else sum(number for (_, _, what), number in counts if what in of)
 
 
 def _left_as_it_was(old: _OldDocument, why: str) -> Outcome:

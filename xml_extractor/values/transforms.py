@@ -6,8 +6,9 @@ Codes raised: `not_a_number`, `unknown_code`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from unicodedata import category
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
@@ -17,10 +18,21 @@ TextStep = Callable[[str], str]
 """One step; an empty result is a blank value."""
 
 _NOT_DIGITS = re.compile(r"[^0-9]+")
-_AMOUNT = re.compile(r"[ $]*((?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?)[ %]*")
-_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _MINUS_SIGNS = str.maketrans("\u2212\u2013\uff0d", "---")
-_CURRENCY_SIGNS = "$¢£¤¥€₣₤₩₪₫₱₹₺₽"
+_GROUPS = {",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \xa0\u2007\u2009\u202f]"}
+"""What separates groups of thousands, by the option `group` of `number`."""
+_WORD = re.compile(r"[^\W\d_]+")
+_DOLLAR = re.compile(r"\b(?:US|CA|AU|NZ|HK|NT|[ACRS])\$")
+_CURRENCIES, _SCALES = "(?:eur|usd|gbp|chf|jpy|cad|aud|inr|nok|sek|dkk)", "(?:[kmtb]|mm|bn|mn|mio|mrd|tsd)"
+_FULL_STOP = re.compile(r"(?:(?<=[^\W\d_])|(?<=\n))\.")
+_CHANGES_THE_VALUE = re.compile(
+    rf"\w|{_SCALES}{_CURRENCIES}|{_CURRENCIES}{_SCALES}"
+    "|cr|dr|cred|deb|credits?|debits?|haben|soll|minus|plus|neg|negativ|negative|less|loss|overdrawn|od|exp"
+    "|half|third|quarter|halb|viertel|squared|cubed|hundreds?|hundert|dozens?|lakhs?|lacs?|crores?"
+    "|tsd|tausend|thou|thousands?|mil|mila|mille|mm|mn|mln|mill|mio|millions?|millionen|millones|miljoen|miljard"
+    "|mrd|mds?|milliarden?|milliards?|bn|bln|bio|bil|billions?|billionen|tn|trn|tril|trio|trillions?"
+)
+"""Words, folded, that make a number another one: single letters, scales, signs, fractions."""
 _SPACE = " \t\r\n\xa0"
 
 
@@ -34,44 +46,91 @@ def digits(text: str) -> str:
     return _NOT_DIGITS.sub("", text)
 
 
-def number(text: str) -> str:
-    """Extract the one number in a text, in plain notation.
+def number_step(options: Mapping[str, object]) -> TextStep:
+    """Build the step that extracts the one number in a text, in plain notation.
 
-    It accepts `$1,234.50`, `USD 5`, `12 %`, `-5`, `5-` and `(5)`, the last three negative. Texts with no number or
-    several, commas that do not group thousands, and signs that may be hyphens (`Suite-5`, `5-year`) are errors.
+    It accepts `$1,234.50`, `USD 5`, `12 %`, `-5`, `5-` and `(5)`, the last three negative. Everything around the number
+    must be understood: words are, unless they may change the value (`5 M`, `12.50 DR`), and so are currency signs.
+
+    Args:
+        options: `decimal`, the decimal sign (`.` or `,`); `group`, what separates groups of thousands; `negative` and
+            `positive`, the words that give the sign, separated by spaces.
 
     Raises:
-        InvalidValueError: `not_a_number`.
+        ValueError: The options contradict each other. The step raises `InvalidValueError` (`not_a_number`).
     """
-    amount = _AMOUNT.fullmatch(text)
-    if amount is not None:
-        return amount[1].replace(",", "")
-    plain = text.translate(_MINUS_SIGNS)
-    found = _NUMBER.search(plain)
-    if found is None:
-        raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds no number")
-    before, after = plain[: found.start()], plain[found.end() :]
-    if any(character.isnumeric() for character in before + after):
-        raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds more than one number")
-    if before.endswith(",") or (found[0].startswith(".") and before[-1:].isalpha()):
-        raise InvalidValueError(Reason.NOT_A_NUMBER, "it is not clear where the number begins")
-    return _sign(before, after) + found[0].replace(",", "")
+    point = str(options.get("decimal", "."))
+    group = str(options.get("group", "." if point == "," else ","))
+    if point not in (".", ",") or group not in _GROUPS or group == point:
+        raise ValueError("the decimal sign is '.' or ','; group is another one of ',', '.', ' ' and an apostrophe")
+    signs = {word.casefold(): "" for word in str(options.get("positive", "")).split()}
+    signs |= {word.casefold(): "-" for word in str(options.get("negative", "")).split()}
+    if set(str(options.get("positive", "")).casefold().split()) & {word for word, sign in signs.items() if sign}:
+        raise ValueError("a word is either negative or positive")
+    between, decimals = _GROUPS[group], rf"(?:{re.escape(point)}[0-9]+)?"
+    grouped = rf"[1-9][0-9]{{0,2}}({between})[0-9]{{3}}(?:\%d[0-9]{{3}})*{decimals}"
+    amount = re.compile(rf"[ $]*((?:[0-9]+{decimals}|{grouped % 2}))[ %]*")
+    anywhere = re.compile(rf"{grouped % 1}(?![0-9])|[0-9]+{decimals}|{re.escape(point)}[0-9]+")
+    plainly = str.maketrans(point, ".", group if group != " " else " \xa0\u2007\u2009\u202f")
+    if group == "'":
+        plainly[ord("\u2019")] = None
+
+    def number(text: str) -> str:
+        whole = amount.fullmatch(text)
+        if whole is not None:
+            return whole[1].translate(plainly)
+        plain = text.translate(_MINUS_SIGNS)
+        found = anywhere.search(plain)
+        if found is None:
+            raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds no number")
+        before, after = plain[: found.start()], plain[found.end() :]
+        if any(character.isnumeric() for character in before + after):
+            raise InvalidValueError(Reason.NOT_A_NUMBER, "the text holds more than one number")
+        if found[0].startswith(point) and before[-1:].isalpha():
+            raise InvalidValueError(Reason.NOT_A_NUMBER, "it is not clear where the number begins")
+        return _sign(before, after, signs) + found[0].translate(plainly)
+
+    return number
 
 
-def _sign(before: str, after: str) -> str:
-    left, right = before.strip(_SPACE + _CURRENCY_SIGNS), after.strip(_SPACE + _CURRENCY_SIGNS)
+def _sign(before: str, after: str, signs: Mapping[str, str]) -> str:
+    """Return the sign that the text around a number gives it.
+
+    Raises:
+        InvalidValueError: `not_a_number`: some of the text is not understood, or the sign is not clear.
+    """
+    around = _FULL_STOP.sub("", _DOLLAR.sub("", f"{before}\n{after}"))
+    words = [word.casefold() for word in _WORD.findall(around)]
+    given = [signs[word] for word in words if word in signs]
+    rest = [word for word in words if word not in signs]
+    if any(map(_CHANGES_THE_VALUE.fullmatch, rest)):
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "a word beside the number may change its value")
+    if not all(_is_understood(character) for character in around):
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "a sign beside the number is not understood")
+    left, right = (_without_currency(part) for part in (before, after))
     marks = "".join(character for character in left + right if character in "+-()")
-    if not marks:
+    if given and not marks and len(given) == 1:
+        return given[0]
+    if not marks and not given:
         return ""
-    if left.startswith("(") and right.endswith(")") and marks == "()":
+    if left.startswith("(") and right.endswith(")") and marks == "()" and not given:
         return "-"
-    if marks in ("+", "-") and (right == marks or _is_leading_sign(before, left, marks)):
+    if not given and marks in ("+", "-") and (right == marks or _is_leading_sign(before, left, marks)):
         return "-" if marks == "-" else ""
     raise InvalidValueError(Reason.NOT_A_NUMBER, "the sign of the number is not clear")
 
 
+def _is_understood(character: str) -> bool:
+    return character.isalpha() or character in "+-()%" or character in _SPACE or category(character) == "Sc"
+
+
+def _without_currency(text: str) -> str:
+    return "".join(character for character in text if category(character) != "Sc").strip(_SPACE)
+
+
 def _is_leading_sign(before: str, left: str, mark: str) -> bool:
-    return left.startswith(mark) or before.rstrip(_CURRENCY_SIGNS).endswith(f" {mark}")
+    without_currency = "".join(character for character in before if category(character) != "Sc")
+    return left.startswith(mark) or without_currency.endswith(f" {mark}")
 
 
 def replace_step(options: Mapping[str, object]) -> TextStep:
@@ -109,12 +168,14 @@ class TransformKind:
 
     Attributes:
         build: Builds the step from its options.
-        options: The names of its options, all required, and what each is.
+        options: The names of its options, and what each is.
+        are_optional: The options may be left out, all or some.
         takes_any: The options are a table with keys of the contract's choice.
     """
 
     build: Callable[[Mapping[str, object]], TextStep]
     options: Mapping[str, str] = field(default_factory=dict)
+    are_optional: bool = False
     takes_any: bool = False
 
 
@@ -128,7 +189,16 @@ TRANSFORMS: dict[str, TransformKind] = {
     "lower": _plain(str.lower),
     "collapse": _plain(collapse),
     "digits": _plain(digits),
-    "number": _plain(number),
+    "number": TransformKind(
+        number_step,
+        {
+            "decimal": "the decimal sign",
+            "group": "what separates groups of thousands",
+            "negative": "words that make the number negative",
+            "positive": "words that make it positive",
+        },
+        are_optional=True,
+    ),
     "replace": TransformKind(
         replace_step, {"pattern": "a regular expression", "with": "the text that takes its place"}
     ),
@@ -153,7 +223,7 @@ def transform_step(name: str, options: Mapping[str, object] | None) -> TextStep:
     if kind.takes_any:
         if not given:
             raise ValueError(f"{name} takes a table, such as {{from text: to text}}")
-    elif given.keys() != kind.options.keys():
+    elif not given.keys() <= kind.options.keys() or (len(given) < len(kind.options) and not kind.are_optional):
         expected = ", ".join(f"{key} ({what})" for key, what in kind.options.items()) or "no options"
         raise ValueError(f"{name} takes {expected}")
     return kind.build(given)
@@ -161,31 +231,38 @@ def transform_step(name: str, options: Mapping[str, object] | None) -> TextStep:
 
 def lookup_step(
     values: Mapping[str, Value],
-    blank: Value = None,
+    folds: Sequence[Callable[[str], str]] = (),
     unknown: Value = None,
     *,
     has_unknown: bool = False,
     note_unknown: Callable[[], object] = lambda: None,
-) -> Callable[[str | None], Value]:
+) -> Callable[[str], Value]:
     """Build the step from a code of the document to its value.
 
     Args:
         values: The values by code.
-        blank: The value of a missing code.
+        folds: What is done to codes before they are compared, such as `str.strip`.
         unknown: The value of codes that are not listed.
         has_unknown: Whether `unknown` applies; if not, such a code raises `InvalidValueError` (`unknown_code`).
         note_unknown: Called when `unknown` is applied.
     """
 
-    def lookup(code: str | None) -> Value:
-        if code is None:
-            return blank
-        try:
-            return values[code]
-        except KeyError:
-            if has_unknown:
-                note_unknown()
-                return unknown
-            raise InvalidValueError(Reason.UNKNOWN_CODE, "the lookup does not list that code") from None
+    def folded(code: str) -> str:
+        for fold in folds:
+            code = fold(code)
+        return code
+
+    by_folded = {folded(code): value for code, value in values.items()}
+
+    def lookup(code: str) -> Value:
+        if code in by_folded:
+            return by_folded[code]
+        code = folded(code)
+        if code in by_folded:
+            return by_folded[code]
+        if has_unknown:
+            note_unknown()
+            return unknown
+        raise InvalidValueError(Reason.UNKNOWN_CODE, "the lookup does not list that code")
 
     return lookup

@@ -70,6 +70,11 @@ def test_a_plain_transform_takes_text_to_text(name: str, text: str, result: str)
         ("It is 5.", "5"),
         ("007", "007"),
         ("0", "0"),
+        ("0.500", "0.500"),
+        ("US$ 5", "5"),
+        ("C$5", "5"),
+        ("approx. 5", "5"),
+        ("12,750 kg", "12750"),
     ],
 )
 def test_a_number_is_found_in_text(text: str, result: str) -> None:
@@ -114,6 +119,55 @@ def test_a_number_is_found_in_text(text: str, result: str) -> None:
         "(-5)",
         "5 (about)",
         "(about) 5",
+        "0,500",
+        "00,125",
+        "0,500.25",
+        "1,,250",
+        "1,250,",
+        "12,34,567",
+        "1\u00a0234",
+        "1\u202f234",
+        "1'234",
+        "1\u2019234",
+        "\u20145",
+        "5\u2014",
+        "\uff15",
+        "12.50 DR",
+        "7.00 CR",
+        "DR 5",
+        "1.50M",
+        "1.50 m",
+        "5k",
+        "5K",
+        "$5k",
+        "k$5",
+        "M$ 5",
+        "5 MM",
+        "5 Mio",
+        "5 Mio. EUR",
+        "5 bn",
+        "5 Mrd.",
+        "5 KEUR",
+        "5 USDm",
+        "5 Tsd",
+        "5 lakh",
+        "minus 5",
+        "5 E",
+        "A5",
+        "~5",
+        ">5",
+        "#5",
+        "5*",
+        "5:",
+        "=5",
+        "5!",
+        "\u00b15",
+        "5\u2030",
+        "5/",
+        ". 5",
+        "\u22485",
+        "[5]",
+        "5\u200b",
     ],
 )
 def test_text_without_exactly_one_clear_number_is_refused(text: str) -> None:
@@ -121,6 +175,67 @@ def test_text_without_exactly_one_clear_number_is_refused(text: str) -> None:
         transform("number", text)
     assert caught.value.code == "not_a_number"
     assert not text or text not in caught.value.explanation
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "result"),
+    [
+        ({"decimal": ","}, "0,500", "0.500"),
+        ({"decimal": ","}, "12,5 kg", "12.5"),
+        ({"decimal": ","}, "1.234,56", "1234.56"),
+        ({"decimal": ","}, "1.250", "1250"),
+        ({"decimal": ","}, "-1.234.567,5 EUR", "-1234567.5"),
+        ({"decimal": ","}, ",5", ".5"),
+        ({"decimal": ",", "group": " "}, "1 234,5", "1234.5"),
+        ({"decimal": ",", "group": " "}, "1\u202f234\u202f567", "1234567"),
+        ({"decimal": ",", "group": " "}, "EUR 1\xa0234,50", "1234.50"),
+        ({"group": "'"}, "CHF 1'234.50", "1234.50"),
+        ({"group": "'"}, "1\u2019234\u2019567", "1234567"),
+        ({"negative": "DR", "positive": "CR"}, "12.50 DR", "-12.50"),
+        ({"negative": "DR", "positive": "CR"}, "7.00cr", "7.00"),
+        ({"negative": "DR", "positive": "CR"}, "Cr. 7 EUR", "7"),
+        ({"negative": "D minus"}, "minus 5", "-5"),
+        ({"negative": "S", "positive": "H"}, "5 H", "5"),
+        ({}, "1,250", "1250"),
+    ],
+)
+def test_a_contract_says_how_numbers_are_written(options: Mapping[str, object], text: str, result: str) -> None:
+    assert transform("number", text, options) == result
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"decimal": ","}, "0.500"),
+        ({"decimal": ","}, "1,234.56"),
+        ({"decimal": ","}, "1.25"),
+        ({"decimal": ",", "group": " "}, "1 23"),
+        ({"decimal": ",", "group": " "}, "1 234\xa0567"),
+        ({"decimal": ",", "group": " "}, "0 234"),
+        ({"negative": "DR"}, "-5 DR"),
+        ({"negative": "DR"}, "(5) DR"),
+        ({"negative": "DR", "positive": "CR"}, "5 DR CR"),
+        ({"negative": "DR"}, "5 CR"),
+    ],
+)
+def test_a_number_that_contradicts_the_contract_is_refused(options: Mapping[str, object], text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        transform("number", text, options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"decimal": ";"},
+        {"decimal": ",", "group": ","},
+        {"group": "x"},
+        {"negative": "DR", "positive": "dr"},
+        {"point": ","},
+    ],
+)
+def test_contradictory_options_of_number_are_refused(options: Mapping[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"number|group|word"):
+        transform_step("number", options)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**12), max_value=10**12))
@@ -214,8 +329,13 @@ def test_every_plain_transform_needs_no_options(name: str) -> None:
 
 
 def test_a_lookup_gives_the_value_of_a_code() -> None:
-    lookup = lookup_step({"APPROVE": 50, "NONE": None}, blank=0)
-    assert (lookup("APPROVE"), lookup("NONE"), lookup(None)) == (50, None, 0)
+    lookup = lookup_step({"APPROVE": 50, "NONE": None})
+    assert (lookup("APPROVE"), lookup("NONE")) == (50, None)
+
+
+@pytest.mark.parametrize("code", ["Open", " OPEN", "open\xa0\n", "OPEN"])
+def test_codes_are_compared_after_folding(code: str) -> None:
+    assert lookup_step({"Open ": 1}, (str.strip, str.casefold))(code) == 1
 
 
 @pytest.mark.parametrize("code", ["approve", "APPROVE ", "", "secret"])

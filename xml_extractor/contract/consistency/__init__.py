@@ -18,7 +18,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     tables.lookup_faults,
     columns.constant_faults,
     columns.lookup_value_faults,
-    columns.lookup_case_faults,
+    columns.lookup_code_faults,
     columns.code_page_faults,
     columns.conversion_faults,
     columns.key_type_faults,

@@ -1,9 +1,10 @@
 """Check where the values of columns and inputs come from, their constants, and their conversion to a type."""
 
 from collections.abc import Iterator
+from functools import reduce
 
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, one_of, shown
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Column, Input, Scalar, Transform
 from xml_extractor.tsql import ExpressionError, compile_assignment
 from xml_extractor.values.conversions import constant, converter
@@ -147,13 +148,18 @@ def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
                 yield from _value_faults(draft, value_path, target, value, used_by=path)
 
 
-def lookup_case_faults(draft: Draft) -> Iterator[Fault]:
-    """Yield the codes that differ only in case, in a lookup that ignores case."""
+def lookup_code_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the codes of a lookup that are equal as `trim` and `ignore_case` compare them."""
     for name, lookup in draft.contract.lookups.items():
-        for first, second in differing_in_case(lookup.values if lookup.ignore_case else ()):
-            found = f"the codes '{first}' and '{second}'"
-            expected = "codes that differ in more than case, or no ignore_case"
-            yield draft.text.fault(("lookups", name, "values", second), found=found, expected=expected, key=True)
+        first: dict[str, str] = {}
+        for code in lookup.values:
+            same = first.setdefault(reduce(lambda folded, fold: fold(folded), lookup.folds, code), code)
+            if same != code:
+                found = f"the codes '{same}' and '{code}'"
+                is_case = same.strip() != code.strip()
+                difference = "case, or no ignore_case" if is_case else "spaces at their ends, or trim: false"
+                expected = f"codes that differ in more than {difference}"
+                yield draft.text.fault(("lookups", name, "values", code), found=found, expected=expected, key=True)
 
 
 def code_page_faults(draft: Draft) -> Iterator[Fault]:

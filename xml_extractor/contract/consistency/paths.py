@@ -18,6 +18,7 @@ from xml_extractor.contract.xpath import (
     Constant,
     Expression,
     Function,
+    Operation,
     Path,
     Step,
     XPathError,
@@ -127,10 +128,33 @@ def _faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
         return
     for part in walk(expression):
         yield from _part_faults(draft, path, part)
+    if not path.is_rows:
+        return
     kind = kind_of(expression)
-    if path.is_rows and kind not in ("node-set", "unknown"):
+    if kind not in ("node-set", "unknown"):
         found = f"a path whose value is a {kind}"
         yield draft.text.fault(path.key_path, found=found, expected="a path to the nodes that become rows")
+    for found in _other_nodes(expression):
+        expected = "a path to elements, attributes or text()"
+        yield draft.text.fault(path.key_path, found=f"a path to {found}", expected=expected)
+
+
+def _other_nodes(expression: Expression) -> Iterator[str]:
+    """Yield the nodes that an expression finds and that cannot be rows."""
+    match expression:
+        case Operation("|", operands):
+            for operand in operands:
+                yield from _other_nodes(operand)
+        case Path("document", steps=()):
+            yield "the document itself"
+        case Path(start, steps=steps):
+            last = next((step for step in reversed(steps) if (step.axis, step.test) != ("self", "node()")), None)
+            if last is None:
+                yield from () if isinstance(start, str) else _other_nodes(start)
+            elif last.axis == "namespace" or last.test.startswith(("comment(", "processing-instruction(")):
+                yield f"{last.axis}::{last.test}"
+            elif last.test == "node()" and last.axis not in ("parent", "attribute"):
+                yield "nodes of any kind, such as text between elements"
 
 
 def _part_faults(draft: Draft, path: WrittenPath, part: Expression | Step) -> Iterator[Fault]:
@@ -162,6 +186,10 @@ def _call_faults(
         expected = one_of(functions) if functions else "a function of XPath 1.0"
         found = f"the unknown function {name}()"
         yield draft.text.fault(path.key_path, found=found, expected=expected, suggestion=meant, within=within)
+    elif function is FUNCTIONS["id"]:
+        found = "the function id(), which finds nothing, because no DTD is read"
+        expected = "a comparison with the attribute, such as //*[@id = 'x']"
+        yield draft.text.fault(path.key_path, found=found, expected=expected, within=within)
     elif not function.fewest <= arguments <= function.most:
         found = f"{name}() with {arguments or 'no'} argument{'' if arguments == 1 else 's'}"
         yield draft.text.fault(path.key_path, found=found, expected=_arguments(function), within=within)

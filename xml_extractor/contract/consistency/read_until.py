@@ -166,8 +166,6 @@ class PathFollower:
         return self.promise.element[0] if is_root else test
 
     def _call(self, call: Call, context: Iterable[Nodes]) -> None:
-        if call.name == "id":
-            self.unsafe.append(UnsafePart("the function id(), which searches the whole document", call.offset))
         if call.name in _READ_CONTEXT and not call.arguments:
             self._path(Path("context", (), (), call.offset), list(context), for_text=True)
         for argument in call.arguments:

@@ -87,7 +87,7 @@ def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool) -> s
     Raises:
         TooLongError, OverflowError, DecimalException, UnicodeEncodeError: A value does not fit its type.
     """
-    if (table.on_conflict != "fail" and table.key) or len(table.columns) > MOST_COLUMNS:
+    if not table.inserts_always or len(table.columns) > MOST_COLUMNS:
         return None
     written: list[tuple[Any, ...]] = list(map(_writer(table), rows))
     text = json.dumps(written, ensure_ascii=False, separators=(",", ":"))

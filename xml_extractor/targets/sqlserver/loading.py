@@ -6,7 +6,7 @@ from operator import itemgetter
 
 import pyodbc
 
-from xml_extractor.connections import row_converter
+from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.names import database_name, t_sql_name, t_sql_table
@@ -50,14 +50,11 @@ class LoadingConnection(SqlServerConnection):
         self._identity_table = ""
         super().__init__(address, autocommit=False)
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
         if self._sends_json:
-            self._insert_json(batch)
-        else:
-            for table, rows in batch:
-                for some in parts(rows, batch_rows):
-                    self._insert_arrays(table, some)
+            return self._insert_json(batch)
+        return [self._insert_arrays(table, rows, batch_rows) for table, rows in batch]
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""
@@ -95,29 +92,43 @@ class LoadingConnection(SqlServerConnection):
         session.execute("; ".join(switches)).close()
         self._identity_table = table
 
-    def _insert_arrays(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        """Insert rows of one table; by several calls if their array would be too large."""
+    def _insert_arrays(self, table: TableLayout, rows: Sequence[Row], batch_rows: int) -> list[int]:
+        """Insert rows of one table; by several calls if their array would be too large.
+
+        Returns:
+            The positions of rows that are there already.
+        """
+        if not rows:
+            return []
+        inserted: list[int] = []
         statements = self._statements(table)
         if table.identity:
             with self._session_in_use(table) as session:
                 self._allow_identity(session, statements.name)
-        for some in parts(rows, statements.rows_in_call):
+        for some in parts(rows, min(batch_rows, statements.rows_in_call)):
             for change in statements.changes:
                 in_order = len(change.columns) == 1 or change.columns == tuple(range(len(table.columns)))
                 types = [statements.parameters[column].odbc_type_for(some, column) for column in change.columns]
                 values = list(some) if in_order else list(map(itemgetter(*change.columns), some))
-                self._send_array(change.sql, types, values, table)
+                inserted += self._send_array(change.sql, types, values, table)
+        if table.inserts_always:
+            return []
+        if len(inserted) != len(rows):
+            raise DatabaseError(ErrorClass.FATAL, "uncounted", "it does not report which rows it inserted", table=table)
+        return [position for position, count in enumerate(inserted) if not count]
 
-    def _insert_json(self, batch: Batch) -> None:
+    def _insert_json(self, batch: Batch) -> list[list[int]]:
         """Insert rows by one statement, except for those that JSON cannot carry, or not to this server."""
+        not_inserted: list[list[int]] = []
         written = [(table, rows, self._as_json(table, rows)) for table, rows in batch]
         for is_json, some in groupby(written, key=lambda each: each[2] is not None):
             if is_json:
                 tables, _, texts = zip(*some, strict=True)
                 self._send_json(tables, texts)
+                not_inserted += [[] for _ in tables]
             else:
-                for table, rows, _ in some:
-                    self._insert_arrays(table, rows)
+                not_inserted += [self._insert_arrays(table, rows, len(rows)) for table, rows, _ in some]
+        return not_inserted
 
     def _as_json(self, table: TableLayout, rows: Sequence[Row]) -> str | None:
         with self._session_in_use(table):  # a value that does not fit is an error of its table

@@ -1,0 +1,120 @@
+"""Numbers that XPath computes, as text.
+
+libxml2 writes numbers in 15 significant digits, and large ones with an exponent. XPath 1.0 wants whole numbers in full,
+and as many decimals as distinguish a number from all others.
+
+Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation, section 4.2, `string`.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+
+from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, parse_xpath, walk
+from xml_extractor.reasons import Reason
+from xml_extractor.values.sqltypes import XML_SPACE, InvalidValueError
+
+EXACT_NUMBERS = "urn:xml-extractor:exact-numbers"
+"""The namespace of the function that replaces libxml2's conversion of a number to text."""
+
+FIRST_INEXACT = 2**53
+"""The smallest whole number to which a double may have been rounded."""
+
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_PREFIX = "_xml-extractor"
+_DIGITS_OF_DOUBLE = 15
+_TAKE_TEXT = frozenset(
+    ("concat", "contains", "lang", "normalize-space", "starts-with", "string", "string-length", "substring-after")
+) | {"substring-before", "translate"}
+
+
+def number_text(number: float) -> str:
+    """Write a number as XPath's string() does, which has no exponents."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "Infinity" if number > 0 else "-Infinity"
+    return str(int(number)) if number.is_integer() else format(Decimal(repr(number)), "f")
+
+
+def decimal_text(number: float, scale: int) -> str:
+    """Write a number for a decimal type.
+
+    A double holds 15 decimal digits for certain. If these reach the last decimal of the type, digits beyond it are
+    noise of the binary form, such as in 0.1 + 0.2, and are rounded.
+
+    Raises:
+        InvalidValueError: `overflow`: the number is 2^53 or larger, so that digits may be lost already.
+    """
+    text = number_text(number)
+    if not math.isfinite(number):
+        return text
+    if abs(number) >= FIRST_INEXACT:
+        explanation = "XPath computes whole numbers exactly only below 2^53, and this one is not"
+        raise InvalidValueError(Reason.OVERFLOW, explanation)
+    whole, _, decimals = text.lstrip("-").partition(".")
+    if len(decimals) <= scale or len(whole.lstrip("0")) + scale > _DIGITS_OF_DOUBLE:
+        return text
+    rounded = format(Decimal(f"{number:.{_DIGITS_OF_DOUBLE}g}"), "f")
+    return rounded if len(rounded.partition(".")[2]) <= scale else text
+
+
+def decimal_sum(texts: Iterable[str]) -> str:
+    """Add numbers in XPath's notation exactly; `NaN` if one of the texts is no number, `0` without any."""
+    total = Decimal(0)
+    for text in texts:
+        number = text.strip(XML_SPACE)
+        if _NUMBER.fullmatch(number) is None:
+            return "NaN"
+        total = _EXACT.add(total, Decimal(number))
+    return format(total, "f")
+
+
+def with_exact_numbers(path: str) -> tuple[str, dict[str, str], dict[tuple[str, str], Callable[..., str]]]:
+    """Rewrite a path so that `number_text` converts the numbers that its functions take as text.
+
+    Returns:
+        The path, and the namespaces and extension functions that it needs beside those of the contract; the same path
+        and nothing where the path converts no numbers.
+    """
+    expression = parse_xpath(path)
+    if not any(_converts_number(part) for part in walk(expression)):
+        return path, {}, {}
+    functions = {(EXACT_NUMBERS, "text"): lambda _, number: number_text(number)}
+    return _written(expression), {_PREFIX: EXACT_NUMBERS}, functions
+
+
+def _converts_number(part: Expression | Step) -> bool:
+    return isinstance(part, Call) and any(_is_converted(part, number) for number in range(len(part.arguments)))
+
+
+def _is_converted(call: Call, index: int) -> bool:
+    takes_text = call.name in _TAKE_TEXT or ":" in call.name or (call.name == "substring" and index == 0)
+    return takes_text and kind_of(call.arguments[index]) == "number"
+
+
+def _written(expression: Expression) -> str:
+    """Write an expression as XPath, in which `text` of `EXACT_NUMBERS` surrounds the numbers that become text."""
+    match expression:
+        case Constant(text=text):
+            return text
+        case Operation(operator, operands):
+            *left, right = map(_written, operands)
+            return f"({' '.join((*left, operator, right))})"
+        case Call(name, arguments):
+            texts = [
+                f"{_PREFIX}:text({_written(argument)})" if _is_converted(expression, index) else _written(argument)
+                for index, argument in enumerate(arguments)
+            ]
+            return f"{name}({', '.join(texts)})"
+        case Path(start, predicates, steps):
+            first = {"context": "", "document": "/"}.get(start) if isinstance(start, str) else f"({_written(start)})"
+            relative = "/".join(f"{step.axis}::{step.test}{_predicates(step.predicates)}" for step in steps)
+            slash = "/" if steps and not isinstance(start, str) else ""
+            return f"{first}{_predicates(predicates)}{slash}{relative}"
+
+
+def _predicates(predicates: tuple[Expression, ...]) -> str:
+    return "".join(f"[{_written(predicate)}]" for predicate in predicates)
