@@ -93,17 +93,18 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
         *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
-        *(_create_table(table, dialect, embedded=embedded) for table in defined),
-        *([] if embedded else [_complete_log(defined[0], dialect)]),
+        _create_table(defined[0], dialect, embedded=embedded)
+        + ("" if embedded else _complete_log(defined[0], dialect)),
+        *(_create_table(table, dialect, embedded=embedded) for table in defined[1:]),
     ]
 
 
 def _complete_log(log: Table, dialect: Dialect) -> str:
-    """Return the statement that adds what a log of an earlier version lacks; it alters no table of other programs."""
+    """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
     name = dialect.identifier_preparer.format_table(log)
     has, lacks = (f"COL_LENGTH({literal(name)}, '{column}')" for column in ("content_hash", ADDED_COLUMNS[-1].name))
     added = ", ".join(f"{column.name} {column.type} NULL" for column in ADDED_COLUMNS)
-    return f"IF {has} IS NOT NULL AND {lacks} IS NULL ALTER TABLE {name} ADD {added}"
+    return f"\nELSE IF {has} IS NOT NULL AND {lacks} IS NULL\nALTER TABLE {name} ADD {added}"
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:

@@ -173,7 +173,7 @@ class Loader:
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
-                counts = [count for count in read_counts(entry.counts) if count[0][2] in NOT_INSERTED]
+                counts = tuple(count for count in read_counts(entry.counts) if count[0][2] in NOT_INSERTED)
                 return self._outcome(document, counts)
         return Outcome(document.key, Status.ALREADY_DONE)
 
