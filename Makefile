@@ -1,7 +1,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := sqlite:///demo/demo.db
-PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 # Processes that tests start load modules from bytecode, also where the environment says not to write any.
 unexport PYTHONDONTWRITEBYTECODE
 

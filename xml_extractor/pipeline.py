@@ -7,7 +7,7 @@ path of the documents. What is already done is decided here, by `LoggedDocuments
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,11 +24,12 @@ from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, 
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.worker import delete_plan
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
-from xml_extractor.sources.interfaces import KeyPage, Source
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
@@ -68,14 +69,14 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         context = _context(settings, contract, source, choose_inserts(settings, target))
         names, rejects_dir = tuple(table.name for table in tables), _rejects_dir(context)
         statistics = RunStatistics(names, series=ProgressSeries(began_at))
-        queue_stats, failure, outdated = None, None, 0
+        queue_stats, failure = None, None
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
+            logged = LoggedDocuments(connection, context)
             try:
-                logged = LoggedDocuments(connection, context)
-                outdated = _count_outdated(logged, settings)
                 with coordinator:
-                    pages = _key_pages(source, target, context)
+                    log = logged if settings.reprocess is None else None  # else rows of the log are needed
+                    pages = source.key_pages(settings.batch_size, settings.key_range, log)
                     queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
             except XmlExtractorError as error:
                 failure = error
@@ -101,7 +102,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         interrupted=coordinator.interrupted,
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
-        outdated=outdated,
+        outdated=logged.report_outdated(),
     )
 
 
@@ -138,9 +139,13 @@ class LoggedDocuments:
     Args:
         connection: To the target. The caller closes it.
         context: What the run knows.
+
+    Attributes:
+        outdated: How many of the documents so far were processed by a contract with the same name but other content.
     """
 
     def __init__(self, connection: Connection, context: RunContext) -> None:
+        self.outdated = 0
         self._log = ProcessingLog(connection)
         self._context = context
         self._reprocessed: dict[str, Replaced] = {}
@@ -153,7 +158,9 @@ class LoggedDocuments:
         """
         contract = self._context.contract.contract
         if self._context.settings.reprocess is None:
-            return self._log.done(contract, keys)
+            done = self._log.done(contract, keys)
+            self.outdated += sum(contract_hash != self._context.contract_hash for contract_hash in done.values())
+            return set(done)
         logged = self._log.find(contract, keys)
         entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
         chosen = {
@@ -168,18 +175,25 @@ class LoggedDocuments:
         """Return what the log has of those of the given documents that are reprocessed, and forget it."""
         return {key: self._reprocessed.pop(str(key)) for key in keys if str(key) in self._reprocessed}
 
-    def by_another_contract(self) -> int:
-        """Return the number of documents that a contract with the same name but other content has done.
+    def done_blocks(self, blocks: KeyBlocks, listed: Mapping[int, Digest]) -> set[int]:
+        """Return the numbers of the blocks whose documents are all done; none for a shard, which needs their keys.
 
         Raises:
             TargetError: The log cannot be read.
         """
-        counts = self._log.counts(self._context.contract.contract)
-        return sum(
-            count.documents
-            for count in counts
-            if count.status is not Status.RETRY and count.contract_hash != self._context.contract_hash
-        )
+        if self._context.settings.shard is not None:
+            return set()
+        logged = self._log.blocks(self._context.contract.contract, self._context.contract_hash, blocks)
+        done = {number for number, digest in listed.items() if number in logged and logged[number][0] == digest}
+        self.outdated += sum(logged[number][1] for number in done)
+        return done
+
+    def report_outdated(self) -> int:
+        """Log and return how many documents another contract has processed."""
+        if self.outdated:
+            message = "Processed by another contract of this name: %d documents (--reprocess changed-contract)"
+            logger.info(message, self.outdated)
+        return self.outdated
 
     def _is_reprocessed(self, entry: LogEntry) -> bool:
         settings = self._context.settings
@@ -192,21 +206,6 @@ class LoggedDocuments:
                 return entry.contract_hash != self._context.contract_hash
             case _:
                 return True
-
-
-def _key_pages(source: Source, target: Target, context: RunContext) -> Iterator[KeyPage]:
-    """List the source's keys. A run that reprocesses needs rows of the log, which a source cannot look up."""
-    settings = context.settings
-    log = target.log_location(context.contract.contract) if settings.reprocess is None else None
-    return source.key_pages(settings.batch_size, settings.key_range, log)
-
-
-def _count_outdated(logged: LoggedDocuments, settings: RunSettings) -> int:
-    """Count and log the documents that another contract has done; 0 for a run that reprocesses."""
-    outdated = logged.by_another_contract() if settings.reprocess is None else 0
-    if outdated:
-        logger.info("Processed by another contract of this name: %d documents (--reprocess changed-contract)", outdated)
-    return outdated
 
 
 def _context(settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions) -> RunContext:

@@ -33,6 +33,10 @@ class Explanation(NamedTuple):
 _ASK_THE_PRODUCER = "Ask the producer of the document."
 _ALIGN_TYPES = "Give the column the same type in the contract and in the database."
 _DEFECT = ("A defect of this program.", "Report it with the lines of the log.")
+_TIMEOUT = (
+    "It took longer than `--document-timeout` to parse and map the document. The worker process was killed.",
+    "Look for a regular expression, a LIKE pattern or an XPath whose cost explodes; or allow more time.",
+)
 _WORKER_DIED = (
     "Two worker processes ended unexpectedly while they processed the document, so it is not tried a third time.",
     "Check whether it needs more memory than there is; lower `max_bytes`.",
@@ -290,6 +294,7 @@ class Reason(StrEnum):
         Explanation(Stage.PARSE, *_WORKER_DIED),
         Explanation(Stage.MAP, *_WORKER_DIED),
     )
+    TIMEOUT = ("timeout", Explanation(Stage.PARSE, *_TIMEOUT), Explanation(Stage.MAP, *_TIMEOUT))
     DUPLICATE_KEY = (
         "duplicate_key",
         Explanation(

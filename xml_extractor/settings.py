@@ -112,6 +112,7 @@ class RunSettings:
         insert_threads: Number of background insert threads; `auto` chooses by the round-trip time to the target.
         insert_strategy: How rows are sent; `auto` chooses by the round-trip time to the target.
         insert_mode: `queue`; or `blocking`, where each worker loads its documents, each in its own transaction.
+        document_timeout: Seconds that a document may take in a worker, loading excluded; 0 for no limit.
         metrics_dir: Directory of metrics files.
         rejects_dir: Directory in which each run makes a directory for its rejected documents; None to write none.
         reject_values: Whether the list of rejects includes rejected values.
@@ -134,6 +135,7 @@ class RunSettings:
     insert_strategy: InsertStrategy | Literal["auto"] = "auto"
     insert_mode: InsertMode = "queue"
     max_rejects: RejectLimit | None = None
+    document_timeout: int = 300
     log_level: str = "WARNING"
     progress: bool = True
     metrics_dir: Path = Path("metrics")

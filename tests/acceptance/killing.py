@@ -9,11 +9,9 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from xml_extractor.processing.chunks import CrashMarker
-
 
 @contextmanager
-def whoever_is_at_dies(directory: Path, place: CrashMarker) -> Iterator[None]:
+def whoever_is_at_dies(directory: Path, place: tuple[int, int]) -> Iterator[None]:
     """Until the end of the block, kill each worker that notes in a directory of marks that it is at this place."""
     context = get_context("spawn")
     ready, done = context.Event(), context.Event()
@@ -27,13 +25,13 @@ def whoever_is_at_dies(directory: Path, place: CrashMarker) -> Iterator[None]:
         killer.join()
 
 
-def _kill(directory: Path, place: CrashMarker, ready: Event, done: Event) -> None:
+def _kill(directory: Path, place: tuple[int, int], ready: Event, done: Event) -> None:
     ready.set()
     # The note of a dead worker stays, and its number may be given to a process that is none of ours.
     killed: set[str] = set()
     while not done.wait(0.01):
         for note in directory.glob("xml_extractor-*/*"):
             with suppress(OSError, struct.error):
-                if note.name not in killed and struct.unpack("<qq", note.read_bytes()) == place:
+                if note.name not in killed and struct.unpack_from("<qq", note.read_bytes()) == place:
                     killed.add(note.name)
                     os.kill(int(note.name), signal.SIGKILL)

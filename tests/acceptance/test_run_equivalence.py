@@ -31,7 +31,6 @@ from tests.acceptance.loads import (
 from tests.conftest import posix_only
 from xml_extractor.errors import RunError, TargetError, WorkerDiedError
 from xml_extractor.processing import parallel_coordinator
-from xml_extractor.processing.chunks import CrashMarker
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import (
     DEFAULT_START_METHOD,
@@ -365,7 +364,7 @@ class TestDeath:
     ) -> None:
         with opened(kinds, tmp_path, 8, order_that_takes_long) as load:
             monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-            with whoever_is_at_dies(tmp_path, CrashMarker(2, 0)):
+            with whoever_is_at_dies(tmp_path, (2, 0)):
                 result = load.run(workers=1)
             assert counts(result) == (8, 7, 1, 0)
             log = load.table("processing_log")

@@ -55,7 +55,7 @@ def test_a_rejected_document_that_is_marked_for_retry_keeps_all_but_its_status(c
 def test_a_document_that_was_marked_for_retry_is_not_done(connection: TargetConnection) -> None:
     write_log(connection, ENTRY, ENTRY._replace(document_key="8"))
     mark_for_retry(connection, RejectSelection("orders", keys=("7",)))
-    assert ProcessingLog(connection).done("orders", ["7", "8", "9"]) == {"8"}
+    assert set(ProcessingLog(connection).done("orders", ["7", "8", "9"])) == {"8"}
     assert ProcessingLog(connection).entries("orders", ["7", "9"]).keys() == {"7"}
 
 

@@ -1,8 +1,7 @@
 """Documents in tables and views of SQL Server, by keys and in columns of all the types that may hold them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,16 +10,16 @@ import pytest
 from lxml import etree
 
 from tests import sqlserver
-from tests.database.binding import insert_log, read_log
+from tests.database.binding import read_log
 from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Rejection, SourceDocument, Status
+from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.pipeline import run
 from xml_extractor.processing.chunks import select
-from xml_extractor.processing_log.log_table import LogEntry, LogLocation
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
 from xml_extractor.settings import KeyRange, RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
@@ -30,8 +29,6 @@ pytestmark = pytest.mark.mssql
 
 MAX_BYTES = 100_000
 CASE_INSENSITIVE = "varchar(10) COLLATE Latin1_General_CI_AS NOT NULL"
-
-WHEN = datetime(2026, 1, 1)  # noqa: DTZ001 - the log has naive UTC
 
 Keys = list[DocumentKey]
 MakeSource = Callable[..., Source]
@@ -95,9 +92,7 @@ def make_source(schema: str, table: str, execute: Callable[..., None]) -> Iterat
         source.close()
 
 
-def pages(
-    source: Source, size: int, key_range: KeyRange | None = None, log: LogLocation | None = None
-) -> list[KeyPage]:
+def pages(source: Source, size: int, key_range: KeyRange | None = None, log: LoggedKeys | None = None) -> list[KeyPage]:
     return list(source.key_pages(size, key_range, log))
 
 
@@ -163,11 +158,10 @@ def test_documents_are_fetched_by_keys_of_every_type(keyed: Keyed) -> None:
     assert list(keyed.source.fetch(backwards)) == [SourceDocument(key, f"<note>{key}</note>") for key in backwards]
 
 
-def test_the_log_has_keys_of_every_type_as_the_program_writes_them(keyed: Keyed, schema: str) -> None:
+def test_the_log_is_asked_for_keys_of_every_type_as_the_program_writes_them(keyed: Keyed) -> None:
     done = [str(key) for key in keyed.keys[::2]]
-    place = log_with(schema, keyed.table, done)
     for size in (1, 2, 100):
-        logged = [page.logged for page in pages(keyed.source, size, log=place)]
+        logged = [page.logged for page in pages(keyed.source, size, log=Log(done))]
         assert None not in logged
         assert set().union(*(keys or () for keys in logged)) == set(done)
 
@@ -177,19 +171,17 @@ def test_every_key_is_a_range_of_its_own(keyed: Keyed) -> None:
         assert listed(keyed.source, 2, KeyRange(str(key), str(key))) == [key]
 
 
-def log_with(schema: str, name: str, keys: Sequence[str]) -> LogLocation:
-    """Where the processing log of a contract is, after these documents were logged; a log that other tests use too."""
-    target = open_target(sqlserver.in_schema(schema), contract(SourceTable()))
-    target.create([])
-    entries = [
-        LogEntry(name, key, Status.LOADED, "", "", 1, 1, 0.0, "0" * 32, 1, "f" * 64, "run-1", WHEN, WHEN)
-        for key in keys
-    ]
-    with closing(target.connect()) as connection, connection.transaction():
-        insert_log(connection, entries)
-    place = target.log_location(name)
-    assert place is not None
-    return place
+class Log:
+    """A processing log that has these keys, for a source of too few documents for blocks."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = frozenset(keys)
+
+    def done(self, keys: Sequence[str]) -> set[str]:
+        return {*keys} & self._keys
+
+    def done_blocks(self, blocks: KeyBlocks, listed: Mapping[int, Digest]) -> set[int]:
+        raise AssertionError((blocks, listed))
 
 
 RANGES: dict[str, list[tuple[str, str, Keys]]] = {
@@ -343,14 +335,14 @@ def test_a_table_or_column_that_is_missing_is_named(
 
 
 class TestLog:
-    """The source and the processing log in one database."""
+    """The source asks the processing log which documents are done."""
 
     def test_looking_into_the_log_selects_the_documents_that_asking_it_selects(
         self, make_source: MakeSource, schema: str
     ) -> None:
         source = make_source(rows=[(number, "<note/>") for number in range(1, 41)])
         done = {str(number) for number in (*range(1, 9), 15, *range(20, 30), 40)}
-        place = log_with(schema, "looking", sorted(done))
+        place = Log(sorted(done))
         for size in (1, 3, 8, 100):
             for limit in (None, 5):
                 looked = list(select(source.key_pages(size, None, place), never_asked, None, limit))
@@ -362,22 +354,17 @@ class TestLog:
         self, make_source: MakeSource, schema: str
     ) -> None:
         source = make_source(rows=[(number, "<note/>") for number in range(1, 61)])
-        place = log_with(schema, "growing", [str(number) for number in range(1, 31)])
+        place = Log([str(number) for number in range(1, 31)])
         found = pages(source, 4, log=place)
         assert [len(page.keys) for page in found] == [4, 8, 16, 32]
         assert [len(page.logged or ()) for page in found] == [4, 8, 16, 2]
 
     def test_pages_of_which_all_is_done_do_not_end_the_listing(self, make_source: MakeSource, schema: str) -> None:
         source = make_source(rows=[(number, "<note/>") for number in range(1, 31)])
-        place = log_with(schema, "skipping", [str(number) for number in range(1, 30)])
+        place = Log([str(number) for number in range(1, 30)])
         for size in (1, 5, 29, 30):
             (last,) = [part.keys for part in select(source.key_pages(size, None, place), never_asked) if part.keys]
             assert last == [30]
-
-    def test_the_log_of_another_database_is_not_looked_into(self, make_source: MakeSource) -> None:
-        source = make_source(rows=[(1, "<note/>")])
-        (page,) = pages(source, 10, log=LogLocation("elsewhere", "[dbo].[processing_log]", "notes"))
-        assert page == KeyPage([1], None)
 
 
 def never_asked(_: Sequence[str]) -> set[str]:

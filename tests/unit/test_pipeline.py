@@ -86,14 +86,16 @@ def test_each_document_is_told_once_with_its_run_and_its_hash(connection: Target
 
 
 def test_documents_that_another_contract_has_done_are_counted(connection: TargetConnection) -> None:
-    assert logged(connection).by_another_contract() == 3
+    documents = logged(connection)
+    documents.done(KEYS)
+    assert documents.outdated == 3
 
 
 def test_a_log_that_cannot_be_read_ends_the_run(connection: TargetConnection, tmp_path: Path) -> None:
     empty = open_target(f"sqlite:///{tmp_path / 'empty.db'}", CONTRACT)
     with closing(empty.connect()) as other:
         with pytest.raises(TargetError, match="the processing log of the target cannot be used"):
-            logged(other).by_another_contract()
+            logged(other).done(KEYS)
         with pytest.raises(TargetError, match="the processing log of the target cannot be used"):
             logged(other, "all").done(KEYS)
     assert logged(connection).done(KEYS)

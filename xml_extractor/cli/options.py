@@ -315,6 +315,13 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Stop the run when more than N documents, or N% of them, are rejected.",
     ),
     setting(
+        "--document-timeout",
+        type=WholeNumber(0),
+        default=300,
+        metavar="SECONDS",
+        help="Reject a document that takes longer to parse and map; 0: no limit.",
+    ),
+    setting(
         "--start-method",
         type=click.Choice(["spawn", "forkserver"]),
         default=DEFAULT_START_METHOD,

@@ -8,7 +8,7 @@ from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column,
 from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.values.conversions import constant
-from xml_extractor.values.sqltypes import InvalidValueError, SqlType
+from xml_extractor.values.sqltypes import Family, InvalidValueError, SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,13 @@ def layouts(contract: Contract) -> tuple[TableLayout, ...]:
         ContractError: A constant of the contract does not fit its column.
     """
     return tuple(_layout(contract, name) for name in contract.tables)
+
+
+def has_markup(contract: Contract) -> bool:
+    """Return whether a column or input of type xml takes markup of the document."""
+    columns = [column for table in contract.tables.values() for column in table.columns.values()]
+    rules: list[ValueRule] = [rule for column in columns for rule in (column, *column.inputs.values())]
+    return any(rule.path is not None and rule.type is not None and rule.type.family is Family.XML for rule in rules)
 
 
 def rule_type(contract: Contract, rule: ValueRule) -> SqlType:

@@ -1,14 +1,24 @@
 """Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
-from xml_extractor.contract.layout import TableLayout, layouts, rule_type
+from lxml.etree import _Element as Element
+
+from xml_extractor.contract.layout import TableLayout, has_markup, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, ValueRule
 from xml_extractor.documents import Counted
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.origins import TableContext
-from xml_extractor.mapping.paths import compile_rows, compile_text, finds_elements
+from xml_extractor.mapping.paths import (
+    Reading,
+    compile_rows,
+    compile_text,
+    finds_elements,
+    string_value,
+    string_value_or_nil,
+)
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RulePlan, TablePlan
 from xml_extractor.mapping.steps import compose, constant_of, steps_of
 from xml_extractor.values.conversions import converter
@@ -21,23 +31,36 @@ def compile_plan(contract: Contract) -> Plan:
     Raises:
         ContractError: A constant of the contract does not fit its column.
     """
+    nilled = cache(partial(_compile, contract, string_value_or_nil, None))
+    return _compile(contract, string_value, nilled)
+
+
+def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Callable[[], Plan] | None) -> Plan:
     document = contract.document
     noted: Notes = []
     tables = {layout.name: layout for layout in layouts(contract)}
     return Plan(
         contract=contract,
-        read_key=None if document.key is None else compile_text(document.key, contract.namespaces),
+        read_key=None if document.key is None else compile_text(document.key, contract.namespaces, Reading(text_of)),
         convert_key=converter(document.key_type, code_page=contract.code_page),
         run_values=partial(origins.run_values, contract),
-        tables=tuple(_table(contract, layout, tables, noted) for layout in tables.values()),
+        tables=tuple(_table(contract, layout, tables, text_of, noted) for layout in tables.values()),
+        has_markup=has_markup(contract),
+        nilled=nilled,
         noted=noted,
     )
 
 
-def _table(contract: Contract, layout: TableLayout, tables: dict[str, TableLayout], noted: Notes) -> TablePlan:
+def _table(
+    contract: Contract,
+    layout: TableLayout,
+    tables: dict[str, TableLayout],
+    text_of: Callable[[Element], str],
+    noted: Notes,
+) -> TablePlan:
     table = contract.tables[layout.name]
     elements_only = _finds_only_elements(contract, layout.name)
-    context = TableContext(contract, layout.name, tables, elements_only, noted)
+    context = TableContext(contract, layout.name, tables, elements_only, text_of, noted)
     columns = tuple(_column(column.name, table.columns[column.name], context) for column in layout.columns)
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
     distinct = table.distinct

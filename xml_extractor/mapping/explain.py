@@ -8,7 +8,7 @@ from lxml.etree import _Element as Element
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, failure_of
-from xml_extractor.mapping.paths import compile_nodes
+from xml_extractor.mapping.paths import NIL, compile_nodes
 from xml_extractor.mapping.plan import ColumnPlan, DocumentScope, Plan, RowScope, TablePlan
 from xml_extractor.mapping.rows import document_scope, found_rows, rows_of
 from xml_extractor.mapping.steps import value_for
@@ -52,6 +52,7 @@ def explain(
         UsageError: The contract has no such table or column.
         MappingError: The document has no key, or an earlier table cannot be mapped.
     """
+    plan = plan.for_document(root)
     number, column_number = _numbers(plan, table, column)
     document = document_scope(plan, root, source_key, run)
     for earlier in plan.tables[:number]:
@@ -108,6 +109,9 @@ def _steps(plan: Plan, column: ColumnPlan, row: RowScope) -> Iterator[ExplainedS
     name = column.origin.name
     try:
         value = column.origin.read(row)
+        if value is NIL:
+            yield ExplainedStep(name, None, "xsi:nil: NULL without default")
+            return
         yield ExplainedStep(name, value, _nodes_found(plan, column, row))
         for step in column.steps:
             name = step.name

@@ -13,6 +13,8 @@ from functools import partial
 from hashlib import blake2b
 from operator import itemgetter
 
+from lxml.etree import _Element as Element
+
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
@@ -20,12 +22,13 @@ from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
 from xml_extractor.mapping.numbers import decimal_sum, decimal_text
 from xml_extractor.mapping.paths import (
+    NIL,
     FindElements,
     Node,
+    Reading,
     ReadText,
     ValueNode,
     compile_elements,
-    compile_markup,
     compile_nodes,
     compile_text,
     first_text,
@@ -48,6 +51,7 @@ class TableContext:
         name: The table's name in the contract.
         layouts: All tables of the contract, by name.
         elements_only: Whether all nodes that become rows are elements.
+        text_of: Returns the text of an element.
         noted: `Plan.noted`.
         searches: The searches for elements that the columns share, by path. Their order is their number.
     """
@@ -56,6 +60,7 @@ class TableContext:
     name: str
     layouts: Mapping[str, TableLayout]
     elements_only: bool
+    text_of: Callable[[Element], str]
     noted: Notes
     searches: dict[str, FindElements] = field(default_factory=dict)
 
@@ -92,27 +97,27 @@ def path_origin(path: str, target: SqlType, context: TableContext) -> Origin:
 def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
     namespaces = context.contract.namespaces
     if target.family is Family.XML:
-        markup = compile_markup(path, namespaces)
-        return lambda row: markup(row.node)
+        return _read_markup(path, context)
     if path == ".":
-        return _own_text
+        return _own_text(context.text_of)
     split = split_path(path, namespaces) if context.elements_only else None
     if split is None:
-        text = _compile_expression(path, target, namespaces)
+        text = _compile_expression(path, target, context)
         return lambda row: text(row.node)
     attribute = split.attribute
     if split.elements == ".":
         return lambda row: row.element.get(attribute)
-    return _read_shared(*context.search(split.elements), attribute)
+    return _read_shared(*context.search(split.elements), attribute, context.text_of)
 
 
-def _compile_expression(path: str, target: SqlType, namespaces: Mapping[str, str]) -> ReadText:
+def _compile_expression(path: str, target: SqlType, context: TableContext) -> ReadText:
+    namespaces = context.contract.namespaces
     if target.family not in _EXACT:
-        return compile_text(path, namespaces)
+        return compile_text(path, namespaces, Reading(context.text_of))
     match parse_xpath(path):
         case Call("sum", (Path(),)):
             return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], namespaces)
-    return compile_text(path, namespaces, partial(decimal_text, scale=target.scale))
+    return compile_text(path, namespaces, Reading(context.text_of, partial(decimal_text, scale=target.scale)))
 
 
 def _exact_sum(path: str, namespaces: Mapping[str, str]) -> ReadText:
@@ -125,17 +130,34 @@ def _exact_sum(path: str, namespaces: Mapping[str, str]) -> ReadText:
     return read
 
 
-def _own_text(row: RowScope) -> Value:
-    node = row.node
-    return node.text if isinstance(node, ValueNode) else string_value(node)
+def _read_markup(path: str, context: TableContext) -> Compute:
+    """Read the first node as XML text; the value if it is no element."""
+    find = compile_nodes(path, context.contract.namespaces)
+
+    def read(row: RowScope) -> Value:
+        first = next(iter(find(row.node)), None)
+        if first is None or isinstance(first, ValueNode):
+            return first and first.text
+        markup = row.document.markup
+        return NIL if context.text_of(first) is NIL or markup is None else markup.of(first)
+
+    return read
 
 
-def _read_shared(number: int, search: FindElements, attribute: str) -> Compute:
+def _own_text(text_of: Callable[[Element], str]) -> Compute:
+    def read(row: RowScope) -> Value:
+        node = row.node
+        return node.text if isinstance(node, ValueNode) else text_of(node)
+
+    return read
+
+
+def _read_shared(number: int, search: FindElements, attribute: str, text_of: Callable[[Element], str]) -> Compute:
     def read_text(row: RowScope) -> Value:
         found = row.found[number]
         if found is None:
             found = row.found[number] = search(row.element)
-        return first_text(found)
+        return first_text(found, text_of)
 
     def read_attribute(row: RowScope) -> Value:
         found = row.found[number]

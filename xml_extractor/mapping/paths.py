@@ -10,16 +10,17 @@ Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from lxml import etree
 from lxml.etree import _Element as Element
 from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
 from xml_extractor.contract.names import EXSLT_NAMESPACE, clark_name
-from xml_extractor.mapping.errors import RuleError
+from xml_extractor.mapping.errors import RuleError, raise_if_out_of_memory
 from xml_extractor.mapping.numbers import FIRST_INEXACT, number_text, with_exact_numbers
 from xml_extractor.reasons import Reason
+from xml_extractor.values.sqltypes import XML_SPACE
 
 
 class ValueNode(NamedTuple):
@@ -46,7 +47,6 @@ FindRows = Callable[[Node, SharedElements], list[Node]]
 """As `FindNodes`, but reuses the elements found for an earlier path from the same node."""
 
 ReadText = Callable[[Node], str | None]
-WriteNumber = Callable[[float], str]
 
 
 class SplitPath(NamedTuple):
@@ -65,6 +65,18 @@ _ELEMENT_STEP = re.compile(rf"\.\.?|{_AXIS}?(?:\*|{_NAME}(?::(?:{_NAME}|\*))?)")
 _OTHER_STEP = re.compile(rf"@(?:\*|{_NAME}(?::(?:{_NAME}|\*))?)|{_AXIS}?(?:node|text)\(\)")
 _ATTRIBUTE_NAME = re.compile(rf"@({_NAME}(?::{_NAME})?)")
 _SLASH = re.compile("//?")
+
+
+_NIL_NAME = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+_finds_nil = etree.XPath("boolean(//*/@xsi:nil)", namespaces={"xsi": "http://www.w3.org/2001/XMLSchema-instance"})
+
+
+class _Nil(str):
+    __slots__ = ()
+
+
+NIL: Final = _Nil()
+"""The text of an element with `xsi:nil="true"`: NULL, without default."""
 
 
 def split_path(path: str, namespaces: Mapping[str, str]) -> SplitPath | None:
@@ -136,39 +148,6 @@ def compile_rows(path: str, namespaces: Mapping[str, str]) -> FindRows:
     return find_attributes
 
 
-def compile_text(path: str, namespaces: Mapping[str, str], write: WriteNumber = number_text) -> ReadText:
-    """Compile a path to what XPath's string() returns: the string-value of the first node; None without a node.
-
-    Args:
-        path: The path.
-        namespaces: The contract's prefixes.
-        write: Writes the path's value if that is a number.
-    """
-    from_element = _text_from_element(path, namespaces, write)
-    from_value = cache(lambda: _text_from_value(path, namespaces, write))
-
-    def read(node: Node) -> str | None:
-        return from_value()(node) if isinstance(node, ValueNode) else from_element(node)
-
-    return read
-
-
-def compile_markup(path: str, namespaces: Mapping[str, str]) -> ReadText:
-    """Compile a path to its first node as XML text with the namespaces in scope; the value if it is no element."""
-    find = compile_nodes(path, namespaces)
-
-    def read(node: Node) -> str | None:
-        found = find(node)
-        if not found:
-            return None
-        first = found[0]
-        if isinstance(first, ValueNode):
-            return first.text
-        return etree.tostring(first, encoding="unicode", with_tail=False)
-
-    return read
-
-
 _string_of_descendants = etree.XPath("string()", smart_strings=False)
 
 
@@ -178,6 +157,45 @@ def string_value(element: Element) -> str:
         text: str = _string_of_descendants(element)
         return text
     return element.text or ""
+
+
+def string_value_or_nil(element: Element) -> str:
+    """Return an element's string-value, or `NIL`."""
+    return NIL if element.get(_NIL_NAME, "").strip(XML_SPACE) in ("true", "1") else string_value(element)
+
+
+def has_nil(root: Element) -> bool:
+    """Whether an element has, or may have, the attribute `xsi:nil`.
+
+    Raises:
+        MemoryError: libxml2 ran out of memory.
+    """
+    try:
+        return bool(_finds_nil(root))
+    except etree.XPathError as error:  # more elements than libxml2 puts in a node-set
+        raise_if_out_of_memory(error)
+        return True
+
+
+class Reading(NamedTuple):
+    """How text is made of what a path finds: of an element, and of a number that the path computes."""
+
+    element: Callable[[Element], str] = string_value
+    number: Callable[[float], str] = number_text
+
+
+PLAIN = Reading()
+
+
+def compile_text(path: str, namespaces: Mapping[str, str], reading: Reading = PLAIN) -> ReadText:
+    """Compile a path to what XPath's string() returns: the string-value of the first node; None without a node."""
+    from_element = _text_from_element(path, namespaces, reading)
+    from_value = cache(lambda: _text_from_value(path, namespaces, reading))
+
+    def read(node: Node) -> str | None:
+        return from_value()(node) if isinstance(node, ValueNode) else from_element(node)
+
+    return read
 
 
 def _without_predicates(path: str) -> str:
@@ -261,15 +279,15 @@ def _as_node(found: object) -> Node:
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
 
 
-def _text_from_element(path: str, namespaces: Mapping[str, str], write: WriteNumber) -> Callable[[Element], str | None]:
+def _text_from_element(path: str, namespaces: Mapping[str, str], reading: Reading) -> Callable[[Element], str | None]:
     split = split_path(path, namespaces)
     if split is None:
         evaluate = _xpath(path, namespaces)
-        return lambda element: _as_text(evaluate(element), write)
+        return lambda element: _as_text(evaluate(element), reading)
     find = compile_elements(split.elements, namespaces)
     if split.attribute:
         return lambda element: first_attribute(find(element), split.attribute)
-    return lambda element: first_text(find(element))
+    return lambda element: first_text(find(element), reading.element)
 
 
 def first_attribute(elements: list[Element], name: str) -> str | None:
@@ -281,26 +299,28 @@ def first_attribute(elements: list[Element], name: str) -> str | None:
     return None
 
 
-def first_text(elements: list[Element]) -> str | None:
-    """Return the string-value of the first element."""
-    return string_value(elements[0]) if elements else None
+def first_text(elements: list[Element], text_of: Callable[[Element], str]) -> str | None:
+    """Return the text of the first element."""
+    return text_of(elements[0]) if elements else None
 
 
-def _as_text(found: object, write: WriteNumber) -> str | None:
+def _as_text(found: object, reading: Reading) -> str | None:
     if isinstance(found, list):
-        return _as_text(found[0], write) if found else None
+        return _as_text(found[0], reading) if found else None
     if isinstance(found, str):
         return found
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, float):
-        return str(int(found)) if -FIRST_INEXACT < found < FIRST_INEXACT and found.is_integer() else write(found)
+        return (
+            str(int(found)) if -FIRST_INEXACT < found < FIRST_INEXACT and found.is_integer() else reading.number(found)
+        )
     if isinstance(found, Element):
-        return string_value(found)
+        return reading.element(found)
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes that have no text, such as namespaces")
 
 
-def _text_from_value(path: str, namespaces: Mapping[str, str], write: WriteNumber) -> Callable[[ValueNode], str | None]:
+def _text_from_value(path: str, namespaces: Mapping[str, str], reading: Reading) -> Callable[[ValueNode], str | None]:
     if path == ".":
         return lambda node: node.text
     if path in _NAMES:
@@ -308,7 +328,7 @@ def _text_from_value(path: str, namespaces: Mapping[str, str], write: WriteNumbe
     from_owner = _path_from_owner(path)
     if from_owner is None:
         return _raise_path_failed
-    read = _text_from_element(from_owner, namespaces, write)
+    read = _text_from_element(from_owner, namespaces, reading)
     return lambda node: read(node.owner)
 
 

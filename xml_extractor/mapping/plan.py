@@ -9,7 +9,8 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.model import Contract, OnInvalid
 from xml_extractor.documents import Counted, DocumentKey, RunValues, Value
-from xml_extractor.mapping.paths import FindRows, Node, ReadText, ValueNode
+from xml_extractor.mapping.markup import Markup
+from xml_extractor.mapping.paths import FindRows, Node, ReadText, ValueNode, has_nil
 from xml_extractor.values.sqltypes import SqlType
 
 
@@ -21,6 +22,7 @@ class DocumentScope:
         key: Its key.
         run: The values of the run, in the order of `origins.run_values`.
         clock: The time that expressions use as the current time.
+        markup: The markup of elements; None if the contract has no column of type xml.
         noted: What the closures of the row's columns tolerated; see `Plan.noted`.
         rows: The rows of the tables mapped so far, in the contract's order.
         left_out: The nodes of rows that were left out, by the number of their table, if that has child tables.
@@ -28,13 +30,22 @@ class DocumentScope:
         counts: Tolerated values, and rows that were left out.
     """
 
-    __slots__ = ("clock", "counts", "key", "left_out", "noted", "root", "rows", "run", "starts")
+    __slots__ = ("clock", "counts", "key", "left_out", "markup", "noted", "root", "rows", "run", "starts")
 
-    def __init__(self, root: Element, key: Value, run: tuple[Value, ...], clock: datetime, noted: "Notes") -> None:
+    def __init__(
+        self,
+        root: Element,
+        key: Value,
+        run: tuple[Value, ...],
+        clock: datetime,
+        noted: "Notes",
+        markup: Markup | None = None,
+    ) -> None:
         self.root = root
         self.key = key
         self.run = run
         self.clock = clock
+        self.markup = markup
         self.noted = noted
         self.rows: list[list[RowScope]] = []
         self.left_out: defaultdict[int, list[Node]] = defaultdict(list)
@@ -181,6 +192,8 @@ class Plan(NamedTuple):
         convert_key: Converts the key's text to its type.
         run_values: Returns `DocumentScope.run` for a document's key, the source's key and the run.
         tables: In load order.
+        has_markup: Whether a column takes markup.
+        nilled: Returns the plan for documents with `xsi:nil`; None if this is it. Others are mapped faster without it.
         noted: Closures add to it what they tolerate in the row that is being computed.
     """
 
@@ -189,4 +202,10 @@ class Plan(NamedTuple):
     convert_key: Callable[[str], Value]
     run_values: Callable[[Value, DocumentKey, RunValues], tuple[Value, ...]]
     tables: tuple[TablePlan, ...]
+    has_markup: bool
+    nilled: "Callable[[], Plan] | None"
     noted: Notes
+
+    def for_document(self, root: Element) -> "Plan":
+        """Return the plan for a document."""
+        return self if self.nilled is None or not has_nil(root) else self.nilled()

@@ -7,12 +7,14 @@ closures that `compiler` made.
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from copy import deepcopy
 from functools import partial
 
 from lxml.etree import _Element as Element
 
 from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
+from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.paths import Node, SharedElements
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
 from xml_extractor.reasons import Reason, Stage
@@ -38,6 +40,7 @@ def map_document(
     Raises:
         MappingError: The document cannot be mapped; its `failure` says why.
     """
+    plan = plan.for_document(root)
     document = document_scope(plan, root, source_key, run)
     try:
         for table in plan.tables:
@@ -53,8 +56,13 @@ def map_document(
 
 def own_key(plan: Plan, root: Element) -> Value:
     """Return the key that the document contains; None if the contract names none, or the document has none."""
+    if plan.read_key is None:
+        return None
+    if plan.has_markup:
+        root = deepcopy(root)
+        Markup(root)
     try:
-        return None if plan.read_key is None else _document_key(plan, root, "")
+        return _document_key(plan.for_document(root), root, "")
     except MappingError:
         return None
 
@@ -65,9 +73,11 @@ def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunV
     Raises:
         MappingError: The document has no usable key.
     """
+    markup = Markup(root) if plan.has_markup else None
     key = _document_key(plan, root, source_key)
     plan.noted.clear()
-    return DocumentScope(root, key, plan.run_values(key, source_key, run), run.load_time, plan.noted)
+    run_values = plan.run_values(key, source_key, run)
+    return DocumentScope(root, key, run_values, run.load_time, plan.noted, markup)
 
 
 def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from xml_extractor.contract.model import Contract, Lookup, OnInvalid, Scalar, Transform, ValueRule
 from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out_of_memory
+from xml_extractor.mapping.paths import NIL
 from xml_extractor.mapping.plan import Compute, RowScope, Step
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
@@ -23,6 +24,11 @@ _CODE_PAGE_TYPES = frozenset(("char", "varchar", "text"))
 def blank_to_null(text: str) -> str | None:
     """Return the text, or NULL if it is empty or only XML's white space (which a no-break space is not)."""
     return None if not text or (text.isspace() and not text.strip(XML_SPACE)) else text
+
+
+def keep_blank(text: str) -> str | None:
+    """Return the text, also if it is blank."""
+    return text
 
 
 def steps_of(
@@ -65,8 +71,7 @@ def _from_text(
 ) -> Iterator[Step]:
     keeps_blank = rule.blank == "keep"
     transforms, lookup = _split_last_lookup(rule)
-    if not keeps_blank:
-        yield Step("blank to NULL", blank_to_null)
+    yield Step("keep blank", keep_blank) if keeps_blank else Step("blank to NULL", blank_to_null)
     for transform in transforms:
         yield _transform(transform, contract, note, keeps_blank=keeps_blank)
     if lookup is None:
@@ -220,6 +225,8 @@ def value_for(error: AnyRuleError, on_invalid: OnInvalid, default: Value) -> Val
 def _with_steps(read: Compute, steps: Sequence[Step]) -> Compute:
     if steps and steps[0].apply is blank_to_null:
         return _with_steps_from_text(read, fuse(steps[1:]))
+    if steps and steps[0].apply is keep_blank:
+        return _with_steps_from_kept(read, fuse(steps[1:]))
     null, apply = fuse(steps)
     if apply is None and null is None:
         return read
@@ -240,7 +247,19 @@ def _with_steps_from_text(read: Compute, after_blank: "Fused") -> Compute:
     def compute(row: RowScope) -> Value:
         text: Any = read(row)
         if not text or (text.isspace() and not text.strip(XML_SPACE)):
-            return null
+            return None if text is NIL else null
+        return text if apply is None else apply(text)
+
+    return compute
+
+
+def _with_steps_from_kept(read: Compute, rest: "Fused") -> Compute:
+    null, apply = rest
+
+    def compute(row: RowScope) -> Value:
+        text = read(row)
+        if text is None or text is NIL:
+            return None if text is NIL else null
         return text if apply is None else apply(text)
 
     return compute

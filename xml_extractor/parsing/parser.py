@@ -10,6 +10,7 @@ from typing import Any, AnyStr, Final
 
 from lxml import etree
 
+from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_name
 from xml_extractor.parsing.diagnosis import ParseError, parse_error, syntax_error, utf8
@@ -31,8 +32,6 @@ _OPTIONS: Final[dict[str, Any]] = {
     "dtd_validation": False,
     "attribute_defaults": False,
     "huge_tree": False,
-    "remove_comments": True,  # a comment would split the text of its element
-    "remove_pis": True,
     "recover": False,
     "decompress": False,
 }
@@ -48,6 +47,7 @@ class ParsingRules:
             there; what follows is never parsed. Empty: the whole document is read.
         allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
             document that declares or refers to an entity is still rejected.
+        keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
         max_bytes: Largest document, in bytes as received; in characters if it came as text.
         max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
     """
@@ -55,6 +55,7 @@ class ParsingRules:
     root: str
     read_until: tuple[str, ...] = ()
     allow_doctype: bool = False
+    keep_comments: bool = False
     max_bytes: int = 64 * 2**20
     max_depth: int = MAX_DEPTH
 
@@ -73,6 +74,7 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         root=clark_name(document.root, contract.namespaces),
         read_until=tuple(clark_name(step, contract.namespaces) for step in steps),
         allow_doctype=document.doctype == "allow",
+        keep_comments=has_markup(contract),
         max_bytes=document.max_bytes,
     )
 
@@ -84,7 +86,8 @@ class DocumentParser:
         self._rules = rules
         # Without a table of xml:id values, any xml:id is accepted. But switching the table off makes libxml2 read the
         # external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
-        self._options = {**_OPTIONS, "collect_ids": rules.allow_doctype}
+        removes = dict.fromkeys(("remove_comments", "remove_pis"), not rules.keep_comments)
+        self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.root)
         self._root_name = rules.root.rpartition("}")[2]

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from zlib import crc32
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import DocumentKey, Outcome, Replaced
+from xml_extractor.documents import DocumentKey, Failure, Outcome, Replaced
 from xml_extractor.errors import XmlExtractorError
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import InsertStrategy, RunSettings, Shard
 from xml_extractor.sources.interfaces import KeyPage
 
@@ -25,7 +26,13 @@ MAX_WINDOW = 1024
 """Chunks in flight at most, those in the insert queue included."""
 
 DEATHS_OF_A_POISON_DOCUMENT = 2
-"""Workers that must die at a document before it is rejected."""
+"""Incidents in which workers must die at a document before it is rejected."""
+
+POISON_DOCUMENT = Failure(Stage.MAP, Reason.WORKER_DIED, "two worker processes died while they worked on the document")
+"""Why a document is rejected at which workers died."""
+
+OF_THE_DOCUMENT = (Stage.PARSE, Stage.MAP)
+"""Stages at which a document is rejected for its time. What hangs at other stages is no document's fault."""
 
 
 class InsertOptions(NamedTuple):
@@ -71,13 +78,13 @@ class Chunk:
     Attributes:
         sequence: Its number, from 0, in the order of the source's keys.
         keys: The keys of its documents.
-        poison: Documents to reject because workers died at them.
+        rejected: Documents that are not processed but rejected, because workers died at them or they took too long.
         replaced: Documents to reprocess.
     """
 
     sequence: int
     keys: tuple[DocumentKey, ...]
-    poison: frozenset[DocumentKey] = frozenset()
+    rejected: Mapping[DocumentKey, Failure] = field(default_factory=dict)
     replaced: Mapping[DocumentKey, Replaced] = field(default_factory=dict)
 
 
@@ -120,15 +127,19 @@ class ChunkResult:
 
 
 class CrashMarker(NamedTuple):
-    """The document that a worker is processing.
+    """What a worker is doing.
 
     Attributes:
         sequence: The number of its chunk.
-        position: Its position in the chunk, from 0.
+        position: The position of the document in the chunk, from 0.
+        stage: The stage of the document; `LOAD` while the whole chunk is put into the insert queue.
+        since: When it began, by `time.monotonic`. Parsing and mapping count as one.
     """
 
     sequence: int
     position: int
+    stage: Stage
+    since: float
 
 
 class Selection(NamedTuple):
@@ -165,6 +176,7 @@ def select(
         if logged is None:
             logged = logged_keys([str(key) for key in mine]) if mine else set()
         selection = _up_to(wanted, mine, logged)
+        selection = selection._replace(done=selection.done + page.done)
         if wanted is not None:
             wanted -= len(selection.keys)
         yield selection
@@ -220,8 +232,11 @@ class ChunksInFlight:
         self._places: dict[int, Place] = {}
         self._at_workers = 0
         self._deaths: Counter[DocumentKey] = Counter()
-        self.deaths_in_a_row = 0
-        """Workers that died since a chunk was last acknowledged."""
+        self._rejected: dict[DocumentKey, Failure] = {}
+        self.incidents_in_a_row = 0
+        """How often workers died since a chunk was last acknowledged; those that die at the same time count once."""
+        self.hangs_in_a_row = 0
+        """How often workers hung outside of a document since a chunk was last acknowledged."""
 
     def are_all_finished(self) -> bool:
         """Return whether no chunk is in flight."""
@@ -259,25 +274,51 @@ class ChunksInFlight:
             self._places[sequence] = Place.COMMITTED
         else:
             del self._places[sequence]
-        self.deaths_in_a_row = 0
+        self.incidents_in_a_row = self.hangs_in_a_row = 0
         return True
 
-    def record_deaths(self, markers: Collection[CrashMarker | None]) -> None:
-        """Record that workers died, each at a document or, where the marker is None, between documents."""
-        self.deaths_in_a_row += len(markers)
+    def record_deaths(self, markers: Collection[CrashMarker | None], *, is_whole_pool: bool = False) -> None:
+        """Record that workers died at the same time.
+
+        Args:
+            markers: The document at which each of them died; None for one that died between documents.
+            is_whole_pool: Whether all workers died. This is blamed on their documents only if it happens again before
+                any document is loaded: what ends all workers at once is rarely a document.
+        """
+        self.incidents_in_a_row += 1
+        if is_whole_pool and self.incidents_in_a_row == 1:
+            return
         for marker in markers:
-            chunk = None if marker is None else self._chunks.get(marker.sequence)
-            if marker is not None and chunk is not None:
-                self._deaths[chunk.keys[marker.position]] += 1
+            if marker is not None and marker.stage is not Stage.LOAD and (key := self._key_at(marker)) is not None:
+                self._deaths[key] += 1
+                if self._deaths[key] >= DEATHS_OF_A_POISON_DOCUMENT:
+                    self._rejected[key] = POISON_DOCUMENT
+
+    def record_timeout(self, marker: CrashMarker, seconds: int) -> DocumentKey | None:
+        """Record that a worker was killed because it took too long; return the document, or None if it was finished.
+
+        A document is rejected the first time, unless it was being fetched: a source that does not answer is not the
+        document's fault.
+        """
+        key = self._key_at(marker)
+        if key is not None and marker.stage in OF_THE_DOCUMENT:
+            explanation = f"it took more than {seconds} s to parse and map the document (`--document-timeout`)"
+            self._rejected[key] = Failure(marker.stage, Reason.TIMEOUT, explanation)
+        elif key is not None:
+            self.hangs_in_a_row += 1
+        return key
+
+    def _key_at(self, marker: CrashMarker) -> DocumentKey | None:
+        chunk = self._chunks.get(marker.sequence)
+        return None if chunk is None else chunk.keys[marker.position]
 
     def take_back(self) -> list[Chunk]:
-        """Return the chunks to hand out again after all workers were killed, with their poison documents marked."""
+        """Return the chunks to hand out again after all workers were killed, with the documents to reject."""
         for sequence in [sequence for sequence, place in self._places.items() if place is Place.COMMITTED]:
             del self._places[sequence]
             self._at_workers -= 1
-        poison = {key for key, deaths in self._deaths.items() if deaths >= DEATHS_OF_A_POISON_DOCUMENT}
+        chunks = [self._chunks[sequence] for sequence, place in self._places.items() if place is Place.AT_WORKER]
         return [
-            replace(self._chunks[sequence], poison=frozenset(poison.intersection(self._chunks[sequence].keys)))
-            for sequence, place in self._places.items()
-            if place is Place.AT_WORKER
+            replace(chunk, rejected={key: self._rejected[key] for key in chunk.keys if key in self._rejected})
+            for chunk in chunks
         ]

@@ -38,7 +38,6 @@ from xml_extractor.processing.insert_queue import (
 )
 from xml_extractor.processing.processes import (
     NO_MEMORY,
-    DeadWorker,
     WorkerPool,
     process_context,
     retire,
@@ -46,7 +45,8 @@ from xml_extractor.processing.processes import (
     shared_plan,
     stop_requests,
 )
-from xml_extractor.processing.worker import CrashMarkers, Worker, as_run_error, open_loader
+from xml_extractor.processing.worker import Worker, as_run_error, open_loader
+from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor
 from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
@@ -55,11 +55,6 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 """How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
-
-MOST_DEATHS_IN_A_ROW = 10
-"""Workers that may die without a chunk being committed in between."""
-
-RESUME_TIP = "what was committed stays; run the same command again to continue"
 
 _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
 """In a worker process: its worker, or why it has none."""
@@ -109,7 +104,7 @@ def _queue_mapped_data(
     Returns:
         None if they are in the queue; otherwise the outcome of each, after the commit.
     """
-    with worker.timed("enqueue"):
+    with worker.enqueuing(sequence):
         item = InsertQueueItem.pack(sequence, documents)
         queued = insert_queue.enqueue(item)
     if queued:
@@ -208,9 +203,7 @@ class ParallelCoordinator:
                     self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
                     for number in range(1, self._context.inserts.threads + 1):
                         self._start_insert_thread(self._insert_queue, number, parts)
-                self._markers = parts.enter_context(CrashMarkers())
-                self._pool = self._start_workers()
-            parts.push(self._end_workers)
+                self._workers = parts.enter_context(WorkerSupervisor(settings, self._chunks, self._start_workers))
             self._parts = parts.pop_all()
         return self
 
@@ -233,15 +226,10 @@ class ParallelCoordinator:
     def _is_ending(self) -> bool:
         return self.interrupted or self._too_many_rejects
 
-    def _start_workers(self) -> WorkerPool:
+    def _start_workers(self, markers: Path) -> WorkerPool:
         settings = self._settings
-        initargs = (self._context, self._insert_queue, self._markers.path)
+        initargs = (self._context, self._insert_queue, markers)
         return WorkerPool(process_context(settings.start_method), settings.workers, _init_worker, initargs)
-
-    def _end_workers(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._pool.__exit__(kind, error, traceback)
 
     def _start_insert_thread(self, insert_queue: InsertQueue, number: int, parts: ExitStack) -> None:
         opener = partial(open_loader, self._context)
@@ -263,7 +251,7 @@ class ParallelCoordinator:
                 return
 
     def _submit(self, work: Callable[[Chunk], ChunkResult], chunk: Chunk) -> None:
-        self._pool.submit(work, chunk, self._events.put, self._report_lost_result)
+        self._workers.pool.submit(work, chunk, self._events.put, self._report_lost_result)
 
     def _poll_events_until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -290,7 +278,7 @@ class ParallelCoordinator:
         match event:
             case ChunkResult():
                 self._chunks.reported(event.sequence)
-                self._pool.note_result(event.worker, retires=event.retires)
+                self._workers.pool.note_result(event.worker, retires=event.retires)
                 self.statistics.stage_seconds.update(event.stage_seconds)
                 if event.failure is not None:
                     raise event.failure.exception()
@@ -318,35 +306,13 @@ class ParallelCoordinator:
         if self.interrupted and not self._stop_is_announced:
             self._stop_is_announced = True
             logger.warning("Stop requested: finishing documents in flight; a second signal stops at once")
-        dead = self._pool.find_dead()
-        if dead:
-            self._replace_workers(dead)
+        if self._workers.replace_if_needed(interrupted=self.interrupted):
+            self._handle_waiting_events()
+            for chunk in self._chunks.take_back():
+                self._submit(_process_work_item, chunk)
         if not all(thread.is_alive for thread in self._insert_threads):
             self._handle_waiting_events()
             raise RunError("a background insert thread ended unexpectedly", RESUME_TIP)
-
-    def _replace_workers(self, dead: Sequence[DeadWorker]) -> None:
-        """Replace all workers, and hand out again the chunks they had.
-
-        All workers, because a dead one may have held a lock of the Pool's queues. What was queued or loaded meanwhile
-        is not loaded twice: the processing log rejects it, and the run takes its outcome from there.
-
-        Raises:
-            WorkerDiedError: Workers keep dying without any progress.
-        """
-        self._chunks.record_deaths([self._markers.read(worker.process_id) for worker in dead])
-        for worker in dead:
-            logger.warning("A worker process ended unexpectedly (%s); its documents are handed out again", worker.exit)
-        if self.interrupted or self._chunks.deaths_in_a_row > MOST_DEATHS_IN_A_ROW:
-            raise WorkerDiedError(
-                f"worker processes end unexpectedly ({dead[0].exit})",
-                f"{RESUME_TIP}; if memory is short, with fewer workers",
-            )
-        self._pool.kill()
-        self._pool = self._start_workers()
-        self._handle_waiting_events()
-        for chunk in self._chunks.take_back():
-            self._submit(_process_work_item, chunk)
 
     def _check_accounts(self) -> None:
         counts = self.statistics

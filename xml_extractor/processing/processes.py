@@ -67,6 +67,9 @@ def process_context(start_method: StartMethod) -> BaseContext:
     return context
 
 
+_starting_fork_server = threading.Lock()
+
+
 @contextmanager
 def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
     """Let the fork server compile a contract once, so that all workers started in the block inherit its plan.
@@ -84,13 +87,15 @@ def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
     with TemporaryDirectory(prefix="xml_extractor-plan-") as directory:
         path = Path(directory) / "contract"
         path.write_bytes(pickle.dumps(contract))
-        os.environ[PRELOAD_VARIABLE] = str(path)
-        try:
-            process_context(start_method)
-            with interrupts_blocked():
-                forkserver.ensure_running()
-        finally:
-            del os.environ[PRELOAD_VARIABLE]
+        # Several runs in one process share its environment and its fork server.
+        with _starting_fork_server:
+            os.environ[PRELOAD_VARIABLE] = str(path)
+            try:
+                process_context(start_method)
+                with interrupts_blocked():
+                    forkserver.ensure_running()
+            finally:
+                del os.environ[PRELOAD_VARIABLE]
         yield
 
 
@@ -253,6 +258,11 @@ class WorkerPool:
         """Record that a worker finished a task. Must be called once for each result."""
         self._tasks_done[process_id] += self._tasks_per_process if retires else 1
 
+    def process_ids(self) -> list[int]:
+        """Return the process ids of the living workers."""
+        living, _ = self._living_and_ended()
+        return [process.pid for process in living if process.pid is not None]
+
     def find_dead(self) -> list[DeadWorker]:
         """Return the workers that ended unexpectedly.
 
@@ -263,13 +273,14 @@ class WorkerPool:
         living, ended = self._living_and_ended()
         if living:
             self._last_alive_at = now
-        dead = []
-        for process in ended:
-            if self._has_done_its_tasks(process):
-                self._forget(process)
-            elif now - self._gone_at.setdefault(process, now) > GRACE_SECONDS:
-                self._is_broken = True
-                dead.append(DeadWorker(process.pid or 0, _exit_of(process)))
+        for process in [process for process in ended if self._has_done_its_tasks(process)]:
+            self._forget(process)
+            ended.remove(process)
+        # What ends at the same time is reported at the same time.
+        dead: list[DeadWorker] = []
+        if any(now - self._gone_at.setdefault(process, now) > GRACE_SECONDS for process in ended):
+            self._is_broken = True
+            dead += [DeadWorker(process.pid or 0, _exit_of(process)) for process in ended]
         if now - self._last_alive_at > START_SECONDS and not dead:
             self._is_broken = True
             raise WorkerDiedError("no worker process can be started", "check whether the machine is out of memory")

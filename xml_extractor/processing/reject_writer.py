@@ -11,7 +11,7 @@ from typing import Self
 
 from xml_extractor.documents import Outcome, SourceDocument
 from xml_extractor.errors import XmlExtractorError
-from xml_extractor.processing.worker import POISON_DOCUMENT
+from xml_extractor.reasons import Reason
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.rejects import RejectFiles
 
@@ -111,4 +111,4 @@ class RejectWriter:
 
 def _is_poison(reject: Outcome) -> bool:
     """Return whether workers died at the document. The main process does not fetch it, because it must not die."""
-    return reject.failure is not None and reject.failure.code == POISON_DOCUMENT.code
+    return reject.failure is not None and reject.failure.code == Reason.WORKER_DIED

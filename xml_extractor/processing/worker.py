@@ -45,13 +45,13 @@ from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
 
-POISON_DOCUMENT = Failure(Stage.MAP, Reason.WORKER_DIED, "two worker processes died while they worked on the document")
-"""Why a document is rejected at which workers died."""
-
 LONGEST_VALUE = 200
 """Characters of a rejected value that are kept."""
 
-_MARKER = struct.Struct("<qq")
+_MARKER = struct.Struct("<qqbd")
+_STAGES = (*Stage,)
+_BETWEEN_DOCUMENTS = -1
+"""The stage in a marker's file of a worker that has no document."""
 
 _shared_plans: list[tuple[Contract, Plan]] = []
 """Plans that the fork server compiled; its workers inherit them."""
@@ -73,13 +73,20 @@ class CrashMarkers:
         self.path = Path(self._directory.name)
 
     def read(self, process_id: int) -> CrashMarker | None:
-        """Return the document that a worker is or was processing; None if it was between documents or loading."""
+        """Return what a worker is or was doing; None if it was starting, between documents or loading."""
         try:
             content = (self.path / str(process_id)).read_bytes()
         except FileNotFoundError:
             return None
-        sequence, position = _MARKER.unpack(content)
-        return CrashMarker(sequence, position) if position >= 0 else None
+        if len(content) != _MARKER.size:
+            return None
+        sequence, position, stage, since = _MARKER.unpack(content)
+        return None if stage == _BETWEEN_DOCUMENTS else CrashMarker(sequence, position, _STAGES[stage], since)
+
+    def clear(self) -> None:
+        """Remove all markers, after all workers have ended. The next worker may have the process id of one of them."""
+        for path in self.path.iterdir():
+            path.unlink()
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +94,10 @@ class CrashMarkers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the directory."""
         self._directory.cleanup()
 
 
@@ -99,12 +110,28 @@ class OwnCrashMarker:
 
     def __init__(self, directory: Path) -> None:
         self._file = (directory / str(os.getpid())).open("wb", buffering=0)
-        self.set(0, -1)
+        self._document = (0, 0)
+        self._since = 0.0
+        self.clear()
 
-    def set(self, sequence: int, position: int) -> None:
-        """Record the document that is being processed; a position of -1 stands for none."""
+    def set(self, sequence: int, position: int, stage: Stage) -> None:
+        """Record the document that is being processed."""
+        self._document = sequence, position
+        self.enter(stage)
+
+    def enter(self, stage: Stage) -> None:
+        """Record the next stage of the document. Its clock starts again, except between parsing and mapping."""
+        if stage is not Stage.MAP:
+            self._since = time.monotonic()
+        self._write(_STAGES.index(stage))
+
+    def clear(self) -> None:
+        """Record that no document is being processed."""
+        self._write(_BETWEEN_DOCUMENTS)
+
+    def _write(self, stage: int) -> None:
         self._file.seek(0)
-        self._file.write(_MARKER.pack(sequence, position))
+        self._file.write(_MARKER.pack(*self._document, stage, self._since))
 
     def close(self) -> None:
         """Close the file; the main process can still read it."""
@@ -172,18 +199,29 @@ class Worker:
         Raises:
             SourceError: The source cannot be read any more.
         """
-        documents = self._source.fetch([key for key in chunk.keys if key not in chunk.poison])
+        poison = {key for key, failure in chunk.rejected.items() if failure.code == Reason.WORKER_DIED}
+        documents = self._source.fetch([key for key in chunk.keys if key not in poison])
         for position, key in enumerate(chunk.keys):
             replaced = chunk.replaced.get(key)
-            if key in chunk.poison:
-                yield Rejection(key, POISON_DOCUMENT, content_hash=content_hash(None), seconds=0.0, replaced=replaced)
+            if key in poison:
+                yield Rejection(key, chunk.rejected[key], content_hash(None), seconds=0.0, replaced=replaced)
                 continue
             began_at = time.perf_counter()
-            self._marker.set(chunk.sequence, position)
+            self._marker.set(chunk.sequence, position, Stage.FETCH)
             with self.timed("fetch"):
                 document = next(documents)
-            yield self._process(document, began_at, replaced)
-        self._marker.set(0, -1)
+            processed = self._process(document, began_at, replaced, chunk.rejected.get(key))
+            # What the caller does with it, such as loading, does not count as the document's time.
+            self._marker.clear()
+            yield processed
+
+    @contextmanager
+    def enqueuing(self, chunk_sequence: int) -> Iterator[None]:
+        """Measure the time, and mark this process, while the block puts a chunk into the insert queue."""
+        self._marker.set(chunk_sequence, 0, Stage.LOAD)
+        with self.timed("enqueue"):
+            yield
+        self._marker.clear()
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents over this process's own connection, which is opened on first use.
@@ -225,24 +263,34 @@ class Worker:
         return seconds
 
     def _process(
-        self, document: SourceDocument | Rejection, began_at: float, replaced: Replaced | None
+        self,
+        document: SourceDocument | Rejection,
+        began_at: float,
+        replaced: Replaced | None,
+        failure: Failure | None = None,
     ) -> ProcessedDocument:
+        """Parse and map a fetched document; one that has failed already is only rejected."""
         if replaced is not None and self._only_changed:
             found = document.content_hash if isinstance(document, Rejection) else content_hash(document.content)
             if found == replaced.content_hash:
                 return Unchanged(document.key, (), found, time.perf_counter() - began_at)
         if isinstance(document, Rejection):
             return document._replace(replaced=replaced)
+        if failure is not None:
+            seconds = time.perf_counter() - began_at
+            return Rejection(document.key, failure, content_hash(document.content), seconds, replaced)
         return self._map(document, began_at, replaced)
 
     def _map(self, document: SourceDocument, began_at: float, replaced: Replaced | None) -> ProcessedDocument:
         stage = Stage.PARSE
+        self._marker.enter(stage)
         value = None
         counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
                 root = self._parser.parse(document.content)
             stage = Stage.MAP
+            self._marker.enter(stage)
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
@@ -251,6 +299,7 @@ class Worker:
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
                 # The source may have cut it too early, such as in a comment that quotes an end tag.
+                self._marker.enter(Stage.FETCH)
                 with self.timed("fetch"):
                     uncut = next(self._source.fetch([document.key], whole=True))
                 return self._process(uncut, began_at, replaced)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from xml_extractor.connections import Answer, Connection, answered
 from xml_extractor.documents import Row, Status
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log_table import (
     CASE_SENSITIVE,
     COUNT_COLUMNS,
@@ -51,22 +52,57 @@ class ProcessingLog:
         self._table = connection.table_name(LOG_TABLE)
         self._bind = connection.row_binder(LOG_TABLE)
 
-    def done(self, contract: str, keys: Sequence[str]) -> set[str]:
+    def done(self, contract: str, keys: Sequence[str]) -> dict[str, str]:
         """Return which of these documents are done: they have a row in the log and are not to be retried.
+
+        Returns:
+            The hash of the contract that processed them, by document key.
 
         Raises:
             TargetError: The log cannot be read.
         """
 
-        def read() -> set[str]:
-            found: set[str] = set()
+        def read() -> dict[str, str]:
+            found: dict[str, str] = {}
             for where in self._documents(contract, keys):
                 rows = self._connection.query(
-                    f"SELECT document_key FROM {self._table} WHERE {where.sql} AND {DONE}",  # noqa: S608 - the name is quoted, values bound
+                    f"SELECT document_key, contract_hash FROM {self._table} WHERE {where.sql} AND {DONE}",  # noqa: S608 - the name is quoted, values bound
                     where.values,
                 )
-                found.update(key for (key,) in rows)
-            return found.intersection(keys)
+                found.update((key, contract_hash) for key, contract_hash in rows)
+            return {key: found[key] for key in keys if key in found}
+
+        return self._answer(read)
+
+    def blocks(self, contract: str, contract_hash: str, blocks: KeyBlocks) -> dict[int, tuple[Digest, int]]:
+        """Return the digests of blocks of documents that are done, and how many another contract processed, by number.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        is_server = self._connection.dialect == "mssql"
+        key = "TRY_CAST(document_key AS bigint)" if is_server else "CAST(document_key AS INTEGER)"
+        text, length = ("nvarchar(300)", "DATALENGTH") if is_server else ("TEXT", "LENGTH")
+        written = f"CAST({key} AS {text})"
+        ranges = blocks.text_ranges()
+        within = " OR ".join(
+            [f"document_key >= ? AND document_key <= ? AND {length}(document_key) = {length}(?)"] * len(ranges)
+        )
+        conditions = [
+            "contract = ?",
+            DONE,
+            *([f"({within})"] if within else []),
+            # Texts such as 007 are other keys.
+            f"{written} = document_key AND {length}({written}) = {length}(document_key)",
+            f"{key} >= {blocks.first} AND {key} <= {blocks.last}",
+        ]
+        keys = f"SELECT {key} AS k, contract_hash FROM {self._table} WHERE {' AND '.join(conditions)}"  # noqa: S608 - the name is quoted, values bound
+        query = blocks.query(keys, ", SUM(CASE WHEN contract_hash = ? THEN 0 ELSE 1 END)")
+        values = [contract_hash, contract, *(text for first, last in ranges for text in (first, last, last))]
+
+        def read() -> dict[int, tuple[Digest, int]]:
+            rows = self._connection.query(query, values)
+            return {block: (tuple(digest), outdated) for block, *digest, outdated in rows}
 
         return self._answer(read)
 

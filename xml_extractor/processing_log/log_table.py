@@ -62,21 +62,6 @@ LOG_TABLE = TableLayout(
 """Its columns are the fields of `LogEntry`, in the same order."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLocation:
-    """The location of the processing log of a contract, for a source in the same database.
-
-    Attributes:
-        database: `SqlServerAddress.database_name`: equal for addresses of the same database.
-        table: The name of the log's table, quoted, with its schema.
-        contract: The contract's name.
-    """
-
-    database: str
-    table: str
-    contract: str
-
-
 class LogEntry(NamedTuple):
     """A row of the processing log: its columns, in this order.
 

@@ -22,7 +22,7 @@ from typing import IO, NamedTuple
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
-from xml_extractor.processing_log.log_table import LogLocation
+from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.files import SUFFIX, no_documents, read_bounded
@@ -90,7 +90,7 @@ class ArchiveSource:
         self,
         page_size: int,
         key_range: KeyRange | None = None,
-        log: LogLocation | None = None,  # noqa: ARG002 - an archive is in no database
+        log: LoggedKeys | None = None,  # noqa: ARG002 - an archive is in no database
     ) -> Iterator[KeyPage]:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 

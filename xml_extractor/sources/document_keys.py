@@ -1,13 +1,18 @@
 """Shared by all sources: keys that fit the processing log, pages of keys, and documents that cannot be fetched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
 from xml_extractor.processing_log.log_table import KEY_LENGTH
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage
+
+LARGEST_PAGE = 100_000
+"""Keys of a page while the log has all keys of the previous pages."""
 
 
 def check_text_key(key: str, source: str) -> None:
@@ -27,6 +32,37 @@ def check_text_key(key: str, source: str) -> None:
             f"{source} has a document key of {length} characters; the limit is {KEY_LENGTH}: {key[:60]}...",
             "shorten it and run again",
         )
+
+
+def pages_of_undone(
+    blocks: KeyBlocks, listed: Mapping[int, Digest], log: LoggedKeys, pages_of: Callable[[KeyRange], Iterator[KeyPage]]
+) -> Iterator[KeyPage]:
+    """Yield the pages of the blocks that are not done, and the number of documents in the others.
+
+    Args:
+        blocks: The blocks of the source's keys.
+        listed: Their digests.
+        log: The processing log.
+        pages_of: Lists the keys of a range.
+    """
+    done = log.done_blocks(blocks, listed)
+    for is_done, some in groupby(sorted(listed), done.__contains__):
+        numbers = list(some)
+        if is_done:
+            yield KeyPage([], set(), sum(listed[number][0] for number in numbers))
+        else:
+            yield from pages_of(blocks.key_range(numbers[0], numbers[-1]))
+
+
+def logged_page(keys: Sequence[DocumentKey], log: LoggedKeys | None) -> KeyPage:
+    """Return a page of keys, with those that are done by the processing log."""
+    return KeyPage([*keys], None if log is None else log.done([str(key) for key in keys]))
+
+
+def next_size(page: KeyPage, size: int, page_size: int) -> int:
+    """Return how many keys to list next: twice as many while all documents are done, which is fast."""
+    is_done = page.logged is not None and len(page.logged) == size
+    return min(2 * size, max(page_size, LARGEST_PAGE)) if is_done else page_size
 
 
 def pages(keys: Sequence[DocumentKey], page_size: int) -> Iterator[KeyPage]:

@@ -8,7 +8,7 @@ from typing import IO
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
-from xml_extractor.processing_log.log_table import LogLocation
+from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
@@ -40,7 +40,7 @@ class FileSource:
         self,
         page_size: int,
         key_range: KeyRange | None = None,
-        log: LogLocation | None = None,  # noqa: ARG002 - files are in no database
+        log: LoggedKeys | None = None,  # noqa: ARG002 - files are in no database
     ) -> Iterator[KeyPage]:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.processing_log.log_table import LogLocation
+from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.settings import KeyRange
 
 
@@ -15,11 +15,13 @@ class KeyPage(NamedTuple):
 
     Attributes:
         keys: In ascending order.
-        logged: The keys, as text, that the processing log has; None if the source did not read the log.
+        logged: The keys, as text, that are done by the processing log; None if the source did not look.
+        done: How many further documents are done, which are not listed.
     """
 
     keys: list[DocumentKey]
     logged: set[str] | None = None
+    done: int = 0
 
 
 class Source(Protocol):
@@ -35,14 +37,15 @@ class Source(Protocol):
     """
 
     def key_pages(
-        self, page_size: int, key_range: KeyRange | None = None, log: LogLocation | None = None
+        self, page_size: int, key_range: KeyRange | None = None, log: LoggedKeys | None = None
     ) -> Iterator[KeyPage]:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Args:
             page_size: Keys in a page.
             key_range: Only keys in this range.
-            log: The processing log, from which a source in the same database reads which documents are done.
+            log: The processing log. A source that can hold millions of documents asks it which are done, and need not
+                list those.
 
         Raises:
             SourceError: The documents cannot be listed.

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
 from xml_extractor.documents import DocumentKey, Outcome, Rejection, SourceDocument
 from xml_extractor.errors import RunError, SourceError
-from xml_extractor.processing_log.log_table import LogLocation
+from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable
 from xml_extractor.sources.files import read_bounded
@@ -173,7 +173,7 @@ class RejectsSource:
         self,
         page_size: int,
         key_range: KeyRange | None = None,
-        log: LogLocation | None = None,  # noqa: ARG002 - files are in no database
+        log: LoggedKeys | None = None,  # noqa: ARG002 - files are in no database
     ) -> Iterator[KeyPage]:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 

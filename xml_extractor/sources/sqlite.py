@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import pairwise
 from types import TracebackType
 from typing import Self
@@ -11,11 +12,19 @@ from xml_extractor.connections import DatabaseError, ErrorClass, errors_end_the_
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
-from xml_extractor.processing_log.log_table import LogLocation
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
+from xml_extractor.sources.document_keys import (
+    check_text_key,
+    logged_page,
+    missing,
+    next_size,
+    pages_of_undone,
+    too_large,
+    unreadable,
+)
 from xml_extractor.sources.interfaces import KeyedContent, KeyPage
 from xml_extractor.targets.sqlite.connection import SqliteFile, quoted_table, sqlite_file
 from xml_extractor.urls import URL
@@ -82,30 +91,55 @@ class SqliteSource:
         self,
         page_size: int,
         key_range: KeyRange | None = None,
-        log: LogLocation | None = None,  # noqa: ARG002 - the log of a file needs no round trip
+        log: LoggedKeys | None = None,
     ) -> Iterator[KeyPage]:
-        """Yield all keys in ascending order, in pages of at most `page_size`.
+        """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
             SourceError: The table cannot be read, or a key is NULL, not unique, too long, or neither number nor text.
         """
+        blocks = None if log is None else self._blocks(key_range)
+        if log is None or blocks is None:
+            yield from self._pages(page_size, log, key_range)
+        else:
+            yield from pages_of_undone(blocks, self._digests(blocks), log, partial(self._pages, page_size, log))
+
+    def _pages(self, page_size: int, log: LoggedKeys | None, key_range: KeyRange | None) -> Iterator[KeyPage]:
         conditions, bounds = self._range(key_range)
+        size = page_size
         order = f"{self._collated}, {self._exact}"
         while True:
-            where = f" WHERE {' AND '.join((*conditions, *self._where))}" if conditions or self._where else ""
+            where = _where((*conditions, *self._where))
             select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
             with self._errors_end_the_run():
-                rows = list(self._database.query(select, (*bounds, page_size + 1)))
+                rows = list(self._database.query(select, (*bounds, size + 1)))
             keys = [self._checked(key) for (key,) in rows]
             self._check_unique(keys)
+            page = logged_page(keys[:size], log)
             if keys:
-                yield KeyPage(keys[:page_size])
-            if len(keys) <= page_size:
+                yield page
+            if len(keys) <= size:
                 return
             conditions, bounds = self._range(key_range)
             # By the column's collation, so that its index is used, and exactly among keys that are equal by it.
             conditions.append(f"{self._collated} >= ? AND ({self._collated} > ? OR {self._exact} > ?)")
-            bounds += [keys[page_size - 1]] * 3
+            bounds += [keys[size - 1]] * 3
+            size = next_size(page, size, page_size)
+
+    def _blocks(self, key_range: KeyRange | None) -> KeyBlocks | None:
+        """Return the blocks of keys, if they are whole numbers and many."""
+        conditions, bounds = self._range(key_range)
+        key = self._exact
+        select = f"SELECT min({key}), max({key}), count(*), count({key}) FROM {self._from}{_where(conditions)}"  # noqa: S608 - names are quoted
+        with self._errors_end_the_run():
+            smallest, largest, count, keys = next(self._database.query(select, bounds))
+        return KeyBlocks.of(smallest, largest, count) if count == keys else None
+
+    def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:
+        within = f"{self._key} BETWEEN {blocks.first} AND {blocks.last}"
+        keys = f"SELECT {self._key} AS k FROM {self._from}{_where((within, *self._where))}"  # noqa: S608 - names are quoted
+        with self._errors_end_the_run():
+            return {block: tuple(digest) for block, *digest in self._database.query(blocks.query(keys))}
 
     def fetch(
         self,
@@ -222,6 +256,10 @@ class SqliteSource:
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(SourceError, f"{self.name} cannot be read")
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _text_or_bytes(raw: bytes) -> str | bytes:

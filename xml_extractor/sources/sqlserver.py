@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,12 +16,21 @@ from xml_extractor.contract.layout import ColumnLayout
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
-from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH, LogLocation
+from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
+from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.document_keys import check_text_key, missing, too_large, unreadable
+from xml_extractor.sources.document_keys import (
+    check_text_key,
+    logged_page,
+    missing,
+    next_size,
+    pages_of_undone,
+    too_large,
+    unreadable,
+)
 from xml_extractor.sources.interfaces import KeyedContent, KeyPage
 from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, SourceQueries, key_column
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -33,14 +43,9 @@ from xml_extractor.values.sqltypes import Family, parse_type
 PAGE_BYTES = 8 * 2**20
 """Bytes of documents after which the rest of a query is left to the next one."""
 
-LARGEST_PAGE = 100_000
-"""Keys of a page while the log has all keys of the previous pages."""
-
 NAME_OTHERS = "name table, key and xml in the contract's `source`"
 
 Fetched = SourceDocument | Rejection
-ListedKey = tuple[DocumentKey, bool]
-"""A key, and whether the processing log has it."""
 
 
 def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSource":
@@ -91,30 +96,18 @@ class SqlServerSource:
             raise
 
     def key_pages(
-        self, page_size: int, key_range: KeyRange | None = None, log: LogLocation | None = None
+        self, page_size: int, key_range: KeyRange | None = None, log: LoggedKeys | None = None
     ) -> Iterator[KeyPage]:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
             SourceError: The table cannot be read, or a key is NULL, not unique, or too long.
         """
-        shared = log if log is not None and log.database == self._database.database_name else None
-        conditions, bounds = self._range(key_range)
-        size = page_size
-        seen: AbstractSet[DocumentKey] = set()
-        while True:
-            listed, repeated = self._list_others(seen, size + 1, conditions, bounds, shared)
-            page = listed[:size]
-            logged = {str(key) for key, is_logged in page if is_logged}
-            if page:
-                yield KeyPage([key for key, _ in page], None if shared is None else logged)
-            if len(listed) <= size:
-                return
-            seen = repeated | {key for key, _ in page}
-            conditions, bounds = self._range(key_range)
-            conditions.append(f"s.{self._queries.key.name} >= {self._queries.key.parameter}")
-            bounds.append(listed[size][0])
-            size = min(2 * size, max(page_size, LARGEST_PAGE)) if len(logged) == size else page_size
+        blocks = None if log is None else self._blocks(key_range)
+        if log is None or blocks is None:
+            yield from self._pages(page_size, log, key_range)
+        else:
+            yield from pages_of_undone(blocks, self._digests(blocks), log, partial(self._pages, page_size, log))
 
     def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[Fetched]:
         """Yield the documents of these keys in this order; one that cannot be read is a rejection.
@@ -139,6 +132,40 @@ class SqlServerSource:
             self._is_closed = True
             self._thread.submit(self._disconnect)
             self._thread.shutdown()
+
+    def _pages(self, page_size: int, log: LoggedKeys | None, key_range: KeyRange | None) -> Iterator[KeyPage]:
+        conditions, bounds = self._range(key_range)
+        size = page_size
+        seen: AbstractSet[DocumentKey] = set()
+        while True:
+            listed, repeated = self._list_others(seen, size + 1, conditions, bounds)
+            page = logged_page(listed[:size], log)
+            if page.keys:
+                yield page
+            if len(listed) <= size:
+                return
+            seen = repeated | set(page.keys)
+            conditions, bounds = self._range(key_range)
+            conditions.append(f"s.{self._queries.key.name} >= {self._queries.key.parameter}")
+            bounds.append(listed[size])
+            size = next_size(page, size, page_size)
+
+    def _blocks(self, key_range: KeyRange | None) -> KeyBlocks | None:
+        """Return the blocks of keys, if they are whole numbers and many."""
+        if not self._queries.key.is_whole:
+            return None
+        conditions, bounds = self._range(key_range)
+        ((smallest, largest, count, keys),) = self._answer(*self._queries.extremes(conditions), bounds)
+        return KeyBlocks.of(smallest, largest, count) if count == keys else None
+
+    def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:
+        rows = self._answer(blocks.query(self._queries.numbers(blocks.first, blocks.last)), (), ())
+        return {block: tuple(digest) for block, *digest in rows}
+
+    def _answer(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> list[pyodbc.Row]:
+        """Execute a query in the thread of the source, again after transient errors."""
+        with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
+            return self._thread.submit(self._tries, self._read_all, query, types, values).result()
 
     def _parts(self, keys: Sequence[DocumentKey], *, whole: bool) -> Iterator[list[Fetched]]:
         remaining = list(keys)
@@ -189,8 +216,7 @@ class SqlServerSource:
         count: int,
         conditions: Sequence[str],
         bounds: Sequence[DocumentKey],
-        log: LogLocation | None,
-    ) -> tuple[list[ListedKey], AbstractSet[DocumentKey]]:
+    ) -> tuple[list[DocumentKey], AbstractSet[DocumentKey]]:
         """List the first keys that were not seen, and the seen keys that were listed again.
 
         If keys are equal by the column's collation, such as `a` and `A`, the server lists them in any order, and a page
@@ -198,45 +224,29 @@ class SqlServerSource:
         """
         again: AbstractSet[DocumentKey] = set()
         while True:
-            query = self._thread.submit(self._list_keys, count + len(again), conditions, bounds, log)
-            listed = query.result()
-            repeated = seen & {key for key, _ in listed}
+            listed = self._list_keys(count + len(again), conditions, bounds)
+            repeated = seen & set(listed)
             if len(repeated) <= len(again):
-                return [each for each in listed if each[0] not in repeated], repeated
+                return [key for key in listed if key not in repeated], repeated
             again = repeated
 
-    def _list_keys(
-        self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey], log: LogLocation | None
-    ) -> list[ListedKey]:
-        query, types = self._queries.keys(conditions, log)
-        of_log = [] if log is None else [log.contract]
-        values = [count, *of_log, *map(self._queries.key.bind, bounds)]
-        with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
-            rows = self._tries(self._read_all, query, types, values)
-        listed = [(self._checked(value), bool(is_logged)) for value, is_logged in rows]
+    def _list_keys(self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey]) -> list[DocumentKey]:
+        query, types = self._queries.keys(conditions)
+        rows = self._answer(query, types, [count, *map(self._queries.key.bind, bounds)])
+        listed = [self._checked(value) for (value,) in rows]
         seen: set[DocumentKey] = set()
-        for key, _ in listed:
+        for key in listed:
             if key in seen:
                 raise self._not_unique(key)
             seen.add(key)
         return listed
 
     def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
-        if key_range is None:
-            return [], []
-        key = self._queries.key
-        conditions: list[str] = []
-        bounds: list[DocumentKey] = []
-        for end, sign, strict_sign, beyond in ((key_range.first, ">=", ">", 1), (key_range.last, "<=", "<", -1)):
-            if not end:
-                continue
-            try:
-                nearest, side = key.nearest(end)
-            except ValueError as error:
-                raise SourceError(f"'{end}' is not a key of {self._title}: {error}") from None
-            conditions.append(f"s.{key.name} {strict_sign if side == beyond else sign} {key.parameter}")
-            bounds.append(nearest)
-        return conditions, bounds
+        try:
+            return self._queries.key.range_conditions(key_range) if key_range is not None else ([], [])
+        except ValueError as error:
+            bound, kind = error.args
+            raise SourceError(f"'{bound}' is not a key of {self._title}: its keys are {kind}") from None
 
     def _checked(self, value: object) -> DocumentKey:
         key = self._queries.key.read(value)

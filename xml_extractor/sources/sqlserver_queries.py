@@ -9,9 +9,9 @@ import pyodbc
 
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
-from xml_extractor.processing_log.log import DONE
-from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LogLocation
+from xml_extractor.processing_log.log_table import CASE_SENSITIVE
 from xml_extractor.schema.names import t_sql_name, t_sql_table
+from xml_extractor.settings import KeyRange
 from xml_extractor.targets.sqlserver.statements import OdbcType, cast_key
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
@@ -19,6 +19,7 @@ DOCUMENTS_IN_QUERY = 16
 """Documents that one query fetches. It always has this many parameters, so that the server compiles one plan."""
 
 _LONGEST_TEXT = 4000
+_DIGITS_OF_BIGINT = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class KeyColumn:
         return self.type.family in (Family.INTEGER, Family.DECIMAL)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all keys fit into a bigint."""
+        return self.is_number and (self.type.family is Family.INTEGER or self.type.precision <= _DIGITS_OF_BIGINT)
+
+    @property
     def parameter(self) -> str:
         """The parameter of a key in a statement, cast to the type of the column so that its index can be used."""
         return "?" if self.type.family is Family.INTEGER else cast_key(self.type, self.collation)
@@ -55,12 +61,6 @@ class KeyColumn:
                 return pyodbc.SQL_WVARCHAR, min(self.type.length, _LONGEST_TEXT), 0
             case _:
                 return pyodbc.SQL_VARCHAR, 40, 0
-
-    @property
-    def text(self) -> str:
-        """An expression for the key as the processing log stores it."""
-        column = f"RTRIM(s.{self.name})" if self._is_padded else f"s.{self.name}"
-        return f"CONVERT(nvarchar(300), {column})"
 
     @property
     def _is_padded(self) -> bool:
@@ -88,7 +88,7 @@ class KeyColumn:
             The value, and -1 if the bound is smaller, 1 if it is larger, 0 if it is equal.
 
         Raises:
-            ValueError: The bound is not a key of this kind; the message describes the keys.
+            ValueError: The bound is not a key of this kind; its arguments are the bound and what the keys are.
         """
         if self.is_number:
             return self._nearest_number(text)
@@ -96,15 +96,30 @@ class KeyColumn:
             try:
                 return str(UUID(text)).upper(), 0
             except ValueError:
-                raise ValueError("its keys are GUIDs") from None
+                raise ValueError(text, "GUIDs") from None
         fitting = text.encode("utf-16-le")[: 2 * self.type.length].decode("utf-16-le", "ignore")
         return fitting, int(fitting != text)
+
+    def range_conditions(self, key_range: KeyRange) -> tuple[list[str], list[DocumentKey]]:
+        """Return the conditions on `s` for the keys in a range, and their parameters.
+
+        Raises:
+            ValueError: As of `nearest`.
+        """
+        conditions: list[str] = []
+        bounds: list[DocumentKey] = []
+        for end, sign, strict_sign, beyond in ((key_range.first, ">=", ">", 1), (key_range.last, "<=", "<", -1)):
+            if end:
+                nearest, side = self.nearest(end)
+                conditions.append(f"s.{self.name} {strict_sign if side == beyond else sign} {self.parameter}")
+                bounds.append(nearest)
+        return conditions, bounds
 
     def _nearest_number(self, text: str) -> tuple[int, int]:
         try:
             number = int(text)
         except ValueError:
-            raise ValueError("its keys are numbers") from None
+            raise ValueError(text, "numbers") from None
         largest = 10**self.type.precision - 1
         smallest, largest = (-largest, largest) if self.type.family is Family.DECIMAL else INTEGER_RANGES["bigint"]
         nearest = max(smallest, min(largest, number))
@@ -145,23 +160,41 @@ class SourceQueries:
     xml_type: SqlType
     end_tag: str
 
-    def keys(self, conditions: Sequence[str], log: LogLocation | None) -> tuple[str, list[OdbcType]]:
-        """Return the query for the first keys that meet the conditions, each with whether the log has it.
+    def keys(self, conditions: Sequence[str]) -> tuple[str, list[OdbcType]]:
+        """Return the query for the first keys that meet the conditions.
 
         Args:
             conditions: Conditions on `s`, each with one parameter of the key's type.
-            log: The processing log; None to select 0 instead.
 
         Returns:
-            The query and the types of its parameters: the number of keys, the contract if there is a log, and those
-            of the conditions.
+            The query and the types of its parameters: the number of keys, and those of the conditions.
         """
-        every = [*conditions, *([f"({self.table.where}\n)"] if self.table.where else [])]
-        where = f" WHERE {' AND '.join(every)}" if every else ""
-        logged = "0" if log is None else f"CASE WHEN EXISTS ({self._log_row(log)}) THEN 1 ELSE 0 END"
-        query = f"SELECT TOP (?) s.{self.key.name}, {logged} FROM {self._from}{where} ORDER BY s.{self.key.name}"  # noqa: S608 - names are quoted
-        of_log = [] if log is None else [(pyodbc.SQL_WVARCHAR, 100, 0)]
-        return query, [(pyodbc.SQL_INTEGER, 0, 0), *of_log, *[self.key.odbc_type] * len(conditions)]
+        where = _where([*conditions, *self._condition])
+        query = f"SELECT TOP (?) s.{self.key.name} FROM {self._from}{where} ORDER BY s.{self.key.name}"  # noqa: S608 - names are quoted
+        return query, [(pyodbc.SQL_INTEGER, 0, 0), *[self.key.odbc_type] * len(conditions)]
+
+    def extremes(self, conditions: Sequence[str]) -> tuple[str, list[OdbcType]]:
+        """Return the query for the smallest and the largest key that meet the conditions, and numbers of rows and keys.
+
+        The condition of the contract is left out: it may be expensive, and the numbers need not be exact.
+        """
+        key = self._number
+        query = f"SELECT MIN({key}), MAX({key}), COUNT(*), COUNT({key}) FROM {self._from}{_where(conditions)}"  # noqa: S608 - names are quoted
+        return query, [self.key.odbc_type] * len(conditions)
+
+    def numbers(self, first: int, last: int) -> str:
+        """Return the query for the keys from the first to the last, as column `k`."""
+        where = _where([f"{self._number} BETWEEN {first} AND {last}", *self._condition])
+        return f"SELECT {self._number} AS k FROM {self._from}{where}"  # noqa: S608 - names are quoted
+
+    @property
+    def _number(self) -> str:
+        key = f"s.{self.key.name}"
+        return key if self.key.type.name == "bigint" else f"CAST({key} AS bigint)"
+
+    @property
+    def _condition(self) -> list[str]:
+        return [f"({self.table.where}\n)"] if self.table.where else []
 
     def documents(self, *, whole: bool) -> tuple[str, list[OdbcType]]:
         """Return the query for documents, ordered by key: key, size, content, whether it was truncated.
@@ -207,6 +240,6 @@ class SourceQueries:
             f"FROM {self._with_content} CROSS APPLY (SELECT {position} AS position) AS p"
         )
 
-    def _log_row(self, log: LogLocation) -> str:
-        same_key = f"l.document_key = {self.key.text} COLLATE {CASE_SENSITIVE}"
-        return f"SELECT 1 FROM {log.table} AS l WHERE l.contract = ? AND {same_key} AND l.{DONE}"  # noqa: S608 - names are quoted
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -6,7 +6,6 @@ from typing import Protocol, TypeVar
 from xml_extractor.connections import Connection, RowBinder
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
-from xml_extractor.processing_log.log_table import LogLocation
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan
@@ -87,10 +86,6 @@ class Target(Protocol):
         Raises:
             TargetError: A table is missing or does not fit, or the database cannot be written.
         """
-        ...
-
-    def log_location(self, contract: str) -> LogLocation | None:
-        """Return the location of the processing log, if a source in the same database can query it."""
         ...
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:

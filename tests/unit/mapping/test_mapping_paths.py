@@ -10,7 +10,6 @@ from xml_extractor.mapping.paths import (
     Node,
     ValueNode,
     compile_elements,
-    compile_markup,
     compile_nodes,
     compile_text,
     finds_elements,
@@ -282,13 +281,6 @@ def test_nodes_that_have_no_text_are_errors() -> None:
         with pytest.raises(RuleError) as caught:
             compiled(root)
         assert caught.value.code == "path_failed"
-
-
-def test_markup_has_the_namespaces_in_scope_and_no_text_after_the_element() -> None:
-    root = etree.fromstring('<a xmlns:p="urn:p"><b p:x="1">t<c/></b>tail</a>')
-    assert compile_markup("b", NAMESPACES)(root) == '<b xmlns:p="urn:p" p:x="1">t<c/></b>'
-    assert compile_markup("missing", NAMESPACES)(root) is None
-    assert compile_markup("b/@p:x", NAMESPACES)(root) == "1"
 
 
 def test_the_string_value_of_an_element_leaves_comments_out() -> None:

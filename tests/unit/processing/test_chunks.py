@@ -10,6 +10,7 @@ from xml_extractor.errors import RunError, SourceError, TargetError, UsageError,
 from xml_extractor.processing.chunks import (
     CHUNKS_PER_WORKER,
     MAX_CHUNK,
+    POISON_DOCUMENT,
     Chunk,
     ChunksInFlight,
     CrashMarker,
@@ -19,6 +20,7 @@ from xml_extractor.processing.chunks import (
     in_shard,
     select,
 )
+from xml_extractor.reasons import Stage
 from xml_extractor.settings import Shard
 from xml_extractor.sources.interfaces import KeyPage
 
@@ -219,25 +221,72 @@ def test_a_chunk_that_is_taken_back_still_counts_as_one_at_a_worker() -> None:
     assert chunks.has_room()
 
 
+def at(sequence: int, position: int, stage: Stage = Stage.MAP) -> CrashMarker:
+    return CrashMarker(sequence, position, stage, since=0.0)
+
+
 def test_a_document_is_poison_after_the_second_death_at_it() -> None:
     chunks = ChunksInFlight(workers=2)
     hand_out(chunks, 2)
-    chunks.record_deaths([CrashMarker(1, 0)])
-    assert [chunk.poison for chunk in chunks.take_back()] == [frozenset(), frozenset()]
-    chunks.record_deaths([CrashMarker(1, 1), CrashMarker(1, 0)])
-    assert [chunk.poison for chunk in chunks.take_back()] == [frozenset(), frozenset({"1a"})]
+    chunks.record_deaths([at(1, 0)])
+    assert [dict(chunk.rejected) for chunk in chunks.take_back()] == [{}, {}]
+    chunks.record_deaths([at(1, 1), at(1, 0)])
+    assert [dict(chunk.rejected) for chunk in chunks.take_back()] == [{}, {"1a": POISON_DOCUMENT}]
 
 
-def test_deaths_are_counted_until_a_chunk_is_acknowledged() -> None:
+def test_workers_that_die_while_they_enqueue_are_blamed_on_no_document() -> None:
+    chunks = ChunksInFlight(workers=2)
+    hand_out(chunks, 2)
+    for _ in range(3):
+        chunks.record_deaths([at(1, 0, Stage.LOAD), at(7, 0), None])
+    assert [dict(chunk.rejected) for chunk in chunks.take_back()] == [{}, {}]
+
+
+def test_the_death_of_the_whole_pool_is_blamed_on_documents_only_if_it_happens_again_at_once() -> None:
+    chunks = ChunksInFlight(workers=2)
+    hand_out(chunks, 3)
+    whole_pool = [at(0, 0), at(1, 0)]
+    for sequence in (2, 1):
+        chunks.record_deaths(whole_pool, is_whole_pool=True)
+        chunks.acknowledge(sequence)
+    assert [dict(chunk.rejected) for chunk in chunks.take_back()] == [{}]
+    for _ in range(3):
+        chunks.record_deaths(whole_pool, is_whole_pool=True)
+    assert [dict(chunk.rejected) for chunk in chunks.take_back()] == [{"0a": POISON_DOCUMENT}]
+
+
+@pytest.mark.parametrize("stage", [Stage.PARSE, Stage.MAP])
+def test_a_document_that_takes_too_long_is_rejected_the_first_time(stage: Stage) -> None:
+    chunks = ChunksInFlight(workers=2)
+    hand_out(chunks, 2)
+    assert chunks.record_timeout(at(1, 1, stage), 300) == "1b"
+    (rejected,) = [chunk.rejected for chunk in chunks.take_back() if chunk.rejected]
+    assert [(key, failure.stage, failure.code) for key, failure in rejected.items()] == [("1b", stage, "timeout")]
+    assert (chunks.hangs_in_a_row, chunks.incidents_in_a_row) == (0, 0)
+
+
+@pytest.mark.parametrize("stage", [Stage.FETCH, Stage.LOAD])
+def test_a_source_or_queue_that_hangs_is_no_documents_fault(stage: Stage) -> None:
+    chunks = ChunksInFlight(workers=2)
+    hand_out(chunks, 2)
+    chunks.record_timeout(at(1, 1, stage), 300)
+    assert [dict(chunk.rejected) for chunk in chunks.take_back()] == [{}, {}]
+    assert chunks.hangs_in_a_row == 1
+    chunks.acknowledge(0)
+    assert chunks.hangs_in_a_row == 0
+    assert chunks.record_timeout(at(0, 0, stage), 300) is None, "it was acknowledged"
+
+
+def test_incidents_are_counted_until_a_chunk_is_acknowledged() -> None:
     chunks = ChunksInFlight(workers=2)
     hand_out(chunks, 2)
     chunks.acknowledge(0)
-    chunks.record_deaths([CrashMarker(0, 0), None, CrashMarker(1, 1)])
-    assert chunks.deaths_in_a_row == 3
+    chunks.record_deaths([at(0, 0), None, at(1, 1)])
+    assert chunks.incidents_in_a_row == 1
     chunks.acknowledge(0)
-    assert chunks.deaths_in_a_row == 3, "it was acknowledged before"
+    assert chunks.incidents_in_a_row == 1, "it was acknowledged before"
     chunks.acknowledge(1)
-    assert chunks.deaths_in_a_row == 0
+    assert chunks.incidents_in_a_row == 0
 
 
 @pytest.mark.parametrize("kind", [XmlExtractorError, UsageError, RunError, SourceError, TargetError])

@@ -11,7 +11,7 @@ import pytest
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.reject_writer import FETCHED_AT_ONCE, WAITING, RejectWriter
-from xml_extractor.processing_log.log_table import LogLocation
+from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage, Source
@@ -30,7 +30,7 @@ class Numbers:
         self.is_closed = False
 
     def key_pages(
-        self, page_size: int, key_range: KeyRange | None = None, log: LogLocation | None = None
+        self, page_size: int, key_range: KeyRange | None = None, log: LoggedKeys | None = None
     ) -> Iterator[KeyPage]:
         raise NotImplementedError
 

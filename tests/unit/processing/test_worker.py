@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -17,15 +18,24 @@ import pytest
 from tests.conftest import posix_only
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, MappedDocument, Outcome, Rejection, Replaced, Status, Unchanged
+from xml_extractor.documents import (
+    DocumentKey,
+    Failure,
+    MappedDocument,
+    Outcome,
+    Rejection,
+    Replaced,
+    Status,
+    Unchanged,
+)
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
-from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
+from xml_extractor.processing.chunks import POISON_DOCUMENT, Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing.worker import CrashMarkers, OwnCrashMarker, Worker, as_run_error, content_hash
-from xml_extractor.reasons import Stage
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
 from xml_extractor.targets.registry import open_target
 
@@ -45,8 +55,11 @@ VALUE = "Jane Doe"
 """Stands for a value of a document that an exception quotes."""
 
 
-def chunk(*keys: str, poison: Collection[str] = ()) -> Chunk:
-    return Chunk(7, keys, frozenset(poison))
+TIMED_OUT = Failure(Stage.MAP, Reason.TIMEOUT, "it took too long")
+
+
+def chunk(*keys: str, rejected: Mapping[DocumentKey, Failure] | None = None) -> Chunk:
+    return Chunk(7, keys, rejected or {})
 
 
 @pytest.fixture
@@ -128,18 +141,43 @@ def test_only_changed_documents_are_mapped_again_if_the_run_is_to_do_these(conte
 
 
 def test_a_document_that_workers_died_of_is_rejected_and_not_looked_at(worker: Worker) -> None:
-    first, rejected, third = worker.map_documents(chunk("1.xml", "2.xml", "1.xml", poison=["2.xml"]))
+    first, rejected, third = worker.map_documents(chunk("1.xml", "2.xml", "1.xml", rejected={"2.xml": POISON_DOCUMENT}))
     assert isinstance(rejected, Rejection)
     assert (rejected.key, rejected.failure.code) == ("2.xml", "worker_died")
     assert isinstance(first, MappedDocument)
     assert isinstance(third, MappedDocument)
 
 
-def test_a_worker_notes_which_document_it_is_at(worker: Worker, tmp_path: Path) -> None:
-    note = tmp_path / str(os.getpid())
-    notes = [(document.key, note.read_bytes()) for document in worker.map_documents(chunk("1.xml", "2.xml"))]
-    assert [key for key, _ in notes] == ["1.xml", "2.xml"]
-    assert len({text for _, text in notes} | {note.read_bytes()}) == 3
+def test_a_document_that_took_too_long_is_rejected_with_the_hash_of_its_bytes(worker: Worker) -> None:
+    (rejected,) = worker.map_documents(chunk("1.xml", rejected={"1.xml": TIMED_OUT}))
+    assert isinstance(rejected, Rejection)
+    assert rejected.failure is TIMED_OUT
+    assert rejected.content_hash == content_hash('<note id="1">first</note>')
+
+
+def test_a_worker_notes_which_document_it_is_at_and_at_which_stage(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[CrashMarker | None] = []
+    with CrashMarkers() as markers:
+        markers.path = tmp_path
+
+        def note(marker: OwnCrashMarker, stage: int) -> None:
+            write(marker, stage)
+            notes.append(markers.read(os.getpid()))
+
+        write = OwnCrashMarker._write
+        monkeypatch.setattr(OwnCrashMarker, "_write", note)
+        began_at = time.monotonic()
+        for _ in worker.map_documents(chunk("1.xml", "3.xml")):
+            assert notes[-1] is None, "loading is not the document's time"
+        with worker.enqueuing(7):
+            pass
+    noted = [marker[:3] if marker else None for marker in notes]
+    of_document = [[(7, position, stage) for stage in (Stage.FETCH, Stage.PARSE, Stage.MAP)] for position in (0, 1)]
+    assert noted == [*of_document[0], None, *of_document[1], None, (7, 0, Stage.LOAD), None]
+    times = [marker.since for marker in notes if marker]
+    assert began_at <= times[0] <= times[1] == times[2] <= times[3] <= time.monotonic()
 
 
 def test_a_defect_costs_one_document_and_its_text_is_nowhere(
@@ -226,8 +264,8 @@ def test_text_is_hashed_as_utf_8_whatever_it_holds(content: bytes | str | None, 
 
 def _set_markers_and_die(path: Path) -> None:
     marker = OwnCrashMarker(path)
-    marker.set(12, 3)
-    marker.set(12, 4)
+    marker.set(12, 3, Stage.FETCH)
+    marker.set(12, 4, Stage.PARSE)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -237,17 +275,28 @@ def test_the_marker_of_a_killed_process_can_be_read() -> None:
         process = get_context("spawn").Process(target=_set_markers_and_die, args=(markers.path,))
         process.start()
         process.join(60)
-        assert markers.read(process.pid or 0) == CrashMarker(12, 4)
+        marker = markers.read(process.pid or 0)
+        assert marker is not None
+        assert marker[:3] == (12, 4, Stage.PARSE)
 
 
 def test_a_process_that_is_at_no_document_has_no_marker() -> None:
     with CrashMarkers() as markers, closing(OwnCrashMarker(markers.path)) as own:
         assert markers.read(os.getpid()) is None
-        own.set(0, 0)
-        assert markers.read(os.getpid()) == CrashMarker(0, 0)
-        own.set(0, -1)
+        own.set(0, 0, Stage.FETCH)
+        assert markers.read(os.getpid()) is not None
+        own.clear()
         assert markers.read(os.getpid()) is None
         assert markers.read(-1) is None
+
+
+def test_a_process_that_was_killed_before_it_had_written_a_marker_was_at_no_document() -> None:
+    with CrashMarkers() as markers:
+        for content in (b"", b"half"):
+            (markers.path / "1").write_bytes(content)
+            assert markers.read(1) is None
+        markers.clear()
+        assert list(markers.path.iterdir()) == []
 
 
 def test_crash_markers_leave_nothing_behind() -> None:

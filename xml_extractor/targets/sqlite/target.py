@@ -14,7 +14,7 @@ from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import ADDED_COLUMNS, LOG_TABLE, LogLocation
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, LOG_TABLE
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import ActualTable, Difference
 from xml_extractor.settings import InsertStrategy
@@ -89,10 +89,6 @@ class SqliteTarget:
             else:
                 _complete_log(database, there[LOG_TABLE.table])
             raise_errors(self.name, self._differences(database, tables))
-
-    def log_location(self, contract: str) -> LogLocation | None:  # noqa: ARG002 - no source looks there
-        """Return None: the log of a file is queried for each page of keys."""
-        return None
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""

@@ -142,12 +142,6 @@ class SqlServerAddress:
         )
         return mine == others
 
-    @property
-    def database_name(self) -> str:
-        """Server and database; equal for addresses that lead to the same tables."""
-        place = self.words.get("SERVER") or self.words.get("DSN", "")
-        return f"{place}/{self.words.get('DATABASE', '')}".casefold()
-
     def connection_string(self, driver: str) -> str:
         """Return the ODBC connection string.
 

@@ -10,7 +10,7 @@ from xml_extractor.connections import Retrying, RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogLocation
+from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
@@ -18,7 +18,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_addre
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
-from xml_extractor.targets.sqlserver.statements import row_binder, table_statements
+from xml_extractor.targets.sqlserver.statements import row_binder
 from xml_extractor.urls import URL
 
 ROUND_TRIPS_TO_MEASURE = 5
@@ -94,11 +94,6 @@ class SqlServerTarget:
             TargetError: The server cannot be reached, or a table is missing or does not fit.
         """
         raise_errors(self.name, self.differences(tables))
-
-    def log_location(self, contract: str) -> LogLocation | None:
-        """Return the location of the processing log, for a source in the same database."""
-        log = table_statements(LOG_TABLE, self.address.schema).name
-        return LogLocation(self.address.database_name, log, contract)
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""

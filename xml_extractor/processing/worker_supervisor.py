@@ -1,0 +1,126 @@
+"""Supervision of the worker processes: replaces them when one dies, or does not get on with its document."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from xml_extractor.errors import RunError, WorkerDiedError
+from xml_extractor.processing.chunks import ChunksInFlight
+from xml_extractor.processing.processes import DeadWorker, WorkerPool
+from xml_extractor.processing.worker import CrashMarkers
+from xml_extractor.reasons import Stage
+from xml_extractor.settings import RunSettings
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_CHECK_SECONDS = 1.0
+"""How often documents that take too long are looked for."""
+
+MOST_INCIDENTS_IN_A_ROW = 10
+"""How often workers may die without a chunk being committed in between."""
+
+MOST_HANGS_IN_A_ROW = 1
+"""How often workers may hang outside of a document without a chunk being committed in between."""
+
+RESUME_TIP = "what was committed stays; run the same command again to continue"
+
+
+class WorkerSupervisor:
+    """Owns the pool of workers and their crash markers.
+
+    A context manager: workers end in order, or are killed when the block raises. All workers are replaced at once,
+    because a dead one may have held a lock of the Pool's queues. What was queued or loaded meanwhile is not loaded
+    twice: the processing log rejects it, and the run takes its outcome from there.
+
+    Args:
+        settings: The settings of the run.
+        chunks: The chunks in flight, which count what happens at documents.
+        start: Starts a pool whose workers use this directory for their crash markers.
+    """
+
+    def __init__(self, settings: RunSettings, chunks: ChunksInFlight, start: Callable[[Path], WorkerPool]) -> None:
+        self._settings = settings
+        self._chunks = chunks
+        self._start = start
+        self._markers = CrashMarkers()
+        self._next_timeout_check = 0.0
+
+    def __enter__(self) -> Self:
+        self._markers.__enter__()
+        try:
+            self.pool = self._start(self._markers.path)
+        except BaseException:
+            self._markers.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.pool.__exit__(kind, error, traceback)
+        finally:
+            self._markers.close()
+
+    def replace_if_needed(self, *, interrupted: bool) -> bool:
+        """Replace all workers if one of them died or takes too long; return whether they were replaced.
+
+        The caller hands out again what `ChunksInFlight.take_back` returns.
+
+        Raises:
+            WorkerDiedError: Workers keep dying without any progress, or a worker had to be killed or died after the
+                run was interrupted.
+            RunError: The source or the insert queue does not answer.
+        """
+        dead = self.pool.find_dead()
+        if dead:
+            self._record_deaths(dead, interrupted=interrupted)
+        elif not self._kill_stuck():
+            return False
+        elif interrupted:
+            raise WorkerDiedError("a worker process was killed", RESUME_TIP)
+        self.pool.kill()
+        self._markers.clear()
+        self.pool = self._start(self._markers.path)
+        return True
+
+    def _record_deaths(self, dead: Sequence[DeadWorker], *, interrupted: bool) -> None:
+        markers = [self._markers.read(worker.process_id) for worker in dead]
+        self._chunks.record_deaths(markers, is_whole_pool=len(dead) >= self._settings.workers > 1)
+        for worker in dead:
+            logger.warning("A worker process ended unexpectedly (%s); its documents are handed out again", worker.exit)
+        if interrupted or self._chunks.incidents_in_a_row > MOST_INCIDENTS_IN_A_ROW:
+            raise WorkerDiedError(
+                f"worker processes end unexpectedly ({dead[0].exit})",
+                f"{RESUME_TIP}; if memory is short, with fewer workers",
+            )
+
+    def _kill_stuck(self) -> bool:
+        """Kill the workers if one of them takes too long; return whether one did."""
+        seconds, now = self._settings.document_timeout, time.monotonic()
+        if not seconds or now < self._next_timeout_check:
+            return False
+        self._next_timeout_check = now + TIMEOUT_CHECK_SECONDS
+        markers = {process_id: self._markers.read(process_id) for process_id in self.pool.process_ids()}
+        stuck = {number: marker for number, marker in markers.items() if marker and now - marker.since > seconds}
+        if not stuck:
+            return False
+        self.pool.kill()
+        for process_id, marker in stuck.items():
+            # A worker that finished the document meanwhile has another marker now; nothing is wrong with the document.
+            if (
+                self._markers.read(process_id) != marker
+                or (key := self._chunks.record_timeout(marker, seconds)) is None
+            ):
+                continue
+            what = "the insert queue" if marker.stage is Stage.LOAD else f"document {key} at stage {marker.stage}"
+            logger.warning("A worker process was killed: it took more than %d s for %s", seconds, what)
+            if self._chunks.hangs_in_a_row > MOST_HANGS_IN_A_ROW:
+                raise RunError(
+                    f"worker processes take more than {seconds} s (--document-timeout) for {what}, again and again",
+                    f"check whether the source answers; {RESUME_TIP}",
+                )
+        return True
