@@ -270,6 +270,10 @@ class Document(Part):
     """With `read_until`: other child elements of the root that come before it and may be used."""
     doctype: Literal["refuse", "allow"] = "refuse"
     """Whether a DOCTYPE is allowed. External subsets are never fetched, and entity declarations never accepted."""
+    encoding: Name | None = None
+    """The encoding of the documents, instead of the one that they declare."""
+    fallback_encoding: Name | None = None
+    """The encoding of documents that are invalid in the encoding that they declare."""
     max_bytes: Annotated[int, Strict()] = Field(default=64 * 2**20, gt=0)
     """Larger documents are rejected."""
 

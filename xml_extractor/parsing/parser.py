@@ -1,7 +1,8 @@
 """Parse a document's bytes or text to lxml's element tree, with all protections on.
 
-Limits of libxml2 2.14 as lxml 6.1 uses it without `huge_tree`: elements nested 256 deep, 10,000,000 bytes in one text,
-attribute, comment or start tag, 50,000 bytes in one name.
+libxml2 2.14 as lxml 6.1 uses it limits elements to a depth of 256, a text, attribute, comment or start tag to
+10,000,000 bytes, and a name to 50,000. If only these sizes refuse a document, it is parsed again with `huge_tree`,
+which raises them to 1,000,000,000 and 10,000,000 bytes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,6 +49,8 @@ class ParsingRules:
         allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
             document that declares or refers to an entity is still rejected.
         keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
+        encoding: The encoding that replaces the declared one; None for the declared one.
+        fallback_encoding: The encoding of documents that are invalid in theirs; None rejects them.
         max_bytes: Largest document, in bytes as received; in characters if it came as text.
         max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
     """
@@ -56,6 +59,8 @@ class ParsingRules:
     read_until: tuple[str, ...] = ()
     allow_doctype: bool = False
     keep_comments: bool = False
+    encoding: str | None = None
+    fallback_encoding: str | None = None
     max_bytes: int = 64 * 2**20
     max_depth: int = MAX_DEPTH
 
@@ -75,6 +80,8 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         read_until=tuple(clark_name(step, contract.namespaces) for step in steps),
         allow_doctype=document.doctype == "allow",
         keep_comments=has_markup(contract),
+        encoding=document.encoding,
+        fallback_encoding=document.fallback_encoding,
         max_bytes=document.max_bytes,
     )
 
@@ -105,26 +112,32 @@ class DocumentParser:
             raise parse_error(Reason.EMPTY, "there is no document")
         if len(content) > self._rules.max_bytes:
             raise parse_error(Reason.TOO_LARGE, f"the document is larger than {self._rules.max_bytes:,} bytes")
-        document = utf8_or_text(content)
+        document = utf8_or_text(content, self._rules.encoding, self._rules.fallback_encoding)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in ("", self._root_name):
             raise self._wrong_root(root_name)
-        root = self._read_part(document) if self._rules.read_until else self._read_all(document)
-        self._check_root(root)
-        return root
-
-    def _check_root(self, root: etree._Element) -> None:
+        read = self._read_part if self._rules.read_until else self._read_all
+        is_huge = False
+        try:
+            root = read(document, self._options)
+        except ParseError as error:
+            if error.failure.code is not Reason.TOO_LARGE:
+                raise
+            # `max_bytes` limits texts well enough. Without libxml2's limits, only depth and expansion need a check.
+            is_huge = True
+            root = read(document, {**self._options, "huge_tree": True})
         if root.tag != self._rules.root:
             raise self._wrong_root(str(root.tag))
-        if self._rules.max_depth < MAX_DEPTH and self._too_deep(root):
+        if (is_huge or self._rules.max_depth < MAX_DEPTH) and self._too_deep(root):
             raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
+        return root
 
     def _wrong_root(self, found: str) -> ParseError:
         return parse_error(Reason.WRONG_ROOT, f"the root element is {_printable(found)}, not {self._rules.root}")
 
-    def _read_all(self, document: bytes | str) -> etree._Element:
+    def _read_all(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
         content = document if isinstance(document, bytes) else utf8(document)
-        parser = self._parser
+        parser: etree.XMLParser = self._parser if options is self._options else etree.XMLParser(**options)
         try:
             root = etree.fromstring(content, parser)
         except etree.XMLSyntaxError:
@@ -132,9 +145,9 @@ class DocumentParser:
         self._check_doctype(root, parser.error_log)
         return root
 
-    def _read_part(self, document: bytes | str) -> etree._Element:
+    def _read_part(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
         last_tag = self._rules.read_until[-1]
-        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=last_tag, **self._options)
+        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=last_tag, **options)
         end_tag = f"{last_tag.rpartition('}')[2]}>"
         pieces = _pieces(document, end_tag) if isinstance(document, str) else _pieces(document, end_tag.encode())
         fed: list[bytes] = []

@@ -20,6 +20,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     columns.lookup_value_faults,
     columns.lookup_code_faults,
     columns.code_page_faults,
+    columns.encoding_faults,
     columns.conversion_faults,
     columns.key_type_faults,
     columns.identity_faults,

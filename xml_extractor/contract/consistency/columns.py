@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import reduce
 
 from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.encodings import encoding_named
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Column, Input, Scalar, Transform
 from xml_extractor.tsql import ExpressionError, compile_assignment
@@ -173,6 +174,15 @@ def code_page_faults(draft: Draft) -> Iterator[Fault]:
         meant = did_you_mean(name, _KNOWN_CODE_PAGES)
         expected = "a code page, such as cp1252"
         yield draft.text.fault(("code_page",), found=shown(name), expected=expected, suggestion=meant)
+
+
+def encoding_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the encodings of documents that are unknown."""
+    for key in ("encoding", "fallback_encoding"):
+        name = getattr(draft.contract.document, key)
+        if name is not None and not encoding_named(name) and not draft.lost(("document", key)):
+            expected = "an encoding of documents, such as windows-1252 or utf-8"
+            yield draft.text.fault(("document", key), found=shown(name), expected=expected)
 
 
 def _value_faults(
