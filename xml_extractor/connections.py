@@ -84,6 +84,11 @@ class Connection(Protocol):
         """SQLAlchemy's name of the database's dialect, such as `sqlite` or `mssql`."""
         ...
 
+    @property
+    def log_table(self) -> TableLayout:
+        """The processing log, under the name that the address gives it."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
         ...

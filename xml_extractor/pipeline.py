@@ -67,16 +67,15 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target))
-        names, rejects_dir = tuple(table.name for table in tables), _rejects_dir(context)
-        statistics = RunStatistics(names, series=ProgressSeries(began_at))
+        rejects_dir = _rejects_dir(context)
+        statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         queue_stats, failure = None, None
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
                 with coordinator:
-                    log = logged if settings.reprocess is None else None  # else rows of the log are needed
-                    pages = source.key_pages(settings.batch_size, settings.key_range, log)
+                    pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
                     queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
             except XmlExtractorError as error:
                 failure = error
@@ -103,6 +102,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
         outdated=logged.report_outdated(),
+        log_table=target.log_table.table,
     )
 
 
@@ -149,6 +149,11 @@ class LoggedDocuments:
         self._log = ProcessingLog(connection)
         self._context = context
         self._reprocessed: dict[str, Replaced] = {}
+
+    @property
+    def for_sources(self) -> "LoggedDocuments | None":
+        """What sources ask which documents are done; None for a run that reprocesses, which needs rows of the log."""
+        return self if self._context.settings.reprocess is None else None
 
     def done(self, keys: Sequence[str]) -> set[str]:
         """Return those of the given keys, as text, that are done and are not to be reprocessed.

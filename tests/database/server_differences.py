@@ -3,8 +3,12 @@
 None of this is excused on a SQL Server.
 """
 
+from datetime import date, datetime
+
 from tests.database.edge_texts import REFUSED_XML
 from tests.database.edges import Result
+from xml_extractor.documents import Value
+from xml_extractor.values.fine_times import FineDatetime, FineTime, combine, fraction_of, later
 from xml_extractor.values.sqltypes import Family, SqlType
 
 ELSEWHERE: dict[tuple[str, str], Result] = {
@@ -35,3 +39,15 @@ def as_found_elsewhere(text: str | None, sql_type: SqlType) -> str | None:
 def counted_elsewhere(text: str, sql_type: SqlType) -> int:
     """What that server's DATALENGTH says of text: bytes of UTF-8 for all types."""
     return len(text.ljust(sql_type.length).encode() if sql_type.name == "nchar" else text.encode())
+
+
+def as_kept_elsewhere(value: Value) -> Value:
+    """A value as that server keeps it: it rounds the seventh digit of a second."""
+    match value:
+        case FineDatetime():
+            return later(value, (fraction_of(value) + 5) // 10 * 10 - fraction_of(value))
+        case FineTime():
+            moment = as_kept_elsewhere(combine(date.min, value))
+            return moment.time() if isinstance(moment, datetime) else moment
+        case _:
+            return value

@@ -79,8 +79,8 @@ _SHOWN: list[tuple[type, Callable[[Any], str]]] = [
     (float, independent.number_text),
     (bytes, bytes.hex),
     (datetime, lambda value: value.isoformat(" ")),
+    (time, lambda value: value.isoformat()),
     (date, date.isoformat),
-    (time, time.isoformat),
 ]
 
 

@@ -56,6 +56,10 @@ class Watched:
     def dialect(self) -> str:
         return self._connection.dialect
 
+    @property
+    def log_table(self) -> TableLayout:
+        return self._connection.log_table
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         if self.errors_before_begin:

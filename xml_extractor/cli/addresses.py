@@ -6,8 +6,10 @@ never prompted for.
 """
 
 import os
+import re
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +33,8 @@ PARTS_OF_SERVER = ("database", "username", "trusted")
 OF_SQL_SERVER = ("schema", "trust_certificate")
 
 MAX_PASSWORD_BYTES = 4096
+
+_TABLE_NAME = re.compile(r"""[^].["'`\s]{1,128}(?:\.[^].["'`\s]{1,128})?""")
 
 
 class Given(NamedTuple):
@@ -68,6 +72,24 @@ def database_address(context: click.Context, url_option: str = "target") -> str:
         UsageError: Options exclude each other or require another option, an address or a password file cannot be
             read, or a password is missing or on the command line. No message contains a secret.
     """
+    address = _database_address(context, url_option)
+    name = context.params.get("log_table")
+    return _with_log_table(address, name) if name and address else address
+
+
+def _with_log_table(address: str, name: str) -> str:
+    """Return the address of a target with the name of its processing log."""
+    from xml_extractor.processing_log.log_table import LOG_TABLE_KEY
+    from xml_extractor.targets.registry import read_url
+
+    if not _TABLE_NAME.fullmatch(name):
+        tip = "write NAME or SCHEMA.NAME, without brackets or quotes, at most 128 characters each"
+        raise UsageError("the name of the processing log is not valid", tip)
+    url = read_url(address, "target")
+    return replace(url, query={**url.query, LOG_TABLE_KEY: name}).render_as_string(hide_password=False)
+
+
+def _database_address(context: click.Context, url_option: str) -> str:
     form = chosen(context, (url_option, "server", "odbc"))
     address = _sql_server(context, form) if form else None
     # A destination is given on the command line only; options of other origins are meant for other commands.
@@ -81,7 +103,8 @@ def database_address(context: click.Context, url_option: str = "target") -> str:
         address = address.with_schema(context.params["schema"])
     if context.params["trust_certificate"]:
         address = address.with_words({"TRUSTSERVERCERTIFICATE": "yes"})
-    return _with_password(context, address, OF_TARGET).address
+    # A command that only prints statements connects to nothing.
+    return address.address if context.params.get("sql") else _with_password(context, address, OF_TARGET).address
 
 
 def source_address(context: click.Context, target: str) -> str:
@@ -176,6 +199,8 @@ def _sql_server(context: click.Context, form: Given) -> "SqlServerAddress | None
 
 def _username(context: click.Context) -> str:
     login = chosen(context, ("username", "trusted"))
+    if login is None and context.params.get("sql"):
+        return ""
     if login is None:
         raise UsageError(
             "--server requires --username or --trusted",

@@ -19,6 +19,7 @@ from xml_extractor.settings import DEFAULT_CONTRACT
 
 if TYPE_CHECKING:
     from xml_extractor.contract.model import Contract
+    from xml_extractor.targets.interfaces import Target
 
 
 @click.command("check")
@@ -33,6 +34,7 @@ def check_command(contract: str, target: str) -> int:
     Exit codes: 0 no faults and no errors, 2 faults in the contract or errors in the target's tables.
     """
     from xml_extractor.contract.reading import find_faults
+    from xml_extractor.targets.registry import open_target
 
     checked, faults = find_faults(contract)
     for fault in faults:
@@ -43,7 +45,7 @@ def check_command(contract: str, target: str) -> int:
     tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
     size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
     click.echo(f"{checked.contract} version {checked.version}: {size}, no faults")
-    return _compare(checked, target) if target else EXIT_OK
+    return _compare(checked, open_target(target, checked)) if target else EXIT_OK
 
 
 @click.command("init")
@@ -54,8 +56,13 @@ def check_command(contract: str, target: str) -> int:
 @click.option(
     "--grant-to", metavar="USER", help="With --sql, SQL Server only: also print GRANT statements for a run by USER."
 )
-def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool) -> None:
-    """Create missing tables of a contract and the processing log."""
+def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool) -> int:
+    """Create missing tables of a contract and the processing log.
+
+    Existing tables are never changed. Afterwards all differences are reported, as `check --target` does.
+
+    Exit codes: 0 no errors, 2 errors in the target's tables.
+    """
     from xml_extractor.contract.layout import layouts
     from xml_extractor.contract.reading import read_contract
     from xml_extractor.targets.registry import open_target
@@ -67,11 +74,14 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
         from xml_extractor.targets.scripts import creation_script
 
         click.echo(creation_script(target, checked, grant_to or ""), nl=False)
-        return
+        return EXIT_OK
     tables = layouts(checked)
     database = open_target(target, checked)
     database.create(tables)
-    click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
+    code = _compare(checked, database)
+    if code == EXIT_OK:
+        click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
+    return code
 
 
 @click.command("preview")
@@ -101,13 +111,11 @@ def schema_command() -> None:
     click.echo(json.dumps(contract_json_schema(), indent=2))
 
 
-def _compare(contract: "Contract", address: str) -> int:
-    """Print how the target's tables differ from those that the contract needs."""
+def _compare(contract: "Contract", target: "Target") -> int:
+    """Print how the target's tables differ from those that the contract needs, and return the exit code."""
     from xml_extractor.contract.layout import layouts
     from xml_extractor.schema.model import Severity
-    from xml_extractor.targets.registry import open_target
 
-    target = open_target(address, contract)
     found = target.differences(layouts(contract))
     for difference in found:
         click.echo(str(difference))

@@ -117,15 +117,23 @@ SERVER: dict[str, Any] = {"metavar": "HOST", "help": "SQL Server to load into: H
 ODBC: dict[str, Any] = {"metavar": "STRING", "help": "SQL Server to load into, as an ODBC connection string."}
 
 SHORT_FORMS: tuple[Callable[[Any], Any], ...] = (setting("--server", **SERVER), setting("--odbc", **ODBC))
+LOG_TABLE_OPTION = setting(
+    "--log-table",
+    metavar="[SCHEMA.]NAME",
+    show_default="processing_log",
+    help="Table of the target that records the outcome of each document.",
+)
 TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--target", default=DEFAULT_TARGET, help="Database to load into, as a SQLAlchemy URL."),
     *SHORT_FORMS,
     *LOGIN_OPTIONS,
+    LOG_TABLE_OPTION,
 )
 OPTIONAL_TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--target", show_default="none", help="Database to examine, as a SQLAlchemy URL."),
     *SHORT_FORMS,
     *LOGIN_OPTIONS,
+    LOG_TABLE_OPTION,
 )
 DESTINATION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(

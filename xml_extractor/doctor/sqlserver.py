@@ -20,7 +20,6 @@ from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.schema.names import t_sql_table
 from xml_extractor.targets.scripts import needed_permissions
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -161,7 +160,7 @@ def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[
             yield Finding(State.OK, f"connected to {address.name} in {(time.perf_counter() - began_at) * 1000:.0f} ms")
             yield Finding(State.OK, f"driver {connection.driver}")
             yield from _server(connection, address)
-            yield from _permissions(connection, list(_needed(contract, roles, address.schema)))
+            yield from _permissions(connection, list(_needed(contract, roles, address.schema, connection.log_table)))
 
 
 def _server(connection: "SqlServerConnection", address: SqlServerAddress) -> Iterator[Finding]:
@@ -197,8 +196,8 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
     return "encrypted by the server" if forced == "TRUE" else "NOT encrypted: the address disables it"
 
 
-def _needed(contract: Contract, roles: Sequence[Role], schema: str) -> Iterator[Needed]:
-    tables: Sequence[TableLayout] = (LOG_TABLE, *layouts(contract)) if "target" in roles else ()
+def _needed(contract: Contract, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
+    tables: Sequence[TableLayout] = (log, *layouts(contract)) if "target" in roles else ()
     for table in tables:
         yield Needed(t_sql_table(table.table, schema), needed_permissions(table), _CREATE_TABLES)
     if "source" in roles:

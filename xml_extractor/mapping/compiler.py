@@ -7,7 +7,6 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import TableLayout, has_markup, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, ValueRule
-from xml_extractor.documents import Counted
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.origins import TableContext
@@ -20,7 +19,7 @@ from xml_extractor.mapping.paths import (
     string_value_or_nil,
 )
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RulePlan, TablePlan
-from xml_extractor.mapping.steps import compose, constant_of, steps_of
+from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
 from xml_extractor.values.conversions import converter
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
@@ -115,9 +114,7 @@ def _column_plan(
     context: TableContext,
     counted_as: str,
 ) -> ColumnPlan:
-    def note(tolerated: Counted) -> None:
-        context.noted.append((counted_as, tolerated))
-
+    note = noting(context.noted, counted_as)
     steps = steps_of(rule, origin.type, target, context.contract, note)
     default = constant_of(rule.default, target, context.contract)
     compute = compose(origin.read, steps, rule.on_invalid, default, note)

@@ -11,7 +11,7 @@ from xml_extractor.contract.model import Contract, Lookup, OnInvalid, Scalar, Tr
 from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out_of_memory
 from xml_extractor.mapping.paths import NIL
-from xml_extractor.mapping.plan import Compute, RowScope, Step
+from xml_extractor.mapping.plan import Compute, Notes, RowScope, Step
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType, parse_type
@@ -163,6 +163,15 @@ def _assignment(source: SqlType, target: SqlType, contract: Contract) -> tuple[S
     else:
         apply = compile_assignment(source, target)
     return (Step(f"convert to {target}", apply),)
+
+
+def noting(noted: Notes, column: str) -> Callable[[Counted], None]:
+    """Return the function that notes what is tolerated in a column."""
+
+    def note(tolerated: Counted) -> None:
+        noted.append((column, tolerated))
+
+    return note
 
 
 _TOLERATED: dict[OnInvalid, Counted] = {

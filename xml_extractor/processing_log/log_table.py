@@ -1,7 +1,8 @@
 """The processing log as a table, with the same DDL, binding and reading as the contract's tables; and its rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -59,7 +60,21 @@ LOG_TABLE = TableLayout(
     foreign_keys=(),
     on_conflict="fail",
 )
-"""Its columns are the fields of `LogEntry`, in the same order."""
+"""Its columns are the fields of `LogEntry`, in the same order; under its default name."""
+
+LOG_TABLE_KEY = "log_table"
+"""The key of a target's address for the name of the processing log, if it is not the default one."""
+
+
+@cache
+def log_table(name: str = "") -> TableLayout:
+    """Return the processing log under a name, with or without a schema; the default one if it is empty."""
+    return replace(LOG_TABLE, table=name) if name else LOG_TABLE
+
+
+def is_log(table: TableLayout) -> bool:
+    """Return whether a table is the processing log, under whatever name."""
+    return table.columns is LOG_TABLE.columns
 
 
 class LogEntry(NamedTuple):

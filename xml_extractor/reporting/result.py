@@ -163,6 +163,7 @@ class RunResult:
         interrupted: Whether the run was stopped before its end.
         failure: The error that ended the run; None if it finished.
         rejects_dir: The directory with its rejected documents; None if there are none.
+        log_table: The name of the processing log.
         outdated: Documents that were processed with another version of the contract before the run.
     """
 
@@ -183,6 +184,7 @@ class RunResult:
     failure: XmlExtractorError | None = None
     rejects_dir: Path | None = None
     outdated: int = 0
+    log_table: str = "processing_log"
 
     @property
     def documents_per_minute(self) -> float:

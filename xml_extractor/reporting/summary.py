@@ -45,7 +45,9 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     if result.rejects_dir is not None:
         parts.append(Text(f"Rejected documents: {result.rejects_dir}"))
     if statistics.rejected:
-        parts.append(Text("Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'"))
+        parts.append(
+            Text(f"Reasons: SELECT document_key, stage, reason FROM {result.log_table} WHERE status = 'rejected'")  # noqa: S608 - shown
+        )
     return Group(*parts, *map(Text, _hints(result)))
 
 

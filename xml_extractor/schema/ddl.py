@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE, is_log
 from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
@@ -75,7 +75,9 @@ def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
     return _SQLITE_TYPES.get(sql_type.family, "TEXT")
 
 
-def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "") -> list[str]:
+def create_statements(
+    tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "", log: TableLayout = LOG_TABLE
+) -> list[str]:
     """Return the statements that create what is missing: schemas, the processing log and the tables, in this order.
 
     Args:
@@ -83,12 +85,13 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
         dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
         default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
             default of the database.
+        log: The processing log.
     """
     dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
-    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (LOG_TABLE, *tables)]
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (log, *tables)]
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
@@ -132,7 +135,7 @@ def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, em
         *foreign_keys,
         schema=schema,
         # Without rowid, the log needs no separate index; wide rows of other tables would take twice the space and time.
-        sqlite_with_rowid=layout is not LOG_TABLE,
+        sqlite_with_rowid=not is_log(layout),
     )
 
 
@@ -143,7 +146,7 @@ def _full_name(table: str, *, embedded: bool) -> str:
 
 def _column(layout: TableLayout, column: ColumnLayout) -> Column[object]:
     by_database = column.identity or column.generated
-    collation = CASE_SENSITIVE if layout is LOG_TABLE and column.name in layout.key else ""
+    collation = CASE_SENSITIVE if is_log(layout) and column.name in layout.key else ""
     scalar = ScalarType(column.type, collation)
     required = column.required or column.generated
     if by_database:

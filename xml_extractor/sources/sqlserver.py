@@ -165,7 +165,7 @@ class SqlServerSource:
     def _answer(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> list[pyodbc.Row]:
         """Execute a query in the thread of the source, again after transient errors."""
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
-            return self._thread.submit(self._tries, self._read_all, query, types, values).result()
+            return self._thread.submit(lambda: self._tries(self._read_all, query, types, values)).result()
 
     def _parts(self, keys: Sequence[DocumentKey], *, whole: bool) -> Iterator[list[Fetched]]:
         remaining = list(keys)

@@ -56,6 +56,11 @@ class Target(Protocol):
         ...
 
     @property
+    def log_table(self) -> TableLayout:
+        """The processing log, under the name that the address gives it."""
+        ...
+
+    @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
         """The ways in which connections can send rows; the one with the fewest round trips is last."""
         ...

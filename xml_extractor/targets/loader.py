@@ -28,7 +28,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, counts_text, log_time, read_counts
+from xml_extractor.processing_log.log_table import LogEntry, counts_text, log_time, read_counts
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
@@ -130,7 +130,7 @@ class Loader:
         try:
             not_inserted = self._attempt(self._load_in_one_transaction, documents)
         except DatabaseError as error:
-            if error.table is LOG_TABLE:
+            if error.table is self._log.layout:
                 return self._load_unlogged(documents)
             if len(documents) == 1 and error.code == Reason.NOT_REPLACED:
                 return self._leave(documents[0], error.explanation)
@@ -264,7 +264,7 @@ class Loader:
         mapped = [document for document in documents if isinstance(document, MappedDocument)]
         rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
         log = self._log.bound([self._entry(document, now) for document in documents])
-        return [(LOG_TABLE, log), *zip(self._tables, rows, strict=True)]
+        return [(self._log.layout, log), *zip(self._tables, rows, strict=True)]
 
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Note the rows of the log that documents replace; a row that another run has replaced meanwhile stays."""

@@ -57,6 +57,7 @@ def test_an_identity_column_takes_the_documents_values_for_its_own_insert_only()
         ("smalldatetime", datetime.fromisoformat("2026-03-05T09:30:00"), "2026-03-05T09:30:00"),
         ("datetime", datetime.fromisoformat("2026-03-05T09:30:00.003"), "2026-03-05T09:30:00.003"),
         ("datetime2(3)", datetime.fromisoformat("2026-03-05T09:30:00.003"), "2026-03-05T09:30:00.003000"),
+        ("datetime2(7)", "2026-03-05T09:30:00.1234567", "2026-03-05T09:30:00.1234567"),
         ("datetimeoffset(0)", "2026-03-05 09:30:00+00:00", "2026-03-05 09:30:00+00:00"),
         ("int", None, None),
     ],

@@ -13,6 +13,7 @@ from xml_extractor.connections import Retrying, RowBinder, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
+from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import Batch, parts
@@ -33,10 +34,12 @@ class SqliteFile:
 
     Attributes:
         timeout: Seconds to wait while another connection writes.
+        log_table: The name of the processing log; empty for the default one.
     """
 
     path: Path
     timeout: float = DEFAULT_TIMEOUT
+    log_table: str = ""
 
     @property
     def name(self) -> str:
@@ -60,13 +63,14 @@ def sqlite_file(url: URL) -> SqliteFile:
     """
     if url.host or not url.database or url.database == ":memory:":
         raise UsageError("the address names no SQLite file", "write sqlite:///FILE, or sqlite:////DIRECTORY/FILE")
-    unknown = set(url.query) - {"timeout"}
+    unknown = set(url.query) - {"timeout", LOG_TABLE_KEY}
     if unknown:
         raise UsageError(f"SQLite has no option '{min(unknown)}'", "the only one is timeout, in seconds")
     try:
-        return SqliteFile(Path(url.database), float(str(url.query.get("timeout", DEFAULT_TIMEOUT))))
+        timeout = float(str(url.query.get("timeout", DEFAULT_TIMEOUT)))
     except ValueError:
         raise UsageError("the timeout is not a number", "write it in seconds, such as ?timeout=5") from None
+    return SqliteFile(Path(url.database), timeout, str(url.query.get(LOG_TABLE_KEY, "")))
 
 
 def quoted_table(table: str) -> str:
@@ -86,6 +90,7 @@ class SqliteConnection:
 
     Attributes:
         driver: The driver's connection, for its settings; statements go through this class.
+        log_table: The processing log, under the name that the address gives it.
 
     Raises:
         DatabaseError: The file cannot be opened, or is no database.
@@ -94,6 +99,7 @@ class SqliteConnection:
     dialect = "sqlite"
 
     def __init__(self, file: SqliteFile, *, read_only: bool = False) -> None:
+        self.log_table = log_table(file.log_table)
         self._timeout = file.timeout
         with _classified_errors():
             self.driver = sqlite3.connect(

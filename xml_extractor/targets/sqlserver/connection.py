@@ -10,6 +10,7 @@ from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError
+from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.driver import find_driver
 from xml_extractor.targets.sqlserver.errors import LOST, classify
@@ -66,6 +67,7 @@ class SqlServerConnection:
 
     def __init__(self, address: SqlServerAddress, *, autocommit: bool = True) -> None:
         self._address = address
+        self.log_table = log_table(address.log_table)
         self._autocommit = autocommit
         self._session: pyodbc.Connection | None = None
         self._in_transaction = False
@@ -143,8 +145,9 @@ class SqlServerConnection:
 
     def read_rows(self, table: TableLayout, condition: str = "", values: Sequence[Any] = ()) -> Iterator[Row]:
         """Yield rows of a table, in no particular order, with values as they were before they were bound."""
-        select = table_statements(table, self._address.schema).select
-        return map(tuple, self.query(f"{select} WHERE {condition}" if condition else select, values))
+        statements = table_statements(table, self._address.schema)
+        select = f"{statements.select} WHERE {condition}" if condition else statements.select
+        return map(statements.restore, self.query(select, values))
 
     def close(self) -> None:
         """Close without committing; closing again does nothing."""

@@ -20,6 +20,7 @@ from xml_extractor.documents import Row
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.errors import TooLongError
 from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, LONGEST_IN_PLACE, OdbcType, code_units
+from xml_extractor.values.fine_times import FRACTION_DIGITS
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
 JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
@@ -181,7 +182,9 @@ def _binary(sql_type: SqlType) -> JsonColumn:
 
 
 def _moment(sql_type: SqlType) -> JsonColumn:
-    """`datetime` takes no more than three digits of a second."""
+    """`datetime` takes no more than three digits of a second; values of seven digits are bound as text."""
+    if sql_type.scale == FRACTION_DIGITS:
+        return JsonColumn(str(sql_type))
     fraction = {"datetime": "milliseconds", "smalldatetime": "seconds"}.get(sql_type.name, "microseconds")
     return JsonColumn(str(sql_type), write=lambda value: value.isoformat(timespec=fraction))
 
