@@ -28,6 +28,7 @@ class Status(StrEnum):
     LOADED = "loaded"
     REJECTED = "rejected"
     RETRY = "retry"
+    SKIPPED = "skipped"
     ALREADY_DONE = "already_done"
 
 
@@ -155,6 +156,12 @@ class Rejection(NamedTuple):
     seconds: float
     replaced: Replaced | None = None
     value: str | None = None
+
+
+class Skipped(Rejection):
+    """A document that the contract skips because of its root element, which its row in the processing log names."""
+
+    __slots__ = ()
 
 
 class Unchanged(MappedDocument):

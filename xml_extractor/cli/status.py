@@ -152,7 +152,7 @@ def _iso(when: datetime) -> str:
 
 
 def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
-    sums = Counter({Status.LOADED: 0, Status.REJECTED: 0, Status.RETRY: 0})
+    sums = Counter({Status.LOADED: 0, Status.REJECTED: 0, Status.SKIPPED: 0, Status.RETRY: 0})
     for count in counts:
         sums[count.status] += count.documents
     return dict(sums)
@@ -175,9 +175,10 @@ def _show_status(contract: str, counts: Sequence["LogCount"]) -> None:
             _add(table, count.run_id, _time(count.finished_at), version, count.status, documents)
         click.echo(rendered(table, sys.stdout), nl=False)
     sums = _by_status(counts)
+    skipped = f"{sums[Status.SKIPPED]:,} skipped, " if sums[Status.SKIPPED] else ""
     click.echo(
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
-        f"{sums[Status.RETRY]:,} marked for retry"
+        f"{skipped}{sums[Status.RETRY]:,} marked for retry"
     )
 
 

@@ -59,6 +59,10 @@ def _read_input(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
+def _as_list(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 def _read_lookup(value: object) -> object:
     if isinstance(value, Mapping) and not isinstance(value.get("values"), Mapping):
         return {"values": value}
@@ -90,6 +94,12 @@ OnBlank = Annotated[
 ]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+NameOrNames = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
+    Field(min_length=1),
+]
+"""One name, or a list."""
 ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
 
 
@@ -258,8 +268,10 @@ class Table(Part):
 class Document(Part):
     """How to read a document."""
 
-    root: Name
-    """The root element. Another root element rejects the document."""
+    root: NameOrNames
+    """The root element, or a list of them. Another root element rejects the document, unless `other_roots` skips it."""
+    other_roots: Literal["reject", "skip"] = "reject"
+    """What to do with a document that has another root element: reject it, or skip and count it."""
     key: XPath | None = None
     """The document's own key. The default is the source's key."""
     key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])
@@ -301,8 +313,16 @@ class Contract(Part):
     description: str = ""
     document: Document
     source: SourceTable = Field(default_factory=SourceTable)
-    namespaces: dict[str, str] = Field(default_factory=dict)
-    """The prefixes of all paths and names of this contract."""
+    namespaces: dict[
+        str,
+        Annotated[
+            tuple[str, ...],
+            BeforeValidator(_as_list, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+            Field(min_length=1),
+        ],
+    ] = Field(default_factory=dict)
+    """The prefixes of all paths and names of this contract. A list gives one prefix several namespaces; `""` in it
+    stands for elements without a namespace."""
     code_page: str = "cp1252"
     """The code page of `char`, `varchar` and `text` columns in the target's collation."""
     lookups: dict[
@@ -315,6 +335,9 @@ class Contract(Part):
 
 _ORDERED = ("tables", "columns")
 """Mappings whose order has a meaning: tables are loaded, and columns computed, in the order of the contract."""
+
+_ONE_OR_SEVERAL = ("root", "namespaces")
+"""Keys whose values are lists or, if they have one entry, that entry."""
 
 _WITHOUT_MEANING = ("description",)
 
@@ -338,9 +361,10 @@ def _canonical(value: object, name: str = "") -> object:
         case dict() if name in _ORDERED:
             return [[key, _canonical(part)] for key, part in value.items()]
         case dict():
-            return {key: _canonical(part) for key, part in value.items()}
+            return {key: _canonical(part, name) for key, part in value.items()}
         case tuple() | list():
-            return [_canonical(part) for part in value]
+            parts = [_canonical(part) for part in value]
+            return parts[0] if name in _ONE_OR_SEVERAL and len(parts) == 1 else parts
     return value
 
 

@@ -17,6 +17,7 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
+from xml_extractor.contract.names import Namespaces
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
@@ -120,7 +121,7 @@ def _compile_expression(path: str, target: SqlType, context: TableContext) -> Re
     return compile_text(path, namespaces, Reading(context.text_of, partial(decimal_text, scale=target.scale)))
 
 
-def _exact_sum(path: str, namespaces: Mapping[str, str]) -> ReadText:
+def _exact_sum(path: str, namespaces: Namespaces) -> ReadText:
     """Add the numbers of nodes as decimals; XPath's sum() would add doubles."""
     find = compile_nodes(path, namespaces)
 

@@ -28,6 +28,10 @@ class ParseError(Exception):
         return self.failure.reason
 
 
+class OtherRootError(ParseError):
+    """A document with another root element, which the contract skips."""
+
+
 def parse_error(code: Reason, explanation: str) -> ParseError:
     """Return a `ParseError` with this code and explanation."""
     return ParseError(Failure(Stage.PARSE, code, explanation))

@@ -85,6 +85,11 @@ _BYTES = _Grammar(
 )
 
 
+_START_TAG = re.compile(rb"(<[^\s\"'<>/][^\"'<>]*(?:(?:\"[^\"<]*\"|'[^'<]*')[^\"'<>]*)*?)/?>")
+_LONGEST_PROLOG = 2**20
+"""Bytes in which the start tag of the root element must end, if other roots are skipped."""
+
+
 def utf8_or_text(content: bytes | str, encoding: str | None = None, fallback: str | None = None) -> bytes | str:
     """Return the document without byte order mark: UTF-8 as bytes, any other encoding as decoded text.
 
@@ -100,11 +105,9 @@ def utf8_or_text(content: bytes | str, encoding: str | None = None, fallback: st
     """
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
-    mark, found = next(((mark, name) for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
-    found = found or next((name for start, name in _WITHOUT_MARK if content.startswith(start)), "")
-    document = content[len(mark) :]
+    mark, name = encoding_of(content, encoding)
+    document = content[mark:]
     try:
-        name = found or encoding_named(encoding or _declared_encoding(content))
         if not name:
             raise parse_error(Reason.WRONG_ENCODING, "the XML declaration names an encoding that is not supported")
         if name == _UTF_8 and fallback is None:
@@ -115,6 +118,18 @@ def utf8_or_text(content: bytes | str, encoding: str | None = None, fallback: st
             raise
         return _decoded(document, encoding_named(fallback))
     return document if name == _UTF_8 else text
+
+
+def encoding_of(content: bytes, encoding: str | None = None) -> tuple[int, str]:
+    """Return the length of the byte order mark, and the encoding by Python's name; empty if it is not supported.
+
+    Args:
+        content: The document, or its first 1,024 bytes.
+        encoding: The encoding that replaces the declared one.
+    """
+    mark, found = next(((mark, name) for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
+    found = found or next((name for start, name in _WITHOUT_MARK if content.startswith(start)), "")
+    return len(mark), found or encoding_named(encoding or _declared_encoding(content))
 
 
 def _declared_encoding(content: bytes) -> str:
@@ -146,12 +161,43 @@ def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
     return _read(content, _BYTES, allow_doctype=allow_doctype)
 
 
-def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
+def root_start_tag(content: bytes | str, encoding: str | None = None) -> bytes:
+    """Return the start tag of the root element as an empty element; a DOCTYPE before it is not looked at.
+
+    Args:
+        content: The document.
+        encoding: The encoding that replaces the declared one.
+
+    Raises:
+        ParseError: The prolog or the start tag cannot be read.
+    """
+    document = content[:_LONGEST_PROLOG]
+    if isinstance(document, bytes):
+        mark, name = encoding_of(document, encoding)
+        document = document[mark:] if name == _UTF_8 else document[mark:].decode(name or _UTF_8, "replace")
+    if isinstance(document, str):
+        document = document.removeprefix("\ufeff").encode("utf-8", "replace")
+    position = _root_position(document, _BYTES, allow_doctype=True, allow_entities=True)
+    tag = _START_TAG.match(document, position)
+    if tag is None:
+        raise parse_error(Reason.MALFORMED, "the start tag of the root element is not well-formed")
+    return tag[1].removesuffix(b"/") + b"/>"
+
+
+def _root_position(
+    content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool, allow_entities: bool = False
+) -> int:
     position = _skip_misc(content, grammar, 0)
     if grammar.doctype.match(content, position):
         if not allow_doctype:
             raise parse_error(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
-        position = _skip_misc(content, grammar, _doctype_end(content, grammar, position))
+        position = _doctype_end(content, grammar, position, allow_entities=allow_entities)
+        position = _skip_misc(content, grammar, position)
+    return position
+
+
+def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
+    position = _root_position(content, grammar, allow_doctype=allow_doctype)
     root = grammar.root.match(content, position)
     if root is None:
         if position == len(content) and grammar.space.fullmatch(content):
@@ -171,11 +217,11 @@ def _skip_misc(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> int
         position = misc.end()
 
 
-def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> int:
+def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int, *, allow_entities: bool) -> int:
     in_subset = False
     for part in grammar.doctype_part.finditer(content, position + len("<!DOCTYPE")):
         match part.lastgroup:
-            case "entity":
+            case "entity" if not allow_entities:
                 raise parse_error(Reason.ENTITY, "the document type declaration declares or uses an entity")
             case "open" if not in_subset:
                 in_subset = True

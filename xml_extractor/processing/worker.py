@@ -27,12 +27,13 @@ from xml_extractor.documents import (
     Rejection,
     Replaced,
     RunValues,
+    Skipped,
     SourceDocument,
     Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
-from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
@@ -296,6 +297,9 @@ class Worker:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
                 mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
+        except OtherRootError as error:
+            seconds = time.perf_counter() - began_at
+            return Skipped(document.key, error.failure, content_hash(document.content), seconds, replaced)
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
                 # The source may have cut it too early, such as in a comment that quotes an end tag.

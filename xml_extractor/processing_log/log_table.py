@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.documents import Counted, CountKey, Counts, Failure, Row, Status
+from xml_extractor.documents import LEFT_OUT, TOLERATED, Counted, CountKey, Counts, Failure, Row, Status
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import parse_type
 
@@ -123,6 +123,20 @@ class LogEntry(NamedTuple):
     def row(self) -> Row:
         """The row of the entry; a longer reason is cut."""
         return (*self[:2], self.status.value, self.stage, self.reason[:REASON_LENGTH], *self[5:])
+
+    def with_counts(self, counts: Counts) -> "LogEntry":
+        """Return the entry with what is counted besides inserted rows."""
+
+        def total(*kinds: Counted) -> int:
+            return sum(number for (_, _, what), number in counts if what in kinds)
+
+        return self._replace(
+            kept_count=total(Counted.KEPT),
+            replaced_count=total(Counted.REPLACED),
+            left_out_count=total(*LEFT_OUT),
+            tolerated_count=total(*TOLERATED),
+            counts=counts_text(counts),
+        )
 
     @property
     def failure(self) -> Failure:

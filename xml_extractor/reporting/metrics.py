@@ -38,6 +38,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "seen": statistics.seen,
             "loaded": statistics.loaded,
             "rejected": statistics.rejected,
+            "skipped": statistics.skipped,
             "already_done": statistics.already_done,
         },
         "documents_without_rows": statistics.without_rows,

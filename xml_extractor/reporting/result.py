@@ -97,6 +97,7 @@ class RunStatistics:
     seen: int = 0
     loaded: int = 0
     rejected: int = 0
+    skipped: int = 0
     already_done: int = 0
     without_rows: int = 0
     first_without_rows: DocumentKey | None = None
@@ -112,8 +113,8 @@ class RunStatistics:
 
     @property
     def processed(self) -> int:
-        """The number of documents loaded or rejected by this run."""
-        return self.loaded + self.rejected
+        """The number of documents loaded, rejected or skipped by this run."""
+        return self.loaded + self.rejected + self.skipped
 
     @property
     def unaccounted(self) -> int:
@@ -137,6 +138,8 @@ class RunStatistics:
                     reason = (outcome.failure.stage, outcome.failure.code)
                     self.reasons[reason] += 1
                     self.examples.setdefault(reason, outcome.key)
+            case Status.SKIPPED:
+                self.skipped += 1
             case Status.ALREADY_DONE:
                 self.already_done += 1
 

@@ -71,9 +71,10 @@ def documents_line(result: RunResult) -> str:
     """Return the reconciliation of all documents in one line, for people and for log searches."""
     counts = result.statistics
     pending = f" + {counts.unaccounted:,} not finished" if counts.unaccounted else ""
+    skipped = f" + {counts.skipped:,} skipped" if counts.skipped else ""
     return (
         f"Documents: {counts.seen:,} in = {counts.loaded:,} loaded + {counts.rejected:,} rejected"
-        f" + {counts.already_done:,} already done{pending}"
+        f"{skipped} + {counts.already_done:,} already done{pending}"
     )
 
 

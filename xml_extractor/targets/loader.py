@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -11,9 +11,7 @@ from typing import NamedTuple
 from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
-    LEFT_OUT,
     NOT_INSERTED,
-    TOLERATED,
     Counted,
     CountKey,
     Counts,
@@ -23,12 +21,13 @@ from xml_extractor.documents import (
     Outcome,
     ProcessedDocument,
     Rejection,
+    Skipped,
     Status,
     Unchanged,
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LogEntry, counts_text, log_time, read_counts
+from xml_extractor.processing_log.log_table import LogEntry, log_time, read_counts
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
@@ -170,6 +169,8 @@ class Loader:
         A row of this run is from a commit whose answer was lost, or whose worker ended before it reported.
         """
         if entry.run_id == self._identity.run_id:
+            if entry.status is Status.SKIPPED:
+                return Outcome(document.key, Status.SKIPPED)
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
@@ -299,10 +300,10 @@ class Loader:
         else:
             counts = (*document.counts, *not_inserted)
             rows = sum(map(len, document.rows)) - sum(number for _, number in not_inserted)
-        return LogEntry(
+        entry = LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
-            status=Status.REJECTED if failure else Status.LOADED,
+            status=_status(document),
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
@@ -314,15 +315,13 @@ class Loader:
             run_id=self._identity.run_id,
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
-            kept_count=_sum(counts, (Counted.KEPT,)),
-            replaced_count=_sum(counts, (Counted.REPLACED,)),
-            left_out_count=_sum(counts, LEFT_OUT),
-            tolerated_count=_sum(counts, TOLERATED),
-            counts=counts_text(counts or ()),
         )
+        return entry if counts is None else entry.with_counts(counts)
 
     def _outcome(self, document: ProcessedDocument, not_inserted: Counts, attempts: int = 1) -> Outcome:
         """Return the outcome of a document by the commit of its batch."""
+        if isinstance(document, Skipped):
+            return Outcome(document.key, Status.SKIPPED)
         if isinstance(document, Rejection):
             return Outcome(
                 document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
@@ -355,8 +354,10 @@ class Loader:
         logger.info("A batch is retried (attempt %d failed)", attempt)
 
 
-def _sum(counts: Counts | None, of: Collection[Counted]) -> int | None:
-    return None if counts is None else sum(number for (_, _, what), number in counts if what in of)
+def _status(document: ProcessedDocument) -> Status:
+    if isinstance(document, Rejection):
+        return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
+    return Status.LOADED
 
 
 def _left_as_it_was(old: _OldDocument, why: str) -> Outcome:

@@ -7,7 +7,7 @@ import pytest
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
 
 TEXT = "Größe 5 € Ż 日本 \U0001f600"
-PARSERS = [DocumentParser(ParsingRules("a")), DocumentParser(ParsingRules("a", ("b",)))]
+PARSERS = [DocumentParser(ParsingRules(("a",))), DocumentParser(ParsingRules(("a",), (("b",),)))]
 
 parsers = pytest.mark.parametrize("parser", PARSERS, ids=["whole", "until"])
 
@@ -134,7 +134,7 @@ def test_an_encoding_declared_in_a_comment_or_in_text_is_ignored() -> None:
     assert PARSERS[0].parse(content).text == "é"
 
 
-@pytest.mark.parametrize("until", [(), ("b",)], ids=["whole", "until"])
+@pytest.mark.parametrize("until", [(), (("b",),)], ids=["whole", "until"])
 @pytest.mark.parametrize(
     ("encoding", "content", "text"),
     [
@@ -148,13 +148,13 @@ def test_an_encoding_declared_in_a_comment_or_in_text_is_ignored() -> None:
     ],
 )
 def test_the_contracts_encoding_replaces_the_declared_one(
-    until: tuple[str, ...], encoding: str, content: bytes, text: str
+    until: tuple[tuple[str, ...], ...], encoding: str, content: bytes, text: str
 ) -> None:
-    parser = DocumentParser(ParsingRules("a", until, encoding=encoding))
+    parser = DocumentParser(ParsingRules(("a",), until, encoding=encoding))
     assert parser.parse(content).findtext("b") == text
 
 
-@pytest.mark.parametrize("until", [(), ("b",)], ids=["whole", "until"])
+@pytest.mark.parametrize("until", [(), (("b",),)], ids=["whole", "until"])
 @pytest.mark.parametrize(
     ("content", "text"),
     [
@@ -166,9 +166,9 @@ def test_the_contracts_encoding_replaces_the_declared_one(
     ],
 )
 def test_a_document_that_is_invalid_in_its_encoding_has_the_fallback_encoding(
-    until: tuple[str, ...], content: bytes, text: str
+    until: tuple[tuple[str, ...], ...], content: bytes, text: str
 ) -> None:
-    parser = DocumentParser(ParsingRules("a", until, fallback_encoding="cp1252"))
+    parser = DocumentParser(ParsingRules(("a",), until, fallback_encoding="cp1252"))
     if text:
         assert parser.parse(content).findtext("b") == text
     elif until:
@@ -178,5 +178,5 @@ def test_a_document_that_is_invalid_in_its_encoding_has_the_fallback_encoding(
 
 
 def test_bytes_that_are_invalid_in_the_fallback_encoding_too_reject() -> None:
-    parser = DocumentParser(ParsingRules("a", fallback_encoding="cp1252"))
+    parser = DocumentParser(ParsingRules(("a",), fallback_encoding="cp1252"))
     assert parse_failure(parser, b"<a>\x81</a>")[0] == "wrong_encoding"

@@ -14,7 +14,7 @@ LARGE = 10_000_001
 PATIENCE = 20.0
 
 PARSERS = {
-    (allow, until): DocumentParser(ParsingRules("a", ("b",) if until else (), allow_doctype=allow))
+    (allow, until): DocumentParser(ParsingRules(("a",), (("b",),) if until else (), allow_doctype=allow))
     for allow in (False, True)
     for until in (False, True)
 }

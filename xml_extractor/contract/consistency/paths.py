@@ -9,7 +9,7 @@ from lxml import etree
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Table
-from xml_extractor.contract.names import EXSLT_NAMESPACE
+from xml_extractor.contract.names import EXSLT_NAMESPACE, with_all_namespaces
 from xml_extractor.contract.xpath import (
     ANY_NUMBER,
     EXSLT_FUNCTIONS,
@@ -81,18 +81,30 @@ def position_within(text: str, offset: int) -> tuple[int, int]:
 def name_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of the names of elements, and of prefixes and addresses of namespaces."""
     document = draft.contract.document
-    yield from _name_faults(draft, ("document", "root"), document.root)
+    for index, name in enumerate(document.root):
+        yield from _name_faults(draft, _root_path(draft, index), name)
     for name in (document.read_until or "").split("/") if document.read_until else ():
         yield from _name_faults(draft, ("document", "read_until"), name)
     for index, name in enumerate(document.preceded_by):
         yield from _name_faults(draft, ("document", "preceded_by", index), name)
-    for prefix, address in draft.contract.namespaces.items():
+    for prefix, addresses in draft.contract.namespaces.items():
         path = ("namespaces", prefix)
         if not re.fullmatch(r"[^\W\d][\w.-]*", prefix):
             expected = "a prefix; XPath 1.0 has no default namespace, so give it a name and use that in the paths"
             yield draft.text.fault(path, found=shown(prefix), expected=expected, key=True)
-        if not address:
-            yield draft.text.fault(path, found=shown(address), expected="the address of a namespace")
+        if addresses == ("",) and draft.text.data_at(path) == "":
+            expected = 'the address of a namespace, or a list; ["", …] is for elements without a namespace'
+            yield draft.text.fault(path, found=shown(""), expected=expected)
+        for index, address in enumerate(addresses):
+            if address in addresses[:index]:
+                found = f"the address {shown(address)} again"
+                yield draft.text.fault((*path, index), found=found, expected="each address once")
+
+
+def _root_path(draft: Draft, index: int) -> KeyPath:
+    """Return the key path of a name of the root element, which may be a list or one name."""
+    path = ("document", "root")
+    return (*path, index) if isinstance(draft.text.data_at(path), list) else path
 
 
 def _name_faults(draft: Draft, path: KeyPath, name: str) -> Iterator[Fault]:
@@ -179,7 +191,7 @@ def _call_faults(
         yield from faults
         if faults or draft.lost(("namespaces", prefix)):
             return
-        functions = EXSLT_FUNCTIONS if draft.contract.namespaces.get(prefix) == EXSLT_NAMESPACE else {}
+        functions = EXSLT_FUNCTIONS if draft.contract.namespaces.get(prefix) == (EXSLT_NAMESPACE,) else {}
     function = functions.get(local)
     if function is None:
         meant = did_you_mean(local, functions)
@@ -205,9 +217,10 @@ def _arguments(function: Function) -> str:
 
 def _lxml_faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
     """Yield what lxml refuses beyond the grammar, such as a union of texts."""
-    namespaces = {prefix: address for prefix, address in draft.contract.namespaces.items() if prefix and address}
+    namespaces = {prefix: addresses for prefix, addresses in draft.contract.namespaces.items() if prefix}
     try:
-        compiled = etree.XPath(path.text, namespaces=namespaces, smart_strings=False)
+        rewritten, prefixes = with_all_namespaces(path.text, namespaces)
+        compiled = etree.XPath(rewritten, namespaces=prefixes, smart_strings=False)
         compiled(etree.Element("document"))
     except (etree.XPathError, ValueError) as error:
         yield draft.text.fault(path.key_path, f"this is not XPath 1.0: {str(error).lower()}", found=shown(path.text))
