@@ -163,6 +163,14 @@ class Reason(StrEnum):
             "Correct the path.",
         ),
     )
+    SEVERAL_VALUES = (
+        "several_values",
+        Explanation(
+            Stage.MAP,
+            "The path of a column with `select: only` finds more than one node with a value.",
+            "Restrict the path, or use another `select`.",
+        ),
+    )
     UNKNOWN_CODE = (
         "unknown_code",
         Explanation(Stage.MAP, "The lookup does not list the code.", "Add the code, or add `unknown` to the lookup."),

@@ -92,6 +92,7 @@ OnInvalid = Annotated[
 OnBlank = Annotated[
     Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
+Select = Literal["first", "last", "only", "join", "sum", "min", "max"]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 NameOrNames = Annotated[
@@ -147,7 +148,13 @@ class ValueRule(Part):
     """
 
     path: XPath | None = None
-    """XPath 1.0, evaluated from the row's node. Of a node-set, the first node counts."""
+    """XPath 1.0, evaluated from the row's node. Of a node-set, the first node counts unless `select` is given."""
+    select: Select = "first"
+    """Which of the nodes counts, or how their values are combined."""
+    separator: str | None = None
+    """With `select: join`: what stands between the values."""
+    each: XPath | None = None
+    """XPath 1.0, evaluated from each node that `path` finds. The default is the node's text."""
     parent: ColumnReference | None = None
     """`table.column`: the value of a column of the parent row."""
     run: RunValue | None = None
@@ -172,6 +179,11 @@ class ValueRule(Part):
     """The value if the document has none."""
     on_invalid: OnInvalid = "reject"
     """What to do with a value that the type cannot hold: reject the document, or use NULL, the default, or truncate."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether the value is more than the text of the first node that the path finds."""
+        return self.path is not None and (self.select != "first" or self.each is not None)
 
     @property
     def last_lookup(self) -> str | None:

@@ -1,6 +1,7 @@
 """Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 from lxml.etree import _Element as Element
@@ -19,6 +20,7 @@ from xml_extractor.mapping.paths import (
     string_value_or_nil,
 )
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RulePlan, TablePlan
+from xml_extractor.mapping.selection import rest_of, selection_origin
 from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
 from xml_extractor.values.conversions import converter
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
@@ -59,8 +61,11 @@ def _table(
 ) -> TablePlan:
     table = contract.tables[layout.name]
     elements_only = _finds_only_elements(contract, layout.name)
-    context = TableContext(contract, layout.name, tables, elements_only, text_of, noted)
-    columns = tuple(_column(column.name, table.columns[column.name], context) for column in layout.columns)
+    context = TableContext(contract, layout.name, tables, elements_only, text_of, lambda _: None)
+    columns = tuple(
+        _column(column.name, table.columns[column.name], replace(context, note=noting(noted, column.name)))
+        for column in layout.columns
+    )
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
     distinct = table.distinct
     return TablePlan(
@@ -91,18 +96,18 @@ def _finds_only_elements(contract: Contract, name: str) -> bool:
 def _column(name: str, column: Column, context: TableContext) -> ColumnPlan:
     try:
         target = rule_type(context.contract, column)
-        inputs = tuple(_input(input_name, rule, context, name) for input_name, rule in column.inputs.items())
+        inputs = tuple(_input(input_name, rule, context) for input_name, rule in column.inputs.items())
         origin = _rule_origin(column, target, context) or _column_origin(name, column, target, inputs, context)
-        return _column_plan(name, column, target, origin, inputs, context, name)
+        return _column_plan(name, column, target, origin, inputs, context)
     except InvalidValueError as error:
         raise ContractError(f"tables.{context.name}.columns.{name}: a constant does not fit: {error}") from None
 
 
-def _input(name: str, rule: Input, context: TableContext, column: str) -> ColumnPlan:
+def _input(name: str, rule: Input, context: TableContext) -> ColumnPlan:
     origin = _rule_origin(rule, rule.type or TEXT_INPUT_TYPE, context)
     origin = origin or origins.column_origin(rule.column or "", context)
     target = rule.type or origin.type or TEXT_INPUT_TYPE
-    return _column_plan(name, rule, target, origin, (), context, column)
+    return _column_plan(name, rule, target, origin, (), context)
 
 
 def _column_plan(
@@ -112,19 +117,19 @@ def _column_plan(
     origin: Origin,
     inputs: tuple[ColumnPlan, ...],
     context: TableContext,
-    counted_as: str,
 ) -> ColumnPlan:
-    note = noting(context.noted, counted_as)
-    steps = steps_of(rule, origin.type, target, context.contract, note)
+    steps = steps_of(rest_of(rule) if rule.selects else rule, origin.type, target, context.contract, context.note)
     default = constant_of(rule.default, target, context.contract)
-    compute = compose(origin.read, steps, rule.on_invalid, default, note)
+    compute = compose(origin.read, steps, rule.on_invalid, default, context.note)
     return ColumnPlan(name, rule.path or "", target, origin, inputs, steps, rule.on_invalid, default, compute)
 
 
 def _rule_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin | None:
     """Return the origins that columns and inputs have in common; None for any other."""
     if rule.path is not None:
-        return origins.path_origin(rule.path, target, context)
+        return (
+            selection_origin(rule, target, context) if rule.selects else origins.path_origin(rule.path, target, context)
+        )
     if rule.parent is not None:
         return origins.parent_origin(rule.parent, context)
     if rule.run is not None:

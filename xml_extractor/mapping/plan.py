@@ -84,6 +84,9 @@ class RowScope:
 Notes = list[tuple[str, Counted]]
 """Columns, and what was tolerated in each."""
 
+Note = Callable[[Counted], object]
+"""Notes what is tolerated in a column."""
+
 Compute = Callable[[RowScope], Value]
 """Compute a value of a row."""
 

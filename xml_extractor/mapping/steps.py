@@ -11,7 +11,7 @@ from xml_extractor.contract.model import Contract, Lookup, OnInvalid, Scalar, Tr
 from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out_of_memory
 from xml_extractor.mapping.paths import NIL
-from xml_extractor.mapping.plan import Compute, Notes, RowScope, Step
+from xml_extractor.mapping.plan import Compute, Note, Notes, RowScope, Step
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType, parse_type
@@ -36,7 +36,7 @@ def steps_of(
     source: SqlType | None,
     target: SqlType,
     contract: Contract,
-    note: Callable[[Counted], object] = lambda _: None,
+    note: Note = lambda _: None,
 ) -> tuple[Step, ...]:
     """List the steps from an origin's value to the column's value, in order.
 
@@ -66,9 +66,7 @@ def constant_of(value: Scalar | None, target: SqlType, contract: Contract) -> Va
     return None if value is None else constant(target, value, code_page=contract.code_page)
 
 
-def _from_text(
-    rule: ValueRule, target: SqlType, contract: Contract, note: Callable[[Counted], object]
-) -> Iterator[Step]:
+def _from_text(rule: ValueRule, target: SqlType, contract: Contract, note: Note) -> Iterator[Step]:
     keeps_blank = rule.blank == "keep"
     transforms, lookup = _split_last_lookup(rule)
     yield Step("keep blank", keep_blank) if keeps_blank else Step("blank to NULL", blank_to_null)
@@ -79,6 +77,16 @@ def _from_text(
     else:
         yield _lookup(lookup, contract, lambda value: constant_of(value, target, contract), note)
     yield from _default(rule, target, contract)
+
+
+def text_steps(rule: ValueRule, contract: Contract, note: Note, *, with_last_lookup: bool) -> tuple[Step, ...]:
+    """List the steps from text to text; the last lookup gives text too, or is left out."""
+    transforms, lookup = _split_last_lookup(rule)
+    steps = [Step("blank to NULL", blank_to_null)]
+    steps += [_transform(transform, contract, note, keeps_blank=False) for transform in transforms]
+    if lookup is not None and with_last_lookup:
+        steps.append(_lookup(lookup, contract, _as_text, note))
+    return tuple(steps)
 
 
 def _split_last_lookup(rule: ValueRule) -> tuple[tuple[Transform, ...], str | None]:
@@ -92,9 +100,7 @@ def _lookup_name(transform: Transform) -> str:
     return str((transform.options or {})["name"])
 
 
-def _transform(
-    transform: Transform, contract: Contract, note: Callable[[Counted], object], *, keeps_blank: bool
-) -> Step:
+def _transform(transform: Transform, contract: Contract, note: Note, *, keeps_blank: bool) -> Step:
     if transform.name == "lookup":
         return _lookup(_lookup_name(transform), contract, _as_text, note)
     apply = transform_step(transform.name, transform.options)
@@ -103,9 +109,7 @@ def _transform(
     return Step(f"transform {transform.name}", lambda text: blank_to_null(apply(text)))
 
 
-def _lookup(
-    name: str, contract: Contract, convert: Callable[[Scalar], Value], note: Callable[[Counted], object]
-) -> Step:
+def _lookup(name: str, contract: Contract, convert: Callable[[Scalar], Value], note: Note) -> Step:
     lookup: Lookup = contract.lookups[name]
     find = lookup_step(
         {code: convert(value) for code, value in lookup.values.items()},
@@ -165,7 +169,7 @@ def _assignment(source: SqlType, target: SqlType, contract: Contract) -> tuple[S
     return (Step(f"convert to {target}", apply),)
 
 
-def noting(noted: Notes, column: str) -> Callable[[Counted], None]:
+def noting(noted: Notes, column: str) -> Note:
     """Return the function that notes what is tolerated in a column."""
 
     def note(tolerated: Counted) -> None:
@@ -186,7 +190,7 @@ def compose(
     steps: Sequence[Step],
     on_invalid: OnInvalid,
     default: Value,
-    note: Callable[[Counted], object] = lambda _: None,
+    note: Note = lambda _: None,
 ) -> Compute:
     """Compile the reading of a value, its steps and `on_invalid` to one closure, which notes what it tolerates.
 

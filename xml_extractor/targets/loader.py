@@ -3,24 +3,22 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
     NOT_INSERTED,
     Counted,
-    CountKey,
     Counts,
     DocumentKey,
-    Failure,
     MappedDocument,
     Outcome,
     ProcessedDocument,
     Rejection,
+    Row,
     Skipped,
     Status,
     Unchanged,
@@ -28,11 +26,15 @@ from xml_extractor.documents import (
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry, log_time, read_counts
-from xml_extractor.reasons import Reason, Stage
+from xml_extractor.reasons import Reason
 from xml_extractor.targets.delete_plan import DeletePlan
-from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
+from xml_extractor.targets.interfaces import TargetConnection, parts
+from xml_extractor.targets.rejections import OldDocument, left_as_it_was, rejection_by
 
 logger = logging.getLogger(__name__)
+
+LEAST_COMMON = 10
+"""Documents of a batch that are rejected for the same reason before it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,6 @@ class LoadStatistics:
     retries: int = 0
     insert_seconds: float = 0.0
     commit_seconds: float = 0.0
-
-
-class _OldDocument(NamedTuple):
-    """A document that is reprocessed, and its row of the processing log as it was read."""
-
-    document: ProcessedDocument
-    entry: LogEntry
 
 
 class Loader:
@@ -97,6 +92,7 @@ class Loader:
         self._log = ProcessingLog(connection)
         self._retrying = Retrying(self._note_retry)
         self._replaced: dict[str, LogEntry] = {}
+        self._reported: set[str] = set()
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents, in one transaction if the database accepts them all, and return the outcome of each.
@@ -122,25 +118,31 @@ class Loader:
             for document in documents
         ]
 
-    def _load_isolating(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load a batch. Halve a rejected batch until the bad document is alone; the good halves stay committed."""
+    def _load_isolating(self, documents: Sequence[ProcessedDocument], *, is_retried: bool = False) -> list[Outcome]:
+        """Load a batch without the documents that the database rejects; these get their rows in the processing log.
+
+        The connection isolates them. Where it cannot, the batch is halved until the bad document is alone.
+        """
         if not documents:
             return []
         try:
-            not_inserted = self._attempt(self._load_in_one_transaction, documents)
+            logged = self._attempt(self._load_in_one_transaction, documents)
         except DatabaseError as error:
             if error.table is self._log.layout:
                 return self._load_unlogged(documents)
-            if len(documents) == 1 and error.code == Reason.NOT_REPLACED:
-                return self._leave(documents[0], error.explanation)
             if len(documents) == 1:
-                return self._load_isolating([_rejection(documents[0], error)])
+                return self._reject(documents[0], error)
+            if not is_retried and error.code != Reason.NOT_REPLACED:
+                return self._load_isolating(documents, is_retried=True)
             middle = len(documents) // 2
-            return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
-        return [
-            self._outcome(document, not_inserted.get(document.key, ()), self._attempts(document))
-            for document in documents
-        ]
+            halves = documents[:middle], documents[middle:]
+            return [outcome for half in halves for outcome in self._load_isolating(half, is_retried=True)]
+        return [self._outcome(document, self._attempts(document)) for document in logged]
+
+    def _reject(self, document: ProcessedDocument, error: DatabaseError) -> list[Outcome]:
+        if error.code == Reason.NOT_REPLACED:
+            return self._leave(document, error.explanation)
+        return self._load_isolating([rejection_by(document, error)])
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load those documents of a batch that are not done, after the log refused the batch.
@@ -174,39 +176,76 @@ class Loader:
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
-                counts = tuple(count for count in read_counts(entry.counts) if count[0][2] in NOT_INSERTED)
-                return self._outcome(document, counts)
+                return self._outcome(document._replace(counts=read_counts(entry.counts)))
         return Outcome(document.key, Status.ALREADY_DONE)
 
-    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> dict[DocumentKey, Counts]:
-        """Load a batch, and return how many rows of each document were kept or replaced."""
+    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+        """Load those documents that the database accepts, and return all, with rejections in place of the others."""
         began_at = time.perf_counter()
         with self._connection.transaction():
             self._delete_replaced(documents)
-            now = log_time(datetime.now(UTC))
-            positions = self._connection.insert_batch(self._batch(documents, now), self._batch_rows)
-            not_inserted = self._not_inserted(documents, positions[1:])
-            changed = [document for document in documents if document.key in not_inserted]
-            self._log.set_counts([self._entry(document, now, not_inserted[document.key]) for document in changed])
+            logged = self._insert(documents)
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
         self.statistics.commit_seconds += time.perf_counter() - inserted_at
-        return not_inserted
+        return logged
 
-    def _not_inserted(
-        self, documents: Sequence[ProcessedDocument], positions: Sequence[Sequence[int]]
-    ) -> dict[DocumentKey, Counts]:
-        """Return how many rows of each document were kept or replaced, by the positions of these rows in each table."""
-        found: dict[DocumentKey, Counter[CountKey]] = {}
-        for index, (table, of_table) in enumerate(zip(self._tables, positions, strict=True)):
-            if of_table:
-                mapped = [document for document in documents if isinstance(document, MappedDocument)]
-                owners = [document.key for document in mapped for _ in document.rows[index]]
-                what = Counted.KEPT if table.on_conflict == "keep" else Counted.REPLACED
-                for position in of_table:
-                    found.setdefault(owners[position], Counter())[table.name, "", what] += 1
-        return {key: tuple(counts.items()) for key, counts in found.items()}
+    def _insert(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+        """Insert rows of documents. The log comes first: its key holds back what another run has loaded."""
+        tables = (self._log.layout, *self._tables)
+        no_rows = ((),) * len(self._tables)
+        rows = [
+            ((entry,), *(document.rows if isinstance(document, MappedDocument) else no_rows))
+            for entry, document in zip(self._log_rows(documents), documents, strict=True)
+        ]
+        errors, not_inserted = self._connection.insert_documents(tables, rows, self._batch_rows)
+        documents = self._with_counts(documents, not_inserted)
+        if not errors:
+            return documents
+        of_log = [error for error in errors.values() if error.table is self._log.layout]
+        if of_log:
+            raise of_log[0]
+        rejections = {position: rejection_by(documents[position], error) for position, error in errors.items()}
+        self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
+        self._report_common_reason([*rejections.values()], len(documents))
+        return [rejections.get(position, document) for position, document in enumerate(documents)]
+
+    def _with_counts(
+        self, documents: Sequence[ProcessedDocument], not_inserted: Mapping[tuple[int, int], int]
+    ) -> Sequence[ProcessedDocument]:
+        """Add the numbers of rows that were kept or replaced to the counts of documents and to the log.
+
+        Args:
+            documents: Documents whose rows are inserted.
+            not_inserted: `Insertion.not_inserted`, where the log is the first table.
+        """
+        counts: dict[int, Counts] = {}
+        for (position, index), number in not_inserted.items():
+            table = self._tables[index - 1]
+            what = Counted.KEPT if table.on_conflict == "keep" else Counted.REPLACED
+            counts[position] = (*counts.get(position, ()), ((table.name, "", what), number))
+        if not counts:
+            return documents
+        counted = list(documents)
+        for position, added in counts.items():
+            document = documents[position]
+            if isinstance(document, MappedDocument):
+                counted[position] = document._replace(counts=(*document.counts, *added))
+        now = log_time(datetime.now(UTC))
+        self._log.set_counts([self._entry(counted[position], now) for position in counts])
+        return counted
+
+    def _log_rows(self, documents: Sequence[ProcessedDocument]) -> list[Row]:
+        now = log_time(datetime.now(UTC))
+        return self._log.bound([self._entry(document, now) for document in documents])
+
+    def _report_common_reason(self, rejections: Sequence[Rejection], documents: int) -> None:
+        """Log the reason that most documents of a batch are rejected for, once."""
+        ((reason, count),) = Counter(rejection.failure.reason for rejection in rejections).most_common(1)
+        if count >= LEAST_COMMON and 2 * count > documents and reason not in self._reported:
+            self._reported.add(reason)
+            logger.warning("%d of %d documents of a batch are rejected: %s", count, documents, reason)
 
     def _delete_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Delete the rows in log and tables that the documents replace."""
@@ -226,7 +265,7 @@ class Loader:
         if why:
             raise DatabaseError(ErrorClass.DATA, Reason.NOT_REPLACED, why)
 
-    def _delete_old_rows(self, old: Sequence[_OldDocument]) -> str:
+    def _delete_old_rows(self, old: Sequence[OldDocument]) -> str:
         """Delete the rows of documents; the transaction must be rolled back unless exactly their rows were found.
 
         The processing log says how many rows each document has. So nothing is deleted that should stay if a key has
@@ -251,7 +290,7 @@ class Loader:
                 return f"{deleted} are there by the document's key, and {entry.row_count} by the processing log"
         return ""
 
-    def _have_keys_of_others(self, old: Sequence[_OldDocument]) -> bool:
+    def _have_keys_of_others(self, old: Sequence[OldDocument]) -> bool:
         """Return whether a document has the key of another document of the source, whose rows would be deleted."""
         others = [
             str(document.replaced.own_key)
@@ -259,13 +298,6 @@ class Loader:
             if document.replaced is not None and str(document.replaced.own_key) != entry.document_key
         ]
         return bool(others and self._log.entries(self._identity.contract, others))
-
-    def _batch(self, documents: Sequence[ProcessedDocument], now: datetime) -> Batch:
-        """Return the rows of documents. The log comes first: its key holds back what another run has loaded."""
-        mapped = [document for document in documents if isinstance(document, MappedDocument)]
-        rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
-        log = self._log.bound([self._entry(document, now) for document in documents])
-        return [(self._log.layout, log), *zip(self._tables, rows, strict=True)]
 
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Note the rows of the log that documents replace; a row that another run has replaced meanwhile stays."""
@@ -277,29 +309,24 @@ class Loader:
             if entry is not None and document.replaced is not None and entry.run_id == document.replaced.run_id:
                 self._replaced[entry.document_key] = entry
 
-    def _old(self, documents: Sequence[ProcessedDocument]) -> list[_OldDocument]:
+    def _old(self, documents: Sequence[ProcessedDocument]) -> list[OldDocument]:
         """Return those of the documents that have rows to be replaced."""
         entries = ((document, self._replaced.get(str(document.key))) for document in documents)
-        return [_OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
+        return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
 
     def _leave(self, document: ProcessedDocument, why: str) -> list[Outcome]:
         """Leave a document as it was; load it if another run has replaced its old rows meanwhile."""
         (old,) = self._old([document])
         if self._attempt(self._read_log, [document]).get(old.entry.document_key) != old.entry:
             return self._load_unlogged([document])
-        return [_left_as_it_was(old, why)]
+        return [left_as_it_was(old, why)]
 
     def _read_log(self, documents: Sequence[ProcessedDocument]) -> dict[str, LogEntry]:
         with self._connection.transaction():
             return self._log.entries(self._identity.contract, [str(document.key) for document in documents])
 
-    def _entry(self, document: ProcessedDocument, now: datetime, not_inserted: Counts = ()) -> LogEntry:
-        failure, rows, counts = None, 0, None
-        if isinstance(document, Rejection):
-            failure = document.failure
-        else:
-            counts = (*document.counts, *not_inserted)
-            rows = sum(map(len, document.rows)) - sum(number for _, number in not_inserted)
+    def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
+        failure = document.failure if isinstance(document, Rejection) else None
         entry = LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
@@ -307,7 +334,7 @@ class Loader:
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
-            row_count=rows,
+            row_count=0 if isinstance(document, Rejection) else sum(self._inserted(document)),
             seconds=document.seconds,
             content_hash=document.content_hash,
             contract_version=self._identity.contract_version,
@@ -316,9 +343,9 @@ class Loader:
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
         )
-        return entry if counts is None else entry.with_counts(counts)
+        return entry if isinstance(document, Rejection) else entry.with_counts(document.counts)
 
-    def _outcome(self, document: ProcessedDocument, not_inserted: Counts, attempts: int = 1) -> Outcome:
+    def _outcome(self, document: ProcessedDocument, attempts: int = 1) -> Outcome:
         """Return the outcome of a document by the commit of its batch."""
         if isinstance(document, Skipped):
             return Outcome(document.key, Status.SKIPPED)
@@ -326,12 +353,16 @@ class Loader:
             return Outcome(
                 document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
             )
-        rows = list(map(len, document.rows))
-        if not_inserted:
-            names = [table.name for table in self._tables]
-            for (table, _, _), number in not_inserted:
-                rows[names.index(table)] -= number
-        return Outcome(document.key, Status.LOADED, tuple(rows), counts=(*document.counts, *not_inserted))
+        return Outcome(document.key, Status.LOADED, self._inserted(document), counts=document.counts)
+
+    def _inserted(self, document: MappedDocument) -> tuple[int, ...]:
+        """Return how many rows of a document are inserted into each table, without those kept or replaced."""
+        if not document.counts:
+            return tuple(map(len, document.rows))
+        others = {table: number for (table, _, what), number in document.counts if what in NOT_INSERTED}
+        return tuple(
+            len(rows) - others.get(table.name, 0) for table, rows in zip(self._tables, document.rows, strict=True)
+        )
 
     def _attempts(self, document: ProcessedDocument) -> int:
         before = self._replaced.get(str(document.key))
@@ -349,42 +380,11 @@ class Loader:
             tip = error.tip or "what was committed stays; run the same command again to continue"
             raise TargetError(f"the target cannot load: {error.explanation}", tip) from None
 
-    def _note_retry(self, attempt: int, _error: DatabaseError, _pause: float) -> None:
+    def _note_retry(self) -> None:
         self.statistics.retries += 1
-        logger.info("A batch is retried (attempt %d failed)", attempt)
 
 
 def _status(document: ProcessedDocument) -> Status:
     if isinstance(document, Rejection):
         return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
     return Status.LOADED
-
-
-def _left_as_it_was(old: _OldDocument, why: str) -> Outcome:
-    """Return the outcome of a document that is not replaced, and so stays as it was in tables and processing log."""
-    document, entry = old
-    staying = f"its old rows stay: {why}"
-    failure = Failure(Stage.LOAD, Reason.NOT_REPLACED, staying)
-    value = None
-    if isinstance(document, Rejection):
-        found, value = document.failure, document.value
-        explanation = f"{found.explanation}; {staying}"
-        failure = Failure(found.stage, found.code, explanation, found.table, found.column, found.path)
-    return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, document.content_hash, value)
-
-
-def _rejection(document: ProcessedDocument, error: DatabaseError) -> Rejection:
-    return Rejection(document.key, _failure(error), document.content_hash, document.seconds, document.replaced)
-
-
-def _failure(error: DatabaseError) -> Failure:
-    table = error.table
-    if table is None:
-        return Failure(Stage.LOAD, Reason(error.code), error.explanation)
-    name = error.column
-    if not name and error.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
-        name = table.foreign_keys[0].columns[0]
-    for column in table.columns:
-        if column.name.casefold() == name.casefold():
-            return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name, column.name, column.path)
-    return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name)

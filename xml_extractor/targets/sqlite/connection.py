@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import Retrying, RowBinder, row_converter
+from xml_extractor.connections import DatabaseError, ErrorClass, Retrying, RowBinder, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
-from xml_extractor.targets.interfaces import Batch, parts
+from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
 from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.urls import URL
@@ -192,6 +192,25 @@ class SqliteConnection:
                         cursor.execute(statements.replace, row)
         return not_inserted
 
+    def insert_documents(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
+    ) -> Insertion:
+        """Insert those documents that the database accepts: all at once, or one by one after an error."""
+        inserted = self._try_to_insert(joined(tables, documents), batch_rows)
+        if not isinstance(inserted, DatabaseError):
+            return whole_insertion(documents, inserted)
+        if inserted.table is tables[0] or len(documents) == 1:
+            raise inserted
+        errors: dict[int, DatabaseError] = {}
+        not_inserted: dict[tuple[int, int], int] = {}
+        for position, document in enumerate(documents):
+            inserted = self._try_to_insert(joined(tables, [document]), batch_rows)
+            if isinstance(inserted, DatabaseError):
+                errors[position] = inserted
+            else:
+                not_inserted |= {(position, index): len(rows) for index, rows in enumerate(inserted) if rows}
+        return Insertion(errors, not_inserted)
+
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and return how many each had."""
         statements = [(deletion(column, _DIALECT, "?"), storage(column.column.type).to_sqlite) for column in plan]
@@ -202,6 +221,20 @@ class SqliteConnection:
             )
             for key in keys
         ]
+
+    def _try_to_insert(self, batch: Batch, batch_rows: int) -> list[list[int]] | DatabaseError:
+        """Return the result of `insert_batch`, or the data error that refuses the rows, after undoing all of them."""
+        self.execute("SAVEPOINT documents")
+        try:
+            return self.insert_batch(batch, batch_rows)
+        except DatabaseError as error:
+            if error.error_class is not ErrorClass.DATA:
+                raise
+            self.execute("ROLLBACK TO documents")
+            return error
+        finally:
+            if self.driver.in_transaction:
+                self.execute("RELEASE documents")
 
     def close(self) -> None:
         """Close without committing."""

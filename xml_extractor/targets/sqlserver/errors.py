@@ -47,6 +47,15 @@ _DATA = {
 }
 """Native numbers of data errors, with reason and explanation."""
 
+_OF_TRIGGERS = range(50_000, 2**24)
+"""Numbers of errors that THROW and RAISERROR raise."""
+
+IS_DATA_ERROR = (
+    f"ERROR_NUMBER() IN ({', '.join(map(str, _DATA))}) "
+    f"OR ERROR_NUMBER() BETWEEN {_OF_TRIGGERS.start} AND {_OF_TRIGGERS.stop - 1}"
+)
+"""The condition, within a CATCH block, that a document causes the error."""
+
 _DATA_STATES = {
     "22001": (Reason.TOO_LONG, "a value is longer than its column"),
     "22003": (Reason.OVERFLOW, "a number is too large for its column"),
@@ -71,9 +80,6 @@ _CONSTRAINT = 547
 _DUPLICATE = 2627
 _NAMES_A_COLUMN = (515, 2628)
 _REFUSED_BY_TRIGGER = 3609
-_OF_TRIGGERS = range(50_000, 2**24)
-"""Numbers of errors that THROW and RAISERROR raise."""
-
 _TRANSIENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
     1222: ("locked", "a lock could not be acquired in time"),
@@ -229,6 +235,13 @@ def classify(error: Exception, table: TableLayout | None = None) -> DatabaseErro
     classified = _classified(error, table)
     if classified is not None:
         classified.table = table
+    return classified
+
+
+def classify_number(number: int, message: str, table: TableLayout) -> DatabaseError:
+    """Return what an error means that the server caught when it inserted into this table."""
+    classified = _by_number(number, message, table) or _by_state("", [number])
+    classified.table = table
     return classified
 
 

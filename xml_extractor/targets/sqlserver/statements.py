@@ -85,15 +85,16 @@ def parameter(sql_type: SqlType) -> Parameter:
     return _PARAMETERS[sql_type.family](sql_type)
 
 
-def cast_key(sql_type: SqlType, collation: str = "") -> str:
+def cast_key(sql_type: SqlType, collation: str = "", value: str = "?") -> str:
     """Return the expression of a key that is compared, in its column's own type, so that an index can be used.
 
     Args:
         sql_type: The column's.
         collation: The column's. CAST alone would convert text to the code page of the database, with question marks for
             characters that it lacks.
+        value: The expression of the value.
     """
-    return f"CAST(?{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
+    return f"CAST({value}{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
 
 
 def read_offset(raw: bytes) -> datetime:
