@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, CountKey
 from xml_extractor.errors import RunError
@@ -16,7 +17,7 @@ from xml_extractor.reporting.result import RunResult
 
 FORMAT_VERSION = 1
 
-PACKAGES = ("xml-extractor", "lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
+PACKAGES = ("lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
 
 
 def metrics(result: RunResult) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": {DISTRIBUTION: __version__} | {package: version(package) for package in PACKAGES},
     }
 
 
