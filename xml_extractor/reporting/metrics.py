@@ -8,13 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
 from xml_extractor.errors import RunError
 from xml_extractor.reporting.result import RunResult
 
 FORMAT_VERSION = 1
 
-PACKAGES = ("xml-extractor", "lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
+PACKAGES = ("lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
 
 
 def metrics(result: RunResult) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": {DISTRIBUTION: __version__} | {package: version(package) for package in PACKAGES},
     }
 
 

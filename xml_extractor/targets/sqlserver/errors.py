@@ -188,6 +188,10 @@ _TRUST = (
     "install the certificate of its issuer on this machine, or, where the network is trusted, add "
     "TrustServerCertificate=yes to the address"
 )
+_MESSAGE = re.compile(r"\[SQL Server\](?P<text>.*?) ?\((?P<number>\d+)\) \(SQL", re.DOTALL)
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_NAMES_ONLY = frozenset((102, 105, 156, 170, 174, 195, 207, 208, 209, 229, 230, 319, 4104, 4121, 4145, 8117))
+"""Numbers of messages that quote words of the statement or names, and no values."""
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
 _DOCTOR = "`xml-extractor doctor` reports what is missing and how to get it"
@@ -262,7 +266,19 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
-    return next(filter(None, known), None) or _by_state(state, numbers)
+    classified = next(filter(None, known), None) or _by_state(state, numbers)
+    if classified.error_class is not ErrorClass.TRANSIENT:
+        classified.server_text = _server_text(message)
+    return classified
+
+
+def _server_text(message: str) -> str:
+    """Return number and text of the server's first message; quoted parts stay only where they are no values."""
+    found = _MESSAGE.search(message)
+    if found is None:
+        return ""
+    number, text = int(found["number"]), found["text"].strip()
+    return f"error {number}: {text if number in _NAMES_ONLY else _QUOTED.sub('…', text)}"
 
 
 def _setup_error(message: str) -> DatabaseError | None:
