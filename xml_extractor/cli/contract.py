@@ -8,17 +8,17 @@ import click
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
+    CONTRACT_OPTION,
     OPTIONAL_TARGET_OPTIONS,
     SOURCE_OPTIONS,
     SOURCE_PASSWORD_OPTION,
+    TARGET_OPTIONS,
     added,
-    contract_option,
-    target_option,
     with_addresses,
     with_documents,
+    with_target,
 )
 from xml_extractor.errors import SourceError, UsageError
-from xml_extractor.settings import DEFAULT_CONTRACT
 
 if TYPE_CHECKING:
     from xml_extractor.contract.model import Contract
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @config_option
-@click.argument("contract", default=DEFAULT_CONTRACT)
-@added(*SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
+@click.argument("contract_argument", metavar="CONTRACT", required=False)
+@added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
 @with_addresses
-def check_command(contract: str, source: str, target: str) -> int:
+def check_command(contract: str, source: str, target: str, **_options: str) -> int:
     """Report all faults of a contract, and how a target differs from it.
 
-    CONTRACT is a file or the name of a shipped contract. The target is compared only if one is given. The condition
-    `source.where` is executed in the source, by default the target.
+    CONTRACT is short for --contract CONTRACT. The target is compared only if one is given. The condition `source.where`
+    is executed in the source, by default the target.
 
     Exit codes: 0 no faults and no errors, 2 faults in the contract or errors in the target's tables.
     """
@@ -59,12 +59,12 @@ def check_command(contract: str, source: str, target: str) -> int:
 
 @click.command("init")
 @config_option
-@contract_option
-@target_option
+@added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.option("--sql", is_flag=True, help="Print the SQL statements instead of executing them.")
 @click.option(
     "--grant-to", metavar="USER", help="With --sql, SQL Server only: also print GRANT statements for a run by USER."
 )
+@with_target
 def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool) -> int:
     """Create missing tables of a contract and the processing log.
 
@@ -96,8 +96,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
 @click.command("preview")
 @config_option
 @click.argument("source")
-@contract_option
-@SOURCE_PASSWORD_OPTION
+@added(CONTRACT_OPTION, SOURCE_PASSWORD_OPTION)
 @click.option("--key", show_default="first document", help="Key of the document in SOURCE.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object with a list of rows for each table.")
 @click.option("--explain", "column", metavar="COLUMN", help="Print each step that leads to the values of COLUMN.")
