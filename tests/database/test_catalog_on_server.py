@@ -107,7 +107,11 @@ def test_what_is_wrong_with_tables_is_found_and_nothing_else(connection: SqlServ
         " line_no int NOT NULL, article varchar(30) COLLATE Polish_CI_AS NOT NULL)",
     )
     *found, rule = compare(connection, schema, [ORDERS, replace(LINES, on_conflict="keep"), NOTES])
-    assert (rule.table, rule.found.startswith("unique index "), rule.found.endswith(" (order_id)")) == ("notes", True, True)
+    assert (rule.table, rule.found.startswith("unique index "), rule.found.endswith(" (order_id)")) == (
+        "notes",
+        True,
+        True,
+    )
     order_key = f"FOREIGN KEY (order_id) REFERENCES {schema}"
     assert [(difference.severity, difference.table, difference.column, difference.found) for difference in found] == [
         ("error", "orders", "customer", "the computed column customer, which only the database writes"),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _PAGE = "https://learn.microsoft.com/sql/connect/odbc/linux-mac/installing-the-microsoft-odbc-driver-for-sql-server"
 _PYTHON = sys.executable if re.fullmatch(r"[-\w./\\:]+", sys.executable) else f'"{sys.executable}"'
 _PIP = f"{_PYTHON} -m pip install"
-_PACKAGE = f"{_PIP} mssql-python-odbc"
+_PACKAGE = f'{_PIP} "{DISTRIBUTION}[odbc-driver]"'
 
 SYSTEMS = ("Windows", "Debian and Ubuntu", "Red Hat Enterprise Linux and derivatives", "macOS", "other Linux")
 WINDOWS, DEBIAN, RED_HAT, MACOS, OTHER_LINUX = SYSTEMS

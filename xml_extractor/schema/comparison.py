@@ -359,18 +359,8 @@ def _load_order(pair: _Pair) -> Iterator[Difference]:
 def _rules(pair: _Pair) -> Iterator[Difference]:
     """Report rules of the database that may reject rows that the contract accepts."""
     needed, remedy = "no rule that the contract does not know", "documents that violate it are rejected"
-    for found in rules_beside_the_contract(pair.layout, pair.actual):
+    for found in rules_beside_the_contract(pair.layout, pair.actual, pair.context.tables):
         yield pair.warning("", needed, found, remedy)
-    constants = _folded(column.name for column in pair.layout.columns if column.constants)
-    filled = _folded(column.name for column in pair.layout.columns)
-    loaded = _folded(layout.table.rpartition(".")[2] for layout in pair.context.tables)
-    for key in pair.actual.foreign_keys:
-        columns = _folded(key.columns)
-        if key.table.casefold() not in loaded and columns <= filled and not columns <= constants:
-            parent = pair.context.remedies.name(key.schema, key.table) or "a table that this user cannot see"
-            yield pair.warning(
-                "", needed, f"foreign key ({', '.join(key.columns)}) to {parent}, which is not loaded", remedy
-            )
 
 
 def _codes(pair: _Pair) -> Iterator[Difference]:

@@ -1,13 +1,19 @@
 """Rules of a table that may reject rows that the contract accepts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.schema.model import ActualTable
 
 
-def rules_beside_the_contract(layout: TableLayout, actual: ActualTable) -> Iterator[str]:
-    """Yield a description of each rule of a table that the contract does not imply."""
+def rules_beside_the_contract(layout: TableLayout, actual: ActualTable, loaded: Sequence[TableLayout]) -> Iterator[str]:
+    """Yield a description of each rule of a table that the contract does not imply.
+
+    Args:
+        layout: The table that the contract needs.
+        actual: The table in the database.
+        loaded: All tables of the contract.
+    """
     filled = {column.name.casefold() for column in layout.columns}
     key = {name.casefold() for name in layout.key}
     for rule in actual.rules:
@@ -24,3 +30,13 @@ def rules_beside_the_contract(layout: TableLayout, actual: ActualTable) -> Itera
         known = column.name.casefold() in {each.name.casefold() for each in (*layout.columns, *layout.generated)}
         if column.computed and not known and column.declared.startswith(("the computed", "the generated")):
             yield column.declared.removeprefix("the ")
+    constants = {column.name.casefold() for column in layout.columns if column.constants}
+    tables = {table.table.rpartition(".")[2].casefold() for table in loaded}
+    for foreign_key in actual.foreign_keys:
+        columns = {name.casefold() for name in foreign_key.columns}
+        # Of constants, the comparison looks whether the other table has them.
+        if foreign_key.table.casefold() not in tables and columns <= filled and not columns <= constants:
+            parent = (
+                ".".join(filter(None, (foreign_key.schema, foreign_key.table))) or "a table that is not visible"
+            )
+            yield f"foreign key ({', '.join(foreign_key.columns)}) to {parent}, which is not loaded"
