@@ -16,8 +16,8 @@ from xml_extractor.documents import Value
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualRule, ActualTable, TableKind
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
-from xml_extractor.values.fine_times import FRACTION_DIGITS
 from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS
 
 _OBJECTS = """
 SELECT wanted.number, COALESCE(base.object_id, found.object_id) AS object_id,
