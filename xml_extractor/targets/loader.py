@@ -21,6 +21,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_keys import UnusableKey, source_key, standing_in
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry, log_time
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.targets.delete_plan import DeletePlan
@@ -108,7 +109,8 @@ class Loader:
             if not isinstance(document, Unchanged):
                 by_key.setdefault(document.key, document)
         self._note_replaced([document for document in by_key.values() if document.replaced is not None])
-        outcomes = {outcome.key: outcome for outcome in self._load_isolating(list(by_key.values()))}
+        loaded = self._load_isolating(list(by_key.values()))
+        outcomes = {outcome.key if outcome.key in by_key else source_key(outcome.key): outcome for outcome in loaded}
         return [
             outcomes[document.key]
             if document is by_key.get(document.key)
@@ -141,10 +143,7 @@ class Loader:
         """
         logged = self._attempt(self._read_log, documents)
         if all(self._replaced.get(key) == entry for key, entry in logged.items()):
-            raise TargetError(
-                "the processing log refuses a row that it does not have",
-                "check that no other program writes it, and that no two keys differ only in spaces at their end",
-            )
+            return self._load_confusable(documents)
         self._replaced |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
         done = {key: entry for key, entry in logged.items() if self._replaced.get(key) != entry}
         outcomes = [
@@ -153,6 +152,26 @@ class Loader:
             if str(document.key) in done
         ]
         return outcomes + self._load_isolating([document for document in documents if str(document.key) not in done])
+
+    def _load_confusable(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load documents of which the log refuses one, although it has none of their keys, as far as they are exact.
+
+        It takes a key for the key of another document, because its collation ignores the difference, such as spaces at
+        the end. That document is rejected under a key that stands for its own.
+        """
+        if len(documents) > 1:
+            middle = len(documents) // 2
+            return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
+        (document,) = documents
+        if isinstance(document.key, UnusableKey) or not isinstance(document.key, str):
+            raise TargetError(
+                "the processing log refuses a row that it does not have", "check that no other program writes it"
+            )
+        key = standing_in(document.key, document.key, "the processing log takes its key for that of another document")
+        failure = Failure(Stage.LOAD, Reason.UNUSABLE_KEY, f"{key.explanation}; this one stands for it")
+        return self._load_isolating(
+            [Rejection(key, failure, document.content_hash, document.seconds, document.replaced)]
+        )
 
     def _outcome_by_log(self, document: ProcessedDocument, entry: LogEntry) -> Outcome:
         """Return the outcome of a document that the log has.
