@@ -27,7 +27,7 @@ def test_an_address_of_a_server_gives_one_line_that_names_what_is_missing(
     assert ran.returncode == 2
     assert ran.stderr.splitlines() == [
         f"Error: the driver for 'mssql' addresses cannot be loaded: {MISSING}",
-        "Hint: `xml-extractor doctor` says why",
+        "Hint: `xml-extractor doctor` reports why",
     ]
 
 

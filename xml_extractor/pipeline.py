@@ -64,19 +64,18 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
-    with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
+    with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target))
-        names, rejects_dir = tuple(table.name for table in tables), _rejects_dir(context)
-        statistics = RunStatistics(names, series=ProgressSeries(began_at))
+        rejects_dir = _rejects_dir(context)
+        statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         queue_stats, failure = None, None
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
                 with coordinator:
-                    log = logged if settings.reprocess is None else None  # else rows of the log are needed
-                    pages = source.key_pages(settings.batch_size, settings.key_range, log)
+                    pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
                     queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
             except XmlExtractorError as error:
                 failure = error
@@ -103,7 +102,19 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
         outdated=logged.report_outdated(),
+        log_table=target.log_table.table,
     )
+
+
+def _open_source(settings: RunSettings, contract: Contract) -> Source:
+    try:
+        return open_source(settings.source, contract, contract.document.max_bytes)
+    except XmlExtractorError as error:
+        if settings.source != settings.target:
+            raise
+        message = f"{error.message}; the target is read because no --source is given"
+        tip = f"name the documents with --source{f', or {error.tip}' if error.tip else ''}"
+        raise type(error)(message, tip) from None
 
 
 def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
@@ -149,6 +160,11 @@ class LoggedDocuments:
         self._log = ProcessingLog(connection)
         self._context = context
         self._reprocessed: dict[str, Replaced] = {}
+
+    @property
+    def for_sources(self) -> "LoggedDocuments | None":
+        """What sources ask which documents are done; None for a run that reprocesses, which needs rows of the log."""
+        return self if self._context.settings.reprocess is None else None
 
     def done(self, keys: Sequence[str]) -> set[str]:
         """Return those of the given keys, as text, that are done and are not to be reprocessed.

@@ -103,8 +103,8 @@ class Reason(StrEnum):
         ),
         Explanation(
             Stage.PARSE,
-            "A text, an attribute, a comment or a processing instruction has more than 10,000,000 bytes, a name has "
-            "more than 50,000, or the document has more characters than `max_bytes`.",
+            "The document has more characters than `max_bytes`; or a name has more than 10,000,000 bytes, or a text, "
+            "an attribute, a comment or a processing instruction more than 1,000,000,000.",
             _ASK_THE_PRODUCER,
         ),
         Explanation(Stage.LOAD, "The row is larger than the database allows.", "Load fewer or shorter columns."),
@@ -179,6 +179,14 @@ class Reason(StrEnum):
             Stage.MAP,
             "The XPath cannot be evaluated on this document, for example because it selects comments.",
             "Correct the path.",
+        ),
+    )
+    SEVERAL_VALUES = (
+        "several_values",
+        Explanation(
+            Stage.MAP,
+            "The path of a column with `select: only` finds more than one node with a value.",
+            "Restrict the path, or use another `select`.",
         ),
     )
     UNKNOWN_CODE = (

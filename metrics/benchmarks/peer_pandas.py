@@ -42,7 +42,7 @@ def fill(source: Path, target: Path, contract: Contract) -> None:
 
 def _tables_of(contract: Contract, content: bytes) -> Iterator[tuple[str, list[Row]]]:
     found: dict[str, list[Row]] = {}
-    root = f"/{contract.document.root}"
+    root = f"/{contract.document.root[0]}"
     for name, table in contract.tables.items():
         rows: list[Row] = []
         if table.parent is None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SUM = re.compile(
-    r"^Documents: ([\d,]+) in = ([\d,]+) loaded \+ ([\d,]+) rejected \+ ([\d,]+) already done$", re.MULTILINE
+    r"^Documents: ([\d,]+) in = ([\d,]+) loaded \+ ([\d,]+) rejected(?: \+ ([\d,]+) skipped)?"
+    r" \+ ([\d,]+) already done$",
+    re.MULTILINE,
 )
 
 ORDERS = """
@@ -40,6 +42,7 @@ class Accounts(NamedTuple):
     loaded: int
     rejected: int
     already_done: int
+    skipped: int = 0
 
 
 def order(number: int) -> str:
@@ -65,7 +68,8 @@ def query(database: Path, statement: str) -> list[tuple[Any, ...]]:
 def summed(summary: str) -> Accounts:
     """The sum in a summary."""
     (found,) = SUM.findall(summary)
-    return Accounts(*(int(number.replace(",", "")) for number in found))
+    seen, loaded, rejected, skipped, already_done = (int(number.replace(",", "") or 0) for number in found)
+    return Accounts(seen, loaded, rejected, already_done, skipped)
 
 
 def last_metrics(directory: Path) -> dict[str, Any]:
@@ -85,7 +89,7 @@ def accounts(summary: str, directory: Path, target: Path) -> Accounts:
     """The accounts of the last run, after seeing that they add up and are the same wherever they stand."""
     found = summed(summary)
     metrics = last_metrics(directory)
-    assert found.seen == found.loaded + found.rejected + found.already_done
+    assert found.seen == found.loaded + found.rejected + found.skipped + found.already_done
     assert metrics["documents"] == found._asdict()
     assert logged(target, metrics["run_id"]) == (found.loaded, found.rejected)
     assert sum(reason["documents"] for reason in metrics["rejects"]) == found.rejected

@@ -109,13 +109,12 @@ class TestFilesWithUnusableNames:
         place = ("--contract", "contract.yaml", "--target", "sqlite:///target.db")
         for key, own in ((undecodable, os.fsdecode(b"\xff\xfe.xml")), (long, "")):
             for given in filter(None, (key, own)):
-                assert key[:50] in xml_extractor("rejects", *place, "--json", "--key", given).stdout.replace("\\\\", "\\")
+                assert json.loads(xml_extractor("rejects", *place, "--json", "--key", given).stdout)["key"] == key
                 shown = xml_extractor("preview", "d", "--contract", "contract.yaml", "--key", given)
                 assert (shown.returncode, "unusable_key" in shown.stdout) == (1, True)
         (listing,) = directory.glob("rejects/*/rejects.jsonl")
         lines = {line["key"]: line for line in map(json.loads, listing.read_text().splitlines())}
         assert (listing.parent / lines[undecodable]["file"]).read_text() == "<P><N>bytes</N></P>"
-        assert "5 already done" not in production_processor(*OPTIONS).stdout
         assert f"{DOCUMENTS + 4} already done" in production_processor(*OPTIONS).stdout
         for key in rejected:
             assert "1 document marked" in xml_extractor("retry", *place, "--key", key).stdout

@@ -19,6 +19,7 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Failure, RunValues, Value
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.values.fine_times import FineDatetime, FineTime
 from xml_extractor.values.sqltypes import Family, SqlType
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/contract.yaml"))
@@ -34,12 +35,14 @@ NOTATIONS: dict[Family, tuple[type, Callable[[Any], object]]] = {
     Family.TEXT: (str, str),
     Family.BINARY: (bytes, bytes.hex),
     Family.DATE: (date, date.isoformat),
-    Family.TIME: (time, time.isoformat),
-    Family.DATETIME: (datetime, datetime.isoformat),
-    Family.OFFSET: (datetime, datetime.isoformat),
+    Family.TIME: (time, lambda value: value.isoformat()),
+    Family.DATETIME: (datetime, lambda value: value.isoformat()),
+    Family.OFFSET: (datetime, lambda value: value.isoformat()),
     Family.GUID: (str, str),
     Family.XML: (str, str),
 }
+
+FINE: dict[type, type] = {time: FineTime, datetime: FineDatetime}
 
 
 def content_of(folder: Path) -> bytes | str:
@@ -52,7 +55,8 @@ def _written(value: Value, sql_type: SqlType) -> object:
     if value is None:
         return None
     python_type, write = NOTATIONS[sql_type.family]
-    assert type(value) is python_type, f"{sql_type} is {python_type.__name__}, not {type(value).__name__}"
+    fine_type = FINE.get(python_type)
+    assert type(value) in {python_type, fine_type}, f"{sql_type} is {python_type.__name__}, not {type(value).__name__}"
     assert not isinstance(value, datetime) or (value.tzinfo is not None) == (sql_type.family is Family.OFFSET)
     return write(value)
 

@@ -17,16 +17,13 @@ from tests.database.edges import (
 
 DAY = "2026-03-05"
 LAST_DAY = "9999-12-31"
-FINEST = 6
-"""Digits of a fraction that are kept at most."""
 
 
 def fractions(digits: int) -> tuple[str, str, str]:
-    """For a type: its smallest fraction that we keep, its largest, and one too fine."""
-    kept = min(digits, FINEST)
-    smallest = f".{'0' * (kept - 1)}1" if kept else ""
-    largest = f".{'9' * kept}" if kept else ""
-    return smallest, largest, f".{'0' * kept}1"
+    """For a type: its smallest fraction, its largest, and one too fine."""
+    smallest = f".{'0' * (digits - 1)}1" if digits else ""
+    largest = f".{'9' * digits}" if digits else ""
+    return smallest, largest, f".{'0' * digits}1"
 
 
 DATES = {
@@ -47,23 +44,34 @@ DATES = {
             ("20260305", UNKNOWN_FORMAT),
             (f"{DAY}T00:00:01", Refused("time_of_day")),
             (f"{DAY}T00:00:00.0000001", Refused("time_of_day")),
+            (f"{DAY}T00:00:00.0000000001", Refused("time_of_day")),
+            (f"{DAY}T24:00:00", "2026-03-06"),
+            (f"{LAST_DAY}T24:00:00", OVERFLOW),
             (f"{DAY}Z", ZONE),
         ],
     ),
 }
 
 
+def _last_second(digits: int) -> str:
+    """With seven digits the one before the last, because some servers round them up, and then the hour is 24."""
+    return "59" if digits < 7 else "58"
+
+
 def _time(digits: int) -> Edge:
     smallest, largest, too_fine = fractions(digits)
+    last = f"23:59:{_last_second(digits)}"
     return edge(
         f"time({digits})",
         [
             ("00:00", "00:00:00"),
             (f"00:00:00{smallest}",) * 2,
-            (f"23:59:59{largest}",) * 2,
-            (f"23:59:59{largest or '.'}{'0' * (7 - min(digits, FINEST))}", f"23:59:59{largest}"),
+            (f"{last}{largest}",) * 2,
+            (f"{last}{largest or '.'}00000", f"{last}{largest}"),
             (f"12:30:00{too_fine}", TOO_MANY_DECIMALS),
+            (f"12:30:00{too_fine[:-1]}0000000001", TOO_MANY_DECIMALS),
             ("24:00:00", IMPOSSIBLE),
+            ("23:59:60", IMPOSSIBLE),
             ("12:30:00Z", ZONE),
         ],
     )
@@ -79,8 +87,15 @@ def _datetime2(digits: int) -> Edge:
             (f"{LAST_DAY}T23:59:59{largest}", f"{LAST_DAY} 23:59:59{largest}"),
             (f"{DAY} 09:30", f"{DAY} 09:30:00"),
             (f"{DAY}T09:30:00{too_fine}", TOO_MANY_DECIMALS),
-            (f"{LAST_DAY}T23:59:59.9999999", TOO_MANY_DECIMALS),
+            (f"{LAST_DAY}T23:59:59.99999999", TOO_MANY_DECIMALS),
+            (f"{DAY}T09:30:00{smallest or '.'}000000000", f"{DAY} 09:30:00{smallest}"),
             (f"{DAY}T23:59:60", IMPOSSIBLE),
+            (f"{DAY}T24:00:00", "2026-03-06 00:00:00"),
+            (f"{DAY} 24:00", "2026-03-06 00:00:00"),
+            (f"{DAY}T24:00:00.000000000", "2026-03-06 00:00:00"),
+            (f"{DAY}T24:00:01", IMPOSSIBLE),
+            (f"{DAY}T24:00:00.0000001", IMPOSSIBLE),
+            (f"{LAST_DAY}T24:00:00", OVERFLOW),
             (f"{DAY}T09:30:00+01:00", ZONE),
         ],
     )
@@ -88,6 +103,7 @@ def _datetime2(digits: int) -> Edge:
 
 def _datetimeoffset(digits: int) -> Edge:
     smallest, largest, too_fine = fractions(digits)
+    last = _last_second(digits)
     zones = ("+14:00", "-14:00", "+05:45", "-00:30", "-09:30", "+00:00")
     return edge(
         f"datetimeoffset({digits})",
@@ -97,12 +113,16 @@ def _datetimeoffset(digits: int) -> Edge:
             (f"{DAY}T09:30:00+0200", f"{DAY} 09:30:00 +02:00"),
             ("0001-01-01T00:00:00Z", "0001-01-01 00:00:00 +00:00"),
             ("0001-01-01T14:00:00+14:00", "0001-01-01 14:00:00 +14:00"),
-            (f"{LAST_DAY}T09:59:59{largest}-14:00", f"{LAST_DAY} 09:59:59{largest} -14:00"),
+            (f"{LAST_DAY}T09:59:{last}{largest}-14:00", f"{LAST_DAY} 09:59:{last}{largest} -14:00"),
             ("0001-01-01T13:59:59+14:00", OVERFLOW),
             (f"{LAST_DAY}T10:00:00-14:00", OVERFLOW),
             (f"{DAY}T09:30:00+14:01", IMPOSSIBLE),
             (f"{DAY}T09:30:00-15:00", IMPOSSIBLE),
             (f"{DAY}T09:30:00{too_fine}Z", TOO_MANY_DECIMALS),
+            (f"{DAY}T24:00:00-05:30", "2026-03-06 00:00:00 -05:30"),
+            (f"{DAY}T24:00:01Z", IMPOSSIBLE),
+            (f"{DAY}T23:59:60Z", IMPOSSIBLE),
+            (f"{DAY}T09:30:00+00:53:28", UNKNOWN_FORMAT),
             (f"{DAY}T09:30:00", NO_ZONE),
         ],
     )
@@ -133,6 +153,9 @@ OLD_MOMENTS = {
             ("1998-01-01T23:59:59.999", "1998-01-02 00:00:00"),
             (f"{DAY}T09:30:00.0016", f"{DAY} 09:30:00"),
             (f"{DAY}T09:30:00.0017", f"{DAY} 09:30:00.003"),
+            (f"{DAY}T09:30:00.00166666666", f"{DAY} 09:30:00"),
+            (f"{DAY}T09:30:00.00166666667", f"{DAY} 09:30:00.003"),
+            (f"{DAY}T24:00:00", "2026-03-06 00:00:00"),
             (f"{DAY}T09:30:00Z", ZONE),
         ],
     ),
@@ -148,6 +171,7 @@ OLD_MOMENTS = {
             ("2007-05-08T12:35:30", "2007-05-08 12:36:00"),
             ("2007-05-08T12:59:59.998", "2007-05-08 13:00:00"),
             ("2007-12-31T23:59:59", "2008-01-01 00:00:00"),
+            ("2007-12-31T24:00:00", "2008-01-01 00:00:00"),
         ],
     ),
 }

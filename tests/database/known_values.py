@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from xml_extractor.documents import Value
+from xml_extractor.values.fine_times import combine, later, parse_time
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, MONEY_LIMITS, Family, SqlType
 
 EAST = timezone(timedelta(hours=14))
@@ -58,7 +59,7 @@ VALUES: dict[str, list[Value]] = {
     "date": [date(1, 1, 1), date(2024, 2, 29), date(9999, 12, 31)],
     "time(0)": [time(0, 0), time(23, 59, 59)],
     "time(3)": [time(12, 30, 0, 1000), time(12, 30, 0, 999000)],
-    "time(7)": [time(23, 59, 59, 999999), time(0, 0, 0, 1)],
+    "time(7)": [time(23, 59, 59, 999999), time(0, 0, 0, 1), parse_time("23:59:58.1234567")],
     "smalldatetime": [datetime(1900, 1, 1), datetime(2079, 6, 6, 23, 59)],  # noqa: DTZ001 - it has no zone
     "datetime": [SECOND, SECOND.replace(microsecond=3000), SECOND.replace(microsecond=997000)],
     "datetime2(0)": [FIRST, SECOND],
@@ -66,10 +67,14 @@ VALUES: dict[str, list[Value]] = {
     "datetime2(3)": [SECOND, SECOND.replace(microsecond=1000), LAST.replace(microsecond=999000)],
     "datetime2(5)": [SECOND.replace(microsecond=10)],
     "datetime2(6)": [SECOND.replace(microsecond=1)],
-    "datetime2(7)": [FIRST, SECOND, LAST],
+    "datetime2(7)": [FIRST, SECOND, LAST, later(SECOND, 1_234_567), later(FIRST, 1)],
     "datetimeoffset(0)": [SECOND.replace(tzinfo=UTC), SECOND.replace(tzinfo=EAST)],
     "datetimeoffset(3)": [SECOND.replace(microsecond=123000, tzinfo=WEST)],
-    "datetimeoffset(7)": [LAST.replace(tzinfo=UTC), SECOND.replace(microsecond=1, tzinfo=EAST)],
+    "datetimeoffset(7)": [
+        LAST.replace(tzinfo=UTC),
+        SECOND.replace(microsecond=1, tzinfo=EAST),
+        later(SECOND, 1_234_567).replace(tzinfo=WEST),
+    ],
     "uniqueidentifier": ["6F9619FF-8B86-D011-B42D-00C04FC964FF"],
     "xml": ["<a>ж &amp; <b/></a>"],
 }
@@ -77,11 +82,11 @@ VALUES: dict[str, list[Value]] = {
 
 IN_CODE_PAGE = bytes(set(range(1, 256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}).decode("cp1252")
 LONG = st.sampled_from([1, 2, 3999, 4000, 4001, 7999, 8000, 8001, 20_000])
-DAYS = (LAST - FIRST).days
 FIRST_DATETIME = datetime(1753, 1, 1)  # noqa: DTZ001 - datetime columns have no zone
 FIRST_SMALLDATETIME = datetime(1900, 1, 1)  # noqa: DTZ001 - datetime columns have no zone
 TICKS_OF_DAY = 24 * 60 * 60 * 300
-MICROSECONDS_OF_DAY = 24 * 60 * 60 * 10**6
+UNITS_OF_DAY = 24 * 60 * 60 * 10**7
+"""Of 100 nanoseconds."""
 MINUTES_OF_SMALLDATETIME = 2**16 * 24 * 60
 
 
@@ -136,14 +141,9 @@ def _bytes(sql_type: SqlType) -> SearchStrategy[Any]:
     return (values if limit > 1000 else short).map(lambda value: value[:limit].ljust(width, b"\0"))
 
 
-def _microseconds(sql_type: SqlType) -> SearchStrategy[timedelta]:
-    """From midnight, in units of the type."""
-    unit = 10 ** (6 - min(sql_type.scale, 6))
-    return st.integers(0, MICROSECONDS_OF_DAY // unit - 1).map(lambda units: timedelta(microseconds=units * unit))
-
-
-def _times(sql_type: SqlType) -> SearchStrategy[Any]:
-    return _microseconds(sql_type).map(lambda since_midnight: (FIRST + since_midnight).time())
+def _times(sql_type: SqlType) -> SearchStrategy[time]:
+    unit = 10 ** (7 - sql_type.scale)
+    return st.integers(0, UNITS_OF_DAY // unit - 1).map(lambda units: later(FIRST, units * unit).time())
 
 
 def _datetimes(sql_type: SqlType) -> SearchStrategy[Any]:
@@ -156,8 +156,7 @@ def _datetimes(sql_type: SqlType) -> SearchStrategy[Any]:
             ticks = st.integers(0, TICKS_OF_DAY - 1)
             return st.builds(_datetime, days, ticks)
         case _:
-            days = st.integers(0, DAYS)
-            return st.builds(lambda day, rest: FIRST + timedelta(days=day) + rest, days, _microseconds(sql_type))
+            return st.builds(combine, st.dates(), _times(sql_type))
 
 
 def _datetime(day: int, tick: int) -> datetime:
@@ -167,9 +166,9 @@ def _datetime(day: int, tick: int) -> datetime:
 
 def _offsets(sql_type: SqlType) -> SearchStrategy[Any]:
     """The instant has to be within the years 1 to 9999 in UTC too."""
-    days = st.integers(1, DAYS - 1).map(lambda number: FIRST + timedelta(days=number))
+    days = st.dates(FIRST.date() + timedelta(days=1), LAST.date() - timedelta(days=1))
     zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-    return st.builds(lambda day, rest, zone: (day + rest).replace(tzinfo=zone), days, _microseconds(sql_type), zones)
+    return st.builds(lambda *parts, zone: combine(*parts).replace(tzinfo=zone), days, _times(sql_type), zone=zones)
 
 
 def _xml(_sql_type: SqlType) -> SearchStrategy[Any]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.soak.resident import Growth, Sampler
@@ -80,15 +81,16 @@ def soak(directory: Path, documents: int, workers: int = 2, names: int = NAMES) 
     """Load documents in an empty directory and watch the processes; see `NAMES`."""
     (directory / "names.yaml").write_text(CONTRACT, encoding="utf-8")
     _write_documents(directory / "source.db", documents, names)
-    temporary = directory / "temporary"
-    temporary.mkdir()
     command = [sys.executable, str(ROOT / "production_processor.py"), "--contract", "names.yaml", "--no-progress"]
     command += ["--source", "sqlite:///source.db", "--target", "sqlite:///target.db", "--workers", str(workers)]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
     with (
+        # The system limits the length of a socket's path, so this directory is not below the other.
+        TemporaryDirectory(prefix="soak-") as temporary,
         (directory / "output.txt").open("wb") as output,
-        subprocess.Popen(command, cwd=directory, env=environment, stdout=output, stderr=output) as run,
-        Sampler(run.pid, temporary) as sampler,
+        subprocess.Popen(
+            command, cwd=directory, env={**os.environ, "TMPDIR": temporary}, stdout=output, stderr=output
+        ) as run,
+        Sampler(run.pid, Path(temporary)) as sampler,
     ):
         code = run.wait()
     return Soaked(code, (directory / "output.txt").read_text(encoding="utf-8"), sampler.growth())

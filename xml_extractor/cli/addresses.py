@@ -6,8 +6,10 @@ never prompted for.
 """
 
 import os
+import re
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,9 +17,13 @@ import click
 from click.core import ParameterSource
 
 from xml_extractor.errors import UsageError
+from xml_extractor.settings import DEFAULT_CONTRACT
 
 if TYPE_CHECKING:
     from xml_extractor.targets.sqlserver.address import SqlServerAddress
+
+PREFIX = "XML_EXTRACTOR_"
+"""The prefix of the environment variables of options."""
 
 PASSWORD = "XML_EXTRACTOR_PASSWORD"  # noqa: S105 - the name of an environment variable
 SOURCE_PASSWORD = "XML_EXTRACTOR_SOURCE_PASSWORD"  # noqa: S105 - as above
@@ -27,10 +33,13 @@ PASSWORD_VARIABLES = (PASSWORD, SOURCE_PASSWORD)
 ORIGINS = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 """The origins of options, in the order of precedence."""
 
+ADDRESSES = ("source", "source_odbc", "target", "server", "odbc")
 PARTS_OF_SERVER = ("database", "username", "trusted")
 OF_SQL_SERVER = ("schema", "trust_certificate")
 
 MAX_PASSWORD_BYTES = 4096
+
+_TABLE_NAME = re.compile(r"""[^].["'`\s]{1,128}(?:\.[^].["'`\s]{1,128})?""")
 
 
 class Given(NamedTuple):
@@ -68,6 +77,24 @@ def database_address(context: click.Context, url_option: str = "target") -> str:
         UsageError: Options exclude each other or require another option, an address or a password file cannot be
             read, or a password is missing or on the command line. No message contains a secret.
     """
+    address = _database_address(context, url_option)
+    name = context.params.get("log_table")
+    return _with_log_table(address, name) if name and address else address
+
+
+def _with_log_table(address: str, name: str) -> str:
+    """Return the address of a target with the name of its processing log."""
+    from xml_extractor.processing_log.log_table import LOG_TABLE_KEY
+    from xml_extractor.targets.registry import read_url
+
+    if not _TABLE_NAME.fullmatch(name):
+        tip = "write NAME or SCHEMA.NAME, without brackets or quotes, at most 128 characters each"
+        raise UsageError("the name of the processing log is not valid", tip)
+    url = read_url(address, "target")
+    return replace(url, query={**url.query, LOG_TABLE_KEY: name}).render_as_string(hide_password=False)
+
+
+def _database_address(context: click.Context, url_option: str) -> str:
     form = chosen(context, (url_option, "server", "odbc"))
     address = _sql_server(context, form) if form else None
     # A destination is given on the command line only; options of other origins are meant for other commands.
@@ -81,7 +108,41 @@ def database_address(context: click.Context, url_option: str = "target") -> str:
         address = address.with_schema(context.params["schema"])
     if context.params["trust_certificate"]:
         address = address.with_words({"TRUSTSERVERCERTIFICATE": "yes"})
-    return _with_password(context, address, OF_TARGET).address
+    # A command that only prints statements connects to nothing.
+    return address.address if context.params.get("sql") else _with_password(context, address, OF_TARGET).address
+
+
+def contract_given(context: click.Context) -> str:
+    """Return the contract given by `--contract`; by default a shipped one if neither a source nor a target is given.
+
+    The bare command can so be tried at once, and no documents are loaded by a contract that nobody chose.
+
+    Raises:
+        UsageError: A source or a target is given, but no contract.
+    """
+    argument, option = context.params.get("contract_argument"), _given(context, "contract")
+    if argument and option and option.origin == 0:
+        raise UsageError("CONTRACT and --contract exclude each other", "remove one of them")
+    given = argument or context.params["contract"]
+    if given:
+        return str(given)
+    named = next((where for where in (_naming(context, name) for name in ADDRESSES) if where), "")
+    if not named:
+        return DEFAULT_CONTRACT
+    raise UsageError(
+        f"{named} is given, but no contract",
+        "give --contract FILE, or --contract NAME for a shipped contract such as card_application",
+    )
+
+
+def _naming(context: click.Context, name: str) -> str:
+    """Return what names a source or a target, also for other commands than this one; empty if nothing does."""
+    given = _given(context, name) if name in context.params else None
+    if given and given.origin == 0:
+        return given.flag
+    if f"{PREFIX}{name.upper()}" in os.environ:
+        return f"the environment variable {PREFIX}{name.upper()}"
+    return f"the key {name} of the configuration file" if name in (context.default_map or {}) else ""
 
 
 def source_address(context: click.Context, target: str) -> str:
@@ -176,6 +237,8 @@ def _sql_server(context: click.Context, form: Given) -> "SqlServerAddress | None
 
 def _username(context: click.Context) -> str:
     login = chosen(context, ("username", "trusted"))
+    if login is None and context.params.get("sql"):
+        return ""
     if login is None:
         raise UsageError(
             "--server requires --username or --trusted",

@@ -59,6 +59,10 @@ def _read_input(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
+def _as_list(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 def _read_lookup(value: object) -> object:
     if isinstance(value, Mapping) and not isinstance(value.get("values"), Mapping):
         return {"values": value}
@@ -88,8 +92,15 @@ OnInvalid = Annotated[
 OnBlank = Annotated[
     Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
+Select = Literal["first", "last", "only", "join", "sum", "min", "max"]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+NameOrNames = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
+    Field(min_length=1),
+]
+"""One name, or a list."""
 ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
 
 
@@ -137,7 +148,13 @@ class ValueRule(Part):
     """
 
     path: XPath | None = None
-    """XPath 1.0, evaluated from the row's node. Of a node-set, the first node counts."""
+    """XPath 1.0, evaluated from the row's node. Of a node-set, the first node counts unless `select` is given."""
+    select: Select = "first"
+    """Which of the nodes counts, or how their values are combined."""
+    separator: str | None = None
+    """With `select: join`: what stands between the values."""
+    each: XPath | None = None
+    """XPath 1.0, evaluated from each node that `path` finds. The default is the node's text."""
     parent: ColumnReference | None = None
     """`table.column`: the value of a column of the parent row."""
     run: RunValue | None = None
@@ -162,6 +179,11 @@ class ValueRule(Part):
     """The value if the document has none."""
     on_invalid: OnInvalid = "reject"
     """What to do with a value that the type cannot hold: reject the document, or use NULL, the default, or truncate."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether the value is more than the text of the first node that the path finds."""
+        return self.path is not None and (self.select != "first" or self.each is not None)
 
     @property
     def last_lookup(self) -> str | None:
@@ -225,6 +247,8 @@ class Distinct(Part):
     """The columns to compare. Text is compared exactly."""
     keep: Literal["first", "last"] = "first"
     """Which of the equal rows to keep, in document order."""
+    children: Literal["drop", "attach"] = "drop"
+    """What becomes of child rows of the other rows: they are left out, or become children of the row that is kept."""
 
 
 class Table(Part):
@@ -256,8 +280,10 @@ class Table(Part):
 class Document(Part):
     """How to read a document."""
 
-    root: Name
-    """The root element. Another root element rejects the document."""
+    root: NameOrNames
+    """The root element, or a list of them. Another root element rejects the document, unless `other_roots` skips it."""
+    other_roots: Literal["reject", "skip"] = "reject"
+    """What to do with a document that has another root element: reject it, or skip and count it."""
     key: XPath | None = None
     """The document's own key. The default is the source's key."""
     key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])
@@ -268,6 +294,10 @@ class Document(Part):
     """With `read_until`: other child elements of the root that come before it and may be used."""
     doctype: Literal["refuse", "allow"] = "refuse"
     """Whether a DOCTYPE is allowed. External subsets are never fetched, and entity declarations never accepted."""
+    encoding: Name | None = None
+    """The encoding of the documents, instead of the one that they declare."""
+    fallback_encoding: Name | None = None
+    """The encoding of documents that are invalid in the encoding that they declare."""
     max_bytes: Annotated[int, Strict()] = Field(default=64 * 2**20, gt=0)
     """Larger documents are rejected."""
 
@@ -295,8 +325,16 @@ class Contract(Part):
     description: str = ""
     document: Document
     source: SourceTable = Field(default_factory=SourceTable)
-    namespaces: dict[str, str] = Field(default_factory=dict)
-    """The prefixes of all paths and names of this contract."""
+    namespaces: dict[
+        str,
+        Annotated[
+            tuple[str, ...],
+            BeforeValidator(_as_list, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+            Field(min_length=1),
+        ],
+    ] = Field(default_factory=dict)
+    """The prefixes of all paths and names of this contract. A list gives one prefix several namespaces; `""` in it
+    stands for elements without a namespace."""
     code_page: str = "cp1252"
     """The code page of `char`, `varchar` and `text` columns in the target's collation."""
     lookups: dict[
@@ -309,6 +347,9 @@ class Contract(Part):
 
 _ORDERED = ("tables", "columns")
 """Mappings whose order has a meaning: tables are loaded, and columns computed, in the order of the contract."""
+
+_ONE_OR_SEVERAL = ("root", "namespaces")
+"""Keys whose values are lists or, if they have one entry, that entry."""
 
 _WITHOUT_MEANING = ("description",)
 
@@ -332,9 +373,10 @@ def _canonical(value: object, name: str = "") -> object:
         case dict() if name in _ORDERED:
             return [[key, _canonical(part)] for key, part in value.items()]
         case dict():
-            return {key: _canonical(part) for key, part in value.items()}
+            return {key: _canonical(part, name) for key, part in value.items()}
         case tuple() | list():
-            return [_canonical(part) for part in value]
+            parts = [_canonical(part) for part in value]
+            return parts[0] if name in _ONE_OR_SEVERAL and len(parts) == 1 else parts
     return value
 
 

@@ -17,6 +17,7 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
+from xml_extractor.contract.names import Namespaces
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
@@ -35,7 +36,7 @@ from xml_extractor.mapping.paths import (
     split_path,
     string_value,
 )
-from xml_extractor.mapping.rows import ColumnPlan, Compute, Origin, RowScope
+from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
 from xml_extractor.tsql import compile_condition, compile_expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
 
@@ -52,6 +53,7 @@ class TableContext:
         layouts: All tables of the contract, by name.
         elements_only: Whether all nodes that become rows are elements.
         text_of: Returns the text of an element.
+        note: Notes what is tolerated in the column that is being compiled.
         searches: The searches for elements that the columns share, by path. Their order is their number.
     """
 
@@ -60,6 +62,7 @@ class TableContext:
     layouts: Mapping[str, TableLayout]
     elements_only: bool
     text_of: Callable[[Element], str]
+    note: Note
     searches: dict[str, FindElements] = field(default_factory=dict)
 
     def search(self, path: str) -> tuple[int, FindElements]:
@@ -110,15 +113,18 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
 
 def _compile_expression(path: str, target: SqlType, context: TableContext) -> ReadText:
     namespaces = context.contract.namespaces
-    if target.family not in _EXACT:
-        return compile_text(path, namespaces, Reading(context.text_of))
     match parse_xpath(path):
-        case Call("sum", (Path(),)):
+        case Call("sum", (Path(),)) if target.family in _EXACT:
             return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], namespaces)
-    return compile_text(path, namespaces, Reading(context.text_of, partial(decimal_text, scale=target.scale)))
+    return compile_text(path, namespaces, reading_for(target, context.text_of))
 
 
-def _exact_sum(path: str, namespaces: Mapping[str, str]) -> ReadText:
+def reading_for(target: SqlType, text_of: Callable[[Element], str]) -> Reading:
+    """Return how to read values of a type, with what gives the text of an element."""
+    return Reading(text_of, partial(decimal_text, scale=target.scale)) if target.family in _EXACT else Reading(text_of)
+
+
+def _exact_sum(path: str, namespaces: Namespaces) -> ReadText:
     """Add the numbers of nodes as decimals; XPath's sum() would add doubles."""
     find = compile_nodes(path, namespaces)
 

@@ -8,7 +8,7 @@ Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final, NamedTuple, NoReturn
 
@@ -16,7 +16,13 @@ from lxml import etree
 from lxml.etree import _Element as Element
 from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
-from xml_extractor.contract.names import EXSLT_NAMESPACE, clark_name
+from xml_extractor.contract.names import (
+    EXSLT_NAMESPACE,
+    Namespaces,
+    clark_names,
+    is_of_one_namespace,
+    with_all_namespaces,
+)
 from xml_extractor.mapping.errors import RuleError, raise_if_out_of_memory
 from xml_extractor.mapping.numbers import FIRST_INEXACT, number_text, with_exact_numbers
 from xml_extractor.reasons import Reason
@@ -79,14 +85,17 @@ NIL: Final = _Nil()
 """The text of an element with `xsi:nil="true"`: NULL, without default."""
 
 
-def split_path(path: str, namespaces: Mapping[str, str]) -> SplitPath | None:
+def split_path(path: str, namespaces: Namespaces) -> SplitPath | None:
     """Split a path that ends in an attribute or in elements; return None for any other expression."""
     elements, slash, last = path.rpartition("/")
     attribute = _ATTRIBUTE_NAME.fullmatch(last)
     if attribute is None:
         return SplitPath(path, "") if finds_elements(path) else None
     elements = elements if slash else "."
-    return SplitPath(elements, clark_name(attribute[1], namespaces)) if finds_elements(elements) else None
+    prefix, _, _ = attribute[1].rpartition(":")
+    if not finds_elements(elements) or not is_of_one_namespace(prefix, namespaces):
+        return None
+    return SplitPath(elements, clark_names(attribute[1], namespaces)[0])
 
 
 def finds_elements(path: str) -> bool:
@@ -104,7 +113,7 @@ def _slashes(path: str) -> int:
     return start.end() if start else 0
 
 
-def compile_elements(path: str, namespaces: Mapping[str, str]) -> FindElements:
+def compile_elements(path: str, namespaces: Namespaces) -> FindElements:
     """Compile a path of element steps to a search that returns elements in document order."""
     if path == ".":
         return lambda element: [element]
@@ -119,7 +128,7 @@ def compile_elements(path: str, namespaces: Mapping[str, str]) -> FindElements:
     return find
 
 
-def compile_nodes(path: str, namespaces: Mapping[str, str]) -> FindNodes:
+def compile_nodes(path: str, namespaces: Namespaces) -> FindNodes:
     """Compile a path to a search that returns nodes in document order, only elements if `finds_elements(path)`."""
     from_element = _nodes_from_element(path, namespaces)
     from_value = cache(lambda: _nodes_from_value(path, namespaces))  # few rows start at attributes or text
@@ -130,7 +139,7 @@ def compile_nodes(path: str, namespaces: Mapping[str, str]) -> FindNodes:
     return find
 
 
-def compile_rows(path: str, namespaces: Mapping[str, str]) -> FindRows:
+def compile_rows(path: str, namespaces: Namespaces) -> FindRows:
     """Compile a path as `compile_nodes` does, but share the elements of paths that differ only in the attribute."""
     split = split_path(path, namespaces)
     if split is None or not split.attribute or split.elements == ".":
@@ -187,7 +196,7 @@ class Reading(NamedTuple):
 PLAIN = Reading()
 
 
-def compile_text(path: str, namespaces: Mapping[str, str], reading: Reading = PLAIN) -> ReadText:
+def compile_text(path: str, namespaces: Namespaces, reading: Reading = PLAIN) -> ReadText:
     """Compile a path to what XPath's string() returns: the string-value of the first node; None without a node."""
     from_element = _text_from_element(path, namespaces, reading)
     from_value = cache(lambda: _text_from_value(path, namespaces, reading))
@@ -219,13 +228,14 @@ def _without_predicates(path: str) -> str:
     return "".join(kept)
 
 
-def _xpath(path: str, namespaces: Mapping[str, str], *, with_owners: bool = False) -> etree.XPath:
+def _xpath(path: str, namespaces: Namespaces, *, with_owners: bool = False) -> etree.XPath:
     # By default, lxml registers EXSLT's functions at each evaluation, which takes a third of its time.
-    uses_exslt = EXSLT_NAMESPACE in namespaces.values()
-    exact, names, functions = with_exact_numbers(path)
+    uses_exslt = (EXSLT_NAMESPACE,) in namespaces.values()
+    in_all_namespaces, prefixes = with_all_namespaces(path, namespaces)
+    exact, names, functions = with_exact_numbers(in_all_namespaces)
     return etree.XPath(
         exact,
-        namespaces={**namespaces, **names},
+        namespaces={**prefixes, **names},
         extensions=functions or None,
         regexp=uses_exslt,
         smart_strings=with_owners,
@@ -237,7 +247,7 @@ def _parent(element: Element) -> list[Element]:
     return [] if parent is None else [parent]
 
 
-def _nodes_from_element(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], list[Node]]:
+def _nodes_from_element(path: str, namespaces: Namespaces) -> Callable[[Element], list[Node]]:
     split = split_path(path, namespaces)
     if split is None:
         return _nodes_of_expression(path, namespaces)
@@ -256,7 +266,7 @@ def _attributes(owners: Iterable[Node], name: str) -> list[Node]:
     ]
 
 
-def _nodes_of_expression(path: str, namespaces: Mapping[str, str]) -> Callable[[Element], list[Node]]:
+def _nodes_of_expression(path: str, namespaces: Namespaces) -> Callable[[Element], list[Node]]:
     evaluate = _xpath(path, namespaces, with_owners=True)
 
     def find(element: Element) -> list[Node]:
@@ -279,7 +289,7 @@ def _as_node(found: object) -> Node:
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
 
 
-def _text_from_element(path: str, namespaces: Mapping[str, str], reading: Reading) -> Callable[[Element], str | None]:
+def _text_from_element(path: str, namespaces: Namespaces, reading: Reading) -> Callable[[Element], str | None]:
     split = split_path(path, namespaces)
     if split is None:
         evaluate = _xpath(path, namespaces)
@@ -320,7 +330,7 @@ def _as_text(found: object, reading: Reading) -> str | None:
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes that have no text, such as namespaces")
 
 
-def _text_from_value(path: str, namespaces: Mapping[str, str], reading: Reading) -> Callable[[ValueNode], str | None]:
+def _text_from_value(path: str, namespaces: Namespaces, reading: Reading) -> Callable[[ValueNode], str | None]:
     if path == ".":
         return lambda node: node.text
     if path in _NAMES:
@@ -332,7 +342,7 @@ def _text_from_value(path: str, namespaces: Mapping[str, str], reading: Reading)
     return lambda node: read(node.owner)
 
 
-def _nodes_from_value(path: str, namespaces: Mapping[str, str]) -> Callable[[ValueNode], list[Node]]:
+def _nodes_from_value(path: str, namespaces: Namespaces) -> Callable[[ValueNode], list[Node]]:
     if path == ".":
         return lambda node: [node]
     from_owner = _path_from_owner(path)

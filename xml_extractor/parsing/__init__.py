@@ -1,6 +1,6 @@
 """Parse a document's bytes to an element tree, safely. The only user of lxml's parsers."""
 
-from xml_extractor.parsing.diagnosis import ParseError
+from xml_extractor.parsing.diagnosis import OtherRootError, ParseError
 from xml_extractor.parsing.parser import DocumentParser, ParsingRules, parsing_rules
 
-__all__ = ["DocumentParser", "ParseError", "ParsingRules", "parsing_rules"]
+__all__ = ["DocumentParser", "OtherRootError", "ParseError", "ParsingRules", "parsing_rules"]

@@ -28,6 +28,10 @@ class ParseError(Exception):
         return self.failure.reason
 
 
+class OtherRootError(ParseError):
+    """A document with another root element, which the contract skips."""
+
+
 def parse_error(code: Reason, explanation: str) -> ParseError:
     """Return a `ParseError` with this code and explanation."""
     return ParseError(Failure(Stage.PARSE, code, explanation))
@@ -46,7 +50,7 @@ def utf8(text: str) -> bytes:
 
 
 _NOT_WELL_FORMED = "the document is not well-formed XML"
-_TOO_LONG = "a text, an attribute or a comment of more than 10,000,000 bytes"
+_TOO_LONG = "a text, an attribute or a comment of more than 1,000,000,000 bytes"
 _NOT_ALLOWED = "a character that XML does not allow"
 _NOT_UTF_8 = "bytes that are invalid in UTF-8"
 
@@ -83,7 +87,7 @@ _KNOWN_ERRORS: dict[int, tuple[Reason, str]] = {
     etree.ErrorTypes.ERR_GT_REQUIRED: (Reason.MALFORMED, "a tag that is not closed by '>'"),
     etree.ErrorTypes.ERR_TAG_NAME_MISMATCH: (Reason.MALFORMED, "an end tag that does not match its start tag"),
     etree.ErrorTypes.ERR_TAG_NOT_FINISHED: (Reason.MALFORMED, "the document ends inside an element"),
-    etree.ErrorTypes.ERR_NAME_TOO_LONG: (Reason.TOO_LARGE, "a name of more than 50,000 bytes"),
+    etree.ErrorTypes.ERR_NAME_TOO_LONG: (Reason.TOO_LARGE, "a name of more than 10,000,000 bytes"),
     etree.ErrorTypes.NS_ERR_XML_NAMESPACE: (Reason.NAMESPACE, "a namespace declaration that is not allowed"),
     etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE: (Reason.NAMESPACE, "a namespace prefix that is not declared"),
     etree.ErrorTypes.NS_ERR_QNAME: (Reason.NAMESPACE, "a name with a misplaced colon"),

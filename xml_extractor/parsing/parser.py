@@ -1,7 +1,8 @@
 """Parse a document's bytes or text to lxml's element tree, with all protections on.
 
-Limits of libxml2 2.14 as lxml 6.1 uses it without `huge_tree`: elements nested 256 deep, 10,000,000 bytes in one text,
-attribute, comment or start tag, 50,000 bytes in one name.
+libxml2 2.14 as lxml 6.1 uses it limits elements to a depth of 256, a text, attribute, comment or start tag to
+10,000,000 bytes, and a name to 50,000. If only these sizes refuse a document, it is parsed again with `huge_tree`,
+which raises them to 1,000,000,000 and 10,000,000 bytes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,9 +13,10 @@ from lxml import etree
 
 from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.names import clark_name
-from xml_extractor.parsing.diagnosis import ParseError, parse_error, syntax_error, utf8
-from xml_extractor.parsing.prolog import read_root_name, utf8_or_text
+from xml_extractor.contract.names import clark_names
+from xml_extractor.documents import printable
+from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
+from xml_extractor.parsing.prolog import read_root_name, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
@@ -42,20 +44,26 @@ class ParsingRules:
     """What a contract says about the XML of its documents.
 
     Attributes:
-        root: Clark name (`{uri}local` or `local`) that the root element must have.
-        read_until: Clark names of a chain of children below the root. Reading stops at the end of the first element
-            there; what follows is never parsed. Empty: the whole document is read.
+        roots: Clark names (`{uri}local` or `local`) that the root element may have.
+        read_until: A chain of children below the root, as the Clark names that each may have. Reading stops at the end
+            of the first element there; what follows is never parsed. Empty: the whole document is read.
+        skip_other_roots: Whether another root element raises `OtherRootError`, whatever follows its start tag.
         allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
             document that declares or refers to an entity is still rejected.
         keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
+        encoding: The encoding that replaces the declared one; None for the declared one.
+        fallback_encoding: The encoding of documents that are invalid in theirs; None rejects them.
         max_bytes: Largest document, in bytes as received; in characters if it came as text.
         max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
     """
 
-    root: str
-    read_until: tuple[str, ...] = ()
+    roots: tuple[str, ...]
+    read_until: tuple[tuple[str, ...], ...] = ()
+    skip_other_roots: bool = False
     allow_doctype: bool = False
     keep_comments: bool = False
+    encoding: str | None = None
+    fallback_encoding: str | None = None
     max_bytes: int = 64 * 2**20
     max_depth: int = MAX_DEPTH
 
@@ -71,10 +79,13 @@ def parsing_rules(contract: Contract) -> ParsingRules:
     document = contract.document
     steps = document.read_until.split("/") if document.read_until else []
     return ParsingRules(
-        root=clark_name(document.root, contract.namespaces),
-        read_until=tuple(clark_name(step, contract.namespaces) for step in steps),
+        roots=tuple(name for root in document.root for name in clark_names(root, contract.namespaces)),
+        read_until=tuple(clark_names(step, contract.namespaces) for step in steps),
+        skip_other_roots=document.other_roots == "skip",
         allow_doctype=document.doctype == "allow",
         keep_comments=has_markup(contract),
+        encoding=document.encoding,
+        fallback_encoding=document.fallback_encoding,
         max_bytes=document.max_bytes,
     )
 
@@ -89,8 +100,8 @@ class DocumentParser:
         removes = dict.fromkeys(("remove_comments", "remove_pis"), not rules.keep_comments)
         self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
-        self._path_above = (*reversed(rules.read_until[:-1]), rules.root)
-        self._root_name = rules.root.rpartition("}")[2]
+        self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
+        self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}
         self._too_deep = etree.XPath("boolean(" + "/*" * (rules.max_depth + 1) + ")")
 
     def parse(self, content: bytes | str | None) -> etree._Element:
@@ -99,32 +110,52 @@ class DocumentParser:
         With `read_until` the tree ends where reading stopped.
 
         Raises:
+            OtherRootError: The document is skipped because of its root element.
             ParseError: The document cannot be read; see `ParseError` for the codes.
         """
+        if self._rules.skip_other_roots and content:
+            self._skip_other_root(content)
         if content is None:
             raise parse_error(Reason.EMPTY, "there is no document")
         if len(content) > self._rules.max_bytes:
             raise parse_error(Reason.TOO_LARGE, f"the document is larger than {self._rules.max_bytes:,} bytes")
-        document = utf8_or_text(content)
+        document = utf8_or_text(content, self._rules.encoding, self._rules.fallback_encoding)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
-        if root_name not in ("", self._root_name):
+        if root_name not in self._root_names:
             raise self._wrong_root(root_name)
-        root = self._read_part(document) if self._rules.read_until else self._read_all(document)
-        self._check_root(root)
+        read = self._read_part if self._rules.read_until else self._read_all
+        is_huge = False
+        try:
+            root = read(document, self._options)
+        except ParseError as error:
+            if error.failure.code is not Reason.TOO_LARGE:
+                raise
+            # `max_bytes` limits texts well enough. Without libxml2's limits, only depth and expansion need a check.
+            is_huge = True
+            root = read(document, {**self._options, "huge_tree": True})
+        if root.tag not in self._rules.roots:
+            raise self._wrong_root(str(root.tag))
+        if (is_huge or self._rules.max_depth < MAX_DEPTH) and self._too_deep(root):
+            raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
         return root
 
-    def _check_root(self, root: etree._Element) -> None:
-        if root.tag != self._rules.root:
-            raise self._wrong_root(str(root.tag))
-        if self._rules.max_depth < MAX_DEPTH and self._too_deep(root):
-            raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
-
     def _wrong_root(self, found: str) -> ParseError:
-        return parse_error(Reason.WRONG_ROOT, f"the root element is {_printable(found)}, not {self._rules.root}")
+        name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
+        expected = " or ".join(self._rules.roots)
+        return parse_error(Reason.WRONG_ROOT, f"the root element is {printable(name)}, not {expected}")
 
-    def _read_all(self, document: bytes | str) -> etree._Element:
+    def _skip_other_root(self, content: bytes | str) -> None:
+        """Look at the start tag of the root element alone; what follows, and a DOCTYPE before it, does not matter."""
+        try:
+            root = etree.fromstring(root_start_tag(content, self._rules.encoding), self._parser)
+        except (ParseError, etree.XMLSyntaxError):
+            return  # what is wrong is found again, and then rejects the document
+        if root.tag not in self._rules.roots:
+            raise OtherRootError(self._wrong_root(str(root.tag)).failure)
+
+    def _read_all(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
         content = document if isinstance(document, bytes) else utf8(document)
-        parser = self._parser
+        parser: etree.XMLParser = self._parser if options is self._options else etree.XMLParser(**options)
         try:
             root = etree.fromstring(content, parser)
         except etree.XMLSyntaxError:
@@ -132,10 +163,10 @@ class DocumentParser:
         self._check_doctype(root, parser.error_log)
         return root
 
-    def _read_part(self, document: bytes | str) -> etree._Element:
-        last_tag = self._rules.read_until[-1]
-        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=last_tag, **self._options)
-        end_tag = f"{last_tag.rpartition('}')[2]}>"
+    def _read_part(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
+        last_tags = self._rules.read_until[-1]
+        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=last_tags, **options)
+        end_tag = f"{last_tags[0].rpartition('}')[2]}>"
         pieces = _pieces(document, end_tag) if isinstance(document, str) else _pieces(document, end_tag.encode())
         fed: list[bytes] = []
         try:
@@ -164,8 +195,8 @@ class DocumentParser:
 
     def _is_last_needed(self, element: etree._Element) -> bool:
         above = element.getparent()
-        for tag in self._path_above:
-            if above is None or above.tag != tag:
+        for tags in self._path_above:
+            if above is None or above.tag not in tags:
                 return False
             above = above.getparent()
         return above is None
@@ -183,12 +214,6 @@ class DocumentParser:
             raise parse_error(Reason.ENTITY, "a reference to an entity that the document does not declare")
         if len(log) >= _WARNINGS_KEPT:
             raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
-
-
-def _printable(name: str) -> str:
-    """Return a name of a document for messages: shortened, and with escapes for what is not printable."""
-    shortened = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in shortened)
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -12,13 +12,14 @@ libxml2 never gets one that has not been checked.
 import codecs
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import AnyStr, Generic
 
-from xml_extractor.parsing.diagnosis import parse_error, underlying_error
+from xml_extractor.contract.encodings import encoding_named, is_unicode
+from xml_extractor.parsing.diagnosis import ParseError, parse_error, underlying_error
 from xml_extractor.reasons import Reason
 
 _BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -35,25 +36,6 @@ _DECLARED = re.compile(rb"<\?xml[ \t\r\n][^>]*?encoding[ \t\r\n]*=[ \t\r\n]*[\"'
 _DECLARATION_BYTES = 1024
 
 _UTF_8 = "utf-8"
-_READ_AS_UTF_8 = frozenset(("utf-8", "ascii", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"))
-_UCS_NAME = re.compile(r"(?:csunicode|ucs-?[24]|iso-10646-ucs-[24]|unicode)", re.IGNORECASE)
-
-_ONE_BYTE = (
-    *(f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))),
-    *(f"cp{page}" for page in (437, 850, 852, 855, 857, 858, 860, 861, 862, 863, 864, 865, 866, 869, 874)),
-    *(f"cp{page}" for page in range(1250, 1259)),
-    "koi8-r",
-    "koi8-u",
-    "mac-roman",
-    "tis-620",
-)
-_MULTI_BYTE = ("big5", "cp932", "cp949", "cp950", "euc_jp", "euc_kr", "gb2312", "gbk", "gb18030", "shift_jis")
-
-
-@cache
-def _transcoded() -> frozenset[str]:
-    """Return the encodings that are read. All extend ASCII; Python also has codecs that decompress or hide a `<`."""
-    return frozenset(codecs.lookup(name).name for name in (*_ONE_BYTE, *_MULTI_BYTE))
 
 
 @dataclass(frozen=True)
@@ -103,44 +85,58 @@ _BYTES = _Grammar(
 )
 
 
-def utf8_or_text(content: bytes | str) -> bytes | str:
+_START_TAG = re.compile(rb"(<[^\s\"'<>/][^\"'<>]*(?:(?:\"[^\"<]*\"|'[^'<]*')[^\"'<>]*)*?)/?>")
+_LONGEST_PROLOG = 2**20
+"""Bytes in which the start tag of the root element must end, if other roots are skipped."""
+
+
+def utf8_or_text(content: bytes | str, encoding: str | None = None, fallback: str | None = None) -> bytes | str:
     """Return the document without byte order mark: UTF-8 as bytes, any other encoding as decoded text.
 
-    UTF-8 is not validated here; the parser does that while it reads.
+    Without a fallback, UTF-8 is not validated here; the parser does that while it reads.
+
+    Args:
+        content: The document.
+        encoding: The encoding that replaces the declared one.
+        fallback: The encoding of the document if it is invalid in its own.
 
     Raises:
         ParseError: `wrong_encoding`: the declared encoding is unknown, or the bytes are invalid in their encoding.
     """
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
-    if content.startswith(codecs.BOM_UTF8):
-        return content[len(codecs.BOM_UTF8) :]
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if content.startswith(mark):
-            return _decoded(content[len(mark) :], encoding)
-    for start, encoding in _WITHOUT_MARK:
-        if content.startswith(start):
-            return _decoded(content, encoding)
-    encoding = _declared_encoding(content)
-    return content if encoding == _UTF_8 else _decoded(content, encoding)
+    mark, name = encoding_of(content, encoding)
+    document = content[mark:]
+    try:
+        if not name:
+            raise parse_error(Reason.WRONG_ENCODING, "the XML declaration names an encoding that is not supported")
+        if name == _UTF_8 and fallback is None:
+            return document
+        text = _decoded(document, name)
+    except ParseError:
+        if fallback is None:
+            raise
+        return _decoded(document, encoding_named(fallback))
+    return document if name == _UTF_8 else text
+
+
+def encoding_of(content: bytes, encoding: str | None = None) -> tuple[int, str]:
+    """Return the length of the byte order mark, and the encoding by Python's name; empty if it is not supported.
+
+    Args:
+        content: The document, or its first 1,024 bytes.
+        encoding: The encoding that replaces the declared one.
+    """
+    mark, found = next(((mark, name) for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
+    found = found or next((name for start, name in _WITHOUT_MARK if content.startswith(start)), "")
+    name = found or encoding or _declared_encoding(content)
+    return len(mark), name if name == _UTF_8 else encoding_named(name)
 
 
 def _declared_encoding(content: bytes) -> str:
     declared = _DECLARED.match(content, 0, _DECLARATION_BYTES)
-    if declared is None:
-        return _UTF_8
-    name = declared[1].decode("ascii")
-    if _UCS_NAME.fullmatch(name):
-        return _UTF_8
-    try:
-        encoding = codecs.lookup(name).name
-    except LookupError:
-        encoding = ""
-    if encoding in _READ_AS_UTF_8:
-        return _UTF_8
-    if encoding not in _transcoded():
-        raise parse_error(Reason.WRONG_ENCODING, "the XML declaration names an encoding that is not supported")
-    return encoding
+    name = _UTF_8 if declared is None else declared[1].decode("ascii").lower()
+    return _UTF_8 if name == _UTF_8 or is_unicode(name) else name
 
 
 def _decoded(content: bytes, encoding: str) -> str:
@@ -166,12 +162,43 @@ def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
     return _read(content, _BYTES, allow_doctype=allow_doctype)
 
 
-def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
+def root_start_tag(content: bytes | str, encoding: str | None = None) -> bytes:
+    """Return the start tag of the root element as an empty element; a DOCTYPE before it is not looked at.
+
+    Args:
+        content: The document.
+        encoding: The encoding that replaces the declared one.
+
+    Raises:
+        ParseError: The prolog or the start tag cannot be read.
+    """
+    document = content[:_LONGEST_PROLOG]
+    if isinstance(document, bytes):
+        mark, name = encoding_of(document, encoding)
+        document = document[mark:] if name == _UTF_8 else document[mark:].decode(name or _UTF_8, "replace")
+    if isinstance(document, str):
+        document = document.removeprefix("\ufeff").encode("utf-8", "replace")
+    position = _root_position(document, _BYTES, allow_doctype=True, allow_entities=True)
+    tag = _START_TAG.match(document, position)
+    if tag is None:
+        raise parse_error(Reason.MALFORMED, "the start tag of the root element is not well-formed")
+    return tag[1].removesuffix(b"/") + b"/>"
+
+
+def _root_position(
+    content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool, allow_entities: bool = False
+) -> int:
     position = _skip_misc(content, grammar, 0)
     if grammar.doctype.match(content, position):
         if not allow_doctype:
             raise parse_error(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
-        position = _skip_misc(content, grammar, _doctype_end(content, grammar, position))
+        position = _doctype_end(content, grammar, position, allow_entities=allow_entities)
+        position = _skip_misc(content, grammar, position)
+    return position
+
+
+def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
+    position = _root_position(content, grammar, allow_doctype=allow_doctype)
     root = grammar.root.match(content, position)
     if root is None:
         if position == len(content) and grammar.space.fullmatch(content):
@@ -191,11 +218,11 @@ def _skip_misc(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> int
         position = misc.end()
 
 
-def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> int:
+def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int, *, allow_entities: bool) -> int:
     in_subset = False
     for part in grammar.doctype_part.finditer(content, position + len("<!DOCTYPE")):
         match part.lastgroup:
-            case "entity":
+            case "entity" if not allow_entities:
                 raise parse_error(Reason.ENTITY, "the document type declaration declares or uses an entity")
             case "open" if not in_subset:
                 in_subset = True

@@ -321,7 +321,7 @@ class ParallelCoordinator:
         if self._too_many_rejects:
             raise RunError(
                 f"{counts.rejected} of {counts.processed} documents were rejected, more than --max-rejects allows",
-                "the reasons are in the table processing_log; what was loaded stays",
+                "the reasons are in the processing log; what was loaded stays",
             )
 
     def _report_lost_result(self, error: BaseException) -> None:

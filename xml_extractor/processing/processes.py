@@ -67,6 +67,9 @@ def process_context(start_method: StartMethod) -> BaseContext:
     return context
 
 
+_starting_fork_server = threading.Lock()
+
+
 @contextmanager
 def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
     """Let the fork server compile a contract once, so that all workers started in the block inherit its plan.
@@ -84,13 +87,15 @@ def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
     with TemporaryDirectory(prefix="xml_extractor-plan-") as directory:
         path = Path(directory) / "contract"
         path.write_bytes(pickle.dumps(contract))
-        os.environ[PRELOAD_VARIABLE] = str(path)
-        try:
-            process_context(start_method)
-            with interrupts_blocked():
-                forkserver.ensure_running()
-        finally:
-            del os.environ[PRELOAD_VARIABLE]
+        # Several runs in one process share its environment and its fork server.
+        with _starting_fork_server:
+            os.environ[PRELOAD_VARIABLE] = str(path)
+            try:
+                process_context(start_method)
+                with interrupts_blocked():
+                    forkserver.ensure_running()
+            finally:
+                del os.environ[PRELOAD_VARIABLE]
         yield
 
 

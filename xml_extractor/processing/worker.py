@@ -19,6 +19,7 @@ from typing import Self
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
+    CountKey,
     DocumentKey,
     Failure,
     MappedDocument,
@@ -27,12 +28,13 @@ from xml_extractor.documents import (
     Rejection,
     Replaced,
     RunValues,
+    Skipped,
     SourceDocument,
     Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
-from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
@@ -292,6 +294,7 @@ class Worker:
         stage = Stage.PARSE
         self._marker.enter(stage)
         value = None
+        counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
                 root = self._parser.parse(document.content)
@@ -300,8 +303,11 @@ class Worker:
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
-                mapped = map_document(self._plan, root, document.key, self._run_values)
+                mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
+        except OtherRootError as error:
+            seconds = time.perf_counter() - began_at
+            return Skipped(document.key, error.failure, content_hash(document.content), seconds, replaced)
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
                 # The source may have cut it too early, such as in a comment that quotes an end tag.
@@ -317,7 +323,8 @@ class Worker:
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
-            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced)
+            counts = tuple(counted)
+            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced, counts)
         seconds = time.perf_counter() - began_at
         return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value)
 

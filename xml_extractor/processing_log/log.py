@@ -11,7 +11,7 @@ from xml_extractor.documents import Row, Status
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log_table import (
     CASE_SENSITIVE,
-    LOG_TABLE,
+    COUNT_COLUMNS,
     LogCount,
     LogEntry,
     RejectSelection,
@@ -43,13 +43,17 @@ class ProcessingLog:
     Args:
         connection: To the target. The caller closes it.
         name: The target's name for messages.
+
+    Attributes:
+        layout: Its table.
     """
 
     def __init__(self, connection: Connection, name: str = "the target") -> None:
         self._connection = connection
         self._name = name
-        self._table = connection.table_name(LOG_TABLE)
-        self._bind = connection.row_binder(LOG_TABLE)
+        self.layout = connection.log_table
+        self._table = connection.table_name(self.layout)
+        self._bind = connection.row_binder(self.layout)
 
     def done(self, contract: str, keys: Sequence[str]) -> dict[str, str]:
         """Return which of these documents are done: they have a row in the log and are not to be retried.
@@ -158,7 +162,7 @@ class ProcessingLog:
         Raises:
             DatabaseError: The log cannot be read.
         """
-        return map(LogEntry.of, self._connection.read_rows(LOG_TABLE))
+        return map(LogEntry.of, self._connection.read_rows(self.layout))
 
     def entries(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
         """Return the rows of these documents by document key; nothing is retried.
@@ -169,7 +173,7 @@ class ProcessingLog:
         found = {
             entry.document_key: entry
             for where in self._documents(contract, keys)
-            for entry in map(LogEntry.of, self._connection.read_rows(LOG_TABLE, *where))
+            for entry in map(LogEntry.of, self._connection.read_rows(self.layout, *where))
         }
         # SQL Server ignores spaces at the end of a key when it compares.
         return {key: found[key] for key in keys if key in found}
@@ -187,11 +191,29 @@ class ProcessingLog:
         """
         if not entries:
             return
-        positions = [position for position, column in enumerate(LOG_TABLE.columns) if column.name in UNCHANGED]
-        unchanged = " AND ".join(f"{LOG_TABLE.columns[position].name} = ?" for position in positions)
+        positions = [position for position, column in enumerate(self.layout.columns) if column.name in UNCHANGED]
+        unchanged = " AND ".join(f"{self.layout.columns[position].name} = ?" for position in positions)
         self._connection.execute_many(
             f"DELETE FROM {self._table} WHERE {unchanged}",  # noqa: S608 - the name is quoted, values bound
-            [LOG_TABLE.columns[position] for position in positions],
+            [self.layout.columns[position] for position in positions],
+            [tuple(row[position] for position in positions) for row in self.bound(entries)],
+        )
+
+    def set_counts(self, entries: Sequence[LogEntry]) -> None:
+        """Set the counts of rows that this transaction has inserted, by one call.
+
+        Raises:
+            DatabaseError: The log cannot be written.
+        """
+        if not entries:
+            return
+        names = [column.name for column in self.layout.columns]
+        positions = [names.index(name) for name in (*COUNT_COLUMNS, *self.layout.key)]
+        assigned = ", ".join(f"{name} = ?" for name in COUNT_COLUMNS)
+        same = " AND ".join(f"{name} = ?" for name in self.layout.key)
+        self._connection.execute_many(
+            f"UPDATE {self._table} SET {assigned} WHERE {same}",  # noqa: S608 - the name is quoted, values bound
+            [self.layout.columns[position] for position in positions],
             [tuple(row[position] for position in positions) for row in self.bound(entries)],
         )
 
@@ -209,7 +231,7 @@ class ProcessingLog:
 
     def _rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
         for where in self._rejects(selection):
-            yield from map(LogEntry.of, self._connection.read_rows(LOG_TABLE, *where))
+            yield from map(LogEntry.of, self._connection.read_rows(self.layout, *where))
 
     def _rejects(self, selection: RejectSelection) -> Iterator[_Condition]:
         """Yield the conditions that, one after the other, find the rows of these documents."""

@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LOG_TABLE
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE, is_log
 from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
@@ -75,7 +75,9 @@ def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
     return _SQLITE_TYPES.get(sql_type.family, "TEXT")
 
 
-def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "") -> list[str]:
+def create_statements(
+    tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "", log: TableLayout = LOG_TABLE
+) -> list[str]:
     """Return the statements that create what is missing: schemas, the processing log and the tables, in this order.
 
     Args:
@@ -83,18 +85,29 @@ def create_statements(tables: Sequence[TableLayout], dialect_name: str, default_
         dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
         default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
             default of the database.
+        log: The processing log.
     """
     dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
-    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (LOG_TABLE, *tables)]
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (log, *tables)]
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
         *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
-        *(_create_table(table, dialect, embedded=embedded) for table in defined),
+        _create_table(defined[0], dialect, embedded=embedded)
+        + ("" if embedded else _complete_log(defined[0], dialect)),
+        *(_create_table(table, dialect, embedded=embedded) for table in defined[1:]),
     ]
+
+
+def _complete_log(log: Table, dialect: Dialect) -> str:
+    """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
+    name = dialect.identifier_preparer.format_table(log)
+    has, lacks = (f"COL_LENGTH({literal(name)}, '{column}')" for column in ("content_hash", ADDED_COLUMNS[-1].name))
+    added = ", ".join(f"{column.name} {column.type} NULL" for column in ADDED_COLUMNS)
+    return f"\nELSE IF {has} IS NOT NULL AND {lacks} IS NULL\nALTER TABLE {name} ADD {added}"
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
@@ -122,7 +135,7 @@ def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, em
         *foreign_keys,
         schema=schema,
         # Without rowid, the log needs no separate index; wide rows of other tables would take twice the space and time.
-        sqlite_with_rowid=layout is not LOG_TABLE,
+        sqlite_with_rowid=not is_log(layout),
     )
 
 
@@ -133,7 +146,7 @@ def _full_name(table: str, *, embedded: bool) -> str:
 
 def _column(layout: TableLayout, column: ColumnLayout) -> Column[object]:
     by_database = column.identity or column.generated
-    collation = CASE_SENSITIVE if layout is LOG_TABLE and column.name in layout.key else ""
+    collation = CASE_SENSITIVE if is_log(layout) and column.name in layout.key else ""
     scalar = ScalarType(column.type, collation)
     required = column.required or column.generated
     if by_database:

@@ -11,9 +11,6 @@ from typing import NamedTuple
 from xml_extractor.schema.model import Severity
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, MONEY_LIMITS, Family, SqlType
 
-FINEST_FRACTION = 6
-"""Digits of a fractional second that a value has at most, whatever its type: more are rejected."""
-
 EXACT_DIGITS = 15
 """Decimal digits that an IEEE 754 double always preserves."""
 
@@ -148,7 +145,7 @@ def _calendar(sql_type: SqlType) -> _Calendar:
         case "datetime":
             return _Calendar(date(1753, 1, 1), date.max, 3)
         case _:
-            return _Calendar(date.min, date.max, min(sql_type.scale, FINEST_FRACTION))
+            return _Calendar(date.min, date.max, sql_type.scale)
 
 
 def _datetime_in_datetime(needed: SqlType, there: SqlType) -> Misfit | None:
@@ -168,7 +165,7 @@ def _datetime_in_datetime(needed: SqlType, there: SqlType) -> Misfit | None:
 
 
 def _time_in_time(needed: SqlType, there: SqlType) -> Misfit | None:
-    is_finer = min(needed.scale, FINEST_FRACTION) > there.scale
+    is_finer = needed.scale > there.scale
     return _error("which has fewer digits of fractional seconds") if is_finer else None
 
 

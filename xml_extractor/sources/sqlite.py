@@ -13,11 +13,12 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import log_key, source_key
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
+    condition_errors,
     logged_page,
     missing,
     next_size,
@@ -68,6 +69,7 @@ class SqliteSource:
         self.address = address
         self._max_bytes = max_bytes
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
+        self._condition = table.where
         self._where = [f"({table.where}\n)"] if table.where else []
         self._key, self._xml, self._from = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
         if not file.path.is_file():
@@ -114,7 +116,7 @@ class SqliteSource:
         while True:
             where = _where((*conditions, *self._where, f"{self._key} IS NOT NULL"))
             select = f"SELECT {self._key}, typeof({self._key}) FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
-            with self._errors_end_the_run():
+            with self._errors_end_the_run(), condition_errors(self._condition, self.name):
                 rows = list(self._database.query(select, (*bounds, size + 1)))
             keys = [log_key(key) for key, _ in rows]
             self._check_unique(keys)
@@ -145,7 +147,7 @@ class SqliteSource:
     def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:
         within = f"{self._key} BETWEEN {blocks.first} AND {blocks.last}"
         keys = f"SELECT {self._key} AS k FROM {self._from}{_where((within, *self._where))}"  # noqa: S608 - names are quoted
-        with self._errors_end_the_run():
+        with self._errors_end_the_run(), condition_errors(self._condition, self.name):
             return {block: tuple(digest) for block, *digest in self._database.query(blocks.query(keys))}
 
     def fetch(
@@ -170,7 +172,8 @@ class SqliteSource:
     def _document(self, select: str, key: DocumentKey) -> SourceDocument | Rejection:
         with self._errors_end_the_run():
             try:
-                row = next(self._database.query(select, (source_key(key),)), None)
+                own = key.original if isinstance(key, UnusableKey) else key
+                row = next(self._database.query(select, (own,)), None)
             except DatabaseError as error:
                 if error.code == Reason.TOO_LARGE:  # the value is longer than the limit of the connection
                     return too_large(key, self._max_bytes)
@@ -216,7 +219,7 @@ class SqliteSource:
 
     def _count_nulls(self) -> int:
         where = _where((*self._where, f"{self._key} IS NULL"))
-        with self._errors_end_the_run():
+        with self._errors_end_the_run(), condition_errors(self._condition, self.name):
             count: int = next(self._database.query(f"SELECT count(*) FROM {self._from}{where}"))[0]  # noqa: S608 - names are quoted
         return count
 

@@ -37,7 +37,14 @@ def open_target(address: str, contract: Contract) -> Target:
     """
     url = read_url(address, "target")
     module: TargetModule = module_for(TARGETS, url, "target")
-    return module.open_target(url, contract)
+    target = module.open_target(url, contract)
+    log = target.log_table.table
+    for name, table in contract.tables.items():
+        if (table.table or name).casefold() == log.casefold():
+            raise UsageError(
+                f"{log} is a table of the contract and cannot be the processing log", "name another with --log-table"
+            )
+    return target
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import UsageError
-from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, is_log, log_table
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.targets.registry import TARGETS, dialect_of, read_url
@@ -29,13 +29,14 @@ def creation_script(address: str, contract: Contract, grant_to: str = "") -> str
     if grant_to and not is_server:
         raise UsageError(f"'{dialect}' databases have no users", "omit --grant-to, or name a SQL Server")
     schema = read_address(url).schema if is_server else ""
-    grants = grant_statements(tables, contract.source.table, grant_to, schema) if grant_to else []
-    return script([*create_statements(tables, dialect, schema), *grants], dialect)
+    log = log_table(str(url.query.get(LOG_TABLE_KEY, "")))
+    grants = grant_statements((log, *tables), contract.source.table, grant_to, schema) if grant_to else []
+    return script([*create_statements(tables, dialect, schema, log), *grants], dialect)
 
 
 def needed_permissions(table: TableLayout) -> tuple[str, ...]:
     """Return the permissions that a run needs on a table of SQL Server."""
-    if table is LOG_TABLE:
+    if is_log(table):
         return ("SELECT", "INSERT", "UPDATE", "DELETE")  # `retry` updates rows; the next run deletes and inserts them
     return (
         "SELECT",
@@ -49,7 +50,7 @@ def grant_statements(tables: Sequence[TableLayout], source: str, user: str, defa
     """Return the statements that grant a user of SQL Server the permissions that runs need, and no others.
 
     Args:
-        tables: The contract's tables.
+        tables: The processing log and the contract's tables.
         source: The table with documents. It may be in another database; its statement can be run in both.
         user: A user or role of the database.
         default_schema: As for `create_statements`.
@@ -57,7 +58,7 @@ def grant_statements(tables: Sequence[TableLayout], source: str, user: str, defa
     principal = t_sql_name(user)
     grants = [
         f"GRANT {', '.join(needed_permissions(table))} ON {t_sql_table(table.table, default_schema)} TO {principal}"
-        for table in (LOG_TABLE, *tables)
+        for table in tables
     ]
     documents = t_sql_table(source, default_schema)
     return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]

@@ -25,6 +25,7 @@ from xml_extractor.tsql.temporal import (
     without_offset,
 )
 from xml_extractor.tsql.typed import INT, Function, Kernel, Typed, apply, constant
+from xml_extractor.values.fine_times import SECOND, combine, fraction_of, later
 from xml_extractor.values.sqltypes import INTEGER_RANGES, Family, SqlType
 
 _DATE = SqlType("date")
@@ -53,13 +54,16 @@ _DAY_PARTS = frozenset({"year", "quarter", "month", "dayofyear", "day", "week", 
 _FINE_PARTS = frozenset({"microsecond", "nanosecond"})
 _MONTHS = {"year": 12, "quarter": 3, "month": 1}
 _DAYS = {"dayofyear": 1, "day": 1, "weekday": 1, "week": 7}
-_MICROSECONDS = {
-    "hour": 3_600_000_000,
-    "minute": 60_000_000,
-    "second": 1_000_000,
-    "millisecond": 1000,
-    "microsecond": 1,
+_UNITS = {
+    "hour": 3600 * SECOND,
+    "minute": 60 * SECOND,
+    "second": SECOND,
+    "millisecond": SECOND // 1000,
+    "microsecond": SECOND // 1_000_000,
 }
+"""In units of 100 nanoseconds."""
+_DAY_UNITS = 24 * _UNITS["hour"]
+_NANOSECONDS = 100
 
 _Day = TypeVar("_Day", date, datetime)
 
@@ -104,9 +108,7 @@ def _adder(part: str, data_type: SqlType) -> Kernel:
     add = _months_or_days_adder(part) if part in _MONTHS or part in _DAYS else partial(_add_time, part)
     if data_type.family is Family.TIME:
         fit_time = time_fitter(data_type)
-        return lambda count, clock: fit_time(
-            (datetime.combine(date(2000, 1, 1), clock) + _of_a_day(part, count)).time()
-        )
+        return lambda count, clock: fit_time(later(combine(BASE_DATE, clock), _units(part, count) % _DAY_UNITS).time())
     fit = moment_fitter(data_type) if data_type.family is not Family.DATE else None
 
     def kernel(count: int, moment: datetime) -> date:
@@ -135,15 +137,13 @@ def _add_months(moment: _Day, months: int) -> _Day:
 
 
 def _add_time(part: str, count: int, moment: datetime) -> datetime:
-    return moment + timedelta(microseconds=_microseconds(part, count))
+    return later(moment, _units(part, count))
 
 
-def _of_a_day(part: str, count: int) -> timedelta:
-    return timedelta(microseconds=_microseconds(part, count) % (24 * _MICROSECONDS["hour"]))
-
-
-def _microseconds(part: str, count: int) -> int:
-    return (count + 50) // 100 // 10 if part == "nanosecond" else count * _MICROSECONDS[part]
+def _units(part: str, count: int) -> int:
+    if part == "nanosecond":
+        return (count + _NANOSECONDS // 2) // _NANOSECONDS
+    return count * _UNITS[part]
 
 
 def _datediff(part: str, arguments: Sequence[Typed]) -> Typed:
@@ -165,7 +165,7 @@ def _in_utc(part: Typed) -> Typed:
         case Family.DATE:
             return apply(lambda day: datetime.combine(day, MIDNIGHT), _DATETIME2, part)
         case Family.TIME:
-            return apply(lambda clock: datetime.combine(BASE_DATE, clock), _DATETIME2, part)
+            return apply(lambda clock: combine(BASE_DATE, clock), _DATETIME2, part)
         case Family.OFFSET:
             return apply(lambda moment: without_offset(moment.astimezone(UTC)), _DATETIME2, part)
         case Family.DATETIME:
@@ -174,9 +174,13 @@ def _in_utc(part: Typed) -> Typed:
             raise CompileError(f"{part.type} is not a date or time")
 
 
-def _microseconds_of(moment: datetime) -> int:
+def _units_of(moment: datetime) -> int:
     clock = (moment.hour * 60 + moment.minute) * 60 + moment.second
-    return (moment.toordinal() * 86_400 + clock) * 1_000_000 + moment.microsecond
+    return (moment.toordinal() * 86_400 + clock) * SECOND + fraction_of(moment)
+
+
+def _counter(part: str) -> Callable[[datetime], int]:
+    return lambda moment: _units_of(moment) // _UNITS[part]
 
 
 _COUNTS: dict[str, Callable[[datetime], int]] = {
@@ -186,12 +190,8 @@ _COUNTS: dict[str, Callable[[datetime], int]] = {
     "dayofyear": datetime.toordinal,
     "day": datetime.toordinal,
     "week": lambda moment: moment.toordinal() // 7,
-    "hour": lambda moment: _microseconds_of(moment) // _MICROSECONDS["hour"],
-    "minute": lambda moment: _microseconds_of(moment) // _MICROSECONDS["minute"],
-    "second": lambda moment: _microseconds_of(moment) // _MICROSECONDS["second"],
-    "millisecond": lambda moment: _microseconds_of(moment) // _MICROSECONDS["millisecond"],
-    "microsecond": _microseconds_of,
-    "nanosecond": lambda moment: _microseconds_of(moment) * 1000,
+    **{part: _counter(part) for part in _UNITS},
+    "nanosecond": lambda moment: _units_of(moment) * _NANOSECONDS,
 }
 
 
@@ -226,7 +226,7 @@ _EXTRACTORS: dict[str, Kernel] = {
     "second": lambda clock: clock.second,
     "millisecond": lambda clock: clock.microsecond // 1000,
     "microsecond": lambda clock: clock.microsecond,
-    "nanosecond": lambda clock: clock.microsecond * 1000,
+    "nanosecond": lambda clock: fraction_of(clock) * _NANOSECONDS,
     "tzoffset": _offset_minutes,
     "iso_week": lambda day: day.isocalendar().week,
 }

@@ -1,7 +1,7 @@
 """Dates and times: rounding and limits of their types, and conversions between them and with numbers.
 
-Microseconds are kept; the seventh digit of `time(7)`, `datetime2(7)` and `datetimeoffset(7)` is truncated. Sources: the
-pages of "date", "time", "datetime", "smalldatetime", "datetime2" and "datetimeoffset (Transact-SQL)", Microsoft Learn.
+Sources: the pages of "date", "time", "datetime", "smalldatetime", "datetime2" and "datetimeoffset (Transact-SQL)",
+Microsoft Learn.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import EvaluationError
 from xml_extractor.tsql.numeric import EXACT, decimal_of_float, decimal_of_integer, fitted, rounded_integer
 from xml_extractor.tsql.typed import Cast, Kernel
+from xml_extractor.values.fine_times import FRACTION_DIGITS, SECOND, combine, fraction_of, later
 from xml_extractor.values.sqltypes import Family, SqlType
 
 MIDNIGHT = time.min
@@ -23,7 +24,7 @@ _DATETIME_FIRST_YEAR = 1753
 _SMALLDATETIME_FIRST = BASE
 _SMALLDATETIME_LAST = datetime.combine(date(2079, 6, 6), time(23, 59))
 _TICKS_PER_DAY = 300 * 86_400
-_KEPT_DIGITS = 6
+_MILLISECOND = SECOND // 1000
 _HALF_A_MINUTE = 30
 _DATETIME_DIGITS = 3
 
@@ -48,11 +49,11 @@ def to_datetime(moment: datetime) -> datetime:
     """Round to .000, .003 or .007 seconds, as `datetime` does; finer digits are truncated first."""
     if moment.year < _DATETIME_FIRST_YEAR:
         raise out_of_range(SqlType("datetime"))
-    microsecond = moment.microsecond
-    if not microsecond:
+    fraction = fraction_of(moment)
+    if not fraction:
         return moment
-    ticks = (microsecond // 1000 * 3 + 5) // 10
-    return _moved(moment, (ticks * 10 + 1) // 3 * 1000, SqlType("datetime"))
+    ticks = (fraction // _MILLISECOND * 3 + 5) // 10
+    return _with_fraction(moment, (ticks * 10 + 1) // 3 * _MILLISECOND, SqlType("datetime"))
 
 
 def to_smalldatetime(moment: datetime) -> datetime:
@@ -67,14 +68,14 @@ def to_smalldatetime(moment: datetime) -> datetime:
 
 
 def _fraction_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:
-    if data_type.scale >= _KEPT_DIGITS:
+    if data_type.scale == FRACTION_DIGITS:
         return lambda moment: moment
-    step: int = 10 ** (_KEPT_DIGITS - data_type.scale)
+    step: int = 10 ** (FRACTION_DIGITS - data_type.scale)
 
     def fit(moment: datetime) -> datetime:
-        microsecond = moment.microsecond
-        rounded = (microsecond + step // 2) // step * step
-        return moment if rounded == microsecond else _moved(moment, rounded, data_type)
+        fraction = fraction_of(moment)
+        rounded = (fraction + step // 2) // step * step
+        return moment if rounded == fraction else _with_fraction(moment, rounded, data_type)
 
     return fit
 
@@ -82,21 +83,18 @@ def _fraction_fitter(data_type: SqlType) -> Callable[[datetime], datetime]:
 def time_fitter(data_type: SqlType) -> Callable[[time], time]:
     """Return the function that rounds a time of day to its type; it wraps around at midnight."""
     fit = _fraction_fitter(data_type)
-    return lambda clock_time: fit(datetime.combine(BASE_DATE, clock_time)).time()
+    return lambda clock_time: fit(combine(BASE_DATE, clock_time)).time()
 
 
-def _exact_ticks(moment: datetime, data_type: SqlType) -> datetime:
-    """Return a `datetime` with the thirds of a millisecond that .003 and .007 stand for, as the type rounds them."""
-    microsecond = moment.microsecond
-    if not microsecond:
-        return moment
-    thirds = (microsecond // 1000 * 3 + 5) // 10 * 10_000
-    return moment.replace(microsecond=(thirds + 1) // 3 if data_type.scale == _KEPT_DIGITS else thirds // 3)
+def _exact_ticks(moment: datetime) -> datetime:
+    """Return a `datetime` with the thirds of a millisecond that .003 and .007 stand for: .0033333 and .0066667."""
+    ticks = (moment.microsecond // 1000 * 3 + 5) // 10
+    return later(moment, (ticks * SECOND + 150) // 300 - fraction_of(moment)) if ticks else moment
 
 
-def _moved(moment: datetime, microseconds: int, data_type: SqlType) -> datetime:
+def _with_fraction(moment: datetime, fraction: int, data_type: SqlType) -> datetime:
     try:
-        return moment.replace(microsecond=0) + timedelta(microseconds=microseconds)
+        return later(moment, fraction - fraction_of(moment))
     except OverflowError:
         raise out_of_range(data_type) from None
 
@@ -152,13 +150,13 @@ def _date_to_moment(cast: Cast) -> Kernel:
 
 def _time_to_moment(cast: Cast) -> Kernel:
     fit = _naive_fitter(cast)
-    return lambda clock_time: fit(datetime.combine(BASE_DATE, clock_time))
+    return lambda clock_time: fit(combine(BASE_DATE, clock_time))
 
 
 def _moment_to_moment(cast: Cast) -> Kernel:
-    fit, target = _naive_fitter(cast), cast.target
-    if _needs_exact_ticks(cast.source, target):
-        return lambda moment: fit(_exact_ticks(moment, target))
+    fit = _naive_fitter(cast)
+    if _needs_exact_ticks(cast.source, cast.target):
+        return lambda moment: fit(_exact_ticks(moment))
     return fit
 
 
@@ -168,9 +166,9 @@ def _offset_to_moment(cast: Cast) -> Kernel:
 
 
 def _moment_to_time(cast: Cast) -> Kernel:
-    fit, target = time_fitter(cast.target), cast.target
-    if _needs_exact_ticks(cast.source, target):
-        return lambda moment: fit(_exact_ticks(moment, target).time())
+    fit = time_fitter(cast.target)
+    if _needs_exact_ticks(cast.source, cast.target):
+        return lambda moment: fit(_exact_ticks(moment).time())
     return lambda moment: fit(moment.time())
 
 

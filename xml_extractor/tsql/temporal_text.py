@@ -16,6 +16,7 @@ from xml_extractor.tsql.result_types import LEGACY_MOMENTS, MOMENTS
 from xml_extractor.tsql.temporal import BASE_DATE, MIDNIGHT, moment_fitter
 from xml_extractor.tsql.text import text_fitter
 from xml_extractor.tsql.typed import Cast, Kernel
+from xml_extractor.values.fine_times import FRACTION_DIGITS, combine, fraction_of, later
 from xml_extractor.values.sqltypes import Family, SqlType
 
 _ANY_ORDER = ""
@@ -47,7 +48,6 @@ _MONTH_NUMBERS = {name: number for number, word in enumerate(_MONTH_NAMES, 1) fo
 
 _CENTURY_CUTOFF = 49
 _LEGACY_FRACTION = 3
-_FINEST_FRACTION = 7
 _HALF_DAY = 12
 _YEAR_DIGITS = 4
 _SHORT_DIGITS = 2
@@ -135,7 +135,7 @@ def _moment_of_text(text: str, data_type: SqlType, style: int) -> datetime:
         _check_clock(clock, data_type)
         day = BASE_DATE if data_type.family is Family.TIME else day
         moment = datetime.combine(day, time(clock.hour, clock.minute, clock.second))
-        rounded = moment + timedelta(microseconds=_microseconds(clock.fraction, data_type))
+        rounded = later(moment, _rounded_fraction(clock.fraction, data_type))
     except (ValueError, OverflowError):
         raise not_a(data_type) from None
     if data_type.family is Family.OFFSET:
@@ -184,21 +184,19 @@ def _clock(found: re.Match[str]) -> _Clock:
 
 def _check_clock(clock: _Clock, data_type: SqlType) -> None:
     legacy = data_type.name in LEGACY_MOMENTS
-    if len(clock.fraction) > (_LEGACY_FRACTION if legacy else _FINEST_FRACTION):
+    if len(clock.fraction) > (_LEGACY_FRACTION if legacy else FRACTION_DIGITS):
         raise not_a(data_type)
     _time_zone(clock.offset, data_type)
     if legacy and clock.offset.upper() not in {"", "Z"}:
         raise not_a(data_type)
 
 
-def _microseconds(fraction: str, data_type: SqlType) -> int:
-    if not fraction:
-        return 0
-    ticks = int(fraction.ljust(_FINEST_FRACTION, "0"))
-    if data_type.name in LEGACY_MOMENTS or data_type.scale == _FINEST_FRACTION:
-        return ticks // 10
-    step: int = 10 ** (_FINEST_FRACTION - data_type.scale)
-    return (ticks + step // 2) // step * step // 10
+def _rounded_fraction(digits: str, data_type: SqlType) -> int:
+    fraction = int(digits.ljust(FRACTION_DIGITS, "0"))
+    if data_type.name in LEGACY_MOMENTS:
+        return fraction
+    step: int = 10 ** (FRACTION_DIGITS - data_type.scale)
+    return (fraction + step // 2) // step * step
 
 
 def _time_zone(offset: str, data_type: SqlType) -> timezone:
@@ -296,7 +294,7 @@ def _moment_writer(data_type: SqlType, style: int | None) -> Callable[[Any], str
 
     def write(value: date | time | datetime) -> str:
         if isinstance(value, time):
-            moment = datetime.combine(BASE_DATE, value)
+            moment = combine(BASE_DATE, value)
         elif isinstance(value, datetime):
             moment = value.astimezone(UTC) if in_utc else value
         else:
@@ -345,7 +343,7 @@ def _fraction(data_type: SqlType, field: str) -> Callable[[datetime], str]:
     digits = data_type.scale
     if not digits:
         return lambda _moment: ""
-    return lambda moment: "." + f"{moment.microsecond:06}0"[:digits]
+    return lambda moment: "." + f"{fraction_of(moment):07}"[:digits]
 
 
 def _offset(moment: datetime) -> str:

@@ -76,10 +76,10 @@ def converter(
 
     Types other than text ignore white space around a value. The results are Python's types: `bit` bool, integers int,
     `decimal` and `money` Decimal with all decimals of the type, `float` float, text, `xml` and `uniqueidentifier` str,
-    `binary` bytes, dates and times those of `datetime`, aware for `datetimeoffset`.
+    `binary` bytes, dates and times those of `datetime` or `fine_times`, aware for `datetimeoffset`.
 
     Two roundings are part of the types themselves and are not errors: `datetime` rounds to .000, .003 or .007 seconds,
-    `smalldatetime` to the minute. Fractions finer than a microsecond cannot be kept and are an error.
+    `smalldatetime` to the minute.
 
     Args:
         sql_type: The column's type.

@@ -1,52 +1,33 @@
-"""Parse text as a date and time: ISO 8601, or a contract's own formats, compiled once and independent of the locale.
+"""Parse text as a date and time in a contract's own formats, compiled once and independent of the locale.
 
-    %Y year, 4 digits               %H hour, 00 to 23         %b month, Jan      %z Z, +hh:mm or +hhmm
+    %Y year, 4 digits               %H hour, 00 to 24         %b month, Jan      %z Z, +hh:mm or +hhmm
     %y year, 2 digits (50 is 1950)  %I hour, 01 to 12         %B month, January  %p AM or PM
     %m month                        %M minute                 %a day, Mon        %% a percent sign
     %d day of the month             %S second                 %A day, Monday
-    %j day of the year              %f fraction, 1 to 7 digits
+    %j day of the year              %f fraction, any digits
 
 Names are English, in any case. Numbers may have fewer digits, as in 3/7/2024, unless digits are next to them. White
 space in a format matches any white space, everything else matches itself. Two-digit years end at 2049, SQL Server's
-default "two digit year cutoff".
+default "two digit year cutoff". 24:00:00 is the end of a day, as in ISO 8601.
 
-Codes raised: `impossible_date`, `unknown_date_format`.
+Codes raised: `impossible_date`, `overflow`.
 """
 
 import re
 from calendar import isleap
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
-from functools import lru_cache
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from xml_extractor.reasons import Reason
+from xml_extractor.values.fine_times import MICROSECOND_DIGITS
+from xml_extractor.values.iso_8601 import ZONE, Moment, is_digits, new_moment
 from xml_extractor.values.sqltypes import InvalidValueError
-
-Moment = tuple[datetime, int]
-"""A date and time, with a zone if the text has one, and the seventh digit of its fraction of a second.
-
-A time without a date is on 1900-01-01, a date without a time at midnight.
-"""
 
 MomentParser = Callable[[str], Moment | None]
 """Text without surrounding white space to a date and time; None if the text does not have that format."""
-
-MICROSECOND_DIGITS: Final = 6
-OFFSET: Final = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
-
-_ZONE = "Z|[+-][0-9]{2}:?[0-9]{2}"
-_DATE = "([0-9]{4})-([0-9]{2})-([0-9]{2})"
-_TIME = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,7}))?)?"
-_ISO_DATE_TIME = re.compile(f"{_DATE}(?:[T ]{_TIME})?(?: ?({_ZONE}))?")
-_ISO_TIME = re.compile(f"{_TIME}(?: ?({_ZONE}))?")
-_DATE_LENGTH = len("2024-12-31")
-_SECONDS_LENGTH = len("2024-12-31T23:59:59")
-_MICROSECONDS_LENGTH = len("2024-12-31T23:59:59.123456")
-_LARGEST_OFFSET = 14 * 60
-_MINUTES = 60
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -89,8 +70,8 @@ DIRECTIVES: Final[dict[str, Directive]] = {
     "p": Directive("half", "AM|PM"),
     "M": Directive("minute", "", 2),
     "S": Directive("second", "", 2),
-    "f": Directive("fraction", "[0-9]{1,7}"),
-    "z": Directive("zone", _ZONE),
+    "f": Directive("fraction", "[0-9]+"),
+    "z": Directive("zone", ZONE),
 }
 _NUMBERS = frozenset("YymdjHIMSf")
 _FIXED_WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "p": 2}
@@ -131,85 +112,6 @@ class Format(NamedTuple):
     def has_date(self) -> bool:
         """Whether it gives a whole date."""
         return "year" in self.fields and ({"month", "day"} <= self.fields or "day_of_year" in self.fields)
-
-
-@lru_cache(maxsize=256)
-def offset_zone(text: str) -> timezone:
-    """Return the zone that `Z`, `+hh:mm` or `+hhmm` stands for.
-
-    Raises:
-        InvalidValueError: `impossible_date`: more than 14 hours, SQL Server's limit, or more than 59 minutes.
-    """
-    match = OFFSET.fullmatch(text)
-    if match is None:
-        return UTC
-    minutes = int(match[2]) * _MINUTES + int(match[3])
-    if int(match[3]) >= _MINUTES or minutes > _LARGEST_OFFSET:
-        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "a time zone is from -14:00 to +14:00")
-    return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
-
-
-def _moment(
-    date: tuple[int, int, int], time: tuple[str | None, str | None, str | None, str | None, str | None]
-) -> Moment:
-    """Build a date and time from its parts.
-
-    Args:
-        date: Year, month, day.
-        time: Digits of hour, minute, second and fraction, and the zone; None where the text has none.
-
-    Raises:
-        InvalidValueError: `impossible_date`: it is not on any calendar or clock.
-    """
-    hour, minute, second, fraction, zone = time
-    digits = (fraction or "").ljust(MICROSECOND_DIGITS + 1, "0")
-    microsecond = int(digits[:MICROSECOND_DIGITS])
-    tzinfo = offset_zone(zone) if zone else None
-    try:
-        when = datetime(*date, int(hour or 0), int(minute or 0), int(second or 0), microsecond, tzinfo=tzinfo)
-    except ValueError:
-        raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the date or time does not exist") from None
-    return when, int(digits[MICROSECOND_DIGITS])
-
-
-def parse_iso_date_time(text: str) -> Moment:
-    """Parse an ISO 8601 date, or date and time with `T` or a space between; fraction and zone may follow.
-
-    `datetime.fromisoformat` also reads week dates, hour 24 and more, so it gets only text in the common format.
-    """
-    length = len(text)
-    if length >= _DATE_LENGTH and text[4] == text[7] == "-":
-        try:
-            if length == _DATE_LENGTH:
-                return datetime.fromisoformat(text), 0
-            is_time = length >= _SECONDS_LENGTH and text[10] in "T " and text[13] == text[16] == ":"
-            if is_time and text[11:13] != "24":
-                rest = text[_SECONDS_LENGTH:]
-                if not rest or (length <= _MICROSECONDS_LENGTH and rest[0] == "." and _is_digits(rest[1:])):
-                    return datetime.fromisoformat(text), 0
-                if rest == "Z":
-                    return datetime.fromisoformat(text[:_SECONDS_LENGTH]).replace(tzinfo=UTC), 0
-        except ValueError:
-            pass  # the general parser says what is wrong
-    match = _ISO_DATE_TIME.fullmatch(text)
-    if match is None:
-        explanation = "not a date, or date and time, as ISO 8601 writes it"
-        raise InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, explanation)
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    return _moment((int(year), int(month), int(day)), (hour, minute, second, fraction, zone))
-
-
-def _is_digits(text: str) -> bool:
-    return text.isdigit() and text.isascii()
-
-
-def parse_iso_time(text: str) -> Moment:
-    """Parse an ISO 8601 time: hours and minutes; seconds, fraction and zone may follow."""
-    match = _ISO_TIME.fullmatch(text)
-    if match is None:
-        raise InvalidValueError(Reason.UNKNOWN_DATE_FORMAT, "not a time as ISO 8601 writes it")
-    hour, minute, second, fraction, zone = match.groups()
-    return _moment((1900, 1, 1), (hour, minute, second, fraction, zone))
 
 
 def read_format(text: str) -> Format:
@@ -279,8 +181,9 @@ def _general_parser(form: Format) -> MomentParser:
         if has_half:
             hour = _hour_of_day(int(parts["hour"]), parts["half"])
         time = (hour, parts.get("minute"), parts.get("second"), parts.get("fraction"), parts.get("zone"))
-        result = _moment(date_of(parts), time)
-        if has_weekday and _index(_DAYS, parts["weekday"]) != result[0].weekday():
+        day = date_of(parts)
+        result = new_moment(day, time)
+        if has_weekday and _index(_DAYS, parts["weekday"]) != date(*day).weekday():
             raise InvalidValueError(Reason.IMPOSSIBLE_DATE, "the day of the week is not that of the date")
         return result
 
@@ -370,9 +273,9 @@ def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | N
                 parts = (*parts[:3], _HOURS.get(parts[3] + text[half], _NO_HOUR), *parts[4:])
             iso = template % parts
             fraction = text[width:]
-            if "T24" not in iso and (not fraction or _is_digits(fraction)):
+            if "T24" not in iso and (not fraction or is_digits(fraction)):
                 try:
-                    return datetime.fromisoformat(f"{iso}.{fraction}" if fraction else iso), 0
+                    return datetime.fromisoformat(f"{iso}.{fraction}" if fraction else iso), ""
                 except ValueError:
                     pass
         return general(text)

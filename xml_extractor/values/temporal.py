@@ -11,18 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
-from xml_extractor.values.formats import (
-    MICROSECOND_DIGITS,
-    OFFSET,
-    Format,
-    Moment,
-    MomentParser,
-    compile_format,
-    offset_zone,
-    parse_iso_date_time,
-    parse_iso_time,
-    read_format,
-)
+from xml_extractor.values.fine_times import FRACTION_DIGITS, MICROSECOND_DIGITS, with_seventh_digit
+from xml_extractor.values.formats import Format, MomentParser, compile_format, read_format
+from xml_extractor.values.iso_8601 import OFFSET, Moment, offset_zone, parse_iso_date_time, parse_iso_time
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType
 
 _MIDNIGHT = time()
@@ -30,11 +21,12 @@ _DATETIME_FIRST_YEAR = 1753
 _SMALLDATETIME_RANGE = (datetime(1900, 1, 1), datetime(2079, 6, 6, 23, 59))  # noqa: DTZ001 - SQL Server's has no zone
 _HALF_MINUTE = 30
 _SECONDS_PER_MINUTE = 60
-_TENTHS_OF_MICROSECOND = 10_000_000
+_MICROSECONDS = 10**MICROSECOND_DIGITS
 _TICKS_PER_SECOND = 300
+_MOST_DIGITS_OF_TICKS = 1000
 _EDGE_YEARS = (1, 9999)
 
-Finisher = Callable[[datetime, int], Value]
+Finisher = Callable[[datetime, str], Value]
 """A `Moment` of `formats` to a value of one type."""
 
 
@@ -111,9 +103,9 @@ def _without_zone(sql_type: SqlType, zone: tzinfo | None) -> Callable[[datetime]
 def _date(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     naive = _without_zone(sql_type, zone)
 
-    def finish(when: datetime, seventh_digit: int) -> Value:
+    def finish(when: datetime, finer: str) -> Value:
         local = when if when.tzinfo is None else naive(when)
-        if seventh_digit or local.time() != _MIDNIGHT:
+        if finer or local.time() != _MIDNIGHT:
             raise InvalidValueError(Reason.TIME_OF_DAY, "a date has no time of day", local.date())
         return local.date()
 
@@ -125,11 +117,12 @@ def _time(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
         zone = None  # without a date, the offset of a named zone is unknown
     naive, unit = _without_zone(sql_type, zone), _smallest_unit(sql_type)
 
-    def finish(when: datetime, seventh_digit: int) -> Value:
+    def finish(when: datetime, finer: str) -> Value:
+        if when.day != 1:
+            explanation = "24:00:00 is the end of a day; as a time of day it would become 00:00:00, the beginning"
+            raise InvalidValueError(Reason.IMPOSSIBLE_DATE, explanation)
         local = when if when.tzinfo is None else naive(when)
-        if seventh_digit or local.microsecond % unit:
-            raise _too_fine(sql_type, _truncated(local, unit).time())
-        return local.time()
+        return _fine(sql_type, local, finer) if finer or local.microsecond % unit else local.time()
 
     return finish
 
@@ -137,11 +130,9 @@ def _time(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
 def _datetime2(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     naive, unit = _without_zone(sql_type, zone), _smallest_unit(sql_type)
 
-    def finish(when: datetime, seventh_digit: int) -> Value:
+    def finish(when: datetime, finer: str) -> Value:
         local = when if when.tzinfo is None else naive(when)
-        if seventh_digit or local.microsecond % unit:
-            raise _too_fine(sql_type, _truncated(local, unit))
-        return local
+        return _fine(sql_type, local, finer) if finer or local.microsecond % unit else local
 
     return finish
 
@@ -149,7 +140,7 @@ def _datetime2(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
 def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     unit = _smallest_unit(sql_type)
 
-    def finish(when: datetime, seventh_digit: int) -> Value:
+    def finish(when: datetime, finer: str) -> Value:
         if when.tzinfo is None:
             if zone is None:
                 explanation = f"{sql_type} needs a time zone, and no time_zone says where the text was written"
@@ -157,9 +148,7 @@ def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
             when = _localized(when, zone)
         if when.year in _EDGE_YEARS:
             _in_zone(when, UTC)  # SQL Server stores the instant in UTC, which must be in range too
-        if seventh_digit or when.microsecond % unit:
-            raise _too_fine(sql_type, _truncated(when, unit))
-        return when
+        return _fine(sql_type, when, finer) if finer or when.microsecond % unit else when
 
     return finish
 
@@ -167,11 +156,11 @@ def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
 def _datetime(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     naive = _without_zone(sql_type, zone)
 
-    def finish(when: datetime, seventh_digit: int) -> Value:
+    def finish(when: datetime, finer: str) -> Value:
         local = when if when.tzinfo is None else naive(when)
         if local.year < _DATETIME_FIRST_YEAR:
             raise _out_of_range(sql_type)
-        return _to_ticks(sql_type, local, seventh_digit) if local.microsecond or seventh_digit else local
+        return _to_ticks(sql_type, local, finer) if local.microsecond or finer else local
 
     return finish
 
@@ -180,10 +169,10 @@ def _smalldatetime(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     naive = _without_zone(sql_type, zone)
     first, last = _SMALLDATETIME_RANGE
 
-    def finish(when: datetime, seventh_digit: int) -> Value:
+    def finish(when: datetime, finer: str) -> Value:
         local = when if when.tzinfo is None else naive(when)
         # Through datetime, as SQL Server: 29.998 seconds round down, 29.999 round up.
-        local = _to_ticks(sql_type, local, seventh_digit)
+        local = _to_ticks(sql_type, local, finer)
         minute = local.replace(second=0, microsecond=0)
         if local.second >= _HALF_MINUTE:
             minute = _later(sql_type, minute, timedelta(minutes=1))
@@ -194,10 +183,13 @@ def _smalldatetime(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     return finish
 
 
-def _to_ticks(sql_type: SqlType, when: datetime, seventh_digit: int) -> datetime:
+def _to_ticks(sql_type: SqlType, when: datetime, finer: str) -> datetime:
     """Round to three-hundredths of a second, which SQL Server shows as .000, .003 and .007."""
-    tenths = when.microsecond * 10 + seventh_digit
-    ticks = (tenths * _TICKS_PER_SECOND + _TENTHS_OF_MICROSECOND // 2) // _TENTHS_OF_MICROSECOND
+    fraction, second = when.microsecond, _MICROSECONDS
+    if finer:
+        digits = finer[:_MOST_DIGITS_OF_TICKS]
+        fraction, second = int(f"{fraction}{digits}"), second * 10 ** len(digits)
+    ticks = (fraction * _TICKS_PER_SECOND + second // 2) // second
     milliseconds = (ticks * 10 + 1) // 3
     return _later(sql_type, when.replace(microsecond=0), timedelta(milliseconds=milliseconds))
 
@@ -214,14 +206,19 @@ def _smallest_unit(sql_type: SqlType) -> int:
     return int(10 ** max(MICROSECOND_DIGITS - sql_type.scale, 0))
 
 
-def _truncated(when: datetime, unit: int) -> datetime:
-    return when.replace(microsecond=when.microsecond // unit * unit)
+def _fine(sql_type: SqlType, when: datetime, finer: str) -> Value:
+    """Return a value with a seventh digit.
 
-
-def _too_fine(sql_type: SqlType, truncated: Value) -> InvalidValueError:
-    kept = min(sql_type.scale, MICROSECOND_DIGITS)
-    explanation = f"the fraction of the second has more than the {kept} digits that {sql_type} keeps"
-    return InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, truncated)
+    Raises:
+        InvalidValueError: `too_many_decimals`: the type has fewer digits; the error has the truncated value.
+    """
+    unit, digits = _smallest_unit(sql_type), finer[: max(sql_type.scale - MICROSECOND_DIGITS, 0)]
+    kept = when.replace(microsecond=when.microsecond // unit * unit)
+    value = with_seventh_digit(kept.time() if sql_type.family is Family.TIME else kept, int(digits or 0))
+    if sql_type.scale == FRACTION_DIGITS and finer == digits:
+        return value
+    explanation = f"the fraction of the second has more than the {sql_type.scale} digits that {sql_type} keeps"
+    raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value)
 
 
 def _in_zone(when: datetime, zone: tzinfo) -> datetime:

@@ -148,7 +148,7 @@ from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParsingRules
 contract, _ = check_text("x", Path(sys.argv[1]).read_text())
 plan = compile_plan(contract)
-root = DocumentParser(ParsingRules("a")).parse(b"<a>" + b"<b/>" * 1_000_000 + b"</a>")
+root = DocumentParser(ParsingRules(("a",))).parse(b"<a>" + b"<b/>" * 1_000_000 + b"</a>")
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**20,) * 2)
 try:

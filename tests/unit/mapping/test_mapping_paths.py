@@ -16,7 +16,8 @@ from xml_extractor.mapping.paths import (
     split_path,
 )
 
-NAMESPACES = {"p": "urn:p", "q": "urn:q"}
+SINGLE = {"p": "urn:p", "q": "urn:q"}
+NAMESPACES = {prefix: (address,) for prefix, address in SINGLE.items()}
 
 DOCUMENT = """
 <Order xmlns:p="urn:p" id="7" p:state="open">
@@ -114,11 +115,11 @@ trees = st.recursive(
 
 def _xpath_string(element: etree._Element, path: str) -> str | None:
     """The oracle: the same path given to `etree.XPath`, inside string()."""
-    evaluate = etree.XPath(path, namespaces=NAMESPACES, smart_strings=False)
+    evaluate = etree.XPath(path, namespaces=SINGLE, smart_strings=False)
     result = evaluate(element)
     if result == []:
         return None
-    text = etree.XPath(f"string({path})", namespaces=NAMESPACES, smart_strings=False)(element)
+    text = etree.XPath(f"string({path})", namespaces=SINGLE, smart_strings=False)(element)
     assert isinstance(text, str)
     return text
 
@@ -140,7 +141,7 @@ def test_every_element_path_finds_the_elements_that_xpath_finds(
     path: str, tree: etree._Element, data: st.DataObject
 ) -> None:
     element = data.draw(st.sampled_from(list(tree.iter())))
-    expected = etree.XPath(path, namespaces=NAMESPACES)(element)
+    expected = etree.XPath(path, namespaces=SINGLE)(element)
     assert finds_elements(path)
     assert compile_elements(path, NAMESPACES)(element) == expected
     assert compile_nodes(path, NAMESPACES)(element) == expected
@@ -150,7 +151,7 @@ def test_every_element_path_finds_the_elements_that_xpath_finds(
 @settings(max_examples=20)
 @given(tree=trees)
 def test_attribute_rows_are_the_attributes_that_xpath_finds(path: str, tree: etree._Element) -> None:
-    found = etree.XPath(path, namespaces=NAMESPACES)(tree)
+    found = etree.XPath(path, namespaces=SINGLE)(tree)
     assert isinstance(found, list)
     nodes = compile_nodes(path, NAMESPACES)(tree)
     assert [node.text for node in nodes if isinstance(node, ValueNode)] == found

@@ -7,7 +7,7 @@ import pytest
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
 
 TEXT = "Größe 5 € Ż 日本 \U0001f600"
-PARSERS = [DocumentParser(ParsingRules("a")), DocumentParser(ParsingRules("a", ("b",)))]
+PARSERS = [DocumentParser(ParsingRules(("a",))), DocumentParser(ParsingRules(("a",), (("b",),)))]
 
 parsers = pytest.mark.parametrize("parser", PARSERS, ids=["whole", "until"])
 
@@ -132,3 +132,51 @@ def test_a_compressed_document_is_not_decompressed(parser: DocumentParser) -> No
 def test_an_encoding_declared_in_a_comment_or_in_text_is_ignored() -> None:
     content = '<!-- <?xml encoding="windows-1252"?> --><a>é</a>'.encode()
     assert PARSERS[0].parse(content).text == "é"
+
+
+@pytest.mark.parametrize("until", [(), (("b",),)], ids=["whole", "until"])
+@pytest.mark.parametrize(
+    ("encoding", "content", "text"),
+    [
+        ("windows-1252", b"<?xml version='1.0' encoding='utf-8'?><a><b>5 \x80</b></a>", "5 €"),
+        ("windows-1252", b"<?xml version='1.0' encoding='ISO-8859-1'?><a><b>5 \x80</b></a>", "5 €"),
+        ("windows-1252", b"<?xml version='1.0' encoding='klingon'?><a><b>5 \x80</b></a>", "5 €"),
+        ("windows-1252", b"<a><b>\xe9</b></a>", "é"),
+        ("utf-8", "<?xml version='1.0' encoding='windows-1252'?><a><b>é</b></a>".encode(), "é"),
+        ("windows-1252", codecs.BOM_UTF8 + "<a><b>é</b></a>".encode(), "é"),
+        ("windows-1252", "<a><b>é</b></a>".encode("utf-16-le"), "é"),
+    ],
+)
+def test_the_contracts_encoding_replaces_the_declared_one(
+    until: tuple[tuple[str, ...], ...], encoding: str, content: bytes, text: str
+) -> None:
+    parser = DocumentParser(ParsingRules(("a",), until, encoding=encoding))
+    assert parser.parse(content).findtext("b") == text
+
+
+@pytest.mark.parametrize("until", [(), (("b",),)], ids=["whole", "until"])
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"<?xml version='1.0' encoding='utf-8'?><a><b>5 \x80</b></a>", "5 €"),
+        ("<?xml version='1.0' encoding='utf-8'?><a><b>5 €</b></a>".encode(), "5 €"),
+        (b"<?xml version='1.0' encoding='shift_jis'?><a><b>5 \x80</b></a>", "5 €"),
+        (b"<?xml version='1.0' encoding='klingon'?><a><b>5 \x80</b></a>", "5 €"),
+        ("<a><b>5 é</b></a>é".encode("cp1252"), ""),
+    ],
+)
+def test_a_document_that_is_invalid_in_its_encoding_has_the_fallback_encoding(
+    until: tuple[tuple[str, ...], ...], content: bytes, text: str
+) -> None:
+    parser = DocumentParser(ParsingRules(("a",), until, fallback_encoding="cp1252"))
+    if text:
+        assert parser.parse(content).findtext("b") == text
+    elif until:
+        assert parser.parse(content).findtext("b") == "5 é"
+    else:
+        assert parse_failure(parser, content)[0] == "malformed"
+
+
+def test_bytes_that_are_invalid_in_the_fallback_encoding_too_reject() -> None:
+    parser = DocumentParser(ParsingRules(("a",), fallback_encoding="cp1252"))
+    assert parse_failure(parser, b"<a>\x81</a>")[0] == "wrong_encoding"

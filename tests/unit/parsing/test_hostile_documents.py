@@ -14,7 +14,7 @@ LARGE = 10_000_001
 PATIENCE = 20.0
 
 PARSERS = {
-    (allow, until): DocumentParser(ParsingRules("a", ("b",) if until else (), allow_doctype=allow))
+    (allow, until): DocumentParser(ParsingRules(("a",), (("b",),) if until else (), allow_doctype=allow))
     for allow in (False, True)
     for until in (False, True)
 }
@@ -198,8 +198,25 @@ def test_nothing_is_fetched_from_the_network(*, until: bool) -> None:
         "start tag",
     ],
 )
-def test_a_giant_part_is_too_large(content: bytes, *, until: bool) -> None:
-    assert code_of(content, until=until) == "too_large"
+def test_a_giant_part_is_read(content: bytes, *, until: bool) -> None:
+    for given in (content, content.decode()):
+        assert PARSERS[False, until].parse(given).tag == "a"
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"<a>" + b"x" * LARGE + b"<c>" * 256 + b"</c>" * 256 + b"</a>", "too_deep"),
+        (b"<a>" + b"x" * LARGE + b"<c>" * 5000 + b"</c>" * 5000 + b"</a>", "too_deep"),
+        (b"<a>" + b"x" * LARGE + b"&e;</a>", "entity"),
+        (b"<a>" + b"x" * LARGE + b"<c></a>", "malformed"),
+        (b"<a><" + b"x" * 10_000_001 + b"/></a>", "too_large"),
+    ],
+    ids=["depth", "great depth", "entity", "malformed", "name"],
+)
+def test_a_giant_part_hides_nothing_else(content: bytes, code: str, *, until: bool) -> None:
+    assert code_of(content, until=until) == code
 
 
 @both_ways

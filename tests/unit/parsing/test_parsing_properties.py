@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
 
 PARSERS = [
-    DocumentParser(ParsingRules("a", until, allow_doctype=allow, max_depth=depth))
-    for until in ((), ("b",), ("c", "b"))
+    DocumentParser(ParsingRules(("a",), until, allow_doctype=allow, max_depth=depth))
+    for until in ((), (("b",),), (("c",), ("b",)))
     for allow, depth in ((False, 256), (True, 4))
 ]
 DOCUMENT = (

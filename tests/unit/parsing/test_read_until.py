@@ -8,13 +8,13 @@ from lxml import etree
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
 from xml_extractor.parsing.parser import _PIECE
 
-WITH_CHAIN = DocumentParser(ParsingRules("a", ("body", "app")))
-WITH_NAMESPACES = DocumentParser(ParsingRules("{urn:x}a", ("{urn:y}app",)))
+WITH_CHAIN = DocumentParser(ParsingRules(("a",), (("body",), ("app",))))
+WITH_NAMESPACES = DocumentParser(ParsingRules(("{urn:x}a",), (("{urn:y}app",),)))
 
 
 @pytest.fixture
 def parser() -> DocumentParser:
-    return DocumentParser(ParsingRules("a", ("app",)))
+    return DocumentParser(ParsingRules(("a",), (("app",),)))
 
 
 def paths(root: etree._Element) -> list[str]:
@@ -80,7 +80,7 @@ def test_a_chain_of_children_is_followed_from_the_root() -> None:
 
 
 def test_the_root_itself_is_not_the_element(parser: DocumentParser) -> None:
-    parser = DocumentParser(ParsingRules("a", ("a",)))
+    parser = DocumentParser(ParsingRules(("a",), (("a",),)))
     assert paths(parser.parse(b"<a><b/><a>x</a></wrong>")) == ["/a", "/a/b", "/a/a"]
 
 
@@ -132,7 +132,8 @@ def test_an_error_ignores_content_that_was_not_read(parser: DocumentParser) -> N
 
 def test_the_tree_outlives_its_parser() -> None:
     roots = [
-        DocumentParser(ParsingRules("a", ("app",))).parse(b"<a><app>%d<i/></app><c>" % number) for number in range(2000)
+        DocumentParser(ParsingRules(("a",), (("app",),))).parse(b"<a><app>%d<i/></app><c>" % number)
+        for number in range(2000)
     ]
     gc.collect()
     assert [root.findtext("app") for root in roots] == [str(number) for number in range(2000)]
@@ -141,5 +142,5 @@ def test_the_tree_outlives_its_parser() -> None:
 
 def test_the_part_is_the_same_as_in_the_whole_tree(parser: DocumentParser) -> None:
     content = b"<a k='1'>t<b>&amp;</b> <app x='&quot;'>1<!-- c -->2<i>3</i>4</app></a>"
-    whole = DocumentParser(ParsingRules("a")).parse(content)
+    whole = DocumentParser(ParsingRules(("a",))).parse(content)
     assert etree.tostring(parser.parse(content)) == etree.tostring(whole)

@@ -13,8 +13,8 @@ DOCUMENTS = {
     "long": b"<r>" + NEEDED + b"<rest/>" * 10_000 + b"</r>",
 }
 FAULTS = parse_faults(root=b"r", inside=b"a")
-READ_PART = DocumentParser(ParsingRules("r", read_until=("a",)))
-READ_ALL = DocumentParser(ParsingRules("r"))
+READ_PART = DocumentParser(ParsingRules(("r",), read_until=(("a",),)))
+READ_ALL = DocumentParser(ParsingRules(("r",)))
 
 
 def test_text_is_put_behind_the_first_start_tag_of_that_very_name() -> None:

@@ -43,10 +43,8 @@ LOSSLESS = [
     ("smalldatetime", "datetime2(0)"),
     ("datetime", "datetime2(3)"),
     ("datetime2(3)", "datetime2(7)"),
-    ("datetime2(7)", "datetime2(6)"),
     ("datetimeoffset(0)", "datetimeoffset(3)"),
     ("time(0)", "time(7)"),
-    ("time(7)", "time(6)"),
 ]
 
 LOSING = [
@@ -80,7 +78,9 @@ LOSING = [
     ("datetime2(0)", "date", "which has no time of day"),
     ("datetime2(0)", "smalldatetime", "which has no seconds"),
     ("datetime2(3)", "datetime2(0)", "which has fewer digits of fractional seconds"),
-    ("datetime2(7)", "datetime2(5)", "which has fewer digits of fractional seconds"),
+    ("datetime2(7)", "datetime2(6)", "which has fewer digits of fractional seconds"),
+    ("datetimeoffset(7)", "datetimeoffset(6)", "which has fewer digits of fractional seconds"),
+    ("time(7)", "time(6)", "which has fewer digits of fractional seconds"),
     ("datetime2(3)", "datetime", "which rounds to .000, .003 or .007 seconds"),
     ("datetime2(0)", "datetime", "which holds only days from 1753-01-01 to 9999-12-31"),
     ("date", "smalldatetime", "which holds only days from 1900-01-01 to 2079-06-06"),

@@ -25,6 +25,7 @@ from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 from xml_extractor.targets.sqlite.connection import SqliteConnection
 from xml_extractor.targets.sqlite.errors import classify
+from xml_extractor.values.fine_times import parse_datetime, parse_time
 from xml_extractor.values.sqltypes import parse_type
 
 
@@ -202,7 +203,7 @@ def test_a_loader_tries_again_after_waiting_in_vain(path: Path, target: Target) 
 def test_a_lock_that_is_never_released_ends_the_run(
     path: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xml_extractor.connections.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("xml_extractor.connections.retries_end.wait", lambda _seconds: False)
     impatient = target_at(path, "?timeout=0.01")
     with (
         closing(impatient.connect()) as connection,
@@ -326,15 +327,23 @@ STORED: list[tuple[str, Value, str, object]] = [
     ("date", date(2026, 1, 2), "text", "2026-01-02"),
     ("time(0)", time(3, 4, 5), "text", "03:04:05"),
     ("time(7)", time(3, 4, 5, 6), "text", "03:04:05.0000060"),
+    ("time(7)", parse_time("03:04:05.1234567"), "text", "03:04:05.1234567"),
     ("smalldatetime", datetime(2026, 1, 2, 3, 4), "text", "2026-01-02 03:04:00"),  # noqa: DTZ001 - it has no zone
     ("datetime", datetime(2026, 1, 2, 3, 4, 5), "text", "2026-01-02 03:04:05.000"),  # noqa: DTZ001 - it has no zone
     ("datetime2(0)", datetime(2026, 1, 2, 3, 4, 5), "text", "2026-01-02 03:04:05"),  # noqa: DTZ001 - it has no zone
     ("datetime2(1)", datetime(2026, 1, 2, 3, 4, 5, 600000), "text", "2026-01-02 03:04:05.6"),  # noqa: DTZ001 - it has no zone
     ("datetime2(6)", datetime(2026, 1, 2, 3, 4, 5, 6), "text", "2026-01-02 03:04:05.000006"),  # noqa: DTZ001 - it has no zone
     ("datetime2(7)", datetime(2026, 1, 2, 3, 4, 5, 6), "text", "2026-01-02 03:04:05.0000060"),  # noqa: DTZ001 - it has no zone
+    ("datetime2(7)", parse_datetime("2026-01-02 03:04:05.1234567"), "text", "2026-01-02 03:04:05.1234567"),
     ("datetimeoffset(0)", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "text", "2026-01-02 03:04:05+00:00"),
     ("datetimeoffset(3)", datetime(2026, 1, 2, 3, 4, 5, 6000, UTC), "text", "2026-01-02 03:04:05.006+00:00"),
     ("datetimeoffset(7)", datetime(2026, 1, 2, 3, 4, 5, 6, UTC), "text", "2026-01-02 03:04:05.0000060+00:00"),
+    (
+        "datetimeoffset(7)",
+        parse_datetime("2026-01-02 03:04:05.1234567-05:30"),
+        "text",
+        "2026-01-02 03:04:05.1234567-05:30",
+    ),
 ]
 
 

@@ -1,34 +1,42 @@
-from datetime import date, datetime, time
+from datetime import date, time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.tsql.tsql_evaluation import CLOCK, Inputs, evaluated, failure_of, faults_of, type_of
+from xml_extractor.values.fine_times import parse_datetime, parse_time
 
 D2 = "CAST('2007-01-01 13:10:10.1111111' AS datetime2)"
 
 ADDED: list[tuple[str, str]] = [
-    (f"DATEADD(year, 1, {D2})", "2008-01-01 13:10:10.111111"),
-    (f"DATEADD(quarter, 1, {D2})", "2007-04-01 13:10:10.111111"),
-    (f"DATEADD(month, 1, {D2})", "2007-02-01 13:10:10.111111"),
-    (f"DATEADD(dayofyear, 1, {D2})", "2007-01-02 13:10:10.111111"),
-    (f"DATEADD(day, 1, {D2})", "2007-01-02 13:10:10.111111"),
-    (f"DATEADD(day, CAST(2.5 AS money), {D2})", "2007-01-03 13:10:10.111111"),
-    (f"DATEADD(day, 2.9, {D2})", "2007-01-03 13:10:10.111111"),
-    (f"DATEADD(week, 1, {D2})", "2007-01-08 13:10:10.111111"),
-    (f"DATEADD(weekday, 1, {D2})", "2007-01-02 13:10:10.111111"),
-    (f"DATEADD(hour, 1, {D2})", "2007-01-01 14:10:10.111111"),
-    (f"DATEADD(minute, 1, {D2})", "2007-01-01 13:11:10.111111"),
-    (f"DATEADD(second, 1, {D2})", "2007-01-01 13:10:11.111111"),
-    (f"DATEADD(millisecond, 1, {D2})", "2007-01-01 13:10:10.112111"),
-    (f"DATEADD(microsecond, 1, {D2})", "2007-01-01 13:10:10.111112"),
-    (f"DATEADD(nanosecond, 2000, {D2})", "2007-01-01 13:10:10.111113"),
-    (f"DATEADD(quarter, 4, {D2})", "2008-01-01 13:10:10.111111"),
-    (f"DATEADD(month, 13, {D2})", "2008-02-01 13:10:10.111111"),
-    (f"DATEADD(month, -13, {D2})", "2005-12-01 13:10:10.111111"),
-    (f"DATEADD(day, 365, {D2})", "2008-01-01 13:10:10.111111"),
-    (f"DATEADD(hour, 23, {D2})", "2007-01-02 12:10:10.111111"),
+    (f"DATEADD(year, 1, {D2})", "2008-01-01 13:10:10.1111111"),
+    (f"DATEADD(quarter, 1, {D2})", "2007-04-01 13:10:10.1111111"),
+    (f"DATEADD(month, 1, {D2})", "2007-02-01 13:10:10.1111111"),
+    (f"DATEADD(dayofyear, 1, {D2})", "2007-01-02 13:10:10.1111111"),
+    (f"DATEADD(day, 1, {D2})", "2007-01-02 13:10:10.1111111"),
+    (f"DATEADD(day, CAST(2.5 AS money), {D2})", "2007-01-03 13:10:10.1111111"),
+    (f"DATEADD(day, 2.9, {D2})", "2007-01-03 13:10:10.1111111"),
+    (f"DATEADD(week, 1, {D2})", "2007-01-08 13:10:10.1111111"),
+    (f"DATEADD(weekday, 1, {D2})", "2007-01-02 13:10:10.1111111"),
+    (f"DATEADD(hour, 1, {D2})", "2007-01-01 14:10:10.1111111"),
+    (f"DATEADD(minute, 1, {D2})", "2007-01-01 13:11:10.1111111"),
+    (f"DATEADD(second, 1, {D2})", "2007-01-01 13:10:11.1111111"),
+    (f"DATEADD(millisecond, 1, {D2})", "2007-01-01 13:10:10.1121111"),
+    (f"DATEADD(microsecond, 1, {D2})", "2007-01-01 13:10:10.1111121"),
+    (f"DATEADD(nanosecond, 2000, {D2})", "2007-01-01 13:10:10.1111131"),
+    (f"DATEADD(nanosecond, 49, {D2})", "2007-01-01 13:10:10.1111111"),
+    (f"DATEADD(nanosecond, 50, {D2})", "2007-01-01 13:10:10.1111112"),
+    (f"DATEADD(nanosecond, 150, {D2})", "2007-01-01 13:10:10.1111113"),
+    (f"DATEADD(nanosecond, -200, {D2})", "2007-01-01 13:10:10.1111109"),
+    (f"DATEADD(nanosecond, -1200, {D2})", "2007-01-01 13:10:10.1111099"),
+    (f"DATEADD(nanosecond, 888888900, {D2})", "2007-01-01 13:10:11"),
+    ("DATEADD(nanosecond, 100, CAST('2007-01-01 13:10:10.12345' AS datetime2(5)))", "2007-01-01 13:10:10.12345"),
+    (f"DATEADD(quarter, 4, {D2})", "2008-01-01 13:10:10.1111111"),
+    (f"DATEADD(month, 13, {D2})", "2008-02-01 13:10:10.1111111"),
+    (f"DATEADD(month, -13, {D2})", "2005-12-01 13:10:10.1111111"),
+    (f"DATEADD(day, 365, {D2})", "2008-01-01 13:10:10.1111111"),
+    (f"DATEADD(hour, 23, {D2})", "2007-01-02 12:10:10.1111111"),
     ("DATEADD(month, 1, '20060830')", "2006-09-30"),
     ("DATEADD(month, 1, '20060831')", "2006-09-30"),
     ("DATEADD(month, 1, '20240131')", "2024-02-29"),
@@ -51,7 +59,7 @@ ADDED: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("text", "expected"), ADDED)
 def test_dateadd_adds_parts_of_a_date(text: str, expected: str) -> None:
-    assert evaluated(text) == datetime.fromisoformat(expected)
+    assert evaluated(text) == parse_datetime(expected)
 
 
 def test_dateadd_keeps_the_type_of_its_date() -> None:
@@ -71,6 +79,10 @@ def test_dateadd_keeps_the_type_of_its_date() -> None:
     assert evaluated("DATEADD(day, 1, a)", {"a": ("date", date(2024, 2, 28))}) == date(2024, 2, 29)
     assert evaluated("DATEADD(hour, 3, a)", {"a": ("time", time(22, 30))}) == time(1, 30)
     assert evaluated("DATEADD(minute, -1, a)", {"a": ("time", time(0))}) == time(23, 59)
+    assert evaluated("DATEADD(nanosecond, -100, a)", {"a": ("time", time(0))}) == parse_time("23:59:59.9999999")
+    assert evaluated("DATEADD(hour, 3, a)", {"a": ("time", parse_time("22:30:00.1234567"))}) == parse_time(
+        "01:30:00.1234567"
+    )
     assert evaluated("DATEADD(day, NULL, '20240131')") is None
 
 
@@ -116,6 +128,11 @@ DIFFERENCES: list[tuple[str, int | None]] = [
     ("DATEDIFF(second, '10:00:00', '10:01:00')", 60),
     ("DATEDIFF(millisecond, '10:00:00', '10:00:00.123')", 123),
     ("DATEDIFF(nanosecond, '10:00:00', '10:00:00.000123')", 123000),
+    ("DATEDIFF(nanosecond, '10:00:00', '10:00:00.0001234')", 123400),
+    ("DATEDIFF(nanosecond, '10:00:00.0000001', '10:00:00')", -100),
+    ("DATEDIFF(microsecond, '10:00:00.0000009', '10:00:00.0000010')", 1),
+    ("DATEDIFF(microsecond, '10:00:00.0000001', '10:00:00.0000009')", 0),
+    ("DATEDIFF(second, '10:00:00.9999999', '10:00:01')", 1),
     ("DATEDIFF(day, 0, '19000131')", 30),
     ("DATEDIFF(day, CAST('2024-01-31' AS date), CAST('2024-02-01 23:59' AS datetime))", 1),
     ("DATEDIFF(day, CAST('10:00' AS time), CAST('11:00' AS time))", 0),
@@ -147,7 +164,7 @@ PARTS: list[tuple[str, int]] = [
     *((f"DATEPART({part}, {MOMENT})", 32) for part in ("second", "ss", "s")),
     *((f"DATEPART({part}, {MOMENT})", 123) for part in ("millisecond", "ms")),
     *((f"DATEPART({part}, {MOMENT})", 123456) for part in ("microsecond", "mcs")),
-    *((f"DATEPART({part}, {MOMENT})", 123456000) for part in ("nanosecond", "ns")),
+    *((f"DATEPART({part}, {MOMENT})", 123456700) for part in ("nanosecond", "ns")),
     *((f"DATEPART({part}, {MOMENT})", 310) for part in ("tzoffset", "tz")),
     *((f"DATEPART({part}, {MOMENT})", 44) for part in ("iso_week", "isowk", "isoww")),
     ("DATEPART(week, '2007-04-21 ')", 16),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.unit.tsql.tsql_evaluation import assert_same, evaluated, failure_of
 from xml_extractor.documents import Value
+from xml_extractor.values.fine_times import parse_datetime, parse_time, with_seventh_digit
 
 DATES = [
     "20240131",
@@ -82,7 +83,7 @@ TIMES: list[tuple[str, time]] = [
     ("10:20:30", time(10, 20, 30)),
     ("10:20:30.5", time(10, 20, 30, 500000)),
     ("10:20:30:5", time(10, 20, 30, 5000)),
-    ("10:20:30.1234567", time(10, 20, 30, 123456)),
+    ("10:20:30.1234567", parse_time("10:20:30.1234567")),
     ("4PM", time(16)),
     ("4 pm", time(16)),
     ("12AM", time(0)),
@@ -96,7 +97,7 @@ TIMES: list[tuple[str, time]] = [
     ("", time(0)),
     ("10:20:30 +02:00", time(10, 20, 30)),
     ("01:01:01:123AM", time(1, 1, 1, 123000)),
-    ("01:01:01.1234567 PM", time(13, 1, 1, 123456)),
+    ("01:01:01.1234567 PM", parse_time("13:01:01.1234567")),
 ]
 
 
@@ -131,8 +132,10 @@ MOMENTS: list[tuple[str, str, str]] = [
     ("datetime2(0)", "2007-05-08 12:35:29.5", "2007-05-08 12:35:30"),
     ("datetime2(3)", "2007-05-08 12:35:29.1235", "2007-05-08 12:35:29.124"),
     ("datetime2(6)", "2007-05-08 12:35:29.1234565", "2007-05-08 12:35:29.123457"),
-    ("datetime2", "2007-05-08 12:35:29.1234567", "2007-05-08 12:35:29.123456"),
-    ("datetime2", "2007-05-08 12:35:29.9999999", "2007-05-08 12:35:29.999999"),
+    ("datetime2(3)", "2007-05-08 12:35:29.9999999", "2007-05-08 12:35:30"),
+    ("datetime2(5)", "2007-05-08 12:35:29.1234549", "2007-05-08 12:35:29.12345"),
+    ("datetime2", "2007-05-08 12:35:29.1234567", "2007-05-08 12:35:29.1234567"),
+    ("datetime2", "2007-05-08 12:35:29.9999999", "2007-05-08 12:35:29.9999999"),
     ("datetime2", "0001-01-01", "0001-01-01 00:00:00"),
     ("datetime2", "2007-05-08 12:35:29 +12:15", "2007-05-08 12:35:29"),
 ]
@@ -140,7 +143,7 @@ MOMENTS: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("data_type", "text", "expected"), MOMENTS)
 def test_a_moment_is_rounded_to_its_type(data_type: str, text: str, expected: str) -> None:
-    assert evaluated(f"CAST('{text}' AS {data_type})") == datetime.fromisoformat(expected)
+    assert evaluated(f"CAST('{text}' AS {data_type})") == parse_datetime(expected)
 
 
 OFFSETS: list[tuple[str, datetime]] = [
@@ -169,7 +172,10 @@ def test_a_datetimeoffset_keeps_its_offset(text: str, expected: datetime) -> Non
 BETWEEN_TYPES: list[tuple[str, Value]] = [
     ("CAST(CAST('2024-01-31 10:20:30' AS datetime) AS date)", date(2024, 1, 31)),
     ("CAST(CAST('2024-01-31 10:20:30' AS datetime) AS time(0))", time(10, 20, 30)),
-    ("CAST(CAST('2024-01-31 10:20:30.003' AS datetime) AS time(7))", time(10, 20, 30, 3333)),
+    ("CAST(CAST('2024-01-31 10:20:30.003' AS datetime) AS time(7))", parse_time("10:20:30.0033333")),
+    ("CAST(CAST('2024-01-31 10:20:30.1234567' AS datetime2) AS time)", parse_time("10:20:30.1234567")),
+    ("CAST(CAST('2024-01-31 10:20:30.1234567' AS datetime2) AS time(6))", time(10, 20, 30, 123457)),
+    ("CAST(CAST('23:59:59.9999999' AS time) AS time(6))", time(0)),
     ("CAST(CAST('2024-01-31 10:20:30.007' AS datetime) AS time(6))", time(10, 20, 30, 6667)),
     ("CAST('9999-12-31 23:59:59.9' AS time(0))", time(0)),
     ("CAST(CAST('2024-01-31 10:20:30.007' AS datetime) AS time(3))", time(10, 20, 30, 7000)),
@@ -192,8 +198,13 @@ TO_MOMENTS: list[tuple[str, str]] = [
     ("CAST(CAST('12:15:59.9999' AS time(4)) AS smalldatetime)", "1900-01-01 12:16:00"),
     ("CAST(CAST('12:15:04.1237' AS time(4)) AS datetime2(3))", "1900-01-01 12:15:04.124"),
     ("CAST(CAST('1968-10-23 12:45:37.1237' AS datetime2(4)) AS datetime)", "1968-10-23 12:45:37.123"),
-    ("CAST(CAST('2016-10-23 12:45:37.333' AS datetime) AS datetime2)", "2016-10-23 12:45:37.333333"),
-    ("CAST(CAST('2016-10-23 12:45:37.337' AS datetime) AS datetime2)", "2016-10-23 12:45:37.336666"),
+    ("CAST(CAST('2016-10-23 12:45:37.333' AS datetime) AS datetime2)", "2016-10-23 12:45:37.3333333"),
+    ("CAST(CAST('2016-10-23 12:45:37.337' AS datetime) AS datetime2)", "2016-10-23 12:45:37.3366667"),
+    ("CAST(CAST('10:20:30.1234567' AS time) AS datetime2)", "1900-01-01 10:20:30.1234567"),
+    ("CAST(CAST('2024-01-31 10:20:30.1234565' AS datetime2) AS datetime2(6))", "2024-01-31 10:20:30.123457"),
+    ("CAST(CAST('2024-01-31 10:20:30.1234567 +02:00' AS datetimeoffset) AS datetime2)", "2024-01-31 10:20:30.1234567"),
+    ("CAST(CAST('2024-01-31 10:20:30.0000001' AS datetime2) AS datetime)", "2024-01-31 10:20:30"),
+    ("CAST(CAST('2024-01-31 10:20:30.9999999' AS datetime2) AS smalldatetime)", "2024-01-31 10:21"),
     ("CAST(CAST('2016-10-23 12:45:37.337' AS datetime) AS datetime2(6))", "2016-10-23 12:45:37.336667"),
     ("CAST(CAST('2016-10-23 12:45:37.337' AS datetime) AS datetime2(3))", "2016-10-23 12:45:37.337"),
     ("CAST(CAST('1968-10-23 12:45:37.1234 +10:00' AS datetimeoffset(4)) AS datetime)", "1968-10-23 12:45:37.123"),
@@ -203,7 +214,34 @@ TO_MOMENTS: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("text", "expected"), TO_MOMENTS)
 def test_a_moment_of_another_type_is_rounded_or_extended(text: str, expected: str) -> None:
-    assert evaluated(text) == datetime.fromisoformat(expected)
+    assert evaluated(text) == parse_datetime(expected)
+
+
+SEVEN_DIGITS: list[tuple[str, Value]] = [
+    ("CONVERT(varchar(27), a, 121)", "2024-01-31 10:20:30.1234567"),
+    ("CAST(a AS varchar(27))", "2024-01-31 10:20:30.1234567"),
+    ("CONVERT(varchar(33), a, 126)", "2024-01-31T10:20:30.1234567"),
+    ("CONVERT(varchar(34), CAST(a AS datetimeoffset), 127)", "2024-01-31T10:20:30.1234567Z"),
+    ("CONVERT(varchar(16), CAST(a AS time), 114)", "10:20:30.1234567"),
+    ("DATEPART(nanosecond, a)", 123456700),
+    ("DATEPART(microsecond, a)", 123456),
+    ("DATEDIFF(nanosecond, '2024-01-31 10:20:30', a)", 123456700),
+    ("IIF(a = '2024-01-31 10:20:30.1234567', 1, 0)", 1),
+    ("IIF(a > CAST('2024-01-31 10:20:30.1234566' AS datetime2), 1, 0)", 1),
+    ("IIF(a > CAST('2024-01-31 10:20:30.123456' AS datetime2(6)), 1, 0)", 1),
+    ("IIF(CAST('2024-01-31 10:20:30.123457' AS datetime2(6)) > a, 1, 0)", 1),
+    ("IIF(a IN ('2024-01-31 10:20:30.123456', '2024-01-31 10:20:30.1234567'), 1, 0)", 1),
+    ("IIF(a BETWEEN '2024-01-31 10:20:30.1234567' AND '2024-01-31 10:20:30.1234567', 1, 0)", 1),
+    ("NULLIF(a, CAST('2024-01-31 10:20:30.1234567' AS datetime2))", None),
+    ("CAST(a AS date)", date(2024, 1, 31)),
+    ("EOMONTH(a)", date(2024, 1, 31)),
+]
+
+
+@pytest.mark.parametrize(("expression", "expected"), SEVEN_DIGITS)
+def test_expressions_know_seven_digits_of_a_second(expression: str, expected: Value) -> None:
+    moment = parse_datetime("2024-01-31 10:20:30.1234567")
+    assert_same(evaluated(expression, {"a": ("datetime2(7)", moment)}), expected)
 
 
 OUT_OF_RANGE = [
@@ -361,7 +399,7 @@ def test_a_datetime_is_within_two_milliseconds_and_stays_what_it_is(moment: date
     assert evaluated("CAST(CAST(a AS datetime2) AS datetime)", {"a": ("datetime", once)}) == once
 
 
-@given(st.datetimes(datetime(1, 1, 1)))  # noqa: DTZ001 - SQL Server's datetime2 is naive
+@given(st.builds(with_seventh_digit, st.datetimes(datetime(1, 1, 1)), st.integers(0, 9)))  # noqa: DTZ001 - it is naive
 def test_a_written_datetime2_is_read_back(moment: datetime) -> None:
     assert evaluated("CAST(CAST(a AS varchar(30)) AS datetime2)", {"a": ("datetime2", moment)}) == moment
     assert evaluated("CONVERT(datetime2, CONVERT(varchar(30), a, 126), 126)", {"a": ("datetime2", moment)}) == moment

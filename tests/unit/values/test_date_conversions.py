@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
 from xml_extractor.values.conversions import converter
+from xml_extractor.values.fine_times import parse_datetime, parse_time
 from xml_extractor.values.sqltypes import InvalidValueError, parse_type
 
 ALL_TYPES = ["date", "time", "smalldatetime", "datetime", "datetime2(7)", "datetimeoffset(7)"]
@@ -109,7 +110,6 @@ def test_a_date_and_time_is_read_with_any_fraction(text: str, value: str) -> Non
         "2024-05-06T07:08+02",
         "2024-05-06T07:08:09,5",
         "2024-05-06T07:08:09.",
-        "2024-05-06T07:08:09.12345678",
         "2024-05-06T07:08:09.12x",
         "2024-05-06T07:08:09.١٢",
         "2024-05-06T07:08:09 PM",
@@ -134,14 +134,16 @@ def test_a_date_in_another_form_is_not_guessed(text: str) -> None:
         "2024-00-10",
         "2024-04-31",
         "0000-01-01",
-        "2024-05-06T24:00:00",
-        "2024-05-06 24:00",
+        "2024-05-06T24:00:01",
+        "2024-05-06 24:01",
+        "2024-05-06T24:00:00.0000001",
+        "2024-05-06T24:00:00.0000000000001",
+        "2024-05-06T24:00:01Z",
         "2024-05-06T25:00:00.5",
         "2024-05-06T07:60:00",
         "2024-05-06T23:59:60",
         "2024-05-06T07:08:09+15:00",
         "2024-05-06T07:08:09+02:60",
-        "2024-05-06T24:00:00Z",
     ],
 )
 def test_a_date_that_no_calendar_has_is_refused(text: str) -> None:
@@ -149,7 +151,7 @@ def test_a_date_that_no_calendar_has_is_refused(text: str) -> None:
         assert rejection(type_name, text).code == "impossible_date"
 
 
-@pytest.mark.parametrize("text", ["24:00", "24:00:00", "23:60", "23:59:60", "12:00Z"])
+@pytest.mark.parametrize("text", ["24:00:01", "24:01", "25:00", "23:60", "23:59:60", "12:00Z"])
 def test_a_time_that_no_clock_shows_is_refused(text: str) -> None:
     assert rejection("time", text).code == ("unexpected_time_zone" if text.endswith("Z") else "impossible_date")
 
@@ -161,11 +163,21 @@ def test_a_time_that_no_clock_shows_is_refused(text: str) -> None:
         ("datetime2(3)", "2024-05-06T07:08:09.1239", naive("2024-05-06T07:08:09.123")),
         ("datetime2(3)", "2024-05-06T07:08:09.1230001", naive("2024-05-06T07:08:09.123")),
         ("datetime2(6)", "2024-05-06T07:08:09.1234561", naive("2024-05-06T07:08:09.123456")),
-        ("datetime2(7)", "2024-05-06T07:08:09.1234567", naive("2024-05-06T07:08:09.123456")),
-        ("datetime2(7)", "9999-12-31T23:59:59.9999999", naive("9999-12-31T23:59:59.999999")),
+        ("datetime2(3)", "2024-05-06T07:08:09.1234567", naive("2024-05-06T07:08:09.123")),
+        ("datetime2(3)", "2024-05-06T07:08:09.123000000000000000001", naive("2024-05-06T07:08:09.123")),
+        ("datetime2(6)", "2024-05-06T07:08:09.12345600000001", naive("2024-05-06T07:08:09.123456")),
+        ("datetime2(7)", "2024-05-06T07:08:09.12345678", parse_datetime("2024-05-06T07:08:09.1234567")),
+        ("datetime2(7)", "2024-05-06T07:08:09.12345600000001", naive("2024-05-06T07:08:09.123456")),
+        ("datetime2(7)", "2024-05-06T07:08:09." + "9" * 10_000, parse_datetime("2024-05-06T07:08:09.9999999")),
         ("time(2)", "07:08:09.129", time(7, 8, 9, 120_000)),
-        ("time(7)", "07:08:09.1234567", time(7, 8, 9, 123_456)),
+        ("time(7)", "07:08:09.123456789", parse_time("07:08:09.1234567")),
+        ("time(6)", "07:08:09.1234567", time(7, 8, 9, 123_456)),
         ("datetimeoffset(0)", "2024-05-06T07:08:09.9+02:00", datetime(2024, 5, 6, 7, 8, 9, tzinfo=EAST)),
+        (
+            "datetimeoffset(7)",
+            "2024-05-06T07:08:09.123456789+02:00",
+            parse_datetime("2024-05-06T07:08:09.1234567+02:00"),
+        ),
     ],
 )
 def test_a_fraction_finer_than_the_type_is_refused(type_name: str, text: str, truncated: Value) -> None:
@@ -173,9 +185,72 @@ def test_a_fraction_finer_than_the_type_is_refused(type_name: str, text: str, tr
     assert (error.code, error.truncated) == ("too_many_decimals", truncated)
 
 
-@pytest.mark.parametrize("type_name", ["datetime2(0)", "datetime2(3)", "datetime2(6)"])
-def test_zeros_behind_the_fraction_of_the_type_are_no_fault(type_name: str) -> None:
-    assert convert(type_name, "2024-05-06T07:08:09.0000000") == naive("2024-05-06T07:08:09")
+@pytest.mark.parametrize("type_name", ["datetime2(0)", "datetime2(3)", "datetime2(6)", "datetime2(7)", "datetime"])
+@pytest.mark.parametrize("zeros", [7, 9, 10_000])
+def test_zeros_behind_the_fraction_of_the_type_are_no_digits(type_name: str, zeros: int) -> None:
+    result = convert(type_name, f"2024-05-06T07:08:09.{'0' * zeros}")
+    assert result == naive("2024-05-06T07:08:09")
+    assert type(result) is datetime
+
+
+@pytest.mark.parametrize(
+    ("type_name", "text", "time_zone", "value"),
+    [
+        ("datetime2(7)", "2024-05-20T10:11:12.1234567", None, "2024-05-20T10:11:12.1234567"),
+        ("datetime2", "2024-05-20T10:11:12.1234567Z", "UTC", "2024-05-20T10:11:12.1234567"),
+        ("datetime2(7)", "2024-05-20T10:11:12.123456700+02:00", "Asia/Kathmandu", "2024-05-20T13:56:12.1234567"),
+        ("datetime2(7)", "0001-01-01T00:00:00.0000001", None, "0001-01-01T00:00:00.0000001"),
+        ("datetime2(7)", "9999-12-31T23:59:59.9999999", None, "9999-12-31T23:59:59.9999999"),
+        ("datetimeoffset(7)", "2024-05-20T10:11:12.1234567+05:45", None, "2024-05-20T10:11:12.1234567+05:45"),
+        ("datetimeoffset(7)", "2024-01-20T10:11:12.1234567", "Europe/Berlin", "2024-01-20T10:11:12.1234567+01:00"),
+        ("time(7)", "10:11:12.1234567", None, "10:11:12.1234567"),
+        ("time(7)", "10:11:12.1234567+02:00", "UTC", "08:11:12.1234567"),
+        ("time", " 00:00:00.0000001 ", None, "00:00:00.0000001"),
+    ],
+)
+def test_seven_digits_of_a_second_are_kept(type_name: str, text: str, time_zone: str | None, value: str) -> None:
+    result = convert(type_name, text, time_zone)
+    assert isinstance(result, datetime | time)
+    assert result.isoformat() == value
+
+
+@pytest.mark.parametrize("text", ["2024-12-31T24:00:00", "2024-12-31 24:00", "2024-12-31T24:00:00.000000000"])
+def test_24_00_00_is_the_beginning_of_the_next_day(text: str) -> None:
+    for type_name in ("smalldatetime", "datetime", "datetime2(0)", "datetime2(7)"):
+        assert convert(type_name, text) == naive("2025-01-01T00:00:00")
+    assert convert("date", text) == date(2025, 1, 1)
+    assert convert("datetimeoffset", f"{text}+02:00") == datetime(2025, 1, 1, tzinfo=EAST)
+    assert convert("datetime2", f"{text}+02:00", "UTC") == naive("2024-12-31T22:00:00")
+    assert convert("datetimeoffset", text, "+02:00") == datetime(2025, 1, 1, tzinfo=EAST)
+
+
+def test_24_00_00_of_the_last_day_is_out_of_range() -> None:
+    assert rejection("datetime2", "9999-12-31T24:00:00").code == "overflow"
+    assert rejection("date", "9999-12-31T24:00").code == "overflow"
+
+
+@pytest.mark.parametrize("text", ["24:00", "24:00:00", "24:00:00.000"])
+def test_24_00_00_is_no_time_of_day_because_it_would_become_the_beginning_of_the_day(text: str) -> None:
+    error = rejection("time", text)
+    assert (error.code, error.truncated) == ("impossible_date", None)
+    assert "end of a day" in error.explanation
+
+
+def test_a_refused_hour_and_a_leap_second_are_named() -> None:
+    assert "24:00:00" in rejection("datetime2", "2024-05-06T24:00:01").explanation
+    assert "leap seconds" in rejection("datetime2", "2016-12-31T23:59:60Z", "UTC").explanation
+    assert "leap seconds" in rejection("time", "23:59:60.5").explanation
+
+
+def test_an_offset_with_seconds_is_not_guessed() -> None:
+    assert rejection("datetimeoffset", "2024-05-06T07:08:09+00:53:28").code == "unknown_date_format"
+
+
+@pytest.mark.parametrize(
+    ("digits", "milliseconds"), [("0016666", 0), ("00166666666", 0), ("00166667", 3), ("0049999999", 3), ("0050", 7)]
+)
+def test_a_datetime_rounds_all_digits_of_the_fraction(digits: str, milliseconds: int) -> None:
+    assert convert("datetime", f"2024-05-06T07:08:09.{digits}") == naive(f"2024-05-06T07:08:09.00{milliseconds}")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import reduce
 
 from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.encodings import encoding_named
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Column, Input, Scalar, Transform
 from xml_extractor.tsql import ExpressionError, compile_assignment
@@ -13,12 +14,13 @@ from xml_extractor.values.transforms import TRANSFORMS, transform_step
 
 _OF_TEXT = ("transform", "lookup", "formats", "time_zone", "encoding", "blank")
 _OF_VALUES = ("default", "on_invalid")
+_OF_NODES = ("select", "separator", "each")
 _OF_TAKEN_VALUES = (*_OF_TEXT, *_OF_VALUES)
 _NEED_TRANSFORM = ("formats", "time_zone", "encoding", "blank")
 _OF_KEYS = ("key", "identity", "required")
 
 COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
-    "path": (*_OF_TAKEN_VALUES, *_OF_KEYS),
+    "path": (*_OF_NODES, *_OF_TAKEN_VALUES, *_OF_KEYS),
     "value": _OF_KEYS,
     "parent": (*_OF_TAKEN_VALUES, *_OF_KEYS),
     "run": (*_OF_TAKEN_VALUES, *_OF_KEYS),
@@ -31,7 +33,7 @@ COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
 """The sources of a column's value, and the options beside `type` that have an effect for each."""
 
 INPUT_ORIGINS: dict[str, tuple[str, ...]] = {
-    "path": _OF_TAKEN_VALUES,
+    "path": (*_OF_NODES, *_OF_TAKEN_VALUES),
     "parent": _OF_TAKEN_VALUES,
     "run": _OF_TAKEN_VALUES,
     "column": _OF_TAKEN_VALUES,
@@ -173,6 +175,15 @@ def code_page_faults(draft: Draft) -> Iterator[Fault]:
         meant = did_you_mean(name, _KNOWN_CODE_PAGES)
         expected = "a code page, such as cp1252"
         yield draft.text.fault(("code_page",), found=shown(name), expected=expected, suggestion=meant)
+
+
+def encoding_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the encodings of documents that are unknown."""
+    for key in ("encoding", "fallback_encoding"):
+        name = getattr(draft.contract.document, key)
+        if name is not None and not encoding_named(name) and not draft.lost(("document", key)):
+            expected = "an encoding of documents, such as windows-1252 or utf-8"
+            yield draft.text.fault(("document", key), found=shown(name), expected=expected)
 
 
 def _value_faults(

@@ -9,7 +9,7 @@ from lxml import etree
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Table
-from xml_extractor.contract.names import EXSLT_NAMESPACE
+from xml_extractor.contract.names import EXSLT_NAMESPACE, with_all_namespaces
 from xml_extractor.contract.xpath import (
     ANY_NUMBER,
     EXSLT_FUNCTIONS,
@@ -26,10 +26,23 @@ from xml_extractor.contract.xpath import (
     parse_xpath,
     walk,
 )
+from xml_extractor.values.sqltypes import Family
 
 _ELEMENT_NAME = re.compile(r"(?:([^\W\d][\w.-]*):)?[^\W\d][\w.-]*")
 
 _NAME_FUNCTIONS = ("name", "local-name")
+
+
+_NUMBERS = frozenset((Family.INTEGER, Family.DECIMAL, Family.MONEY, Family.FLOAT))
+_TIMES = frozenset((Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET))
+_ANY_BUT_XML = frozenset(Family) - {Family.XML}
+_SELECTED: dict[str, frozenset[Family]] = {
+    "join": frozenset((Family.TEXT,)),
+    "sum": _NUMBERS,
+    "min": _NUMBERS | _TIMES | {Family.TEXT},
+    "max": _NUMBERS | _TIMES | {Family.TEXT},
+}
+"""The types of values that a `select` can give, where it cannot give all."""
 
 
 class WrittenPath(NamedTuple):
@@ -53,6 +66,8 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
     for path, _, value_rule in draft.rules():
         if value_rule.path is not None:
             yield WrittenPath((*path, "path"), value_rule.path)
+        if value_rule.each is not None:
+            yield WrittenPath((*path, "each"), value_rule.each)
 
 
 def path_faults(draft: Draft) -> Iterator[Fault]:
@@ -81,18 +96,30 @@ def position_within(text: str, offset: int) -> tuple[int, int]:
 def name_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of the names of elements, and of prefixes and addresses of namespaces."""
     document = draft.contract.document
-    yield from _name_faults(draft, ("document", "root"), document.root)
+    for index, name in enumerate(document.root):
+        yield from _name_faults(draft, _root_path(draft, index), name)
     for name in (document.read_until or "").split("/") if document.read_until else ():
         yield from _name_faults(draft, ("document", "read_until"), name)
     for index, name in enumerate(document.preceded_by):
         yield from _name_faults(draft, ("document", "preceded_by", index), name)
-    for prefix, address in draft.contract.namespaces.items():
+    for prefix, addresses in draft.contract.namespaces.items():
         path = ("namespaces", prefix)
         if not re.fullmatch(r"[^\W\d][\w.-]*", prefix):
             expected = "a prefix; XPath 1.0 has no default namespace, so give it a name and use that in the paths"
             yield draft.text.fault(path, found=shown(prefix), expected=expected, key=True)
-        if not address:
-            yield draft.text.fault(path, found=shown(address), expected="the address of a namespace")
+        if addresses == ("",) and draft.text.data_at(path) == "":
+            expected = 'the address of a namespace, or a list; ["", …] is for elements without a namespace'
+            yield draft.text.fault(path, found=shown(""), expected=expected)
+        for index, address in enumerate(addresses):
+            if address in addresses[:index]:
+                found = f"the address {shown(address)} again"
+                yield draft.text.fault((*path, index), found=found, expected="each address once")
+
+
+def _root_path(draft: Draft, index: int) -> KeyPath:
+    """Return the key path of a name of the root element, which may be a list or one name."""
+    path = ("document", "root")
+    return (*path, index) if isinstance(draft.text.data_at(path), list) else path
 
 
 def _name_faults(draft: Draft, path: KeyPath, name: str) -> Iterator[Fault]:
@@ -179,7 +206,7 @@ def _call_faults(
         yield from faults
         if faults or draft.lost(("namespaces", prefix)):
             return
-        functions = EXSLT_FUNCTIONS if draft.contract.namespaces.get(prefix) == EXSLT_NAMESPACE else {}
+        functions = EXSLT_FUNCTIONS if draft.contract.namespaces.get(prefix) == (EXSLT_NAMESPACE,) else {}
     function = functions.get(local)
     if function is None:
         meant = did_you_mean(local, functions)
@@ -205,12 +232,35 @@ def _arguments(function: Function) -> str:
 
 def _lxml_faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
     """Yield what lxml refuses beyond the grammar, such as a union of texts."""
-    namespaces = {prefix: address for prefix, address in draft.contract.namespaces.items() if prefix and address}
+    namespaces = {prefix: addresses for prefix, addresses in draft.contract.namespaces.items() if prefix}
     try:
-        compiled = etree.XPath(path.text, namespaces=namespaces, smart_strings=False)
+        rewritten, prefixes = with_all_namespaces(path.text, namespaces)
+        compiled = etree.XPath(rewritten, namespaces=prefixes, smart_strings=False)
         compiled(etree.Element("document"))
     except (etree.XPathError, ValueError) as error:
         yield draft.text.fault(path.key_path, f"this is not XPath 1.0: {str(error).lower()}", found=shown(path.text))
+
+
+def selection_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the faults of `select`, `separator` and `each`."""
+    for path, _, rule in draft.rules():
+        if rule.separator is not None and rule.select != "join" and draft.whole((*path, "select")):
+            message, expected = "separator has no effect without select: join", "select: join, or no separator"
+            yield draft.text.fault((*path, "separator"), message, expected=expected, key=True)
+        if not rule.selects or not draft.whole(path):
+            continue
+        key = "each" if rule.select == "first" else "select"
+        expression, target = parsed(rule.path or ""), draft.type_of(path, rule)
+        if expression is not None and kind_of(expression) not in ("node-set", "unknown"):
+            message = f"the path's value is a {kind_of(expression)}"
+            yield draft.text.fault((*path, key), message, expected=f"a path to nodes, or no {key}", key=True)
+        if rule.select == "join" and rule.separator is None and not draft.lost((*path, "separator")):
+            yield draft.text.fault((*path, "select"), found="join without a separator", expected="a separator")
+        if target is not None and target.family not in _SELECTED.get(rule.select, _ANY_BUT_XML):
+            expected = "a select for this type"
+            yield draft.text.fault(
+                (*path, key), f"{rule.select} cannot give a value of type {target}", expected=expected
+            )
 
 
 def value_row_faults(draft: Draft) -> Iterator[Fault]:

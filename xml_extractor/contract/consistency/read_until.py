@@ -3,7 +3,7 @@
 A path is followed through every step, predicate and argument, as far as possible without a document.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
@@ -11,7 +11,8 @@ from typing import NamedTuple
 from xml_extractor.contract.consistency.paths import parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
-from xml_extractor.contract.names import clark_name
+from xml_extractor.contract.model import ValueRule
+from xml_extractor.contract.names import Namespaces, clark_names
 from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, walk
 
 _LOOK_AT_NODES_ONLY = ("boolean", "count", "local-name", "name", "namespace-uri", "not")
@@ -44,10 +45,14 @@ class Promise:
     Attributes:
         element: The names on the way to the element, the root's name first.
         before: Names of the root's other children that come before the element.
+        roots: Names that the root may have. The first one stands for all of them.
+
+    A name stands for the names in all namespaces of its prefix: it has the first of them.
     """
 
     element: tuple[str, ...]
     before: frozenset[str]
+    roots: frozenset[str]
 
     @property
     def root(self) -> Nodes:
@@ -84,7 +89,7 @@ class PathFollower:
     """Follows expressions through a document that is read in part. `unsafe` collects the parts that need more."""
 
     promise: Promise
-    namespaces: Mapping[str, str]
+    namespaces: Namespaces
     unsafe: list[UnsafePart] = field(default_factory=list)
 
     def follow(self, expression: Expression, context: Iterable[Nodes], *, for_text: bool) -> list[Nodes]:
@@ -159,10 +164,10 @@ class PathFollower:
     def _test(self, step: Step) -> str:
         if step.test.endswith("*"):
             return "*"
-        return step.test if step.test.endswith(")") else clark_name(step.test, self.namespaces)
+        return step.test if step.test.endswith(")") else clark_names(step.test, self.namespaces)[0]
 
     def _child(self, node: Nodes, test: str) -> str:
-        is_root = node == DOCUMENT and test in _ANY_NODE
+        is_root = node == DOCUMENT and (test in _ANY_NODE or test in self.promise.roots)
         return self.promise.element[0] if is_root else test
 
     def _call(self, call: Call, context: Iterable[Nodes]) -> None:
@@ -241,9 +246,18 @@ def read_until_faults(draft: Draft) -> Iterator[Fault]:
             if not draft.lost(rule_path):
                 rows[name] += _follow(draft, promise, rule_path, rule.path, context, faults, for_text=False)
     for path, name, value_rule in draft.rules():
-        if value_rule.path is not None:
-            _follow(draft, promise, (*path, "path"), value_rule.path, rows[name], faults)
+        _follow_rule(draft, promise, path, value_rule, rows[name], faults)
     yield from faults
+
+
+def _follow_rule(
+    draft: Draft, promise: Promise, path: KeyPath, rule: ValueRule, context: list[Nodes], faults: list[Fault]
+) -> None:
+    if rule.path is not None:
+        for_text = rule.each is None
+        found = _follow(draft, promise, (*path, "path"), rule.path, context, faults, for_text=for_text)
+        if rule.each is not None:
+            _follow(draft, promise, (*path, "each"), rule.each, found, faults)
 
 
 def _follow(
@@ -283,14 +297,17 @@ def _promise(draft: Draft) -> Promise | None:
     document, namespaces = draft.contract.document, draft.contract.namespaces
     if document.read_until is None or not draft.whole(("document",)):
         return None
-    names = [_clark_name(name, namespaces) for name in (document.root, *document.read_until.split("/"))]
+    roots = [_clark_name(name, namespaces) for name in document.root]
+    names = [roots[0], *(_clark_name(name, namespaces) for name in document.read_until.split("/"))]
     before = [_clark_name(name, namespaces) for name in document.preceded_by]
     known = tuple(name for name in names if name)
-    return Promise(known, frozenset(name for name in before if name)) if len(known) == len(names) else None
+    if len(known) != len(names):
+        return None
+    return Promise(known, frozenset(name for name in before if name), frozenset(name for name in roots if name))
 
 
-def _clark_name(name: str, namespaces: Mapping[str, str]) -> str | None:
+def _clark_name(name: str, namespaces: Namespaces) -> str | None:
     try:
-        return clark_name(name, namespaces)
+        return clark_names(name, namespaces)[0]
     except ValueError:  # an undeclared prefix, which `name_faults` reports
         return None

@@ -67,7 +67,10 @@ def _classified(error: Exception) -> DatabaseError | None:
         return DatabaseError(ErrorClass.TRANSIENT, "locked", "another program has locked the database")
     primary = "_".join(name.split("_")[:2])
     explanation, tip = _FATAL.get(primary, (f"it rejects a statement: {error}", "check its tables"))
-    return DatabaseError(ErrorClass.FATAL, name, explanation, tip=tip)
+    classified = DatabaseError(ErrorClass.FATAL, name, explanation, tip=tip)
+    if primary == "SQLITE_ERROR":
+        classified.server_text = f"{error.sqlite_errorcode} {error}"
+    return classified
 
 
 def _column(message: str) -> str:

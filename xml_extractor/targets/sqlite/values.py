@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from xml_extractor.connections import Convert
 from xml_extractor.schema.type_fit import EXACT_DIGITS
+from xml_extractor.values.fine_times import FRACTION_DIGITS, parse_datetime, parse_time
 from xml_extractor.values.sqltypes import Family, SqlType
 
 
@@ -59,39 +60,34 @@ def _date(_sql_type: SqlType) -> Storage:
 
 
 def _time(sql_type: SqlType) -> Storage:
-    write, cut, zeros = _fraction(sql_type)
-    return Storage(lambda value: value.isoformat(write)[:cut] + zeros, time.fromisoformat)
+    write, length = _fraction(sql_type, len("23:59:59"))
+    read = parse_time if sql_type.scale == FRACTION_DIGITS else time.fromisoformat
+    return Storage(lambda value: value.isoformat(write).ljust(length, "0")[:length], read)
 
 
 def _datetime(sql_type: SqlType) -> Storage:
-    write, cut, zeros = _fraction(sql_type)
-    if cut is None and not zeros:
-        return Storage(lambda value: value.isoformat(" ", write), datetime.fromisoformat)
-    return Storage(lambda value: value.isoformat(" ", write)[:cut] + zeros, datetime.fromisoformat)
+    write, length = _fraction(sql_type, len("2024-12-31 23:59:59"))
+    return Storage(lambda value: value.isoformat(" ", write).ljust(length, "0")[:length], _reader(sql_type))
 
 
 def _offset(sql_type: SqlType) -> Storage:
-    write, cut, zeros = _fraction(sql_type)
+    write, length = _fraction(sql_type, len("2024-12-31 23:59:59"))
 
     def to_text(value: datetime) -> str:
         text = value.isoformat(" ", write)
-        return text[:-6][:cut] + zeros + text[-6:]
+        return text[:-6].ljust(length, "0")[:length] + text[-6:]
 
-    return Storage(to_text, datetime.fromisoformat)
-
-
-_WRITTEN_BY_ISOFORMAT = {0: "seconds", 3: "milliseconds", 6: "microseconds"}
+    return Storage(to_text, _reader(sql_type))
 
 
-def _fraction(sql_type: SqlType) -> tuple[str, int | None, str]:
-    """Return how to format fractional seconds: `timespec` of isoformat, where to cut the text, and what to append."""
+def _reader(sql_type: SqlType) -> Convert:
+    return parse_datetime if sql_type.scale == FRACTION_DIGITS else datetime.fromisoformat
+
+
+def _fraction(sql_type: SqlType, seconds_length: int) -> tuple[str, int]:
+    """Return how to format fractional seconds: the `timespec` of isoformat, and the length of the text."""
     digits = 3 if sql_type.name == "datetime" else sql_type.scale
-    most = 6
-    if digits in _WRITTEN_BY_ISOFORMAT:
-        return _WRITTEN_BY_ISOFORMAT[digits], None, ""
-    if digits <= most:
-        return "microseconds", digits - most or None, ""
-    return "microseconds", None, "0"
+    return "microseconds" if digits else "seconds", seconds_length + (1 + digits if digits else 0)
 
 
 _STORAGES: dict[Family, Callable[[SqlType], Storage]] = {

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Self
 
 from xml_extractor.errors import UsageError
+from xml_extractor.processing_log.log_table import LOG_TABLE_KEY
 from xml_extractor.urls import URL
 
 SCHEMA = "schema"
@@ -87,10 +88,12 @@ class SqlServerAddress:
     Attributes:
         words: Keywords of the ODBC connection string, in upper case; they may hold a password.
         schema: The schema of tables that have none in the contract; empty for the login's default schema.
+        log_table: The name of the processing log, with or without a schema; empty for the default one.
     """
 
     words: Mapping[str, str]
     schema: str = ""
+    log_table: str = ""
 
     @property
     def name(self) -> str:
@@ -104,8 +107,9 @@ class SqlServerAddress:
     @property
     def address(self) -> str:
         """The URL of the same database, for this or another process; may hold secrets."""
-        query = {ODBC: write_connection_string(self.words)} | ({SCHEMA: self.schema} if self.schema else {})
-        return URL("mssql+pyodbc", query=query).render_as_string(hide_password=False)
+        query = {ODBC: write_connection_string(self.words), SCHEMA: self.schema, LOG_TABLE_KEY: self.log_table}
+        given = {key: value for key, value in query.items() if value}
+        return URL("mssql+pyodbc", query=given).render_as_string(hide_password=False)
 
     @property
     def has_secret(self) -> bool:
@@ -166,6 +170,7 @@ def read_address(url: URL) -> SqlServerAddress:
     """
     query = {key.lower(): value if isinstance(value, str) else value[0] for key, value in url.query.items()}
     schema, connection_string = query.pop(SCHEMA, ""), query.pop(ODBC, None)
+    log_table = query.pop(LOG_TABLE_KEY, "")
     words = {key.upper(): value for key, value in query.items()}
     if connection_string is not None:
         if url.host or url.username:
@@ -175,7 +180,7 @@ def read_address(url: URL) -> SqlServerAddress:
         words |= _words_of_url(url)
         if not {"UID", "AUTHENTICATION", "TRUSTED_CONNECTION", "DSN"} & set(words):
             words["TRUSTED_CONNECTION"] = "yes"
-    return _checked(words, schema)
+    return replace(_checked(words, schema), log_table=log_table)
 
 
 def read_odbc(connection_string: str, schema: str = "") -> SqlServerAddress:

@@ -16,6 +16,7 @@ from xml_extractor.documents import Value
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, TableKind
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.values.fine_times import FRACTION_DIGITS
 from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
 
 _OBJECTS = """
@@ -35,12 +36,14 @@ WHERE found.type IN ('U', 'V', 'SN')
 _COLUMNS = """
 SELECT object_id, name, max_length, precision, scale, is_nullable, is_identity, is_computed, generated_always_type,
     default_object_id, COALESCE(TYPE_NAME(system_type_id), TYPE_NAME(user_type_id)) AS type,
-    CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) AS code_page, collation_name
+    CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) AS code_page, collation_name,
+    (SELECT t.scale FROM sys.types AS t WHERE t.user_type_id = sys.columns.system_type_id) AS most_digits
 FROM sys.columns
 WHERE object_id IN ({places})
 ORDER BY object_id, column_id
 """
-"""An alias type is resolved to its system type; only CLR types have none."""
+"""An alias type is resolved to its system type; only CLR types have none. A server that keeps fewer digits of a second
+than SQL Server shows them for a column with seven."""
 
 _UNIQUE_INDEXES = """
 SELECT i.object_id, i.index_id, i.is_primary_key, i.ignore_dup_key, COL_NAME(c.object_id, c.column_id) AS column_name
@@ -173,7 +176,7 @@ def _names(key: Sequence[pyodbc.Row]) -> tuple[str, ...]:
 
 
 def _column(row: pyodbc.Row, *, is_of_view: bool) -> ActualColumn:
-    sql_type = _sql_type(row.type or "", row.max_length, row.precision, row.scale)
+    sql_type = _sql_type(row)
     is_rowversion = row.type == _ROWVERSION
     declared = "rowversion" if is_rowversion else str(sql_type or row.type or "a type of the user")
     is_period = bool(row.generated_always_type)
@@ -190,8 +193,9 @@ def _column(row: pyodbc.Row, *, is_of_view: bool) -> ActualColumn:
     )
 
 
-def _sql_type(name: str, max_length: int, precision: int, scale: int) -> SqlType | None:
+def _sql_type(row: pyodbc.Row) -> SqlType | None:
     """Return the type of a column; None for types that a contract cannot name, such as `sql_variant`."""
+    name, max_length = row.type or "", row.max_length
     if name not in TYPES:
         return None
     match TYPES[name].parameters:
@@ -199,11 +203,11 @@ def _sql_type(name: str, max_length: int, precision: int, scale: int) -> SqlType
             bytes_each = 2 if name.startswith("n") else 1
             return SqlType(name, length=MAX if max_length == MAX else max_length // bytes_each)
         case Parameters.PRECISION_SCALE:
-            return SqlType(name, precision=precision, scale=scale)
+            return SqlType(name, precision=row.precision, scale=row.scale)
         case Parameters.FRACTION:
-            return SqlType(name, scale=scale)
+            return SqlType(name, scale=FRACTION_DIGITS if row.scale == row.most_digits else row.scale)
         case Parameters.MANTISSA:
-            return SqlType(name, precision=precision)
+            return SqlType(name, precision=row.precision)
         case _:
             return SqlType(name)
 

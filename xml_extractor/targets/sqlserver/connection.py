@@ -10,10 +10,12 @@ from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError
+from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.driver import find_driver
 from xml_extractor.targets.sqlserver.errors import LOST, classify
 from xml_extractor.targets.sqlserver.statements import (
+    COUNTED,
     IN_TRANSACTION,
     LONGEST_IN_PLACE,
     OFFSET_CODE,
@@ -65,6 +67,7 @@ class SqlServerConnection:
 
     def __init__(self, address: SqlServerAddress, *, autocommit: bool = True) -> None:
         self._address = address
+        self.log_table = log_table(address.log_table)
         self._autocommit = autocommit
         self._session: pyodbc.Connection | None = None
         self._in_transaction = False
@@ -142,8 +145,9 @@ class SqlServerConnection:
 
     def read_rows(self, table: TableLayout, condition: str = "", values: Sequence[Any] = ()) -> Iterator[Row]:
         """Yield rows of a table, in no particular order, with values as they were before they were bound."""
-        select = table_statements(table, self._address.schema).select
-        return map(tuple, self.query(f"{select} WHERE {condition}" if condition else select, values))
+        statements = table_statements(table, self._address.schema)
+        select = f"{statements.select} WHERE {condition}" if condition else statements.select
+        return map(statements.restore, self.query(select, values))
 
     def close(self) -> None:
         """Close without committing; closing again does nothing."""
@@ -192,18 +196,24 @@ class SqlServerConnection:
 
     def _send_array(
         self, statement: str, types: Sequence[OdbcType], rows: Sequence[Row], table: TableLayout | None = None
-    ) -> None:
+    ) -> list[int]:
         """Execute a statement with all rows by one call; its cursor keeps it prepared.
 
         Where a trigger gives results, an error behind the first of them is raised only when the others are read.
+
+        Returns:
+            The values of the results named `COUNTED`.
         """
+        counts: list[int] = []
         with self._session_in_use(table):
             cursor = self._prepared_cursor(statement)
             cursor.fast_executemany = True
             cursor.setinputsizes(types)
             cursor.executemany(statement, rows)
             while cursor.nextset():
-                pass
+                if cursor.description is not None and cursor.description[0][0] == COUNTED:
+                    counts.append(cursor.fetchval())
+        return counts
 
     def _prepared_cursor(self, statement: str) -> pyodbc.Cursor:
         """Return the cursor that has this statement prepared; within `_session_in_use`."""

@@ -47,6 +47,15 @@ _DATA = {
 }
 """Native numbers of data errors, with reason and explanation."""
 
+_OF_TRIGGERS = range(50_000, 2**24)
+"""Numbers of errors that THROW and RAISERROR raise."""
+
+IS_DATA_ERROR = (
+    f"ERROR_NUMBER() IN ({', '.join(map(str, _DATA))}) "
+    f"OR ERROR_NUMBER() BETWEEN {_OF_TRIGGERS.start} AND {_OF_TRIGGERS.stop - 1}"
+)
+"""The condition, within a CATCH block, that a document causes the error."""
+
 _DATA_STATES = {
     "22001": (Reason.TOO_LONG, "a value is longer than its column"),
     "22003": (Reason.OVERFLOW, "a number is too large for its column"),
@@ -71,9 +80,6 @@ _CONSTRAINT = 547
 _DUPLICATE = 2627
 _NAMES_A_COLUMN = (515, 2628)
 _REFUSED_BY_TRIGGER = 3609
-_OF_TRIGGERS = range(50_000, 2**24)
-"""Numbers of errors that THROW and RAISERROR raise."""
-
 _TRANSIENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
     1222: ("locked", "a lock could not be acquired in time"),
@@ -182,6 +188,10 @@ _TRUST = (
     "install the certificate of its issuer on this machine, or, where the network is trusted, add "
     "TrustServerCertificate=yes to the address"
 )
+_MESSAGE = re.compile(r"\[SQL Server\](?P<text>.*?) ?\((?P<number>\d+)\) \(SQL", re.DOTALL)
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_NAMES_ONLY = frozenset((102, 105, 156, 170, 174, 195, 207, 208, 209, 229, 230, 319, 4104, 4121, 4145, 8117))
+"""Numbers of messages that quote words of the statement or names, and no values."""
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
 _DOCTOR = "`xml-extractor doctor` reports what is missing and how to get it"
@@ -232,6 +242,13 @@ def classify(error: Exception, table: TableLayout | None = None) -> DatabaseErro
     return classified
 
 
+def classify_number(number: int, message: str, table: TableLayout) -> DatabaseError:
+    """Return what an error means that the server caught when it inserted into this table."""
+    classified = _by_number(number, message, table) or _by_state("", [number])
+    classified.table = table
+    return classified
+
+
 def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | None:
     if isinstance(error, TooLongError | OverflowError | DecimalException | UnicodeEncodeError):
         code = Reason.TOO_LONG if isinstance(error, TooLongError) else Reason.OVERFLOW
@@ -249,7 +266,19 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
-    return next(filter(None, known), None) or _by_state(state, numbers)
+    classified = next(filter(None, known), None) or _by_state(state, numbers)
+    if classified.error_class is not ErrorClass.TRANSIENT:
+        classified.server_text = _server_text(message)
+    return classified
+
+
+def _server_text(message: str) -> str:
+    """Return number and text of the server's first message; quoted parts stay only where they are no values."""
+    found = _MESSAGE.search(message)
+    if found is None:
+        return ""
+    number, text = int(found["number"]), found["text"].strip()
+    return f"error {number}: {text if number in _NAMES_ONLY else _QUOTED.sub('…', text)}"
 
 
 def _setup_error(message: str) -> DatabaseError | None:

@@ -16,9 +16,11 @@ import pyodbc
 
 from xml_extractor.connections import Convert, RowBinder, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.documents import Row
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.targets.sqlserver.errors import TRANSACTION_ENDED
+from xml_extractor.values.fine_times import FRACTION_DIGITS, parse_datetime, parse_time
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 OdbcType = tuple[int, int, int]
@@ -83,15 +85,16 @@ def parameter(sql_type: SqlType) -> Parameter:
     return _PARAMETERS[sql_type.family](sql_type)
 
 
-def cast_key(sql_type: SqlType, collation: str = "") -> str:
+def cast_key(sql_type: SqlType, collation: str = "", value: str = "?") -> str:
     """Return the expression of a key that is compared, in its column's own type, so that an index can be used.
 
     Args:
         sql_type: The column's.
         collation: The column's. CAST alone would convert text to the code page of the database, with question marks for
             characters that it lacks.
+        value: The expression of the value.
     """
-    return f"CAST(?{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
+    return f"CAST({value}{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
 
 
 def read_offset(raw: bytes) -> datetime:
@@ -138,6 +141,8 @@ def _binary(sql_type: SqlType) -> Parameter:
 
 def _datetime(sql_type: SqlType) -> Parameter:
     digits = {"datetime": 3, "smalldatetime": 0}.get(sql_type.name, sql_type.scale)
+    if digits == FRACTION_DIGITS:
+        return _as_text("2026-03-05T09:30:00.1234567", "T")(sql_type)
     whole = len("2026-03-05 09:30:00")
     return Parameter((pyodbc.SQL_TYPE_TIMESTAMP, whole + (1 + digits if digits else 0), digits))
 
@@ -176,9 +181,9 @@ _PARAMETERS: dict[Family, Callable[[SqlType], Parameter]] = {
     Family.TEXT: _text,
     Family.BINARY: _binary,
     Family.DATE: _as(pyodbc.SQL_TYPE_DATE, len("2026-03-05")),
-    Family.TIME: _as_text("09:30:00.123456", ""),
+    Family.TIME: _as_text("09:30:00.1234567", ""),
     Family.DATETIME: _datetime,
-    Family.OFFSET: _as_text("2026-03-05 09:30:00.123456+14:00", " "),
+    Family.OFFSET: _as_text("2026-03-05 09:30:00.1234567+14:00", " "),
     Family.GUID: _as(_TEXT, len("6F9619FF-8B86-D011-B42D-00C04FC964FF")),
     Family.XML: _xml,
 }
@@ -191,6 +196,13 @@ IN_TRANSACTION_ONLY = f"IF @@TRANCOUNT = 0 BEGIN; THROW {TRANSACTION_ENDED}, N't
 IN_TRANSACTION = f"{IN_TRANSACTION_ONLY}ELSE "
 """Prefix of a statement that must run within the transaction. An error such as a trigger's ROLLBACK ends the
 transaction in the middle of an array, and the rows after it would be committed one by one."""
+
+
+COUNTED = "xml_extractor_rows"
+"""The name of the results that say how many rows each execution of a statement inserted."""
+
+_FIRST_RESULT = "SELECT NULL AS nothing; "
+"""pyodbc skips the first result of an array."""
 
 
 class Change(NamedTuple):
@@ -212,6 +224,7 @@ class TableStatements(NamedTuple):
         name: The table's name, quoted, with its schema.
         changes: Executed one after the other with the same rows.
         select: Reads the columns that are inserted.
+        restore: Converts a row that was read.
         parameters: How each column is bound.
         rows_in_call: Rows in one call at most, so that the array of rows stays within `MAX_ARRAY_BYTES`.
     """
@@ -219,6 +232,7 @@ class TableStatements(NamedTuple):
     name: str
     changes: tuple[Change, ...]
     select: str
+    restore: Callable[[Sequence[Any]], Row]
     parameters: tuple[Parameter, ...]
     rows_in_call: int
 
@@ -240,7 +254,8 @@ def table_statements(
     return TableStatements(
         name=name,
         changes=_changes(table, name, _keyed(table, parameters, dict(collations))),
-        select=f"SELECT {_names(table.columns)} FROM {name}",  # noqa: S608 - names are quoted
+        select=f"SELECT {', '.join(map(_selected, table.columns))} FROM {name}",  # noqa: S608 - names are quoted
+        restore=row_converter([_reader(column.type) for column in table.columns]),
         parameters=parameters,
         rows_in_call=max(1, MAX_ARRAY_BYTES // max(1, row_bytes)),
     )
@@ -262,17 +277,19 @@ def collated_keys(table: TableLayout) -> list[str]:
 def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Change, ...]:
     """Return the statements that insert rows. MERGE is not used: it can fail if two sessions merge the same key.
 
-    `keep` inserts rows whose key does not exist, under a lock on the key that other writers wait for. `replace` does
-    the same and then updates: of several rows with one key, the last one remains.
+    `keep` inserts rows whose key does not exist, under a lock on the key that other writers wait for, and says how
+    many. `replace` does the same and then updates: of several rows with one key, the last one remains.
     """
     everything = tuple(range(len(table.columns)))
     columns, values = _names(table.columns), ", ".join(places)
-    if table.on_conflict == "fail" or not table.key:
+    if table.inserts_always:
         return (_change(f"INSERT INTO {name} ({columns}) VALUES ({values})", everything),)  # noqa: S608 - names are quoted
     same_key = " AND ".join(f"there.{t_sql_name(key)} = given.{t_sql_name(key)}" for key in table.key)
-    insert = _change(
-        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM (VALUES ({values})) AS given ({columns}) "  # noqa: S608 - names are quoted
-        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key})",
+    insert = Change(
+        f"{IN_TRANSACTION_ONLY}{_FIRST_RESULT}"  # noqa: S608 - names are quoted
+        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM (VALUES ({values})) AS given ({columns}) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key}); "
+        f"SELECT @@ROWCOUNT AS {COUNTED}",
         everything,
     )
     others = [position for position in everything if table.columns[position].name not in table.key]
@@ -300,6 +317,24 @@ def _keyed(table: TableLayout, parameters: Sequence[Parameter], collations: Mapp
         cast_key(column.type, collations.get(column.name, "")) if column.name in compared else bound.place
         for column, bound in zip(table.columns, parameters, strict=True)
     ]
+
+
+def _selected(column: ColumnLayout) -> str:
+    """Return the expression that reads a column: text for seven digits of a second, because pyodbc drops one."""
+    name = t_sql_name(column.name)
+    return f"CONVERT(varchar(34), {name}, 121)" if _reader(column.type) else name
+
+
+def _reader(sql_type: SqlType) -> Convert | None:
+    if sql_type.scale != FRACTION_DIGITS:
+        return None
+    return {Family.TIME: parse_time, Family.DATETIME: _read_text, Family.OFFSET: _read_text}.get(sql_type.family)
+
+
+def _read_text(text: str) -> datetime:
+    """Read what style 121 writes, with a space ahead of an offset."""
+    day, clock, *offset = text.split(" ")
+    return parse_datetime(f"{day} {clock}{''.join(offset)}")
 
 
 def _names(columns: Sequence[ColumnLayout]) -> str:

@@ -10,7 +10,7 @@ from xml_extractor.connections import Retrying, RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
@@ -50,6 +50,11 @@ class SqlServerTarget:
         return self.address.name
 
     @property
+    def log_table(self) -> TableLayout:
+        """The processing log."""
+        return log_table(self.address.log_table)
+
+    @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
         """Arrays of one table's rows, which are fast near the server, or JSON of all tables, in one round trip."""
         return ("executemany", "json")
@@ -58,7 +63,7 @@ class SqlServerTarget:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
         from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
 
-        return create_statements(tables, "mssql", self.address.schema)
+        return create_statements(tables, "mssql", self.address.schema, self.log_table)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
         """Create missing schemas and tables, and the processing log.
@@ -76,7 +81,7 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached, or its catalog cannot be read.
         """
-        wanted = (LOG_TABLE, *tables)
+        wanted = (self.log_table, *tables)
         with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
             there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
             return differences(
