@@ -2,7 +2,6 @@
 
 import logging
 import random
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
@@ -10,14 +9,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
-from xml_extractor.errors import RunError, TargetError
+from xml_extractor.errors import RunError, StopRequestedError, TargetError
+from xml_extractor.stopping import pauses_end
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-
-retries_end = threading.Event()
-"""Set to end pauses between attempts in this process at once: the last error is raised."""
 
 ATTEMPTS = 9
 FIRST_PAUSE_SECONDS = 0.2
@@ -195,8 +192,8 @@ class Retrying(NamedTuple):
                 self.note()
                 message = "Attempt %d of %d failed: %s; retried in %.1f s"
                 logger.warning(message, attempt, self.attempts, error.explanation, pause)
-                if retries_end.wait(pause):
-                    raise
+                if pauses_end.wait(pause):
+                    raise StopRequestedError(f"stopped before another attempt: {error.explanation}") from None
 
 
 def answered(action: Callable[[], Answer], trouble: str) -> Answer:

@@ -6,13 +6,25 @@
     └── RunError                 exit code 3: the run could not start or continue
         ├── SourceError              documents cannot be listed or read
         ├── TargetError              the target refuses what is not a document's fault
-        └── WorkerDiedError          a worker process ended unexpectedly
+        ├── WorkerDiedError          a worker process ended unexpectedly
+        └── StopRequestedError       a pause ended because the command was asked to stop
 
 A document that cannot be loaded is no exception at this level: it is a `Rejection` (see `documents`).
 No message may hold a value of a document or a secret.
 """
 
+import errno
 from typing import ClassVar
+
+_EXHAUSTED = {
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`), or run with fewer workers",
+    errno.ENFILE: "close other programs, or raise the system's limit of open files",
+    errno.ENOSPC: "free space in the temporary directory (TMPDIR) and where files are written",
+    errno.ENOMEM: "run with fewer workers, or on a machine with more memory",
+    errno.EAGAIN: "raise the limit of processes (`ulimit -u`), or run with fewer workers",
+    errno.EROFS: "set TMPDIR to a directory that can be written",
+}
+"""What to do about errors of the system that are nobody's defect. Source: errno(3)."""
 
 
 class XmlExtractorError(Exception):
@@ -60,3 +72,13 @@ class TargetError(RunError):
 
 class WorkerDiedError(RunError):
     """A worker process ended unexpectedly."""
+
+
+class StopRequestedError(RunError):
+    """A pause before another attempt ended because the command was asked to stop."""
+
+
+def system_error(error: OSError) -> RunError | None:
+    """Convert an error of the operating system that says what is exhausted; None for any other."""
+    tip = _EXHAUSTED.get(error.errno or 0)
+    return None if tip is None else RunError(f"the system has no resources left: {error.strerror}", tip)

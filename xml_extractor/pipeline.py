@@ -56,7 +56,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
 
     Raises:
         XmlExtractorError: The run could not start.
-        KeyboardInterrupt: It was asked to stop twice.
+        KeyboardInterrupt: It was asked to stop before any document was in flight.
     """
     began_at = time.perf_counter()
     contract = read_contract(settings.contract)

@@ -129,7 +129,7 @@ def watched(connection: TargetConnection) -> Watched:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xml_extractor.connections.retries_end.wait", lambda _seconds: False)
+    monkeypatch.setattr("xml_extractor.connections.pauses_end.wait", lambda _seconds: False)
 
 
 def statuses(outcomes: Sequence[Outcome]) -> list[str]:

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +12,15 @@ from typing import NoReturn
 import click
 from click.core import ParameterSource
 
-from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor import stopping
+from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.reporting.console import discard
 
 EXIT_OK = 0
 EXIT_REJECTS = 1
 EXIT_USAGE = 2
 EXIT_FAILED = 3
-EXIT_INTERRUPTED = 130
+EXIT_INTERRUPTED = stopping.EXIT_INTERRUPTED
 
 LONGEST = 400
 """Characters of a message of click's at most: it repeats all arguments that it did not expect."""
@@ -39,13 +39,12 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
     An expected failure is printed as a message and a hint. Of an unexpected one only class and location are printed,
     because its text may quote a document. SIGTERM is handled like Ctrl-C.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code: object = EXIT_OK
     try:
-        with output():
+        with stopping.stop_requests(is_orderly=False), output():
             code = command.main(args=arguments, prog_name=program, standalone_mode=False)
     except XmlExtractorError as error:
         code = _fail(error.message, error.tip, error.exit_code)
@@ -62,7 +61,9 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         discard(sys.__stdout__)
         code = EXIT_OK
     except Exception as error:  # noqa: BLE001 - the outermost boundary: any other exception is a defect
-        code = _fail(*_defect(error), EXIT_FAILED)
+        exhausted = system_error(error) if isinstance(error, OSError) else None
+        shown = (exhausted.message, exhausted.tip) if exhausted is not None else _defect(error)
+        code = _fail(*shown, EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 

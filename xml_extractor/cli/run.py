@@ -10,6 +10,7 @@ from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import run_options
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.settings import RunSettings
+from xml_extractor.stopping import stop_requests
 
 if TYPE_CHECKING:
     from xml_extractor.reporting.result import RunResult
@@ -36,13 +37,14 @@ def run_command(**options: Any) -> int:
         prepare_rejects_directory(settings.rejects_dir)
     # Log lines of worker processes would break the bar; at these levels there are few.
     shown = settings.progress and settings.log_level in {"WARNING", "ERROR"}
-    with progress_bar(sys.stderr, "documents committed", total=settings.limit, shown=shown) as advance:
-        result = run(settings, advance)
-    unwritten = _report(result)
+    with stop_requests(is_orderly=False) as stop:
+        with progress_bar(sys.stderr, "documents committed", total=settings.limit, shown=shown) as advance:
+            result = run(settings, advance)
+        unwritten = _report(result)
     failure = result.failure or unwritten
     if failure is not None:
         raise failure
-    return exit_code(result)
+    return EXIT_INTERRUPTED if stop.requested else exit_code(result)
 
 
 def exit_code(result: "RunResult") -> int:
@@ -63,22 +65,18 @@ def _settings(options: dict[str, Any]) -> RunSettings:
 def _report(result: "RunResult") -> RunError | None:
     """Write the metrics and print the summary. If nobody reads the summary, the exit code stays the same.
 
-    The first request to stop is deferred until the metrics are written; the second one takes effect at once.
-
     Returns:
         The error if the metrics could not be written.
     """
-    from xml_extractor.processing.processes import stop_requests
     from xml_extractor.reporting.console import rendered
     from xml_extractor.reporting.metrics import write_metrics
     from xml_extractor.reporting.summary import summary
 
     metrics_path, unwritten = None, None
-    with stop_requests():
-        try:
-            metrics_path = write_metrics(result)
-        except RunError as error:
-            unwritten = error
+    try:
+        metrics_path = write_metrics(result)
+    except RunError as error:
+        unwritten = error
     with output():
         click.echo(rendered(summary(result, metrics_path), sys.stdout), nl=False)
     return unwritten

@@ -242,6 +242,10 @@ class ChunksInFlight:
         """Return whether no chunk is in flight."""
         return not self._places
 
+    def are_waiting_for_commit(self) -> bool:
+        """Return whether any chunk is in the insert queue, or in a batch that is not committed."""
+        return Place.IN_QUEUE in self._places.values()
+
     def has_room(self) -> bool:
         """Return whether another chunk may be handed out."""
         oldest = next(iter(self._chunks), self._next_sequence)

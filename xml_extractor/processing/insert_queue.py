@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError
-from xml_extractor.processing.processes import interrupts_blocked, process_context, set_up_child
+from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
+from xml_extractor.stopping import stop_signals_blocked
 
 if TYPE_CHECKING:
     # The process that holds the queue needs nothing of the loader.
@@ -33,6 +34,9 @@ MAX_QUEUED_BYTES = 16 * 2**20
 """The queue is full with this many bytes, however few items they are. This bounds the memory of its process."""
 
 POLL_SECONDS = 0.1
+
+ABANDON_SECONDS = 1.0
+"""How long an insert thread may take to end its transaction when a run must stop at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ def _start_manager(start_method: StartMethod) -> QueueManager:
     # long enough to remove it.
     get_temp_dir()
     manager = QueueManager(ctx=process_context(start_method))
-    with interrupts_blocked():
+    with stop_signals_blocked():
         manager.start(_set_up_manager)
     return manager
 
@@ -331,13 +335,14 @@ class BackgroundInsertThread:
         Producers must have ended before. Does nothing before `start` or when called again.
 
         Args:
-            drain: False leaves everything in the queue that is not yet in a transaction.
+            drain: False leaves everything in the queue that is not yet in a transaction, and waits for the thread
+                `ABANDON_SECONDS` at most, whatever the database does.
         """
         if not drain:
             self._abandoned.set()
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(None if drain else ABANDON_SECONDS)
 
     @property
     def is_alive(self) -> bool:

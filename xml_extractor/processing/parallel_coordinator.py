@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
-from xml_extractor.errors import RunError, WorkerDiedError
+from xml_extractor.errors import RunError, StopRequestedError, WorkerDiedError
 from xml_extractor.processing.chunks import (
     Chunk,
     ChunkResult,
@@ -39,21 +39,25 @@ from xml_extractor.processing.insert_queue import (
 from xml_extractor.processing.processes import (
     NO_MEMORY,
     WorkerPool,
+    check_system,
     process_context,
     retire,
     set_up_child,
     shared_plan,
-    stop_requests,
 )
 from xml_extractor.processing.worker import Worker, as_run_error, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor
 from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.stopping import stop_requests
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
+
+WAIT_REPORT_SECONDS = 10.0
+"""How long the target may take for what is queued before the wait is reported, and again after each such time."""
 """How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
 
 _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
@@ -150,6 +154,7 @@ class ParallelCoordinator:
         self._next_check = 0.0
         self._too_many_rejects = False
         self._stop_is_announced = False
+        self._waiting_since = time.monotonic()
 
     def process_xml_batch(
         self,
@@ -170,7 +175,7 @@ class ParallelCoordinator:
 
         Raises:
             RunError: The run cannot continue, or a document is missing at its end.
-            KeyboardInterrupt: The run was asked to stop twice.
+            KeyboardInterrupt: The run was asked to stop twice. The coordinator's block ends with it.
         """
         try:
             # 1. List key pages, and drop the keys that are already done.
@@ -185,7 +190,7 @@ class ParallelCoordinator:
             # 4. Insert threads drain the queue in batches (`BackgroundInsertThread._drain`).
             # 5. Each chunk is acknowledged after its commit, and only then counted (`_finish`).
             self._poll_events_until(self._chunks.are_all_finished)
-        except WorkerDiedError:
+        except (WorkerDiedError, StopRequestedError):
             # A signal that asks the run to stop may have reached all its processes.
             if not self.interrupted:
                 raise
@@ -195,6 +200,7 @@ class ParallelCoordinator:
 
     def __enter__(self) -> Self:
         settings = self._settings
+        check_system(settings.workers)
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
             parts.callback(self._count_late_commits)
@@ -209,8 +215,10 @@ class ParallelCoordinator:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    ) -> bool:
+        """End all parts. A second request to stop abandons what is in flight, and is no error."""
         self._parts.__exit__(kind, error, traceback)
+        return kind is KeyboardInterrupt and self.interrupted
 
     @property
     def interrupted(self) -> bool:
@@ -291,6 +299,7 @@ class ParallelCoordinator:
 
     def _finish(self, sequence: int, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of a chunk, once even if it was handed out twice because workers died."""
+        self._waiting_since = time.monotonic()
         if not self._chunks.acknowledge(sequence):
             return
         for outcome in outcomes:
@@ -306,13 +315,24 @@ class ParallelCoordinator:
         if self.interrupted and not self._stop_is_announced:
             self._stop_is_announced = True
             logger.warning("Stop requested: finishing documents in flight; a second signal stops at once")
+            self._workers.pool.end_pauses()
         if self._workers.replace_if_needed(interrupted=self.interrupted):
             self._handle_waiting_events()
             for chunk in self._chunks.take_back():
                 self._submit(_process_work_item, chunk)
+        self._report_wait()
         if not all(thread.is_alive for thread in self._insert_threads):
             self._handle_waiting_events()
             raise RunError("a background insert thread ended unexpectedly", RESUME_TIP)
+
+    def _report_wait(self) -> None:
+        """Report that the target keeps mapped documents waiting, for example for a lock of another session."""
+        now = time.monotonic()
+        if not self._chunks.are_waiting_for_commit():
+            self._waiting_since = now
+        elif now - self._waiting_since > WAIT_REPORT_SECONDS:
+            self._waiting_since = now
+            logger.warning("Waiting for the target: nothing was committed in the last %d s", WAIT_REPORT_SECONDS)
 
     def _check_accounts(self) -> None:
         counts = self.statistics

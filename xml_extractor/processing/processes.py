@@ -16,12 +16,16 @@ from multiprocessing.context import BaseContext, DefaultContext, Process
 from multiprocessing.pool import Pool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import FrameType, TracebackType
+from tempfile import TemporaryDirectory, gettempdir
+from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
-from xml_extractor.errors import WorkerDiedError
+from xml_extractor.errors import RunError, WorkerDiedError
 from xml_extractor.settings import StartMethod
+from xml_extractor.stopping import answer_signals_in_child, stop_signals_blocked
+
+if sys.platform != "win32":
+    import resource
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -55,7 +59,13 @@ END_SECONDS = 3.0
 
 POLL_SECONDS = 0.05
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+LONGEST_TEMPORARY_PATH = 70
+"""Bytes. Processes talk by sockets in that directory, whose paths the system limits to 104. Source: unix(7)."""
+
+OPEN_FILES = 64
+OPEN_FILES_PER_WORKER = 8
+"""What a run opens at most: sockets, pipes, databases and modules that are being imported."""
 
 
 def process_context(start_method: StartMethod) -> BaseContext:
@@ -65,6 +75,37 @@ def process_context(start_method: StartMethod) -> BaseContext:
         on_demand = sorted(name for name in sys.modules if name.startswith(CHOSEN_BY_ADDRESS))
         context.set_forkserver_preload([*on_demand, PRELOADED])
     return context
+
+
+def check_system(workers: int) -> None:
+    """Check that the system lets a run start its processes; raise the limit of open files if necessary.
+
+    Args:
+        workers: Number of worker processes.
+
+    Raises:
+        RunError: The temporary directory cannot hold the sockets of the processes, or too few files may be open.
+    """
+    tip = "set TMPDIR to a directory that can be written, with a short path"
+    try:
+        length = len(os.fsencode(gettempdir()))
+    except FileNotFoundError:
+        raise RunError("there is no temporary directory that can be written", tip) from None
+    if sys.platform == "win32":
+        return
+    if length > LONGEST_TEMPORARY_PATH:
+        message = f"the path of the temporary directory is too long for sockets ({length} bytes)"
+        raise RunError(message, f"{tip} of at most {LONGEST_TEMPORARY_PATH} bytes")
+    needed = OPEN_FILES + OPEN_FILES_PER_WORKER * workers
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise RunError(
+            f"a run with {workers} workers needs {needed} open files, and the system allows {hard}",
+            "raise the limit (`ulimit -n`), or run with fewer workers",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 _starting_fork_server = threading.Lock()
@@ -92,40 +133,23 @@ def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
             os.environ[PRELOAD_VARIABLE] = str(path)
             try:
                 process_context(start_method)
-                with interrupts_blocked():
+                with stop_signals_blocked():
                     forkserver.ensure_running()
             finally:
                 del os.environ[PRELOAD_VARIABLE]
         yield
 
 
-@contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Block Ctrl-C for the processes started in the block, which inherit that, and for this thread until its end.
-
-    A process that is still importing its modules has not yet called `set_up_child`.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def set_up_child(ignored: Iterable[signal.Signals] = (signal.SIGINT,)) -> None:
-    """Set up a child process: ignore signals, and end when the main process ends.
+    """Set up a child process: leave it to the main process when to end, and end when that ends.
 
-    Ctrl-C reaches all processes of a terminal, but only the main process can end the run in order. A main process that
-    is killed cannot end its children, so each child watches its parent.
+    Signals may reach all processes of a run, but only the main process can end it in order. A main process that is
+    killed cannot end its children, so each child watches its parent.
 
     Args:
-        ignored: Signals to ignore.
+        ignored: Signals to ignore. Any other stop signal ends pauses between attempts.
     """
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
+    answer_signals_in_child(ignored)
     threading.Thread(target=_end_with_parent, name="parent watch", daemon=True).start()
 
 
@@ -134,41 +158,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
-
-
-class StopRequests:
-    """Whether the run was asked to stop by Ctrl-C or SIGTERM."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def note(self, _signal: int, _frame: FrameType | None) -> None:
-        """Handle a signal: record the first one.
-
-        Raises:
-            KeyboardInterrupt: On every further signal.
-        """
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-
-
-@contextmanager
-def stop_requests() -> Iterator[StopRequests]:
-    """Handle Ctrl-C and SIGTERM in the block: the first requests an orderly stop, the second stops at once.
-
-    Python allows signal handlers only in the main thread; in other threads signals are left alone.
-    """
-    requests = StopRequests()
-    if threading.current_thread() is not threading.main_thread():
-        yield requests
-        return
-    handlers = {number: signal.signal(number, requests.note) for number in STOP_SIGNALS}
-    try:
-        yield requests
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler or signal.SIG_DFL)
 
 
 _is_retiring = threading.Event()
@@ -226,7 +215,7 @@ class WorkerPool:
         self._last_alive_at = time.monotonic()
         pool = _recording_pool(self._processes)
         # The Pool's threads, which start the workers' successors, inherit this too.
-        with interrupts_blocked():
+        with stop_signals_blocked():
             self._pool = pool(workers, initializer, initargs, _Tasks(tasks_per_process), context)
 
     def __enter__(self) -> Self:
@@ -257,6 +246,12 @@ class WorkerPool:
     def note_result(self, process_id: int, *, retires: bool = False) -> None:
         """Record that a worker finished a task. Must be called once for each result."""
         self._tasks_done[process_id] += self._tasks_per_process if retires else 1
+
+    def end_pauses(self) -> None:
+        """End the workers' pauses between attempts, and let them finish what they are doing."""
+        living, _ = self._living_and_ended()
+        for process in living:
+            process.terminate()
 
     def process_ids(self) -> list[int]:
         """Return the process ids of the living workers."""

@@ -15,6 +15,7 @@ from xml_extractor.processing_log.log_keys import is_fetchable
 from xml_extractor.reasons import Reason
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.rejects import RejectFiles
+from xml_extractor.stopping import stops_at_once
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ WAITING = 1000
 """Rejects that may wait to be written. A run that rejects documents faster than they can be written slows down."""
 
 FETCHED_AT_ONCE = 16
+
+POLL_SECONDS = 0.05
 
 
 class RejectWriter:
@@ -51,13 +54,14 @@ class RejectWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write all that is waiting, unless the run must stop at once."""
-        if kind is not None and not issubclass(kind, Exception):
-            self._is_abandoned.set()
-            with suppress(queue.Full):
-                self._waiting.put_nowait(None)
-            return
-        self._waiting.put(None)
-        self._thread.join()
+        if kind is None or issubclass(kind, Exception):
+            while self._thread.is_alive() and not stops_at_once.is_set():
+                if self._waiting.empty():
+                    self._waiting.put(None)
+                self._thread.join(POLL_SECONDS)
+        self._is_abandoned.set()
+        with suppress(queue.Full):
+            self._waiting.put_nowait(None)
 
     def add(self, reject: Outcome) -> None:
         """Write a document whose rejection is committed."""

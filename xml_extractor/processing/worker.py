@@ -32,7 +32,7 @@ from xml_extractor.documents import (
     SourceDocument,
     Unchanged,
 )
-from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
@@ -359,6 +359,8 @@ def as_run_error(error: Exception) -> XmlExtractorError:
             return error
         case MemoryError():
             return RunError("a worker process has no memory left", "run again with fewer workers")
+        case OSError() if (exhausted := system_error(error)) is not None:
+            return exhausted
         case _:
             _log_defect(error, "documents were processed")
             return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")

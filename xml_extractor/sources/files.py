@@ -1,5 +1,6 @@
 """XML files as a source: a directory, a glob pattern or one file. A file's key is its path below the directory."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -7,14 +8,21 @@ from pathlib import Path
 from typing import IO
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.errors import SourceError
+from xml_extractor.errors import SourceError, system_error
 from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.processing_log.log_keys import source_key
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.stopping import pauses_end
 
 SUFFIX = ".xml"
+
+TRANSIENT_ERRORS = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EACCES}
+"""Errors of a file that another program holds for a moment, or that lies on a share. Source: errno(3)."""
+
+PAUSES_SECONDS = (0.1, 0.5, 1.0)
+"""Before another attempt to read a file after such an error."""
 
 
 def accepts(address: str) -> bool:
@@ -64,16 +72,24 @@ class FileSource:
         Raises:
             SourceError: The directory does not exist any more.
         """
-        for key in keys:
+        return map(self._read, keys)
+
+    def _read(self, key: DocumentKey) -> SourceDocument | Rejection:
+        for pause in (*PAUSES_SECONDS, None):
             try:
                 with (self._root / str(source_key(key))).open("rb") as file:
-                    yield read_bounded(key, file, self._max_bytes)
+                    return read_bounded(key, file, self._max_bytes)
             except FileNotFoundError:
                 self._check_directory()
-                yield missing(key)
+                return missing(key)
             except OSError as error:
                 self._check_directory()
-                yield unreadable(key, f"the file cannot be read: {error.strerror}")
+                if (exhausted := system_error(error)) is not None:
+                    raise exhausted from None
+                unread = unreadable(key, f"the file cannot be read: {error.strerror}")
+                if pause is None or error.errno not in TRANSIENT_ERRORS or pauses_end.wait(pause):
+                    break
+        return unread
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

@@ -203,7 +203,7 @@ def test_a_loader_tries_again_after_waiting_in_vain(path: Path, target: Target) 
 def test_a_lock_that_is_never_released_ends_the_run(
     path: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xml_extractor.connections.retries_end.wait", lambda _seconds: False)
+    monkeypatch.setattr("xml_extractor.connections.pauses_end.wait", lambda _seconds: False)
     impatient = target_at(path, "?timeout=0.01")
     with (
         closing(impatient.connect()) as connection,
