@@ -184,7 +184,6 @@ class Worker:
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
-        self._only_changed = context.settings.reprocess == "changed-documents"
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
@@ -200,7 +199,7 @@ class Worker:
         Raises:
             SourceError: The source cannot be read any more.
         """
-        poison = {key for key, failure in chunk.rejected.items() if failure.code == Reason.WORKER_DIED}
+        poison = {key for key, failure in chunk.rejected.items() if failure.stage is Stage.FETCH}
         documents = self._source.fetch([key for key in chunk.keys if key not in poison])
         for position, key in enumerate(chunk.keys):
             replaced = chunk.replaced.get(key)
@@ -271,7 +270,7 @@ class Worker:
         failure: Failure | None = None,
     ) -> ProcessedDocument:
         """Parse and map a fetched document; one that has failed already is only rejected."""
-        if replaced is not None and self._only_changed:
+        if replaced is not None and replaced.only_if_changed:
             found = document.content_hash if isinstance(document, Rejection) else content_hash(document.content)
             if found == replaced.content_hash:
                 return Unchanged(document.key, (), found, time.perf_counter() - began_at)
