@@ -115,13 +115,11 @@ class Replaced(NamedTuple):
         run_id: The run that loaded or rejected it. If another run has reprocessed it since, it is left alone.
         content_hash: The hash of the content that this run read.
         own_key: The key inside the document now, if there is one and it can be read.
-        only_if_changed: Whether the document is left alone if its content has still this hash.
     """
 
     run_id: str
     content_hash: str
     own_key: Value = None
-    only_if_changed: bool = False
 
 
 class MappedDocument(NamedTuple):

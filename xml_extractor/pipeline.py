@@ -181,33 +181,26 @@ class LoggedDocuments:
         if self._context.settings.reprocess is None:
             done = self._log.done(contract, keys)
             rejected = {
-                key: Replaced(entry.rejected_by, entry.content_hash or "", only_if_changed=True)
+                key: Replaced(entry.rejected_by, entry.content_hash or "")
                 for key, entry in done.items()
                 if entry.rejected_by is not None
             }
             self._reprocessed |= rejected
-            finished = done.keys() - rejected.keys()
-            self.outdated += sum(done[key].contract_hash != self._context.contract_hash for key in finished)
-            return finished
+            self.outdated += sum(entry.contract_hash != self._context.contract_hash for entry in done.values())
+            return done.keys() - rejected.keys()
         logged = self._log.find(contract, keys)
         entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
-        only_if_changed = self._context.settings.reprocess == "changed-documents"
         chosen = {
-            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=only_if_changed)
+            key: Replaced(entry.run_id, entry.content_hash)
             for key, entry in entries.items()
             if self._is_reprocessed(entry)
-        } | {
-            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=True)
-            for key, entry in entries.items()
-            if entry.status is Status.REJECTED and not self._is_reprocessed(entry)
         }
         self._reprocessed |= chosen
         return entries.keys() - chosen.keys()
 
     def is_retried(self, key: DocumentKey) -> bool:
         """Return whether a document is done unless it has changed since it was rejected."""
-        replaced = self._reprocessed.get(str(key))
-        return replaced is not None and replaced.only_if_changed and self._context.settings.reprocess is None
+        return self._context.settings.reprocess is None and str(key) in self._reprocessed
 
     def take_replaced(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
         """Return what the log has of those of the given documents that are reprocessed, and forget it."""

@@ -184,6 +184,8 @@ class Worker:
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
+        # A run that reprocesses nothing replaces rejected documents, if they have changed.
+        self._only_changed = context.settings.reprocess in (None, "changed-documents")
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
@@ -270,7 +272,7 @@ class Worker:
         failure: Failure | None = None,
     ) -> ProcessedDocument:
         """Parse and map a fetched document; one that has failed already is only rejected."""
-        if replaced is not None and replaced.only_if_changed:
+        if replaced is not None and self._only_changed:
             found = document.content_hash if isinstance(document, Rejection) else content_hash(document.content)
             if found == replaced.content_hash:
                 return Unchanged(document.key, (), found, time.perf_counter() - began_at)

@@ -115,7 +115,7 @@ class ProcessingLog:
         conditions = [
             "contract = ?",
             DONE,
-            # Rejected documents are tried again if they have changed.
+            # A run retries rejected documents that have changed.
             f"status <> '{Status.REJECTED}'",
             *([f"({within})"] if within else []),
             # Texts such as 007 are other keys.
