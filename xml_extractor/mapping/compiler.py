@@ -12,7 +12,6 @@ from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import (
-    Reading,
     compile_rows,
     compile_text,
     finds_elements,
@@ -40,9 +39,10 @@ def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Call
     document = contract.document
     noted: Notes = []
     tables = {layout.name: layout for layout in layouts(contract)}
+    reading = origins.reading_for(document.key_type, text_of)
     return Plan(
         contract=contract,
-        read_key=None if document.key is None else compile_text(document.key, contract.namespaces, Reading(text_of)),
+        read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
         convert_key=converter(document.key_type, code_page=contract.code_page),
         run_values=partial(origins.run_values, contract),
         tables=tuple(_table(contract, layout, tables, text_of, noted) for layout in tables.values()),

@@ -113,12 +113,15 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
 
 def _compile_expression(path: str, target: SqlType, context: TableContext) -> ReadText:
     namespaces = context.contract.namespaces
-    if target.family not in _EXACT:
-        return compile_text(path, namespaces, Reading(context.text_of))
     match parse_xpath(path):
-        case Call("sum", (Path(),)):
+        case Call("sum", (Path(),)) if target.family in _EXACT:
             return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], namespaces)
-    return compile_text(path, namespaces, Reading(context.text_of, partial(decimal_text, scale=target.scale)))
+    return compile_text(path, namespaces, reading_for(target, context.text_of))
+
+
+def reading_for(target: SqlType, text_of: Callable[[Element], str]) -> Reading:
+    """Return how to read values of a type, with what gives the text of an element."""
+    return Reading(text_of, partial(decimal_text, scale=target.scale)) if target.family in _EXACT else Reading(text_of)
 
 
 def _exact_sum(path: str, namespaces: Namespaces) -> ReadText:

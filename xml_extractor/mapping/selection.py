@@ -7,8 +7,8 @@ from typing import Any
 from xml_extractor.contract.model import Select, ValueRule
 from xml_extractor.documents import Value
 from xml_extractor.mapping.numbers import decimal_sum
-from xml_extractor.mapping.origins import TableContext
-from xml_extractor.mapping.paths import Node, Reading, ReadText, compile_nodes, compile_text
+from xml_extractor.mapping.origins import TableContext, reading_for
+from xml_extractor.mapping.paths import Node, ReadText, compile_nodes, compile_text
 from xml_extractor.mapping.plan import Compute, Origin, RowScope
 from xml_extractor.mapping.steps import blank_to_null, fuse, steps_of, text_steps
 from xml_extractor.reasons import Reason
@@ -23,7 +23,7 @@ def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) ->
     """Read what a rule with `select` or `each` selects; `rest_of` are the steps that remain."""
     contract, path = context.contract, rule.path or ""
     find = compile_nodes(path, contract.namespaces)
-    text_of = compile_text(rule.each or ".", contract.namespaces, Reading(context.text_of))
+    text_of = compile_text(rule.each or ".", contract.namespaces, reading_for(target, context.text_of))
     if rule.select in ("first", "last"):
         read = _read_one(find, text_of, 0 if rule.select == "first" else -1)
     else:
