@@ -44,7 +44,7 @@ class ErrorClass(Enum):
 
 
 class DatabaseError(Exception):
-    """A classified error of a database. It holds no value of a document and no text of the server's.
+    """A classified error of a database. It holds no value of a document.
 
     It never reaches the user: a data error becomes a rejection, and any other ends as a `RunError`.
 
@@ -55,7 +55,10 @@ class DatabaseError(Exception):
         column: The column at fault, if the database names it.
         tip: For fatal errors, what the user can do.
         table: The table that rows were inserted into.
+        server_text: Number and text of the database's message, without values, if it refuses the statement itself.
     """
+
+    server_text = ""
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import Failure, Rejection, Row, RunValues, SourceDocument, Value
+from xml_extractor.documents import Failure, Rejection, Row, RunValues, SourceDocument, Value, printable
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
@@ -27,9 +27,14 @@ from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.reporting.console import rendered
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.registry import open_source
+from xml_extractor.values.sqltypes import Family, SqlType
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
 ROWS_SIDE_BY_SIDE = 4
+
+_SECONDS_LENGTH = len("2026-01-01 00:00:00")
+_ZONE_LENGTH = len("+00:00")
+_DATETIME_DECIMALS = 3
 
 JsonObject = dict[str, Any]
 
@@ -127,10 +132,25 @@ def _json_value(value: Value) -> Any:
             return value
 
 
+def _stored(value: Value, sql_type: SqlType, separator: str = " ") -> Any:
+    """Return a value as the target stores it: times with exactly the decimals of their type."""
+    match value:
+        case datetime():
+            text, length = value.isoformat(separator, "microseconds"), _SECONDS_LENGTH
+        case time():
+            text, length = value.isoformat("microseconds"), _SECONDS_LENGTH - len("2026-01-01 ")
+        case _:
+            return _json_value(value)
+    zone = text[-_ZONE_LENGTH:] if sql_type.family is Family.OFFSET else ""
+    digits = _DATETIME_DECIMALS if sql_type.name == "datetime" else sql_type.scale
+    end = length + 1 + digits if digits else length
+    return text.removesuffix(zone).ljust(end, "0")[:end] + zone
+
+
 def _rows_as_json(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> JsonObject:
     return {
         table.name: [
-            {column.name: _json_value(value) for column, value in zip(table.columns, row, strict=True)}
+            {column.name: _stored(value, column.type, "T") for column, value in zip(table.columns, row, strict=True)}
             for row in of_table
         ]
         for table, of_table in zip(tables, rows, strict=True)
@@ -142,7 +162,11 @@ def _tables(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> Gro
 
 
 def _shown(value: Value) -> Text:
-    return Text("NULL", style="dim") if value is None else Text(str(_json_value(value)))
+    return Text("NULL", style="dim") if value is None else Text(printable(str(_json_value(value))))
+
+
+def _shown_stored(value: Value, sql_type: SqlType) -> Text:
+    return _shown(int(value) if isinstance(value, bool) else _stored(value, sql_type))
 
 
 def _table(table: TableLayout, rows: Sequence[Row]) -> RenderableType:
@@ -161,7 +185,7 @@ def _rows_below_each_other(table: TableLayout, rows: Sequence[Row]) -> Table:
     for column in table.columns:
         shown.add_column(column.name, overflow="fold")
     for row in rows:
-        shown.add_row(*map(_shown, row))
+        shown.add_row(*(_shown_stored(value, column.type) for value, column in zip(row, table.columns, strict=True)))
     return shown
 
 
@@ -170,7 +194,9 @@ def _rows_side_by_side(table: TableLayout, rows: Sequence[Row]) -> Table:
     for _ in rows:
         shown.add_column("value", overflow="fold")
     for number, column in enumerate(table.columns):
-        shown.add_row(Text(column.name), Text(str(column.type)), *(_shown(row[number]) for row in rows))
+        shown.add_row(
+            Text(column.name), Text(str(column.type)), *(_shown_stored(row[number], column.type) for row in rows)
+        )
     return shown
 
 

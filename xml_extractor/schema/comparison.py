@@ -12,6 +12,7 @@ from xml_extractor.documents import Value
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import is_log
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
+from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
 from xml_extractor.values.sqltypes import SqlType
 
@@ -207,6 +208,7 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
         yield from _foreign_keys(pair)
         yield from _load_order(pair)
         yield from _codes(pair)
+        yield from _rules(pair)
 
 
 def _invisible(pair: _Pair) -> Difference:
@@ -352,6 +354,13 @@ def _load_order(pair: _Pair) -> Iterator[Difference]:
         found = f"FOREIGN KEY {remedies.names(key.columns)} REFERENCES {remedies.name(key.schema, key.table)}"
         remedy = f"move table {later} before table {pair.layout.name} in the contract"
         yield pair.error(", ".join(key.columns), "no reference to a table that is loaded later", found, remedy)
+
+
+def _rules(pair: _Pair) -> Iterator[Difference]:
+    """Report rules of the database that may reject rows that the contract accepts."""
+    needed, remedy = "no rule that the contract does not know", "documents that violate it are rejected"
+    for found in rules_beside_the_contract(pair.layout, pair.actual, pair.context.tables):
+        yield pair.warning("", needed, found, remedy)
 
 
 def _codes(pair: _Pair) -> Iterator[Difference]:

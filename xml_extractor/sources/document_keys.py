@@ -1,8 +1,10 @@
 """Shared by all sources: keys that fit the processing log, pages of keys, and documents that cannot be fetched."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 
+from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
@@ -52,6 +54,24 @@ def pages_of_undone(
             yield KeyPage([], set(), sum(listed[number][0] for number in numbers))
         else:
             yield from pages_of(blocks.key_range(numbers[0], numbers[-1]))
+
+
+@contextmanager
+def condition_errors(where: str | None, source: str) -> Iterator[None]:
+    """Raise errors of a query with the condition of the contract as errors of this condition.
+
+    Table and columns of documents were found before, so that an error of the statement is an error of the condition.
+
+    Raises:
+        SourceError: It names `source.where`, and quotes the database.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        if where is None or not error.server_text:
+            raise
+        tip = "correct it in the contract; it is a condition on the table of documents, in the SQL of its database"
+        raise SourceError(f"source.where is refused by {source}: {error.server_text}", tip) from None
 
 
 def logged_page(keys: Sequence[DocumentKey], log: LoggedKeys | None) -> KeyPage:

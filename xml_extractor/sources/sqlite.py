@@ -18,6 +18,7 @@ from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
     check_text_key,
+    condition_errors,
     logged_page,
     missing,
     next_size,
@@ -67,6 +68,7 @@ class SqliteSource:
         self.address = address
         self._max_bytes = max_bytes
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
+        self._condition = table.where
         self._where = [f"({table.where}\n)"] if table.where else []
         self._key, self._xml, self._from = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
         if not file.path.is_file():
@@ -111,7 +113,7 @@ class SqliteSource:
         while True:
             where = _where((*conditions, *self._where))
             select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
-            with self._errors_end_the_run():
+            with self._errors_end_the_run(), condition_errors(self._condition, self.name):
                 rows = list(self._database.query(select, (*bounds, size + 1)))
             keys = [self._checked(key) for (key,) in rows]
             self._check_unique(keys)
@@ -138,7 +140,7 @@ class SqliteSource:
     def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:
         within = f"{self._key} BETWEEN {blocks.first} AND {blocks.last}"
         keys = f"SELECT {self._key} AS k FROM {self._from}{_where((within, *self._where))}"  # noqa: S608 - names are quoted
-        with self._errors_end_the_run():
+        with self._errors_end_the_run(), condition_errors(self._condition, self.name):
             return {block: tuple(digest) for block, *digest in self._database.query(blocks.query(keys))}
 
     def fetch(

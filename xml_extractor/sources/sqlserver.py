@@ -24,6 +24,7 @@ from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
     check_text_key,
+    condition_errors,
     logged_page,
     missing,
     next_size,
@@ -83,6 +84,7 @@ class SqlServerSource:
         self.name = database.name
         self.address = address
         self._database = database
+        self._where = table.where
         self._max_bytes = max_bytes
         self._title = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
         self._connection: SqlServerConnection | None = None
@@ -146,7 +148,7 @@ class SqlServerSource:
                 return
             seen = repeated | set(page.keys)
             conditions, bounds = self._range(key_range)
-            conditions.append(f"s.{self._queries.key.name} >= {self._queries.key.parameter}")
+            conditions.append(f"{self._queries.key.name} >= {self._queries.key.parameter}")
             bounds.append(listed[size])
             size = next_size(page, size, page_size)
 
@@ -164,7 +166,7 @@ class SqlServerSource:
 
     def _answer(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> list[pyodbc.Row]:
         """Execute a query in the thread of the source, again after transient errors."""
-        with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
+        with errors_end_the_run(SourceError, f"{self.name} cannot be read"), condition_errors(self._where, self.name):
             return self._thread.submit(lambda: self._tries(self._read_all, query, types, values)).result()
 
     def _parts(self, keys: Sequence[DocumentKey], *, whole: bool) -> Iterator[list[Fetched]]:

@@ -101,7 +101,7 @@ class KeyColumn:
         return fitting, int(fitting != text)
 
     def range_conditions(self, key_range: KeyRange) -> tuple[list[str], list[DocumentKey]]:
-        """Return the conditions on `s` for the keys in a range, and their parameters.
+        """Return the conditions for the keys in a range, and their parameters.
 
         Raises:
             ValueError: As of `nearest`.
@@ -111,7 +111,7 @@ class KeyColumn:
         for end, sign, strict_sign, beyond in ((key_range.first, ">=", ">", 1), (key_range.last, "<=", "<", -1)):
             if end:
                 nearest, side = self.nearest(end)
-                conditions.append(f"s.{self.name} {strict_sign if side == beyond else sign} {self.parameter}")
+                conditions.append(f"{self.name} {strict_sign if side == beyond else sign} {self.parameter}")
                 bounds.append(nearest)
         return conditions, bounds
 
@@ -164,13 +164,13 @@ class SourceQueries:
         """Return the query for the first keys that meet the conditions.
 
         Args:
-            conditions: Conditions on `s`, each with one parameter of the key's type.
+            conditions: Conditions on the table, each with one parameter of the key's type.
 
         Returns:
             The query and the types of its parameters: the number of keys, and those of the conditions.
         """
         where = _where([*conditions, *self._condition])
-        query = f"SELECT TOP (?) s.{self.key.name} FROM {self._from}{where} ORDER BY s.{self.key.name}"  # noqa: S608 - names are quoted
+        query = f"SELECT TOP (?) {self.key.name} FROM {self._name}{where} ORDER BY {self.key.name}"  # noqa: S608 - names are quoted
         return query, [(pyodbc.SQL_INTEGER, 0, 0), *[self.key.odbc_type] * len(conditions)]
 
     def extremes(self, conditions: Sequence[str]) -> tuple[str, list[OdbcType]]:
@@ -179,17 +179,17 @@ class SourceQueries:
         The condition of the contract is left out: it may be expensive, and the numbers need not be exact.
         """
         key = self._number
-        query = f"SELECT MIN({key}), MAX({key}), COUNT(*), COUNT({key}) FROM {self._from}{_where(conditions)}"  # noqa: S608 - names are quoted
+        query = f"SELECT MIN({key}), MAX({key}), COUNT(*), COUNT({key}) FROM {self._name}{_where(conditions)}"  # noqa: S608 - names are quoted
         return query, [self.key.odbc_type] * len(conditions)
 
     def numbers(self, first: int, last: int) -> str:
         """Return the query for the keys from the first to the last, as column `k`."""
         where = _where([f"{self._number} BETWEEN {first} AND {last}", *self._condition])
-        return f"SELECT {self._number} AS k FROM {self._from}{where}"  # noqa: S608 - names are quoted
+        return f"SELECT {self._number} AS k FROM {self._name}{where}"  # noqa: S608 - names are quoted
 
     @property
     def _number(self) -> str:
-        key = f"s.{self.key.name}"
+        key = self.key.name
         return key if self.key.type.name == "bigint" else f"CAST({key} AS bigint)"
 
     @property
@@ -212,8 +212,13 @@ class SourceQueries:
         return self.xml_type.family is not Family.BINARY
 
     @property
+    def _name(self) -> str:
+        """The table, without an alias: the condition of the contract may use its name."""
+        return t_sql_table(self.table.table, self.schema)
+
+    @property
     def _from(self) -> str:
-        return f"{t_sql_table(self.table.table, self.schema)} AS s"
+        return f"{self._name} AS s"
 
     @cached_property
     def _with_content(self) -> str:

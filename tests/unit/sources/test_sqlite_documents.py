@@ -296,3 +296,21 @@ def test_documents_can_go_to_a_table_with_other_names(path: Path) -> None:
         writer.write(SourceDocument("a", "<a/>"))
     with closing(opened(path, table)) as source:
         assert list(source.fetch(["a"])) == [SourceDocument("a", "<a/>")]
+
+
+def test_the_condition_of_a_source_may_use_the_name_of_its_table(path: Path, database: sqlite3.Connection) -> None:
+    write(path, SourceDocument(1, b"<a/>"), SourceDocument(2, b"<b/>"))
+    table = SourceTable(
+        where="app_xml.app_id = 2 AND EXISTS (SELECT 1 FROM app_xml AS o WHERE o.app_id < app_xml.app_id)"
+    )
+    with closing(opened(path, table)) as source:
+        assert [page.keys for page in source.key_pages(5)] == [[2]]
+
+
+def test_an_error_of_the_condition_names_it_and_quotes_the_database(path: Path) -> None:
+    write(path, SourceDocument(1, b"<a/>"))
+    with (
+        closing(opened(path, SourceTable(where="state = 1"))) as source,
+        pytest.raises(SourceError, match=r"source\.where is refused by sqlite:.*: 1 no such column: state"),
+    ):
+        list(source.key_pages(5))

@@ -80,6 +80,14 @@ _CONSTRAINT = 547
 _DUPLICATE = 2627
 _NAMES_A_COLUMN = (515, 2628)
 _REFUSED_BY_TRIGGER = 3609
+_UNIQUE = (2601, 2627)
+_RULE = re.compile(
+    r"""(unique index|UNIQUE KEY constraint|CHECK constraint|FOREIGN KEY constraint)(?: (?=["']))["'](.+?)["']"""
+)
+"""The kind and the name of a rule in a message, before any value."""
+
+_NAMES_AN_OBJECT = (208, 229, 230, 1088, 2714)
+_OBJECT = re.compile(r"""\b(?:object|name|named) (["'])(.+?)\1""")
 _TRANSIENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
     1222: ("locked", "a lock could not be acquired in time"),
@@ -164,6 +172,7 @@ _FATAL = {
     8106: ("a table has no IDENTITY column", "remove `identity: true` from the contract"),
     1088: ("a table is missing, or this user may not alter it", _GRANT),
     1934: ("a setting of the session does not fit an index of a table", "see the server's documentation of error 1934"),
+    2714: ("a table exists that this user has no permission to see", _GRANT),
     229: ("this user lacks a permission on a table", _GRANT),
     230: ("this user lacks a permission on a column", _GRANT),
     262: ("this user lacks a permission in the database", _GRANT),
@@ -200,6 +209,10 @@ _TRUST = (
     "install the certificate of its issuer on this machine, or, where the network is trusted, add "
     "TrustServerCertificate=yes to the address"
 )
+_MESSAGE = re.compile(r"\[SQL Server\](?P<text>.*?) ?\((?P<number>\d+)\) \(SQL", re.DOTALL)
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_NAMES_ONLY = frozenset((102, 105, 156, 170, 174, 195, 207, 208, 209, 229, 230, 319, 4104, 4121, 4145, 8117))
+"""Numbers of messages that quote words of the statement or names, and no values."""
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
 _DOCTOR = "`xml-extractor doctor` reports what is missing and how to get it"
@@ -274,7 +287,19 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
-    return next(filter(None, known), None) or _by_state(state, numbers, message)
+    classified = next(filter(None, known), None) or _by_state(state, numbers, message)
+    if classified.error_class is not ErrorClass.TRANSIENT:
+        classified.server_text = _server_text(message)
+    return classified
+
+
+def _server_text(message: str) -> str:
+    """Return number and text of the server's first message; quoted parts stay only where they are no values."""
+    found = _MESSAGE.search(message)
+    if found is None:
+        return ""
+    number, text = int(found["number"]), found["text"].strip()
+    return f"error {number}: {text if number in _NAMES_ONLY else _QUOTED.sub('…', text)}"
 
 
 def _setup_error(message: str) -> DatabaseError | None:
@@ -312,16 +337,23 @@ def _by_number(number: int, message: str, table: TableLayout | None) -> Database
         return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT[number])
     if number in _FATAL:
         explanation, tip = _FATAL[number]
-        return DatabaseError(ErrorClass.FATAL, f"error_{number}", explanation, tip=tip)
+        named = _OBJECT.search(message) if number in _NAMES_AN_OBJECT else None
+        where = f": {named[2]}" if named else ""
+        return DatabaseError(ErrorClass.FATAL, f"error_{number}", f"{explanation}{where}", tip=tip)
     if number in _OF_TRIGGERS:
-        return DatabaseError(ErrorClass.DATA, *_DATA[_REFUSED_BY_TRIGGER])
+        code, explanation = _DATA[_REFUSED_BY_TRIGGER]
+        return DatabaseError(ErrorClass.DATA, code, f"{explanation} (error {number})")
+    if number not in _DATA:
+        return None
+    code, explanation = _DATA[number]
+    rule = _RULE.search(message)
     if number == _CONSTRAINT and "CHECK constraint" not in message:
-        return DatabaseError(
-            ErrorClass.DATA, Reason.MISSING_PARENT, "the row refers to a row of another table that does not exist"
-        )
-    if number in _DATA:
-        return DatabaseError(ErrorClass.DATA, *_DATA[number], column=_column(number, message, table))
-    return None
+        code, explanation = Reason.MISSING_PARENT, "the row refers to a row of another table that does not exist"
+    elif rule is not None and number in _UNIQUE:
+        explanation = "a row with the same values already exists"
+    if rule is not None:
+        explanation += f" ({' '.join(filter(None, rule.groups()))})"
+    return DatabaseError(ErrorClass.DATA, code, explanation, column=_column(number, message, table))
 
 
 def _column(number: int, message: str, table: TableLayout | None) -> str:

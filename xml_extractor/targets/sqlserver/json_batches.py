@@ -20,8 +20,8 @@ from xml_extractor.documents import Row
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.errors import TooLongError
 from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, LONGEST_IN_PLACE, OdbcType, code_units
-from xml_extractor.values.fine_times import FRACTION_DIGITS
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS
 
 JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
 """How the JSON of a table is bound."""
@@ -77,11 +77,6 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str
         "DECLARE @is_undone int = CASE WHEN XACT_STATE() = 1 THEN 1 ELSE 0 END; "
         "IF @is_undone = 1 ROLLBACK TRANSACTION documents; SELECT @at, @is_undone; THROW; END CATCH"
     )
-
-
-def solves_conflicts(table: TableLayout) -> bool:
-    """Return whether a row whose key exists is not an error."""
-    return table.on_conflict != "fail" and bool(table.key)
 
 
 def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool, numbered: bool = False) -> str | None:
