@@ -152,7 +152,8 @@ _TRANSIENT_STATES = {
 }
 
 _NETWORK = re.compile(
-    r"(TCP|Named Pipes|Shared Memory|Session|SMux) Provider|[Cc]ommunication link failure|TDS stream|Unknown token"
+    r"(TCP|Named Pipes|Shared Memory|Session|SMux) Provider|[Cc]ommunication link failure|"
+    r"TDS stream|Unknown token|driver did not supply an error"
 )
 """Messages of the driver about the network, whose numbers are those of the operating system."""
 

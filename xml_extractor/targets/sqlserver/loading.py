@@ -23,9 +23,10 @@ from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
 from xml_extractor.targets.sqlserver.json_batches import (
     JSON,
+    JsonSupport,
     batch_statement,
     json_rows,
-    reads_any_json,
+    json_support,
 )
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
@@ -61,7 +62,7 @@ class LoadingConnection(SqlServerConnection):
 
     def __init__(self, address: SqlServerAddress, strategy: InsertStrategy = "executemany") -> None:
         self._sends_json = strategy == "json"
-        self._reads_any_json: bool | None = None
+        self._json_support: JsonSupport | None = None
         self._isolated_batches = 0
         self._can_isolate = True
         self._is_used = False
@@ -183,9 +184,12 @@ class LoadingConnection(SqlServerConnection):
 
     def _as_json(self, table: TableLayout, rows: Sequence[Row], *, numbered: bool = False) -> str | None:
         with self._session_in_use(table) as session:  # a value that does not fit is an error of its table
-            if self._reads_any_json is None:
-                self._reads_any_json = reads_any_json(session)
-            return json_rows(table, rows, only_plain=not self._reads_any_json, numbered=numbered)
+            support = self._json_support
+            if support is None:
+                support = self._json_support = json_support(session)
+            if not support.carries(table):
+                return None
+            return json_rows(table, rows, only_plain=not support.any_text, numbered=numbered)
 
     def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
         """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
