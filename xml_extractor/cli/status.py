@@ -111,9 +111,10 @@ def _opened(contract: str, target: str) -> Iterator[tuple[str, "ProcessingLog"]]
 
 
 def _selection(contract: str, keys: Sequence[str], reason: str | None, stage: str | None) -> "RejectSelection":
+    from xml_extractor.processing_log.log_keys import log_key
     from xml_extractor.processing_log.log_table import RejectSelection
 
-    return RejectSelection(contract, tuple(keys), reason or "", stage or "")
+    return RejectSelection(contract, tuple(str(log_key(key)) for key in keys), reason or "", stage or "")
 
 
 def _documents(count: int) -> str:
