@@ -236,3 +236,23 @@ def test_the_text_of_the_server_is_quoted_without_values(message: str, text: str
     classified = errors.classify(error)
     assert classified is not None
     assert classified.server_text == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "explanation"),
+    [
+        (2601, INDEX, "a row with the same values already exists (unique index ux)"),
+        (2627, UNIQUE, "a row with the same values already exists (UNIQUE KEY constraint pk_demo_orders)"),
+        (547, CHECK, "(CHECK constraint ck)"),
+        (547, FOREIGN, "(FOREIGN KEY constraint fk_demo_lines_demo_orders)"),
+        (50007, "4711 is refused", "a trigger of the table rejects the row (error 50007)"),
+        (229, "The INSERT permission was denied on the object 'demo_orders', database 'load'.", ": demo_orders"),
+        (208, "Invalid object name 'dbo.demo_orders'.", ": dbo.demo_orders"),
+        (2714, "There is already an object named 'demo_orders' in the database.", "permission to see: demo_orders"),
+        (1088, 'Cannot find the object "dbo.demo_orders" because it does not exist.', ": dbo.demo_orders"),
+    ],
+)
+def test_a_rule_a_trigger_and_a_refused_object_are_named_and_no_value(number: int, text: str, explanation: str) -> None:
+    classified = errors.classify(refused("23000", number, text), ORDERS)
+    assert classified.explanation.endswith(explanation)
+    assert "4711" not in classified.explanation + classified.server_text

@@ -211,7 +211,7 @@ _TRUST = (
     "TrustServerCertificate=yes to the address"
 )
 _MESSAGE = re.compile(r"\[SQL Server\](?P<text>.*?) ?\((?P<number>\d+)\) \(SQL", re.DOTALL)
-_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_VALUES = re.compile(r"""(['"]).*\1|\(.*\)|\d+""", re.DOTALL)
 _NAMES_ONLY = frozenset((102, 105, 156, 170, 174, 195, 207, 208, 209, 229, 230, 319, 4104, 4121, 4145, 8117))
 """Numbers of messages that quote words of the statement or names, and no values."""
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
@@ -295,12 +295,14 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
 
 
 def _server_text(message: str) -> str:
-    """Return number and text of the server's first message; quoted parts stay only where they are no values."""
+    """Return number and text of the server's first message; what may be a value stays only where it is a name."""
     found = _MESSAGE.search(message)
     if found is None:
         return ""
     number, text = int(found["number"]), found["text"].strip()
-    return f"error {number}: {text if number in _NAMES_ONLY else _QUOTED.sub('…', text)}"
+    if number in _OF_TRIGGERS:
+        return f"error {number}"
+    return f"error {number}: {text if number in _NAMES_ONLY else _VALUES.sub('…', text)}"
 
 
 def _setup_error(message: str) -> DatabaseError | None:
