@@ -36,7 +36,5 @@ def rules_beside_the_contract(layout: TableLayout, actual: ActualTable, loaded: 
         columns = {name.casefold() for name in foreign_key.columns}
         # Of constants, the comparison looks whether the other table has them.
         if foreign_key.table.casefold() not in tables and columns <= filled and not columns <= constants:
-            parent = (
-                ".".join(filter(None, (foreign_key.schema, foreign_key.table))) or "a table that is not visible"
-            )
+            parent = ".".join(filter(None, (foreign_key.schema, foreign_key.table))) or "a table that is not visible"
             yield f"foreign key ({', '.join(foreign_key.columns)}) to {parent}, which is not loaded"
