@@ -19,8 +19,8 @@ from xml_extractor.values.sqltypes import SqlType
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-A_TABLE, NO_TABLE = "a table", "none"
-"""`Difference.needed` and `Difference.found` of a missing table."""
+A_TABLE, NO_TABLE, NO_VISIBLE_TABLE = "a table", "none", "none that this user can see"
+"""`Difference.needed` and `Difference.found` of a missing table; a server hides tables without permission."""
 
 MOST_CODES = 10
 """Codes that a difference lists at most."""
@@ -71,10 +71,10 @@ def raise_errors(name: str, found: Sequence[Difference]) -> None:
     errors = [difference for difference in found if difference.severity is Severity.ERROR]
     if not errors:
         return
-    if all((error.column, error.needed, error.found) == ("", A_TABLE, NO_TABLE) for error in errors):
+    if all(error.found == NO_VISIBLE_TABLE for error in errors):
         tables = ", ".join(error.database_table for error in errors)
         tip = "create them with `xml-extractor init`, or, if they exist, grant this user permissions on them"
-        raise TargetError(f"{name} lacks these tables: {tables}", tip)
+        raise TargetError(f"{name} lacks these tables, or this user has no permission on them: {tables}", tip)
     tip = "change the tables or the contract as described; `xml-extractor init --sql` prints the tables that are needed"
     raise TargetError("\n".join((f"the tables of {name} do not fit the contract", *map(str, errors))), tip)
 
@@ -187,7 +187,8 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there is None:
         severity = Severity.WARNING if context.remedies.creates_tables else Severity.ERROR
         remedy = context.remedies.create_table()
-        yield Difference(severity, layout.name, layout.table, "", A_TABLE, NO_TABLE, remedy)
+        found = NO_TABLE if context.remedies.creates_tables else NO_VISIBLE_TABLE
+        yield Difference(severity, layout.name, layout.table, "", A_TABLE, found, remedy)
         return
     pair = _Pair(layout, there, context)
     if there.kind != "table":

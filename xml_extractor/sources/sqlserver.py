@@ -157,7 +157,7 @@ class SqlServerSource:
         if not self._queries.key.is_whole:
             return None
         conditions, bounds = self._range(key_range)
-        ((smallest, largest, count, keys),) = self._answer(*self._queries.extremes(conditions), bounds)
+        [(smallest, largest, count, keys)] = self._answer(*self._queries.extremes(conditions), bounds)
         return KeyBlocks.of(smallest, largest, count) if count == keys else None
 
     def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:
@@ -257,12 +257,12 @@ class SqlServerSource:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
             found = self._tries(self._read_catalog, table.table)
         if table.table not in found:
-            raise SourceError(f"there is no table {table.table} in {self.name}", NAME_OTHERS)
+            message = f"there is no table {table.table} in {self.name}, or this user has no permission on it"
+            raise SourceError(message, NAME_OTHERS)
         columns = {column.name.casefold(): column for column in found[table.table].columns}
-        absent = [name for name in (table.key, table.xml) if name.casefold() not in columns]
+        absent = " and no column ".join(name for name in (table.key, table.xml) if name.casefold() not in columns)
         if absent:
-            names = " and no column ".join(absent)
-            raise SourceError(f"the table {table.table} in {self.name} has no column {names}", NAME_OTHERS)
+            raise SourceError(f"the table {table.table} in {self.name} has no column {absent}", NAME_OTHERS)
         key, xml = (columns[name.casefold()] for name in (table.key, table.xml))
         key_of_documents = key_column(t_sql_name(table.key), key.type, key.collation)
         if key_of_documents is None:
