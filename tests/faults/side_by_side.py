@@ -54,10 +54,9 @@ def kill_at_a_moment(bench: Bench, role: str, chance: Random) -> Result:
         process_id = _process(running, place, "worker" if role == "whole pool" else role, chance)
     time.sleep(chance.uniform(0, LONGEST_WAIT_SECONDS))
     killed = []
-    chosen = (
-        [worker for worker, its in roles(place).items() if its == "worker"] if role == "whole pool" else [process_id]
-    )
-    for each in set(chosen).intersection(processes_of(running.process_id)):
+    workers = {worker for worker, its_role in roles(place).items() if its_role == "worker"}
+    chosen = workers if role == "whole pool" else {process_id}
+    for each in chosen.intersection(processes_of(running.process_id)):
         with suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
             killed.append(each)
