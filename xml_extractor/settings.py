@@ -94,6 +94,10 @@ class RejectLimit:
         return self.share is not None and processed >= enough_to_judge and rejected > self.share * processed
 
 
+DEFAULT_REJECT_LIMIT = RejectLimit(share=Fraction(1, 2))
+"""Ends a run in which nothing fits, such as after a change of the source or the target."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """The settings of one run. Addresses may hold secrets: show `Source.name` and `Target.name` instead.
@@ -134,7 +138,7 @@ class RunSettings:
     insert_threads: int | Literal["auto"] = "auto"
     insert_strategy: InsertStrategy | Literal["auto"] = "auto"
     insert_mode: InsertMode = "queue"
-    max_rejects: RejectLimit | None = None
+    max_rejects: RejectLimit = DEFAULT_REJECT_LIMIT
     document_timeout: int = 300
     log_level: str = "WARNING"
     progress: bool = True

@@ -284,8 +284,8 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting(
         "--max-rejects",
         type=Parsed("N or N%", RejectLimit.parse),
-        show_default="none",
-        help="Stop the run when more than N documents, or N% of them, are rejected.",
+        default="50%",
+        help="Stop the run when more than N documents, or N% of them, are rejected; 100%: never.",
     ),
     setting(
         "--document-timeout",

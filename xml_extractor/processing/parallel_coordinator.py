@@ -299,7 +299,7 @@ class ParallelCoordinator:
                 self._on_reject(outcome)
         self._on_progress(len(outcomes))
         limit = self._settings.max_rejects
-        if limit is not None and limit.exceeded(self.statistics.rejected, self.statistics.processed):
+        if limit.exceeded(self.statistics.rejected, self.statistics.processed):
             self._too_many_rejects = True
 
     def _check_parts(self) -> None:
