@@ -53,9 +53,9 @@ def kill_at_a_moment(bench: Bench, role: str, chance: Random) -> Result:
         time.sleep(CHECK_SECONDS)
         process_id = _process(running, place, "worker" if role == "whole pool" else role, chance)
     time.sleep(chance.uniform(0, LONGEST_WAIT_SECONDS))
-    killed = []
+    killed: list[int] = []
     workers = {worker for worker, its_role in roles(place).items() if its_role == "worker"}
-    chosen = workers if role == "whole pool" else {process_id}
+    chosen = workers if role == "whole pool" else {process_id or 0}
     for each in chosen.intersection(processes_of(running.process_id)):
         with suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
