@@ -119,6 +119,31 @@ def test_what_may_pass_is_tried_again(number: int) -> None:
     assert errors.classify(refused("42000", number)).error_class is ErrorClass.TRANSIENT
 
 
+@pytest.mark.parametrize(
+    "number",
+    [976, 35250, 17187, 17197, 952, 927, 942, 945, 924, 923, 983, 988, 991, 615, 4221, 18401, 42108, 1221, 601, 8628],
+)
+def test_a_database_that_fails_over_starts_or_stops_is_tried_again(number: int) -> None:
+    assert errors.classify(refused("42000", number)).error_class is ErrorClass.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "TCP Provider: Error code 0x68 (104)",
+        "TCP Provider: An existing connection was forcibly closed by the remote host. (10054)",
+        "Named Pipes Provider: No process is on the other end of the pipe. (233)",
+        "Protocol error in TDS stream (0)",
+        "Communication link failure (64)",
+    ],
+)
+@pytest.mark.parametrize("state", ["HY000", "01000", "01002", "IMC06"])
+def test_an_error_of_the_network_is_a_lost_connection(state: str, message: str) -> None:
+    text = f"[{state}] [Microsoft][ODBC Driver 18 for SQL Server]{message} (SQLExecute)"
+    classified = errors.classify(pyodbc.Error(state, text))
+    assert (classified.error_class, classified.code) == (ErrorClass.TRANSIENT, "connection_lost")
+
+
 @pytest.mark.parametrize("state", ["08S01", "08001", "08003", "08007", "HYT00", "HYT01", "40001"])
 def test_lost_connections_and_timeouts_are_tried_again(state: str) -> None:
     error = pyodbc.OperationalError(state, f"[{state}] {DRIVER}TCP Provider: Error code 0x2746 (10054) (SQLExecute)")
