@@ -32,13 +32,11 @@ class StopRequests:
     Attributes:
         requested: Whether a signal was received.
         is_orderly: Whether the first signal only requests a stop, because documents are in flight.
-        is_over: Whether signals have no effect any more, because the process is ending.
     """
 
     def __init__(self, *, is_orderly: bool) -> None:
         self.requested = False
         self.is_orderly = is_orderly
-        self.is_over = False
         self._has_interrupted = False
 
     def handle(self, _signal: int, _frame: FrameType | None) -> None:
@@ -49,7 +47,7 @@ class StopRequests:
         """
         is_first, self.requested = not self.requested, True
         pauses_end.set()
-        if self.is_over or self._has_interrupted or (is_first and self.is_orderly):
+        if self._has_interrupted or (is_first and self.is_orderly):
             return
         self._has_interrupted = True
         stops_at_once.set()
@@ -57,6 +55,21 @@ class StopRequests:
 
 
 _current: StopRequests | None = None
+
+
+def answer_signals() -> StopRequests:
+    """Handle Ctrl-C and SIGTERM from now on, until the process ends. The first one interrupts the command."""
+    global _current  # noqa: PLW0603 - a process has one set of signal handlers
+    _current = StopRequests(is_orderly=False)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _current.handle)
+    return _current
+
+
+def ignore_signals() -> None:
+    """Ignore Ctrl-C and SIGTERM while the interpreter shuts down, which would answer them in its own way."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -73,10 +86,11 @@ def stop_requests(*, is_orderly: bool = True) -> Iterator[StopRequests]:
         _current.is_orderly |= is_orderly
         yield _current
         return
-    _current = StopRequests(is_orderly=is_orderly)
-    handlers = {number: signal.signal(number, _current.handle) for number in STOP_SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    requests = answer_signals()
+    requests.is_orderly = is_orderly
     try:
-        yield _current
+        yield requests
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler or signal.SIG_DFL)

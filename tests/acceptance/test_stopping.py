@@ -58,6 +58,12 @@ class Started:
     def has_ended(self) -> bool:
         return self._pipe.poll() is not None
 
+    def end(self) -> None:
+        """Kill what is left of the run."""
+        with self._pipe:
+            if not self.has_ended():
+                self.signal(signal.SIGKILL)
+
     def wait(self) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
         output, errors = self._pipe.communicate(timeout=PATIENCE)
@@ -90,9 +96,7 @@ def started(directory: Path, *options: str) -> Iterator[Started]:
         try:
             yield run
         finally:
-            if not run.has_ended():
-                run.signal(signal.SIGKILL)
-                run.wait()
+            run.end()
 
 
 def wait_for(condition: Callable[[], bool], run: Started) -> None:

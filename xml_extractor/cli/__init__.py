@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from xml_extractor.stopping import EXIT_INTERRUPTED, end_process, end_process_if_stuck, stop_requests
+from xml_extractor.stopping import EXIT_INTERRUPTED, answer_signals, end_process, end_process_if_stuck, ignore_signals
 
 if TYPE_CHECKING:
     import click
@@ -41,24 +41,24 @@ def run_nightly() -> NoReturn:
 def _run(load_command: Callable[[], "click.Command"], program: str) -> NoReturn:
     """Run a command and end the process, however it is interrupted."""
     end_process_if_stuck()
-    with stop_requests(is_orderly=False) as stop:
-        try:
-            _ignore_working_directory()
-            from xml_extractor.cli.boundary import execute
+    answer_signals()
+    try:
+        _ignore_working_directory()
+        from xml_extractor.cli.boundary import execute
 
-            execute(load_command(), None, program)
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 0
-        except KeyboardInterrupt:
-            # While modules were imported; later the boundary reports it.
-            print("Error: interrupted", file=sys.stderr)  # noqa: T201 - click may not be there yet
-            code = EXIT_INTERRUPTED
-        stop.is_over = True
-        others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-        if any(not thread.daemon for thread in others):
-            # An insert thread waits for the database. Its transaction is rolled back there.
-            end_process(code)
-        sys.exit(code)
+        execute(load_command(), None, program)
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
+    except KeyboardInterrupt:
+        # While modules were imported; later the boundary reports it.
+        print("Error: interrupted", file=sys.stderr)  # noqa: T201 - click may not be there yet
+        code = EXIT_INTERRUPTED
+    ignore_signals()
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if any(not thread.daemon for thread in others):
+        # An insert thread waits for the database. Its transaction is rolled back there.
+        end_process(code)
+    sys.exit(code)
 
 
 def _ignore_working_directory() -> None:

@@ -50,7 +50,7 @@ from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervi
 from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.stopping import stop_requests
+from xml_extractor.stopping import StopRequests, stop_requests
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +155,7 @@ class ParallelCoordinator:
         self._too_many_rejects = False
         self._stop_is_announced = False
         self._waiting_since = time.monotonic()
+        self._stop = StopRequests(is_orderly=False)
 
     def process_xml_batch(
         self,

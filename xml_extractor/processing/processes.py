@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext, DefaultContext, Process
 from multiprocessing.pool import Pool
@@ -71,6 +71,9 @@ OPEN_FILES_PER_WORKER = 8
 def process_context(start_method: StartMethod) -> BaseContext:
     """Return the multiprocessing context that starts the processes of a run."""
     context = multiprocessing.get_context(start_method)
+    if sys.platform != "win32":
+        # Its start unblocks the signals that `stop_signals_blocked` blocks, so it must be running before.
+        resource_tracker.ensure_running()
     if start_method == "forkserver":
         on_demand = sorted(name for name in sys.modules if name.startswith(CHOSEN_BY_ADDRESS))
         context.set_forkserver_preload([*on_demand, PRELOADED])
