@@ -27,10 +27,10 @@ from xml_extractor.processing.worker import delete_plan
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.records import open_documents
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import Source
-from xml_extractor.sources.registry import open_source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
@@ -64,7 +64,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
-    with closing(open_source(settings.source, contract, contract.document.max_bytes)) as source:
+    with closing(open_documents(settings.source, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target))
         rejects_dir = _rejects_dir(context)
@@ -241,9 +241,7 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
     contract = context.contract
     settings = context.settings
     files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
-    with RejectWriter(
-        files, partial(open_source, context.source_address, contract, contract.document.max_bytes)
-    ) as writer:
+    with RejectWriter(files, partial(open_documents, context.source_address, contract)) as writer:
         yield writer.add
 
 

@@ -20,12 +20,24 @@ Scalar = Annotated[
 ]
 """A constant in a contract. Decimals are exact, dates are text."""
 
-RunValue = Literal["document_key", "source_key", "run_id", "load_time", "contract", "contract_version", "source_name"]
+RunValue = Literal[
+    "document_key",
+    "source_key",
+    "source_file",
+    "record_number",
+    "run_id",
+    "load_time",
+    "contract",
+    "contract_version",
+    "source_name",
+]
 """Values of the run; their types are in `RUN_VALUE_TYPES`."""
 
 RUN_VALUE_TYPES: dict[RunValue, SqlType] = {
     "document_key": parse_type("nvarchar(300)"),
     "source_key": parse_type("nvarchar(300)"),
+    "source_file": parse_type("nvarchar(300)"),
+    "record_number": parse_type("int"),
     "run_id": parse_type("varchar(32)"),
     "load_time": parse_type("datetime2(3)"),
     "contract": parse_type("nvarchar(100)"),
@@ -93,6 +105,9 @@ OnBlank = Annotated[
     Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
+LocationPath = Annotated[
+    str, Field(min_length=1, description="Names of child elements, `*`, `//`, and predicates over attributes.")
+]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 NameOrNames = Annotated[
     tuple[Name, ...],
@@ -263,6 +278,14 @@ class Table(Part):
     """The columns by name, in the order in which they are computed and inserted."""
 
 
+Paths = Annotated[
+    tuple[LocationPath, ...],
+    BeforeValidator(_as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
+    Field(min_length=1),
+]
+"""One location path, or a list."""
+
+
 class Document(Part):
     """How to read a document."""
 
@@ -270,6 +293,10 @@ class Document(Part):
     """The root element, or a list of them. Another root element rejects the document, unless `other_roots` skips it."""
     other_roots: Literal["reject", "skip"] = "reject"
     """What to do with a document that has another root element: reject it, or skip and count it."""
+    records: Paths | None = None
+    """The elements that are documents of their own: paths from the root element, or absolute."""
+    header: Paths | None = None
+    """Children of a record's ancestors that its paths can reach with `..`, if they stand before the first record."""
     key: XPath | None = None
     """The document's own key. The default is the source's key."""
     key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])

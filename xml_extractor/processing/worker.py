@@ -37,8 +37,8 @@ from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.reasons import Reason, Stage
+from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings
-from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
@@ -189,7 +189,7 @@ class Worker:
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
         Finalize(None, self.close, exitpriority=10)
         self._marker = self._open_parts.enter_context(closing(OwnCrashMarker(markers)))
-        source = open_source(context.source_address, contract, contract.document.max_bytes)
+        source = open_documents(context.source_address, contract)
         self._source = self._open_parts.enter_context(closing(source))
         self._resident_at_start = resident_bytes()
 
@@ -287,7 +287,7 @@ class Worker:
         value = None
         try:
             with self.timed("parse"):
-                root = self._parser.parse(document.content)
+                root = self._parser.parse(document.content, document.envelope)
             stage = Stage.MAP
             self._marker.enter(stage)
             with self.timed("map"):
