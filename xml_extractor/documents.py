@@ -39,8 +39,8 @@ class RecordPlace(NamedTuple):
         file: The source's key of its file.
         name: The name of the file, for the run value `source_file`; of a rejected record, the file it came from.
         number: The record's number in the file, from 1.
-        start, end: Its first byte and the byte after its last one, in the UTF-8 form of a file that is not UTF-8. An end
-            of -1 is the end of the file.
+        start, end: Its first byte and the byte after its last one, in the UTF-8 form of a file that is not UTF-8. An
+            end of -1 is the end of the file.
         encoding: The encoding of the file.
         envelope: What surrounds it: the bytes, or their ranges if they are many.
         failure: Why it is not loaded, if that is known already.

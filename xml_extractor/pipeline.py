@@ -27,7 +27,7 @@ from xml_extractor.processing.worker import delete_plan
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
-from xml_extractor.records import open_documents
+from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import Source
@@ -70,7 +70,13 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         rejects_dir = _rejects_dir(context)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         queue_stats, failure = None, None
-        with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
+        # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
+        # reader may not. The writer of rejects reads the source.
+        with (
+            closing(target.connect()) as connection,
+            closing(source),
+            _reject_writer(context, rejects_dir) as on_reject,
+        ):
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
@@ -79,9 +85,6 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
                     queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
             except XmlExtractorError as error:
                 failure = error
-            # Where both are one SQLite file, the last connection to close removes the write-ahead log, which a reader
-            # may not.
-            source.close()
     elapsed = time.perf_counter() - began_at
     statistics.series.end(statistics.processed, elapsed)
     return RunResult(
@@ -101,6 +104,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         interrupted=coordinator.interrupted,
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
+        files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
         outdated=logged.report_outdated(),
         log_table=target.log_table.table,
     )

@@ -9,6 +9,7 @@ from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     SOURCE_PASSWORD_OPTION,
+    WholeNumber,
     contract_option,
     optional_target_option,
     target_option,
@@ -90,17 +91,22 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
 @contract_option
 @SOURCE_PASSWORD_OPTION
 @click.option("--key", show_default="first document", help="Key of the document in SOURCE.")
+@click.option(
+    "--record", type=WholeNumber(1), metavar="N", help="The N-th record of its file, if the contract names records."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object with a list of rows for each table.")
 @click.option("--explain", "column", metavar="COLUMN", help="Print each step that leads to the values of COLUMN.")
 @with_documents
-def preview_command(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
+def preview_command(
+    source: str, contract: str, key: str | None, record: int | None, column: str | None, *, as_json: bool
+) -> int:
     """Show the rows of one document without loading them.
 
     SOURCE is an XML file or any other source of a run. The output contains values of the document.
     """
     from xml_extractor.cli.preview import preview
 
-    return preview(source, contract, key, column, as_json=as_json)
+    return preview(source, contract, key, record, column, as_json=as_json)
 
 
 @click.command("schema")

@@ -19,14 +19,14 @@ from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import Failure, Rejection, Row, RunValues, SourceDocument, Value
+from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, Row, RunValues, SourceDocument, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.records import open_documents
 from xml_extractor.reporting.console import rendered
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.registry import open_source
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
 ROWS_SIDE_BY_SIDE = 4
@@ -34,18 +34,21 @@ ROWS_SIDE_BY_SIDE = 4
 JsonObject = dict[str, Any]
 
 
-def preview(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
+def preview(
+    source: str, contract: str, key: str | None, record: int | None, column: str | None, *, as_json: bool
+) -> int:
     """Print the rows of a document, or the steps to the values of a column, and return the exit code.
 
     Args:
         source: The address or path of the documents; may contain a password.
         contract: A file, or the name of a shipped contract.
         key: The document's key; by default the first document.
+        record: The record's number in its file; None if it is not chosen by number.
         column: `table.column` or a column's name to explain; None prints the rows of all tables.
         as_json: Print JSON instead of tables.
     """
     checked = read_contract(contract)
-    document, source_name = _document(source, checked, key)
+    document, source_name = _document(source, checked, key, record)
     run = RunValues("preview", datetime.now(UTC).replace(tzinfo=None, microsecond=0), source_name)
     plan = compile_plan(checked)
     located = None if column is None else _located(plan, column)
@@ -74,20 +77,29 @@ def _show(content: RenderableType | JsonObject) -> None:
         click.echo(rendered(content, sys.stdout), nl=False)
 
 
-def _document(address: str, contract: Contract, key: str | None) -> tuple[SourceDocument | Rejection, str]:
+def _document(
+    address: str, contract: Contract, key: str | None, record: int | None
+) -> tuple[SourceDocument | Rejection, str]:
+    if record is not None and contract.document.records is None:
+        raise UsageError("--record requires a contract with `document.records`", "omit --record")
     key_range = None if key is None else KeyRange(key, key)
-    with closing(open_source(address, contract, contract.document.max_bytes)) as source:
-        keys = next((page.keys for page in source.key_pages(1, key_range)), None)
-        if keys is None:
-            which = "no documents" if key is None else "no document with this key"
-            raise UsageError(f"{source.name} has {which}", "give another source or --key")
-        return next(iter(source.fetch(keys[:1], whole=True))), source.name
+    with closing(open_documents(address, contract)) as source:
+        keys = (each for page in source.key_pages(1, key_range) for each in page.keys)
+        found = next((each for each in keys if record in (None, _number(each))), None)
+        if found is None:
+            which = "no documents" if key is None and record is None else "no document with this key or number"
+            raise UsageError(f"{source.name} has {which}", "give another source, --key or --record")
+        return next(iter(source.fetch([found]))), source.name
+
+
+def _number(key: DocumentKey) -> int | None:
+    return key.place.number if isinstance(key, RecordKey) else None
 
 
 def _parsed(document: SourceDocument | Rejection, contract: Contract) -> Element:
     if isinstance(document, Rejection):
         raise ParseError(document.failure)
-    return DocumentParser(parsing_rules(contract)).parse(document.content)
+    return DocumentParser(parsing_rules(contract)).parse(document.content, document.envelope)
 
 
 def _located(plan: Plan, column: str) -> tuple[str, str]:

@@ -114,7 +114,6 @@ NameOrNames = Annotated[
     BeforeValidator(_as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
     Field(min_length=1),
 ]
-"""One name, or a list."""
 ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
 
 
@@ -283,7 +282,6 @@ Paths = Annotated[
     BeforeValidator(_as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
     Field(min_length=1),
 ]
-"""One location path, or a list."""
 
 
 class Document(Part):

@@ -65,10 +65,11 @@ class _Ancestor:
     Attributes:
         tag: The range of its start tag, and the tag.
         header: The ranges of its header, up to its first record, and the header.
+        is_header: Whether it belongs to the header of its parent, as long as no record is found in it.
         kinds: What is known of children without namespace declarations: name, states, by the name as written.
     """
 
-    __slots__ = ("has_records", "header", "kinds", "name", "namespaces", "raw", "states", "tag")
+    __slots__ = ("has_records", "header", "is_header", "kinds", "name", "namespaces", "raw", "states", "tag")
 
     def __init__(self, raw: bytes, name: str, namespaces: dict[str, str], states: States, tag: Piece) -> None:
         self.raw = raw
@@ -78,6 +79,7 @@ class _Ancestor:
         self.tag = tag
         self.header: list[Piece] = []
         self.has_records = False
+        self.is_header = False
         self.kinds: dict[bytes, tuple[str, States]] = {}
 
 
@@ -99,6 +101,7 @@ class Scanner:
         self._keep = 0
         self._at_end = False
         self._holds = False
+        self._header: int | None = None
         self._skipped_root = False
         self._skipped_to = 0
         self._open: list[_Ancestor] = []
@@ -151,8 +154,10 @@ class Scanner:
         """
         position = start
         while True:
-            self.position = self._keep = position
-            self._holds = not self._open
+            self.position = position
+            self._header = next((ancestor.tag[0][0] for ancestor in self._open if ancestor.is_header), None)
+            self._keep = position if self._header is None else self._header
+            self._holds = not self._open or self._header is not None
             found = self._find(b"<", position)
             if self._is_outside(position, found):
                 raise BrokenFileError("text follows the end of the root element")
@@ -163,7 +168,7 @@ class Scanner:
             if token["open"]:
                 position = self._after(_TERMINATORS[token["open"]], position)
             elif token["end"]:
-                self._close(token["end"])
+                self._close(token["end"], position)
             else:
                 name = token["start"]
                 record = self._element(name, token["rest"], (found, position))
@@ -192,21 +197,22 @@ class Scanner:
         is_empty = rest.endswith(b"/")
         if self._patterns.is_record(states):
             for ancestor in self._open:
-                ancestor.has_records = True
+                ancestor.has_records, ancestor.is_header = True, False
             end = tag[1] if is_empty else self._end_of(raw, tag[1], tag[0])
             if parent is None:
                 self._skipped_root = True
             return ScannedRecord(tag[0], tag[1], end, *self.envelope())
         is_header = parent is not None and not parent.has_records and self._patterns.is_header(states)
-        if is_header and parent is not None:
-            end = tag[1] if is_empty else self._end_of(raw, tag[1], tag[0])
-            self._add_header(parent, (tag[0], end))
-            self._skipped_to = end
+        if not is_empty and (parent is None or self._patterns.may_contain_records(states)):
+            opened = _Ancestor(raw, name, namespaces, states, (tag, self.content(*tag) or b""))
+            opened.is_header = is_header
+            self._open.append(opened)
+            self._envelope = None
+        elif is_header and parent is not None:
+            self._skipped_to = tag[1] if is_empty else self._end_of(raw, tag[1], tag[0])
+            self._add_header(parent, (tag[0], self._skipped_to))
         elif is_empty:
             self._skipped_root = self._skipped_root or parent is None
-        elif parent is None or self._patterns.may_contain_records(states):
-            self._open.append(_Ancestor(raw, name, namespaces, states, (tag, self.content(*tag) or b"")))
-            self._envelope = None
         else:
             self._skipped_to = self._end_of(raw, tag[1], None)
         return None
@@ -243,10 +249,12 @@ class Scanner:
                 return
         parent.header.append((found, text))
 
-    def _close(self, raw: bytes) -> None:
+    def _close(self, raw: bytes, end: int) -> None:
         if not self._open or self._open[-1].raw != raw:
             raise BrokenFileError("an end tag that does not match its start tag")
-        self._open.pop()
+        closed = self._open.pop()
+        if closed.is_header:
+            self._add_header(self._open[-1], (closed.tag[0][0], end))
         self._envelope = None
         self._skipped_root = not self._open
 
@@ -264,6 +272,7 @@ class Scanner:
 
     def _end_of(self, raw: bytes, position: int, keep: int | None) -> int:
         """Return the end of an element, whose start tag ends at a position; its content is kept from `keep` on."""
+        keep = keep if self._header is None else self._header
         self._keep = position if keep is None else keep
         self._holds = keep is not None
         depth = 1

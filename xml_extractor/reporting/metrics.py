@@ -39,6 +39,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "skipped": statistics.skipped,
             "already_done": statistics.already_done,
         },
+        "files_without_records": result.files_without_records,
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}

@@ -32,6 +32,8 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     if statistics.reasons:
         parts += _reasons(result)
     parts.append(Text(documents_line(result), style="bold"))
+    if result.files_without_records:
+        parts.append(Text(f"Files without records: {result.files_without_records:,}"))
     if result.interrupted:
         parts.append(Text("Interrupted: what is counted here is committed; run the same command again to continue."))
     elif statistics.processed:
