@@ -28,10 +28,10 @@ install: .venv/product ## Install into .venv
 demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where to look next
 	rm -rf demo && mkdir demo
 	$(BIN)/xml-extractor sample card_application 1000 --to $(DEMO)
-	$(BIN)/python production_processor.py --workers 4 --target $(DEMO) --metrics-dir demo
+	$(BIN)/python production_processor.py --workers 4 --contract card_application --target $(DEMO) --metrics-dir demo
 	@echo
 	@echo "The rows are in demo/demo.db. Next:"
-	@echo "  $(BIN)/python production_processor.py --target $(DEMO) --metrics-dir demo   finds nothing left to do"
+	@echo "  $(BIN)/python production_processor.py --contract card_application --target $(DEMO) --metrics-dir demo   finds nothing left to do"
 	@echo "  documentation/tutorial/first-load.md                  loads documents of your own"
 
 .venv/report: .venv/product

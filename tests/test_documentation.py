@@ -150,7 +150,7 @@ def test_each_command_has_its_section_with_its_options(name: str) -> None:
     assert named == flags(command)
     for argument in command.params:
         if isinstance(argument, click.Argument):
-            assert f"{argument.name}".upper() in text
+            assert (argument.metavar or f"{argument.name}").upper() in text
 
 
 OF_OTHER_PROGRAMS = ("--editable", "--strict")

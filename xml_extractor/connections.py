@@ -1,7 +1,8 @@
 """Connections to databases: what each kind must be able to do, what errors mean, and how transient ones are retried."""
 
+import logging
 import random
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
@@ -11,7 +12,12 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError, TargetError
 
+logger = logging.getLogger(__name__)
+
 Answer = TypeVar("Answer")
+
+retries_end = threading.Event()
+"""Set to end pauses between attempts in this process at once: the last error is raised."""
 
 ATTEMPTS = 9
 FIRST_PAUSE_SECONDS = 0.2
@@ -38,7 +44,7 @@ class ErrorClass(Enum):
 
 
 class DatabaseError(Exception):
-    """A classified error of a database. It holds no value of a document and no text of the server's.
+    """A classified error of a database. It holds no value of a document.
 
     It never reaches the user: a data error becomes a rejection, and any other ends as a `RunError`.
 
@@ -49,7 +55,10 @@ class DatabaseError(Exception):
         column: The column at fault, if the database names it.
         tip: For fatal errors, what the user can do.
         table: The table that rows were inserted into.
+        server_text: Number and text of the database's message, without values, if it refuses the statement itself.
     """
+
+    server_text = ""
 
     def __init__(
         self,
@@ -162,12 +171,12 @@ class Retrying(NamedTuple):
     The package does this itself because a library for it would take several times as long to import as this module.
 
     Attributes:
-        note: Called before each pause with the number of the attempt that failed, the error, and the pause in seconds.
+        note: Called before each pause.
         attempts: Attempts at most.
         longest_pause: Seconds.
     """
 
-    note: Callable[[int, DatabaseError, float], None] = lambda _attempt, _error, _pause: None
+    note: Callable[[], None] = lambda: None
     attempts: int = ATTEMPTS
     longest_pause: float = LONGEST_PAUSE_SECONDS
 
@@ -183,8 +192,11 @@ class Retrying(NamedTuple):
                     raise
                 pause = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), self.longest_pause)
                 pause += random.uniform(0, min(FIRST_PAUSE_SECONDS, self.longest_pause))  # noqa: S311 - no secret
-                self.note(attempt, error, pause)
-                time.sleep(pause)
+                self.note()
+                message = "Attempt %d of %d failed: %s; retried in %.1f s"
+                logger.warning(message, attempt, self.attempts, error.explanation, pause)
+                if retries_end.wait(pause):
+                    raise
 
 
 def answered(action: Callable[[], Answer], trouble: str) -> Answer:

@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from xml_extractor.connections import Connection
+from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import layouts
-from xml_extractor.contract.model import Contract, contract_hash
+from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
 from xml_extractor.errors import UsageError, XmlExtractorError
@@ -64,7 +65,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
-    with closing(open_documents(settings.source, contract)) as source:
+    with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target))
         rejects_dir = _rejects_dir(context)
@@ -108,6 +109,17 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         outdated=logged.report_outdated(),
         log_table=target.log_table.table,
     )
+
+
+def _open_source(settings: RunSettings, contract: Contract) -> Source:
+    try:
+        return open_documents(settings.source, contract)
+    except XmlExtractorError as error:
+        if settings.source != settings.target:
+            raise
+        message = f"{error.message}; the target is read because no --source is given"
+        tip = f"name the documents with --source{f', or {error.tip}' if error.tip else ''}"
+        raise type(error)(message, tip) from None
 
 
 def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:

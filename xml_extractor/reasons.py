@@ -72,6 +72,24 @@ class Reason(StrEnum):
             "Repair the file or its permissions.",
         ),
     )
+    UNUSABLE_KEY = (
+        "unusable_key",
+        Explanation(
+            Stage.FETCH,
+            "The processing log cannot hold the document's key: it is NULL, empty, longer than 300 characters or not "
+            "text, such as a file name that is not UTF-8; or the log takes it for the key of another document. "
+            "[Another key](processing-log.md#keys) stands for it.",
+            "Rename the file, or correct the key; or load the document from the directory of rejects, under the other "
+            "key.",
+        ),
+        Explanation(
+            Stage.LOAD,
+            "The processing log takes the document's key for that of another document, because its collation ignores "
+            "the difference: on SQL Server spaces at the end, and more if its table was created by other means. "
+            "[Another key](processing-log.md#keys) stands for it.",
+            "Correct the key, or the collation of `document_key`.",
+        ),
+    )
     EMPTY = (
         "empty",
         Explanation(Stage.PARSE, "There is no document: NULL, no bytes, or only white space.", _ASK_THE_PRODUCER),
@@ -161,6 +179,14 @@ class Reason(StrEnum):
             Stage.MAP,
             "The XPath cannot be evaluated on this document, for example because it selects comments.",
             "Correct the path.",
+        ),
+    )
+    SEVERAL_VALUES = (
+        "several_values",
+        Explanation(
+            Stage.MAP,
+            "The path of a column with `select: only` finds more than one node with a value.",
+            "Restrict the path, or use another `select`.",
         ),
     )
     UNKNOWN_CODE = (

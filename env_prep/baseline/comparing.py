@@ -6,6 +6,7 @@ from typing import Self
 
 from env_prep.baseline.record import Baseline, Database, MeasuredVariant
 from metrics.measurements.figures import Ratio, ratio
+from xml_extractor import DISTRIBUTION
 
 ENOUGH_RUNS = 3
 """With fewer runs, an interval would be meaningless."""
@@ -68,7 +69,7 @@ def warnings(now: Baseline, stored: Baseline) -> Iterator[str]:
     """Return other differences than those of the program, which may explain a ratio."""
     for name in ("cpus", "system", "architecture", "python"):
         yield from _changed(f"the machine's {name}" if name != "python" else "Python", now, stored, ("machine", name))
-    packages = sorted({*now.machine.get("packages", {}), *stored.machine.get("packages", {})} - {"xml-extractor"})
+    packages = sorted({*now.machine.get("packages", {}), *stored.machine.get("packages", {})} - {DISTRIBUTION})
     for name in packages:
         yield from _changed(name, now, stored, ("machine", "packages", name))
     if now.contract.hash != stored.contract.hash:

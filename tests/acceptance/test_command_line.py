@@ -149,7 +149,9 @@ class TestRejects:
         self, production_processor: Command, tmp_path: Path
     ) -> None:
         write_orders(tmp_path, 5)
-        completed = production_processor("--source", "sqlite:///orders.db", "--workers", "1")
+        completed = production_processor(
+            "--contract", "card_application", "--source", "sqlite:///orders.db", "--workers", "1"
+        )
         assert (completed.returncode, completed.stderr) == (1, "")
         found = accounts(completed.stdout, tmp_path, tmp_path / "xml_extractor.db")
         assert found == Accounts(5, 0, 5, 0)
@@ -272,7 +274,7 @@ class TestOutput:
             ("schema", 0),
             ("init --sql", 0),
             ("preview orders --contract orders.yaml --json", 0),
-            ("run --source orders --target sqlite:///rejects.db --workers 1", 1),
+            ("run --contract card_application --source orders --target sqlite:///rejects.db --workers 1", 1),
         ],
     )
     def test_a_reader_that_has_gone_changes_no_exit_code(self, command: str, code: int, tmp_path: Path) -> None:
@@ -322,7 +324,9 @@ class TestOutput:
         shown = xml_extractor("preview", name, "--contract", "wide.yaml", COLUMNS="40")
         assert shown.returncode == 0
         assert f"1         {'x' * 200}" in shown.stdout.splitlines()
-        refused = xml_extractor("run", "--source", name, "--workers", "1", COLUMNS="40")
+        refused = xml_extractor(
+            "run", "--contract", "card_application", "--source", name, "--workers", "1", COLUMNS="40"
+        )
         assert refused.returncode == 1
         assert re.search(rf"^parse +wrong_root +{name} +1$", refused.stdout, re.MULTILINE)
 
@@ -430,6 +434,32 @@ USAGE = {
         2,
         ("Error: No such option '--wrokers'.", shown_by("run")),
     ),
+    "a pattern that the shell expanded": Usage(
+        "run --contract orders.yaml --source orders.yaml faulty.yaml",
+        2,
+        (
+            "Error: Got unexpected extra argument (faulty.yaml)",
+            "Hint: the shell has expanded a pattern; quote it, as in --source 'documents/*.xml'",
+        ),
+    ),
+    "no contract": Usage(
+        "run --source orders",
+        2,
+        ("Error: --source is given, but no contract", "Hint: give --contract FILE, or --contract NAME "),
+    ),
+    "no source": Usage(
+        "run --contract orders.yaml --target sqlite:///empty.db",
+        3,
+        (
+            "Error: there is no table app_xml in sqlite:///empty.db; the target is read because no --source is given",
+            "Hint: name the documents with --source, or ",
+        ),
+    ),
+    "samples over documents": Usage(
+        "sample card_application 2 --to orders.zip",
+        2,
+        ("Error: orders.zip exists, and samples overwrite nothing", "Hint: name another destination, or remove it"),
+    ),
     "superfluous argument": Usage("run now", 2, ("Error: Got unexpected extra argument (now)", shown_by("run"))),
     "too few workers": Usage(
         "run --workers 0",
@@ -480,69 +510,69 @@ USAGE = {
         ("Error: Invalid value for '--insert-mode': 'fast' is not one of 'queue', 'blocking'.", shown_by("run")),
     ),
     "a kind of target that is not known": Usage(
-        "run --source orders.db --target oracle://user:hunter2@host/db",
+        "run --contract card_application --source orders.db --target oracle://user:hunter2@host/db",
         2,
         ("Error: unsupported target: 'oracle' addresses", "Hint: supported: "),
     ),
     "a target that is no address": Usage(
-        "run --target user:hunter2@host",
+        "run --contract card_application --target user:hunter2@host",
         2,
         ("Error: the target is not a database address", "Hint: write it as sqlite:///FILE"),
     ),
-    "no source": Usage(
-        "run --source missing",
+    "an unknown source": Usage(
+        "run --contract card_application --source missing",
         2,
         ("Error: there is no source at 'missing'", "Hint: name a directory, a glob pattern, a file, "),
     ),
     "a source with a password that is no address": Usage(
-        "run --source oracle:/user:hunter2@host/db?driver=x",
+        "run --contract card_application --source oracle:/user:hunter2@host/db?driver=x",
         2,
         ("Error: there is no source at this address", "Hint: name a directory, a glob pattern, a file, "),
     ),
     "no database of documents": Usage(
-        "run --source sqlite:///missing.db",
+        "run --contract card_application --source sqlite:///missing.db",
         3,
         ("Error: there is no file missing.db", "Hint: create sample documents with `xml-extractor sample "),
     ),
     "no table of documents": Usage(
-        "run --source sqlite:///empty.db",
+        "run --contract card_application --source sqlite:///empty.db",
         3,
         ("Error: there is no table app_xml in sqlite:///empty.db", "Hint: create sample documents with "),
     ),
     "a directory without documents": Usage(
-        "run --source empty --target sqlite:///a.db",
+        "run --contract card_application --source empty --target sqlite:///a.db",
         3,
         ("Error: there are no XML files in empty", "Hint: files are found by their suffix .xml"),
     ),
     "a target that is a directory": Usage(
-        "run --source orders --target sqlite:///empty",
+        "run --contract card_application --source orders --target sqlite:///empty",
         3,
         ("Error: sqlite:///empty cannot be used: it cannot be opened", "Hint: check that "),
     ),
     "a target below a file": Usage(
-        "run --source orders --target sqlite:///orders.yaml/a.db",
+        "run --contract card_application --source orders --target sqlite:///orders.yaml/a.db",
         3,
         ("Error: sqlite:///orders.yaml/a.db cannot be used: it cannot be opened", "Hint: check that "),
     ),
     "a target that is no database": Usage(
-        "run --source orders --target sqlite:///orders.yaml",
+        "run --contract card_application --source orders --target sqlite:///orders.yaml",
         3,
         ("Error: sqlite:///orders.yaml cannot be used: the file is not a SQLite database", "Hint: name another file"),
     ),
     "a target on a full disk": Usage(
-        "run --source orders --target sqlite:////dev/full",
+        "run --contract card_application --source orders --target sqlite:////dev/full",
         3,
         ("Error: sqlite:////dev/full cannot be used: the disk is full", "Hint: free space on the disk, "),
     ),
     "metrics below a file": Usage(
-        "run --source orders --metrics-dir orders.yaml/metrics --target sqlite:///unused.db",
+        "run --contract card_application --source orders --metrics-dir orders.yaml/metrics --target sqlite:///unused.db",
         3,
         (
             "Error: metrics cannot be written to orders.yaml/metrics: Not a directory",
             "Hint: nothing was loaded; give a writable directory with --metrics-dir",
         ),
     ),
-    "no contract": Usage(
+    "an unknown contract": Usage(
         "run --contract card_aplication",
         2,
         (
@@ -675,6 +705,7 @@ def usages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Completed]:
     (directory / "wrong.toml").write_text("limit = 1.5\n", encoding="utf-8")
     (directory / "list.toml").write_text('contract = ["orders.yaml"]\n', encoding="utf-8")
     (directory / "empty.db").touch()
+    (directory / "orders.zip").touch()
     (directory / "empty").mkdir()
     (directory / "orders").mkdir()
     (directory / "orders" / "1.xml").write_text(order(1), encoding="utf-8")

@@ -45,7 +45,7 @@ def test_exactly_the_listed_documents_are_rejected_each_at_its_stage_for_its_rea
     }
 
     options = ["--source", DESTINATIONS[kind], "--target", "sqlite:///loaded.db", "--workers", "2"]
-    ran = production_processor(*options)
+    ran = production_processor("--contract", "card_application", *options)
     assert (ran.returncode, ran.stderr) == (1, "")
     target = tmp_path / "loaded.db"
     assert accounts(ran.stdout, tmp_path, target) == Accounts(DOCUMENTS, DOCUMENTS - FAULTY, FAULTY, 0)

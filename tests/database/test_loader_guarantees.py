@@ -29,7 +29,16 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry
 from xml_extractor.reasons import Stage
 from xml_extractor.targets.delete_plan import DeletePlan
-from xml_extractor.targets.interfaces import Batch, Target, TargetConnection, parts
+from xml_extractor.targets.interfaces import (
+    Batch,
+    Insertion,
+    TableRows,
+    Target,
+    TargetConnection,
+    joined,
+    parts,
+    whole_insertion,
+)
 from xml_extractor.targets.registry import open_target
 
 OnConflict = Literal["fail", "keep", "replace"]
@@ -49,6 +58,7 @@ class Watched:
         self._connection = connection
         self.calls: list[tuple[str, int]] = []
         self.transactions = 0
+        self.isolates = False
         self.errors_before_begin: list[Exception] = []
         self.errors_after_commit: list[Exception] = []
 
@@ -70,11 +80,20 @@ class Watched:
         if self.errors_after_commit:
             raise self.errors_after_commit.pop()
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         for table, rows in batch:
             for some in parts(rows, batch_rows):
                 self.calls.append(("log" if table is LOG_TABLE else table.name, len(some)))
-                self._connection.insert_batch([(table, some)], batch_rows)
+        return self._connection.insert_batch(batch, batch_rows)
+
+    def insert_documents(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
+    ) -> Insertion:
+        batch = joined(tables, documents)
+        if self.isolates:
+            self.calls.append(("documents", len(documents)))
+            return self._connection.insert_documents(tables, documents, batch_rows)
+        return whole_insertion(documents, self.insert_batch(batch, batch_rows))
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         self.calls.append(("deletion", len(keys)))
@@ -110,7 +129,7 @@ def watched(connection: TargetConnection) -> Watched:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xml_extractor.connections.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("xml_extractor.connections.retries_end.wait", lambda _seconds: False)
 
 
 def statuses(outcomes: Sequence[Outcome]) -> list[str]:
@@ -208,15 +227,39 @@ def test_a_batch_of_bad_documents_only_is_rejected(connection: TargetConnection)
     assert order_ids(connection) == []
 
 
+@pytest.mark.parametrize("bad", [1, 10, 100])
+def test_bad_documents_of_a_batch_are_rejected_in_the_transaction_that_loads_the_others(
+    watched: Watched, bad: int
+) -> None:
+    watched.isolates = True
+    documents = [bad_order(number) if number % 100 < bad else order(number) for number in range(100)]
+    outcomes = loader_of(watched).load(documents)
+    assert statuses(outcomes).count("rejected") == bad
+    assert watched.transactions == 1
+    assert [name for name, _ in watched.calls].count("documents") <= 3
+
+
+def test_a_reason_for_which_most_documents_of_a_batch_are_rejected_is_logged_once(
+    connection: TargetConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader = loader_of(connection)
+    for first in range(0, 80, 20):
+        loader.load([bad_order(number) if number % 10 else order(number) for number in range(first, first + 20)])
+    (message,) = caplog.messages
+    assert message.startswith("18 of 20 documents of a batch are rejected: missing_value at lines.article")
+
+
 @pytest.mark.parametrize("size", [64, 100])
-def test_one_bad_document_costs_about_two_transactions_for_each_halving(watched: Watched, size: int) -> None:
+def test_a_document_that_a_connection_cannot_isolate_costs_two_transactions_for_each_halving(
+    watched: Watched, size: int
+) -> None:
     documents = [order(number) for number in range(size)]
     documents[size // 3] = bad_order(size // 3)
     loader = loader_of(watched)
     loader.load(documents)
     halvings = size.bit_length()
     assert watched.transactions <= halvings + 1
-    assert len([name for name, _ in watched.calls if name == "log"]) <= 2 * halvings + 2
+    assert len([name for name, _ in watched.calls if name == "log"]) <= 2 * halvings + 3
 
 
 def test_a_reject_names_table_column_and_path(connection: TargetConnection) -> None:

@@ -20,6 +20,7 @@ from xml_extractor.errors import SourceError
 from xml_extractor.pipeline import run
 from xml_extractor.processing.chunks import select
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
+from xml_extractor.processing_log.log_keys import UnusableKey
 from xml_extractor.settings import KeyRange, RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
@@ -83,7 +84,8 @@ def make_source(schema: str, table: str, execute: Callable[..., None]) -> Iterat
         for key, content in rows:
             given = "CAST(? AS varbinary(max))" if isinstance(content, bytes) else "CAST(? AS nvarchar(max))"
             execute(f"INSERT INTO {table} VALUES (?, {given})", key, content)
-        place = SourceTable(table=table, key="doc_id", xml="body", where=where)
+        condition = None if where is None else where.replace("{table}", table.rpartition(".")[2])
+        place = SourceTable(table=table, key="doc_id", xml="body", where=condition)
         opened.append(open_source(sqlserver.in_schema(schema), contract(place, **document), MAX_BYTES))
         return opened[-1]
 
@@ -169,6 +171,21 @@ def test_the_log_is_asked_for_keys_of_every_type_as_the_program_writes_them(keye
 def test_every_key_is_a_range_of_its_own(keyed: Keyed) -> None:
     for key in keyed.keys:
         assert listed(keyed.source, 2, KeyRange(str(key), str(key))) == [key]
+
+
+def test_the_condition_of_a_source_may_use_the_name_of_its_table(make_source: MakeSource) -> None:
+    where = "{table}.doc_id = 2 AND EXISTS (SELECT 1 FROM sys.tables AS t WHERE t.object_id > {table}.doc_id)"
+    source = make_source(rows=[(1, "<note/>"), (2, "<note/>")], where=where)
+    assert listed(source, 5) == [2]
+    assert listed(source, 5, KeyRange("1", "1")) == []
+
+
+@pytest.mark.parametrize("where", ["state = 1", "doc_id IN (SELECT x FROM nowhere)", "body = CAST('secret' AS int)"])
+def test_an_error_of_the_condition_names_it_and_quotes_the_server(make_source: MakeSource, where: str) -> None:
+    source = make_source(rows=[(1, "<note/>")], where=where)
+    with pytest.raises(SourceError, match=r"^source\.where is refused by mssql:.*: error \d+: \w+") as refused:
+        listed(source, 5)
+    assert "secret" not in str(refused.value)
 
 
 class Log:
@@ -298,10 +315,21 @@ def test_a_key_that_is_there_twice_ends_the_listing(make_source: MakeSource, key
     assert "source" in ended.value.tip
 
 
-def test_a_key_that_is_null_ends_the_listing(make_source: MakeSource) -> None:
-    source = make_source("int NULL", [(1, "<note/>"), (None, "<note/>")])
-    with pytest.raises(SourceError, match="is NULL"):
-        listed(source)
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_keys_that_are_null_have_others_that_stand_for_them(make_source: MakeSource, size: int) -> None:
+    source = make_source("int NULL", [(1, "<note/>"), (None, "<note/>"), (None, "<note/>")])
+    assert listed(source, size) == ["NULL~0000000000000001", "NULL~0000000000000002", 1]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_keys_that_the_log_cannot_hold_have_others_that_stand_for_them(make_source: MakeSource, size: int) -> None:
+    long = "k" * 400
+    source = make_source(
+        "nvarchar(400) COLLATE Latin1_General_100_BIN2", [("", "<note/>"), ("a", "<note/>"), (long, "<note/>")]
+    )
+    keys = listed(source, size)
+    assert [key.original if isinstance(key, UnusableKey) else key for key in keys] == ["", "a", long]
+    assert [document.key for document in source.fetch(keys) if isinstance(document, SourceDocument)] == keys
 
 
 @pytest.mark.parametrize("key_type", ["float", "datetime2(3)", "decimal(9,2)", "varchar(max)", "varbinary(20)"])

@@ -17,9 +17,13 @@ import click
 from click.core import ParameterSource
 
 from xml_extractor.errors import UsageError
+from xml_extractor.settings import DEFAULT_CONTRACT
 
 if TYPE_CHECKING:
     from xml_extractor.targets.sqlserver.address import SqlServerAddress
+
+PREFIX = "XML_EXTRACTOR_"
+"""The prefix of the environment variables of options."""
 
 PASSWORD = "XML_EXTRACTOR_PASSWORD"  # noqa: S105 - the name of an environment variable
 SOURCE_PASSWORD = "XML_EXTRACTOR_SOURCE_PASSWORD"  # noqa: S105 - as above
@@ -29,6 +33,7 @@ PASSWORD_VARIABLES = (PASSWORD, SOURCE_PASSWORD)
 ORIGINS = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 """The origins of options, in the order of precedence."""
 
+ADDRESSES = ("source", "source_odbc", "target", "server", "odbc")
 PARTS_OF_SERVER = ("database", "username", "trusted")
 OF_SQL_SERVER = ("schema", "trust_certificate")
 
@@ -105,6 +110,39 @@ def _database_address(context: click.Context, url_option: str) -> str:
         address = address.with_words({"TRUSTSERVERCERTIFICATE": "yes"})
     # A command that only prints statements connects to nothing.
     return address.address if context.params.get("sql") else _with_password(context, address, OF_TARGET).address
+
+
+def contract_given(context: click.Context) -> str:
+    """Return the contract given by `--contract`; by default a shipped one if neither a source nor a target is given.
+
+    The bare command can so be tried at once, and no documents are loaded by a contract that nobody chose.
+
+    Raises:
+        UsageError: A source or a target is given, but no contract.
+    """
+    argument, option = context.params.get("contract_argument"), _given(context, "contract")
+    if argument and option and option.origin == 0:
+        raise UsageError("CONTRACT and --contract exclude each other", "remove one of them")
+    given = argument or context.params["contract"]
+    if given:
+        return str(given)
+    named = next((where for where in (_naming(context, name) for name in ADDRESSES) if where), "")
+    if not named:
+        return DEFAULT_CONTRACT
+    raise UsageError(
+        f"{named} is given, but no contract",
+        "give --contract FILE, or --contract NAME for a shipped contract such as card_application",
+    )
+
+
+def _naming(context: click.Context, name: str) -> str:
+    """Return what names a source or a target, also for other commands than this one; empty if nothing does."""
+    given = _given(context, name) if name in context.params else None
+    if given and given.origin == 0:
+        return given.flag
+    if f"{PREFIX}{name.upper()}" in os.environ:
+        return f"the environment variable {PREFIX}{name.upper()}"
+    return f"the key {name} of the configuration file" if name in (context.default_map or {}) else ""
 
 
 def source_address(context: click.Context, target: str) -> str:

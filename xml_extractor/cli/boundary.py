@@ -22,6 +22,9 @@ EXIT_USAGE = 2
 EXIT_FAILED = 3
 EXIT_INTERRUPTED = 130
 
+LONGEST = 400
+"""Characters of a message of click's at most: it repeats all arguments that it did not expect."""
+
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Error numbers of a file that standard output is redirected to and that cannot grow."""
 
@@ -50,7 +53,8 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         error.show()
         code = EXIT_USAGE
     except click.ClickException as error:
-        code = _fail(" ".join(error.format_message().split()), _tip(error), EXIT_USAGE)
+        message = " ".join(error.format_message().split())
+        code = _fail(f"{message[:LONGEST]}…" if len(message) > LONGEST else message, _tip(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt) as error:
         code = _interruption(error)
     except SystemExit:
@@ -105,8 +109,16 @@ def _tip(error: click.ClickException) -> str:
                 return f"the value comes from the environment variable {error.param.envvar}"
             case ParameterSource.DEFAULT_MAP:
                 return f"the value comes from the key {error.param.name} of the configuration file"
+    if _expanded(error.message):
+        return "the shell has expanded a pattern; quote it, as in --source 'documents/*.xml'"
     command = error.ctx.command_path if error.ctx else "the same command with"
     return f"{command} --help lists the options"
+
+
+def _expanded(message: str) -> bool:
+    """Return whether the arguments that click has found too many are files."""
+    found = re.search(r"unexpected extra arguments? \((.*)\)", message)
+    return found is not None and any(map(os.path.exists, found[1].split()))
 
 
 def _defect(error: BaseException) -> tuple[str, str]:

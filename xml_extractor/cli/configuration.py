@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from xml_extractor.cli.addresses import PASSWORD_VARIABLES
-from xml_extractor.cli.options import PREFIX, RUN_OPTIONS, F, names_of
+from xml_extractor.cli.addresses import PASSWORD_VARIABLES, PREFIX
+from xml_extractor.cli.options import RUN_OPTIONS, F, names_of
+from xml_extractor.cli.parameters import NotEmpty
 from xml_extractor.errors import UsageError
 
 DEFAULT_CONFIG = Path("xml_extractor.toml")
@@ -18,6 +19,7 @@ def config_option(function: F) -> F:
     """Add `--config`, the file with defaults for options that neither command line nor environment sets."""
     return click.option(
         "--config",
+        cls=NotEmpty,
         type=click.Path(path_type=Path, dir_okay=False),
         envvar=f"{PREFIX}CONFIG",
         is_eager=True,
@@ -65,7 +67,10 @@ def _written(path: Path, name: str, value: object) -> str:
 
 
 def _check_variables() -> None:
-    """Refuse an environment variable whose name is similar to that of an option: it is probably misspelt."""
+    """Refuse an empty password, and a variable whose name is similar to that of an option: it is probably misspelt."""
+    for variable in PASSWORD_VARIABLES:
+        if os.environ.get(variable) == "":
+            raise UsageError(f"the environment variable {variable} is empty", "set it to the password, or unset it")
     known = [name.upper() for name in (*setting_names(), "config")]
     known += [variable.removeprefix(PREFIX) for variable in PASSWORD_VARIABLES]
     for variable in sorted(os.environ):

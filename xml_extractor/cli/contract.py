@@ -8,15 +8,18 @@ import click
 from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
+    CONTRACT_OPTION,
+    OPTIONAL_TARGET_OPTIONS,
+    SOURCE_OPTIONS,
     SOURCE_PASSWORD_OPTION,
-    WholeNumber,
-    contract_option,
-    optional_target_option,
-    target_option,
+    TARGET_OPTIONS,
+    added,
+    with_addresses,
     with_documents,
+    with_target,
 )
-from xml_extractor.errors import UsageError
-from xml_extractor.settings import DEFAULT_CONTRACT
+from xml_extractor.cli.parameters import WholeNumber
+from xml_extractor.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from xml_extractor.contract.model import Contract
@@ -25,16 +28,19 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @config_option
-@click.argument("contract", default=DEFAULT_CONTRACT)
-@optional_target_option
-def check_command(contract: str, target: str) -> int:
+@click.argument("contract_argument", metavar="CONTRACT", required=False)
+@added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
+@with_addresses
+def check_command(contract: str, source: str, target: str, **_options: str) -> int:
     """Report all faults of a contract, and how a target differs from it.
 
-    CONTRACT is a file or the name of a shipped contract. The target is compared only if one is given.
+    CONTRACT is short for --contract CONTRACT. The target is compared only if one is given. The condition `source.where`
+    is executed in the source, by default the target.
 
     Exit codes: 0 no faults and no errors, 2 faults in the contract or errors in the target's tables.
     """
     from xml_extractor.contract.reading import find_faults
+    from xml_extractor.contract.warnings import warnings
     from xml_extractor.targets.registry import open_target
 
     checked, faults = find_faults(contract)
@@ -46,17 +52,20 @@ def check_command(contract: str, target: str) -> int:
     tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
     size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
     click.echo(f"{checked.contract} version {checked.version}: {size}, no faults")
-    return _compare(checked, open_target(target, checked)) if target else EXIT_OK
+    for warning in warnings(checked):
+        click.echo(warning)
+    code = _compare(checked, open_target(target, checked)) if target else EXIT_OK
+    return max(code, _execute_condition(checked, source, is_given=source != target)) if source else code
 
 
 @click.command("init")
 @config_option
-@contract_option
-@target_option
+@added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.option("--sql", is_flag=True, help="Print the SQL statements instead of executing them.")
 @click.option(
     "--grant-to", metavar="USER", help="With --sql, SQL Server only: also print GRANT statements for a run by USER."
 )
+@with_target
 def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool) -> int:
     """Create missing tables of a contract and the processing log.
 
@@ -88,8 +97,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
 @click.command("preview")
 @config_option
 @click.argument("source")
-@contract_option
-@SOURCE_PASSWORD_OPTION
+@added(CONTRACT_OPTION, SOURCE_PASSWORD_OPTION)
 @click.option("--key", show_default="first document", help="Key of the document in SOURCE.")
 @click.option(
     "--record", type=WholeNumber(1), metavar="N", help="The N-th record of its file, if the contract names records."
@@ -106,7 +114,7 @@ def preview_command(
     """
     from xml_extractor.cli.preview import preview
 
-    return preview(source, contract, key, record, column, as_json=as_json)
+    return preview(source, contract, key, column, as_json=as_json, record=record)
 
 
 @click.command("schema")
@@ -129,6 +137,25 @@ def _compare(contract: "Contract", target: "Target") -> int:
     counts = f"{_counted(errors, 'error')} and {_counted(len(found) - errors, 'warning')} in {target.name}"
     click.echo(counts, err=errors > 0)
     return EXIT_USAGE if errors else EXIT_OK
+
+
+def _execute_condition(contract: "Contract", source: str, *, is_given: bool) -> int:
+    """Execute the condition of the source, if there is one, and return the exit code."""
+    from contextlib import closing
+
+    from xml_extractor.sources.registry import open_source
+
+    if contract.source.where is None or "://" not in source:
+        return EXIT_OK
+    try:
+        with closing(open_source(source, contract, contract.document.max_bytes)) as documents:
+            found = next(documents.key_pages(1), None)
+            click.echo(f"source.where can be executed; it selects {'documents' if found else 'no document'} now")
+    except SourceError as error:
+        is_error = is_given or error.message.startswith("source.where")
+        click.echo(f"{'error' if is_error else 'warning'}: {error.message}; {error.tip or 'name another --source'}")
+        return EXIT_USAGE if is_error else EXIT_OK
+    return EXIT_OK
 
 
 def _counted(number: int, noun: str) -> str:

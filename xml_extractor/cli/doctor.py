@@ -2,35 +2,36 @@
 
 import platform
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from xml_extractor.cli.addresses import shown_address
+from xml_extractor import DISTRIBUTION, __version__
+from xml_extractor.cli.addresses import chosen, shown_address
 from xml_extractor.cli.boundary import EXIT_FAILED, EXIT_OK
 from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.options import OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, contract_option, with_addresses
+from xml_extractor.cli.options import CONTRACT_OPTION, OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, with_addresses
 
 if TYPE_CHECKING:
     from xml_extractor.doctor.examination import Finding, Role
 
-PACKAGES = ("xml-extractor", "lxml", "SQLAlchemy")
+PACKAGES = ("lxml", "SQLAlchemy")
 
 
 @click.command("doctor")
 @config_option
-@contract_option
-@added(*SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
+@added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
 @click.option(
     "--all-systems",
     is_flag=True,
     help="Print how to install the SQL Server driver on every supported system.",
 )
-@with_addresses
-def doctor_command(contract: str, source: str, target: str, *, all_systems: bool) -> int:
+@partial(with_addresses, contract_required=False)
+def doctor_command(contract: str | None, source: str, target: str, *, all_systems: bool) -> int:
     """Show versions and drivers, and check the databases of a run.
 
-    Without a source and a target, only this machine is examined.
+    Without a source and a target, only this machine is examined; without a contract, no tables are.
 
     Exit codes: 0 a run can use the databases, 3 it cannot.
     """
@@ -38,33 +39,35 @@ def doctor_command(contract: str, source: str, target: str, *, all_systems: bool
     from xml_extractor.doctor import examination
     from xml_extractor.doctor.sqlserver import examine_installation
 
-    checked = read_contract(contract)
+    checked = read_contract(contract) if contract else None
     click.echo("This machine")
     _show(examination.Finding(examination.State.OK, text) for text in _versions())
     _show(examine_installation())
     if all_systems:
         _show_how_to_install()
     usable = True
-    for address, roles in _databases(source, target).items():
+    source_is_given = chosen(click.get_current_context(), ("source", "source_odbc")) is not None
+    for address, roles in _databases(source, target, source_is_given=source_is_given).items():
         click.echo(f"{' and '.join(roles).capitalize()}: {shown_address(address)}")
         usable = _show(examination.examine(address, checked, roles)) and usable
     return EXIT_OK if usable else EXIT_FAILED
 
 
-def _databases(source: str, target: str) -> dict[str, list["Role"]]:
+def _databases(source: str, target: str, *, source_is_given: bool) -> dict[str, list["Role"]]:
     """Return the addresses to examine, each with its roles."""
     roles: dict[str, list[Role]] = {}
     if target:
         roles[target] = ["target"]
     if source:
-        roles.setdefault(source, []).append("source")
+        roles.setdefault(source, []).append("source" if source_is_given else "possible source")
     return roles
 
 
 def _versions() -> list[str]:
     from importlib.metadata import version
 
-    return [f"Python {platform.python_version()}", *(f"{package} {version(package)}" for package in PACKAGES)]
+    packages = (f"{package} {version(package)}" for package in PACKAGES)
+    return [f"Python {platform.python_version()}", f"{DISTRIBUTION} {__version__}", *packages]
 
 
 def _show(findings: Iterator["Finding"]) -> bool:
@@ -76,7 +79,7 @@ def _show(findings: Iterator["Finding"]) -> bool:
         if tip != pending:
             _show_tip(pending)
         click.echo(f"  {state.value:<8} {text}")
-        usable, pending = usable and state is State.OK, tip
+        usable, pending = usable and state in (State.OK, State.NOTE), tip
     _show_tip(pending)
     return usable
 

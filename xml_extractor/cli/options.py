@@ -3,18 +3,20 @@
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import click
 
 from xml_extractor.cli.addresses import (
     PASSWORD,
+    PREFIX,
     SOURCE_PASSWORD,
+    contract_given,
     database_address,
     documents_address,
     source_address,
 )
-from xml_extractor.errors import UsageError
+from xml_extractor.cli.parameters import NotEmpty, Parsed, WholeNumber, WholeNumberOrAuto
 from xml_extractor.settings import (
     DEFAULT_CONTRACT,
     DEFAULT_START_METHOD,
@@ -26,66 +28,27 @@ from xml_extractor.settings import (
     Shard,
 )
 
-PREFIX = "XML_EXTRACTOR_"
-"""The prefix of the environment variables of options."""
-
 F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
-
-
-class WholeNumber(click.IntRange):
-    """A whole number from `min` to `max`, named `integer` in messages and help."""
-
-    name = "integer"
-
-
-class WholeNumberOrAuto(WholeNumber):
-    """A whole number, or `auto`."""
-
-    name = "integer or auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert the text to a number, unless it is `auto`."""
-        return value if value == "auto" else super().convert(value, param, ctx)
-
-
-class Parsed(click.ParamType[T], Generic[T]):
-    """The type of an option that a function parses; the function raises `UsageError`."""
-
-    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: str | T, param: click.Parameter | None, ctx: click.Context | None) -> T:
-        """Parse the text, and report a `UsageError` as an invalid value of the option."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except UsageError as error:
-            self.fail(f"{error.message}; {error.tip}", param, ctx)
 
 
 def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
     """Return an option `--some-name` that is also `XML_EXTRACTOR_SOME_NAME` and the configuration key `some_name`."""
     name = flag.partition("/")[0].removeprefix("--").replace("-", "_")
-    defaults: dict[str, Any] = {"envvar": f"{PREFIX}{name.upper()}", "show_default": True}
+    defaults: dict[str, Any] = {"envvar": f"{PREFIX}{name.upper()}", "show_default": True, "cls": NotEmpty}
     return click.option(flag, **defaults | attributes)
 
 
-def contract_option(function: F) -> F:
-    """Add `--contract`."""
-    return setting(
-        "--contract",
-        default=DEFAULT_CONTRACT,
-        help="Contract: a file, or the name of a shipped contract.",
-    )(function)
+CONTRACT_OPTION = setting(
+    "--contract",
+    show_default=f"{DEFAULT_CONTRACT}, if neither a source nor a target is given",
+    help="Contract: a file, or the name of a shipped contract.",
+)
 
 
 def _kept_password(flag: str, whose: str, variable: str) -> Callable[[F], F]:
     return setting(
         flag,
-        type=click.Path(path_type=Path),
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help=f"File whose first line is the password for {whose}; alternative to {variable}.",
     )
 
@@ -139,12 +102,13 @@ DESTINATION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--to",
         "destination",
+        cls=NotEmpty,
         default=DEFAULT_TARGET,
         show_default=True,
         help="Destination: a database (SQLAlchemy URL), a directory, or a .zip, .tar or .tar.gz file.",
     ),
-    click.option("--server", **SERVER),
-    click.option("--odbc", **ODBC),
+    click.option("--server", cls=NotEmpty, **SERVER),
+    click.option("--odbc", cls=NotEmpty, **ODBC),
     *LOGIN_OPTIONS,
 )
 """Options for the destination of samples.
@@ -175,21 +139,12 @@ def added(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     return decorate
 
 
-def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--target` and its short forms for SQL Server.
-
-    The command receives one argument `target`, an address that may contain a password.
-    """
-    return added(*TARGET_OPTIONS)(with_target(function))
-
-
-def optional_target_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `target_option` without a default: `target` is empty if none is given."""
-    return added(*OPTIONAL_TARGET_OPTIONS)(with_target(function))
-
-
 def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Replace the values of `TARGET_OPTIONS` by one argument `target`."""
+    """Replace the values of target options by one argument `target`, an address that may contain a password.
+
+    It is empty if the target has no default and none is given. Every function of this kind also gives the command its
+    `contract`; see `contract_given`.
+    """
     return _calling(function, TARGET_OPTIONS, lambda context: {"target": database_address(context)})
 
 
@@ -205,30 +160,40 @@ def with_documents(function: Callable[..., Any]) -> Callable[..., Any]:
     return _calling(function, [SOURCE_PASSWORD_OPTION], lambda context: {"source": documents_address(context)})
 
 
-def with_addresses(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Replace the values of `SOURCE_OPTIONS` and `TARGET_OPTIONS` by two arguments `source` and `target`.
+def with_addresses(function: Callable[..., Any], *, contract_required: bool = True) -> Callable[..., Any]:
+    """Replace the values of `SOURCE_OPTIONS` and target options by two arguments `source` and `target`.
 
-    The default of the source is the target. Both are empty if the target has no default and none is given.
+    Each is empty if it is not given and has no default; the default of the source is the target.
+
+    Args:
+        function: The command.
+        contract_required: Give the command a contract in any case; otherwise `contract` is None if none is given.
     """
 
     def addresses(context: click.Context) -> dict[str, str]:
         target = database_address(context)
         return {"source": source_address(context, target), "target": target}
 
-    return _calling(function, (*SOURCE_OPTIONS, *TARGET_OPTIONS), addresses)
+    return _calling(function, (*SOURCE_OPTIONS, *TARGET_OPTIONS), addresses, contract_required=contract_required)
 
 
 def _calling(
     function: Callable[..., Any],
     options: Sequence[Callable[[Any], Any]],
     addresses: Callable[[click.Context], dict[str, str]],
+    *,
+    contract_required: bool = True,
 ) -> Callable[..., Any]:
-    """Replace the values of options by the addresses that they form."""
+    """Replace the values of options by the addresses that they form, and an absent contract by its default."""
 
     @wraps(function)
     def command(**values: Any) -> Any:
+        context = click.get_current_context()
         others = {name: value for name, value in values.items() if name not in names_of(options)}
-        return function(**others | addresses(click.get_current_context()))
+        others |= addresses(context)
+        if contract_required and "contract" in values:
+            others["contract"] = contract_given(context)
+        return function(**others)
 
     return command
 
@@ -245,7 +210,7 @@ def names_of(options: Sequence[Callable[[Any], Any]]) -> tuple[str, ...]:
 
 
 RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    contract_option,
+    CONTRACT_OPTION,
     *SOURCE_OPTIONS,
     *TARGET_OPTIONS,
     setting(
@@ -352,6 +317,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--rejects-dir",
         type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
         default="rejects",
+        may_be_empty=True,
         help="Directory for rejected documents, with a subdirectory per run; '' disables it.",
     ),
     setting(

@@ -19,23 +19,42 @@ from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, Row, RunValues, SourceDocument, Value
+from xml_extractor.documents import (
+    DocumentKey,
+    Failure,
+    RecordKey,
+    Rejection,
+    Row,
+    RunValues,
+    SourceDocument,
+    Value,
+    printable,
+)
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key, standing_in, stands_for_another
 from xml_extractor.records import open_documents
 from xml_extractor.reporting.console import rendered
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.document_keys import unusable_key
+from xml_extractor.sources.interfaces import Source
+from xml_extractor.values.sqltypes import Family, SqlType
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
 ROWS_SIDE_BY_SIDE = 4
+SEARCHED_AT_ONCE = 1000
+
+_SECONDS_LENGTH = len("2026-01-01 00:00:00")
+_ZONE_LENGTH = len("+00:00")
+_DATETIME_DECIMALS = 3
 
 JsonObject = dict[str, Any]
 
 
 def preview(
-    source: str, contract: str, key: str | None, record: int | None, column: str | None, *, as_json: bool
+    source: str, contract: str, key: str | None, column: str | None, *, as_json: bool, record: int | None = None
 ) -> int:
     """Print the rows of a document, or the steps to the values of a column, and return the exit code.
 
@@ -43,9 +62,9 @@ def preview(
         source: The address or path of the documents; may contain a password.
         contract: A file, or the name of a shipped contract.
         key: The document's key; by default the first document.
-        record: The record's number in its file; None if it is not chosen by number.
         column: `table.column` or a column's name to explain; None prints the rows of all tables.
         as_json: Print JSON instead of tables.
+        record: The record's number in its file; None if it is not chosen by number.
     """
     checked = read_contract(contract)
     document, source_name = _document(source, checked, key, record)
@@ -80,20 +99,37 @@ def _show(content: RenderableType | JsonObject) -> None:
 def _document(
     address: str, contract: Contract, key: str | None, record: int | None
 ) -> tuple[SourceDocument | Rejection, str]:
-    if record is not None and contract.document.records is None:
+    has_records = contract.document.records is not None
+    if record is not None and not has_records:
         raise UsageError("--record requires a contract with `document.records`", "omit --record")
-    key_range = None if key is None else KeyRange(key, key)
     with closing(open_documents(address, contract)) as source:
-        keys = (each for page in source.key_pages(1, key_range) for each in page.keys)
-        found = next((each for each in keys if record in (None, _number(each))), None)
+        found = _found_key(source, key) if record is None else _found_record(source, key, record)
         if found is None:
             which = "no documents" if key is None and record is None else "no document with this key or number"
             raise UsageError(f"{source.name} has {which}", "give another source, --key or --record")
-        return next(iter(source.fetch([found]))), source.name
+        if isinstance(found, UnusableKey):
+            return Rejection(found, unusable_key(found), content_hash="", seconds=0.0), source.name
+        return next(iter(source.fetch([found], whole=not has_records))), source.name
 
 
-def _number(key: DocumentKey) -> int | None:
-    return key.place.number if isinstance(key, RecordKey) else None
+def _found_record(source: Source, file: str | None, record: int) -> DocumentKey | None:
+    """Return the key of the record with this number in its file, which may be named."""
+    pages = source.key_pages(SEARCHED_AT_ONCE, None if file is None else KeyRange(file, file))
+    keys = (key for page in pages for key in page.keys)
+    return next((key for key in keys if isinstance(key, RecordKey) and key.place.number == record), None)
+
+
+def _found_key(source: Source, key: str | None) -> DocumentKey | None:
+    """Return the source's first key, or the one given: as it is in the source or in the processing log."""
+    if key is None:
+        return next((key for page in source.key_pages(1) for key in page.keys), None)
+    wanted = str(log_key(key))
+    if wanted == key:
+        found = next((each for page in source.key_pages(1, KeyRange(key, key)) for each in page.keys), None)
+        if found is not None or not stands_for_another(key):
+            return found
+    keys = (each for page in source.key_pages(SEARCHED_AT_ONCE) for each in page.keys)
+    return next((each for each in keys if wanted in (str(each), standing_in(str(each), None, ""))), None)
 
 
 def _parsed(document: SourceDocument | Rejection, contract: Contract) -> Element:
@@ -139,10 +175,25 @@ def _json_value(value: Value) -> Any:
             return value
 
 
+def _stored(value: Value, sql_type: SqlType, separator: str = " ") -> Any:
+    """Return a value as the target stores it: times with exactly the decimals of their type."""
+    match value:
+        case datetime():
+            text, length = value.isoformat(separator, "microseconds"), _SECONDS_LENGTH
+        case time():
+            text, length = value.isoformat("microseconds"), _SECONDS_LENGTH - len("2026-01-01 ")
+        case _:
+            return _json_value(value)
+    zone = text[-_ZONE_LENGTH:] if sql_type.family is Family.OFFSET else ""
+    digits = _DATETIME_DECIMALS if sql_type.name == "datetime" else sql_type.scale
+    end = length + 1 + digits if digits else length
+    return text.removesuffix(zone).ljust(end, "0")[:end] + zone
+
+
 def _rows_as_json(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> JsonObject:
     return {
         table.name: [
-            {column.name: _json_value(value) for column, value in zip(table.columns, row, strict=True)}
+            {column.name: _stored(value, column.type, "T") for column, value in zip(table.columns, row, strict=True)}
             for row in of_table
         ]
         for table, of_table in zip(tables, rows, strict=True)
@@ -154,7 +205,11 @@ def _tables(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> Gro
 
 
 def _shown(value: Value) -> Text:
-    return Text("NULL", style="dim") if value is None else Text(str(_json_value(value)))
+    return Text("NULL", style="dim") if value is None else Text(printable(str(_json_value(value))))
+
+
+def _shown_stored(value: Value, sql_type: SqlType) -> Text:
+    return _shown(int(value) if isinstance(value, bool) else _stored(value, sql_type))
 
 
 def _table(table: TableLayout, rows: Sequence[Row]) -> RenderableType:
@@ -173,7 +228,7 @@ def _rows_below_each_other(table: TableLayout, rows: Sequence[Row]) -> Table:
     for column in table.columns:
         shown.add_column(column.name, overflow="fold")
     for row in rows:
-        shown.add_row(*map(_shown, row))
+        shown.add_row(*(_shown_stored(value, column.type) for value, column in zip(row, table.columns, strict=True)))
     return shown
 
 
@@ -182,7 +237,9 @@ def _rows_side_by_side(table: TableLayout, rows: Sequence[Row]) -> Table:
     for _ in rows:
         shown.add_column("value", overflow="fold")
     for number, column in enumerate(table.columns):
-        shown.add_row(Text(column.name), Text(str(column.type)), *(_shown(row[number]) for row in rows))
+        shown.add_row(
+            Text(column.name), Text(str(column.type)), *(_shown_stored(row[number], column.type) for row in rows)
+        )
     return shown
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from xml_extractor.cli.addresses import shown_address
-from xml_extractor.cli.options import DESTINATION_OPTIONS, Parsed, WholeNumber, added, with_destination
+from xml_extractor.cli.options import DESTINATION_OPTIONS, added, with_destination
+from xml_extractor.cli.parameters import Parsed, WholeNumber
 from xml_extractor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
     """Create sample documents.
 
     KIND is card_application or ubl_invoice, COUNT the number of documents. All people and companies in them are
-    invented.
+    invented. Existing documents are never overwritten.
     """
     from xml_extractor.reporting.console import progress_bar
     from xml_extractor.samples import samples

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.options import WholeNumber, added, contract_option, target_option
+from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
+from xml_extractor.cli.parameters import OneOf, WholeNumber
 from xml_extractor.documents import Status
-from xml_extractor.reasons import Stage
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.console import rendered
 
 if TYPE_CHECKING:
@@ -26,18 +27,14 @@ MAX_ATTEMPTS = 5
 
 SELECTION_OPTIONS = (
     click.option("--key", "keys", metavar="KEY", multiple=True, help="Only the document with this key; repeatable."),
-    click.option("--reason", metavar="CODE", default="", help="Only documents with this reason code."),
-    click.option(
-        "--stage", type=click.Choice([stage.value for stage in Stage]), help="Only documents rejected at this stage."
-    ),
+    click.option("--reason", type=OneOf("CODE", Reason), default=None, help="Only documents with this reason code."),
+    click.option("--stage", type=OneOf("STAGE", Stage), help="Only documents rejected at this stage."),
 )
 
 
 @click.command("retry")
 @config_option
-@contract_option
-@target_option
-@added(*SELECTION_OPTIONS)
+@added(CONTRACT_OPTION, *TARGET_OPTIONS, *SELECTION_OPTIONS)
 @click.option(
     "--max-attempts",
     type=WholeNumber(1),
@@ -46,8 +43,9 @@ SELECTION_OPTIONS = (
     help="Skip documents that were attempted N times or more.",
     metavar="N",
 )
+@with_target
 def retry_command(
-    contract: str, target: str, keys: Sequence[str], reason: str, stage: str | None, max_attempts: int
+    contract: str, target: str, keys: Sequence[str], reason: str | None, stage: str | None, max_attempts: int
 ) -> None:
     """Mark rejected documents so that the next run retries them.
 
@@ -67,12 +65,11 @@ def retry_command(
 
 @click.command("rejects")
 @config_option
-@contract_option
-@target_option
-@added(*SELECTION_OPTIONS)
+@added(CONTRACT_OPTION, *TARGET_OPTIONS, *SELECTION_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@with_target
 def rejects_command(
-    contract: str, target: str, keys: Sequence[str], reason: str, stage: str | None, *, as_json: bool
+    contract: str, target: str, keys: Sequence[str], reason: str | None, stage: str | None, *, as_json: bool
 ) -> None:
     """List rejected documents with their reasons.
 
@@ -89,9 +86,9 @@ def rejects_command(
 
 @click.command("status")
 @config_option
-@contract_option
-@target_option
+@added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_target
 def status_command(contract: str, target: str, *, as_json: bool) -> None:
     """Count documents by status and run."""
     with _opened(contract, target) as (name, log):
@@ -113,10 +110,11 @@ def _opened(contract: str, target: str) -> Iterator[tuple[str, "ProcessingLog"]]
         yield checked.contract, log
 
 
-def _selection(contract: str, keys: Sequence[str], reason: str, stage: str | None) -> "RejectSelection":
+def _selection(contract: str, keys: Sequence[str], reason: str | None, stage: str | None) -> "RejectSelection":
+    from xml_extractor.processing_log.log_keys import log_key
     from xml_extractor.processing_log.log_table import RejectSelection
 
-    return RejectSelection(contract, tuple(keys), reason, stage or "")
+    return RejectSelection(contract, tuple(str(log_key(key)) for key in keys), reason or "", stage or "")
 
 
 def _documents(count: int) -> str:

@@ -1,11 +1,9 @@
-"""The model of a contract, which declares how a document becomes rows, and the hash of a contract.
+"""The model of a contract, which declares how a document becomes rows.
 
 The model checks the shape of a contract; the package `consistency` checks that its parts fit together. The published
 JSON Schema is generated from the model and from the text below its keys.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -104,6 +102,7 @@ OnInvalid = Annotated[
 OnBlank = Annotated[
     Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
+Select = Literal["first", "last", "only", "join", "sum", "min", "max"]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
 LocationPath = Annotated[
     str, Field(min_length=1, description="Names of child elements, `*`, `//`, and predicates over attributes.")
@@ -161,7 +160,13 @@ class ValueRule(Part):
     """
 
     path: XPath | None = None
-    """XPath 1.0, evaluated from the row's node. Of a node-set, the first node counts."""
+    """XPath 1.0, evaluated from the row's node. Of a node-set, the first node counts unless `select` is given."""
+    select: Select = "first"
+    """Which of the nodes counts, or how their values are combined."""
+    separator: str | None = None
+    """With `select: join`: what stands between the values."""
+    each: XPath | None = None
+    """XPath 1.0, evaluated from each node that `path` finds. The default is the node's text."""
     parent: ColumnReference | None = None
     """`table.column`: the value of a column of the parent row."""
     run: RunValue | None = None
@@ -186,6 +191,11 @@ class ValueRule(Part):
     """The value if the document has none."""
     on_invalid: OnInvalid = "reject"
     """What to do with a value that the type cannot hold: reject the document, or use NULL, the default, or truncate."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether the value is more than the text of the first node that the path finds."""
+        return self.path is not None and (self.select != "first" or self.each is not None)
 
     @property
     def last_lookup(self) -> str | None:
@@ -249,6 +259,8 @@ class Distinct(Part):
     """The columns to compare. Text is compared exactly."""
     keep: Literal["first", "last"] = "first"
     """Which of the equal rows to keep, in document order."""
+    children: Literal["drop", "attach"] = "drop"
+    """What becomes of child rows of the other rows: they are left out, or become children of the row that is kept."""
 
 
 class Table(Part):
@@ -354,46 +366,3 @@ class Contract(Part):
     """Code tables; the short form is `CODE: value`."""
     tables: dict[Name, Table] = Field(min_length=1)
     """The tables in load order, parents first."""
-
-
-_ORDERED = ("tables", "columns")
-"""Mappings whose order has a meaning: tables are loaded, and columns computed, in the order of the contract."""
-
-_ONE_OR_SEVERAL = ("root", "namespaces")
-"""Keys whose values are lists or, if they have one entry, that entry."""
-
-_WITHOUT_MEANING = ("description",)
-
-
-def contract_hash(contract: Contract) -> str:
-    """Return the hash that the processing log keeps of a contract: hex SHA-256 of its meaning.
-
-    Comments, the description, layout, short forms, explicit defaults, and the order of keys do not change it. The order
-    of tables and columns does.
-    """
-    text = json.dumps(_canonical(contract), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _canonical(value: object, name: str = "") -> object:
-    match value:
-        case BaseModel():
-            return {key: _canonical(part, key) for key, part in value if _has_meaning(value, key, part)}
-        case SqlType() | Decimal():
-            return {type(value).__name__: str(value)}
-        case dict() if name in _ORDERED:
-            return [[key, _canonical(part)] for key, part in value.items()]
-        case dict():
-            return {key: _canonical(part, name) for key, part in value.items()}
-        case tuple() | list():
-            parts = [_canonical(part) for part in value]
-            return parts[0] if name in _ONE_OR_SEVERAL and len(parts) == 1 else parts
-    return value
-
-
-def _has_meaning(model: BaseModel, key: str, value: object) -> bool:
-    field = type(model).model_fields[key]
-    is_null_for_unknown = isinstance(model, Lookup) and key == "unknown" and key in model.model_fields_set
-    default = field.get_default(call_default_factory=True) if not field.is_required() else ...
-    is_default = value == default and type(value) is type(default)
-    return key not in _WITHOUT_MEANING and (not is_default or is_null_for_unknown)

@@ -13,7 +13,7 @@ from xml_extractor.targets.sqlite.connection import SqliteFile, sqlite_file
 from xml_extractor.urls import URL
 
 
-def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[Finding]:
+def examine(url: URL, contract: Contract | None, roles: Sequence[Role], /) -> Iterator[Finding]:
     """Check a SQLite file for use in these roles.
 
     Raises:
@@ -24,8 +24,8 @@ def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[
     yield Finding(State.OK, f"SQLite {sqlite3.sqlite_version}")
     if "target" in roles:
         yield _writable(file)
-    if "source" in roles:
-        yield readable(url.render_as_string(), contract)
+    if roles[-1] != "target":
+        yield from readable(url.render_as_string(), contract, possible=roles[-1] == "possible source")
 
 
 def _writable(file: SqliteFile) -> Finding:

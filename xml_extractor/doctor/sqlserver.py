@@ -6,6 +6,7 @@ Server", "HAS_PERMS_BY_NAME", "sys.dm_exec_connections" and "SET IDENTITY_INSERT
 
 import ctypes
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from xml_extractor import DISTRIBUTION
 from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
@@ -30,13 +32,15 @@ if TYPE_CHECKING:
     from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 
 _PAGE = "https://learn.microsoft.com/sql/connect/odbc/linux-mac/installing-the-microsoft-odbc-driver-for-sql-server"
-_PACKAGE = "pip install 'xml-extractor[odbc-driver]'"
+_PYTHON = sys.executable if re.fullmatch(r"[-\w./\\:]+", sys.executable) else f'"{sys.executable}"'
+_PIP = f"{_PYTHON} -m pip install"
+_PACKAGE = f'{_PIP} "{DISTRIBUTION}[odbc-driver]"'
 
 SYSTEMS = ("Windows", "Debian and Ubuntu", "Red Hat Enterprise Linux and derivatives", "macOS", "other Linux")
 WINDOWS, DEBIAN, RED_HAT, MACOS, OTHER_LINUX = SYSTEMS
 
 MANAGER = {
-    WINDOWS: "the driver manager is a part of Windows; pip install --force-reinstall pyodbc",
+    WINDOWS: f"the driver manager is a part of Windows; {_PIP} --force-reinstall pyodbc",
     DEBIAN: "sudo apt-get install unixodbc",
     RED_HAT: "sudo dnf install unixODBC",
     MACOS: "brew install unixodbc",
@@ -108,8 +112,8 @@ def _not_loaded(error: ImportError, system: str) -> Finding:
         text = f"pyodbc cannot be loaded: the ODBC driver manager is not installed ({error.msg})"
         return Finding(State.MISSING, text, MANAGER[system])
     if isinstance(error, ModuleNotFoundError):
-        return Finding(State.MISSING, "pyodbc is not installed", "pip install pyodbc")
-    return Finding(State.FAILED, f"pyodbc cannot be loaded: {error.msg}", "pip install --force-reinstall pyodbc")
+        return Finding(State.MISSING, "pyodbc is not installed", f"{_PIP} pyodbc")
+    return Finding(State.FAILED, f"pyodbc cannot be loaded: {error.msg}", f"{_PIP} --force-reinstall pyodbc")
 
 
 def _loaded(library: Path, system: str) -> Finding:
@@ -133,14 +137,19 @@ _UNREACHABLE = "check server, port, database and user, that the server runs, and
 
 
 class Needed(NamedTuple):
-    """A table: its name in T-SQL, the permissions that a run needs on it, and what to do if it is missing."""
+    """A table: its name in T-SQL, the permissions that a run needs on it, and what to do if it is missing.
+
+    Attributes:
+        possible: Whether it need not exist.
+    """
 
     name: str
     permissions: tuple[str, ...]
     tip: str
+    possible: bool = False
 
 
-def examine(url: URL, contract: Contract, roles: Sequence[Role], /) -> Iterator[Finding]:
+def examine(url: URL, contract: Contract | None, roles: Sequence[Role], /) -> Iterator[Finding]:
     """Check a database on a SQL Server for use in these roles.
 
     Raises:
@@ -196,13 +205,14 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
     return "encrypted by the server" if forced == "TRUE" else "NOT encrypted: the address disables it"
 
 
-def _needed(contract: Contract, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
-    tables: Sequence[TableLayout] = (log, *layouts(contract)) if "target" in roles else ()
-    for table in tables:
+def _needed(contract: Contract | None, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
+    tables: Sequence[TableLayout] = layouts(contract) if contract else ()
+    for table in (log, *tables) if "target" in roles else ():
         yield Needed(t_sql_table(table.table, schema), needed_permissions(table), _CREATE_TABLES)
-    if "source" in roles:
+    if contract and roles[-1] != "target":
         tip = "name it in the contract's `source`, grant SELECT on it, or name other documents with --source"
-        yield Needed(t_sql_table(contract.source.table, schema), ("SELECT",), tip)
+        possible = roles[-1] == "possible source"
+        yield Needed(t_sql_table(contract.source.table, schema), ("SELECT",), tip, possible=possible)
 
 
 def _permissions(connection: "SqlServerConnection", needed: Sequence[Needed]) -> Iterator[Finding]:
@@ -217,7 +227,8 @@ def _permissions(connection: "SqlServerConnection", needed: Sequence[Needed]) ->
         held = {permission for permission, yes in zip(PERMISSIONS, has, strict=True) if yes}
         lacking = [permission for permission in each.permissions if permission not in held]
         if object_id is None:
-            yield Finding(State.MISSING, f"{each.name} does not exist, or this user has no permission on it", each.tip)
+            state = State.NOTE if each.possible else State.MISSING
+            yield Finding(state, f"{each.name} does not exist, or this user has no permission on it", each.tip)
         elif lacking:
             yield Finding(State.FAILED, f"{each.name}: this user lacks {', '.join(lacking)}", _GRANT)
         else:

@@ -21,7 +21,7 @@ EXACT_NUMBERS = "urn:xml-extractor:exact-numbers"
 FIRST_INEXACT = 2**53
 """The smallest whole number to which a double may have been rounded."""
 
-_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _PREFIX = "_xml-extractor"
 _DIGITS_OF_DOUBLE = 15
@@ -62,7 +62,7 @@ def decimal_text(number: float, scale: int) -> str:
 
 
 def decimal_sum(texts: Iterable[str]) -> str:
-    """Add numbers in XPath's notation exactly; `NaN` if one of the texts is no number, `0` without any."""
+    """Add numbers in plain notation exactly; `NaN` if one of the texts is no number, `0` without any."""
     total = Decimal(0)
     for text in texts:
         number = text.strip(XML_SPACE)

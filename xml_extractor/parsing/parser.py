@@ -14,7 +14,7 @@ from lxml import etree
 from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names
-from xml_extractor.documents import Envelope
+from xml_extractor.documents import Envelope, printable
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.prolog import read_root_name, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
@@ -256,14 +256,8 @@ class DocumentParser:
 
 def wrong_root(found: str, roots: Sequence[str]) -> ParseError:
     """Return the error of a root element that is none of the expected ones."""
-    expected = " or ".join(roots)
-    return parse_error(Reason.WRONG_ROOT, f"the root element is {_printable(found)}, not {expected}")
-
-
-def _printable(name: str) -> str:
-    """Return a name of a document for messages: shortened, and with escapes for what is not printable."""
-    shortened = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in shortened)
+    name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
+    return parse_error(Reason.WRONG_ROOT, f"the root element is {printable(name)}, not {' or '.join(roots)}")
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -129,13 +129,14 @@ def encoding_of(content: bytes, encoding: str | None = None) -> tuple[int, str]:
     """
     mark, found = next(((mark, name) for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), (b"", ""))
     found = found or next((name for start, name in _WITHOUT_MARK if content.startswith(start)), "")
-    return len(mark), found or encoding_named(encoding or _declared_encoding(content))
+    name = found or encoding or _declared_encoding(content)
+    return len(mark), name if name == _UTF_8 else encoding_named(name)
 
 
 def _declared_encoding(content: bytes) -> str:
     declared = _DECLARED.match(content, 0, _DECLARATION_BYTES)
-    name = _UTF_8 if declared is None else declared[1].decode("ascii")
-    return _UTF_8 if is_unicode(name) else name
+    name = _UTF_8 if declared is None else declared[1].decode("ascii").lower()
+    return _UTF_8 if name == _UTF_8 or is_unicode(name) else name
 
 
 def _decoded(content: bytes, encoding: str) -> str:

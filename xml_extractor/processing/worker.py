@@ -19,6 +19,8 @@ from typing import Self
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
+    CountKey,
+    DocumentKey,
     Failure,
     MappedDocument,
     Outcome,
@@ -36,9 +38,11 @@ from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, pa
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
+from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
@@ -199,18 +203,23 @@ class Worker:
         Raises:
             SourceError: The source cannot be read any more.
         """
-        poison = {key for key, failure in chunk.rejected.items() if failure.code == Reason.WORKER_DIED}
-        documents = self._source.fetch([key for key in chunk.keys if key not in poison])
+        rejected: dict[DocumentKey, Failure] = {
+            **{key: unusable_key(key) for key in chunk.keys if isinstance(key, UnusableKey)},
+            **chunk.rejected,
+        }
+        unread = {key for key, failure in rejected.items() if failure.code == Reason.WORKER_DIED}
+        unread |= {key for key in rejected if not is_fetchable(key)}
+        documents = self._source.fetch([key for key in chunk.keys if key not in unread])
         for position, key in enumerate(chunk.keys):
             replaced = chunk.replaced.get(key)
-            if key in poison:
-                yield Rejection(key, chunk.rejected[key], content_hash(None), seconds=0.0, replaced=replaced)
+            if key in unread:
+                yield Rejection(key, rejected[key], content_hash(None), seconds=0.0, replaced=replaced)
                 continue
             began_at = time.perf_counter()
             self._marker.set(chunk.sequence, position, Stage.FETCH)
             with self.timed("fetch"):
                 document = next(documents)
-            processed = self._process(document, began_at, replaced, chunk.rejected.get(key))
+            processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
             yield processed
@@ -285,6 +294,7 @@ class Worker:
         stage = Stage.PARSE
         self._marker.enter(stage)
         value = None
+        counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
                 root = self._parser.parse(document.content, document.envelope)
@@ -293,7 +303,7 @@ class Worker:
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
-                mapped = map_document(self._plan, root, document.key, self._run_values)
+                mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:
             seconds = time.perf_counter() - began_at
@@ -313,7 +323,8 @@ class Worker:
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
-            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced)
+            counts = tuple(counted)
+            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced, counts)
         seconds = time.perf_counter() - began_at
         return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value)
 

@@ -8,7 +8,9 @@ from xml_extractor.documents import DocumentKey, Envelope, RecordKey, RecordPlac
 from xml_extractor.mapping.errors import RULE_ERRORS
 from xml_extractor.mapping.paths import compile_text
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.values.sqltypes import XML_SPACE
 
 _AXES_OF_ATTRIBUTES = frozenset(("attribute", "self", "parent", "ancestor", "ancestor-or-self"))
@@ -88,7 +90,10 @@ class RecordNames:
         self._seen.add(hash(key))
         self.records += 1
         self.number += 1
-        return RecordKey(key, place)
+        logged = log_key(key)
+        if isinstance(logged, UnusableKey):
+            place = place._replace(failure=unusable_key(logged))
+        return RecordKey(str(logged), place)
 
 
 class Bounds:
@@ -107,7 +112,7 @@ class Bounds:
             not self._last or _belongs(self._last, file) or _is_before(file, self._last)
         )
 
-    def within(self, file: DocumentKey, keys: Iterable[RecordKey]) -> Iterator[RecordKey]:
+    def within(self, file: DocumentKey, keys: Iterable[DocumentKey]) -> Iterator[DocumentKey]:
         """Yield those of a file's keys that are in the range."""
         name = str(file)
         is_after_first = not _belongs(self._first, file) or self._first == name

@@ -20,6 +20,7 @@ from xml_extractor.parsing import ParseError, parsing_rules
 from xml_extractor.parsing.diagnosis import parse_error
 from xml_extractor.parsing.parser import wrong_root
 from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import UnusableKey
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records.keys import Bounds, KeyReader, RecordNames
 from xml_extractor.records.patterns import Patterns
@@ -87,7 +88,8 @@ class RecordSource:
         page: list[DocumentKey] = []
         for files in self._files.key_pages(page_size):
             for file in filter(bounds.has, files.keys):
-                for key in bounds.within(file, self._records_of(file)):
+                records = iter([file]) if isinstance(file, UnusableKey) else self._records_of(file)
+                for key in bounds.within(file, records):
                     page.append(key)
                     if len(page) == page_size:
                         yield KeyPage(page)

@@ -3,18 +3,21 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
+from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, CountKey
 from xml_extractor.errors import RunError
 from xml_extractor.reporting.result import RunResult
 
 FORMAT_VERSION = 1
 
-PACKAGES = ("xml-extractor", "lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
+PACKAGES = ("lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
 
 
 def metrics(result: RunResult) -> dict[str, Any]:
@@ -40,7 +43,10 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "already_done": statistics.already_done,
         },
         "files_without_records": result.files_without_records,
+        "documents_without_rows": statistics.without_rows,
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
+        "rows_not_inserted": _by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
+        "tolerated_values": _by_place(statistics.counted(TOLERATED)),
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
@@ -68,6 +74,15 @@ def metrics(result: RunResult) -> dict[str, Any]:
     }
 
 
+def _by_place(counts: Mapping[CountKey, int]) -> dict[str, Any]:
+    """Return counts by table, column if there is one, and what is counted."""
+    found: dict[str, Any] = {}
+    for (table, column, what), number in counts.items():
+        place = found.setdefault(table, {})
+        (place.setdefault(column, {}) if column else place)[what.value] = number
+    return found
+
+
 def machine() -> dict[str, Any]:
     """Return the machine and the versions that a measurement depends on, as JSON-ready data."""
     return {
@@ -75,7 +90,7 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": {DISTRIBUTION: __version__} | {package: version(package) for package in PACKAGES},
     }
 
 

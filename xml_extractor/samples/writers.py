@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -71,7 +72,7 @@ def write_samples(samples: Iterable[Sample], write: WriteSample, listed: Path, n
     """
     count = 0
     found_faults = False
-    with atomic_write(listed) as lines:
+    with _new(listed) as lines:
         for sample in samples:
             write(sample)
             count += 1
@@ -81,6 +82,17 @@ def write_samples(samples: Iterable[Sample], write: WriteSample, listed: Path, n
     if not found_faults:
         listed.unlink()
     return count
+
+
+def _new(path: Path) -> AbstractContextManager[BinaryIO]:
+    """Open a file for writing that must not exist yet.
+
+    Raises:
+        UsageError: It exists.
+    """
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists, and samples overwrite nothing", "name another destination, or remove it")
+    return atomic_write(path)
 
 
 def _fault_line(sample: Sample, fault: ExpectedFault, naming: Naming) -> bytes:
@@ -101,7 +113,7 @@ def _directory(path: Path) -> Iterator[WriteSample]:
     path.mkdir(exist_ok=True)
 
     def write(sample: Sample) -> None:
-        with atomic_write(path / sample.name) as file:
+        with _new(path / sample.name) as file:
             file.write(sample.content or b"")
 
     yield write
@@ -109,7 +121,7 @@ def _directory(path: Path) -> Iterator[WriteSample]:
 
 @contextmanager
 def _zip(path: Path) -> Iterator[WriteSample]:
-    with atomic_write(path) as file, ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
+    with _new(path) as file, ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
 
         def write(sample: Sample) -> None:
             member = ZipInfo(sample.name)
@@ -120,14 +132,14 @@ def _zip(path: Path) -> Iterator[WriteSample]:
 
 @contextmanager
 def _tar(path: Path) -> Iterator[WriteSample]:
-    with atomic_write(path) as file, _tar_members(file) as write:
+    with _new(path) as file, _tar_members(file) as write:
         yield write
 
 
 @contextmanager
 def _compressed_tar(path: Path) -> Iterator[WriteSample]:
     with (
-        atomic_write(path) as file,
+        _new(path) as file,
         gzip.GzipFile("", "wb", _FASTEST, file, mtime=0) as compressed,
         _tar_members(compressed) as write,
     ):

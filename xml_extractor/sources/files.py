@@ -9,6 +9,7 @@ from typing import IO
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import source_key
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
@@ -45,12 +46,12 @@ class FileSource:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
-            SourceError: There is no XML file, a directory cannot be read, or a path is too long for the log.
+            SourceError: There is no XML file, or a directory cannot be read.
         """
         names = list(self._names())
         if not names:
             raise no_documents(self.name)
-        yield from pages_of_names(names, self.name, page_size, key_range)
+        yield from pages_of_names(names, page_size, key_range)
 
     def fetch(
         self,
@@ -83,7 +84,7 @@ class FileSource:
             SourceError: The directory does not exist any more.
         """
         try:
-            return (self._root / str(key)).open("rb")
+            return (self._root / str(source_key(key))).open("rb")
         except FileNotFoundError:
             self._check_directory()
             return missing(key)
@@ -159,8 +160,11 @@ def _xml_files(root: Path) -> Iterator[str]:
 
 
 def _is_document(path: str) -> bool:
-    """Return whether a path is a file. A broken link counts as one, so that it is rejected and not ignored silently."""
+    """Return whether a path is a file. What cannot be examined counts as one, so that it is rejected.
+
+    Examples are links to nothing or to themselves.
+    """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - called for each of millions of files
-    except FileNotFoundError:
+    except OSError:
         return True

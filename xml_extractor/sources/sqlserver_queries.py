@@ -9,6 +9,7 @@ import pyodbc
 
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
+from xml_extractor.processing_log.log_keys import UnusableKey, is_text, log_key, source_key
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.settings import KeyRange
@@ -66,20 +67,20 @@ class KeyColumn:
     def _is_padded(self) -> bool:
         return self.type.name in ("char", "nchar")
 
-    def read(self, value: object) -> DocumentKey | None:
-        """Convert a value of the column to a key; None for NULL."""
-        if value is None:
-            return None
+    def log_key(self, value: object) -> DocumentKey:
+        """Convert a value of the column, or text as bytes in UTF-16, to a key that the processing log can hold."""
         if self.is_number:
             return int(str(value))
-        text = str(value)
+        text = value.decode("utf-16-le", "surrogatepass") if isinstance(value, bytes) else str(value)
         if self.type.family is Family.GUID:
             return text.upper()
-        return text.rstrip(" ") if self._is_padded else text
+        key = log_key(text.rstrip(" ") if self._is_padded else text)
+        # Half of a surrogate pair cannot be a parameter.
+        return UnusableKey(key, None, key.explanation) if isinstance(key, UnusableKey) and not is_text(text) else key
 
     def bind(self, key: DocumentKey) -> DocumentKey:
         """Convert a key to the value of its parameter."""
-        return key if self.type.family is Family.INTEGER else str(key)
+        return key if self.type.family is Family.INTEGER else str(source_key(key))
 
     def nearest(self, text: str) -> tuple[DocumentKey, int]:
         """Return the value of this type that is nearest to a bound of a range.
@@ -101,7 +102,7 @@ class KeyColumn:
         return fitting, int(fitting != text)
 
     def range_conditions(self, key_range: KeyRange) -> tuple[list[str], list[DocumentKey]]:
-        """Return the conditions on `s` for the keys in a range, and their parameters.
+        """Return the conditions for the keys in a range, and their parameters.
 
         Raises:
             ValueError: As of `nearest`.
@@ -111,7 +112,7 @@ class KeyColumn:
         for end, sign, strict_sign, beyond in ((key_range.first, ">=", ">", 1), (key_range.last, "<=", "<", -1)):
             if end:
                 nearest, side = self.nearest(end)
-                conditions.append(f"s.{self.name} {strict_sign if side == beyond else sign} {self.parameter}")
+                conditions.append(f"{self.name} {strict_sign if side == beyond else sign} {self.parameter}")
                 bounds.append(nearest)
         return conditions, bounds
 
@@ -160,18 +161,27 @@ class SourceQueries:
     xml_type: SqlType
     end_tag: str
 
-    def keys(self, conditions: Sequence[str]) -> tuple[str, list[OdbcType]]:
-        """Return the query for the first keys that meet the conditions.
+    def keys(self, conditions: Sequence[str], *, as_bytes: bool = False) -> tuple[str, list[OdbcType]]:
+        """Return the query for the first keys that meet the conditions, without NULL.
 
         Args:
-            conditions: Conditions on `s`, each with one parameter of the key's type.
+            conditions: Conditions on the table, each with one parameter of the key's type.
+            as_bytes: Whether to return texts as bytes, because the driver cannot decode them.
 
         Returns:
             The query and the types of its parameters: the number of keys, and those of the conditions.
         """
-        where = _where([*conditions, *self._condition])
-        query = f"SELECT TOP (?) s.{self.key.name} FROM {self._from}{where} ORDER BY s.{self.key.name}"  # noqa: S608 - names are quoted
+        where = _where([*conditions, *self._condition, f"{self.key.name} IS NOT NULL"])
+        key = self.key.name
+        listed = f"CONVERT(varbinary(8000), CONVERT(nvarchar(4000), {key}))" if as_bytes else key
+        query = f"SELECT TOP (?) {listed} FROM {self._name}{where} ORDER BY {key}"  # noqa: S608 - names are quoted
         return query, [(pyodbc.SQL_INTEGER, 0, 0), *[self.key.odbc_type] * len(conditions)]
+
+    @property
+    def nulls(self) -> str:
+        """The query for the number of documents whose key is NULL."""
+        where = _where([*self._condition, f"{self.key.name} IS NULL"])
+        return f"SELECT COUNT(*) FROM {self._name}{where}"  # noqa: S608 - names are quoted
 
     def extremes(self, conditions: Sequence[str]) -> tuple[str, list[OdbcType]]:
         """Return the query for the smallest and the largest key that meet the conditions, and numbers of rows and keys.
@@ -179,17 +189,17 @@ class SourceQueries:
         The condition of the contract is left out: it may be expensive, and the numbers need not be exact.
         """
         key = self._number
-        query = f"SELECT MIN({key}), MAX({key}), COUNT(*), COUNT({key}) FROM {self._from}{_where(conditions)}"  # noqa: S608 - names are quoted
+        query = f"SELECT MIN({key}), MAX({key}), COUNT(*), COUNT({key}) FROM {self._name}{_where(conditions)}"  # noqa: S608 - names are quoted
         return query, [self.key.odbc_type] * len(conditions)
 
     def numbers(self, first: int, last: int) -> str:
         """Return the query for the keys from the first to the last, as column `k`."""
         where = _where([f"{self._number} BETWEEN {first} AND {last}", *self._condition])
-        return f"SELECT {self._number} AS k FROM {self._from}{where}"  # noqa: S608 - names are quoted
+        return f"SELECT {self._number} AS k FROM {self._name}{where}"  # noqa: S608 - names are quoted
 
     @property
     def _number(self) -> str:
-        key = f"s.{self.key.name}"
+        key = self.key.name
         return key if self.key.type.name == "bigint" else f"CAST({key} AS bigint)"
 
     @property
@@ -212,8 +222,13 @@ class SourceQueries:
         return self.xml_type.family is not Family.BINARY
 
     @property
+    def _name(self) -> str:
+        """The table, without an alias: the condition of the contract may use its name."""
+        return t_sql_table(self.table.table, self.schema)
+
+    @property
     def _from(self) -> str:
-        return f"{t_sql_table(self.table.table, self.schema)} AS s"
+        return f"{self._name} AS s"
 
     @cached_property
     def _with_content(self) -> str:

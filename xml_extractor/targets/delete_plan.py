@@ -167,7 +167,12 @@ class _Search:
             return _alike(document.key_type, target)
         starts_at_root = rows.parent is None and all(row.path == "." for row in rows.rows)
         is_text = document.key_type.family is Family.TEXT
-        return rule.path == document.key and starts_at_root and (is_text or _alike(document.key_type, target))
+        return (
+            rule.path == document.key
+            and not rule.selects
+            and starts_at_root
+            and (is_text or _alike(document.key_type, target))
+        )
 
 
 @cache

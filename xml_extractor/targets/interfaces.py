@@ -1,9 +1,10 @@
 """The interface of targets. One suite of tests runs against all of them."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
-from xml_extractor.connections import Connection, RowBinder
+from xml_extractor.connections import Connection, DatabaseError, RowBinder
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.model import Difference
@@ -17,15 +18,52 @@ Batch = Sequence[tuple[TableLayout, Sequence[Row]]]
 key holds back documents that another run has loaded."""
 
 
+TableRows = Sequence[Sequence[Row]]
+"""Bound rows of one document, by table."""
+
+
+class Insertion(NamedTuple):
+    """What became of documents.
+
+    Attributes:
+        errors: The data errors of documents that were not inserted, by position.
+        not_inserted: How many rows of the others were kept or replaced, by positions of the document and the table.
+    """
+
+    errors: Mapping[int, DatabaseError]
+    not_inserted: Mapping[tuple[int, int], int]
+
+
 class TargetConnection(Connection, Protocol):
     """A connection that loads."""
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows, with each table's way of treating conflicts, within a transaction.
 
         Args:
             batch: What to insert.
             batch_rows: Rows in one call at most, where a call takes the rows of one table.
+
+        Returns:
+            For each table, the positions of the rows that it kept or replaced instead of inserting them.
+        """
+        ...
+
+    def insert_documents(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
+    ) -> "Insertion":
+        """Insert those documents that the database accepts, within a transaction.
+
+        Of two documents that cannot both be inserted, the first one is accepted.
+
+        Args:
+            tables: In load order.
+            documents: The rows of each document, by table.
+            batch_rows: Rows in one call at most, where a call takes the rows of one table.
+
+        Raises:
+            DatabaseError: A transient or fatal error; or a data error, such as of the processing log, after which the
+                transaction must be rolled back. A retry may then reject single documents.
         """
         ...
 
@@ -37,6 +75,26 @@ class TargetConnection(Connection, Protocol):
             keys: For each document, its key as each column of the plan holds it; never NULL.
         """
         ...
+
+
+def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Batch:
+    """Return the rows of documents by table."""
+    return [(table, [row for rows in documents for row in rows[index]]) for index, table in enumerate(tables)]
+
+
+def whole_insertion(documents: Sequence[TableRows], positions: Sequence[Sequence[int]]) -> Insertion:
+    """Return the insertion of documents without errors.
+
+    Args:
+        documents: The rows of each document, by table.
+        positions: What `TargetConnection.insert_batch` returned for them.
+    """
+    found: Counter[tuple[int, int]] = Counter()
+    for index, of_table in enumerate(positions):
+        if of_table:
+            owners = [number for number, rows in enumerate(documents) for _ in rows[index]]
+            found.update((owners[position], index) for position in of_table)
+    return Insertion({}, found)
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

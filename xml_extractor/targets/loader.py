@@ -2,32 +2,40 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
+    NOT_INSERTED,
+    Counted,
+    Counts,
     DocumentKey,
-    Failure,
     MappedDocument,
     Outcome,
     ProcessedDocument,
     Rejection,
+    Row,
     Skipped,
     Status,
     Unchanged,
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LogEntry, log_time
-from xml_extractor.reasons import Reason, Stage
+from xml_extractor.processing_log.log_keys import source_key
+from xml_extractor.processing_log.log_table import LogEntry, log_time, read_counts
+from xml_extractor.reasons import Reason
 from xml_extractor.targets.delete_plan import DeletePlan
-from xml_extractor.targets.interfaces import Batch, TargetConnection, parts
+from xml_extractor.targets.interfaces import TargetConnection, parts
+from xml_extractor.targets.rejections import OldDocument, left_as_it_was, rejection_by, rejection_by_log
 
 logger = logging.getLogger(__name__)
+
+LEAST_COMMON = 10
+"""Documents of a batch that are rejected for the same reason before it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +63,6 @@ class LoadStatistics:
     retries: int = 0
     insert_seconds: float = 0.0
     commit_seconds: float = 0.0
-
-
-class _OldDocument(NamedTuple):
-    """A document that is reprocessed, and its row of the processing log as it was read."""
-
-    document: ProcessedDocument
-    entry: LogEntry
 
 
 class Loader:
@@ -92,6 +93,7 @@ class Loader:
         self._log = ProcessingLog(connection)
         self._retrying = Retrying(self._note_retry)
         self._replaced: dict[str, LogEntry] = {}
+        self._reported: set[str] = set()
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents, in one transaction if the database accepts them all, and return the outcome of each.
@@ -109,7 +111,8 @@ class Loader:
             if not isinstance(document, Unchanged):
                 by_key.setdefault(document.key, document)
         self._note_replaced([document for document in by_key.values() if document.replaced is not None])
-        outcomes = {outcome.key: outcome for outcome in self._load_isolating(list(by_key.values()))}
+        loaded = self._load_isolating(list(by_key.values()))
+        outcomes = {outcome.key if outcome.key in by_key else source_key(outcome.key): outcome for outcome in loaded}
         return [
             outcomes[document.key]
             if document is by_key.get(document.key)
@@ -117,22 +120,31 @@ class Loader:
             for document in documents
         ]
 
-    def _load_isolating(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
-        """Load a batch. Halve a rejected batch until the bad document is alone; the good halves stay committed."""
+    def _load_isolating(self, documents: Sequence[ProcessedDocument], *, is_retried: bool = False) -> list[Outcome]:
+        """Load a batch without the documents that the database rejects; these get their rows in the processing log.
+
+        The connection isolates them. Where it cannot, the batch is halved until the bad document is alone.
+        """
         if not documents:
             return []
         try:
-            self._attempt(self._load_in_one_transaction, documents)
+            logged = self._attempt(self._load_in_one_transaction, documents)
         except DatabaseError as error:
             if error.table is self._log.layout:
                 return self._load_unlogged(documents)
-            if len(documents) == 1 and error.code == Reason.NOT_REPLACED:
-                return self._leave(documents[0], error.explanation)
             if len(documents) == 1:
-                return self._load_isolating([_rejection(documents[0], error)])
+                return self._reject(documents[0], error)
+            if not is_retried and error.code != Reason.NOT_REPLACED:
+                return self._load_isolating(documents, is_retried=True)
             middle = len(documents) // 2
-            return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
-        return [_outcome(document, self._attempts(document)) for document in documents]
+            halves = documents[:middle], documents[middle:]
+            return [outcome for half in halves for outcome in self._load_isolating(half, is_retried=True)]
+        return [self._outcome(document, self._attempts(document)) for document in logged]
+
+    def _reject(self, document: ProcessedDocument, error: DatabaseError) -> list[Outcome]:
+        if error.code == Reason.NOT_REPLACED:
+            return self._leave(document, error.explanation)
+        return self._load_isolating([rejection_by(document, error)])
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load those documents of a batch that are not done, after the log refused the batch.
@@ -142,10 +154,7 @@ class Loader:
         """
         logged = self._attempt(self._read_log, documents)
         if all(self._replaced.get(key) == entry for key, entry in logged.items()):
-            raise TargetError(
-                "the processing log refuses a row that it does not have",
-                "check that no other program writes it, and that no two keys differ only in spaces at their end",
-            )
+            return self._load_confusable(documents)
         self._replaced |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
         done = {key: entry for key, entry in logged.items() if self._replaced.get(key) != entry}
         outcomes = [
@@ -154,6 +163,13 @@ class Loader:
             if str(document.key) in done
         ]
         return outcomes + self._load_isolating([document for document in documents if str(document.key) not in done])
+
+    def _load_confusable(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load documents of which the log refuses at least one, although it has exactly none of their keys."""
+        if len(documents) == 1:
+            return self._load_isolating([rejection_by_log(documents[0])])
+        middle = len(documents) // 2
+        return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
 
     def _outcome_by_log(self, document: ProcessedDocument, entry: LogEntry) -> Outcome:
         """Return the outcome of a document that the log has.
@@ -166,18 +182,76 @@ class Loader:
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
-                return _outcome(document)
+                return self._outcome(document._replace(counts=read_counts(entry.counts)))
         return Outcome(document.key, Status.ALREADY_DONE)
 
-    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> None:
+    def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+        """Load those documents that the database accepts, and return all, with rejections in place of the others."""
         began_at = time.perf_counter()
         with self._connection.transaction():
             self._delete_replaced(documents)
-            self._connection.insert_batch(self._batch(documents), self._batch_rows)
+            logged = self._insert(documents)
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
         self.statistics.commit_seconds += time.perf_counter() - inserted_at
+        return logged
+
+    def _insert(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+        """Insert rows of documents. The log comes first: its key holds back what another run has loaded."""
+        tables = (self._log.layout, *self._tables)
+        no_rows = ((),) * len(self._tables)
+        rows = [
+            ((entry,), *(document.rows if isinstance(document, MappedDocument) else no_rows))
+            for entry, document in zip(self._log_rows(documents), documents, strict=True)
+        ]
+        errors, not_inserted = self._connection.insert_documents(tables, rows, self._batch_rows)
+        documents = self._with_counts(documents, not_inserted)
+        if not errors:
+            return documents
+        of_log = [error for error in errors.values() if error.table is self._log.layout]
+        if of_log:
+            raise of_log[0]
+        rejections = {position: rejection_by(documents[position], error) for position, error in errors.items()}
+        self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
+        self._report_common_reason([*rejections.values()], len(documents))
+        return [rejections.get(position, document) for position, document in enumerate(documents)]
+
+    def _with_counts(
+        self, documents: Sequence[ProcessedDocument], not_inserted: Mapping[tuple[int, int], int]
+    ) -> Sequence[ProcessedDocument]:
+        """Add the numbers of rows that were kept or replaced to the counts of documents and to the log.
+
+        Args:
+            documents: Documents whose rows are inserted.
+            not_inserted: `Insertion.not_inserted`, where the log is the first table.
+        """
+        counts: dict[int, Counts] = {}
+        for (position, index), number in not_inserted.items():
+            table = self._tables[index - 1]
+            what = Counted.KEPT if table.on_conflict == "keep" else Counted.REPLACED
+            counts[position] = (*counts.get(position, ()), ((table.name, "", what), number))
+        if not counts:
+            return documents
+        counted = list(documents)
+        for position, added in counts.items():
+            document = documents[position]
+            if isinstance(document, MappedDocument):
+                counted[position] = document._replace(counts=(*document.counts, *added))
+        now = log_time(datetime.now(UTC))
+        self._log.set_counts([self._entry(counted[position], now) for position in counts])
+        return counted
+
+    def _log_rows(self, documents: Sequence[ProcessedDocument]) -> list[Row]:
+        now = log_time(datetime.now(UTC))
+        return self._log.bound([self._entry(document, now) for document in documents])
+
+    def _report_common_reason(self, rejections: Sequence[Rejection], documents: int) -> None:
+        """Log the reason that most documents of a batch are rejected for, once."""
+        ((reason, count),) = Counter(rejection.failure.reason for rejection in rejections).most_common(1)
+        if count >= LEAST_COMMON and 2 * count > documents and reason not in self._reported:
+            self._reported.add(reason)
+            logger.warning("%d of %d documents of a batch are rejected: %s", count, documents, reason)
 
     def _delete_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Delete the rows in log and tables that the documents replace."""
@@ -197,7 +271,7 @@ class Loader:
         if why:
             raise DatabaseError(ErrorClass.DATA, Reason.NOT_REPLACED, why)
 
-    def _delete_old_rows(self, old: Sequence[_OldDocument]) -> str:
+    def _delete_old_rows(self, old: Sequence[OldDocument]) -> str:
         """Delete the rows of documents; the transaction must be rolled back unless exactly their rows were found.
 
         The processing log says how many rows each document has. So nothing is deleted that should stay if a key has
@@ -222,7 +296,7 @@ class Loader:
                 return f"{deleted} are there by the document's key, and {entry.row_count} by the processing log"
         return ""
 
-    def _have_keys_of_others(self, old: Sequence[_OldDocument]) -> bool:
+    def _have_keys_of_others(self, old: Sequence[OldDocument]) -> bool:
         """Return whether a document has the key of another document of the source, whose rows would be deleted."""
         others = [
             str(document.replaced.own_key)
@@ -230,14 +304,6 @@ class Loader:
             if document.replaced is not None and str(document.replaced.own_key) != entry.document_key
         ]
         return bool(others and self._log.entries(self._identity.contract, others))
-
-    def _batch(self, documents: Sequence[ProcessedDocument]) -> Batch:
-        """Return the rows of documents. The log comes first: its key holds back what another run has loaded."""
-        now = log_time(datetime.now(UTC))
-        mapped = [document for document in documents if isinstance(document, MappedDocument)]
-        rows = [[row for document in mapped for row in document.rows[index]] for index in range(len(self._tables))]
-        log = self._log.bound([self._entry(document, now) for document in documents])
-        return [(self._log.layout, log), *zip(self._tables, rows, strict=True)]
 
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Note the rows of the log that documents replace; a row that another run has replaced meanwhile stays."""
@@ -249,17 +315,17 @@ class Loader:
             if entry is not None and document.replaced is not None and entry.run_id == document.replaced.run_id:
                 self._replaced[entry.document_key] = entry
 
-    def _old(self, documents: Sequence[ProcessedDocument]) -> list[_OldDocument]:
+    def _old(self, documents: Sequence[ProcessedDocument]) -> list[OldDocument]:
         """Return those of the documents that have rows to be replaced."""
         entries = ((document, self._replaced.get(str(document.key))) for document in documents)
-        return [_OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
+        return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
 
     def _leave(self, document: ProcessedDocument, why: str) -> list[Outcome]:
         """Leave a document as it was; load it if another run has replaced its old rows meanwhile."""
         (old,) = self._old([document])
         if self._attempt(self._read_log, [document]).get(old.entry.document_key) != old.entry:
             return self._load_unlogged([document])
-        return [_left_as_it_was(old, why)]
+        return [left_as_it_was(old, why)]
 
     def _read_log(self, documents: Sequence[ProcessedDocument]) -> dict[str, LogEntry]:
         with self._connection.transaction():
@@ -267,14 +333,14 @@ class Loader:
 
     def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
         failure = document.failure if isinstance(document, Rejection) else None
-        return LogEntry(
+        entry = LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
             status=_status(document),
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
-            row_count=0 if isinstance(document, Rejection) else sum(map(len, document.rows)),
+            row_count=0 if isinstance(document, Rejection) else sum(self._inserted(document)),
             seconds=document.seconds,
             content_hash=document.content_hash,
             contract_version=self._identity.contract_version,
@@ -282,6 +348,26 @@ class Loader:
             run_id=self._identity.run_id,
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
+        )
+        return entry if isinstance(document, Rejection) else entry.with_counts(document.counts)
+
+    def _outcome(self, document: ProcessedDocument, attempts: int = 1) -> Outcome:
+        """Return the outcome of a document by the commit of its batch."""
+        if isinstance(document, Skipped):
+            return Outcome(document.key, Status.SKIPPED)
+        if isinstance(document, Rejection):
+            return Outcome(
+                document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
+            )
+        return Outcome(document.key, Status.LOADED, self._inserted(document), counts=document.counts)
+
+    def _inserted(self, document: MappedDocument) -> tuple[int, ...]:
+        """Return how many rows of a document are inserted into each table, without those kept or replaced."""
+        if not document.counts:
+            return tuple(map(len, document.rows))
+        others = {table: number for (table, _, what), number in document.counts if what in NOT_INSERTED}
+        return tuple(
+            len(rows) - others.get(table.name, 0) for table, rows in zip(self._tables, document.rows, strict=True)
         )
 
     def _attempts(self, document: ProcessedDocument) -> int:
@@ -300,53 +386,11 @@ class Loader:
             tip = error.tip or "what was committed stays; run the same command again to continue"
             raise TargetError(f"the target cannot load: {error.explanation}", tip) from None
 
-    def _note_retry(self, attempt: int, _error: DatabaseError, _pause: float) -> None:
+    def _note_retry(self) -> None:
         self.statistics.retries += 1
-        logger.info("A batch is retried (attempt %d failed)", attempt)
 
 
 def _status(document: ProcessedDocument) -> Status:
     if isinstance(document, Rejection):
         return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
     return Status.LOADED
-
-
-def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
-    """Return the outcome of a document by the commit of its batch."""
-    if isinstance(document, Skipped):
-        return Outcome(document.key, Status.SKIPPED)
-    if isinstance(document, Rejection):
-        return Outcome(
-            document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
-        )
-    return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
-
-
-def _left_as_it_was(old: _OldDocument, why: str) -> Outcome:
-    """Return the outcome of a document that is not replaced, and so stays as it was in tables and processing log."""
-    document, entry = old
-    staying = f"its old rows stay: {why}"
-    failure = Failure(Stage.LOAD, Reason.NOT_REPLACED, staying)
-    value = None
-    if isinstance(document, Rejection):
-        found, value = document.failure, document.value
-        explanation = f"{found.explanation}; {staying}"
-        failure = Failure(found.stage, found.code, explanation, found.table, found.column, found.path)
-    return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, document.content_hash, value)
-
-
-def _rejection(document: ProcessedDocument, error: DatabaseError) -> Rejection:
-    return Rejection(document.key, _failure(error), document.content_hash, document.seconds, document.replaced)
-
-
-def _failure(error: DatabaseError) -> Failure:
-    table = error.table
-    if table is None:
-        return Failure(Stage.LOAD, Reason(error.code), error.explanation)
-    name = error.column
-    if not name and error.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
-        name = table.foreign_keys[0].columns[0]
-    for column in table.columns:
-        if column.name.casefold() == name.casefold():
-            return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name, column.name, column.path)
-    return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name)

@@ -23,6 +23,7 @@ __all__ = [
     "compile_condition",
     "compile_expression",
     "is_search_condition",
+    "unqualified_columns",
 ]
 
 
@@ -116,3 +117,12 @@ def is_search_condition(text: str) -> bool:
     from xml_extractor.tsql import syntax
 
     return syntax.is_search_condition(text)
+
+
+def unqualified_columns(condition: str) -> list[str]:
+    """Return the columns without a table in the subqueries of a search condition."""
+    if "select" not in condition.lower():
+        return []
+    from xml_extractor.tsql import syntax
+
+    return syntax.unqualified_columns(condition)

@@ -250,3 +250,13 @@ def is_search_condition(text: str) -> bool:
     where = statements[0].args.get("where")
     others = {name for name, part in statements[0].args.items() if part} - {"kind", "expressions", "where"}
     return isinstance(where, exp.Where) and isinstance(where.this, exp.Paren) and not others
+
+
+def unqualified_columns(condition: str) -> list[str]:
+    """Return the columns without a table in the subqueries of a search condition, each once, as written."""
+    (query,) = parse_statements(f"SELECT 1 AS one WHERE (\n{condition}\n)", dialect="tsql")
+    if query is None:
+        return []
+    inner = [select for select in query.find_all(exp.Select) if select is not query and select.args.get("from_")]
+    columns = [column for select in inner for column in select.find_all(exp.Column) if not column.table]
+    return list(dict.fromkeys(column.name for column in columns if not isinstance(column.this, exp.Star)))

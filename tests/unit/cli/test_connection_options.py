@@ -9,11 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from xml_extractor.cli.addresses import shown_address
+from xml_extractor.cli.addresses import PREFIX, shown_address
 from xml_extractor.cli.configuration import config_option, setting_names
 from xml_extractor.cli.options import (
     DESTINATION_OPTIONS,
-    PREFIX,
     SOURCE_PASSWORD_OPTION,
     added,
     run_options,
@@ -67,6 +66,7 @@ class Called:
         self._commands = {"run": run, "sample": sample, "preview": preview}
 
     def result(self, *arguments: str, command: str = "run", **variables: str) -> Result:
+        variables = {"CONTRACT": "card_application"} | variables
         environment = {f"{PREFIX}{name}": value for name, value in variables.items()}
         return CliRunner().invoke(self._commands[command], arguments, env=environment)
 
@@ -189,7 +189,6 @@ class TestTarget:
                 "--trust-certificate requires --server, --odbc or a mssql:// address",
             ),
             (("--server", "mssql://u:hunter2@h/d", "--trusted"), "the name of the server is not valid"),
-            (("--server", "", "--trusted"), "the address names no server"),
             (("--odbc", "hunter2"), "the ODBC connection string cannot be read: character 1"),
             (("--target", "mssql://host/db?User%20ID=hunter2"), "USER ID is not a keyword of ODBC connection strings"),
         ],
@@ -275,15 +274,13 @@ class TestPasswords:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (None, "the password file password cannot be read: No such file or directory"),
             ("", "the first line of the password file password is empty"),
             ("\nhunter2", "the first line of the password file password is empty"),
             (b"hunter2\xff", "the password file password is not UTF-8"),
         ],
     )
-    def test_a_file_without_one_is_refused(self, content: str | bytes | None, message: str, called: Called) -> None:
-        if content is not None:
-            password_file(content)
+    def test_a_file_without_one_is_refused(self, content: str | bytes, message: str, called: Called) -> None:
+        password_file(content)
         assert called.refused(*SERVER, "--password-file", "password").message == message
 
     @pytest.mark.skipif(os.name != "posix", reason="other systems have other permissions")
@@ -297,9 +294,17 @@ class TestPasswords:
             result.stderr == "Warning: every user of this machine can read password; `chmod o= password` prevents it\n"
         )
 
+    @pytest.mark.parametrize("arguments", [(), ("--server", "h", "--trusted"), ("--target", "sqlite:///a.db"), SERVER])
+    def test_a_missing_file_is_refused_whatever_the_target(self, arguments: tuple[str, ...], called: Called) -> None:
+        for option in ("--password-file", "--source-password-file"):
+            result = called.result(*arguments, option, "absent")
+            assert result.exit_code == 2
+            assert "'absent' does not exist" in result.output
+
     def test_a_file_is_read_only_when_it_is_needed(self, called: Called) -> None:
-        assert "PWD" not in called.target("--server", "h", "--trusted", "--password-file", "absent")
-        called.with_("--password-file", "absent")
+        path = password_file(b"hunter2\xff")
+        assert "PWD" not in called.target("--server", "h", "--trusted", "--password-file", path)
+        called.with_("--password-file", path)
 
     def test_a_file_on_the_command_line_goes_before_the_variable_and_that_before_the_configuration(
         self, called: Called

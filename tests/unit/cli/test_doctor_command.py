@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from xml_extractor import DISTRIBUTION, __version__
+from xml_extractor.cli.addresses import PREFIX
 from xml_extractor.cli.commands import cli
-from xml_extractor.cli.options import PREFIX
 from xml_extractor.doctor import examination
 from xml_extractor.doctor.examination import Finding, State
 from xml_extractor.errors import UsageError, XmlExtractorError
@@ -41,27 +43,45 @@ def test_without_an_address_only_this_machine_is_looked_at_and_that_is_no_failur
     assert result.return_value == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "This machine"
-    assert f"  ok       xml-extractor {version('xml-extractor')}" in lines
+    assert f"  ok       {DISTRIBUTION} {__version__}" in lines
     assert f"  ok       lxml {version('lxml')}" in lines
     assert not any(line.startswith(("Target", "Source")) for line in lines)
 
 
 def test_a_target_that_is_the_source_too_is_examined_once() -> None:
-    result = call("--target", with_documents("a.db"))
+    result = call("--target", with_documents("a.db"), "--contract", "card_application")
     assert result.return_value == 0, result.stdout
     assert result.stdout.count("a.db can be written") == 1
-    assert "Target and source: sqlite:///a.db" in result.stdout
+    assert "Target and possible source: sqlite:///a.db" in result.stdout
+    assert "sqlite:///a.db can be read" in result.stdout
+
+
+def test_a_target_alone_needs_neither_documents_nor_a_contract() -> None:
+    result = call("--target", "sqlite:///new.db")
+    assert result.return_value == 0, result.stdout
+    assert result.stdout.splitlines()[-1] == "  ok       sqlite:///new.db does not exist yet; a run creates it"
+    result = call("--target", "sqlite:///new.db", "--contract", "card_application")
+    assert result.return_value == 0, result.stdout
+    assert result.stdout.splitlines()[-2:] == [
+        "  note     it cannot be the source: there is no file new.db",
+        "           -> give the documents with --source",
+    ]
+
+
+def test_remedies_use_the_interpreter_that_runs() -> None:
+    text = call("--all-systems").stdout
+    assert f'{sys.executable} -m pip install "{DISTRIBUTION}[odbc-driver]"' in text
 
 
 def test_target_and_source_are_examined_each_for_itself() -> None:
-    result = call("--target", "sqlite:///new.db", SOURCE=with_documents("a.db"))
+    result = call("--target", "sqlite:///new.db", SOURCE=with_documents("a.db"), CONTRACT="card_application")
     assert result.return_value == 0, result.stdout
     assert "Target: sqlite:///new.db" in result.stdout
     assert "Source: sqlite:///a.db" in result.stdout
 
 
 def test_one_that_cannot_be_used_has_its_tip_and_makes_the_exit_code_3() -> None:
-    result = call("--target", "sqlite:///a.db")
+    result = call("--source", "sqlite:///a.db", "--contract", "card_application")
     assert result.return_value == 3
     assert result.stdout.splitlines()[-2:] == [
         "  failed   there is no file a.db",
@@ -115,7 +135,7 @@ def test_all_systems_are_told_what_to_install() -> None:
 
 class TestScriptsOfInit:
     def init(self, *arguments: str) -> Result:
-        return CliRunner().invoke(cli, ["init", *arguments], standalone_mode=False)
+        return CliRunner().invoke(cli, ["init", "--contract", "card_application", *arguments], standalone_mode=False)
 
     def test_a_script_for_sql_server_ends_with_the_permissions_of_its_user(self) -> None:
         result = self.init("--sql", "--server", "h", "--trusted", "--schema", "etl", "--grant-to", "DOMAIN\\loader")

@@ -7,8 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from xml_extractor.cli.addresses import PREFIX
+from xml_extractor.cli.commands import cli
 from xml_extractor.cli.configuration import config_option, setting_names
-from xml_extractor.cli.options import PREFIX, SOURCE_OPTIONS, TARGET_OPTIONS, names_of, run_options
+from xml_extractor.cli.options import SOURCE_OPTIONS, TARGET_OPTIONS, names_of, run_options
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_TARGET, KeyRange, RejectLimit, RunSettings, Shard
 
@@ -90,11 +92,105 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "target": ("sqlite:///b.db", "sqlite:///b.db"),
     }
     text, value = values.get(name, ("7", 7))
-    assert options.of(**{name.upper(): text})[name] == value
+    others = {} if name == "contract" else {"CONTRACT": "ubl_invoice"}
+    assert options.of(**{name.upper(): text}, **others)[name] == value
     write(f'{name} = "{text}"\n')
-    assert options.of()[name] == value
+    assert options.of(**others)[name] == value
     if value not in (True, False):
-        assert options.of(f"--{name.replace('_', '-')}", text)[name] == value
+        assert options.of(f"--{name.replace('_', '-')}", text, **others)[name] == value
+
+
+class TestContract:
+    """No documents are loaded by a contract that nobody chose."""
+
+    def test_only_a_bare_command_has_a_default(self, options: Options) -> None:
+        assert options.of()["contract"] == options.of("--limit", "5")["contract"] == "card_application"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--source", "documents"),
+            ("--source-odbc", "SERVER=h;Trusted_Connection=yes"),
+            ("--target", "sqlite:///a.db"),
+            ("--server", "h", "--trusted"),
+            ("--odbc", "SERVER=h;Trusted_Connection=yes"),
+        ],
+    )
+    def test_with_a_source_or_a_target_it_must_be_given(self, arguments: tuple[str, ...], options: Options) -> None:
+        error = options.refused(*arguments)
+        assert error.message == f"{arguments[0]} is given, but no contract"
+        assert error.tip.startswith("give --contract FILE")
+        name = arguments[0].removeprefix("--").replace("-", "_")
+        trusted = {"TRUSTED": "yes"} if name == "server" else {}
+        error = options.refused(**{name.upper(): arguments[1]}, **trusted)
+        assert error.message == f"the environment variable {PREFIX}{name.upper()} is given, but no contract"
+        write(f"{name} = '{arguments[1]}'\n" + "trusted = true\n" * bool(trusted))
+        error = options.refused()
+        assert error.message == f"the key {name} of the configuration file is given, but no contract"
+        assert options.of(CONTRACT="c.yaml")["contract"] == "c.yaml"
+
+    @pytest.mark.parametrize("command", ["check", "init", "preview", "rejects", "retry", "run", "status"])
+    def test_every_command_has_the_same_rule(self, command: str) -> None:
+        argument = ["documents"] if command == "preview" else []
+        error = CliRunner().invoke(cli, [command, *argument], env={f"{PREFIX}SOURCE": "documents"}).exception
+        assert isinstance(error, UsageError)
+        assert "is given, but no contract" in error.message
+
+    @pytest.mark.parametrize("command", ["check", "init", "preview", "rejects", "retry", "run", "status", "doctor"])
+    def test_every_command_takes_it_as_an_option_a_variable_and_a_key(self, command: str) -> None:
+        arguments = [command, *(["documents"] if command == "preview" else [])]
+        variable = f"{PREFIX}CONTRACT"
+        results = [
+            CliRunner().invoke(cli, [*arguments, "--contract", "absent"]),
+            CliRunner().invoke(cli, arguments, env={variable: "absent"}),
+        ]
+        write("contract = 'absent'\n")
+        for result in (*results, CliRunner().invoke(cli, arguments)):
+            assert isinstance(result.exception, UsageError)
+            assert result.exception.message.startswith("there is no contract file and no shipped contract 'absent'")
+
+    def test_check_takes_it_as_an_argument_too(self) -> None:
+        write("contract = 'absent'\n")
+        assert CliRunner().invoke(cli, ["check", "ubl_invoice"], standalone_mode=False).return_value == 0
+        error = CliRunner().invoke(cli, ["check", "ubl_invoice", "--contract", "ubl_invoice"]).exception
+        assert isinstance(error, UsageError)
+        assert error.message == "CONTRACT and --contract exclude each other"
+
+
+@pytest.mark.parametrize("name", sorted({*setting_names(), "config"} - {"rejects_dir", "metrics_dir"}))
+def test_an_empty_value_is_refused_wherever_it_is_set(name: str, options: Options) -> None:
+    outcomes = [options.call(**{name.upper(): ""})]
+    if name not in ("trusted", "trust_certificate", "progress", "reject_values"):
+        outcomes.append(options.call(f"--{name.replace('_', '-')}", ""))
+    if name != "config":
+        write(f"{name} = ''\n")
+        outcomes.append(options.call())
+    for result in outcomes:
+        assert result.exit_code == 2
+        assert "the value is empty" in result.output
+
+
+@pytest.mark.parametrize("name", ["PASSWORD", "SOURCE_PASSWORD"])
+def test_an_empty_password_is_refused(name: str, options: Options) -> None:
+    assert options.refused(**{name: ""}).message == f"the environment variable {PREFIX}{name} is empty"
+
+
+@pytest.mark.parametrize("command", ["rejects", "retry"])
+@pytest.mark.parametrize(
+    ("option", "value", "tip"),
+    [
+        ("--reason", "too_lagre", "'too_lagre' is unknown; did you mean too_large?"),
+        ("--reason", "zzz", "'zzz' is unknown; choose one of "),
+        ("--stage", "LOAD", "'LOAD' is unknown; did you mean load?"),
+        ("--stage", "", "'' is unknown; choose one of fetch, load, map, parse"),
+    ],
+)
+def test_an_unknown_reason_or_stage_is_refused_with_a_suggestion(
+    command: str, option: str, value: str, tip: str
+) -> None:
+    result = CliRunner().invoke(cli, [command, option, value])
+    assert result.exit_code == 2
+    assert tip in result.output
 
 
 def test_the_command_line_goes_before_the_environment_and_that_before_the_file(options: Options) -> None:
@@ -126,7 +222,7 @@ def test_values_of_the_file_are_read_as_those_of_the_command_line(
     text: str, name: str, value: object, options: Options
 ) -> None:
     write(text)
-    assert options.of()[name] == value
+    assert options.of(CONTRACT="card_application")[name] == value
 
 
 @pytest.mark.parametrize(

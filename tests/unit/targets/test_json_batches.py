@@ -24,12 +24,14 @@ def table_of(type_name: str) -> TableLayout:
 
 def test_one_statement_inserts_into_all_tables_within_the_transaction_and_says_where_it_fails() -> None:
     assert json_batches.batch_statement((LINES, NOTES), "dbo") == (
-        "IF @@TRANCOUNT = 0 BEGIN; THROW 2147483647, N'the transaction has ended', 1; END DECLARE @at int; BEGIN TRY "
+        "IF @@TRANCOUNT = 0 BEGIN; THROW 2147483647, N'the transaction has ended', 1; END DECLARE @at int; "
+        "SAVE TRANSACTION documents; BEGIN TRY "
         "SET @at = 0; INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) SELECT c0, c1, c2 FROM "
         "OPENJSON(?) WITH (c0 int '$[0]', c1 smallint '$[1]', c2 nvarchar(20) '$[2]'); "
         "SET @at = 1; INSERT INTO [dbo].[demo_notes] ([order_id], [text]) SELECT c0, c1 FROM "
         "OPENJSON(?) WITH (c0 int '$[0]', c1 nvarchar(max) '$[1]'); "
-        "END TRY BEGIN CATCH SELECT @at; THROW; END CATCH"
+        "END TRY BEGIN CATCH DECLARE @is_undone int = CASE WHEN XACT_STATE() = 1 THEN 1 ELSE 0 END; "
+        "IF @is_undone = 1 ROLLBACK TRANSACTION documents; SELECT @at, @is_undone; THROW; END CATCH"
     )
 
 
@@ -110,11 +112,15 @@ def test_rows_that_json_cannot_carry_are_not_sent_so() -> None:
 
     row = (1, "Ada")
     assert is_sent(ORDERS, row)
-    assert is_sent(replace(ORDERS, key=(), on_conflict="replace"), row)
-    assert not is_sent(replace(ORDERS, on_conflict="keep"), row)
-    assert not is_sent(replace(ORDERS, on_conflict="replace"), row)
     assert not is_sent(ORDERS, (1, "a\0b"))
     assert not is_sent(replace(ORDERS, columns=ORDERS.columns * 50), row * 50)
+
+
+def test_tables_that_keep_or_replace_rows_are_known() -> None:
+    assert ORDERS.inserts_always
+    assert replace(ORDERS, key=(), on_conflict="replace").inserts_always
+    assert not replace(ORDERS, on_conflict="keep").inserts_always
+    assert not replace(ORDERS, on_conflict="replace").inserts_always
 
 
 @pytest.mark.parametrize(

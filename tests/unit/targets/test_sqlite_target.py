@@ -25,8 +25,8 @@ from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 from xml_extractor.targets.sqlite.connection import SqliteConnection
 from xml_extractor.targets.sqlite.errors import classify
-from xml_extractor.values.fine_times import parse_datetime, parse_time
 from xml_extractor.values.sqltypes import parse_type
+from xml_extractor.values.times import parse_datetime, parse_time
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_a_loader_tries_again_after_waiting_in_vain(path: Path, target: Target) 
 def test_a_lock_that_is_never_released_ends_the_run(
     path: Path, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xml_extractor.connections.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("xml_extractor.connections.retries_end.wait", lambda _seconds: False)
     impatient = target_at(path, "?timeout=0.01")
     with (
         closing(impatient.connect()) as connection,

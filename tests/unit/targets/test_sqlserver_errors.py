@@ -190,3 +190,24 @@ def test_faults_of_this_machine_are_told_apart(message: str, code: str) -> None:
 def test_what_may_quote_values_is_not_looked_at(message: str) -> None:
     found = errors.classify(pyodbc.Error(message[1:6], message))
     assert found.code not in SETUP_CODES
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("Invalid column name 'state'. (207) (SQLExecDirectW)", "error 207: Invalid column name 'state'."),
+        (
+            "Conversion failed when converting the varchar value 'it's secret' to data type int. (245) (SQLFetch)",
+            "error 245: Conversion failed when converting the varchar value … to data type int.",
+        ),
+        (
+            "Invalid object name 'dbo.x'. (208) (SQLPrepare); [42000] [MS][SQL Server]Not prepared. (8180)",
+            "error 208: Invalid object name 'dbo.x'.",
+        ),
+    ],
+)
+def test_the_text_of_the_server_is_quoted_without_values(message: str, text: str) -> None:
+    error = pyodbc.ProgrammingError("42S22", f"[42S22] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]{message}")
+    classified = errors.classify(error)
+    assert classified is not None
+    assert classified.server_text == text

@@ -28,6 +28,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     expressions.condition_faults,
     paths.path_faults,
     paths.name_faults,
+    paths.selection_faults,
     read_until.read_until_faults,
     records.record_faults,
     expressions.where_faults,

@@ -14,12 +14,13 @@ from xml_extractor.values.transforms import TRANSFORMS, transform_step
 
 _OF_TEXT = ("transform", "lookup", "formats", "time_zone", "encoding", "blank")
 _OF_VALUES = ("default", "on_invalid")
+_OF_NODES = ("select", "separator", "each")
 _OF_TAKEN_VALUES = (*_OF_TEXT, *_OF_VALUES)
 _NEED_TRANSFORM = ("formats", "time_zone", "encoding", "blank")
 _OF_KEYS = ("key", "identity", "required")
 
 COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
-    "path": (*_OF_TAKEN_VALUES, *_OF_KEYS),
+    "path": (*_OF_NODES, *_OF_TAKEN_VALUES, *_OF_KEYS),
     "value": _OF_KEYS,
     "parent": (*_OF_TAKEN_VALUES, *_OF_KEYS),
     "run": (*_OF_TAKEN_VALUES, *_OF_KEYS),
@@ -32,7 +33,7 @@ COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
 """The sources of a column's value, and the options beside `type` that have an effect for each."""
 
 INPUT_ORIGINS: dict[str, tuple[str, ...]] = {
-    "path": _OF_TAKEN_VALUES,
+    "path": (*_OF_NODES, *_OF_TAKEN_VALUES),
     "parent": _OF_TAKEN_VALUES,
     "run": _OF_TAKEN_VALUES,
     "column": _OF_TAKEN_VALUES,

@@ -26,10 +26,23 @@ from xml_extractor.contract.xpath import (
     parse_xpath,
     walk,
 )
+from xml_extractor.values.sqltypes import Family
 
 _ELEMENT_NAME = re.compile(r"(?:([^\W\d][\w.-]*):)?[^\W\d][\w.-]*")
 
 _NAME_FUNCTIONS = ("name", "local-name")
+
+
+_NUMBERS = frozenset((Family.INTEGER, Family.DECIMAL, Family.MONEY, Family.FLOAT))
+_TIMES = frozenset((Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET))
+_ANY_BUT_XML = frozenset(Family) - {Family.XML}
+_SELECTED: dict[str, frozenset[Family]] = {
+    "join": frozenset((Family.TEXT,)),
+    "sum": _NUMBERS,
+    "min": _NUMBERS | _TIMES | {Family.TEXT},
+    "max": _NUMBERS | _TIMES | {Family.TEXT},
+}
+"""The types of values that a `select` can give, where it cannot give all."""
 
 
 class WrittenPath(NamedTuple):
@@ -56,6 +69,8 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
     for path, _, value_rule in draft.rules():
         if value_rule.path is not None:
             yield WrittenPath((*path, "path"), value_rule.path)
+        if value_rule.each is not None:
+            yield WrittenPath((*path, "each"), value_rule.each)
 
 
 def path_faults(draft: Draft) -> Iterator[Fault]:
@@ -226,6 +241,28 @@ def _lxml_faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
         compiled(etree.Element("document"))
     except (etree.XPathError, ValueError) as error:
         yield draft.text.fault(path.key_path, f"this is not XPath 1.0: {str(error).lower()}", found=shown(path.text))
+
+
+def selection_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the faults of `select`, `separator` and `each`."""
+    for path, _, rule in draft.rules():
+        if rule.separator is not None and rule.select != "join" and draft.whole((*path, "select")):
+            message, expected = "separator has no effect without select: join", "select: join, or no separator"
+            yield draft.text.fault((*path, "separator"), message, expected=expected, key=True)
+        if not rule.selects or not draft.whole(path):
+            continue
+        key = "each" if rule.select == "first" else "select"
+        expression, target = parsed(rule.path or ""), draft.type_of(path, rule)
+        if expression is not None and kind_of(expression) not in ("node-set", "unknown"):
+            message = f"the path's value is a {kind_of(expression)}"
+            yield draft.text.fault((*path, key), message, expected=f"a path to nodes, or no {key}", key=True)
+        if rule.select == "join" and rule.separator is None and not draft.lost((*path, "separator")):
+            yield draft.text.fault((*path, "select"), found="join without a separator", expected="a separator")
+        if target is not None and target.family not in _SELECTED.get(rule.select, _ANY_BUT_XML):
+            expected = "a select for this type"
+            yield draft.text.fault(
+                (*path, key), f"{rule.select} cannot give a value of type {target}", expected=expected
+            )
 
 
 def value_row_faults(draft: Draft) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from xml_extractor.contract.consistency.paths import parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
+from xml_extractor.contract.model import ValueRule
 from xml_extractor.contract.names import Namespaces, clark_names
 from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, walk
 
@@ -245,9 +246,18 @@ def read_until_faults(draft: Draft) -> Iterator[Fault]:
             if not draft.lost(rule_path):
                 rows[name] += _follow(draft, promise, rule_path, rule.path, context, faults, for_text=False)
     for path, name, value_rule in draft.rules():
-        if value_rule.path is not None:
-            _follow(draft, promise, (*path, "path"), value_rule.path, rows[name], faults)
+        _follow_rule(draft, promise, path, value_rule, rows[name], faults)
     yield from faults
+
+
+def _follow_rule(
+    draft: Draft, promise: Promise, path: KeyPath, rule: ValueRule, context: list[Nodes], faults: list[Fault]
+) -> None:
+    if rule.path is not None:
+        for_text = rule.each is None
+        found = _follow(draft, promise, (*path, "path"), rule.path, context, faults, for_text=for_text)
+        if rule.each is not None:
+            _follow(draft, promise, (*path, "each"), rule.each, found, faults)
 
 
 def _follow(

@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import Retrying, RowBinder, row_converter
+from xml_extractor.connections import DatabaseError, ErrorClass, Retrying, RowBinder, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
-from xml_extractor.targets.interfaces import Batch, parts
+from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
 from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.urls import URL
@@ -172,13 +172,44 @@ class SqliteConnection:
         select = f"{statements.select} WHERE {condition}" if condition else statements.select
         return map(statements.restore, self.query(select, values))
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
-        """Insert rows by calls of at most `batch_rows` rows of one table."""
-        for table, rows in batch:
-            insert = _statements(table).insert
-            for some in parts(rows, batch_rows):
-                with _classified_errors(table):
-                    self.driver.executemany(insert, some)
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
+        """Insert rows by calls of at most `batch_rows` rows of one table, or row by row where rows may be there."""
+        return [self._insert(table, rows, batch_rows) for table, rows in batch]
+
+    def _insert(self, table: TableLayout, rows: Sequence[Row], batch_rows: int) -> list[int]:
+        statements = _statements(table)
+        not_inserted: list[int] = []
+        with _classified_errors(table, self._name_unique_index):
+            if table.inserts_always:
+                for some in parts(rows, batch_rows):
+                    self.driver.executemany(statements.insert, some)
+                return not_inserted
+            cursor = self.driver.cursor()
+            for position, row in enumerate(rows):
+                if not cursor.execute(statements.insert, row).rowcount:
+                    not_inserted.append(position)
+                    if statements.replace:
+                        cursor.execute(statements.replace, row)
+        return not_inserted
+
+    def insert_documents(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
+    ) -> Insertion:
+        """Insert those documents that the database accepts: all at once, or one by one after an error."""
+        inserted = self._try_to_insert(joined(tables, documents), batch_rows)
+        if not isinstance(inserted, DatabaseError):
+            return whole_insertion(documents, inserted)
+        if inserted.table is tables[0] or len(documents) == 1:
+            raise inserted
+        errors: dict[int, DatabaseError] = {}
+        not_inserted: dict[tuple[int, int], int] = {}
+        for position, document in enumerate(documents):
+            inserted = self._try_to_insert(joined(tables, [document]), batch_rows)
+            if isinstance(inserted, DatabaseError):
+                errors[position] = inserted
+            else:
+                not_inserted |= {(position, index): len(rows) for index, rows in enumerate(inserted) if rows}
+        return Insertion(errors, not_inserted)
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and return how many each had."""
@@ -191,13 +222,41 @@ class SqliteConnection:
             for key in keys
         ]
 
+    def _try_to_insert(self, batch: Batch, batch_rows: int) -> list[list[int]] | DatabaseError:
+        """Return the result of `insert_batch`, or the data error that refuses the rows, after undoing all of them."""
+        self.execute("SAVEPOINT documents")
+        try:
+            return self.insert_batch(batch, batch_rows)
+        except DatabaseError as error:
+            if error.error_class is not ErrorClass.DATA:
+                raise
+            self.execute("ROLLBACK TO documents")
+            return error
+        finally:
+            if self.driver.in_transaction:
+                self.execute("RELEASE documents")
+
+    def _name_unique_index(self, error: Exception, classified: DatabaseError) -> None:
+        """Name the unique index that a row violates: SQLite names only its columns."""
+        columns = str(error).partition("UNIQUE constraint failed: ")[2].split(", ")
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_CONSTRAINT_UNIQUE" or classified.table is None:
+            return
+        wanted = [column.rpartition(".")[2] for column in columns]
+        for _, name, is_unique, *_ in self.driver.execute(f"PRAGMA index_list({self.table_name(classified.table)})"):
+            names = [row[2] for row in self.driver.execute(f"PRAGMA index_info({sqlite_name(name)})")]
+            if is_unique and names == wanted:
+                shown = f"UNIQUE ({', '.join(names)})" if name.startswith("sqlite_") else f"unique index {name}"
+                classified.explanation = f"a row with the same values already exists ({shown})"
+
     def close(self) -> None:
         """Close without committing."""
         self.driver.close()
 
 
 @contextmanager
-def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
+def _classified_errors(
+    table: TableLayout | None = None, explain: Callable[[Exception, DatabaseError], None] = lambda _error, _known: None
+) -> Iterator[None]:
     """Raise errors of the driver in the block as `DatabaseError`; all statements are executed in such a block."""
     try:
         yield
@@ -205,13 +264,20 @@ def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
         classified = classify(error, table)
         if classified is None:
             raise
+        explain(error, classified)
         raise classified from None
 
 
 class _Statements(NamedTuple):
-    """The statements of a table, and the conversions of its values to SQLite and back."""
+    """The statements of a table, and the conversions of its values to SQLite and back.
+
+    Attributes:
+        insert: Does nothing for a row that is there, unless the table's conflicts are errors.
+        replace: Replaces a row that is there; empty if it is kept.
+    """
 
     insert: str
+    replace: str
     select: str
     bind: RowBinder
     restore: Callable[[tuple[Any, ...]], Row]
@@ -227,19 +293,15 @@ def _statements(table: TableLayout) -> _Statements:
     name = quoted_table(table.table)
     columns = ", ".join(sqlite_name(column.name) for column in table.columns)
     places = ", ".join("?" * len(table.columns))
+    insert = f"INSERT INTO {name} ({columns}) VALUES ({places})"  # noqa: S608 - names are quoted, values bound
+    key = ", ".join(map(sqlite_name, table.key))
+    others = [sqlite_name(column.name) for column in table.columns if column.name not in table.key]
+    update = ", ".join(f"{name} = excluded.{name}" for name in others)
+    replaces = table.on_conflict == "replace" and key and others
     return _Statements(
-        insert=f"INSERT INTO {name} ({columns}) VALUES ({places}){_on_conflict(table)}",  # noqa: S608 - names are quoted, values bound
+        insert=insert if table.inserts_always else f"{insert} ON CONFLICT ({key}) DO NOTHING",
+        replace=f"{insert} ON CONFLICT ({key}) DO UPDATE SET {update}" if replaces else "",
         select=f"SELECT {columns} FROM {name}",  # noqa: S608 - names are quoted
         bind=row_converter([storage(column.type).to_sqlite for column in table.columns]),
         restore=row_converter([storage(column.type).from_sqlite for column in table.columns]),
     )
-
-
-def _on_conflict(table: TableLayout) -> str:
-    if table.on_conflict == "fail" or not table.key:
-        return ""
-    key = ", ".join(map(sqlite_name, table.key))
-    others = [sqlite_name(column.name) for column in table.columns if column.name not in table.key]
-    if table.on_conflict == "keep" or not others:
-        return f" ON CONFLICT ({key}) DO NOTHING"
-    return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"

@@ -47,6 +47,15 @@ _DATA = {
 }
 """Native numbers of data errors, with reason and explanation."""
 
+_OF_TRIGGERS = range(50_000, 2**24)
+"""Numbers of errors that THROW and RAISERROR raise."""
+
+IS_DATA_ERROR = (
+    f"ERROR_NUMBER() IN ({', '.join(map(str, _DATA))}) "
+    f"OR ERROR_NUMBER() BETWEEN {_OF_TRIGGERS.start} AND {_OF_TRIGGERS.stop - 1}"
+)
+"""The condition, within a CATCH block, that a document causes the error."""
+
 _DATA_STATES = {
     "22001": (Reason.TOO_LONG, "a value is longer than its column"),
     "22003": (Reason.OVERFLOW, "a number is too large for its column"),
@@ -71,9 +80,14 @@ _CONSTRAINT = 547
 _DUPLICATE = 2627
 _NAMES_A_COLUMN = (515, 2628)
 _REFUSED_BY_TRIGGER = 3609
-_OF_TRIGGERS = range(50_000, 2**24)
-"""Numbers of errors that THROW and RAISERROR raise."""
+_UNIQUE = (2601, 2627)
+_RULE = re.compile(
+    r"""(unique index|UNIQUE KEY constraint|CHECK constraint|FOREIGN KEY constraint)(?: (?=["']))["'](.+?)["']"""
+)
+"""The kind and the name of a rule in a message, before any value."""
 
+_NAMES_AN_OBJECT = (208, 229, 230, 1088, 2714)
+_OBJECT = re.compile(r"""\b(?:object|name|named) (["'])(.+?)\1""")
 _TRANSIENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
     1222: ("locked", "a lock could not be acquired in time"),
@@ -146,6 +160,7 @@ _FATAL = {
     8106: ("a table has no IDENTITY column", "remove `identity: true` from the contract"),
     1088: ("a table is missing, or this user may not alter it", _GRANT),
     1934: ("a setting of the session does not fit an index of a table", "see the server's documentation of error 1934"),
+    2714: ("a table exists that this user has no permission to see", _GRANT),
     229: ("this user lacks a permission on a table", _GRANT),
     230: ("this user lacks a permission on a column", _GRANT),
     262: ("this user lacks a permission in the database", _GRANT),
@@ -182,6 +197,10 @@ _TRUST = (
     "install the certificate of its issuer on this machine, or, where the network is trusted, add "
     "TrustServerCertificate=yes to the address"
 )
+_MESSAGE = re.compile(r"\[SQL Server\](?P<text>.*?) ?\((?P<number>\d+)\) \(SQL", re.DOTALL)
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_NAMES_ONLY = frozenset((102, 105, 156, 170, 174, 195, 207, 208, 209, 229, 230, 319, 4104, 4121, 4145, 8117))
+"""Numbers of messages that quote words of the statement or names, and no values."""
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
 _COLUMN = re.compile(r"""column (["'])(.+?)\1""")
 _DOCTOR = "`xml-extractor doctor` reports what is missing and how to get it"
@@ -232,6 +251,13 @@ def classify(error: Exception, table: TableLayout | None = None) -> DatabaseErro
     return classified
 
 
+def classify_number(number: int, message: str, table: TableLayout) -> DatabaseError:
+    """Return what an error means that the server caught when it inserted into this table."""
+    classified = _by_number(number, message, table) or _by_state("", [number])
+    classified.table = table
+    return classified
+
+
 def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | None:
     if isinstance(error, TooLongError | OverflowError | DecimalException | UnicodeEncodeError):
         code = Reason.TOO_LONG if isinstance(error, TooLongError) else Reason.OVERFLOW
@@ -249,7 +275,19 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
-    return next(filter(None, known), None) or _by_state(state, numbers)
+    classified = next(filter(None, known), None) or _by_state(state, numbers)
+    if classified.error_class is not ErrorClass.TRANSIENT:
+        classified.server_text = _server_text(message)
+    return classified
+
+
+def _server_text(message: str) -> str:
+    """Return number and text of the server's first message; quoted parts stay only where they are no values."""
+    found = _MESSAGE.search(message)
+    if found is None:
+        return ""
+    number, text = int(found["number"]), found["text"].strip()
+    return f"error {number}: {text if number in _NAMES_ONLY else _QUOTED.sub('…', text)}"
 
 
 def _setup_error(message: str) -> DatabaseError | None:
@@ -285,16 +323,23 @@ def _by_number(number: int, message: str, table: TableLayout | None) -> Database
         return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT[number])
     if number in _FATAL:
         explanation, tip = _FATAL[number]
-        return DatabaseError(ErrorClass.FATAL, f"error_{number}", explanation, tip=tip)
+        named = _OBJECT.search(message) if number in _NAMES_AN_OBJECT else None
+        where = f": {named[2]}" if named else ""
+        return DatabaseError(ErrorClass.FATAL, f"error_{number}", f"{explanation}{where}", tip=tip)
     if number in _OF_TRIGGERS:
-        return DatabaseError(ErrorClass.DATA, *_DATA[_REFUSED_BY_TRIGGER])
+        code, explanation = _DATA[_REFUSED_BY_TRIGGER]
+        return DatabaseError(ErrorClass.DATA, code, f"{explanation} (error {number})")
+    if number not in _DATA:
+        return None
+    code, explanation = _DATA[number]
+    rule = _RULE.search(message)
     if number == _CONSTRAINT and "CHECK constraint" not in message:
-        return DatabaseError(
-            ErrorClass.DATA, Reason.MISSING_PARENT, "the row refers to a row of another table that does not exist"
-        )
-    if number in _DATA:
-        return DatabaseError(ErrorClass.DATA, *_DATA[number], column=_column(number, message, table))
-    return None
+        code, explanation = Reason.MISSING_PARENT, "the row refers to a row of another table that does not exist"
+    elif rule is not None and number in _UNIQUE:
+        explanation = "a row with the same values already exists"
+    if rule is not None:
+        explanation += f" ({' '.join(filter(None, rule.groups()))})"
+    return DatabaseError(ErrorClass.DATA, code, explanation, column=_column(number, message, table))
 
 
 def _column(number: int, message: str, table: TableLayout | None) -> str:

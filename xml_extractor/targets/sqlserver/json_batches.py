@@ -20,8 +20,8 @@ from xml_extractor.documents import Row
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.errors import TooLongError
 from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, LONGEST_IN_PLACE, OdbcType, code_units
-from xml_extractor.values.fine_times import FRACTION_DIGITS
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS
 
 JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
 """How the JSON of a table is bound."""
@@ -60,7 +60,9 @@ class JsonColumn(NamedTuple):
 
 @cache
 def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str:
-    """Return a statement with one parameter for the rows of each table; after an error it selects the table's position.
+    """Return a statement with one parameter for the rows of each table.
+
+    After an error it selects the table's position, and whether its changes are undone.
 
     Args:
         tables: The tables, in the order of insertion.
@@ -70,27 +72,33 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str
         f"SET @at = {position}; {_insert(table, t_sql_table(table.table, default_schema))} "
         for position, table in enumerate(tables)
     )
-    return f"{IN_TRANSACTION_ONLY}DECLARE @at int; BEGIN TRY {inserts}END TRY BEGIN CATCH SELECT @at; THROW; END CATCH"
+    return (
+        f"{IN_TRANSACTION_ONLY}DECLARE @at int; SAVE TRANSACTION documents; BEGIN TRY {inserts}END TRY BEGIN CATCH "
+        "DECLARE @is_undone int = CASE WHEN XACT_STATE() = 1 THEN 1 ELSE 0 END; "
+        "IF @is_undone = 1 ROLLBACK TRANSACTION documents; SELECT @at, @is_undone; THROW; END CATCH"
+    )
 
 
-def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool) -> str | None:
+def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool, numbered: bool = False) -> str | None:
     """Write bound rows of a table as an array of arrays.
 
     Args:
         table: The table.
         rows: Bound rows.
         only_plain: Whether the server cannot read escapes and long texts; see `reads_any_json`.
+        numbered: Whether the last value of each row is its position.
 
     Returns:
-        The JSON; None if it cannot carry the rows: conflicts are not errors, a text has a NUL, or there are too many
-        columns.
+        The JSON; None if it cannot carry the rows: a text has a NUL, or there are too many columns.
 
     Raises:
         TooLongError, OverflowError, DecimalException, UnicodeEncodeError: A value does not fit its type.
     """
-    if (table.on_conflict != "fail" and table.key) or len(table.columns) > MOST_COLUMNS:
+    if len(table.columns) > MOST_COLUMNS:
         return None
     written: list[tuple[Any, ...]] = list(map(_writer(table), rows))
+    if numbered:
+        written = [(*row, position) for position, row in enumerate(written)]
     text = json.dumps(written, ensure_ascii=False, separators=(",", ":"))
     if not text.isascii():
         text.encode()
@@ -100,7 +108,7 @@ def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool) -> s
 
 
 def _has_long_text(table: TableLayout, written: Sequence[Sequence[Any]]) -> bool:
-    long_columns = [position for position, column in enumerate(_columns(table)) if column.is_long]
+    long_columns = [position for position, column in enumerate(json_columns(table)) if column.is_long]
     return any(code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written)
 
 
@@ -117,17 +125,18 @@ def reads_any_json(session: pyodbc.Connection) -> bool:
 
 
 @cache
-def _columns(table: TableLayout) -> tuple[JsonColumn, ...]:
+def json_columns(table: TableLayout) -> tuple[JsonColumn, ...]:
+    """Return how the values of each column are written and read."""
     return tuple(_COLUMNS[column.type.family](column.type) for column in table.columns)
 
 
 @cache
 def _writer(table: TableLayout) -> Callable[[Row], Row]:
-    return row_converter([column.write for column in _columns(table)])
+    return row_converter([column.write for column in json_columns(table)])
 
 
 def _insert(table: TableLayout, name: str) -> str:
-    columns = list(enumerate(_columns(table)))
+    columns = list(enumerate(json_columns(table)))
     names = ", ".join(t_sql_name(column.name) for column in table.columns)
     read = ", ".join(column.read.format(f"c{position}") for position, column in columns)
     declared = ", ".join(f"c{position} {column.declared} '$[{position}]'" for position, column in columns)

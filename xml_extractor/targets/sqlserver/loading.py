@@ -1,25 +1,35 @@
 """A connection that loads into SQL Server: by arrays of rows of one table each, or by one statement as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import pyodbc
 
-from xml_extractor.connections import row_converter
+from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.names import database_name, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, KeyColumn, deletion
-from xml_extractor.targets.interfaces import Batch, parts
+from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
-from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows, reads_any_json
+from xml_extractor.targets.sqlserver.errors import classify_number
+from xml_extractor.targets.sqlserver.isolation import isolating_statement
+from xml_extractor.targets.sqlserver.json_batches import (
+    JSON,
+    batch_statement,
+    json_rows,
+    reads_any_json,
+)
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
+    OdbcType,
     TableStatements,
     cast_key,
     collated_keys,
@@ -30,6 +40,12 @@ from xml_extractor.targets.sqlserver.statements import (
 PARAMETERS_IN_CALL = 500
 """Keys in one call that deletes rows: compiling more statements would take longer than the round trips it saves; SQL
 Server allows 2,100."""
+
+ISOLATED_BATCHES = 8
+"""Batches after the last one with rejects that are sent for isolation at once."""
+
+ISOLATION: Sequence[OdbcType] = (JSON, (pyodbc.SQL_INTEGER, 0, 0), (pyodbc.SQL_INTEGER, 0, 0))
+"""How the parameters of the isolating statement are bound."""
 
 
 class LoadingConnection(SqlServerConnection):
@@ -45,22 +61,49 @@ class LoadingConnection(SqlServerConnection):
 
     def __init__(self, address: SqlServerAddress, strategy: InsertStrategy = "executemany") -> None:
         self._sends_json = strategy == "json"
-        self._reads_any_json = False
+        self._reads_any_json: bool | None = None
+        self._isolated_batches = 0
+        self._can_isolate = True
+        self._has_sent_arrays = False
+        self._is_undone = False
         self._collations: dict[str, dict[str, str]] = {}
         self._identity_table = ""
+        self._has_changes = False
         super().__init__(address, autocommit=False)
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
         if self._sends_json:
-            self._insert_json(batch)
-        else:
-            for table, rows in batch:
-                for some in parts(rows, batch_rows):
-                    self._insert_arrays(table, some)
+            return self._insert_json(batch)
+        return [self._insert_arrays(table, rows, batch_rows) for table, rows in batch]
+
+    def insert_documents(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
+    ) -> Insertion:
+        """Insert those documents that the database accepts.
+
+        After a batch with rejects, the next ones are expected to have some, and are sent for isolation at once.
+        """
+        if not (self._isolated_batches and self._can_isolate):
+            try:
+                inserted = self.insert_batch(joined(tables, documents), batch_rows)
+            except DatabaseError as error:
+                if error.error_class is not ErrorClass.DATA or error.table is tables[0] or len(documents) == 1:
+                    raise
+                self._isolated_batches = ISOLATED_BATCHES
+                if not (self._is_undone and self._can_isolate):
+                    raise
+            else:
+                return whole_insertion(documents, inserted)
+        insertion = self._isolate(tuple(tables), documents)
+        if insertion is None:
+            insertion = whole_insertion(documents, self.insert_batch(joined(tables, documents), batch_rows))
+        self._isolated_batches = ISOLATED_BATCHES if insertion.errors else self._isolated_batches - 1
+        return insertion
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""
+        self._has_changes = True
         dialect = Dialect(t_sql_name, lambda table: t_sql_table(table, self._address.schema), _bare_name)
         statements = [deletion(column, dialect, self._key_parameter(column)) for column in plan]
         bound = [parameter(column.column.type) for column in plan]
@@ -73,10 +116,12 @@ class LoadingConnection(SqlServerConnection):
             )
         return deleted
 
-    def _connect(self) -> pyodbc.Connection:
-        session = super()._connect()
-        self._reads_any_json = self._sends_json and reads_any_json(session)
-        return session
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
+        self._has_changes = False
+        with super().transaction():
+            yield
 
     def _restore_settings(self) -> None:
         if self._session is not None:
@@ -84,6 +129,7 @@ class LoadingConnection(SqlServerConnection):
 
     def _hang_up(self) -> None:
         self._identity_table = ""
+        self._has_sent_arrays = False
         super()._hang_up()
 
     def _allow_identity(self, session: pyodbc.Connection, table: str) -> None:
@@ -95,56 +141,122 @@ class LoadingConnection(SqlServerConnection):
         session.execute("; ".join(switches)).close()
         self._identity_table = table
 
-    def _insert_arrays(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        """Insert rows of one table; by several calls if their array would be too large."""
+    def _insert_arrays(self, table: TableLayout, rows: Sequence[Row], batch_rows: int) -> list[int]:
+        """Insert rows of one table; by several calls if their array would be too large.
+
+        Returns:
+            The positions of rows that are there already.
+        """
+        if not rows:
+            return []
+        inserted: list[int] = []
+        self._has_changes = self._has_sent_arrays = True
         statements = self._statements(table)
         if table.identity:
             with self._session_in_use(table) as session:
                 self._allow_identity(session, statements.name)
-        for some in parts(rows, statements.rows_in_call):
+        for some in parts(rows, min(batch_rows, statements.rows_in_call)):
             for change in statements.changes:
                 in_order = len(change.columns) == 1 or change.columns == tuple(range(len(table.columns)))
                 types = [statements.parameters[column].odbc_type_for(some, column) for column in change.columns]
                 values = list(some) if in_order else list(map(itemgetter(*change.columns), some))
-                self._send_array(change.sql, types, values, table)
+                inserted += self._send_array(change.sql, types, values, table)
+        if table.inserts_always:
+            return []
+        if len(inserted) != len(rows):
+            raise DatabaseError(ErrorClass.FATAL, "uncounted", "it does not report which rows it inserted", table=table)
+        return [position for position, count in enumerate(inserted) if not count]
 
-    def _insert_json(self, batch: Batch) -> None:
+    def _insert_json(self, batch: Batch) -> list[list[int]]:
         """Insert rows by one statement, except for those that JSON cannot carry, or not to this server."""
-        written = [(table, rows, self._as_json(table, rows)) for table, rows in batch]
+        not_inserted: list[list[int]] = []
+        written = [(table, rows, self._as_json(table, rows) if table.inserts_always else None) for table, rows in batch]
         for is_json, some in groupby(written, key=lambda each: each[2] is not None):
             if is_json:
                 tables, _, texts = zip(*some, strict=True)
-                self._send_json(tables, texts)
+                self._send_json(batch_statement(tables, self._address.schema), tables, texts, [JSON] * len(texts))
+                not_inserted += [[] for _ in tables]
             else:
-                for table, rows, _ in some:
-                    self._insert_arrays(table, rows)
+                not_inserted += [self._insert_arrays(table, rows, len(rows)) for table, rows, _ in some]
+        return not_inserted
 
-    def _as_json(self, table: TableLayout, rows: Sequence[Row]) -> str | None:
-        with self._session_in_use(table):  # a value that does not fit is an error of its table
-            return json_rows(table, rows, only_plain=not self._reads_any_json)
+    def _as_json(self, table: TableLayout, rows: Sequence[Row], *, numbered: bool = False) -> str | None:
+        with self._session_in_use(table) as session:  # a value that does not fit is an error of its table
+            if self._reads_any_json is None:
+                self._reads_any_json = reads_any_json(session)
+            return json_rows(table, rows, only_plain=not self._reads_any_json, numbered=numbered)
 
-    def _send_json(self, tables: tuple[TableLayout, ...], texts: Sequence[str]) -> None:
-        """Execute the statement of these tables. If it fails, its last result is the position of the table at fault."""
-        statement = batch_statement(tables, self._address.schema)
-        at_fault: int | None = None
+    def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
+        """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
+        rejected: dict[int, DatabaseError] = {}
+        texts: list[str] = []
+        for position, document in enumerate(documents):
+            try:
+                of_tables = [
+                    self._as_json(table, rows, numbered=not table.inserts_always)
+                    for table, rows in zip(tables, document, strict=True)
+                ]
+            except DatabaseError as error:
+                if error.error_class is not ErrorClass.DATA:
+                    raise
+                rejected[position] = error
+                of_tables = []
+            if None in of_tables:
+                return None
+            texts.append(f"[{','.join(map(str, of_tables))}]")
+        collations = tuple(
+            tuple((key, self._collation(table, key)) for key in table.key) if not table.inserts_always else ()
+            for table in tables
+        )
+        statement = isolating_statement(tables, self._address.schema, collations)
+        values = (f"[{','.join(texts)}]", len(documents), int(not self._has_changes))
+        try:
+            results = self._send_json(statement, tables, values, ISOLATION)
+        except DatabaseError as error:
+            if error.error_class is not ErrorClass.FATAL:
+                raise
+            # Some servers execute the statement only in a session that has sent no arrays.
+            self._can_isolate = self._has_sent_arrays
+            self._hang_up()
+            raise DatabaseError(ErrorClass.TRANSIENT, error.code, error.explanation, tip=error.tip) from None
+        not_inserted: dict[tuple[int, int], int] = {}
+        for position, at, number, message in results:
+            if message is None:
+                not_inserted[position, at] = number
+            else:
+                rejected[position] = classify_number(number, message, tables[at])
+        return Insertion(rejected, {key: rows for key, rows in not_inserted.items() if key[0] not in rejected})
+
+    def _send_json(
+        self, statement: str, tables: tuple[TableLayout, ...], values: Sequence[Any], types: Sequence[OdbcType]
+    ) -> list[Sequence[Any]]:
+        """Execute a statement for these tables and return its last result.
+
+        If it fails, the last result is the position of the table at fault, and whether all changes are undone.
+        """
+        last: list[Sequence[Any]] = []
+        self._is_undone = False
         with self._session_in_use() as session:
             self._allow_identity(session, "")
             cursor = self._prepared_cursor(statement)
-            cursor.setinputsizes([JSON] * len(texts))
+            cursor.setinputsizes(types)
             try:
-                cursor.execute(statement, *texts)
+                cursor.execute(statement, *values)
                 while True:
                     if cursor.description is not None:
-                        at_fault = cursor.fetchval()
+                        last = cursor.fetchall()
                     if not cursor.nextset():
                         break
             except pyodbc.Error:
-                if at_fault is None:
+                if not last:
                     raise
+                at_fault, self._is_undone = last[0]
                 table = tables[at_fault]
                 self._identity_table = self.table_name(table) if table.identity else ""
                 with self._session_in_use(table):
                     raise
+        self._has_changes = True
+        return last
 
     def _statements(self, table: TableLayout) -> TableStatements:
         names = collated_keys(table)

@@ -20,8 +20,8 @@ from xml_extractor.documents import Row
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.targets.sqlserver.errors import TRANSACTION_ENDED
-from xml_extractor.values.fine_times import FRACTION_DIGITS, parse_datetime, parse_time
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS, parse_datetime, parse_time
 
 OdbcType = tuple[int, int, int]
 """An ODBC type, its size and its scale, as `Cursor.setinputsizes` takes them."""
@@ -85,15 +85,16 @@ def parameter(sql_type: SqlType) -> Parameter:
     return _PARAMETERS[sql_type.family](sql_type)
 
 
-def cast_key(sql_type: SqlType, collation: str = "") -> str:
+def cast_key(sql_type: SqlType, collation: str = "", value: str = "?") -> str:
     """Return the expression of a key that is compared, in its column's own type, so that an index can be used.
 
     Args:
         sql_type: The column's.
         collation: The column's. CAST alone would convert text to the code page of the database, with question marks for
             characters that it lacks.
+        value: The expression of the value.
     """
-    return f"CAST(?{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
+    return f"CAST({value}{f' COLLATE {collation}' if collation else ''} AS {sql_type})"
 
 
 def read_offset(raw: bytes) -> datetime:
@@ -197,6 +198,13 @@ IN_TRANSACTION = f"{IN_TRANSACTION_ONLY}ELSE "
 transaction in the middle of an array, and the rows after it would be committed one by one."""
 
 
+COUNTED = "xml_extractor_rows"
+"""The name of the results that say how many rows each execution of a statement inserted."""
+
+_FIRST_RESULT = "SELECT NULL AS nothing; "
+"""pyodbc skips the first result of an array."""
+
+
 class Change(NamedTuple):
     """A statement that is executed with each row of a call.
 
@@ -269,17 +277,19 @@ def collated_keys(table: TableLayout) -> list[str]:
 def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Change, ...]:
     """Return the statements that insert rows. MERGE is not used: it can fail if two sessions merge the same key.
 
-    `keep` inserts rows whose key does not exist, under a lock on the key that other writers wait for. `replace` does
-    the same and then updates: of several rows with one key, the last one remains.
+    `keep` inserts rows whose key does not exist, under a lock on the key that other writers wait for, and says how
+    many. `replace` does the same and then updates: of several rows with one key, the last one remains.
     """
     everything = tuple(range(len(table.columns)))
     columns, values = _names(table.columns), ", ".join(places)
-    if table.on_conflict == "fail" or not table.key:
+    if table.inserts_always:
         return (_change(f"INSERT INTO {name} ({columns}) VALUES ({values})", everything),)  # noqa: S608 - names are quoted
     same_key = " AND ".join(f"there.{t_sql_name(key)} = given.{t_sql_name(key)}" for key in table.key)
-    insert = _change(
-        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM (VALUES ({values})) AS given ({columns}) "  # noqa: S608 - names are quoted
-        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key})",
+    insert = Change(
+        f"{IN_TRANSACTION_ONLY}{_FIRST_RESULT}"  # noqa: S608 - names are quoted
+        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM (VALUES ({values})) AS given ({columns}) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key}); "
+        f"SELECT @@ROWCOUNT AS {COUNTED}",
         everything,
     )
     others = [position for position in everything if table.columns[position].name not in table.key]

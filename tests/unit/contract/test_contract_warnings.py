@@ -1,0 +1,72 @@
+"""Warnings about contracts that have no fault."""
+
+import pytest
+
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import check_text
+from xml_extractor.contract.warnings import warnings
+
+ORDERS = """
+contract: orders
+version: 1
+document: {{root: Order{document}}}
+source: {{where: "{where}"}}
+tables:
+  ord:
+    rows: "."
+    on_conflict: {conflict}
+    columns:
+      order_id: {{{key}, key: true}}
+  line:
+    rows: Line
+    on_conflict: {conflict}
+    columns:
+      order_id: {{parent: ord.order_id, key: true}}
+      line_no: {{position: true, key: true}}
+"""
+
+
+def contract(
+    key: str = 'path: "@no", type: int', conflict: str = "fail", where: str = "x = 1", document: str = ""
+) -> Contract:
+    checked, faults = check_text(
+        "orders.yaml", ORDERS.format(key=key, conflict=conflict, where=where, document=document)
+    )
+    assert checked is not None, faults
+    return checked
+
+
+def test_documents_that_may_replace_each_others_rows_in_any_order_are_reported() -> None:
+    found = list(warnings(contract(conflict="replace")))
+    assert [warning.split(":")[1].strip() for warning in found] == ["tables.ord", "tables.line"]
+    assert all("replace each other's rows in an undefined order" in warning for warning in found)
+
+
+@pytest.mark.parametrize(
+    ("key", "conflict", "document", "tables"),
+    [
+        ('path: "@no", type: int', "keep", "", 0),
+        ('path: "@no", type: int', "fail", "", 0),
+        ("run: source_key", "replace", "", 0),
+        ("run: document_key", "replace", "", 0),
+        ("run: document_key", "replace", ', key: "@no"', 2),
+        ("run: source_key, transform: [upper]", "replace", "", 2),
+    ],
+)
+def test_a_key_that_no_two_documents_share_is_not_reported(key: str, conflict: str, document: str, tables: int) -> None:
+    assert len(list(warnings(contract(key, conflict, document=document)))) == tables
+
+
+@pytest.mark.parametrize(
+    ("where", "columns"),
+    [
+        ("app_id IN (SELECT app_id FROM ready)", "app_id"),
+        ("app_id IN (SELECT r.id FROM ready AS r WHERE open = 1 AND state = 2)", "open, state"),
+        ("app_id IN (SELECT r.id FROM ready AS r)", ""),
+        ("EXISTS (SELECT * FROM ready WHERE ready.id = app_xml.app_id)", ""),
+        ("state = 1 AND app_id > 5", ""),
+    ],
+)
+def test_columns_without_a_table_in_subqueries_of_the_source_are_reported(where: str, columns: str) -> None:
+    found = list(warnings(contract(where=where)))
+    assert [warning.partition("a table: ")[2].partition(";")[0] for warning in found] == ([columns] if columns else [])

@@ -1,0 +1,83 @@
+"""Types of options and of their values."""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import click
+
+from xml_extractor.errors import UsageError
+
+T = TypeVar("T")
+
+
+class WholeNumber(click.IntRange):
+    """A whole number from `min` to `max`, named `integer` in messages and help."""
+
+    name = "integer"
+
+
+class WholeNumberOrAuto(WholeNumber):
+    """A whole number, or `auto`."""
+
+    name = "integer or auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the text to a number, unless it is `auto`."""
+        return value if value == "auto" else super().convert(value, param, ctx)
+
+
+class Parsed(click.ParamType[T], Generic[T]):
+    """The type of an option that a function parses; the function raises `UsageError`."""
+
+    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: str | T, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        """Parse the text, and report a `UsageError` as an invalid value of the option."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except UsageError as error:
+            self.fail(f"{error.message}; {error.tip}", param, ctx)
+
+
+class NotEmpty(click.Option):
+    """An option that refuses an empty value of every origin. Click alone ignores an empty environment variable.
+
+    Args:
+        may_be_empty: Whether an empty value has a meaning.
+    """
+
+    def __init__(self, *declarations: Any, may_be_empty: bool = False, **attributes: Any) -> None:
+        super().__init__(*declarations, **attributes)
+        self._may_be_empty = may_be_empty
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value of the environment variable, also an empty one."""
+        del ctx
+        return os.environ.get(str(self.envvar)) if self.envvar else None
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Refuse an empty value, and convert any other."""
+        if value == "" and not self._may_be_empty:
+            raise click.BadParameter("the value is empty", ctx, self)
+        return super().type_cast_value(ctx, value)
+
+
+class OneOf(Parsed[str]):
+    """The type of an option with known values, which suggests one for a misspelt value."""
+
+    def __init__(self, name: str, values: Iterable[str]) -> None:
+        super().__init__(name, self._known)
+        self._values = tuple(values)
+
+    def _known(self, value: str) -> str:
+        if value in self._values:
+            return value
+        near = difflib.get_close_matches(value.lower(), self._values, n=1)
+        tip = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(self._values))}"
+        raise UsageError(f"'{value}' is unknown", tip)

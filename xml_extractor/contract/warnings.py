@@ -1,0 +1,34 @@
+"""What may go wrong in a run although the contract has no fault."""
+
+from collections.abc import Iterator
+
+from xml_extractor.contract.model import Column, Contract
+from xml_extractor.tsql import unqualified_columns
+
+
+def warnings(contract: Contract) -> Iterator[str]:
+    """Yield warnings about a contract without faults, one line each."""
+    names = unqualified_columns(contract.source.where or "")
+    if names:
+        yield (
+            f"warning: source.where: a subquery has columns without a table: {', '.join(names)}; write TABLE.COLUMN, "
+            "because a column that the subquery's table lacks is silently that of the documents' table, and vice versa"
+        )
+    for name, table in contract.tables.items():
+        keys = [column for column in table.columns.values() if column.key]
+        if table.on_conflict == "replace" and not any(_is_source_key(contract, column) for column in keys):
+            yield (
+                f"warning: tables.{name}: documents with the same key replace each other's rows in an undefined order "
+                "if they are loaded at the same time, and rows that only the earlier one has stay; load such documents "
+                "in separate runs, or make the key of the source a part of the table's key"
+            )
+
+
+def _is_source_key(contract: Contract, column: Column) -> bool:
+    """Return whether a column holds the key of the source, which no two documents share."""
+    if column.parent is not None:
+        table, _, name = column.parent.partition(".")
+        return _is_source_key(contract, contract.tables[table].columns[name])
+    if column.transform or column.lookup or column.on_invalid != "reject":
+        return False
+    return column.run == "source_key" or (column.run == "document_key" and contract.document.key is None)

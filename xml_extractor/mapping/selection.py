@@ -1,0 +1,100 @@
+"""Choose among the nodes that a path finds, or combine them: `select` and `each` of a contract."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from xml_extractor.contract.model import Select, ValueRule
+from xml_extractor.documents import Value
+from xml_extractor.mapping.numbers import decimal_sum
+from xml_extractor.mapping.origins import TableContext, reading_for
+from xml_extractor.mapping.paths import Node, ReadText, compile_nodes, compile_text
+from xml_extractor.mapping.plan import Compute, Origin, RowScope
+from xml_extractor.mapping.steps import blank_to_null, fuse, steps_of, text_steps
+from xml_extractor.reasons import Reason
+from xml_extractor.tsql.collation import order_key
+from xml_extractor.values.sqltypes import Family, InvalidValueError, SqlType
+
+_OF_VALUES = ("min", "max")
+"""Selections that compare values of the column's type; the others choose or combine texts."""
+
+
+def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin:
+    """Read what a rule with `select` or `each` selects; `rest_of` are the steps that remain."""
+    contract, path = context.contract, rule.path or ""
+    find = compile_nodes(path, contract.namespaces)
+    text_of = compile_text(rule.each or ".", contract.namespaces, reading_for(target, context.text_of))
+    if rule.select in ("first", "last"):
+        read = _read_one(find, text_of, 0 if rule.select == "first" else -1)
+    else:
+        read = _read_all(find, _value_of(rule, target, context, text_of), _combination(rule, target))
+    each = f", each {rule.each}" if rule.each else ""
+    return Origin(read, target if rule.select in _OF_VALUES else None, f"path {path}{each}, select {rule.select}")
+
+
+def rest_of(rule: ValueRule) -> ValueRule:
+    """Return a rule without the steps that a selection applies to each node."""
+    if rule.select in ("first", "last"):
+        return rule
+    lookup = rule.last_lookup if rule.select == "only" else None
+    return rule.model_copy(update={"transform": (), "lookup": lookup})
+
+
+def _read_one(find: Callable[[Node], list[Node]], text_of: ReadText, index: int) -> Compute:
+    def read(row: RowScope) -> Value:
+        found = find(row.node)
+        return text_of(found[index]) if found else None
+
+    return read
+
+
+def _read_all(
+    find: Callable[[Node], list[Node]], value_of: Callable[[Node], Value], combine: Callable[[list[Any]], Value]
+) -> Compute:
+    def read(row: RowScope) -> Value:
+        values = [value for node in find(row.node) if (value := value_of(node)) is not None]
+        return combine(values) if values else None
+
+    return read
+
+
+def _value_of(rule: ValueRule, target: SqlType, context: TableContext, text_of: ReadText) -> Callable[[Node], Value]:
+    """Build the function from a node to its value, which is None for a blank node."""
+    if rule.select in _OF_VALUES:
+        steps = steps_of(
+            rule.model_copy(update={"default": None, "blank": "null"}), None, target, context.contract, context.note
+        )
+    else:
+        steps = text_steps(rule, context.contract, context.note, with_last_lookup=rule.select != "only")
+    _, apply = fuse(steps)
+
+    def value_of(node: Node) -> Value:
+        text = blank_to_null(text_of(node) or "")
+        return text if text is None or apply is None else apply(text)
+
+    return value_of
+
+
+def _combination(rule: ValueRule, target: SqlType) -> Callable[[list[Any]], Value]:
+    key = order_key if target.family is Family.TEXT else None
+    combinations: dict[Select, Callable[[list[Any]], Value]] = {
+        "only": _only,
+        "join": (rule.separator or "").join,
+        "sum": _sum,
+        "min": partial(min, key=key),
+        "max": partial(max, key=key),
+    }
+    return combinations[rule.select]
+
+
+def _only(values: Sequence[Value]) -> Value:
+    if len(values) > 1:
+        raise InvalidValueError(Reason.SEVERAL_VALUES, "the path finds more than one node with a value")
+    return values[0]
+
+
+def _sum(texts: Sequence[str]) -> Value:
+    total = decimal_sum(texts)
+    if total == "NaN":
+        raise InvalidValueError(Reason.NOT_A_NUMBER, "a node is not a number in plain notation")
+    return total
