@@ -68,16 +68,12 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target))
-        rejects_dir = _rejects_dir(context)
+        rejects = _rejects_dir(context)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         queue_stats, failure = None, None
         # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
         # reader may not. The writer of rejects reads the source.
-        with (
-            closing(target.connect()) as connection,
-            closing(source),
-            _reject_writer(context, rejects_dir) as on_reject,
-        ):
+        with closing(target.connect()) as connection, closing(source), _reject_writer(context, rejects) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
@@ -104,7 +100,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
         interrupted=coordinator.interrupted,
         failure=failure,
-        rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
+        rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
         files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
         outdated=logged.report_outdated(),
         log_table=target.log_table.table,

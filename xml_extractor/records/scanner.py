@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.names import XML_NAMESPACE
-from xml_extractor.documents import Envelope, EnvelopeRanges
+from xml_extractor.documents import Envelope, EnvelopeRanges, printable
 from xml_extractor.parsing.diagnosis import ParseError
 from xml_extractor.parsing.prolog import Prolog, read_prolog
 from xml_extractor.records.patterns import Patterns, States, element_of
@@ -188,7 +188,7 @@ class Scanner:
         return bool(self._data[position - self._base : last].strip())
 
     def _element(self, raw: bytes, rest: bytes, tag: Range) -> ScannedRecord | None:
-        """Enter or skip an element; return it if it is a record. `_skipped_to` is where scanning goes on."""
+        """Enter or skip an element; return it if it is a record. Scanning continues at `_skipped_to`."""
         self._skipped_to = tag[1]
         parent = self._open[-1] if self._open else None
         if parent is None and self._skipped_root:
@@ -387,4 +387,4 @@ def _same_name(raw: bytes) -> re.Pattern[bytes]:
 
 
 def _shown(name: str) -> str:
-    return name.rpartition("}")[2][:80]
+    return printable(name.rpartition("}")[2][:80])

@@ -15,6 +15,7 @@ from xml_extractor.documents import (
     Rejection,
     Skipped,
     SourceDocument,
+    printable,
 )
 from xml_extractor.parsing import ParseError, parsing_rules
 from xml_extractor.parsing.diagnosis import parse_error
@@ -143,7 +144,7 @@ class RecordSource:
         else:
             if names.records == 0:
                 self.files_without_records += 1
-                logger.warning("No records in %s", names.name)
+                logger.warning("No records in %s", printable(names.name))
 
     def _start(self, scanner: Scanner) -> int:
         """Return the position of the root's start tag.
