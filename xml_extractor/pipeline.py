@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
 from xml_extractor.errors import UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext
+from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.worker import delete_plan
@@ -59,7 +60,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         XmlExtractorError: The run could not start.
         KeyboardInterrupt: It was asked to stop twice.
     """
-    began_at = time.perf_counter()
+    started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
     tables = layouts(contract)
     # Fails before anything else if the contract does not allow documents to be reprocessed.
@@ -67,22 +68,20 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     target = open_target(settings.target, contract)
     with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
-        context = _context(settings, contract, source, choose_inserts(settings, target))
+        context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         rejects = _rejects_dir(context)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
-        queue_stats, failure = None, None
+        queue_stats, failure, earlier_rejects = None, None, 0
         # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
         # reader may not. The writer of rejects reads the source.
         with closing(target.connect()) as connection, closing(source), _reject_writer(context, rejects) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
-                with coordinator:
-                    pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
-                    queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
+                queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
             except XmlExtractorError as error:
                 failure = error
-    elapsed = time.perf_counter() - began_at
+    elapsed = round(time.perf_counter() - began_at, 3)
     statistics.series.end(statistics.processed, elapsed)
     return RunResult(
         run_id=context.run_id,
@@ -92,7 +91,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         source=source.name,
         target=target.name,
         started_at=context.started_at,
-        finished_at=_now(),
+        # The clock of the system may have been set meanwhile.
+        finished_at=started_at + timedelta(seconds=elapsed),
         elapsed_seconds=elapsed,
         settings=replace(settings, insert_strategy=context.inserts.strategy, insert_threads=context.inserts.threads),
         statistics=statistics,
@@ -103,8 +103,19 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
         files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
         outdated=logged.report_outdated(),
+        earlier_rejects=earlier_rejects,
         log_table=target.log_table.table,
     )
+
+
+def _process(
+    coordinator: ParallelCoordinator, source: Source, logged: "LoggedDocuments", settings: RunSettings
+) -> tuple[InsertQueueStats | None, int]:
+    """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
+    with coordinator:
+        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+    return stats, logged.earlier_rejects()
 
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:
@@ -176,8 +187,14 @@ class LoggedDocuments:
         contract = self._context.contract.contract
         if self._context.settings.reprocess is None:
             done = self._log.done(contract, keys)
-            self.outdated += sum(contract_hash != self._context.contract_hash for contract_hash in done.values())
-            return set(done)
+            rejected = {
+                key: Replaced(entry.rejected_by, entry.content_hash or "")
+                for key, entry in done.items()
+                if entry.rejected_by is not None
+            }
+            self._reprocessed |= rejected
+            self.outdated += sum(entry.contract_hash != self._context.contract_hash for entry in done.values())
+            return done.keys() - rejected.keys()
         logged = self._log.find(contract, keys)
         entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
         chosen = {
@@ -187,6 +204,10 @@ class LoggedDocuments:
         }
         self._reprocessed |= chosen
         return entries.keys() - chosen.keys()
+
+    def is_retried(self, key: DocumentKey) -> bool:
+        """Return whether a document is done unless it has changed since it was rejected."""
+        return self._context.settings.reprocess is None and str(key) in self._reprocessed
 
     def take_replaced(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
         """Return what the log has of those of the given documents that are reprocessed, and forget it."""
@@ -204,6 +225,14 @@ class LoggedDocuments:
         done = {number for number, digest in listed.items() if number in logged and logged[number][0] == digest}
         self.outdated += sum(logged[number][1] for number in done)
         return done
+
+    def earlier_rejects(self) -> int:
+        """Return the number of documents of the contract that earlier runs rejected, and that are still rejected.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        return self._log.rejected_by_others(self._context.contract.contract, self._context.run_id)
 
     def report_outdated(self) -> int:
         """Log and return how many documents another contract has processed."""
@@ -225,8 +254,9 @@ class LoggedDocuments:
                 return True
 
 
-def _context(settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions) -> RunContext:
-    started_at = _now()
+def _context(
+    settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions, started_at: datetime
+) -> RunContext:
     return RunContext(
         run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
         started_at=started_at,

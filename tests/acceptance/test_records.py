@@ -103,6 +103,21 @@ def test_a_file_that_breaks_off_loads_what_is_complete_and_its_rest_can_be_compl
     assert rows == [(f"R{number}", number, "K7") for number in range(1, 6)]
 
 
+def test_a_file_that_broke_off_and_is_complete_the_next_night_is_no_longer_rejected(
+    tmp_path: Path, xml_extractor: Command
+) -> None:
+    whole = export(*map(reading, range(1, 6)))
+    target = write(tmp_path, {"a.xml": whole[: whole.index("R4")]})
+    run = ("run", *LOAD, "--source", "d", "--workers", "1")
+    assert accounts(xml_extractor(*run).stdout, tmp_path, target) == Accounts(4, 3, 1, 0)
+    same = xml_extractor(*run)
+    assert (same.returncode, accounts(same.stdout, tmp_path, target)) == (1, Accounts(4, 0, 0, 4))
+    (tmp_path / "d" / "a.xml").write_text(whole, encoding="utf-8")
+    again = xml_extractor(*run)
+    assert (again.returncode, accounts(again.stdout, tmp_path, target)) == (0, Accounts(6, 2, 0, 3, 1))
+    assert query(target, "SELECT status FROM processing_log WHERE document_key = 'a.xml'") == [("skipped",)]
+
+
 def in_archive(directory: Path, content: str) -> str:
     with zipfile.ZipFile(directory / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("in/a.xml", content)

@@ -3,6 +3,7 @@
 import logging
 import zlib
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
@@ -36,6 +37,11 @@ logger = logging.getLogger(__name__)
 
 UNREADABLE = (OSError, EOFError, zlib.error)
 """Errors of files and compressed streams that cannot be read, or not to their end."""
+
+WHOLE_FILE = Failure(
+    Stage.FETCH, Reason.MISSING, "the file is complete now, and its records are documents of their own"
+)
+"""What the processing log has of a file that was rejected, or broke off, and has been replaced since."""
 
 LARGEST_COLUMN = 2**31 - 1
 """Bytes of a file of records in a database column at most: `max_bytes` limits each record."""
@@ -111,11 +117,12 @@ class RecordSource:
         for key in keys:
             if not isinstance(key, RecordKey):
                 yield from self._files.fetch([key], whole=whole)
+            elif key.place.is_whole_file:
+                yield Skipped(key, WHOLE_FILE, _hash(WHOLE_FILE), seconds=0.0)
             elif key.place.failure is None or whole:
                 yield self._record(key, key.place)
             else:
-                is_skipped = key.place.failure.code is Reason.WRONG_ROOT and self._document.other_roots == "skip"
-                yield (Skipped if is_skipped else Rejection)(key, key.place.failure, content_hash="", seconds=0.0)
+                yield self._failed(key, key.place.failure)
 
     def close(self) -> None:
         """Close the files that are open, and their source."""
@@ -142,6 +149,7 @@ class RecordSource:
         except (BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
             yield _rest(names, place, scanner, error)
         else:
+            yield RecordKey(names.name, place._replace(is_whole_file=True))
             if names.records == 0:
                 self.files_without_records += 1
                 logger.warning("No records in %s", printable(names.name))
@@ -174,6 +182,10 @@ class RecordSource:
         )
         return names.next(own_key, found)
 
+    def _failed(self, key: RecordKey, failure: Failure) -> Rejection:
+        is_skipped = failure.code is Reason.WRONG_ROOT and self._document.other_roots == "skip"
+        return (Skipped if is_skipped else Rejection)(key, failure, _hash(failure), seconds=0.0)
+
     def _record(self, key: RecordKey, place: RecordPlace) -> SourceDocument | Rejection:
         limit = self._document.max_bytes
         if place.end - place.start > limit:
@@ -205,6 +217,11 @@ class RecordSource:
             envelope = Envelope(tags, start, ranges.end, len(ranges.tags))
             self._envelope = (place.file, place.envelope, envelope)
         return self._envelope[2]
+
+
+def _hash(failure: Failure) -> str:
+    """Return a hash that stands for that of the content: the document is tried again once it differs."""
+    return blake2b(failure.reason.encode(), digest_size=16).hexdigest()
 
 
 def _rest(names: RecordNames, place: RecordPlace, scanner: Scanner, error: Exception) -> RecordKey:

@@ -6,7 +6,7 @@ import pytest
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import check_text
-from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
+from xml_extractor.documents import DocumentKey, RecordKey, Rejection, SourceDocument
 from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.records import RecordSource
 from xml_extractor.settings import KeyRange
@@ -62,8 +62,9 @@ def open_records() -> OpenRecords:
 
 
 def listed(source: RecordSource, key_range: KeyRange | None = None) -> list[DocumentKey]:
-    """The keys that a source lists."""
-    return [key for page in source.key_pages(2, key_range) for key in page.keys]
+    """The keys that a source lists, without those of whole files."""
+    keys = [key for page in source.key_pages(2, key_range) for key in page.keys]
+    return [key for key in keys if not isinstance(key, RecordKey) or not key.place.is_whole_file]
 
 
 def fetched(source: RecordSource) -> dict[str, str]:
