@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
 from xml_extractor.cli.parameters import OneOf, WholeNumber
 from xml_extractor.documents import Status
+from xml_extractor.escaping import escaped
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.reporting.console import rendered
+from xml_extractor.reporting.console import cell, rendered
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,12 +57,10 @@ def retry_command(
         marked, exhausted = log.retry(_selection(name, keys, reason, stage), max_attempts)
     others = len(set(keys)) - marked - exhausted
     if others > 0:
-        click.echo(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
-    click.echo(f"{_documents(marked)} marked for retry by the next run")
+        say(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
+    say(f"{_documents(marked)} marked for retry by the next run")
     if exhausted:
-        click.echo(
-            f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them"
-        )
+        say(f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them")
 
 
 @click.command("rejects")
@@ -79,7 +79,7 @@ def rejects_command(
         entries = log.rejected(_selection(name, keys, reason, stage))
     if as_json:
         for entry in entries:
-            click.echo(json.dumps(_reject_as_json(entry), ensure_ascii=False))
+            click.echo(escaped(json.dumps(_reject_as_json(entry), ensure_ascii=False)))
     else:
         _show_rejects(list(entries))
 
@@ -161,7 +161,7 @@ def _show_rejects(entries: Sequence["LogEntry"]) -> None:
         for entry in entries:
             _add(table, entry.document_key, f"{entry.attempts}", entry.stage, entry.reason, _time(entry.finished_at))
         click.echo(rendered(table, sys.stdout), nl=False)
-    click.echo(f"{_documents(len(entries))} rejected")
+    say(f"{_documents(len(entries))} rejected")
 
 
 def _show_status(contract: str, counts: Sequence["LogCount"]) -> None:
@@ -173,7 +173,7 @@ def _show_status(contract: str, counts: Sequence["LogCount"]) -> None:
         click.echo(rendered(table, sys.stdout), nl=False)
     sums = _by_status(counts)
     skipped = f"{sums[Status.SKIPPED]:,} skipped, " if sums[Status.SKIPPED] else ""
-    click.echo(
+    say(
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
         f"{skipped}{sums[Status.RETRY]:,} marked for retry"
     )
@@ -190,6 +190,4 @@ def _table(*headings: str) -> "Table":
 
 def _add(table: "Table", *cells: str) -> None:
     """Add a row whose cells are not markup."""
-    from rich.text import Text
-
-    table.add_row(*map(Text, cells))
+    table.add_row(*map(cell, cells))
