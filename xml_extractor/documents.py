@@ -32,6 +32,42 @@ class Status(StrEnum):
     ALREADY_DONE = "already_done"
 
 
+class Counted(StrEnum):
+    """What is counted besides inserted rows."""
+
+    NULL = "null"
+    """A value that `on_invalid` made NULL."""
+    DEFAULT = "default"
+    """A value that `on_invalid` replaced by the column's default."""
+    TRUNCATED = "truncated"
+    """A value that `on_invalid` cut."""
+    UNKNOWN_CODE = "unknown_code"
+    """A code that the lookup does not list, replaced by its `unknown`."""
+    AT_LEAST_ONE = "at_least_one"
+    """A row without a value in any of the columns of `at_least_one`."""
+    WHEN = "when"
+    """A row for which `when` is not true."""
+    DISTINCT = "distinct"
+    """A row that equals another one by `distinct`."""
+    PARENT = "parent"
+    """A row rule's node whose parent row was left out."""
+    KEPT = "kept"
+    """A row that was not inserted, because `on_conflict: keep` kept the one with its key."""
+    REPLACED = "replaced"
+    """A row that replaced the one with its key."""
+
+
+TOLERATED = (Counted.NULL, Counted.DEFAULT, Counted.TRUNCATED, Counted.UNKNOWN_CODE)
+NOT_INSERTED = (Counted.KEPT, Counted.REPLACED)
+LEFT_OUT = (Counted.AT_LEAST_ONE, Counted.WHEN, Counted.DISTINCT, Counted.PARENT)
+
+CountKey = tuple[str, str, Counted]
+"""A table, a column (empty for rows), and what is counted there."""
+
+Counts = tuple[tuple[CountKey, int], ...]
+"""Numbers that are not 0."""
+
+
 class SourceDocument(NamedTuple):
     """An XML document as read from its source: bytes, text, or None for SQL NULL.
 
@@ -95,6 +131,7 @@ class MappedDocument(NamedTuple):
         content_hash: The first 128 bits of the SHA-256 of the bytes that were read, in hex.
         seconds: Time spent on fetching, parsing and mapping.
         replaced: What the document replaces; None for a document that is not done yet.
+        counts: Tolerated values, and rows that were left out.
     """
 
     key: DocumentKey
@@ -102,6 +139,7 @@ class MappedDocument(NamedTuple):
     content_hash: str
     seconds: float
     replaced: Replaced | None = None
+    counts: Counts = ()
 
 
 class Rejection(NamedTuple):
@@ -139,10 +177,11 @@ class Outcome(NamedTuple):
     """The outcome of one document, known only after its transaction committed.
 
     Attributes:
-        rows: Number of rows inserted into each table of the contract; empty unless loaded.
+        rows: Number of rows inserted into each table of the contract, without those of `counts`; empty unless loaded.
         failure: Set exactly if the status is `REJECTED`.
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
+        counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
     """
 
     key: DocumentKey
@@ -152,6 +191,7 @@ class Outcome(NamedTuple):
     attempts: int = 1
     content_hash: str = ""
     value: str | None = None
+    counts: Counts = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,14 +94,15 @@ class Answer:
 
 
 def product_answer(text: str, row: Sequence[Value]) -> Answer | None:
-    """The product's answer; None if it refuses the expression."""
+    """The product's answer; None if it refuses the expression. Times have six digits, as pyodbc reads them."""
     try:
         compiled = compile_expression(text, TYPES)
     except ExpressionError:
         return None
     shape, base = _shape(compiled.type), compiled.type.name
     try:
-        return Answer(compiled.evaluate(row, CLOCK), shape, base)
+        value = compiled.evaluate(row, CLOCK)
+        return Answer(getattr(value, "plain", value), shape, base)
     except EvaluationError as error:
         return Answer(shape=shape, base=base, failures=frozenset({error.code}), message=str(error))
 

@@ -3,17 +3,29 @@
 None of this is excused on a SQL Server.
 """
 
+import re
 from datetime import date, datetime
 
 from tests.database.edge_texts import REFUSED_XML
 from tests.database.edges import Result
 from xml_extractor.documents import Value
-from xml_extractor.values.fine_times import FineDatetime, FineTime, combine, fraction_of, later
+from xml_extractor.values.fine_times import (
+    FRACTION_DIGITS,
+    FineDatetime,
+    FineTime,
+    combine,
+    fraction_of,
+    later,
+    parse_datetime,
+    parse_time,
+)
 from xml_extractor.values.sqltypes import Family, SqlType
 
 ELSEWHERE: dict[tuple[str, str], Result] = {
     # The text of an xml column is not looked at.
     **{("xml", text): text for text in REFUSED_XML},
+    # The last microsecond cannot be rounded up.
+    ("datetime2_7", "9999-12-31T23:59:59.9999999"): "9999-12-31 23:59:59.999999",
 }
 """What becomes of a text of a document, by column and text."""
 
@@ -51,3 +63,23 @@ def as_kept_elsewhere(value: Value) -> Value:
             return moment.time() if isinstance(moment, datetime) else moment
         case _:
             return value
+
+
+def is_kept_elsewhere(value: Value) -> bool:
+    """Whether that server can keep a seventh digit: halves are rounded either way, and the day may end at 24:00:00."""
+    if not isinstance(value, FineDatetime | FineTime):
+        return True
+    return value.seventh_digit != 5 and fraction_of(value) < 9_999_995
+
+
+def expected_elsewhere(expected: Result, sql_type: SqlType) -> Result:
+    """What that server keeps of an expected value."""
+    if not isinstance(expected, str) or sql_type.scale != FRACTION_DIGITS:
+        return expected
+    match sql_type.family:
+        case Family.TIME:
+            return str(as_kept_elsewhere(parse_time(expected)))
+        case Family.DATETIME | Family.OFFSET:
+            return str(as_kept_elsewhere(parse_datetime(re.sub(r" (?=[+-]\d\d:)", "", expected))))
+        case _:
+            return expected

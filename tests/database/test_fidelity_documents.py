@@ -14,7 +14,7 @@ from tests.database.binding import bound
 from tests.database.edge_documents import CASES, EDGES, GROUP_OF, GROUPS, MODES, Case, Processor, edge_contract
 from tests.database.edges import Refused, Result
 from tests.database.independent import Found, plain
-from tests.database.server_differences import ELSEWHERE, as_found_elsewhere, counted_elsewhere
+from tests.database.server_differences import ELSEWHERE, as_found_elsewhere, counted_elsewhere, expected_elsewhere
 from tests.sqlserver import is_sql_server
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.documents import Outcome, Row, Status, Value
@@ -103,7 +103,8 @@ def expected_of(case: Case, loaded: Loaded) -> Result:
     """What SQL Server's documentation says, unless the server is another one and known to differ."""
     expected = case.expected(on_server=loaded.on_server)
     if loaded.on_server and not is_sql_server():
-        return ELSEWHERE.get((case.column, case.text), expected)
+        there = ELSEWHERE.get((case.column, case.text))
+        return there or expected_elsewhere(expected, TYPES_OF_COLUMNS[case.column])
     return expected
 
 

@@ -29,7 +29,16 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry
 from xml_extractor.reasons import Stage
 from xml_extractor.targets.delete_plan import DeletePlan
-from xml_extractor.targets.interfaces import Batch, TableRows, Target, TargetConnection, joined, parts
+from xml_extractor.targets.interfaces import (
+    Batch,
+    Insertion,
+    TableRows,
+    Target,
+    TargetConnection,
+    joined,
+    parts,
+    whole_insertion,
+)
 from xml_extractor.targets.registry import open_target
 
 OnConflict = Literal["fail", "keep", "replace"]
@@ -71,21 +80,20 @@ class Watched:
         if self.errors_after_commit:
             raise self.errors_after_commit.pop()
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         for table, rows in batch:
             for some in parts(rows, batch_rows):
                 self.calls.append(("log" if table is LOG_TABLE else table.name, len(some)))
-                self._connection.insert_batch([(table, some)], batch_rows)
+        return self._connection.insert_batch(batch, batch_rows)
 
     def insert_documents(
         self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
-    ) -> dict[int, DatabaseError]:
+    ) -> Insertion:
         batch = joined(tables, documents)
         if self.isolates:
             self.calls.append(("documents", len(documents)))
             return self._connection.insert_documents(tables, documents, batch_rows)
-        self.insert_batch(batch, batch_rows)
-        return {}
+        return whole_insertion(documents, self.insert_batch(batch, batch_rows))
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         self.calls.append(("deletion", len(keys)))

@@ -12,6 +12,7 @@ from decimal import Decimal
 from xml.parsers import expat
 
 from xml_extractor.documents import Value
+from xml_extractor.values.fine_times import fraction_of
 from xml_extractor.values.sqltypes import SqlType
 
 LONGEST = 2**31 - 1
@@ -101,12 +102,12 @@ def _is_date(value: Value, _: SqlType) -> bool:
     return isinstance(value, date) and not isinstance(value, datetime)
 
 
-def _has_fraction_of(microsecond: int, scale: int) -> bool:
-    return bool(microsecond % 10 ** (6 - min(scale, 6)) == 0)
+def _has_fraction_of(value: time | datetime, scale: int) -> bool:
+    return bool(fraction_of(value) % 10 ** (7 - scale) == 0)
 
 
 def _is_time(value: Value, sql_type: SqlType) -> bool:
-    return isinstance(value, time) and value.tzinfo is None and _has_fraction_of(value.microsecond, sql_type.scale)
+    return isinstance(value, time) and value.tzinfo is None and _has_fraction_of(value, sql_type.scale)
 
 
 def _is_datetime(value: Value, sql_type: SqlType) -> bool:
@@ -114,10 +115,10 @@ def _is_datetime(value: Value, sql_type: SqlType) -> bool:
         return False
     match sql_type.name:
         case "smalldatetime":
-            return value <= LATEST_SMALL and (value.second, value.microsecond) == (0, 0)
+            return value <= LATEST_SMALL and (value.second, fraction_of(value)) == (0, 0)
         case "datetime":
-            return value.microsecond % 1000 == 0 and value.microsecond // 1000 % 10 in (0, 3, 7)
-    return _has_fraction_of(value.microsecond, sql_type.scale)
+            return fraction_of(value) % 10_000 == 0 and value.microsecond // 1000 % 10 in (0, 3, 7)
+    return _has_fraction_of(value, sql_type.scale)
 
 
 def _is_offset(value: Value, sql_type: SqlType) -> bool:
@@ -129,7 +130,7 @@ def _is_offset(value: Value, sql_type: SqlType) -> bool:
     except OverflowError:
         return False
     is_offset = abs(offset) <= WIDEST_OFFSET and offset % timedelta(minutes=1) == timedelta(0)
-    return is_offset and _has_fraction_of(value.microsecond, sql_type.scale)
+    return is_offset and _has_fraction_of(value, sql_type.scale)
 
 
 def _is_guid(value: Value, _: SqlType) -> bool:

@@ -28,9 +28,14 @@ from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.reporting.console import cell, rendered
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.registry import open_source
+from xml_extractor.values.sqltypes import Family, SqlType
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
 ROWS_SIDE_BY_SIDE = 4
+
+_SECONDS_LENGTH = len("2026-01-01 00:00:00")
+_ZONE_LENGTH = len("+00:00")
+_DATETIME_DECIMALS = 3
 
 JsonObject = dict[str, Any]
 
@@ -128,10 +133,25 @@ def _json_value(value: Value) -> Any:
             return value
 
 
+def _stored(value: Value, sql_type: SqlType, separator: str = " ") -> Any:
+    """Return a value as the target stores it: times with exactly the decimals of their type."""
+    match value:
+        case datetime():
+            text, length = value.isoformat(separator, "microseconds"), _SECONDS_LENGTH
+        case time():
+            text, length = value.isoformat("microseconds"), _SECONDS_LENGTH - len("2026-01-01 ")
+        case _:
+            return _json_value(value)
+    zone = text[-_ZONE_LENGTH:] if sql_type.family is Family.OFFSET else ""
+    digits = _DATETIME_DECIMALS if sql_type.name == "datetime" else sql_type.scale
+    end = length + 1 + digits if digits else length
+    return text.removesuffix(zone).ljust(end, "0")[:end] + zone
+
+
 def _rows_as_json(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> JsonObject:
     return {
         table.name: [
-            {column.name: _json_value(value) for column, value in zip(table.columns, row, strict=True)}
+            {column.name: _stored(value, column.type, "T") for column, value in zip(table.columns, row, strict=True)}
             for row in of_table
         ]
         for table, of_table in zip(tables, rows, strict=True)
@@ -144,6 +164,10 @@ def _tables(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> Gro
 
 def _shown(value: Value) -> Text:
     return cell("NULL", "dim") if value is None else cell(_json_value(value))
+
+
+def _shown_stored(value: Value, sql_type: SqlType) -> Text:
+    return _shown(int(value) if isinstance(value, bool) else _stored(value, sql_type))
 
 
 def _table(table: TableLayout, rows: Sequence[Row]) -> RenderableType:
@@ -162,7 +186,7 @@ def _rows_below_each_other(table: TableLayout, rows: Sequence[Row]) -> Table:
     for column in table.columns:
         shown.add_column(cell(column.name), overflow="fold")
     for row in rows:
-        shown.add_row(*map(_shown, row))
+        shown.add_row(*(_shown_stored(value, column.type) for value, column in zip(row, table.columns, strict=True)))
     return shown
 
 
@@ -171,7 +195,7 @@ def _rows_side_by_side(table: TableLayout, rows: Sequence[Row]) -> Table:
     for _ in rows:
         shown.add_column("value", overflow="fold")
     for number, column in enumerate(table.columns):
-        shown.add_row(cell(column.name), cell(column.type), *(_shown(row[number]) for row in rows))
+        shown.add_row(cell(column.name), cell(column.type), *(_shown_stored(row[number], column.type) for row in rows))
     return shown
 
 

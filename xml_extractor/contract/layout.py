@@ -65,6 +65,11 @@ class TableLayout:
     on_conflict: Literal["fail", "keep", "replace"]
 
     @property
+    def inserts_always(self) -> bool:
+        """Whether a row whose key is there is an error; otherwise it is kept or replaced."""
+        return self.on_conflict == "fail" or not self.key
+
+    @property
     def identity(self) -> str:
         """The name of the IDENTITY column that gets the document's value, or empty."""
         return next((column.name for column in self.columns if column.identity), "")

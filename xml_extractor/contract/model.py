@@ -247,6 +247,8 @@ class Distinct(Part):
     """The columns to compare. Text is compared exactly."""
     keep: Literal["first", "last"] = "first"
     """Which of the equal rows to keep, in document order."""
+    children: Literal["drop", "attach"] = "drop"
+    """What becomes of child rows of the other rows: they are left out, or become children of the row that is kept."""
 
 
 class Table(Part):

@@ -1,6 +1,7 @@
 """Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 from lxml.etree import _Element as Element
@@ -11,16 +12,15 @@ from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import (
-    Reading,
     compile_rows,
     compile_text,
     finds_elements,
     string_value,
     string_value_or_nil,
 )
-from xml_extractor.mapping.rows import ColumnPlan, DistinctPlan, Origin, Plan, RulePlan, TablePlan
+from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RulePlan, TablePlan
 from xml_extractor.mapping.selection import rest_of, selection_origin
-from xml_extractor.mapping.steps import compose, constant_of, steps_of
+from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
 from xml_extractor.values.conversions import converter
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
@@ -37,25 +37,35 @@ def compile_plan(contract: Contract) -> Plan:
 
 def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Callable[[], Plan] | None) -> Plan:
     document = contract.document
+    noted: Notes = []
     tables = {layout.name: layout for layout in layouts(contract)}
+    reading = origins.reading_for(document.key_type, text_of)
     return Plan(
         contract=contract,
-        read_key=None if document.key is None else compile_text(document.key, contract.namespaces, Reading(text_of)),
+        read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
         convert_key=converter(document.key_type, code_page=contract.code_page),
         run_values=partial(origins.run_values, contract),
-        tables=tuple(_table(contract, layout, tables, text_of) for layout in tables.values()),
+        tables=tuple(_table(contract, layout, tables, text_of, noted) for layout in tables.values()),
         has_markup=has_markup(contract),
         nilled=nilled,
+        noted=noted,
     )
 
 
 def _table(
-    contract: Contract, layout: TableLayout, tables: dict[str, TableLayout], text_of: Callable[[Element], str]
+    contract: Contract,
+    layout: TableLayout,
+    tables: dict[str, TableLayout],
+    text_of: Callable[[Element], str],
+    noted: Notes,
 ) -> TablePlan:
     table = contract.tables[layout.name]
     elements_only = _finds_only_elements(contract, layout.name)
-    context = TableContext(contract, layout.name, tables, elements_only, text_of)
-    columns = tuple(_column(column.name, table.columns[column.name], context) for column in layout.columns)
+    context = TableContext(contract, layout.name, tables, elements_only, text_of, lambda _: None)
+    columns = tuple(
+        _column(column.name, table.columns[column.name], replace(context, note=noting(noted, column.name)))
+        for column in layout.columns
+    )
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
     distinct = table.distinct
     return TablePlan(
@@ -67,7 +77,12 @@ def _table(
         searches=len(context.searches),
         at_least_one=tuple(numbers[column] for column in table.at_least_one),
         when=None if table.when is None else origins.condition(table.when, columns),
-        distinct=None if distinct is None else DistinctPlan(tuple(numbers[by] for by in distinct.by), distinct.keep),
+        distinct=None
+        if distinct is None
+        else DistinctPlan(
+            tuple(numbers[by] for by in distinct.by), distinct.keep, attaches=distinct.children == "attach"
+        ),
+        has_children=any(other.parent == layout.name for other in contract.tables.values()),
         required=tuple(numbers[column.name] for column in layout.columns if column.required),
     )
 
@@ -83,7 +98,7 @@ def _column(name: str, column: Column, context: TableContext) -> ColumnPlan:
         target = rule_type(context.contract, column)
         inputs = tuple(_input(input_name, rule, context) for input_name, rule in column.inputs.items())
         origin = _rule_origin(column, target, context) or _column_origin(name, column, target, inputs, context)
-        return _column_plan(name, column, target, origin, inputs, context.contract)
+        return _column_plan(name, column, target, origin, inputs, context)
     except InvalidValueError as error:
         raise ContractError(f"tables.{context.name}.columns.{name}: a constant does not fit: {error}") from None
 
@@ -92,15 +107,20 @@ def _input(name: str, rule: Input, context: TableContext) -> ColumnPlan:
     origin = _rule_origin(rule, rule.type or TEXT_INPUT_TYPE, context)
     origin = origin or origins.column_origin(rule.column or "", context)
     target = rule.type or origin.type or TEXT_INPUT_TYPE
-    return _column_plan(name, rule, target, origin, (), context.contract)
+    return _column_plan(name, rule, target, origin, (), context)
 
 
 def _column_plan(
-    name: str, rule: ValueRule, target: SqlType, origin: Origin, inputs: tuple[ColumnPlan, ...], contract: Contract
+    name: str,
+    rule: ValueRule,
+    target: SqlType,
+    origin: Origin,
+    inputs: tuple[ColumnPlan, ...],
+    context: TableContext,
 ) -> ColumnPlan:
-    steps = steps_of(rest_of(rule) if rule.selects else rule, origin.type, target, contract)
-    default = constant_of(rule.default, target, contract)
-    compute = compose(origin.read, steps, rule.on_invalid, default)
+    steps = steps_of(rest_of(rule) if rule.selects else rule, origin.type, target, context.contract, context.note)
+    default = constant_of(rule.default, target, context.contract)
+    compute = compose(origin.read, steps, rule.on_invalid, default, context.note)
     return ColumnPlan(name, rule.path or "", target, origin, inputs, steps, rule.on_invalid, default, compute)
 
 

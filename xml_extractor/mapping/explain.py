@@ -9,16 +9,8 @@ from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, failure_of
 from xml_extractor.mapping.paths import NIL, compile_nodes
-from xml_extractor.mapping.rows import (
-    ColumnPlan,
-    DocumentScope,
-    Plan,
-    RowScope,
-    TablePlan,
-    document_scope,
-    found_rows,
-    rows_of,
-)
+from xml_extractor.mapping.plan import ColumnPlan, DocumentScope, Plan, RowScope, TablePlan
+from xml_extractor.mapping.rows import document_scope, found_rows, rows_of
 from xml_extractor.mapping.steps import value_for
 
 

@@ -36,7 +36,7 @@ from xml_extractor.mapping.paths import (
     split_path,
     string_value,
 )
-from xml_extractor.mapping.rows import ColumnPlan, Compute, Origin, RowScope
+from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
 from xml_extractor.tsql import compile_condition, compile_expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
 
@@ -53,6 +53,7 @@ class TableContext:
         layouts: All tables of the contract, by name.
         elements_only: Whether all nodes that become rows are elements.
         text_of: Returns the text of an element.
+        note: Notes what is tolerated in the column that is being compiled.
         searches: The searches for elements that the columns share, by path. Their order is their number.
     """
 
@@ -61,6 +62,7 @@ class TableContext:
     layouts: Mapping[str, TableLayout]
     elements_only: bool
     text_of: Callable[[Element], str]
+    note: Note
     searches: dict[str, FindElements] = field(default_factory=dict)
 
     def search(self, path: str) -> tuple[int, FindElements]:
@@ -111,12 +113,15 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
 
 def _compile_expression(path: str, target: SqlType, context: TableContext) -> ReadText:
     namespaces = context.contract.namespaces
-    if target.family not in _EXACT:
-        return compile_text(path, namespaces, Reading(context.text_of))
     match parse_xpath(path):
-        case Call("sum", (Path(),)):
+        case Call("sum", (Path(),)) if target.family in _EXACT:
             return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], namespaces)
-    return compile_text(path, namespaces, Reading(context.text_of, partial(decimal_text, scale=target.scale)))
+    return compile_text(path, namespaces, reading_for(target, context.text_of))
+
+
+def reading_for(target: SqlType, text_of: Callable[[Element], str]) -> Reading:
+    """Return how to read values of a type, with what gives the text of an element."""
+    return Reading(text_of, partial(decimal_text, scale=target.scale)) if target.family in _EXACT else Reading(text_of)
 
 
 def _exact_sum(path: str, namespaces: Namespaces) -> ReadText:

@@ -6,194 +6,36 @@ closures that `compiler` made.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from copy import deepcopy
-from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.contract.model import Contract, OnInvalid
-from xml_extractor.documents import DocumentKey, Failure, Row, RunValues, Value
+from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
 from xml_extractor.mapping.markup import Markup
-from xml_extractor.mapping.paths import FindRows, Node, ReadText, SharedElements, ValueNode, has_nil
+from xml_extractor.mapping.paths import Node, SharedElements
+from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.values.sqltypes import XML_SPACE, SqlType
+from xml_extractor.values.sqltypes import XML_SPACE
 
 
-class DocumentScope:
-    """A document while it is mapped.
-
-    Attributes:
-        root: Its root element.
-        key: Its key.
-        run: The values of the run, in the order of `origins.run_values`.
-        clock: The time that expressions use as the current time.
-        rows: The rows of the tables mapped so far, in the contract's order.
-        markup: The markup of elements; None if the contract has no column of type xml.
-    """
-
-    __slots__ = ("clock", "key", "markup", "root", "rows", "run")
-
-    def __init__(self, root: Element, key: Value, run: tuple[Value, ...], clock: datetime) -> None:
-        self.root = root
-        self.key = key
-        self.run = run
-        self.clock = clock
-        self.rows: list[list[RowScope]] = []
-        self.markup: Markup | None = None
-
-
-class RowScope:
-    """A row while it is computed: what the closures of its columns get.
-
-    Attributes:
-        node: The node that a row rule found.
-        element: The node, or the owner of the attribute or text that is the node.
-        rule: The number of the row rule that found the node, from 0.
-        position: The node's number among those found for the parent row, by all row rules, from 1.
-        parent: The parent row; None if the table has no parent.
-        values: The values computed so far.
-        found: Elements that several columns share, by the number of the search; None until a column needs them.
-    """
-
-    __slots__ = ("document", "element", "found", "node", "parent", "position", "rule", "values")
-
-    def __init__(
-        self, document: DocumentScope, parent: "RowScope | None", node: Node, rule: int, position: int, searches: int
-    ) -> None:
-        self.document = document
-        self.parent = parent
-        self.node = node
-        self.element: Element = node.owner if isinstance(node, ValueNode) else node
-        self.rule = rule
-        self.position = position
-        self.values: list[Value] = []
-        self.found: list[list[Element] | None] = [None] * searches
-
-
-Compute = Callable[[RowScope], Value]
-"""Compute a value of a row."""
-
-
-class Step(NamedTuple):
-    """One step from a raw value to a column's value.
-
-    Attributes:
-        name: What it does, for explanations.
-        apply: What it makes of a value that is not NULL; None leaves the value as it is.
-        for_null: What it makes of NULL.
-    """
-
-    name: str
-    apply: Callable[..., Value] | None
-    for_null: Value = None
-
-    def __call__(self, value: Value) -> Value:
-        """Apply this step alone."""
-        if value is None:
-            return self.for_null
-        return value if self.apply is None else self.apply(value)
-
-
-class Origin(NamedTuple):
-    """Where a value comes from.
-
-    Attributes:
-        read: Reads it.
-        type: Its type; None for text of the document.
-        name: What it is, for explanations.
-    """
-
-    read: Compute
-    type: SqlType | None
-    name: str
-
-
-class ColumnPlan(NamedTuple):
-    """The compiled rule of a column, or of an expression's input.
-
-    Attributes:
-        path: The contract's XPath, for messages; may be empty.
-        inputs: The inputs of an expression.
-        compute: Origin, steps and `on_invalid` in one closure.
-    """
-
-    name: str
-    path: str
-    type: SqlType
-    origin: Origin
-    inputs: tuple["ColumnPlan", ...]
-    steps: tuple[Step, ...]
-    on_invalid: OnInvalid
-    default: Value
-    compute: Compute
-
-
-class RulePlan(NamedTuple):
-    """A compiled row rule."""
-
-    path: str
-    find: FindRows
-
-
-class DistinctPlan(NamedTuple):
-    """The columns, by number, in which rows must differ, and which of several equal rows to keep."""
-
-    columns: tuple[int, ...]
-    keep: Literal["first", "last"]
-
-
-class TablePlan(NamedTuple):
-    """A compiled table. Numbers of columns are positions in a row.
-
-    Attributes:
-        parent: The number of the table from whose rows the row rules start; None for the document's root element.
-        computes: The closures of the columns, in the order of a row.
-        searches: How many searches for elements the columns share.
-        when: Evaluates the condition for keeping a computed row; None keeps all.
-    """
-
-    name: str
-    parent: int | None
-    rules: tuple[RulePlan, ...]
-    columns: tuple[ColumnPlan, ...]
-    computes: tuple[Compute, ...]
-    searches: int
-    at_least_one: tuple[int, ...]
-    when: Callable[[RowScope], bool | None] | None
-    distinct: DistinctPlan | None
-    required: tuple[int, ...]
-
-
-class Plan(NamedTuple):
-    """A compiled contract.
-
-    Attributes:
-        read_key: Reads the document's key; None if the source's key serves.
-        convert_key: Converts the key's text to its type.
-        run_values: Returns `DocumentScope.run` for a document's key, the source's key and the run.
-        tables: In load order.
-        has_markup: Whether a column takes markup.
-        nilled: Returns the plan for documents with `xsi:nil`; None if this is it. Others are mapped faster without it.
-    """
-
-    contract: Contract
-    read_key: ReadText | None
-    convert_key: Callable[[str], Value]
-    run_values: Callable[[Value, DocumentKey, RunValues], tuple[Value, ...]]
-    tables: tuple[TablePlan, ...]
-    has_markup: bool
-    nilled: "Callable[[], Plan] | None"
-
-    def for_document(self, root: Element) -> "Plan":
-        """Return the plan for a document."""
-        return self if self.nilled is None or not has_nil(root) else self.nilled()
-
-
-def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunValues) -> tuple[tuple[Row, ...], ...]:
+def map_document(
+    plan: Plan,
+    root: Element,
+    source_key: DocumentKey,
+    run: RunValues,
+    note_counts: Callable[[Counts], object] = lambda _: None,
+) -> tuple[tuple[Row, ...], ...]:
     """Map a document to rows: by table in load order, values in the order of the table's layout.
+
+    Args:
+        plan: The compiled contract.
+        root: The document's root element.
+        source_key: The source's key of the document.
+        run: The values of the run.
+        note_counts: Called with tolerated values and left-out rows, if there are any.
 
     Raises:
         MappingError: The document cannot be mapped; its `failure` says why.
@@ -203,10 +45,13 @@ def map_document(plan: Plan, root: Element, source_key: DocumentKey, run: RunVal
     try:
         for table in plan.tables:
             document.rows.append(rows_of(table, document))
+        if document.counts:
+            note_counts(tuple(document.counts.items()))
         return tuple([tuple([tuple(row.values) for row in rows]) for rows in document.rows])
     finally:
         # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
         document.rows.clear()
+        document.starts.clear()
 
 
 def own_key(plan: Plan, root: Element) -> Value:
@@ -230,9 +75,9 @@ def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunV
     """
     markup = Markup(root) if plan.has_markup else None
     key = _document_key(plan, root, source_key)
-    document = DocumentScope(root, key, plan.run_values(key, source_key, run), run.load_time)
-    document.markup = markup
-    return document
+    plan.noted.clear()
+    run_values = plan.run_values(key, source_key, run)
+    return DocumentScope(root, key, run_values, run.load_time, plan.noted, markup)
 
 
 def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:
@@ -255,20 +100,34 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
         MappingError: A value of any row is invalid, also of one that a filter would leave out; or a row that is kept
             lacks a required value.
     """
-    rows = []
+    rows, noted = [], document.noted
+    tolerated: dict[RowScope, Notes] = {}
     for row in found_rows(table, document):
         _compute_row(table, row)
-        if _is_kept(table, row):
+        if noted:
+            tolerated[row] = noted.copy()
+            noted.clear()
+        exclusion = _exclusion(table, row)
+        if exclusion is None:
             rows.append(row)
+        else:
+            _leave_out(table, row.node, exclusion, document)
     if table.distinct is not None:
-        rows = _distinct(rows, table.distinct)
+        rows = _distinct(table, rows, table.distinct, document)
     for row in rows:
         _check_required(table, row)
+        if tolerated:
+            for column, what in tolerated.get(row, ()):
+                document.counts[table.name, column, what] += 1
+    if table.parent in document.left_out:
+        _leave_out_children(table, document)
     return rows
 
 
 def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
     """Yield a row without values for each node that the row rules find: by parent row, then rule, then document order.
+
+    If `distinct` attaches children, the nodes of its equal rows come one after the other in place of the parent row's.
 
     Raises:
         MappingError: A row rule cannot be evaluated.
@@ -276,16 +135,18 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
     parents = [None] if table.parent is None else document.rows[table.parent]
     for parent in parents:
         start = document.root if parent is None else parent.node
+        starts = document.starts.get(parent, (start,)) if document.starts and parent is not None else (start,)
         position = 0
-        shared = SharedElements()
-        for number, rule in enumerate(table.rules):
-            try:
-                nodes = rule.find(start, shared)
-            except RULE_ERRORS as error:
-                raise MappingError(failure_of(error, rule.path, table.name)) from None
-            for node in nodes:
-                position += 1
-                yield RowScope(document, parent, node, number, position, table.searches)
+        for start in starts:
+            shared = SharedElements()
+            for number, rule in enumerate(table.rules):
+                try:
+                    nodes = rule.find(start, shared)
+                except RULE_ERRORS as error:
+                    raise MappingError(failure_of(error, rule.path, table.name)) from None
+                for node in nodes:
+                    position += 1
+                    yield RowScope(document, parent, node, number, position, table.searches)
 
 
 def _compute_row(table: TablePlan, row: RowScope) -> None:
@@ -299,24 +160,53 @@ def _compute_row(table: TablePlan, row: RowScope) -> None:
         raise MappingError(failure, partial(_invalid_value, column, row)) from None
 
 
-def _is_kept(table: TablePlan, row: RowScope) -> bool:
+def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
+    """Return which filter of a single row leaves it out; None if it stays."""
     values = row.values
     if table.at_least_one and all(values[column] is None for column in table.at_least_one):
-        return False
+        return Counted.AT_LEAST_ONE
     if table.when is None:
-        return True
+        return None
     try:
-        return table.when(row) is True
+        return None if table.when(row) is True else Counted.WHEN
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, "", table.name)) from None
 
 
-def _distinct(rows: list[RowScope], distinct: DistinctPlan) -> list[RowScope]:
+def _distinct(
+    table: TablePlan, rows: list[RowScope], distinct: DistinctPlan, document: DocumentScope
+) -> list[RowScope]:
     """Keep the first or the last of rows that are equal in some columns (NULL equals NULL), in the order of `rows`."""
     kept: dict[tuple[Value, ...], RowScope] = {}
     for row in rows if distinct.keep == "last" else reversed(rows):
         kept[_values(row, distinct.columns)] = row
+    if len(kept) == len(rows):
+        return rows
+    for row in rows:
+        stays = kept[_values(row, distinct.columns)]
+        if distinct.attaches:
+            document.starts[stays].append(row.node)
+        if stays is not row:
+            _leave_out(table, row.node, Counted.DISTINCT, document, with_children=not distinct.attaches)
     return [row for row in rows if kept[_values(row, distinct.columns)] is row]
+
+
+def _leave_out(
+    table: TablePlan, node: Node, why: Counted, document: DocumentScope, *, with_children: bool = True
+) -> None:
+    document.counts[table.name, "", why] += 1
+    if with_children and table.has_children:
+        document.left_out[len(document.rows)].append(node)
+
+
+def _leave_out_children(table: TablePlan, document: DocumentScope) -> None:
+    """Count the nodes that would be rows if their parent rows were not left out."""
+    for start in document.left_out[table.parent or 0]:
+        shared = SharedElements()
+        for rule in table.rules:
+            with suppress(*RULE_ERRORS):
+                for node in rule.find(start, shared):
+                    _leave_out(table, node, Counted.PARENT, document)
 
 
 def _values(row: RowScope, columns: tuple[int, ...]) -> tuple[Value, ...]:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from xml_extractor.contract.model import Contract, Select, ValueRule
+from xml_extractor.contract.model import Select, ValueRule
 from xml_extractor.documents import Value
 from xml_extractor.mapping.numbers import decimal_sum
-from xml_extractor.mapping.origins import TableContext
-from xml_extractor.mapping.paths import Node, Reading, ReadText, compile_nodes, compile_text
-from xml_extractor.mapping.rows import Compute, Origin, RowScope
+from xml_extractor.mapping.origins import TableContext, reading_for
+from xml_extractor.mapping.paths import Node, ReadText, compile_nodes, compile_text
+from xml_extractor.mapping.plan import Compute, Origin, RowScope
 from xml_extractor.mapping.steps import blank_to_null, fuse, steps_of, text_steps
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.collation import order_key
@@ -23,11 +23,11 @@ def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) ->
     """Read what a rule with `select` or `each` selects; `rest_of` are the steps that remain."""
     contract, path = context.contract, rule.path or ""
     find = compile_nodes(path, contract.namespaces)
-    text_of = compile_text(rule.each or ".", contract.namespaces, Reading(context.text_of))
+    text_of = compile_text(rule.each or ".", contract.namespaces, reading_for(target, context.text_of))
     if rule.select in ("first", "last"):
         read = _read_one(find, text_of, 0 if rule.select == "first" else -1)
     else:
-        read = _read_all(find, _value_of(rule, target, contract, text_of), _combination(rule, target))
+        read = _read_all(find, _value_of(rule, target, context, text_of), _combination(rule, target))
     each = f", each {rule.each}" if rule.each else ""
     return Origin(read, target if rule.select in _OF_VALUES else None, f"path {path}{each}, select {rule.select}")
 
@@ -58,12 +58,14 @@ def _read_all(
     return read
 
 
-def _value_of(rule: ValueRule, target: SqlType, contract: Contract, text_of: ReadText) -> Callable[[Node], Value]:
+def _value_of(rule: ValueRule, target: SqlType, context: TableContext, text_of: ReadText) -> Callable[[Node], Value]:
     """Build the function from a node to its value, which is None for a blank node."""
     if rule.select in _OF_VALUES:
-        steps = steps_of(rule.model_copy(update={"default": None, "blank": "null"}), None, target, contract)
+        steps = steps_of(
+            rule.model_copy(update={"default": None, "blank": "null"}), None, target, context.contract, context.note
+        )
     else:
-        steps = text_steps(rule, contract, with_last_lookup=rule.select != "only")
+        steps = text_steps(rule, context.contract, context.note, with_last_lookup=rule.select != "only")
     _, apply = fuse(steps)
 
     def value_of(node: Node) -> Value:

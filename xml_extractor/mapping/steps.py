@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from xml_extractor.contract.model import Contract, Lookup, OnInvalid, Scalar, Transform, ValueRule
-from xml_extractor.documents import Value
+from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out_of_memory
 from xml_extractor.mapping.paths import NIL
-from xml_extractor.mapping.rows import Compute, RowScope, Step
+from xml_extractor.mapping.plan import Compute, Note, Notes, RowScope, Step
 from xml_extractor.tsql import compile_assignment
 from xml_extractor.values.conversions import constant, converter
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType, parse_type
@@ -31,7 +31,13 @@ def keep_blank(text: str) -> str | None:
     return text
 
 
-def steps_of(rule: ValueRule, source: SqlType | None, target: SqlType, contract: Contract) -> tuple[Step, ...]:
+def steps_of(
+    rule: ValueRule,
+    source: SqlType | None,
+    target: SqlType,
+    contract: Contract,
+    note: Note = lambda _: None,
+) -> tuple[Step, ...]:
     """List the steps from an origin's value to the column's value, in order.
 
     Args:
@@ -39,14 +45,15 @@ def steps_of(rule: ValueRule, source: SqlType | None, target: SqlType, contract:
         source: The type of the origin's value; None for text of the document.
         target: The column's type.
         contract: The rule's contract.
+        note: Called with what the steps tolerate.
 
     Raises:
         InvalidValueError: A constant of the rule does not fit the column.
     """
     if source is None:
-        return tuple(_from_text(rule, target, contract))
+        return tuple(_from_text(rule, target, contract, note))
     if rule.transform or rule.lookup:
-        return (*_assignment(source, _TEXT, contract), *_from_text(rule, target, contract))
+        return (*_assignment(source, _TEXT, contract), *_from_text(rule, target, contract, note))
     return (*_assignment(source, target, contract), *_default(rule, target, contract))
 
 
@@ -59,26 +66,26 @@ def constant_of(value: Scalar | None, target: SqlType, contract: Contract) -> Va
     return None if value is None else constant(target, value, code_page=contract.code_page)
 
 
-def _from_text(rule: ValueRule, target: SqlType, contract: Contract) -> Iterator[Step]:
+def _from_text(rule: ValueRule, target: SqlType, contract: Contract, note: Note) -> Iterator[Step]:
     keeps_blank = rule.blank == "keep"
     transforms, lookup = _split_last_lookup(rule)
     yield Step("keep blank", keep_blank) if keeps_blank else Step("blank to NULL", blank_to_null)
     for transform in transforms:
-        yield _transform(transform, contract, keeps_blank=keeps_blank)
+        yield _transform(transform, contract, note, keeps_blank=keeps_blank)
     if lookup is None:
         yield Step(f"convert to {target}", _converter(rule, target, contract))
     else:
-        yield _lookup(lookup, contract, lambda value: constant_of(value, target, contract))
+        yield _lookup(lookup, contract, lambda value: constant_of(value, target, contract), note)
     yield from _default(rule, target, contract)
 
 
-def text_steps(rule: ValueRule, contract: Contract, *, with_last_lookup: bool) -> tuple[Step, ...]:
+def text_steps(rule: ValueRule, contract: Contract, note: Note, *, with_last_lookup: bool) -> tuple[Step, ...]:
     """List the steps from text to text; the last lookup gives text too, or is left out."""
     transforms, lookup = _split_last_lookup(rule)
     steps = [Step("blank to NULL", blank_to_null)]
-    steps += [_transform(transform, contract, keeps_blank=False) for transform in transforms]
+    steps += [_transform(transform, contract, note, keeps_blank=False) for transform in transforms]
     if lookup is not None and with_last_lookup:
-        steps.append(_lookup(lookup, contract, _as_text))
+        steps.append(_lookup(lookup, contract, _as_text, note))
     return tuple(steps)
 
 
@@ -93,22 +100,23 @@ def _lookup_name(transform: Transform) -> str:
     return str((transform.options or {})["name"])
 
 
-def _transform(transform: Transform, contract: Contract, *, keeps_blank: bool) -> Step:
+def _transform(transform: Transform, contract: Contract, note: Note, *, keeps_blank: bool) -> Step:
     if transform.name == "lookup":
-        return _lookup(_lookup_name(transform), contract, _as_text)
+        return _lookup(_lookup_name(transform), contract, _as_text, note)
     apply = transform_step(transform.name, transform.options)
     if keeps_blank:
         return Step(f"transform {transform.name}", apply)
     return Step(f"transform {transform.name}", lambda text: blank_to_null(apply(text)))
 
 
-def _lookup(name: str, contract: Contract, convert: Callable[[Scalar], Value]) -> Step:
+def _lookup(name: str, contract: Contract, convert: Callable[[Scalar], Value], note: Note) -> Step:
     lookup: Lookup = contract.lookups[name]
     find = lookup_step(
         {code: convert(value) for code, value in lookup.values.items()},
         lookup.folds,
         None if lookup.unknown is None else convert(lookup.unknown),
         has_unknown="unknown" in lookup.model_fields_set,
+        note_unknown=lambda: note(Counted.UNKNOWN_CODE),
     )
     return Step(f"lookup {name}", find, None if lookup.blank is None else convert(lookup.blank))
 
@@ -161,8 +169,30 @@ def _assignment(source: SqlType, target: SqlType, contract: Contract) -> tuple[S
     return (Step(f"convert to {target}", apply),)
 
 
-def compose(read: Compute, steps: Sequence[Step], on_invalid: OnInvalid, default: Value) -> Compute:
-    """Compile the reading of a value, its steps and `on_invalid` to one closure.
+def noting(noted: Notes, column: str) -> Note:
+    """Return the function that notes what is tolerated in a column."""
+
+    def note(tolerated: Counted) -> None:
+        noted.append((column, tolerated))
+
+    return note
+
+
+_TOLERATED: dict[OnInvalid, Counted] = {
+    "null": Counted.NULL,
+    "default": Counted.DEFAULT,
+    "truncate": Counted.TRUNCATED,
+}
+
+
+def compose(
+    read: Compute,
+    steps: Sequence[Step],
+    on_invalid: OnInvalid,
+    default: Value,
+    note: Note = lambda _: None,
+) -> Compute:
+    """Compile the reading of a value, its steps and `on_invalid` to one closure, which notes what it tolerates.
 
     Raises:
         InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
@@ -171,11 +201,15 @@ def compose(read: Compute, steps: Sequence[Step], on_invalid: OnInvalid, default
     if on_invalid == "reject":
         return compute
 
+    tolerated = _TOLERATED[on_invalid]
+
     def compute_anyway(row: RowScope) -> Value:
         try:
             return compute(row)
         except RULE_ERRORS as error:
-            return value_for(error, on_invalid, default)
+            value = value_for(error, on_invalid, default)
+            note(tolerated)
+            return value
 
     return compute_anyway
 

@@ -14,6 +14,7 @@ from lxml import etree
 from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names
+from xml_extractor.escaping import escaped
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.prolog import read_root_name, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
@@ -139,8 +140,9 @@ class DocumentParser:
         return root
 
     def _wrong_root(self, found: str) -> ParseError:
+        name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
         expected = " or ".join(self._rules.roots)
-        return parse_error(Reason.WRONG_ROOT, f"the root element is {_printable(found)}, not {expected}")
+        return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {expected}")
 
     def _skip_other_root(self, content: bytes | str) -> None:
         """Look at the start tag of the root element alone; what follows, and a DOCTYPE before it, does not matter."""
@@ -212,12 +214,6 @@ class DocumentParser:
             raise parse_error(Reason.ENTITY, "a reference to an entity that the document does not declare")
         if len(log) >= _WARNINGS_KEPT:
             raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
-
-
-def _printable(name: str) -> str:
-    """Return a name of a document for messages: shortened, and with escapes for what is not printable."""
-    shortened = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in shortened)
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

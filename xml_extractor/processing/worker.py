@@ -19,6 +19,7 @@ from typing import Self
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
+    CountKey,
     Failure,
     MappedDocument,
     Outcome,
@@ -285,6 +286,7 @@ class Worker:
         stage = Stage.PARSE
         self._marker.enter(stage)
         value = None
+        counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
                 root = self._parser.parse(document.content)
@@ -293,7 +295,7 @@ class Worker:
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
-                mapped = map_document(self._plan, root, document.key, self._run_values)
+                mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:
             seconds = time.perf_counter() - began_at
@@ -313,7 +315,8 @@ class Worker:
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
-            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced)
+            counts = tuple(counted)
+            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced, counts)
         seconds = time.perf_counter() - began_at
         return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value)
 

@@ -11,6 +11,7 @@ from xml_extractor.documents import Row, Status
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log_table import (
     CASE_SENSITIVE,
+    COUNT_COLUMNS,
     LogCount,
     LogEntry,
     RejectSelection,
@@ -194,6 +195,24 @@ class ProcessingLog:
         unchanged = " AND ".join(f"{self.layout.columns[position].name} = ?" for position in positions)
         self._connection.execute_many(
             f"DELETE FROM {self._table} WHERE {unchanged}",  # noqa: S608 - the name is quoted, values bound
+            [self.layout.columns[position] for position in positions],
+            [tuple(row[position] for position in positions) for row in self.bound(entries)],
+        )
+
+    def set_counts(self, entries: Sequence[LogEntry]) -> None:
+        """Set the counts of rows that this transaction has inserted, by one call.
+
+        Raises:
+            DatabaseError: The log cannot be written.
+        """
+        if not entries:
+            return
+        names = [column.name for column in self.layout.columns]
+        positions = [names.index(name) for name in (*COUNT_COLUMNS, *self.layout.key)]
+        assigned = ", ".join(f"{name} = ?" for name in COUNT_COLUMNS)
+        same = " AND ".join(f"{name} = ?" for name in self.layout.key)
+        self._connection.execute_many(
+            f"UPDATE {self._table} SET {assigned} WHERE {same}",  # noqa: S608 - the name is quoted, values bound
             [self.layout.columns[position] for position in positions],
             [tuple(row[position] for position in positions) for row in self.bound(entries)],
         )

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.documents import Failure, Row, Status
+from xml_extractor.documents import LEFT_OUT, TOLERATED, Counted, CountKey, Counts, Failure, Row, Status
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import parse_type
 
@@ -22,6 +23,17 @@ CASE_SENSITIVE = "Latin1_General_100_BIN2"
 def _column(name: str, type_name: str) -> ColumnLayout:
     return ColumnLayout(name, parse_type(type_name), required=True)
 
+
+ADDED_COLUMNS = (
+    ColumnLayout("kept_count", parse_type("int")),
+    ColumnLayout("replaced_count", parse_type("int")),
+    ColumnLayout("left_out_count", parse_type("int")),
+    ColumnLayout("tolerated_count", parse_type("int")),
+    ColumnLayout("counts", parse_type("nvarchar(max)")),
+)
+"""Columns that a log may lack that was created by an earlier version; `init` adds them."""
+
+COUNT_COLUMNS = ("row_count", *(column.name for column in ADDED_COLUMNS))
 
 LOG_TABLE = TableLayout(
     name="processing_log",
@@ -41,6 +53,7 @@ LOG_TABLE = TableLayout(
         _column("run_id", "varchar(32)"),
         _column("started_at", "datetime2(3)"),
         _column("finished_at", "datetime2(3)"),
+        *ADDED_COLUMNS,
     ),
     generated=(),
     key=("contract", "document_key"),
@@ -71,10 +84,13 @@ class LogEntry(NamedTuple):
         stage: A member of `Stage`, or empty if the document was loaded.
         reason: `Failure.reason`, or empty.
         attempts: How many times the document was loaded or rejected, this time included.
-        row_count: Rows in all tables.
+        row_count: Rows inserted into all tables.
         seconds: From fetching the document to its mapped rows.
         started_at: `finished_at` minus `seconds`; the time that the document waited in between is not in it.
         finished_at: When its transaction began to insert, in UTC without a zone.
+        kept_count, replaced_count, left_out_count, tolerated_count: Sums of `counts`; None for a row of an earlier
+            version, and in a rejected document's row.
+        counts: What `counts_text` returns.
     """
 
     contract: str
@@ -91,6 +107,11 @@ class LogEntry(NamedTuple):
     run_id: str
     started_at: datetime
     finished_at: datetime
+    kept_count: int | None = None
+    replaced_count: int | None = None
+    left_out_count: int | None = None
+    tolerated_count: int | None = None
+    counts: str | None = None
 
     @classmethod
     def of(cls, row: tuple[Any, ...]) -> "LogEntry":
@@ -103,11 +124,54 @@ class LogEntry(NamedTuple):
         """The row of the entry; a longer reason is cut."""
         return (*self[:2], self.status.value, self.stage, self.reason[:REASON_LENGTH], *self[5:])
 
+    def with_counts(self, counts: Counts) -> "LogEntry":
+        """Return the entry with what is counted besides inserted rows."""
+
+        def total(*kinds: Counted) -> int:
+            return sum(number for (_, _, what), number in counts if what in kinds)
+
+        return self._replace(
+            kept_count=total(Counted.KEPT),
+            replaced_count=total(Counted.REPLACED),
+            left_out_count=total(*LEFT_OUT),
+            tolerated_count=total(*TOLERATED),
+            counts=counts_text(counts),
+        )
+
     @property
     def failure(self) -> Failure:
         """The failure of a rejected document, as far as the log keeps it; its explanation says where, too."""
         code, _, explanation = self.reason.partition(" ")
         return Failure(Stage(self.stage), Reason(code.removesuffix(":")), explanation)
+
+
+def counts_text(counts: Counts) -> str | None:
+    """Return counts as the log keeps them: `table what=number` and `table.column what=number`, separated by `; `.
+
+    Other characters of names than letters, digits, `_` and `-` are percent-encoded. None stands for no counts.
+    """
+    return (
+        "; ".join(
+            f"{_encoded(table)}{f'.{_encoded(column)}' if column else ''} {what}={number}"
+            for (table, column, what), number in counts
+        )
+        or None
+    )
+
+
+def read_counts(text: str | None) -> Counts:
+    """Return the counts of a `counts_text`."""
+    found: list[tuple[CountKey, int]] = []
+    for part in text.split("; ") if text else ():
+        place, _, count = part.rpartition(" ")
+        table, _, column = place.partition(".")
+        what, _, number = count.partition("=")
+        found.append(((unquote(table), unquote(column), Counted(what)), int(number)))
+    return tuple(found)
+
+
+def _encoded(name: str) -> str:
+    return quote(name, safe="").replace(".", "%2E")
 
 
 class LogCount(NamedTuple):

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -10,6 +11,7 @@ from typing import Any
 
 from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
+from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, CountKey
 from xml_extractor.errors import RunError
 from xml_extractor.reporting.result import RunResult
 
@@ -40,7 +42,10 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "skipped": statistics.skipped,
             "already_done": statistics.already_done,
         },
+        "documents_without_rows": statistics.without_rows,
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
+        "rows_not_inserted": _by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
+        "tolerated_values": _by_place(statistics.counted(TOLERATED)),
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
@@ -66,6 +71,15 @@ def metrics(result: RunResult) -> dict[str, Any]:
         },
         "machine": machine(),
     }
+
+
+def _by_place(counts: Mapping[CountKey, int]) -> dict[str, Any]:
+    """Return counts by table, column if there is one, and what is counted."""
+    found: dict[str, Any] = {}
+    for (table, column, what), number in counts.items():
+        place = found.setdefault(table, {})
+        (place.setdefault(column, {}) if column else place)[what.value] = number
+    return found
 
 
 def machine() -> dict[str, Any]:

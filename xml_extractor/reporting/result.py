@@ -2,12 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from xml_extractor.documents import DocumentKey, Outcome, Status
+from xml_extractor.documents import NOT_INSERTED, Counted, CountKey, DocumentKey, Outcome, Status
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
@@ -84,7 +84,10 @@ class RunStatistics:
     Attributes:
         tables: Names of the contract's tables.
         seen: Documents that the source listed, including those already done.
-        rows: Rows loaded, in the order of `tables`.
+        without_rows: Loaded documents for which the contract found no row.
+        first_without_rows: The key of the first of them.
+        rows: Rows inserted, in the order of `tables`.
+        counts: Tolerated values, and rows that were left out, kept or replaced.
         examples: For each reason, the key of the first document rejected for it.
         stage_seconds: Seconds spent in each step, summed over processes and threads.
         series: Samples of the progress.
@@ -96,7 +99,10 @@ class RunStatistics:
     rejected: int = 0
     skipped: int = 0
     already_done: int = 0
+    without_rows: int = 0
+    first_without_rows: DocumentKey | None = None
     rows: list[int] = field(default_factory=list)
+    counts: Counter[CountKey] = field(default_factory=Counter)
     reasons: Counter[StageReason] = field(default_factory=Counter)
     examples: dict[StageReason, DocumentKey] = field(default_factory=dict)
     stage_seconds: Counter[str] = field(default_factory=Counter)
@@ -121,6 +127,11 @@ class RunStatistics:
             case Status.LOADED:
                 self.loaded += 1
                 self.rows = [total + rows for total, rows in zip(self.rows, outcome.rows, strict=True)]
+                self.counts.update(dict(outcome.counts))
+                if not any(outcome.rows) and not any(what in NOT_INSERTED for (_, _, what), _ in outcome.counts):
+                    self.without_rows += 1
+                    if self.first_without_rows is None:
+                        self.first_without_rows = outcome.key
             case Status.REJECTED:
                 self.rejected += 1
                 if outcome.failure is not None:
@@ -131,6 +142,11 @@ class RunStatistics:
                 self.skipped += 1
             case Status.ALREADY_DONE:
                 self.already_done += 1
+
+    def counted(self, kinds: Collection[Counted]) -> dict[CountKey, int]:
+        """Return the counts of these kinds, by the order of the tables."""
+        found = ((key, number) for key, number in self.counts.items() if key[2] in kinds)
+        return dict(sorted(found, key=lambda count: (self.tables.index(count[0][0]), count[0])))
 
     def skip(self, documents: int) -> None:
         """Count documents that the source listed and that are already done by the processing log."""

@@ -7,12 +7,14 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from xml_extractor.documents import Counted
 from xml_extractor.reasons import Reason
 from xml_extractor.reporting.console import cell
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
 
 REASONS_SHOWN = 20
+COUNTS_SHOWN = 40
 
 
 def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
@@ -29,8 +31,7 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     ]
     if statistics.loaded:
         parts.append(_rows_by_table(result))
-    if statistics.reasons:
-        parts += _reasons(result)
+    parts += [*_counts(result), *_reasons(result)]
     parts.append(cell(documents_line(result), style="bold"))
     if result.interrupted:
         parts.append(cell("Interrupted: what is counted here is committed; run the same command again to continue."))
@@ -53,6 +54,12 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
 def _hints(result: RunResult) -> Iterator[str]:
     """Yield hints at what to do next."""
     statistics = result.statistics
+    if statistics.without_rows:
+        some = (
+            f"{statistics.without_rows:,} of the loaded documents" if statistics.loaded > 1 else "The loaded document"
+        )
+        verb = "have" if statistics.without_rows > 1 else "has"
+        yield f"{some} {verb} no rows by this contract, such as {statistics.first_without_rows}"
     if result.outdated:
         done = "1 document was" if result.outdated == 1 else f"{result.outdated:,} documents were"
         yield f"Hint: {done} processed by another contract of this name; --reprocess changed-contract includes them"
@@ -81,16 +88,44 @@ def _nothing_left(settings: RunSettings) -> str:
 
 
 def _rows_by_table(result: RunResult) -> Table:
-    table = _table("Table", "Rows loaded")
+    table = _table("Table", "Rows inserted")
     for name, rows in zip(result.statistics.tables, result.statistics.rows, strict=True):
         table.add_row(cell(name), f"{rows:,}")
     table.add_row("total", f"{sum(result.statistics.rows):,}", style="bold")
     return table
 
 
+_MEANINGS = {
+    Counted.NULL: "invalid values made NULL",
+    Counted.DEFAULT: "invalid values replaced by the default",
+    Counted.TRUNCATED: "values truncated",
+    Counted.UNKNOWN_CODE: "unknown codes",
+    Counted.AT_LEAST_ONE: "rows left out by at_least_one",
+    Counted.WHEN: "rows left out by when",
+    Counted.DISTINCT: "rows left out by distinct",
+    Counted.PARENT: "rows left out with their parent row",
+    Counted.KEPT: "rows not inserted, existing ones kept",
+    Counted.REPLACED: "existing rows replaced",
+}
+
+
+def _counts(result: RunResult) -> list[RenderableType]:
+    """Return what else happened to rows and values."""
+    counts = result.statistics.counted(tuple(Counted))
+    if not counts:
+        return []
+    table = _table("Table or column", "Besides", "Number")
+    for (name, column, what), number in islice(counts.items(), COUNTS_SHOWN):
+        table.add_row(cell(f"{name}.{column}" if column else name), _MEANINGS[what], f"{number:,}")
+    left_out = len(counts) - COUNTS_SHOWN
+    return [table] if left_out <= 0 else [table, cell(f"and {left_out} more counts in the metrics file")]
+
+
 def _reasons(result: RunResult) -> list[RenderableType]:
-    table = _table("Rejected at", "Reason", "First document", "Documents")
     reasons, examples = result.statistics.reasons, result.statistics.examples
+    if not reasons:
+        return []
+    table = _table("Rejected at", "Reason", "First document", "Documents")
     for stage, code in islice(dict(reasons.most_common()), REASONS_SHOWN):
         table.add_row(stage, code, cell(examples[stage, code]), f"{reasons[stage, code]:,}")
     left_out = len(reasons) - REASONS_SHOWN

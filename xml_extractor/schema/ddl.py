@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.processing_log.log_table import CASE_SENSITIVE, LOG_TABLE, is_log
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE, is_log
 from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
@@ -96,8 +96,18 @@ def create_statements(
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
         *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
-        *(_create_table(table, dialect, embedded=embedded) for table in defined),
+        _create_table(defined[0], dialect, embedded=embedded)
+        + ("" if embedded else _complete_log(defined[0], dialect)),
+        *(_create_table(table, dialect, embedded=embedded) for table in defined[1:]),
     ]
+
+
+def _complete_log(log: Table, dialect: Dialect) -> str:
+    """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
+    name = dialect.identifier_preparer.format_table(log)
+    has, lacks = (f"COL_LENGTH({literal(name)}, '{column}')" for column in ("content_hash", ADDED_COLUMNS[-1].name))
+    added = ", ".join(f"{column.name} {column.type} NULL" for column in ADDED_COLUMNS)
+    return f"\nELSE IF {has} IS NOT NULL AND {lacks} IS NULL\nALTER TABLE {name} ADD {added}"
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:

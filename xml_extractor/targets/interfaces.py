@@ -1,7 +1,8 @@
 """The interface of targets. One suite of tests runs against all of them."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from xml_extractor.connections import Connection, DatabaseError, RowBinder
 from xml_extractor.contract.layout import TableLayout
@@ -21,21 +22,36 @@ TableRows = Sequence[Sequence[Row]]
 """Bound rows of one document, by table."""
 
 
+class Insertion(NamedTuple):
+    """What became of documents.
+
+    Attributes:
+        errors: The data errors of documents that were not inserted, by position.
+        not_inserted: How many rows of the others were kept or replaced, by positions of the document and the table.
+    """
+
+    errors: Mapping[int, DatabaseError]
+    not_inserted: Mapping[tuple[int, int], int]
+
+
 class TargetConnection(Connection, Protocol):
     """A connection that loads."""
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows, with each table's way of treating conflicts, within a transaction.
 
         Args:
             batch: What to insert.
             batch_rows: Rows in one call at most, where a call takes the rows of one table.
+
+        Returns:
+            For each table, the positions of the rows that it kept or replaced instead of inserting them.
         """
         ...
 
     def insert_documents(
         self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
-    ) -> dict[int, DatabaseError]:
+    ) -> "Insertion":
         """Insert those documents that the database accepts, within a transaction.
 
         Of two documents that cannot both be inserted, the first one is accepted.
@@ -44,9 +60,6 @@ class TargetConnection(Connection, Protocol):
             tables: In load order.
             documents: The rows of each document, by table.
             batch_rows: Rows in one call at most, where a call takes the rows of one table.
-
-        Returns:
-            The data errors of the others, by position.
 
         Raises:
             DatabaseError: A transient or fatal error; or a data error, such as of the processing log, after which the
@@ -67,6 +80,21 @@ class TargetConnection(Connection, Protocol):
 def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Batch:
     """Return the rows of documents by table."""
     return [(table, [row for rows in documents for row in rows[index]]) for index, table in enumerate(tables)]
+
+
+def whole_insertion(documents: Sequence[TableRows], positions: Sequence[Sequence[int]]) -> Insertion:
+    """Return the insertion of documents without errors.
+
+    Args:
+        documents: The rows of each document, by table.
+        positions: What `TargetConnection.insert_batch` returned for them.
+    """
+    found: Counter[tuple[int, int]] = Counter()
+    for index, of_table in enumerate(positions):
+        if of_table:
+            owners = [number for number, rows in enumerate(documents) for _ in rows[index]]
+            found.update((owners[position], index) for position in of_table)
+    return Insertion({}, found)
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -3,16 +3,17 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
+    NOT_INSERTED,
+    Counted,
+    Counts,
     DocumentKey,
-    Failure,
     MappedDocument,
     Outcome,
     ProcessedDocument,
@@ -24,10 +25,11 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LogEntry, log_time
-from xml_extractor.reasons import Reason, Stage
+from xml_extractor.processing_log.log_table import LogEntry, log_time, read_counts
+from xml_extractor.reasons import Reason
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection, parts
+from xml_extractor.targets.rejections import OldDocument, left_as_it_was, rejection_by
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +62,6 @@ class LoadStatistics:
     retries: int = 0
     insert_seconds: float = 0.0
     commit_seconds: float = 0.0
-
-
-class _OldDocument(NamedTuple):
-    """A document that is reprocessed, and its row of the processing log as it was read."""
-
-    document: ProcessedDocument
-    entry: LogEntry
 
 
 class Loader:
@@ -142,12 +137,12 @@ class Loader:
             middle = len(documents) // 2
             halves = documents[:middle], documents[middle:]
             return [outcome for half in halves for outcome in self._load_isolating(half, is_retried=True)]
-        return [_outcome(document, self._attempts(document)) for document in logged]
+        return [self._outcome(document, self._attempts(document)) for document in logged]
 
     def _reject(self, document: ProcessedDocument, error: DatabaseError) -> list[Outcome]:
         if error.code == Reason.NOT_REPLACED:
             return self._leave(document, error.explanation)
-        return self._load_isolating([_rejection(document, error)])
+        return self._load_isolating([rejection_by(document, error)])
 
     def _load_unlogged(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load those documents of a batch that are not done, after the log refused the batch.
@@ -181,7 +176,7 @@ class Loader:
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
-                return _outcome(document)
+                return self._outcome(document._replace(counts=read_counts(entry.counts)))
         return Outcome(document.key, Status.ALREADY_DONE)
 
     def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
@@ -204,16 +199,42 @@ class Loader:
             ((entry,), *(document.rows if isinstance(document, MappedDocument) else no_rows))
             for entry, document in zip(self._log_rows(documents), documents, strict=True)
         ]
-        errors = self._connection.insert_documents(tables, rows, self._batch_rows)
+        errors, not_inserted = self._connection.insert_documents(tables, rows, self._batch_rows)
+        documents = self._with_counts(documents, not_inserted)
         if not errors:
             return documents
         of_log = [error for error in errors.values() if error.table is self._log.layout]
         if of_log:
             raise of_log[0]
-        rejections = {position: _rejection(documents[position], error) for position, error in errors.items()}
+        rejections = {position: rejection_by(documents[position], error) for position, error in errors.items()}
         self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
         self._report_common_reason([*rejections.values()], len(documents))
         return [rejections.get(position, document) for position, document in enumerate(documents)]
+
+    def _with_counts(
+        self, documents: Sequence[ProcessedDocument], not_inserted: Mapping[tuple[int, int], int]
+    ) -> Sequence[ProcessedDocument]:
+        """Add the numbers of rows that were kept or replaced to the counts of documents and to the log.
+
+        Args:
+            documents: Documents whose rows are inserted.
+            not_inserted: `Insertion.not_inserted`, where the log is the first table.
+        """
+        counts: dict[int, Counts] = {}
+        for (position, index), number in not_inserted.items():
+            table = self._tables[index - 1]
+            what = Counted.KEPT if table.on_conflict == "keep" else Counted.REPLACED
+            counts[position] = (*counts.get(position, ()), ((table.name, "", what), number))
+        if not counts:
+            return documents
+        counted = list(documents)
+        for position, added in counts.items():
+            document = documents[position]
+            if isinstance(document, MappedDocument):
+                counted[position] = document._replace(counts=(*document.counts, *added))
+        now = log_time(datetime.now(UTC))
+        self._log.set_counts([self._entry(counted[position], now) for position in counts])
+        return counted
 
     def _log_rows(self, documents: Sequence[ProcessedDocument]) -> list[Row]:
         now = log_time(datetime.now(UTC))
@@ -244,7 +265,7 @@ class Loader:
         if why:
             raise DatabaseError(ErrorClass.DATA, Reason.NOT_REPLACED, why)
 
-    def _delete_old_rows(self, old: Sequence[_OldDocument]) -> str:
+    def _delete_old_rows(self, old: Sequence[OldDocument]) -> str:
         """Delete the rows of documents; the transaction must be rolled back unless exactly their rows were found.
 
         The processing log says how many rows each document has. So nothing is deleted that should stay if a key has
@@ -269,7 +290,7 @@ class Loader:
                 return f"{deleted} are there by the document's key, and {entry.row_count} by the processing log"
         return ""
 
-    def _have_keys_of_others(self, old: Sequence[_OldDocument]) -> bool:
+    def _have_keys_of_others(self, old: Sequence[OldDocument]) -> bool:
         """Return whether a document has the key of another document of the source, whose rows would be deleted."""
         others = [
             str(document.replaced.own_key)
@@ -288,17 +309,17 @@ class Loader:
             if entry is not None and document.replaced is not None and entry.run_id == document.replaced.run_id:
                 self._replaced[entry.document_key] = entry
 
-    def _old(self, documents: Sequence[ProcessedDocument]) -> list[_OldDocument]:
+    def _old(self, documents: Sequence[ProcessedDocument]) -> list[OldDocument]:
         """Return those of the documents that have rows to be replaced."""
         entries = ((document, self._replaced.get(str(document.key))) for document in documents)
-        return [_OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
+        return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
 
     def _leave(self, document: ProcessedDocument, why: str) -> list[Outcome]:
         """Leave a document as it was; load it if another run has replaced its old rows meanwhile."""
         (old,) = self._old([document])
         if self._attempt(self._read_log, [document]).get(old.entry.document_key) != old.entry:
             return self._load_unlogged([document])
-        return [_left_as_it_was(old, why)]
+        return [left_as_it_was(old, why)]
 
     def _read_log(self, documents: Sequence[ProcessedDocument]) -> dict[str, LogEntry]:
         with self._connection.transaction():
@@ -306,14 +327,14 @@ class Loader:
 
     def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
         failure = document.failure if isinstance(document, Rejection) else None
-        return LogEntry(
+        entry = LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
             status=_status(document),
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
-            row_count=0 if isinstance(document, Rejection) else sum(map(len, document.rows)),
+            row_count=0 if isinstance(document, Rejection) else sum(self._inserted(document)),
             seconds=document.seconds,
             content_hash=document.content_hash,
             contract_version=self._identity.contract_version,
@@ -321,6 +342,26 @@ class Loader:
             run_id=self._identity.run_id,
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
+        )
+        return entry if isinstance(document, Rejection) else entry.with_counts(document.counts)
+
+    def _outcome(self, document: ProcessedDocument, attempts: int = 1) -> Outcome:
+        """Return the outcome of a document by the commit of its batch."""
+        if isinstance(document, Skipped):
+            return Outcome(document.key, Status.SKIPPED)
+        if isinstance(document, Rejection):
+            return Outcome(
+                document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
+            )
+        return Outcome(document.key, Status.LOADED, self._inserted(document), counts=document.counts)
+
+    def _inserted(self, document: MappedDocument) -> tuple[int, ...]:
+        """Return how many rows of a document are inserted into each table, without those kept or replaced."""
+        if not document.counts:
+            return tuple(map(len, document.rows))
+        others = {table: number for (table, _, what), number in document.counts if what in NOT_INSERTED}
+        return tuple(
+            len(rows) - others.get(table.name, 0) for table, rows in zip(self._tables, document.rows, strict=True)
         )
 
     def _attempts(self, document: ProcessedDocument) -> int:
@@ -347,44 +388,3 @@ def _status(document: ProcessedDocument) -> Status:
     if isinstance(document, Rejection):
         return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
     return Status.LOADED
-
-
-def _outcome(document: ProcessedDocument, attempts: int = 1) -> Outcome:
-    """Return the outcome of a document by the commit of its batch."""
-    if isinstance(document, Skipped):
-        return Outcome(document.key, Status.SKIPPED)
-    if isinstance(document, Rejection):
-        return Outcome(
-            document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
-        )
-    return Outcome(document.key, Status.LOADED, tuple(map(len, document.rows)))
-
-
-def _left_as_it_was(old: _OldDocument, why: str) -> Outcome:
-    """Return the outcome of a document that is not replaced, and so stays as it was in tables and processing log."""
-    document, entry = old
-    staying = f"its old rows stay: {why}"
-    failure = Failure(Stage.LOAD, Reason.NOT_REPLACED, staying)
-    value = None
-    if isinstance(document, Rejection):
-        found, value = document.failure, document.value
-        explanation = f"{found.explanation}; {staying}"
-        failure = Failure(found.stage, found.code, explanation, found.table, found.column, found.path)
-    return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, document.content_hash, value)
-
-
-def _rejection(document: ProcessedDocument, error: DatabaseError) -> Rejection:
-    return Rejection(document.key, _failure(error), document.content_hash, document.seconds, document.replaced)
-
-
-def _failure(error: DatabaseError) -> Failure:
-    table = error.table
-    if table is None:
-        return Failure(Stage.LOAD, Reason(error.code), error.explanation)
-    name = error.column
-    if not name and error.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
-        name = table.foreign_keys[0].columns[0]
-    for column in table.columns:
-        if column.name.casefold() == name.casefold():
-            return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name, column.name, column.path)
-    return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name)

@@ -155,11 +155,12 @@ def combine(day: date, clock: time) -> datetime:
 
 
 def parse_datetime(text: str) -> datetime:
-    """Parse what `isoformat` writes."""
-    digit = text[_DATETIME_LENGTH : _DATETIME_LENGTH + 1]
-    return with_seventh_digit(datetime.fromisoformat(text), int(digit) if digit.isdigit() else 0)
+    """Parse what `isoformat` writes, with any number of digits up to seven."""
+    fraction = text[_DATETIME_LENGTH - MICROSECOND_DIGITS : _DATETIME_LENGTH + 1]
+    has_all_digits = len(fraction) == FRACTION_DIGITS and fraction.isdigit()
+    return with_seventh_digit(datetime.fromisoformat(text), int(fraction[-1]) if has_all_digits else 0)
 
 
 def parse_time(text: str) -> time:
-    """Parse what `isoformat` writes for a time of day."""
+    """Parse what `isoformat` writes for a time of day, with any number of digits up to seven."""
     return with_seventh_digit(time.fromisoformat(text), int(text[_TIME_LENGTH:] or 0))

@@ -21,6 +21,7 @@ _DATETIME_FIRST_YEAR = 1753
 _SMALLDATETIME_RANGE = (datetime(1900, 1, 1), datetime(2079, 6, 6, 23, 59))  # noqa: DTZ001 - SQL Server's has no zone
 _HALF_MINUTE = 30
 _SECONDS_PER_MINUTE = 60
+_MICROSECONDS = 10**MICROSECOND_DIGITS
 _TICKS_PER_SECOND = 300
 _MOST_DIGITS_OF_TICKS = 1000
 _EDGE_YEARS = (1, 9999)
@@ -184,9 +185,11 @@ def _smalldatetime(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
 
 def _to_ticks(sql_type: SqlType, when: datetime, finer: str) -> datetime:
     """Round to three-hundredths of a second, which SQL Server shows as .000, .003 and .007."""
-    digits = f"{when.microsecond:06}{finer[:_MOST_DIGITS_OF_TICKS]}"
-    second = 10 ** len(digits)
-    ticks = (int(digits) * _TICKS_PER_SECOND + second // 2) // second
+    fraction, second = when.microsecond, _MICROSECONDS
+    if finer:
+        digits = finer[:_MOST_DIGITS_OF_TICKS]
+        fraction, second = int(f"{fraction}{digits}"), second * 10 ** len(digits)
+    ticks = (fraction * _TICKS_PER_SECOND + second // 2) // second
     milliseconds = (ticks * 10 + 1) // 3
     return _later(sql_type, when.replace(microsecond=0), timedelta(milliseconds=milliseconds))
 

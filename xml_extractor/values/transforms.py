@@ -235,6 +235,7 @@ def lookup_step(
     unknown: Value = None,
     *,
     has_unknown: bool = False,
+    note_unknown: Callable[[], object] = lambda: None,
 ) -> Callable[[str], Value]:
     """Build the step from a code of the document to its value.
 
@@ -243,6 +244,7 @@ def lookup_step(
         folds: What is done to codes before they are compared, such as `str.strip`.
         unknown: The value of codes that are not listed.
         has_unknown: Whether `unknown` applies; if not, such a code raises `InvalidValueError` (`unknown_code`).
+        note_unknown: Called when `unknown` is applied.
     """
 
     def folded(code: str) -> str:
@@ -259,6 +261,7 @@ def lookup_step(
         if code in by_folded:
             return by_folded[code]
         if has_unknown:
+            note_unknown()
             return unknown
         raise InvalidValueError(Reason.UNKNOWN_CODE, "the lookup does not list that code")
 

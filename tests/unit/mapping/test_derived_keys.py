@@ -11,7 +11,7 @@ from lxml import etree
 from xml_extractor.documents import RunValues, Value
 from xml_extractor.mapping import Plan, map_document
 from xml_extractor.mapping.origins import derived_origin
-from xml_extractor.mapping.rows import DocumentScope, RowScope
+from xml_extractor.mapping.plan import DocumentScope, RowScope
 from xml_extractor.values.sqltypes import parse_type
 
 PlanOf = Callable[..., Plan]
@@ -99,7 +99,7 @@ def test_another_identity_is_another_key(
 )
 def test_a_bigint_key_is_never_negative(key: int | str, positions: list[int]) -> None:
     element = etree.Element("Doc")
-    document = DocumentScope(element, key, (), RUN_TIME)
+    document = DocumentScope(element, key, (), RUN_TIME, [])
     row: RowScope | None = None
     for position in positions:
         row = RowScope(document, row, element, 0, position, 0)

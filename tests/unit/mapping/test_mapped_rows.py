@@ -13,7 +13,7 @@ from lxml import etree
 from xml_extractor.contract.reading import check_text
 from xml_extractor.documents import Row, RunValues
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
-from xml_extractor.mapping.rows import DocumentScope
+from xml_extractor.mapping.plan import DocumentScope
 
 PlanOf = Callable[..., Plan]
 RUN_TIME = datetime(2024, 2, 29)  # noqa: DTZ001 - the clock of a run is UTC without a zone

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
-from xml_extractor.mapping.rows import Step
+from xml_extractor.mapping.plan import Step
 from xml_extractor.mapping.steps import blank_to_null, fuse
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import InvalidValueError

@@ -117,10 +117,10 @@ def test_rows_that_json_cannot_carry_are_not_sent_so() -> None:
 
 
 def test_tables_that_keep_or_replace_rows_are_known() -> None:
-    assert not json_batches.solves_conflicts(ORDERS)
-    assert not json_batches.solves_conflicts(replace(ORDERS, key=(), on_conflict="replace"))
-    assert json_batches.solves_conflicts(replace(ORDERS, on_conflict="keep"))
-    assert json_batches.solves_conflicts(replace(ORDERS, on_conflict="replace"))
+    assert ORDERS.inserts_always
+    assert replace(ORDERS, key=(), on_conflict="replace").inserts_always
+    assert not replace(ORDERS, on_conflict="keep").inserts_always
+    assert not replace(ORDERS, on_conflict="replace").inserts_always
 
 
 @pytest.mark.parametrize(

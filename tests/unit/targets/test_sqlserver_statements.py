@@ -20,13 +20,15 @@ OnConflict = Literal["fail", "keep", "replace"]
 
 GUARD = "IF @@TRANCOUNT = 0 BEGIN; THROW 2147483647, N'the transaction has ended', 1; END ELSE "
 PLAIN = "INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) VALUES (?, ?, ?)"
+COUNTED_GUARD = GUARD.removesuffix("ELSE ") + "SELECT NULL AS nothing; "
 IF_ABSENT = (
     "INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) "
     "SELECT [order_id], [line_no], [article] "
     "FROM (VALUES (CAST(? AS int), CAST(? AS smallint), ?)) AS given "
     "([order_id], [line_no], [article]) "
     "WHERE NOT EXISTS (SELECT 1 FROM [dbo].[demo_lines] AS there WITH (UPDLOCK, HOLDLOCK) "
-    "WHERE there.[order_id] = given.[order_id] AND there.[line_no] = given.[line_no])"
+    "WHERE there.[order_id] = given.[order_id] AND there.[line_no] = given.[line_no]); "
+    "SELECT @@ROWCOUNT AS xml_extractor_rows"
 )
 UPDATE = (
     "UPDATE [dbo].[demo_lines] SET [article] = ? WHERE [order_id] = CAST(? AS int) AND [line_no] = CAST(? AS smallint)"
@@ -45,7 +47,8 @@ def test_each_way_to_treat_conflicts_has_its_statements_and_none_is_a_merge(
     on_conflict: OnConflict, changes: list[tuple[str, tuple[int, ...]]]
 ) -> None:
     made = statements.table_statements(replace(LINES, on_conflict=on_conflict), "dbo")
-    assert [tuple(change) for change in made.changes] == [(GUARD + sql, columns) for sql, columns in changes]
+    guarded = [(GUARD + sql if sql != IF_ABSENT else COUNTED_GUARD + sql, columns) for sql, columns in changes]
+    assert [tuple(change) for change in made.changes] == guarded
 
 
 def test_a_table_without_key_in_the_document_is_always_inserted_into() -> None:

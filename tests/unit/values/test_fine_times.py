@@ -117,3 +117,11 @@ def test_the_unit_of_isoformat_counts(timespec: str, text: str) -> None:
 def test_the_difference_of_datetimes_is_in_microseconds() -> None:
     assert FINE - FINE.replace(microsecond=0) == timedelta(microseconds=123_456)
     assert timedelta(0) == FINE - FINE
+
+
+@pytest.mark.parametrize("digits", ["", ".1", ".12", ".123", ".1234", ".12345", ".123456", ".1234567"])
+@pytest.mark.parametrize("offset", ["", "+10:00", "-09:30"])
+def test_any_number_of_digits_is_read(digits: str, offset: str) -> None:
+    units_read = int(digits[1:].ljust(7, "0"))
+    assert fraction_of(parse_datetime(f"2024-05-20 10:11:12{digits}{offset}")) == units_read
+    assert fraction_of(parse_time(f"10:11:12{digits}")) == units_read

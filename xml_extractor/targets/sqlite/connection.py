@@ -16,7 +16,7 @@ from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
-from xml_extractor.targets.interfaces import Batch, TableRows, joined, parts
+from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
 from xml_extractor.targets.sqlite.errors import classify
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.urls import URL
@@ -172,29 +172,44 @@ class SqliteConnection:
         select = f"{statements.select} WHERE {condition}" if condition else statements.select
         return map(statements.restore, self.query(select, values))
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
-        """Insert rows by calls of at most `batch_rows` rows of one table."""
-        for table, rows in batch:
-            insert = _statements(table).insert
-            for some in parts(rows, batch_rows):
-                with _classified_errors(table):
-                    self.driver.executemany(insert, some)
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
+        """Insert rows by calls of at most `batch_rows` rows of one table, or row by row where rows may be there."""
+        return [self._insert(table, rows, batch_rows) for table, rows in batch]
+
+    def _insert(self, table: TableLayout, rows: Sequence[Row], batch_rows: int) -> list[int]:
+        statements = _statements(table)
+        not_inserted: list[int] = []
+        with _classified_errors(table):
+            if table.inserts_always:
+                for some in parts(rows, batch_rows):
+                    self.driver.executemany(statements.insert, some)
+                return not_inserted
+            cursor = self.driver.cursor()
+            for position, row in enumerate(rows):
+                if not cursor.execute(statements.insert, row).rowcount:
+                    not_inserted.append(position)
+                    if statements.replace:
+                        cursor.execute(statements.replace, row)
+        return not_inserted
 
     def insert_documents(
         self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
-    ) -> dict[int, DatabaseError]:
+    ) -> Insertion:
         """Insert those documents that the database accepts: all at once, or one by one after an error."""
-        rejected: dict[int, DatabaseError] = {}
-        error = self._refused(joined(tables, documents), batch_rows)
-        if error is None:
-            return rejected
-        if error.table is tables[0] or len(documents) == 1:
-            raise error
+        inserted = self._try_to_insert(joined(tables, documents), batch_rows)
+        if not isinstance(inserted, DatabaseError):
+            return whole_insertion(documents, inserted)
+        if inserted.table is tables[0] or len(documents) == 1:
+            raise inserted
+        errors: dict[int, DatabaseError] = {}
+        not_inserted: dict[tuple[int, int], int] = {}
         for position, document in enumerate(documents):
-            error = self._refused(joined(tables, [document]), batch_rows)
-            if error is not None:
-                rejected[position] = error
-        return rejected
+            inserted = self._try_to_insert(joined(tables, [document]), batch_rows)
+            if isinstance(inserted, DatabaseError):
+                errors[position] = inserted
+            else:
+                not_inserted |= {(position, index): len(rows) for index, rows in enumerate(inserted) if rows}
+        return Insertion(errors, not_inserted)
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and return how many each had."""
@@ -207,11 +222,11 @@ class SqliteConnection:
             for key in keys
         ]
 
-    def _refused(self, batch: Batch, batch_rows: int) -> DatabaseError | None:
-        """Insert rows; return the data error that refuses them, after undoing all of them."""
+    def _try_to_insert(self, batch: Batch, batch_rows: int) -> list[list[int]] | DatabaseError:
+        """Return the result of `insert_batch`, or the data error that refuses the rows, after undoing all of them."""
         self.execute("SAVEPOINT documents")
         try:
-            self.insert_batch(batch, batch_rows)
+            return self.insert_batch(batch, batch_rows)
         except DatabaseError as error:
             if error.error_class is not ErrorClass.DATA:
                 raise
@@ -220,7 +235,6 @@ class SqliteConnection:
         finally:
             if self.driver.in_transaction:
                 self.execute("RELEASE documents")
-        return None
 
     def close(self) -> None:
         """Close without committing."""
@@ -240,9 +254,15 @@ def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
 
 
 class _Statements(NamedTuple):
-    """The statements of a table, and the conversions of its values to SQLite and back."""
+    """The statements of a table, and the conversions of its values to SQLite and back.
+
+    Attributes:
+        insert: Does nothing for a row that is there, unless the table's conflicts are errors.
+        replace: Replaces a row that is there; empty if it is kept.
+    """
 
     insert: str
+    replace: str
     select: str
     bind: RowBinder
     restore: Callable[[tuple[Any, ...]], Row]
@@ -258,19 +278,15 @@ def _statements(table: TableLayout) -> _Statements:
     name = quoted_table(table.table)
     columns = ", ".join(sqlite_name(column.name) for column in table.columns)
     places = ", ".join("?" * len(table.columns))
+    insert = f"INSERT INTO {name} ({columns}) VALUES ({places})"  # noqa: S608 - names are quoted, values bound
+    key = ", ".join(map(sqlite_name, table.key))
+    others = [sqlite_name(column.name) for column in table.columns if column.name not in table.key]
+    update = ", ".join(f"{name} = excluded.{name}" for name in others)
+    replaces = table.on_conflict == "replace" and key and others
     return _Statements(
-        insert=f"INSERT INTO {name} ({columns}) VALUES ({places}){_on_conflict(table)}",  # noqa: S608 - names are quoted, values bound
+        insert=insert if table.inserts_always else f"{insert} ON CONFLICT ({key}) DO NOTHING",
+        replace=f"{insert} ON CONFLICT ({key}) DO UPDATE SET {update}" if replaces else "",
         select=f"SELECT {columns} FROM {name}",  # noqa: S608 - names are quoted
         bind=row_converter([storage(column.type).to_sqlite for column in table.columns]),
         restore=row_converter([storage(column.type).from_sqlite for column in table.columns]),
     )
-
-
-def _on_conflict(table: TableLayout) -> str:
-    if table.on_conflict == "fail" or not table.key:
-        return ""
-    key = ", ".join(map(sqlite_name, table.key))
-    others = [sqlite_name(column.name) for column in table.columns if column.name not in table.key]
-    if table.on_conflict == "keep" or not others:
-        return f" ON CONFLICT ({key}) DO NOTHING"
-    return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}"

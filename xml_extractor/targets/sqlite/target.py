@@ -14,13 +14,14 @@ from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import log_table
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, log_table
 from xml_extractor.schema.comparison import differences, raise_errors
-from xml_extractor.schema.model import Difference
+from xml_extractor.schema.model import ActualTable, Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
-from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, row_binder, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, row_binder, sqlite_file
 from xml_extractor.urls import URL
+from xml_extractor.values.sqltypes import Family
 
 
 def open_target(url: URL, _contract: Contract, /) -> "SqliteTarget":
@@ -87,8 +88,11 @@ class SqliteTarget:
         """
         with self._writing() as database:
             wanted = {table.table for table in (self.log_table, *tables)}
-            if len(read_catalog(database, sorted(wanted))) < len(wanted):
+            there = read_catalog(database, sorted(wanted))
+            if len(there) < len(wanted):
                 self._create(database, tables)
+            else:
+                _complete_log(database, self.log_table, there[self.log_table.table])
             raise_errors(self.name, self._differences(database, tables))
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
@@ -119,6 +123,8 @@ class SqliteTarget:
     def _create(self, database: SqliteConnection, tables: Sequence[TableLayout]) -> None:
         for statement in self.create_statements(tables):
             database.execute(statement)
+        log = self.log_table
+        _complete_log(database, log, read_catalog(database, [log.table])[log.table])
 
     def _differences(self, database: SqliteConnection, tables: Sequence[TableLayout]) -> list[Difference]:
         wanted = (self.log_table, *tables)
@@ -128,3 +134,13 @@ class SqliteTarget:
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         tip = "stop other programs that write to it, and run the same command again"
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", tip)
+
+
+def _complete_log(database: SqliteConnection, log: TableLayout, there: ActualTable) -> None:
+    """Add the columns that a log of an earlier version lacks; alter no table of another program."""
+    names = {column.name for column in there.columns}
+    if names >= {column.name for column in log.columns} - {column.name for column in ADDED_COLUMNS}:
+        for column in ADDED_COLUMNS:
+            if column.name not in names:
+                kind = "TEXT" if column.type.family is Family.TEXT else "INTEGER"
+                database.execute(f"ALTER TABLE {quoted_table(log.table)} ADD COLUMN {column.name} {kind}")

@@ -15,6 +15,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.driver import find_driver
 from xml_extractor.targets.sqlserver.errors import LOST, classify
 from xml_extractor.targets.sqlserver.statements import (
+    COUNTED,
     IN_TRANSACTION,
     LONGEST_IN_PLACE,
     OFFSET_CODE,
@@ -195,18 +196,24 @@ class SqlServerConnection:
 
     def _send_array(
         self, statement: str, types: Sequence[OdbcType], rows: Sequence[Row], table: TableLayout | None = None
-    ) -> None:
+    ) -> list[int]:
         """Execute a statement with all rows by one call; its cursor keeps it prepared.
 
         Where a trigger gives results, an error behind the first of them is raised only when the others are read.
+
+        Returns:
+            The values of the results named `COUNTED`.
         """
+        counts: list[int] = []
         with self._session_in_use(table):
             cursor = self._prepared_cursor(statement)
             cursor.fast_executemany = True
             cursor.setinputsizes(types)
             cursor.executemany(statement, rows)
             while cursor.nextset():
-                pass
+                if cursor.description is not None and cursor.description[0][0] == COUNTED:
+                    counts.append(cursor.fetchval())
+        return counts
 
     def _prepared_cursor(self, statement: str) -> pyodbc.Cursor:
         """Return the cursor that has this statement prepared; within `_session_in_use`."""

@@ -12,7 +12,7 @@ from functools import cache
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.errors import IS_DATA_ERROR
-from xml_extractor.targets.sqlserver.json_batches import json_columns, solves_conflicts
+from xml_extractor.targets.sqlserver.json_batches import json_columns
 from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, cast_key
 
 Collations = tuple[tuple[str, str], ...]
@@ -23,6 +23,7 @@ _PREPARE = (
     "INSERT INTO @rows (t, d, r) SELECT t.[key], d.[key], t.value FROM OPENJSON(?) AS d "
     "CROSS APPLY OPENJSON(d.value) AS t WHERE t.value <> N'[]'; "
     "DECLARE @rejected TABLE (d int, t int, number int, message nvarchar(4000)); "
+    "DECLARE @not_inserted TABLE (d int, t int); "
     "DECLARE @from int = 0, @next int = 0, @documents int = ?, @can_restart int = ?, @accepted int = 0, @at int; "
     "DECLARE @size int = @documents; "
 )
@@ -33,6 +34,7 @@ WHILE @next < @documents
 BEGIN
     IF @size > @documents - @next SET @size = @documents - @next;
     SAVE TRANSACTION documents;
+    DELETE FROM @not_inserted WHERE d >= @from;
     BEGIN TRY
         {inserts}
         SELECT @next = @next + @size, @accepted = @accepted + @size, @size = 2 * @size;
@@ -61,7 +63,8 @@ BEGIN
         END
     END CATCH
 END;
-SELECT d, t, number, message FROM @rejected;
+SELECT d, t, number, message FROM @rejected
+UNION ALL SELECT d, t, COUNT(*), NULL FROM @not_inserted GROUP BY d, t;
 """
 
 
@@ -70,6 +73,8 @@ def isolating_statement(
     tables: tuple[TableLayout, ...], default_schema: str, collations: tuple[Collations, ...]
 ) -> str:
     """Return the statement; its last result has document, table, number and message of each error.
+
+    Rows of the result without a message have the number of rows that were kept or replaced.
 
     Its parameters are the documents as JSON, their number, and whether it can restart the transaction. After an error
     that no document causes, it selects the table's position, and raises the error.
@@ -93,7 +98,7 @@ def _changes(table: TableLayout, name: str, position: int, collations: Mapping[s
     """Return the statements for the rows of a range, with the table's way of treating conflicts."""
     columns = ", ".join(t_sql_name(column.name) for column in table.columns)
     given = _given(table, position, collations)
-    if not solves_conflicts(table):
+    if table.inserts_always:
         change = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM ({given}) AS given;"  # noqa: S608 - names are quoted
         return f"SET IDENTITY_INSERT {name} ON; {change} SET IDENTITY_INSERT {name} OFF;" if table.identity else change
     keys = [t_sql_name(key) for key in table.key]
@@ -101,16 +106,22 @@ def _changes(table: TableLayout, name: str, position: int, collations: Mapping[s
     by = f"PARTITION BY {', '.join(keys)} ORDER BY document_at {order}, row_at {order}"
     chosen = f"(SELECT *, ROW_NUMBER() OVER ({by}) AS choice FROM ({given}) AS every) AS given"  # noqa: S608 - names are quoted
     same_key = " AND ".join(f"there.{key} = given.{key}" for key in keys)
+    there = f"EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key})"  # noqa: S608 - names are quoted
+    first = f"ROW_NUMBER() OVER (PARTITION BY {', '.join(keys)} ORDER BY document_at, row_at)"
+    note = (
+        f"INSERT INTO @not_inserted (d, t) SELECT document_at, {position} "  # noqa: S608 - names are quoted
+        f"FROM (SELECT *, {first} AS choice FROM ({given}) AS every) AS given WHERE choice > 1 OR {there};"
+    )
     insert = (
         f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {chosen} WHERE choice = 1 "  # noqa: S608 - names are quoted
-        f"AND NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key});"
+        f"AND NOT {there};"
     )
     insert = f"SET IDENTITY_INSERT {name} ON; {insert} SET IDENTITY_INSERT {name} OFF;" if table.identity else insert
     others = [t_sql_name(column.name) for column in table.columns if column.name not in table.key]
     if table.on_conflict == "keep" or not others:
-        return insert
+        return f"{note} {insert}"
     new = ", ".join(f"{column} = given.{column}" for column in others)
-    return f"{insert} UPDATE there SET {new} FROM {name} AS there JOIN {chosen} ON {same_key} WHERE choice = 1;"  # noqa: S608 - names are quoted
+    return f"{note} {insert} UPDATE there SET {new} FROM {name} AS there JOIN {chosen} ON {same_key} WHERE choice = 1;"  # noqa: S608 - names are quoted
 
 
 def _given(table: TableLayout, position: int, collations: Mapping[str, str]) -> str:
@@ -118,11 +129,11 @@ def _given(table: TableLayout, position: int, collations: Mapping[str, str]) -> 
     read, declared = [], []
     for at, (column, as_json) in enumerate(zip(table.columns, json_columns(table), strict=True)):
         value = as_json.read.format(f"c{at}")
-        if solves_conflicts(table) and column.name in table.key:
+        if not table.inserts_always and column.name in table.key:
             value = cast_key(column.type, collations.get(column.name, ""), value)
         read.append(f"{value} AS {t_sql_name(column.name)}")
         declared.append(f"c{at} {as_json.declared} '$[{at}]'")
-    if solves_conflicts(table):
+    if not table.inserts_always:
         read += ["r.d AS document_at", "n AS row_at"]
         declared.append(f"n int '$[{len(table.columns)}]'")
     return (

@@ -79,11 +79,6 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str) -> str
     )
 
 
-def solves_conflicts(table: TableLayout) -> bool:
-    """Return whether a row whose key exists is not an error."""
-    return table.on_conflict != "fail" and bool(table.key)
-
-
 def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool, numbered: bool = False) -> str | None:
     """Write bound rows of a table as an array of arrays.
 

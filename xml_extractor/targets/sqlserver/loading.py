@@ -15,7 +15,7 @@ from xml_extractor.schema.names import database_name, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, KeyColumn, deletion
-from xml_extractor.targets.interfaces import Batch, TableRows, joined, parts
+from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
@@ -26,7 +26,6 @@ from xml_extractor.targets.sqlserver.json_batches import (
     batch_statement,
     json_rows,
     reads_any_json,
-    solves_conflicts,
 )
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
@@ -72,25 +71,22 @@ class LoadingConnection(SqlServerConnection):
         self._has_changes = False
         super().__init__(address, autocommit=False)
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> None:
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
         if self._sends_json:
-            self._insert_json(batch)
-        else:
-            for table, rows in batch:
-                for some in parts(rows, batch_rows):
-                    self._insert_arrays(table, some)
+            return self._insert_json(batch)
+        return [self._insert_arrays(table, rows, batch_rows) for table, rows in batch]
 
     def insert_documents(
         self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
-    ) -> dict[int, DatabaseError]:
+    ) -> Insertion:
         """Insert those documents that the database accepts.
 
         After a batch with rejects, the next ones are expected to have some, and are sent for isolation at once.
         """
         if not (self._isolated_batches and self._can_isolate):
             try:
-                self.insert_batch(joined(tables, documents), batch_rows)
+                inserted = self.insert_batch(joined(tables, documents), batch_rows)
             except DatabaseError as error:
                 if error.error_class is not ErrorClass.DATA or error.table is tables[0] or len(documents) == 1:
                     raise
@@ -98,12 +94,12 @@ class LoadingConnection(SqlServerConnection):
                 if not (self._is_undone and self._can_isolate):
                     raise
             else:
-                return {}
-        rejected = self._isolate(tuple(tables), documents)
-        if rejected is None:
-            self.insert_batch(joined(tables, documents), batch_rows)
-        self._isolated_batches = ISOLATED_BATCHES if rejected else self._isolated_batches - 1
-        return rejected or {}
+                return whole_insertion(documents, inserted)
+        insertion = self._isolate(tuple(tables), documents)
+        if insertion is None:
+            insertion = whole_insertion(documents, self.insert_batch(joined(tables, documents), batch_rows))
+        self._isolated_batches = ISOLATED_BATCHES if insertion.errors else self._isolated_batches - 1
+        return insertion
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""
@@ -145,32 +141,44 @@ class LoadingConnection(SqlServerConnection):
         session.execute("; ".join(switches)).close()
         self._identity_table = table
 
-    def _insert_arrays(self, table: TableLayout, rows: Sequence[Row]) -> None:
-        """Insert rows of one table; by several calls if their array would be too large."""
+    def _insert_arrays(self, table: TableLayout, rows: Sequence[Row], batch_rows: int) -> list[int]:
+        """Insert rows of one table; by several calls if their array would be too large.
+
+        Returns:
+            The positions of rows that are there already.
+        """
+        if not rows:
+            return []
+        inserted: list[int] = []
         self._has_changes = self._has_sent_arrays = True
         statements = self._statements(table)
         if table.identity:
             with self._session_in_use(table) as session:
                 self._allow_identity(session, statements.name)
-        for some in parts(rows, statements.rows_in_call):
+        for some in parts(rows, min(batch_rows, statements.rows_in_call)):
             for change in statements.changes:
                 in_order = len(change.columns) == 1 or change.columns == tuple(range(len(table.columns)))
                 types = [statements.parameters[column].odbc_type_for(some, column) for column in change.columns]
                 values = list(some) if in_order else list(map(itemgetter(*change.columns), some))
-                self._send_array(change.sql, types, values, table)
+                inserted += self._send_array(change.sql, types, values, table)
+        if table.inserts_always:
+            return []
+        if len(inserted) != len(rows):
+            raise DatabaseError(ErrorClass.FATAL, "uncounted", "it does not report which rows it inserted", table=table)
+        return [position for position, count in enumerate(inserted) if not count]
 
-    def _insert_json(self, batch: Batch) -> None:
+    def _insert_json(self, batch: Batch) -> list[list[int]]:
         """Insert rows by one statement, except for those that JSON cannot carry, or not to this server."""
-        written = [
-            (table, rows, None if solves_conflicts(table) else self._as_json(table, rows)) for table, rows in batch
-        ]
+        not_inserted: list[list[int]] = []
+        written = [(table, rows, self._as_json(table, rows) if table.inserts_always else None) for table, rows in batch]
         for is_json, some in groupby(written, key=lambda each: each[2] is not None):
             if is_json:
                 tables, _, texts = zip(*some, strict=True)
                 self._send_json(batch_statement(tables, self._address.schema), tables, texts, [JSON] * len(texts))
+                not_inserted += [[] for _ in tables]
             else:
-                for table, rows, _ in some:
-                    self._insert_arrays(table, rows)
+                not_inserted += [self._insert_arrays(table, rows, len(rows)) for table, rows, _ in some]
+        return not_inserted
 
     def _as_json(self, table: TableLayout, rows: Sequence[Row], *, numbered: bool = False) -> str | None:
         with self._session_in_use(table) as session:  # a value that does not fit is an error of its table
@@ -178,16 +186,14 @@ class LoadingConnection(SqlServerConnection):
                 self._reads_any_json = reads_any_json(session)
             return json_rows(table, rows, only_plain=not self._reads_any_json, numbered=numbered)
 
-    def _isolate(
-        self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]
-    ) -> dict[int, DatabaseError] | None:
-        """Insert documents as JSON and return the errors of those that are rejected; None if JSON cannot carry them."""
+    def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
+        """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
         rejected: dict[int, DatabaseError] = {}
         texts: list[str] = []
         for position, document in enumerate(documents):
             try:
                 of_tables = [
-                    self._as_json(table, rows, numbered=solves_conflicts(table))
+                    self._as_json(table, rows, numbered=not table.inserts_always)
                     for table, rows in zip(tables, document, strict=True)
                 ]
             except DatabaseError as error:
@@ -199,13 +205,13 @@ class LoadingConnection(SqlServerConnection):
                 return None
             texts.append(f"[{','.join(map(str, of_tables))}]")
         collations = tuple(
-            tuple((key, self._collation(table, key)) for key in table.key) if solves_conflicts(table) else ()
+            tuple((key, self._collation(table, key)) for key in table.key) if not table.inserts_always else ()
             for table in tables
         )
         statement = isolating_statement(tables, self._address.schema, collations)
         values = (f"[{','.join(texts)}]", len(documents), int(not self._has_changes))
         try:
-            errors = self._send_json(statement, tables, values, ISOLATION)
+            results = self._send_json(statement, tables, values, ISOLATION)
         except DatabaseError as error:
             if error.error_class is not ErrorClass.FATAL:
                 raise
@@ -213,9 +219,13 @@ class LoadingConnection(SqlServerConnection):
             self._can_isolate = self._has_sent_arrays
             self._hang_up()
             raise DatabaseError(ErrorClass.TRANSIENT, error.code, error.explanation, tip=error.tip) from None
-        for position, at, number, message in errors:
-            rejected[position] = classify_number(number, message, tables[at])
-        return rejected
+        not_inserted: dict[tuple[int, int], int] = {}
+        for position, at, number, message in results:
+            if message is None:
+                not_inserted[position, at] = number
+            else:
+                rejected[position] = classify_number(number, message, tables[at])
+        return Insertion(rejected, {key: rows for key, rows in not_inserted.items() if key[0] not in rejected})
 
     def _send_json(
         self, statement: str, tables: tuple[TableLayout, ...], values: Sequence[Any], types: Sequence[OdbcType]

@@ -198,6 +198,13 @@ IN_TRANSACTION = f"{IN_TRANSACTION_ONLY}ELSE "
 transaction in the middle of an array, and the rows after it would be committed one by one."""
 
 
+COUNTED = "xml_extractor_rows"
+"""The name of the results that say how many rows each execution of a statement inserted."""
+
+_FIRST_RESULT = "SELECT NULL AS nothing; "
+"""pyodbc skips the first result of an array."""
+
+
 class Change(NamedTuple):
     """A statement that is executed with each row of a call.
 
@@ -270,17 +277,19 @@ def collated_keys(table: TableLayout) -> list[str]:
 def _changes(table: TableLayout, name: str, places: Sequence[str]) -> tuple[Change, ...]:
     """Return the statements that insert rows. MERGE is not used: it can fail if two sessions merge the same key.
 
-    `keep` inserts rows whose key does not exist, under a lock on the key that other writers wait for. `replace` does
-    the same and then updates: of several rows with one key, the last one remains.
+    `keep` inserts rows whose key does not exist, under a lock on the key that other writers wait for, and says how
+    many. `replace` does the same and then updates: of several rows with one key, the last one remains.
     """
     everything = tuple(range(len(table.columns)))
     columns, values = _names(table.columns), ", ".join(places)
-    if table.on_conflict == "fail" or not table.key:
+    if table.inserts_always:
         return (_change(f"INSERT INTO {name} ({columns}) VALUES ({values})", everything),)  # noqa: S608 - names are quoted
     same_key = " AND ".join(f"there.{t_sql_name(key)} = given.{t_sql_name(key)}" for key in table.key)
-    insert = _change(
-        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM (VALUES ({values})) AS given ({columns}) "  # noqa: S608 - names are quoted
-        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key})",
+    insert = Change(
+        f"{IN_TRANSACTION_ONLY}{_FIRST_RESULT}"  # noqa: S608 - names are quoted
+        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM (VALUES ({values})) AS given ({columns}) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key}); "
+        f"SELECT @@ROWCOUNT AS {COUNTED}",
         everything,
     )
     others = [position for position in everything if table.columns[position].name not in table.key]

@@ -1,0 +1,46 @@
+"""Documents that the target does not accept, and those that cannot be replaced."""
+
+from typing import NamedTuple
+
+from xml_extractor.connections import DatabaseError
+from xml_extractor.documents import Failure, Outcome, ProcessedDocument, Rejection, Status
+from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.reasons import Reason, Stage
+
+
+class OldDocument(NamedTuple):
+    """A document that is reprocessed, and its row of the processing log as it was read."""
+
+    document: ProcessedDocument
+    entry: LogEntry
+
+
+def left_as_it_was(old: OldDocument, why: str) -> Outcome:
+    """Return the outcome of a document that is not replaced, and so stays as it was in tables and processing log."""
+    document, entry = old
+    staying = f"its old rows stay: {why}"
+    failure = Failure(Stage.LOAD, Reason.NOT_REPLACED, staying)
+    value = None
+    if isinstance(document, Rejection):
+        found, value = document.failure, document.value
+        explanation = f"{found.explanation}; {staying}"
+        failure = Failure(found.stage, found.code, explanation, found.table, found.column, found.path)
+    return Outcome(document.key, Status.REJECTED, (), failure, entry.attempts, document.content_hash, value)
+
+
+def rejection_by(document: ProcessedDocument, error: DatabaseError) -> Rejection:
+    """Return the rejection of a document that the database does not accept."""
+    return Rejection(document.key, _failure(error), document.content_hash, document.seconds, document.replaced)
+
+
+def _failure(error: DatabaseError) -> Failure:
+    table = error.table
+    if table is None:
+        return Failure(Stage.LOAD, Reason(error.code), error.explanation)
+    name = error.column
+    if not name and error.code == Reason.MISSING_PARENT and len(table.foreign_keys) == 1:
+        name = table.foreign_keys[0].columns[0]
+    for column in table.columns:
+        if column.name.casefold() == name.casefold():
+            return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name, column.name, column.path)
+    return Failure(Stage.LOAD, Reason(error.code), error.explanation, table.name)
