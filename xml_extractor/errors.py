@@ -7,6 +7,7 @@
         ├── SourceError              documents cannot be listed or read
         ├── TargetError              the target refuses what is not a document's fault
         │   └── TablesError              its tables do not fit the contract
+        ├── TooManyRejectsError      exit code 4: more than --max-rejects
         └── WorkerDiedError          a worker process ended unexpectedly
 
 A document that cannot be loaded is no exception at this level: it is a `Rejection` (see `documents`).
@@ -66,6 +67,12 @@ class TablesError(TargetError):
     """Tables of the target do not fit the contract; the message lists all differences, one a line."""
 
     is_list = True
+
+
+class TooManyRejectsError(RunError):
+    """More documents were rejected than the run allows. Another run would not help."""
+
+    exit_code = 4
 
 
 class WorkerDiedError(RunError):

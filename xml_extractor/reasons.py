@@ -72,6 +72,24 @@ class Reason(StrEnum):
             "Repair the file or its permissions.",
         ),
     )
+    UNUSABLE_KEY = (
+        "unusable_key",
+        Explanation(
+            Stage.FETCH,
+            "The processing log cannot hold the document's key: it is NULL, empty, longer than 300 characters or not "
+            "text, such as a file name that is not UTF-8; or the log takes it for the key of another document. "
+            "[Another key](processing-log.md#keys) stands for it.",
+            "Rename the file, or correct the key; or load the document from the directory of rejects, under the other "
+            "key.",
+        ),
+        Explanation(
+            Stage.LOAD,
+            "The processing log takes the document's key for that of another document, because its collation ignores "
+            "the difference: on SQL Server spaces at the end, and more if its table was created by other means. "
+            "[Another key](processing-log.md#keys) stands for it.",
+            "Correct the key, or the collation of `document_key`.",
+        ),
+    )
     EMPTY = (
         "empty",
         Explanation(Stage.PARSE, "There is no document: NULL, no bytes, or only white space.", _ASK_THE_PRODUCER),
@@ -299,6 +317,7 @@ class Reason(StrEnum):
     )
     WORKER_DIED = (
         "worker_died",
+        Explanation(Stage.FETCH, *_WORKER_DIED),
         Explanation(Stage.PARSE, *_WORKER_DIED),
         Explanation(Stage.MAP, *_WORKER_DIED),
     )

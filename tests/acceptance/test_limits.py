@@ -1,7 +1,10 @@
 """One document costs one document: those that never finish, those without a usable key, and workers that die."""
 
 import json
+import os
+import re
 import sqlite3
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -75,3 +78,84 @@ def test_a_document_that_never_finishes_costs_that_document(
     reject = json.loads(listing.read_text())
     assert (reject["key"], reject["stage"], reject["code"]) == ("05.xml", "map", "timeout")
     assert (listing.parent / reject["file"]).read_text() == f"<P>{content}</P>"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take names in Unicode only")
+class TestFilesWithUnusableNames:
+    @pytest.fixture
+    def directory(self, tmp_path: Path) -> Path:
+        write(tmp_path, TEXT, "", "<N>1</N>")
+        deep = tmp_path / "d" / ("p" * 120) / ("q" * 120) / ("r" * 120)
+        deep.mkdir(parents=True)
+        (deep / "deep.xml").write_text("<P><N>deep</N></P>")
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/d/\xff\xfe.xml")).write_text("<P><N>bytes</N></P>")
+        (tmp_path / "d" / ("n" * 250 + ".xml")).write_text("<P><N>long</N></P>")
+        (tmp_path / "d" / "loop.xml").symlink_to("loop.xml")
+        return tmp_path
+
+    @pytest.mark.parametrize("options", [("--workers", "2"), ("--insert-mode", "blocking")])
+    def test_each_costs_its_document_and_the_key_can_be_used_everywhere(
+        self, directory: Path, production_processor: Command, xml_extractor: Command, options: Sequence[str]
+    ) -> None:
+        completed = production_processor(*OPTIONS, *options)
+        assert completed.returncode == 1, completed.stderr
+        assert len(log(directory, "loaded")) == DOCUMENTS + 1
+        rejected = log(directory)
+        assert rejected.pop("loop.xml").startswith("unreadable")
+        undecodable, long = sorted(rejected)
+        assert undecodable.startswith("\\udcff\\udcfe.xml~")
+        assert len(long) == 300
+        assert {reason.partition(":")[0] for reason in rejected.values()} == {"unusable_key"}
+        place = ("--contract", "contract.yaml", "--target", "sqlite:///target.db")
+        for key, own in ((undecodable, os.fsdecode(b"\xff\xfe.xml")), (long, "")):
+            for given in filter(None, (key, own)):
+                assert json.loads(xml_extractor("rejects", *place, "--json", "--key", given).stdout)["key"] == key
+                shown = xml_extractor("preview", "d", "--contract", "contract.yaml", "--key", given)
+                assert (shown.returncode, "unusable_key" in shown.stdout) == (1, True)
+        (listing,) = directory.glob("rejects/*/rejects.jsonl")
+        lines = {line["key"]: line for line in map(json.loads, listing.read_text().splitlines())}
+        assert (listing.parent / lines[undecodable]["file"]).read_text() == "<P><N>bytes</N></P>"
+        assert f"{DOCUMENTS + 4} already done" in production_processor(*OPTIONS).stdout
+        for key in rejected:
+            assert "1 document marked" in xml_extractor("retry", *place, "--key", key).stdout
+        from_rejects = ("--source", str(listing.parent))
+        assert production_processor(*OPTIONS, *from_rejects).returncode in (0, 1)
+        assert set(rejected) <= set(log(directory, "loaded"))
+
+
+def test_keys_of_a_table_that_the_log_cannot_hold_cost_their_documents(
+    tmp_path: Path, production_processor: Command
+) -> None:
+    write(tmp_path, TEXT, "", "<N>1</N>")
+    with closing(sqlite3.connect(tmp_path / "source.db")) as database, database:
+        database.execute("CREATE TABLE app_xml (app_id, xml)")
+        keys = [None, None, "", "a", "A", "a ", "\ta", "k" * 301, 1.5, b"x", 7]
+        database.executemany("INSERT INTO app_xml VALUES (?, '<P><N>1</N></P>')", [(key,) for key in keys])
+    source = ("--source", "sqlite:///source.db")
+    completed = production_processor(*OPTIONS, *source)
+    assert completed.returncode == 1, completed.stderr
+    assert set(log(tmp_path, "loaded")) == {"a", "A", "a ", "\ta", "7"}
+    assert len(log(tmp_path)) == 6
+    assert "11 already done" in production_processor(*OPTIONS, *source).stdout
+
+
+def test_keys_that_a_log_with_another_collation_takes_for_equal_cost_one_document(
+    tmp_path: Path, production_processor: Command
+) -> None:
+    write(tmp_path, TEXT, "", "<N>1</N>")
+    assert production_processor(*OPTIONS, "--limit", "0").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "target.db")) as database, database:
+        ((statement,),) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'processing_log'").fetchall()
+        database.execute("DROP TABLE processing_log")
+        changed = re.sub(r"(document_key\W+\w+(?:\(\d+\))?)", r"\1 COLLATE NOCASE", statement, count=1)
+        assert changed != statement
+        database.execute(changed)
+    (tmp_path / "d" / "key.xml").write_text("<P><N>1</N></P>")
+    (tmp_path / "d" / "KEY.xml").write_text("<P><N>2</N></P>")
+    for rejected, done in ((1, 0), (0, DOCUMENTS + 2)):
+        completed = production_processor(*OPTIONS)
+        assert f"{rejected} rejected + {done} already done" in completed.stdout, completed.stderr
+    ((key, reason),) = log(tmp_path).items()
+    assert key.casefold().startswith("key.xml~")
+    assert reason.startswith("unusable_key")
+    assert len(log(tmp_path, "loaded")) == DOCUMENTS + 1

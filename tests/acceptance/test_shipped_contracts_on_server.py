@@ -103,7 +103,9 @@ def test_a_run_without_tables_ends_with_one_line_that_says_how_to_make_them(stor
     message, hint = story.without_tables.stderr.splitlines()
     assert message.startswith("Error: mssql://")
     tables = ", ".join(table.table for table in layouts(story.contract))
-    assert message.endswith(f"?schema={story.schema} lacks these tables: processing_log, {tables}")
+    assert message.endswith(
+        f"?schema={story.schema} lacks these tables, or this user has no permission on them: processing_log, {tables}"
+    )
     assert hint.startswith("Hint: make them with `xml-extractor init`")
 
 

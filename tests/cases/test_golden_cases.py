@@ -19,8 +19,8 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Failure, RunValues, Value
 from xml_extractor.mapping import MappingError, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
-from xml_extractor.values.fine_times import FineDatetime, FineTime
 from xml_extractor.values.sqltypes import Family, SqlType
+from xml_extractor.values.times import FineDatetime, FineTime
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/contract.yaml"))
 RUN = RunValues(run_id="run-1", load_time=datetime(2024, 2, 29, 23, 59, 58, 123000), source_name="cases")  # noqa: DTZ001 - the clock of a run is UTC without a zone

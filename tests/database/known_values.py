@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from xml_extractor.documents import Value
-from xml_extractor.values.fine_times import combine, later, parse_time
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, MONEY_LIMITS, Family, SqlType
+from xml_extractor.values.times import combine, later, parse_time
 
 EAST = timezone(timedelta(hours=14))
 WEST = timezone(-timedelta(hours=9, minutes=30))

@@ -9,7 +9,8 @@ from datetime import date, datetime
 from tests.database.edge_texts import REFUSED_XML
 from tests.database.edges import Result
 from xml_extractor.documents import Value
-from xml_extractor.values.fine_times import (
+from xml_extractor.values.sqltypes import Family, SqlType
+from xml_extractor.values.times import (
     FRACTION_DIGITS,
     FineDatetime,
     FineTime,
@@ -19,7 +20,6 @@ from xml_extractor.values.fine_times import (
     parse_datetime,
     parse_time,
 )
-from xml_extractor.values.sqltypes import Family, SqlType
 
 ELSEWHERE: dict[tuple[str, str], Result] = {
     # The text of an xml column is not looked at.

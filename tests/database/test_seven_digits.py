@@ -15,7 +15,7 @@ from xml_extractor.targets.delete_plan import plan_deletion
 from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
-from xml_extractor.values.fine_times import later, parse_datetime
+from xml_extractor.values.times import later, parse_datetime
 
 AT = parse_datetime("2024-05-20T10:11:12.1234567")
 

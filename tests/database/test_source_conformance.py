@@ -19,6 +19,7 @@ from tests import sqlserver
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_keys import UnusableKey
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import Source
@@ -217,13 +218,14 @@ def test_a_document_that_is_not_there_is_rejected_and_others_are_not(source: Sou
     assert (absent.key, absent.failure.stage, absent.failure.code) == ("absent.xml", Stage.FETCH, "missing")
 
 
-def test_a_key_that_is_too_long_for_the_log_ends_the_listing_and_says_the_limit(store: Store, tmp_path: Path) -> None:
+def test_a_key_that_is_too_long_for_the_log_has_another_by_which_it_is_fetched(store: Store, tmp_path: Path) -> None:
     key = "/".join(["d" * 149, "e" * 150]) + ".xml"
-    with (
-        closing(open_source(store(tmp_path, {key: b"<a/>"}), CONTRACT, MAX_BYTES)) as source,
-        pytest.raises(SourceError, match="300"),
-    ):
-        keys_of(source)
+    with closing(open_source(store(tmp_path, {key: b"<a/>"}), CONTRACT, MAX_BYTES)) as source:
+        (listed,) = keys_of(source)
+        assert isinstance(listed, UnusableKey)
+        assert (listed.original, len(listed), listed[:283]) == (key, 300, key[:283])
+        assert "300" in listed.explanation
+        assert [document[:2] for document in source.fetch([listed])] == [(listed, b"<a/>")]
 
 
 def test_a_key_of_just_the_length_that_the_log_takes_is_listed(store: Store, tmp_path: Path) -> None:

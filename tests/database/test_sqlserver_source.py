@@ -20,6 +20,7 @@ from xml_extractor.errors import SourceError
 from xml_extractor.pipeline import run
 from xml_extractor.processing.chunks import select
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
+from xml_extractor.processing_log.log_keys import UnusableKey
 from xml_extractor.settings import KeyRange, RunSettings
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source, open_source_writer
@@ -314,10 +315,21 @@ def test_a_key_that_is_there_twice_ends_the_listing(make_source: MakeSource, key
     assert "source" in ended.value.tip
 
 
-def test_a_key_that_is_null_ends_the_listing(make_source: MakeSource) -> None:
-    source = make_source("int NULL", [(1, "<note/>"), (None, "<note/>")])
-    with pytest.raises(SourceError, match="is NULL"):
-        listed(source)
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_keys_that_are_null_have_others_that_stand_for_them(make_source: MakeSource, size: int) -> None:
+    source = make_source("int NULL", [(1, "<note/>"), (None, "<note/>"), (None, "<note/>")])
+    assert listed(source, size) == ["NULL~0000000000000001", "NULL~0000000000000002", 1]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_keys_that_the_log_cannot_hold_have_others_that_stand_for_them(make_source: MakeSource, size: int) -> None:
+    long = "k" * 400
+    source = make_source(
+        "nvarchar(400) COLLATE Latin1_General_100_BIN2", [("", "<note/>"), ("a", "<note/>"), (long, "<note/>")]
+    )
+    keys = listed(source, size)
+    assert [key.original if isinstance(key, UnusableKey) else key for key in keys] == ["", "a", long]
+    assert [document.key for document in source.fetch(keys) if isinstance(document, SourceDocument)] == keys
 
 
 @pytest.mark.parametrize("key_type", ["float", "datetime2(3)", "decimal(9,2)", "varchar(max)", "varbinary(20)"])

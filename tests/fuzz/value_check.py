@@ -12,8 +12,8 @@ from decimal import Decimal
 from xml.parsers import expat
 
 from xml_extractor.documents import Value
-from xml_extractor.values.fine_times import fraction_of
 from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.values.times import fraction_of
 
 LONGEST = 2**31 - 1
 BITS = {"smallint": 16, "int": 32, "bigint": 64}

@@ -19,19 +19,23 @@ from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import Failure, Rejection, Row, RunValues, SourceDocument, Value
+from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunValues, SourceDocument, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.escaping import escaped
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key, standing_in, stands_for_another
 from xml_extractor.reporting.console import cell, rendered
 from xml_extractor.settings import KeyRange
+from xml_extractor.sources.document_keys import unusable_key
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source
 from xml_extractor.values.sqltypes import Family, SqlType
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
 ROWS_SIDE_BY_SIDE = 4
+SEARCHED_AT_ONCE = 1000
 
 _SECONDS_LENGTH = len("2026-01-01 00:00:00")
 _ZONE_LENGTH = len("+00:00")
@@ -81,13 +85,27 @@ def _show(content: RenderableType | JsonObject) -> None:
 
 
 def _document(address: str, contract: Contract, key: str | None) -> tuple[SourceDocument | Rejection, str]:
-    key_range = None if key is None else KeyRange(key, key)
     with closing(open_source(address, contract, contract.document.max_bytes)) as source:
-        keys = next((page.keys for page in source.key_pages(1, key_range)), None)
-        if keys is None:
+        found = _found_key(source, key)
+        if found is None:
             which = "no documents" if key is None else "no document with this key"
             raise UsageError(f"{source.name} has {which}", "give another source or --key")
-        return next(iter(source.fetch(keys[:1], whole=True))), source.name
+        if isinstance(found, UnusableKey):
+            return Rejection(found, unusable_key(found), content_hash="", seconds=0.0), source.name
+        return next(iter(source.fetch([found], whole=True))), source.name
+
+
+def _found_key(source: Source, key: str | None) -> DocumentKey | None:
+    """Return the source's first key, or the one given: as it is in the source or in the processing log."""
+    if key is None:
+        return next((key for page in source.key_pages(1) for key in page.keys), None)
+    wanted = str(log_key(key))
+    if wanted == key:
+        found = next((each for page in source.key_pages(1, KeyRange(key, key)) for each in page.keys), None)
+        if found is not None or not stands_for_another(key):
+            return found
+    keys = (each for page in source.key_pages(SEARCHED_AT_ONCE) for each in page.keys)
+    return next((each for each in keys if wanted in (str(each), standing_in(str(each), None, ""))), None)
 
 
 def _parsed(document: SourceDocument | Rejection, contract: Contract) -> Element:

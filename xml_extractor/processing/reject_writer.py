@@ -11,6 +11,7 @@ from typing import Self
 
 from xml_extractor.documents import Outcome, SourceDocument
 from xml_extractor.errors import XmlExtractorError
+from xml_extractor.processing_log.log_keys import is_fetchable
 from xml_extractor.reasons import Reason
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.rejects import RejectFiles
@@ -88,9 +89,9 @@ class RejectWriter:
         try:
             if self._source is None:
                 self._source = parts.enter_context(closing(self._open_source()))
-            fetched = self._source.fetch([reject.key for reject in rejects if not _is_poison(reject)], whole=True)
+            fetched = self._source.fetch([reject.key for reject in rejects if not _is_left_out(reject)], whole=True)
             for reject in rejects:
-                document = None if _is_poison(reject) else next(fetched)
+                document = None if _is_left_out(reject) else next(fetched)
                 yield document.content if isinstance(document, SourceDocument) else None
         except XmlExtractorError as error:
             self._is_source_lost = True
@@ -109,6 +110,10 @@ class RejectWriter:
             logger.warning("Rejected documents are not written to %s: %s", self._files.directory, reason)
 
 
-def _is_poison(reject: Outcome) -> bool:
-    """Return whether workers died at the document. The main process does not fetch it, because it must not die."""
-    return reject.failure is not None and reject.failure.code == Reason.WORKER_DIED
+def _is_left_out(reject: Outcome) -> bool:
+    """Return whether the document is not to be fetched.
+
+    The main process must not die as workers did; and what has no key cannot be fetched.
+    """
+    is_poison = reject.failure is not None and reject.failure.code == Reason.WORKER_DIED
+    return is_poison or not is_fetchable(reject.key)

@@ -20,6 +20,7 @@ from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     CountKey,
+    DocumentKey,
     Failure,
     MappedDocument,
     Outcome,
@@ -37,8 +38,10 @@ from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, pa
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
+from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
@@ -184,7 +187,8 @@ class Worker:
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
-        self._only_changed = context.settings.reprocess == "changed-documents"
+        # A run that reprocesses nothing replaces rejected documents, if they have changed.
+        self._only_changed = context.settings.reprocess in (None, "changed-documents")
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
@@ -200,18 +204,25 @@ class Worker:
         Raises:
             SourceError: The source cannot be read any more.
         """
-        poison = {key for key, failure in chunk.rejected.items() if failure.code == Reason.WORKER_DIED}
-        documents = self._source.fetch([key for key in chunk.keys if key not in poison])
+        rejected: dict[DocumentKey, Failure] = {
+            **{key: unusable_key(key) for key in chunk.keys if isinstance(key, UnusableKey)},
+            **chunk.rejected,
+        }
+        at_fetch = (Stage.FETCH, Reason.WORKER_DIED)
+        unread = {key for key, failure in rejected.items() if (failure.stage, failure.code) == at_fetch}
+        unread |= {key for key in rejected if not is_fetchable(key)}
+        documents = self._source.fetch([key for key in chunk.keys if key not in unread])
         for position, key in enumerate(chunk.keys):
             replaced = chunk.replaced.get(key)
-            if key in poison:
-                yield Rejection(key, chunk.rejected[key], content_hash(None), seconds=0.0, replaced=replaced)
+            if key in unread:
+                rejection = Rejection(key, rejected[key], content_hash(None), seconds=0.0)
+                yield self._process(rejection, time.perf_counter(), replaced)
                 continue
             began_at = time.perf_counter()
             self._marker.set(chunk.sequence, position, Stage.FETCH)
             with self.timed("fetch"):
                 document = next(documents)
-            processed = self._process(document, began_at, replaced, chunk.rejected.get(key))
+            processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
             yield processed

@@ -12,14 +12,15 @@ from xml_extractor.documents import Value
 from xml_extractor.errors import TablesError, TargetError
 from xml_extractor.processing_log.log_table import is_log
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
+from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
 from xml_extractor.values.sqltypes import SqlType
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-A_TABLE, NO_TABLE = "a table", "none"
-"""`Difference.needed` and `Difference.found` of a missing table."""
+A_TABLE, NO_TABLE, NO_VISIBLE_TABLE = "a table", "none", "none that this user can see"
+"""`Difference.needed` and `Difference.found` of a missing table; a server hides tables without permission."""
 
 MOST_CODES = 10
 """Codes that a difference lists at most."""
@@ -70,10 +71,10 @@ def raise_errors(name: str, found: Sequence[Difference]) -> None:
     errors = [difference for difference in found if difference.severity is Severity.ERROR]
     if not errors:
         return
-    if all((error.column, error.needed, error.found) == ("", A_TABLE, NO_TABLE) for error in errors):
+    if all(error.found == NO_VISIBLE_TABLE for error in errors):
         tables = ", ".join(error.database_table for error in errors)
         tip = "create them with `xml-extractor init`, or, if they exist, grant this user permissions on them"
-        raise TargetError(f"{name} lacks these tables: {tables}", tip)
+        raise TargetError(f"{name} lacks these tables, or this user has no permission on them: {tables}", tip)
     tip = "change the tables or the contract as described; `xml-extractor init --sql` prints the tables that are needed"
     raise TablesError("\n".join((f"the tables of {name} do not fit the contract", *map(str, errors))), tip)
 
@@ -186,7 +187,8 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there is None:
         severity = Severity.WARNING if context.remedies.creates_tables else Severity.ERROR
         remedy = context.remedies.create_table()
-        yield Difference(severity, layout.name, layout.table, "", A_TABLE, NO_TABLE, remedy)
+        found = NO_TABLE if context.remedies.creates_tables else NO_VISIBLE_TABLE
+        yield Difference(severity, layout.name, layout.table, "", A_TABLE, found, remedy)
         return
     pair = _Pair(layout, there, context)
     if there.kind != "table":
@@ -207,6 +209,7 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
         yield from _foreign_keys(pair)
         yield from _load_order(pair)
         yield from _codes(pair)
+        yield from _rules(pair)
 
 
 def _invisible(pair: _Pair) -> Difference:
@@ -352,6 +355,13 @@ def _load_order(pair: _Pair) -> Iterator[Difference]:
         found = f"FOREIGN KEY {remedies.names(key.columns)} REFERENCES {remedies.name(key.schema, key.table)}"
         remedy = f"move table {later} before table {pair.layout.name} in the contract"
         yield pair.error(", ".join(key.columns), "no reference to a table that is loaded later", found, remedy)
+
+
+def _rules(pair: _Pair) -> Iterator[Difference]:
+    """Report rules of the database that may reject rows that the contract accepts."""
+    needed, remedy = "no rule that the contract does not know", "documents that violate it are rejected"
+    for found in rules_beside_the_contract(pair.layout, pair.actual, pair.context.tables):
+        yield pair.warning("", needed, found, remedy)
 
 
 def _codes(pair: _Pair) -> Iterator[Difference]:

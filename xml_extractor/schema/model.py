@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from xml_extractor.escaping import escaped
 from xml_extractor.values.sqltypes import SqlType
@@ -50,6 +50,20 @@ class ActualForeignKey:
     references: tuple[str, ...]
 
 
+class ActualRule(NamedTuple):
+    """A rule by which the database may reject a row, other than its primary key, foreign keys and NOT NULL.
+
+    Attributes:
+        kind: Such as `unique index`, `CHECK constraint` or `trigger`.
+        name: Its name; empty for a constraint without one.
+        columns: Of a unique index.
+    """
+
+    kind: str
+    name: str
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ActualTable:
     """A table, view or synonym in the database.
@@ -60,6 +74,7 @@ class ActualTable:
         kind: Keys, defaults and IDENTITY columns of a view are unknown; of a synonym for a table of another database
             (`elsewhere`) everything is.
         typed: Whether the types of its columns can be compared.
+        rules: Its unique indexes, filtered ones among them, CHECK constraints and triggers.
         drops_duplicates: Whether a unique key drops duplicate rows without an error (IGNORE_DUP_KEY).
     """
 
@@ -72,6 +87,7 @@ class ActualTable:
     kind: TableKind = "table"
     typed: bool = True
     drops_duplicates: bool = False
+    rules: tuple[ActualRule, ...] = ()
 
 
 class Severity(StrEnum):

@@ -23,9 +23,10 @@ from typing import IO, NamedTuple
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import source_key
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
-from xml_extractor.sources.files import SUFFIX, no_documents, read_bounded
+from xml_extractor.sources.files import SUFFIX, read_bounded
 from xml_extractor.sources.interfaces import KeyPage
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
@@ -95,11 +96,11 @@ class ArchiveSource:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
-            SourceError: There is no XML file, or a name is too long for the log.
+            SourceError: There is no XML file.
         """
         if not self._members:
-            raise no_documents(self.name)
-        yield from pages_of_names(list(self._members), self.name, page_size, key_range)
+            raise SourceError(f"there are no XML files in {self.name}", f"files are found by their suffix {SUFFIX}")
+        yield from pages_of_names(list(self._members), page_size, key_range)
 
     def fetch(
         self,
@@ -109,7 +110,7 @@ class ArchiveSource:
     ) -> Iterator[SourceDocument | Rejection]:
         """Yield the documents of these keys in this order; one that cannot be read is a rejection."""
         for key in keys:
-            member = self._members.get(str(key))
+            member = self._members.get(str(source_key(key)))
             yield missing(key) if member is None else self._read(key, member)
 
     def close(self) -> None:

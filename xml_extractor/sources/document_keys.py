@@ -1,4 +1,4 @@
-"""Shared by all sources: keys that fit the processing log, pages of keys, and documents that cannot be fetched."""
+"""Shared by all sources: pages of keys, and documents that cannot be fetched."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,32 +8,13 @@ from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_table import KEY_LENGTH
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key, null_key
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage
 
 LARGEST_PAGE = 100_000
 """Keys of a page while the log has all keys of the previous pages."""
-
-
-def check_text_key(key: str, source: str) -> None:
-    """Check that the processing log can hold a key.
-
-    Raises:
-        SourceError: The key is too long, or is not Unicode text.
-    """
-    try:
-        length = len(key.encode("utf-16-le")) // 2
-    except UnicodeEncodeError:
-        raise SourceError(
-            f"{source} has a document whose name is not Unicode text: {key!a}", "rename it and run again"
-        ) from None
-    if length > KEY_LENGTH:
-        raise SourceError(
-            f"{source} has a document key of {length} characters; the limit is {KEY_LENGTH}: {key[:60]}...",
-            "shorten it and run again",
-        )
 
 
 def pages_of_undone(
@@ -92,20 +73,22 @@ def pages(keys: Sequence[DocumentKey], page_size: int) -> Iterator[KeyPage]:
 
 
 def pages_of_names(
-    names: Iterator[str] | Sequence[str], source: str, page_size: int, key_range: KeyRange | None
+    names: Iterator[str] | Sequence[str], page_size: int, key_range: KeyRange | None
 ) -> Iterator[KeyPage]:
-    """Sort names and split them into pages. A range of names compares as text.
-
-    Raises:
-        SourceError: The processing log cannot hold a name.
-    """
+    """Sort names and split them into pages. A range of names compares as text."""
     first, last = (key_range.first, key_range.last) if key_range else ("", "")
-    keys: list[DocumentKey] = []
-    for name in sorted(set(names)):
-        check_text_key(name, source)
-        if first <= name and (not last or name <= last):
-            keys.append(name)
-    return pages(keys, page_size)
+    keys = sorted({str_key for name in names if isinstance(str_key := log_key(name), str)})
+    return pages([key for key in keys if first <= key and (not last or key <= last)], page_size)
+
+
+def pages_of_nulls(count: int, page_size: int) -> Iterator[KeyPage]:
+    """Yield keys that stand for NULL, one for each document."""
+    return pages([null_key(number) for number in range(1, count + 1)], page_size)
+
+
+def unusable_key(key: UnusableKey) -> Failure:
+    """Return why a document is rejected under a key that stands for its own."""
+    return Failure(Stage.FETCH, Reason.UNUSABLE_KEY, f"{key.explanation}; this one stands for it")
 
 
 def missing(key: DocumentKey) -> Rejection:

@@ -1,5 +1,6 @@
 """XML files as a source: a directory, a glob pattern or one file. A file's key is its path below the directory."""
 
+import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -9,9 +10,12 @@ from typing import IO
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import source_key
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".xml"
 
@@ -45,12 +49,12 @@ class FileSource:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
-            SourceError: There is no XML file, a directory cannot be read, or a path is too long for the log.
+            SourceError: A directory cannot be read.
         """
         names = list(self._names())
         if not names:
-            raise no_documents(self.name)
-        yield from pages_of_names(names, self.name, page_size, key_range)
+            logger.warning("There are no XML files in %s; files are found by their suffix %s", self.name, SUFFIX)
+        yield from pages_of_names(names, page_size, key_range)
 
     def fetch(
         self,
@@ -65,7 +69,7 @@ class FileSource:
         """
         for key in keys:
             try:
-                with (self._root / str(key)).open("rb") as file:
+                with (self._root / str(source_key(key))).open("rb") as file:
                     yield read_bounded(key, file, self._max_bytes)
             except FileNotFoundError:
                 self._check_directory()
@@ -94,11 +98,6 @@ class FileSource:
 
 
 open_source = FileSource
-
-
-def no_documents(source: str) -> SourceError:
-    """Return the error of a source without XML files."""
-    return SourceError(f"there are no XML files in {source}", f"files are found by their suffix {SUFFIX}")
 
 
 def read_bounded(key: DocumentKey, file: IO[bytes], max_bytes: int) -> SourceDocument | Rejection:
@@ -142,8 +141,11 @@ def _xml_files(root: Path) -> Iterator[str]:
 
 
 def _is_document(path: str) -> bool:
-    """Return whether a path is a file. A broken link counts as one, so that it is rejected and not ignored silently."""
+    """Return whether a path is a file. What cannot be examined counts as one, so that it is rejected.
+
+    Examples are links to nothing or to themselves.
+    """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - called for each of millions of files
-    except FileNotFoundError:
+    except OSError:
         return True

@@ -17,6 +17,10 @@ class DatabaseModule(Protocol):
         """Open the source at this address."""
         ...
 
+
+class WriterModule(Protocol):
+    """A module that writes documents into one kind of database."""
+
     def open_source_writer(self, url: URL, table: SourceTable, /) -> SourceWriter:
         """Return a writer of documents to this address."""
         ...
@@ -39,6 +43,12 @@ SOURCES = {
     "mssql": "xml_extractor.sources.sqlserver",
 }
 """Modules that are a `DatabaseModule`, by the dialect in the address; imported on demand."""
+
+WRITERS = {
+    "sqlite": "xml_extractor.sources.sqlite",
+    "mssql": "xml_extractor.sources.sqlserver_writer",
+}
+"""Modules that are a `WriterModule`, by the dialect in the address; imported on demand."""
 
 FILE_SOURCES = (
     "xml_extractor.sources.archives",
@@ -88,5 +98,5 @@ def open_source_writer(address: str, table: SourceTable | None = None) -> Source
     """
     role = "database for documents"
     url = read_url(address, role)
-    module: DatabaseModule = module_for(SOURCES, url, role)
+    module: WriterModule = module_for(WRITERS, url, role)
     return module.open_source_writer(url, table or SourceTable())

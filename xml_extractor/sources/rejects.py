@@ -19,6 +19,7 @@ from xml_extractor.documents import DocumentKey, Outcome, Rejection, SourceDocum
 from xml_extractor.errors import RunError, SourceError
 from xml_extractor.escaping import escaped
 from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import source_key, stands_for_another
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable
 from xml_extractor.sources.files import read_bounded
@@ -99,7 +100,7 @@ class RejectFiles:
                 name, failed = None, error
         line = escaped(json.dumps(self._described(reject, name, is_text=isinstance(content, str)), ensure_ascii=False))
         with open(self.directory / LISTING, "ab", buffering=0, opener=_private) as listing:
-            listing.write(f"{line}\n".encode())
+            listing.write(f"{line}\n".encode(errors="backslashreplace"))
         if failed is not None:
             raise failed
 
@@ -179,17 +180,19 @@ class RejectsSource:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
-            SourceError: There is no document, a key is too long for the log, or a bound of the range is not a key.
+            SourceError: There is no document, or a bound of the range is not a key.
         """
         numbers = [key for key in self._listed if isinstance(key, int)]
         names = [key for key in self._listed if isinstance(key, str)]
-        if (numbers and names) or not self._listed:
+        if (numbers and not all(map(stands_for_another, names))) or not self._listed:
             what = "both numbers and texts as keys" if self._listed else "no documents"
             raise SourceError(f"{self._directory / LISTING} has {what}", "name the directory of one run's rejects")
-        if names:
-            yield from pages_of_names(names, self.name, page_size, key_range)
-        else:
-            yield from pages(self._in_range(numbers, key_range), page_size)
+        if not numbers:
+            yield from pages_of_names(names, page_size, key_range)
+            return
+        yield from pages(self._in_range(numbers, key_range), page_size)
+        if key_range is None:
+            yield from pages_of_names(names, page_size, key_range)
 
     def fetch(
         self,
@@ -199,7 +202,7 @@ class RejectsSource:
     ) -> Iterator[SourceDocument | Rejection]:
         """Yield the documents of these keys in this order; one that cannot be read is a rejection."""
         for key in keys:
-            listed = self._listed.get(key)
+            listed = self._listed.get(source_key(key))
             yield self._read(key, listed) if listed and listed.file else missing(key)
 
     def close(self) -> None:

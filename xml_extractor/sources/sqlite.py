@@ -13,15 +13,16 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
-    check_text_key,
     condition_errors,
     logged_page,
     missing,
     next_size,
+    pages_of_nulls,
     pages_of_undone,
     too_large,
     unreadable,
@@ -98,7 +99,7 @@ class SqliteSource:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
-            SourceError: The table cannot be read, or a key is NULL, not unique, too long, or neither number nor text.
+            SourceError: The table cannot be read, or a key is not unique.
         """
         blocks = None if log is None else self._blocks(key_range)
         if log is None or blocks is None:
@@ -107,15 +108,17 @@ class SqliteSource:
             yield from pages_of_undone(blocks, self._digests(blocks), log, partial(self._pages, page_size, log))
 
     def _pages(self, page_size: int, log: LoggedKeys | None, key_range: KeyRange | None) -> Iterator[KeyPage]:
+        if key_range is None:
+            yield from pages_of_nulls(self._count_nulls(), page_size)
         conditions, bounds = self._range(key_range)
         size = page_size
         order = f"{self._collated}, {self._exact}"
         while True:
-            where = _where((*conditions, *self._where))
-            select = f"SELECT {self._key} FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
+            where = _where((*conditions, *self._where, f"{self._key} IS NOT NULL"))
+            select = f"SELECT {self._key}, typeof({self._key}) FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
             with self._errors_end_the_run(), condition_errors(self._condition, self.name):
                 rows = list(self._database.query(select, (*bounds, size + 1)))
-            keys = [self._checked(key) for (key,) in rows]
+            keys = [log_key(key) for key, _ in rows]
             self._check_unique(keys)
             page = logged_page(keys[:size], log)
             if keys:
@@ -124,8 +127,12 @@ class SqliteSource:
                 return
             conditions, bounds = self._range(key_range)
             # By the column's collation, so that its index is used, and exactly among keys that are equal by it.
-            conditions.append(f"{self._collated} >= ? AND ({self._collated} > ? OR {self._exact} > ?)")
-            bounds += [keys[size - 1]] * 3
+            last, kind = rows[size - 1]
+            bound = "CAST(? AS TEXT)" if kind == "text" and isinstance(last, bytes) else "?"
+            conditions.append(
+                f"{self._collated} >= {bound} AND ({self._collated} > {bound} OR {self._exact} > {bound})"
+            )
+            bounds += [last] * 3
             size = next_size(page, size, page_size)
 
     def _blocks(self, key_range: KeyRange | None) -> KeyBlocks | None:
@@ -165,7 +172,8 @@ class SqliteSource:
     def _document(self, select: str, key: DocumentKey) -> SourceDocument | Rejection:
         with self._errors_end_the_run():
             try:
-                row = next(self._database.query(select, (key,)), None)
+                own = key.original if isinstance(key, UnusableKey) else key
+                row = next(self._database.query(select, (own,)), None)
             except DatabaseError as error:
                 if error.code == Reason.TOO_LARGE:  # the value is longer than the limit of the connection
                     return too_large(key, self._max_bytes)
@@ -209,14 +217,11 @@ class SqliteSource:
         with self._errors_end_the_run():
             return next(self._database.query(f"SELECT {function}({self._exact}) FROM {self._from}"))[0]  # noqa: S608 - names are quoted
 
-    def _checked(self, key: object) -> DocumentKey:
-        if isinstance(key, str):
-            check_text_key(key, self._table)
-            return key
-        if isinstance(key, int):
-            return key
-        what = "NULL" if key is None else "neither a number nor text"
-        raise SourceError(f"a key of {self._table} is {what}", "name another key column in the contract's `source`")
+    def _count_nulls(self) -> int:
+        where = _where((*self._where, f"{self._key} IS NULL"))
+        with self._errors_end_the_run(), condition_errors(self._condition, self.name):
+            count: int = next(self._database.query(f"SELECT count(*) FROM {self._from}{where}"))[0]  # noqa: S608 - names are quoted
+        return count
 
     def _check_unique(self, keys: Sequence[DocumentKey]) -> None:
         """Check that no key follows itself, and that no text is also a number: the log holds keys as text."""

@@ -3,43 +3,38 @@
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pyodbc
 
-from xml_extractor.connections import DatabaseError, Retrying, errors_end_the_run
-from xml_extractor.contract.layout import ColumnLayout
+from xml_extractor.connections import Retrying, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.errors import SourceError, TargetError, UsageError
+from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_table import CASE_SENSITIVE, KEY_LENGTH
-from xml_extractor.reasons import Reason
+from xml_extractor.processing_log.log_keys import is_fetchable
 from xml_extractor.schema.model import ActualTable
-from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
+from xml_extractor.schema.names import t_sql_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
-    check_text_key,
     condition_errors,
     logged_page,
     missing,
     next_size,
+    pages_of_nulls,
     pages_of_undone,
     too_large,
     unreadable,
 )
-from xml_extractor.sources.interfaces import KeyedContent, KeyPage
+from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, SourceQueries, key_column
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.statements import OdbcType
 from xml_extractor.urls import URL
-from xml_extractor.values.sqltypes import Family, parse_type
+from xml_extractor.values.sqltypes import Family
 
 PAGE_BYTES = 8 * 2**20
 """Bytes of documents after which the rest of a query is left to the next one."""
@@ -103,7 +98,7 @@ class SqlServerSource:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
-            SourceError: The table cannot be read, or a key is NULL, not unique, or too long.
+            SourceError: The table cannot be read, or a key is not unique.
         """
         blocks = None if log is None else self._blocks(key_range)
         if log is None or blocks is None:
@@ -136,11 +131,16 @@ class SqlServerSource:
             self._thread.shutdown()
 
     def _pages(self, page_size: int, log: LoggedKeys | None, key_range: KeyRange | None) -> Iterator[KeyPage]:
+        if key_range is None and self._is_nullable:
+            ((nulls,),) = self._answer(self._queries.nulls, (), ())
+            yield from pages_of_nulls(nulls, page_size)
         conditions, bounds = self._range(key_range)
         size = page_size
         seen: AbstractSet[DocumentKey] = set()
         while True:
             listed, repeated = self._list_others(seen, size + 1, conditions, bounds)
+            while 1 < size < len(listed) and not is_fetchable(listed[size]):
+                size -= 1  # the next page must begin with a key that can be a parameter
             page = logged_page(listed[:size], log)
             if page.keys:
                 yield page
@@ -157,7 +157,7 @@ class SqlServerSource:
         if not self._queries.key.is_whole:
             return None
         conditions, bounds = self._range(key_range)
-        ((smallest, largest, count, keys),) = self._answer(*self._queries.extremes(conditions), bounds)
+        [(smallest, largest, count, keys)] = self._answer(*self._queries.extremes(conditions), bounds)
         return KeyBlocks.of(smallest, largest, count) if count == keys else None
 
     def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:
@@ -181,13 +181,13 @@ class SqlServerSource:
         """Fetch the documents of these keys, or of the first of them if all would exceed `PAGE_BYTES`."""
         query, types = self._queries.documents(whole=whole)
         padded = [*keys, *[keys[-1]] * (DOCUMENTS_IN_QUERY - len(keys))]
-        found: dict[DocumentKey | None, Fetched] = {}
+        found: dict[DocumentKey, Fetched] = {}
         read_bytes = 0
         try:
             values = [self._max_bytes, *map(self._queries.key.bind, padded)]
             with closing(self._connected().query(query, values, types)) as rows:
                 for value, size, content, is_cut in rows:
-                    key = self._queries.key.read(value)
+                    key = self._queries.key.log_key(value)
                     if key in found:
                         raise self._not_unique(key)
                     found[key] = self._document(key, size, content, is_cut=bool(is_cut))
@@ -203,11 +203,7 @@ class SqlServerSource:
         complete = next((number for number, key in enumerate(keys) if key not in found), len(keys))
         return [found[key] for key in keys[:complete]]
 
-    def _document(
-        self, key: DocumentKey | None, size: int | None, content: str | bytes | None, *, is_cut: bool
-    ) -> Fetched:
-        if key is None:
-            raise AssertionError("a document was found by a NULL key")
+    def _document(self, key: DocumentKey, size: int | None, content: str | bytes | None, *, is_cut: bool) -> Fetched:
         if size is not None and size > self._max_bytes:
             return too_large(key, self._max_bytes)
         return SourceDocument(key, content, is_cut=is_cut)
@@ -233,9 +229,12 @@ class SqlServerSource:
             again = repeated
 
     def _list_keys(self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey]) -> list[DocumentKey]:
-        query, types = self._queries.keys(conditions)
-        rows = self._answer(query, types, [count, *map(self._queries.key.bind, bounds)])
-        listed = [self._checked(value) for (value,) in rows]
+        values = [count, *map(self._queries.key.bind, bounds)]
+        try:
+            rows = self._answer(*self._queries.keys(conditions), values)
+        except UnicodeDecodeError:
+            rows = self._answer(*self._queries.keys(conditions, as_bytes=True), values)
+        listed = [self._queries.key.log_key(value) for (value,) in rows]
         seen: set[DocumentKey] = set()
         for key in listed:
             if key in seen:
@@ -250,15 +249,7 @@ class SqlServerSource:
             bound, kind = error.args
             raise SourceError(f"'{bound}' is not a key of {self._title}: its keys are {kind}") from None
 
-    def _checked(self, value: object) -> DocumentKey:
-        key = self._queries.key.read(value)
-        if key is None:
-            raise SourceError(f"a key of {self._title} is NULL", "name another key column in the contract's `source`")
-        if isinstance(key, str):
-            check_text_key(key, self._title)
-        return key
-
-    def _not_unique(self, key: DocumentKey | None) -> SourceError:
+    def _not_unique(self, key: DocumentKey) -> SourceError:
         tip = "name another key column in the contract's `source`"
         return SourceError(f"the key {key} occurs more than once in {self._title}", tip)
 
@@ -266,12 +257,12 @@ class SqlServerSource:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
             found = self._tries(self._read_catalog, table.table)
         if table.table not in found:
-            raise SourceError(f"there is no table {table.table} in {self.name}", NAME_OTHERS)
+            message = f"there is no table {table.table} in {self.name}, or this user has no permission on it"
+            raise SourceError(message, NAME_OTHERS)
         columns = {column.name.casefold(): column for column in found[table.table].columns}
-        absent = [name for name in (table.key, table.xml) if name.casefold() not in columns]
+        absent = " and no column ".join(name for name in (table.key, table.xml) if name.casefold() not in columns)
         if absent:
-            names = " and no column ".join(absent)
-            raise SourceError(f"the table {table.table} in {self.name} has no column {names}", NAME_OTHERS)
+            raise SourceError(f"the table {table.table} in {self.name} has no column {absent}", NAME_OTHERS)
         key, xml = (columns[name.casefold()] for name in (table.key, table.xml))
         key_of_documents = key_column(t_sql_name(table.key), key.type, key.collation)
         if key_of_documents is None:
@@ -282,6 +273,7 @@ class SqlServerSource:
             raise SourceError(
                 f"the documents of {self._title} are {xml.declared}: neither text nor binary", NAME_OTHERS
             )
+        self._is_nullable = key.nullable
         return SourceQueries(table, self._database.schema, key_of_documents, xml.type, end_tag)
 
     def _read_catalog(self, table: str) -> dict[str, ActualTable]:
@@ -298,103 +290,3 @@ class SqlServerSource:
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
-
-
-def open_source_writer(url: URL, table: SourceTable, /) -> "SqlServerSourceWriter":
-    """Return a writer of documents to this address.
-
-    Raises:
-        UsageError: The address is wrong.
-    """
-    return SqlServerSourceWriter(read_address(url), table)
-
-
-class SqlServerSourceWriter:
-    """A context manager that writes documents as `nvarchar(max)` in batches. It creates the table if it is missing.
-
-    Args:
-        address: The database.
-        table: The table and its columns.
-        batch_documents: Documents in a transaction. Committed documents stay if a later one fails.
-    """
-
-    takes_bytes = False
-
-    def __init__(self, address: SqlServerAddress, table: SourceTable, batch_documents: int = 100) -> None:
-        self.name = address.name
-        self.path = Path(address.words.get("DATABASE") or table.table)
-        self._address = address
-        self._table = table
-        self._into = t_sql_table(table.table, address.schema)
-        self._batch_documents = batch_documents
-        self._waiting: list[tuple[int | str, str | None]] = []
-        self._has_table = False
-
-    def __enter__(self) -> Self:
-        """Connect.
-
-        Raises:
-            TargetError: The server cannot be reached, or rejects the login.
-        """
-        with self._errors_explained():
-            self._connection = SqlServerConnection(self._address, autocommit=False)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self._flush()
-        finally:
-            self._connection.close()
-
-    def write(self, document: KeyedContent) -> None:
-        """Write a document.
-
-        Raises:
-            UsageError: A document with this key exists, or a document is not UTF-8 text.
-            TargetError: The database cannot be written.
-        """
-        content = document.content
-        try:
-            text = content.decode() if isinstance(content, bytes) else content
-        except UnicodeDecodeError:
-            raise UsageError(f"the document {document.key} is not UTF-8 text", "write it to files instead") from None
-        self._waiting.append((document.key, text))
-        if len(self._waiting) == self._batch_documents:
-            self._flush()
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        is_number = isinstance(waiting[0][0], int)
-        key_type = parse_type("bigint" if is_number else f"nvarchar({KEY_LENGTH})")
-        into = [ColumnLayout(self._table.key, key_type), ColumnLayout(self._table.xml, parse_type("nvarchar(max)"))]
-        with self._errors_explained(), self._connection.transaction():
-            self._create_table(is_number=is_number)
-            columns = f"{t_sql_name(self._table.key)}, {t_sql_name(self._table.xml)}"
-            insert = f"INSERT INTO {self._into} ({columns}) VALUES (?, ?)"  # noqa: S608 - names are quoted
-            self._connection.execute_many(insert, into, waiting)
-
-    def _create_table(self, *, is_number: bool) -> None:
-        if self._has_table:
-            return
-        key_type = "bigint" if is_number else f"nvarchar({KEY_LENGTH}) COLLATE {CASE_SENSITIVE}"
-        key, xml = t_sql_name(self._table.key), t_sql_name(self._table.xml)
-        columns = f"{key} {key_type} NOT NULL PRIMARY KEY, {xml} nvarchar(max)"
-        self._connection.execute(f"IF OBJECT_ID({literal(self._into)}) IS NULL CREATE TABLE {self._into} ({columns})")
-        self._has_table = True
-
-    @contextmanager
-    def _errors_explained(self) -> Iterator[None]:
-        try:
-            yield
-        except DatabaseError as error:
-            if error.code == Reason.DUPLICATE_KEY:
-                raise UsageError(
-                    f"{self._into} in {self.name} already has documents with these keys",
-                    "write to another database or --schema, or empty the table",
-                ) from None
-            raise TargetError(f"{self.name} cannot be written: {error.explanation}", error.tip) from None

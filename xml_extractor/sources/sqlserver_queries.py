@@ -9,6 +9,7 @@ import pyodbc
 
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
+from xml_extractor.processing_log.log_keys import UnusableKey, is_text, log_key, source_key
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.settings import KeyRange
@@ -66,20 +67,20 @@ class KeyColumn:
     def _is_padded(self) -> bool:
         return self.type.name in ("char", "nchar")
 
-    def read(self, value: object) -> DocumentKey | None:
-        """Convert a value of the column to a key; None for NULL."""
-        if value is None:
-            return None
+    def log_key(self, value: object) -> DocumentKey:
+        """Convert a value of the column, or text as bytes in UTF-16, to a key that the processing log can hold."""
         if self.is_number:
             return int(str(value))
-        text = str(value)
+        text = value.decode("utf-16-le", "surrogatepass") if isinstance(value, bytes) else str(value)
         if self.type.family is Family.GUID:
             return text.upper()
-        return text.rstrip(" ") if self._is_padded else text
+        key = log_key(text.rstrip(" ") if self._is_padded else text)
+        # Half of a surrogate pair cannot be a parameter.
+        return UnusableKey(key, None, key.explanation) if isinstance(key, UnusableKey) and not is_text(text) else key
 
     def bind(self, key: DocumentKey) -> DocumentKey:
         """Convert a key to the value of its parameter."""
-        return key if self.type.family is Family.INTEGER else str(key)
+        return key if self.type.family is Family.INTEGER else str(source_key(key))
 
     def nearest(self, text: str) -> tuple[DocumentKey, int]:
         """Return the value of this type that is nearest to a bound of a range.
@@ -160,18 +161,27 @@ class SourceQueries:
     xml_type: SqlType
     end_tag: str
 
-    def keys(self, conditions: Sequence[str]) -> tuple[str, list[OdbcType]]:
-        """Return the query for the first keys that meet the conditions.
+    def keys(self, conditions: Sequence[str], *, as_bytes: bool = False) -> tuple[str, list[OdbcType]]:
+        """Return the query for the first keys that meet the conditions, without NULL.
 
         Args:
             conditions: Conditions on the table, each with one parameter of the key's type.
+            as_bytes: Whether to return texts as bytes, because the driver cannot decode them.
 
         Returns:
             The query and the types of its parameters: the number of keys, and those of the conditions.
         """
-        where = _where([*conditions, *self._condition])
-        query = f"SELECT TOP (?) {self.key.name} FROM {self._name}{where} ORDER BY {self.key.name}"  # noqa: S608 - names are quoted
+        where = _where([*conditions, *self._condition, f"{self.key.name} IS NOT NULL"])
+        key = self.key.name
+        listed = f"CONVERT(varbinary(8000), CONVERT(nvarchar(4000), {key}))" if as_bytes else key
+        query = f"SELECT TOP (?) {listed} FROM {self._name}{where} ORDER BY {key}"  # noqa: S608 - names are quoted
         return query, [(pyodbc.SQL_INTEGER, 0, 0), *[self.key.odbc_type] * len(conditions)]
+
+    @property
+    def nulls(self) -> str:
+        """The query for the number of documents whose key is NULL."""
+        where = _where([*self._condition, f"{self.key.name} IS NULL"])
+        return f"SELECT COUNT(*) FROM {self._name}{where}"  # noqa: S608 - names are quoted
 
     def extremes(self, conditions: Sequence[str]) -> tuple[str, list[OdbcType]]:
         """Return the query for the smallest and the largest key that meet the conditions, and numbers of rows and keys.

@@ -25,11 +25,12 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_keys import source_key
 from xml_extractor.processing_log.log_table import LogEntry, log_time, read_counts
 from xml_extractor.reasons import Reason
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection, parts
-from xml_extractor.targets.rejections import OldDocument, left_as_it_was, rejection_by
+from xml_extractor.targets.rejections import OldDocument, left_as_it_was, rejection_by, rejection_by_log
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,8 @@ class Loader:
             if not isinstance(document, Unchanged):
                 by_key.setdefault(document.key, document)
         self._note_replaced([document for document in by_key.values() if document.replaced is not None])
-        outcomes = {outcome.key: outcome for outcome in self._load_isolating(list(by_key.values()))}
+        loaded = self._load_isolating(list(by_key.values()))
+        outcomes = {outcome.key if outcome.key in by_key else source_key(outcome.key): outcome for outcome in loaded}
         return [
             outcomes[document.key]
             if document is by_key.get(document.key)
@@ -152,10 +154,7 @@ class Loader:
         """
         logged = self._attempt(self._read_log, documents)
         if all(self._replaced.get(key) == entry for key, entry in logged.items()):
-            raise TargetError(
-                "the processing log refuses a row that it does not have",
-                "check that no other program writes it, and that no two keys differ only in spaces at their end",
-            )
+            return self._load_confusable(documents)
         self._replaced |= {key: entry for key, entry in logged.items() if entry.status is Status.RETRY}
         done = {key: entry for key, entry in logged.items() if self._replaced.get(key) != entry}
         outcomes = [
@@ -164,6 +163,13 @@ class Loader:
             if str(document.key) in done
         ]
         return outcomes + self._load_isolating([document for document in documents if str(document.key) not in done])
+
+    def _load_confusable(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        """Load documents of which the log refuses at least one, although it has exactly none of their keys."""
+        if len(documents) == 1:
+            return self._load_isolating([rejection_by_log(documents[0])])
+        middle = len(documents) // 2
+        return self._load_isolating(documents[:middle]) + self._load_isolating(documents[middle:])
 
     def _outcome_by_log(self, document: ProcessedDocument, entry: LogEntry) -> Outcome:
         """Return the outcome of a document that the log has.

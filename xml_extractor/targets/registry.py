@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.schema.comparison import NO_TABLE, raise_errors
+from xml_extractor.schema.comparison import NO_TABLE, NO_VISIBLE_TABLE, raise_errors
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.urls import URL, parse_url
 
@@ -55,9 +55,13 @@ def open_processing_log(target: Target) -> Iterator[ProcessingLog]:
         TargetError: There is none, or the target cannot be reached.
     """
     found = target.differences(())
-    if any(not difference.column and difference.found == NO_TABLE for difference in found):
+    missing = {difference.found for difference in found} & {NO_TABLE, NO_VISIBLE_TABLE}
+    if missing:
         tip = "check that the target is the one that was loaded; `xml-extractor init` creates what is missing"
-        raise TargetError(f"there is no processing log in {target.name}", tip)
+        hidden = (
+            f", or this user has no permission on {target.log_table.table}" if missing == {NO_VISIBLE_TABLE} else ""
+        )
+        raise TargetError(f"there is no processing log in {target.name}{hidden}", tip)
     raise_errors(target.name, found)
     with closing(target.connect()) as connection:
         yield ProcessingLog(connection, target.name)

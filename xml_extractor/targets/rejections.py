@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import Failure, Outcome, ProcessedDocument, Rejection, Status
+from xml_extractor.errors import TargetError
+from xml_extractor.processing_log.log_keys import UnusableKey, standing_in
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.reasons import Reason, Stage
 
@@ -31,6 +33,24 @@ def left_as_it_was(old: OldDocument, why: str) -> Outcome:
 def rejection_by(document: ProcessedDocument, error: DatabaseError) -> Rejection:
     """Return the rejection of a document that the database does not accept."""
     return Rejection(document.key, _failure(error), document.content_hash, document.seconds, document.replaced)
+
+
+def rejection_by_log(document: ProcessedDocument) -> Rejection:
+    """Return the rejection, under another key, of a document that the processing log does not accept.
+
+    The log takes its key for that of another document, because its collation ignores the difference, such as spaces at
+    the end.
+
+    Raises:
+        TargetError: It does not accept the other key either, or that cannot be the reason.
+    """
+    if isinstance(document.key, UnusableKey) or not isinstance(document.key, str):
+        raise TargetError(
+            "the processing log refuses a row that it does not have", "check that no other program writes it"
+        )
+    key = standing_in(document.key, document.key, "the processing log takes its key for that of another document")
+    failure = Failure(Stage.LOAD, Reason.UNUSABLE_KEY, f"{key.explanation}; this one stands for it")
+    return Rejection(key, failure, document.content_hash, document.seconds, document.replaced)
 
 
 def _failure(error: DatabaseError) -> Failure:

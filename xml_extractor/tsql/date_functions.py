@@ -25,8 +25,8 @@ from xml_extractor.tsql.temporal import (
     without_offset,
 )
 from xml_extractor.tsql.typed import INT, Function, Kernel, Typed, apply, constant
-from xml_extractor.values.fine_times import SECOND, combine, fraction_of, later
 from xml_extractor.values.sqltypes import INTEGER_RANGES, Family, SqlType
+from xml_extractor.values.times import SECOND, combine, fraction_of, later
 
 _DATE = SqlType("date")
 _DATETIME = SqlType("datetime")

@@ -16,8 +16,8 @@ from xml_extractor.tsql.result_types import LEGACY_MOMENTS, MOMENTS
 from xml_extractor.tsql.temporal import BASE_DATE, MIDNIGHT, moment_fitter
 from xml_extractor.tsql.text import text_fitter
 from xml_extractor.tsql.typed import Cast, Kernel
-from xml_extractor.values.fine_times import FRACTION_DIGITS, combine, fraction_of, later
 from xml_extractor.values.sqltypes import Family, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS, combine, fraction_of, later
 
 _ANY_ORDER = ""
 

@@ -76,7 +76,7 @@ def converter(
 
     Types other than text ignore white space around a value. The results are Python's types: `bit` bool, integers int,
     `decimal` and `money` Decimal with all decimals of the type, `float` float, text, `xml` and `uniqueidentifier` str,
-    `binary` bytes, dates and times those of `datetime` or `fine_times`, aware for `datetimeoffset`.
+    `binary` bytes, dates and times those of `datetime` or `times`, aware for `datetimeoffset`.
 
     Two roundings are part of the types themselves and are not errors: `datetime` rounds to .000, .003 or .007 seconds,
     `smalldatetime` to the minute.

@@ -22,9 +22,8 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from xml_extractor.reasons import Reason
-from xml_extractor.values.fine_times import MICROSECOND_DIGITS
-from xml_extractor.values.iso_8601 import ZONE, Moment, is_digits, new_moment
 from xml_extractor.values.sqltypes import InvalidValueError
+from xml_extractor.values.times import MICROSECOND_DIGITS, ZONE, Moment, is_digits, new_moment
 
 MomentParser = Callable[[str], Moment | None]
 """Text without surrounding white space to a date and time; None if the text does not have that format."""

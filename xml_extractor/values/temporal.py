@@ -11,10 +11,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
-from xml_extractor.values.fine_times import FRACTION_DIGITS, MICROSECOND_DIGITS, with_seventh_digit
 from xml_extractor.values.formats import Format, MomentParser, compile_format, read_format
-from xml_extractor.values.iso_8601 import OFFSET, Moment, offset_zone, parse_iso_date_time, parse_iso_time
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType
+from xml_extractor.values.times import (
+    FRACTION_DIGITS,
+    MICROSECOND_DIGITS,
+    OFFSET,
+    Moment,
+    offset_zone,
+    parse_iso_date_time,
+    parse_iso_time,
+    with_seventh_digit,
+)
 
 _MIDNIGHT = time()
 _DATETIME_FIRST_YEAR = 1753

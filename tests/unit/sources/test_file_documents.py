@@ -10,6 +10,7 @@ import pytest
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_keys import UnusableKey
 from xml_extractor.sources.registry import open_source
 
 MAX_BYTES = 100
@@ -115,14 +116,27 @@ def test_a_named_pipe_is_no_document(tmp_path: Path) -> None:
     assert keys_at(tmp_path) == ["a.xml"]
 
 
-def test_a_name_that_is_not_unicode_text_ends_the_listing(tmp_path: Path) -> None:
+def test_a_link_to_itself_is_rejected_and_ends_nothing(tmp_path: Path) -> None:
+    make(tmp_path, "a.xml")
+    (tmp_path / "loop.xml").symlink_to("loop.xml")
+    assert keys_at(tmp_path) == ["a.xml", "loop.xml"]
+    with closing(open_source(str(tmp_path), CONTRACT, MAX_BYTES)) as source:
+        (rejection,) = source.fetch(["loop.xml"])
+    assert isinstance(rejection, Rejection)
+    assert rejection.failure.code == "unreadable"
+
+
+def test_a_name_that_is_not_unicode_text_has_another_key_by_which_it_is_fetched(tmp_path: Path) -> None:
     make(tmp_path, "a.xml")
     try:
-        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.xml")).touch()
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.xml")).write_text("<a/>")
     except (OSError, UnicodeDecodeError):
         pytest.skip("this file system takes Unicode names only")
-    with pytest.raises(SourceError, match="not Unicode text"):
-        keys_at(tmp_path)
+    key = keys_at(tmp_path)[0]
+    assert isinstance(key, UnusableKey)
+    assert key.startswith("\\udcff.xml~")
+    with closing(open_source(str(tmp_path), CONTRACT, MAX_BYTES)) as source:
+        assert [document[:2] for document in source.fetch([key])] == [(key, b"<a/>")]
 
 
 def test_what_cannot_be_opened_as_a_file_is_rejected(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.database.demo_tables import CONTRACT
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
+from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.registry import open_source, open_source_writer
@@ -185,11 +186,41 @@ def test_the_limit_of_size_counts_bytes(path: Path, content: str | bytes, code: 
     assert (document.failure.code if isinstance(document, Rejection) else "") == code
 
 
+@pytest.mark.parametrize("page_size", [1, 2, 3, 10])
+def test_keys_that_the_log_cannot_hold_have_others_that_stand_for_them(
+    path: Path, database: sqlite3.Connection, page_size: int
+) -> None:
+    long = "k" * 301
+    database.execute("CREATE TABLE app_xml (app_id, xml)")
+    values = [(None, "1"), (None, "2"), (7, "3"), (1.5, "4"), ("", "5"), ("a", "6"), (long, "7"), (b"\x00\xff", "8")]
+    database.executemany("INSERT INTO app_xml VALUES (?, ?)", values)
+    for raw in (b"\xed\xa0\x80", b"b\xff", b"b\xfe", b"z"):
+        database.execute("INSERT INTO app_xml VALUES (CAST(? AS TEXT), '9')", (raw,))
+    database.commit()
+    keys = keys_of(path, page_size=page_size)
+    assert len(set(map(str, keys))) == len(keys) == 12
+    assert [key for key in keys if not isinstance(key, UnusableKey)] == [7, "a", "z"]
+    assert keys[:2] == ["NULL~0000000000000001", "NULL~0000000000000002"]
+    standing = [(str(key).rpartition("~")[0], key.original) for key in keys[2:] if isinstance(key, UnusableKey)]
+    assert standing == [
+        ("1.5", None),
+        ("", ""),
+        ("b\\udcfe", None),
+        ("b\\udcff", None),
+        ("k" * 283, long),
+        ("\\udced\\udca0\\udc80", None),
+        ("\\u0000\\udcff", None),
+    ]
+    for key in keys:
+        if is_fetchable(key) and isinstance(key, UnusableKey):
+            document = fetched(path, key)
+            assert isinstance(document, SourceDocument)
+            assert document.key == key
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ("(NULL, 'x'), (1, 'x')", "is NULL"),
-        ("(1, 'x'), (1.5, 'x')", "neither a number nor text"),
         ("(1, 'x'), (2, 'x'), (2, 'x'), (3, 'x')", "the key 2 occurs more than once"),
         ("(1, 'x'), (2, 'x'), (3, 'x'), (3, 'x')", "the key 3 occurs more than once"),
     ],

@@ -25,8 +25,8 @@ from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 from xml_extractor.targets.sqlite.connection import SqliteConnection
 from xml_extractor.targets.sqlite.errors import classify
-from xml_extractor.values.fine_times import parse_datetime, parse_time
 from xml_extractor.values.sqltypes import parse_type
+from xml_extractor.values.times import parse_datetime, parse_time
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from tests.database.demo_tables import LINES, NOTES, ORDERS
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.values.fine_times import parse_datetime
 from xml_extractor.values.sqltypes import TYPES, parse_type
+from xml_extractor.values.times import parse_datetime
 
 pyodbc = pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is missing", exc_type=ImportError)
 statements = pytest.importorskip("xml_extractor.targets.sqlserver.statements", exc_type=ImportError)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.tsql.tsql_evaluation import CLOCK, Inputs, evaluated, failure_of, faults_of, type_of
-from xml_extractor.values.fine_times import parse_datetime, parse_time
+from xml_extractor.values.times import parse_datetime, parse_time
 
 D2 = "CAST('2007-01-01 13:10:10.1111111' AS datetime2)"
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.unit.tsql.tsql_evaluation import assert_same, evaluated, failure_of
 from xml_extractor.documents import Value
-from xml_extractor.values.fine_times import parse_datetime, parse_time, with_seventh_digit
+from xml_extractor.values.times import parse_datetime, parse_time, with_seventh_digit
 
 DATES = [
     "20240131",

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
 from xml_extractor.values.conversions import converter
-from xml_extractor.values.fine_times import parse_datetime, parse_time
 from xml_extractor.values.sqltypes import InvalidValueError, parse_type
+from xml_extractor.values.times import parse_datetime, parse_time
 
 ALL_TYPES = ["date", "time", "smalldatetime", "datetime", "datetime2(7)", "datetimeoffset(7)"]
 WITHOUT_ZONE = ["smalldatetime", "datetime", "datetime2(7)"]

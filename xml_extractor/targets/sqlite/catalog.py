@@ -3,13 +3,14 @@
 A column of SQLite takes values of any type, and no column is an IDENTITY that would reject them.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from xml_extractor.documents import Value
-from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable
+from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualRule, ActualTable
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.sqlite.connection import SqliteConnection
 from xml_extractor.targets.sqlite.values import storage
@@ -17,6 +18,10 @@ from xml_extractor.values.sqltypes import SqlType
 
 _VIRTUAL_OR_STORED = (2, 3)
 """`hidden` of generated columns in PRAGMA table_xinfo."""
+
+
+_CHECK = re.compile(r"""(?:\bCONSTRAINT\s+(?P<name>"[^"]+"|`[^`]+`|\[[^]]+\]|\w+)\s+)?\bCHECK\s*\(""", re.IGNORECASE)
+"""No pragma describes CHECK constraints; one in a comment or a text only causes a warning."""
 
 
 class _Column(NamedTuple):
@@ -72,6 +77,7 @@ def _table(database: SqliteConnection, wanted: str) -> ActualTable | None:
         columns=tuple(_column(column, is_numbered=column.name == numbered) for column in columns),
         key=key,
         unique_keys=tuple(names for origin, names in indexes if origin != "pk"),
+        rules=tuple(_rules(database, name)),
         foreign_keys=tuple(_foreign_keys(database, name)),
         kind=kind,
         typed=False,
@@ -104,6 +110,20 @@ def _unique_indexes(database: SqliteConnection, table: str) -> Iterator[tuple[st
         names = tuple(name for _, _, name in database.query(f"PRAGMA index_info({sqlite_name(index)})"))
         if is_unique and not is_partial and None not in names:
             yield origin, names
+
+
+def _rules(database: SqliteConnection, table: str) -> Iterator[ActualRule]:
+    for _, index, is_unique, origin, is_partial in list(database.query(f"PRAGMA index_list({sqlite_name(table)})")):
+        if is_unique and origin != "pk":
+            columns = [name for _, _, name in database.query(f"PRAGMA index_info({sqlite_name(index)})")]
+            kind = f"{'filtered ' if is_partial else ''}unique index"
+            yield ActualRule(kind, index, tuple(name or "an expression" for name in columns) if all(columns) else ())
+    select = "SELECT name, sql FROM sqlite_schema WHERE type = ? AND tbl_name = ? COLLATE NOCASE"
+    for _, sql in database.query(select, ("table", table)):
+        for check in _CHECK.finditer(sql):
+            yield ActualRule("CHECK constraint", (check["name"] or "").strip('`"[]'))
+    for name, _ in database.query(select, ("trigger", table)):
+        yield ActualRule("trigger", name)
 
 
 def _foreign_keys(database: SqliteConnection, table: str) -> Iterator[ActualForeignKey]:

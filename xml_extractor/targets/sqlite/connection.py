@@ -179,7 +179,7 @@ class SqliteConnection:
     def _insert(self, table: TableLayout, rows: Sequence[Row], batch_rows: int) -> list[int]:
         statements = _statements(table)
         not_inserted: list[int] = []
-        with _classified_errors(table):
+        with _classified_errors(table, self._name_unique_index):
             if table.inserts_always:
                 for some in parts(rows, batch_rows):
                     self.driver.executemany(statements.insert, some)
@@ -236,13 +236,27 @@ class SqliteConnection:
             if self.driver.in_transaction:
                 self.execute("RELEASE documents")
 
+    def _name_unique_index(self, error: Exception, classified: DatabaseError) -> None:
+        """Name the unique index that a row violates: SQLite names only its columns."""
+        columns = str(error).partition("UNIQUE constraint failed: ")[2].split(", ")
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_CONSTRAINT_UNIQUE" or classified.table is None:
+            return
+        wanted = [column.rpartition(".")[2] for column in columns]
+        for _, name, is_unique, *_ in self.driver.execute(f"PRAGMA index_list({self.table_name(classified.table)})"):
+            names = [row[2] for row in self.driver.execute(f"PRAGMA index_info({sqlite_name(name)})")]
+            if is_unique and names == wanted:
+                shown = f"UNIQUE ({', '.join(names)})" if name.startswith("sqlite_") else f"unique index {name}"
+                classified.explanation = f"a row with the same values already exists ({shown})"
+
     def close(self) -> None:
         """Close without committing."""
         self.driver.close()
 
 
 @contextmanager
-def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
+def _classified_errors(
+    table: TableLayout | None = None, explain: Callable[[Exception, DatabaseError], None] = lambda _error, _known: None
+) -> Iterator[None]:
     """Raise errors of the driver in the block as `DatabaseError`; all statements are executed in such a block."""
     try:
         yield
@@ -250,6 +264,7 @@ def _classified_errors(table: TableLayout | None = None) -> Iterator[None]:
         classified = classify(error, table)
         if classified is None:
             raise
+        explain(error, classified)
         raise classified from None
 
 

@@ -1,5 +1,6 @@
 """The classes of SQLite's errors. Source: "Result and Error Codes", sqlite.org."""
 
+import re
 import sqlite3
 
 from xml_extractor.connections import DatabaseError, ErrorClass
@@ -17,6 +18,7 @@ _DATA = {
     "SQLITE_CONSTRAINT_NOTNULL": (Reason.MISSING_VALUE, "the column must have a value"),
     "SQLITE_CONSTRAINT_CHECK": (Reason.CHECK_FAILED, "a CHECK constraint of the table does not hold"),
     "SQLITE_CONSTRAINT_DATATYPE": (Reason.WRONG_TYPE, "the column in the database has another type"),
+    "SQLITE_CONSTRAINT_TRIGGER": (Reason.CONSTRAINT, "a trigger of the table rejects the row"),
     "SQLITE_MISMATCH": (Reason.WRONG_TYPE, "the column in the database has another type"),
     "SQLITE_TOOBIG": (Reason.TOO_LARGE, "the row is larger than the database allows"),
 }
@@ -36,6 +38,9 @@ _FATAL = {
 """Primary codes of fatal errors, with explanation and tip."""
 
 _TRANSIENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_RULE = re.compile(r"(CHECK constraint) failed: (\w+)$|UNIQUE constraint failed: (index) '(.+)'$")
+"""A CHECK constraint with a name, or an index over expressions; of other unique indexes only the columns are named."""
+
 _NAMES_A_COLUMN = ("UNIQUE constraint failed: ", "NOT NULL constraint failed: ")
 
 
@@ -60,7 +65,10 @@ def _classified(error: Exception) -> DatabaseError | None:
     if not isinstance(error, sqlite3.Error) or not name:
         return None
     if name in _DATA:
-        return DatabaseError(ErrorClass.DATA, *_DATA[name], column=_column(str(error)))
+        code, explanation = _DATA[name]
+        rule = _RULE.match(str(error))
+        named = f" ({' '.join(filter(None, rule.groups()))})" if rule else ""
+        return DatabaseError(ErrorClass.DATA, code, f"{explanation}{named}", column=_column(str(error)))
     if name.startswith("SQLITE_CONSTRAINT"):
         return DatabaseError(ErrorClass.DATA, Reason.CONSTRAINT, "a constraint of the database is violated")
     if name.startswith(_TRANSIENT):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from xml_extractor.connections import Convert
 from xml_extractor.schema.type_fit import EXACT_DIGITS
-from xml_extractor.values.fine_times import FRACTION_DIGITS, parse_datetime, parse_time
 from xml_extractor.values.sqltypes import Family, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS, parse_datetime, parse_time
 
 
 class Storage(NamedTuple):

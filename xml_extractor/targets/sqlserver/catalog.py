@@ -1,4 +1,4 @@
-"""Read the catalog of SQL Server, in four queries for all tables.
+"""Read the catalog of SQL Server, in five queries for all tables.
 
 Source: "Object catalog views", "Metadata functions" and "Metadata visibility configuration", Microsoft Learn. Rows of
 objects without permission are omitted, which is why names come from functions and outer joins.
@@ -13,11 +13,11 @@ import pyodbc
 
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import Value
-from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, TableKind
+from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualRule, ActualTable, TableKind
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
-from xml_extractor.values.fine_times import FRACTION_DIGITS
 from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS
 
 _OBJECTS = """
 SELECT wanted.number, COALESCE(base.object_id, found.object_id) AS object_id,
@@ -46,12 +46,24 @@ ORDER BY object_id, column_id
 than SQL Server shows them for a column with seven."""
 
 _UNIQUE_INDEXES = """
-SELECT i.object_id, i.index_id, i.is_primary_key, i.ignore_dup_key, COL_NAME(c.object_id, c.column_id) AS column_name
+SELECT i.object_id, i.index_id, i.name, i.is_primary_key, i.ignore_dup_key, i.has_filter,
+    COL_NAME(c.object_id, c.column_id) AS column_name
 FROM sys.indexes AS i
 JOIN sys.index_columns AS c ON c.object_id = i.object_id AND c.index_id = i.index_id
-WHERE i.object_id IN ({places}) AND i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND i.is_hypothetical = 0
+WHERE i.object_id IN ({places}) AND i.is_unique = 1 AND i.is_disabled = 0 AND i.is_hypothetical = 0
     AND c.key_ordinal > 0
 ORDER BY i.object_id, i.index_id, c.key_ordinal
+"""
+
+_RULES = """
+SELECT r.object_id, r.kind, r.name
+FROM (
+    SELECT parent_object_id AS object_id, N'CHECK constraint' AS kind, name
+    FROM sys.check_constraints WHERE is_disabled = 0
+    UNION ALL SELECT parent_id, N'trigger', name FROM sys.triggers WHERE is_disabled = 0
+) AS r
+WHERE r.object_id IN ({places})
+ORDER BY r.object_id, r.kind, r.name
 """
 
 _FOREIGN_KEYS = """
@@ -101,9 +113,14 @@ def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default
     columns = _rows_by_object(connection, _COLUMNS, ids)
     indexes = _rows_by_object(connection, _UNIQUE_INDEXES, ids)
     foreign_keys = _rows_by_object(connection, _FOREIGN_KEYS, ids)
+    rules = _rows_by_object(connection, _RULES, ids)
     return {
         tables[row.number]: _table(
-            row, columns[row.object_id], indexes[row.object_id], tuple(_foreign_keys(foreign_keys[row.object_id]))
+            row,
+            columns[row.object_id],
+            indexes[row.object_id],
+            tuple(_foreign_keys(foreign_keys[row.object_id])),
+            tuple(ActualRule(rule.kind, rule.name) for rule in rules[row.object_id]),
         )
         for row in found
     }
@@ -155,6 +172,7 @@ def _table(
     columns: Sequence[pyodbc.Row],
     indexes: Sequence[pyodbc.Row],
     foreign_keys: tuple[ActualForeignKey, ...],
+    rules: tuple[ActualRule, ...],
 ) -> ActualTable:
     kind = _KINDS.get(row.type, "elsewhere")
     keys = [list(group) for _, group in groupby(indexes, attrgetter("index_id"))]
@@ -163,12 +181,18 @@ def _table(
         name=row.name,
         columns=tuple(_column(column, is_of_view=kind == "view") for column in columns),
         key=_names(primary[0]) if primary else (),
-        unique_keys=tuple(_names(key) for key in keys if key not in primary),
+        unique_keys=tuple(_names(key) for key in keys if key not in primary and not key[0].has_filter),
+        rules=(*(_unique_index(key) for key in keys if key not in primary), *rules),
         foreign_keys=foreign_keys,
         schema=row.schema_name,
         kind=kind,
         drops_duplicates=any(key[0].ignore_dup_key for key in keys),
     )
+
+
+def _unique_index(key: Sequence[pyodbc.Row]) -> ActualRule:
+    kind = "filtered unique index" if key[0].has_filter else "unique index"
+    return ActualRule(kind, key[0].name, _names(key))
 
 
 def _names(key: Sequence[pyodbc.Row]) -> tuple[str, ...]:

@@ -80,12 +80,23 @@ _CONSTRAINT = 547
 _DUPLICATE = 2627
 _NAMES_A_COLUMN = (515, 2628)
 _REFUSED_BY_TRIGGER = 3609
+_UNIQUE = (2601, 2627)
+_RULE = re.compile(
+    r"""(unique index|UNIQUE KEY constraint|CHECK constraint|FOREIGN KEY constraint)(?: (?=["']))["'](.+?)["']"""
+)
+"""The kind and the name of a rule in a message, before any value."""
+
+_NAMES_AN_OBJECT = (208, 229, 230, 1088, 2714)
+_OBJECT = re.compile(r"""\b(?:object|name|named) (["'])(.+?)\1""")
 _TRANSIENT = {
     1205: ("deadlock", "it was chosen as the victim of a deadlock"),
     1222: ("locked", "a lock could not be acquired in time"),
     1204: ("busy", "the server has no lock left"),
     701: ("busy", "the server is short of memory"),
     802: ("busy", "the server is short of memory"),
+    8628: ("busy", "the server did not get memory to compile the statement in time"),
+    **dict.fromkeys((1203, 1221), ("locked", "the server released a lock that was not held")),
+    **dict.fromkeys((601, 617, 669), ("locked", "data was moved while the statement read it")),
     8645: ("busy", "the server did not get memory for the statement in time"),
     8651: ("busy", "the server is short of memory"),
     3960: ("locked", "another transaction changed the same row"),
@@ -98,14 +109,18 @@ _TRANSIENT = {
     TRANSACTION_ENDED: ("transaction_ended", "the server ended the transaction"),
     596: ("connection_lost", "the session was killed"),
     6005: ("connection_lost", "the server is shutting down"),
-    18401: ("not_ready", "the server is still starting"),
+    **dict.fromkeys((17187, 18401), ("not_ready", "the server is still starting")),
     17142: ("not_ready", "the server is paused"),
-    921: ("not_ready", "the database is still starting"),
-    922: ("not_ready", "the database is still being recovered"),
-    978: ("not_ready", "the replica does not accept connections of this kind"),
-    983: ("not_ready", "the replica is not ready"),
-    4060: ("not_ready", "the database cannot be opened"),
-    4221: ("not_ready", "the replica is not ready"),
+    **dict.fromkeys((17197, 17830), ("not_ready", "the server did not complete the login in time")),
+    **dict.fromkeys((615, 921, 942, 945, 4060), ("not_ready", "the database cannot be opened")),
+    **dict.fromkeys((922, 927), ("not_ready", "the database is still being recovered or restored")),
+    **dict.fromkeys((923, 924), ("not_ready", "the database is in single-user or restricted mode")),
+    952: ("not_ready", "the database is changing its state"),
+    **dict.fromkeys((954, 955, 956, 957), ("not_ready", "the database is mirrored, and not ready on this server")),
+    **dict.fromkeys(
+        (976, 978, 982, 983, 988, 991, 4221, 35250), ("not_ready", "the replica of the database is not ready")
+    ),
+    **dict.fromkeys((40020, 42108, 42109), ("not_ready", "the database is moving, paused or resuming")),
     40143: ("not_ready", "the database is moving to another server"),
     40166: ("not_ready", "the database is moving to another server"),
     40197: ("not_ready", "the service has a transient fault"),
@@ -136,6 +151,12 @@ _TRANSIENT_STATES = {
     "08007": ("connection_lost", "the connection was lost"),
 }
 
+_NETWORK = re.compile(
+    r"(TCP|Named Pipes|Shared Memory|Session|SMux) Provider|[Cc]ommunication link failure|"
+    r"TDS stream|Unknown token|driver did not supply an error"
+)
+"""Messages of the driver about the network, whose numbers are those of the operating system."""
+
 LOST = ("connection_lost", "timeout", "not_ready")
 """Codes of errors after which a connection is given up."""
 
@@ -152,6 +173,7 @@ _FATAL = {
     8106: ("a table has no IDENTITY column", "remove `identity: true` from the contract"),
     1088: ("a table is missing, or this user may not alter it", _GRANT),
     1934: ("a setting of the session does not fit an index of a table", "see the server's documentation of error 1934"),
+    2714: ("a table exists that this user has no permission to see", _GRANT),
     229: ("this user lacks a permission on a table", _GRANT),
     230: ("this user lacks a permission on a column", _GRANT),
     262: ("this user lacks a permission in the database", _GRANT),
@@ -189,7 +211,7 @@ _TRUST = (
     "TrustServerCertificate=yes to the address"
 )
 _MESSAGE = re.compile(r"\[SQL Server\](?P<text>.*?) ?\((?P<number>\d+)\) \(SQL", re.DOTALL)
-_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_VALUES = re.compile(r"""(['"]).*\1|\(.*\)|\d+""", re.DOTALL)
 _NAMES_ONLY = frozenset((102, 105, 156, 170, 174, 195, 207, 208, 209, 229, 230, 319, 4104, 4121, 4145, 8117))
 """Numbers of messages that quote words of the statement or names, and no values."""
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
@@ -244,7 +266,7 @@ def classify(error: Exception, table: TableLayout | None = None) -> DatabaseErro
 
 def classify_number(number: int, message: str, table: TableLayout) -> DatabaseError:
     """Return what an error means that the server caught when it inserted into this table."""
-    classified = _by_number(number, message, table) or _by_state("", [number])
+    classified = _by_number(number, message, table) or _by_state("", [number], "")
     classified.table = table
     return classified
 
@@ -266,19 +288,21 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
-    classified = next(filter(None, known), None) or _by_state(state, numbers)
+    classified = next(filter(None, known), None) or _by_state(state, numbers, message)
     if classified.error_class is not ErrorClass.TRANSIENT:
         classified.server_text = _server_text(message)
     return classified
 
 
 def _server_text(message: str) -> str:
-    """Return number and text of the server's first message; quoted parts stay only where they are no values."""
+    """Return number and text of the server's first message; what may be a value stays only where it is a name."""
     found = _MESSAGE.search(message)
     if found is None:
         return ""
     number, text = int(found["number"]), found["text"].strip()
-    return f"error {number}: {text if number in _NAMES_ONLY else _QUOTED.sub('…', text)}"
+    if number in _OF_TRIGGERS:
+        return f"error {number}"
+    return f"error {number}: {text if number in _NAMES_ONLY else _VALUES.sub('…', text)}"
 
 
 def _setup_error(message: str) -> DatabaseError | None:
@@ -291,9 +315,11 @@ def _setup_error(message: str) -> DatabaseError | None:
     return None
 
 
-def _by_state(state: str, numbers: Sequence[int]) -> DatabaseError:
+def _by_state(state: str, numbers: Sequence[int], message: str) -> DatabaseError:
     if state in _TRANSIENT_STATES:
         return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT_STATES[state])
+    if "[SQL Server]" not in message and _NETWORK.search(message):
+        return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT_STATES["08S01"])
     if state in _DATA_STATES:
         return DatabaseError(ErrorClass.DATA, *_DATA_STATES[state])
     if state.startswith(_WARNING):
@@ -314,16 +340,23 @@ def _by_number(number: int, message: str, table: TableLayout | None) -> Database
         return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT[number])
     if number in _FATAL:
         explanation, tip = _FATAL[number]
-        return DatabaseError(ErrorClass.FATAL, f"error_{number}", explanation, tip=tip)
+        named = _OBJECT.search(message) if number in _NAMES_AN_OBJECT else None
+        where = f": {named[2]}" if named else ""
+        return DatabaseError(ErrorClass.FATAL, f"error_{number}", f"{explanation}{where}", tip=tip)
     if number in _OF_TRIGGERS:
-        return DatabaseError(ErrorClass.DATA, *_DATA[_REFUSED_BY_TRIGGER])
+        code, explanation = _DATA[_REFUSED_BY_TRIGGER]
+        return DatabaseError(ErrorClass.DATA, code, f"{explanation} (error {number})")
+    if number not in _DATA:
+        return None
+    code, explanation = _DATA[number]
+    rule = _RULE.search(message)
     if number == _CONSTRAINT and "CHECK constraint" not in message:
-        return DatabaseError(
-            ErrorClass.DATA, Reason.MISSING_PARENT, "the row refers to a row of another table that does not exist"
-        )
-    if number in _DATA:
-        return DatabaseError(ErrorClass.DATA, *_DATA[number], column=_column(number, message, table))
-    return None
+        code, explanation = Reason.MISSING_PARENT, "the row refers to a row of another table that does not exist"
+    elif rule is not None and number in _UNIQUE:
+        explanation = "a row with the same values already exists"
+    if rule is not None:
+        explanation += f" ({' '.join(filter(None, rule.groups()))})"
+    return DatabaseError(ErrorClass.DATA, code, explanation, column=_column(number, message, table))
 
 
 def _column(number: int, message: str, table: TableLayout | None) -> str:

@@ -20,8 +20,8 @@ from xml_extractor.documents import Row
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.targets.sqlserver.errors import TRANSACTION_ENDED
-from xml_extractor.values.fine_times import FRACTION_DIGITS, parse_datetime, parse_time
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
+from xml_extractor.values.times import FRACTION_DIGITS, parse_datetime, parse_time
 
 OdbcType = tuple[int, int, int]
 """An ODBC type, its size and its scale, as `Cursor.setinputsizes` takes them."""

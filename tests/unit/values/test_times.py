@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xml_extractor.values.fine_times import (
+from xml_extractor.values.times import (
     combine,
     fraction_of,
     later,
