@@ -21,6 +21,7 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
 from xml_extractor.errors import UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext
+from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.worker import delete_plan
@@ -74,12 +75,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
-                with coordinator:
-                    pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
-                    queue_stats = coordinator.process_xml_batch(
-                        pages, logged.done, logged.take_replaced, logged.is_retried
-                    )
-                earlier_rejects = logged.earlier_rejects()
+                queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
             except XmlExtractorError as error:
                 failure = error
             # Where both are one SQLite file, the last connection to close removes the write-ahead log, which a reader
@@ -109,6 +105,16 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         earlier_rejects=earlier_rejects,
         log_table=target.log_table.table,
     )
+
+
+def _process(
+    coordinator: ParallelCoordinator, source: Source, logged: "LoggedDocuments", settings: RunSettings
+) -> tuple[InsertQueueStats | None, int]:
+    """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
+    with coordinator:
+        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+    return stats, logged.earlier_rejects()
 
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:
