@@ -18,13 +18,6 @@ Row = tuple[Value, ...]
 """Values in the order of `TableLayout.columns`."""
 
 
-def printable(text: str) -> str:
-    """Return a text that a document's author chose for a terminal or log: escapes instead of what is not printable."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 class Status(StrEnum):
     """The outcome of a document.
 

@@ -14,7 +14,8 @@ from lxml import etree
 from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names
-from xml_extractor.documents import Envelope, printable
+from xml_extractor.documents import Envelope
+from xml_extractor.escaping import escaped
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.prolog import read_root_name, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
@@ -257,7 +258,7 @@ class DocumentParser:
 def wrong_root(found: str, roots: Sequence[str]) -> ParseError:
     """Return the error of a root element that is none of the expected ones."""
     name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
-    return parse_error(Reason.WRONG_ROOT, f"the root element is {printable(name)}, not {' or '.join(roots)}")
+    return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {' or '.join(roots)}")
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -369,5 +369,6 @@ def as_run_error(error: Exception) -> XmlExtractorError:
 
 def _log_defect(error: Exception, when: str) -> None:
     """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
-    lines = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("Internal error: %s while %s\n%s", type(error).__name__, when, lines)
+    logger.error("Internal error: %s while %s", type(error).__name__, when)
+    for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
+        logger.error("%s", line)

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.names import XML_NAMESPACE
-from xml_extractor.documents import Envelope, EnvelopeRanges, printable
+from xml_extractor.documents import Envelope, EnvelopeRanges
+from xml_extractor.escaping import escaped
 from xml_extractor.parsing.diagnosis import ParseError
 from xml_extractor.parsing.prolog import Prolog, read_prolog
 from xml_extractor.records.patterns import Patterns, States, element_of
@@ -387,4 +388,4 @@ def _same_name(raw: bytes) -> re.Pattern[bytes]:
 
 
 def _shown(name: str) -> str:
-    return printable(name.rpartition("}")[2][:80])
+    return escaped(name.rpartition("}")[2][:80])

@@ -16,8 +16,8 @@ from xml_extractor.documents import (
     Rejection,
     Skipped,
     SourceDocument,
-    printable,
 )
+from xml_extractor.escaping import escaped
 from xml_extractor.parsing import ParseError, parsing_rules
 from xml_extractor.parsing.diagnosis import parse_error
 from xml_extractor.parsing.parser import wrong_root
@@ -152,7 +152,7 @@ class RecordSource:
             yield RecordKey(names.name, place._replace(is_whole_file=True))
             if names.records == 0:
                 self.files_without_records += 1
-                logger.warning("No records in %s", printable(names.name))
+                logger.warning("No records in %s", escaped(names.name))
 
     def _start(self, scanner: Scanner) -> int:
         """Return the position of the root's start tag.

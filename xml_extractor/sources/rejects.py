@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
 from xml_extractor.documents import DocumentKey, Outcome, RecordKey, RecordPlace, Rejection, SourceDocument
 from xml_extractor.errors import RunError, SourceError
+from xml_extractor.escaping import escaped
 from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.processing_log.log_keys import source_key, stands_for_another
 from xml_extractor.settings import KeyRange
@@ -97,7 +98,7 @@ class RejectFiles:
                 self._write_document(self.directory / name, content)
             except OSError as error:
                 name, failed = None, error
-        line = json.dumps(self._described(reject, name, is_text=isinstance(content, str)), ensure_ascii=False)
+        line = escaped(json.dumps(self._described(reject, name, is_text=isinstance(content, str)), ensure_ascii=False))
         with open(self.directory / LISTING, "ab", buffering=0, opener=_private) as listing:
             listing.write(f"{line}\n".encode(errors="backslashreplace"))
         if failed is not None:
