@@ -23,7 +23,6 @@ REPLACED = {
     "loads? themselves": "back-pressure",
     "look around": "poll events",
     "write whole": "atomic write",
-    "whole files?": "atomic files",
     "whole or not at all": "atomic",
     "for which all holds": "all criteria must match",
     "not as it was read": "unchanged since it was read",

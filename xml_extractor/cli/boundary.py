@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from xml_extractor import stopping
 from xml_extractor.errors import RunError, XmlExtractorError, system_error
+from xml_extractor.escaping import escaped
 from xml_extractor.reporting.console import discard
 
 EXIT_OK = 0
@@ -48,7 +49,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         with stopping.stop_requests(is_orderly=False), output():
             code = command.main(args=arguments, prog_name=program, standalone_mode=False)
     except XmlExtractorError as error:
-        code = _fail(error.message, error.tip, error.exit_code)
+        code = _fail(error.message, error.tip, error.exit_code, lines=error.is_list)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_USAGE
@@ -66,6 +67,11 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         shown = (exhausted.message, exhausted.tip) if exhausted is not None else _defect(error)
         code = _fail(*shown, EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line, with escapes for characters that are not printable."""
+    click.echo(escaped(line), err=err)
 
 
 @contextmanager
@@ -131,10 +137,11 @@ def _defect(error: BaseException) -> tuple[str, str]:
     return f"internal error: {type(error).__name__} at {where}", "please report it with this line and the command"
 
 
-def _fail(message: str, tip: str, code: int) -> int:
-    lines = [f"Error: {message}", f"Hint: {tip}"] if tip else [f"Error: {message}"]
+def _fail(message: str, tip: str, code: int, *, lines: bool = False) -> int:
+    shown = [f"Error: {message}", f"Hint: {tip}"] if tip else [f"Error: {message}"]
     try:
-        click.echo(_without_secrets("\n".join(lines)), err=True)
+        for part in shown:
+            click.echo(escaped(_without_secrets(part), "\n" if lines else ""), err=True)
     except OSError:
         discard(sys.stderr)
     return code

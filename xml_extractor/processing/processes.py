@@ -60,8 +60,8 @@ END_SECONDS = 3.0
 POLL_SECONDS = 0.05
 
 
-LONGEST_TEMPORARY_PATH = 70
-"""Bytes. Processes talk by sockets in that directory, whose paths the system limits to 104. Source: unix(7)."""
+LONGEST_TEMPORARY_PATH = (104 if sys.platform == "darwin" else 108) - len("/pymp-12345678/listener-12345678\0")
+"""Bytes: processes talk by sockets below that directory, and the system limits their paths. Source: unix(7)."""
 
 OPEN_FILES = 64
 OPEN_FILES_PER_WORKER = 8

@@ -4,9 +4,9 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, system_error
@@ -16,6 +16,8 @@ from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.stopping import pauses_end
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -75,13 +77,29 @@ class FileSource:
         Raises:
             SourceError: The directory does not exist any more.
         """
-        return map(self._read, keys)
 
-    def _read(self, key: DocumentKey) -> SourceDocument | Rejection:
+        def read(key: DocumentKey) -> SourceDocument | Rejection:
+            def content(file: IO[bytes]) -> SourceDocument | Rejection:
+                with file:
+                    return read_bounded(key, file, self._max_bytes)
+
+            return self._opened(key, content)
+
+        return map(read, keys)
+
+    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
+        """Open a file; one that cannot be read is a rejection.
+
+        Raises:
+            SourceError: The directory does not exist any more.
+        """
+        return self._opened(key, lambda file: file)
+
+    def _opened(self, key: DocumentKey, use: Callable[[IO[bytes]], Result]) -> Result | Rejection:
+        """Open a file and use it, several times if an error may pass."""
         for pause in (*PAUSES_SECONDS, None):
             try:
-                with (self._root / str(source_key(key))).open("rb") as file:
-                    return read_bounded(key, file, self._max_bytes)
+                return use((self._root / str(source_key(key))).open("rb"))
             except FileNotFoundError:
                 self._check_directory()
                 return missing(key)
