@@ -397,7 +397,7 @@ def log_calls() -> Iterator[tuple[str, str]]:
 def test_each_log_line_has_its_row() -> None:
     templates = list(log_calls())
     table = [(words(row[0])[0], row[1]) for row in rows(text_of("reference/log-lines.md"))]
-    assert len(templates) == len(table) >= 5
+    assert len(set(templates)) == len(table) >= 5
     for level, template in templates:
         first_line = re.escape(template.partition("\n")[0])
         pattern = re.sub(r"%(?:\\\.\d)?[sdf]", ".+", first_line)

@@ -220,7 +220,7 @@ class RecordSource:
 
 
 def _hash(failure: Failure) -> str:
-    """Return a hash that stands for that of the content: the document is tried again once it differs."""
+    """Return a hash that stands for that of the content: the document is retried once it differs."""
     return blake2b(failure.reason.encode(), digest_size=16).hexdigest()
 
 

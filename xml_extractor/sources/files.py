@@ -96,7 +96,7 @@ class FileSource:
         return self._opened(key, lambda file: file)
 
     def _opened(self, key: DocumentKey, use: Callable[[IO[bytes]], Result]) -> Result | Rejection:
-        """Open a file and use it, several times if an error may pass."""
+        """Open a file and use it, several times after transient errors."""
         for pause in (*PAUSES_SECONDS, None):
             try:
                 return use((self._root / str(source_key(key))).open("rb"))
