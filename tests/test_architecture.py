@@ -66,7 +66,7 @@ PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse"
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
-MAX_FILES_TO_MAP_A_CHUNK = 28
+MAX_FILES_TO_MAP_A_CHUNK = 25
 MAX_FILES_TO_LOAD_A_BATCH = 10
 """Modules of the package in which a chunk of card applications runs code: fetch to enqueue, and dequeue to commit."""
 

@@ -259,19 +259,21 @@ def _checked_code_page(name: str) -> str:
 
 def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, error: tuple[Reason, str]) -> Converter:
     width = limit if sql_type.name in _FIXED else 0
+    too_long = f"the value is longer than {sql_type}"
 
     def convert(text: str) -> str:
         if text.isascii():
             if len(text) <= limit:
                 return text.ljust(width)
-            raise _too_long(sql_type, text[:limit])
+            raise InvalidValueError(Reason.TOO_LONG, too_long, text[:limit])
         try:
             encoded = text.encode(encoding)
         except UnicodeEncodeError:
             raise InvalidValueError(*error) from None
         if len(encoded) > limit * unit:
             # A character that the cut splits is dropped.
-            raise _too_long(sql_type, convert(encoded[: limit * unit].decode(encoding, "ignore")))
+            cut = convert(encoded[: limit * unit].decode(encoding, "ignore"))
+            raise InvalidValueError(Reason.TOO_LONG, too_long, cut)
         return text + " " * (width - len(encoded) // unit)
 
     return convert
@@ -292,6 +294,7 @@ def _binary_converter(sql_type: SqlType, options: _Options) -> Converter:
         raise ValueError(f"'{options.encoding}' is not an encoding of binary values; expected hex or base64")
     limit = sql_type.length if sql_type.length not in (0, MAX) else _LONGEST
     width = limit if sql_type.name in _FIXED else 0
+    too_long = f"the value is longer than {sql_type}"
     explanation = f"{sql_type} takes bytes written as {options.encoding}"
 
     def convert(text: str) -> Value:
@@ -300,7 +303,7 @@ def _binary_converter(sql_type: SqlType, options: _Options) -> Converter:
         except ValueError:
             raise InvalidValueError(Reason.NOT_BINARY, explanation) from None
         if len(value) > limit:
-            raise _too_long(sql_type, value[:limit])
+            raise InvalidValueError(Reason.TOO_LONG, too_long, value[:limit])
         return value.ljust(width, b"\0")
 
     return convert
@@ -328,10 +331,6 @@ def _uuid_converter(_sql_type: SqlType, _options: _Options) -> Converter:
         return match[2].upper()
 
     return convert
-
-
-def _too_long(sql_type: SqlType, truncated: str | bytes) -> InvalidValueError:
-    return InvalidValueError(Reason.TOO_LONG, f"the value is longer than {sql_type}", truncated)
 
 
 def _temporal_converter(sql_type: SqlType, options: _Options) -> Converter:
