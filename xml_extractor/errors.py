@@ -6,6 +6,7 @@
     └── RunError                 exit code 3: the run could not start or continue
         ├── SourceError              documents cannot be listed or read
         ├── TargetError              the target refuses what is not a document's fault
+        ├── TooManyRejectsError      exit code 4: more than --max-rejects
         └── WorkerDiedError          a worker process ended unexpectedly
 
 A document that cannot be loaded is no exception at this level: it is a `Rejection` (see `documents`).
@@ -56,6 +57,12 @@ class SourceError(RunError):
 
 class TargetError(RunError):
     """The target refused something that is not the fault of one document."""
+
+
+class TooManyRejectsError(RunError):
+    """More documents were rejected than the run allows. Another run would not help."""
+
+    exit_code = 4
 
 
 class WorkerDiedError(RunError):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         XmlExtractorError: The run could not start.
         KeyboardInterrupt: It was asked to stop twice.
     """
-    began_at = time.perf_counter()
+    started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
     tables = layouts(contract)
     # Fails before anything else if the contract does not allow documents to be reprocessed.
@@ -66,23 +66,26 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     target = open_target(settings.target, contract)
     with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
-        context = _context(settings, contract, source, choose_inserts(settings, target))
+        context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         rejects_dir = _rejects_dir(context)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
-        queue_stats, failure = None, None
+        queue_stats, failure, earlier_rejects = None, None, 0
         with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
                 with coordinator:
                     pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
-                    queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced)
+                    queue_stats = coordinator.process_xml_batch(
+                        pages, logged.done, logged.take_replaced, logged.is_retried
+                    )
+                earlier_rejects = logged.earlier_rejects()
             except XmlExtractorError as error:
                 failure = error
             # Where both are one SQLite file, the last connection to close removes the write-ahead log, which a reader
             # may not.
             source.close()
-    elapsed = time.perf_counter() - began_at
+    elapsed = round(time.perf_counter() - began_at, 3)
     statistics.series.end(statistics.processed, elapsed)
     return RunResult(
         run_id=context.run_id,
@@ -92,7 +95,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         source=source.name,
         target=target.name,
         started_at=context.started_at,
-        finished_at=_now(),
+        # The clock of the system may have been set meanwhile.
+        finished_at=started_at + timedelta(seconds=elapsed),
         elapsed_seconds=elapsed,
         settings=replace(settings, insert_strategy=context.inserts.strategy, insert_threads=context.inserts.threads),
         statistics=statistics,
@@ -102,6 +106,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         failure=failure,
         rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
         outdated=logged.report_outdated(),
+        earlier_rejects=earlier_rejects,
         log_table=target.log_table.table,
     )
 
@@ -175,8 +180,14 @@ class LoggedDocuments:
         contract = self._context.contract.contract
         if self._context.settings.reprocess is None:
             done = self._log.done(contract, keys)
-            self.outdated += sum(contract_hash != self._context.contract_hash for contract_hash in done.values())
-            return set(done)
+            rejected = {
+                key: Replaced(entry.rejected_by, entry.content_hash or "")
+                for key, entry in done.items()
+                if entry.rejected_by is not None
+            }
+            self._reprocessed |= rejected
+            self.outdated += sum(entry.contract_hash != self._context.contract_hash for entry in done.values())
+            return done.keys() - rejected.keys()
         logged = self._log.find(contract, keys)
         entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
         chosen = {
@@ -186,6 +197,10 @@ class LoggedDocuments:
         }
         self._reprocessed |= chosen
         return entries.keys() - chosen.keys()
+
+    def is_retried(self, key: DocumentKey) -> bool:
+        """Return whether a document is done unless it has changed since it was rejected."""
+        return self._context.settings.reprocess is None and str(key) in self._reprocessed
 
     def take_replaced(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
         """Return what the log has of those of the given documents that are reprocessed, and forget it."""
@@ -203,6 +218,14 @@ class LoggedDocuments:
         done = {number for number, digest in listed.items() if number in logged and logged[number][0] == digest}
         self.outdated += sum(logged[number][1] for number in done)
         return done
+
+    def earlier_rejects(self) -> int:
+        """Return the number of documents of the contract that earlier runs rejected, and that are still rejected.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        return self._log.rejected_by_others(self._context.contract.contract, self._context.run_id)
 
     def report_outdated(self) -> int:
         """Log and return how many documents another contract has processed."""
@@ -224,8 +247,9 @@ class LoggedDocuments:
                 return True
 
 
-def _context(settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions) -> RunContext:
-    started_at = _now()
+def _context(
+    settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions, started_at: datetime
+) -> RunContext:
     return RunContext(
         run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
         started_at=started_at,

@@ -317,6 +317,7 @@ class Reason(StrEnum):
     )
     WORKER_DIED = (
         "worker_died",
+        Explanation(Stage.FETCH, *_WORKER_DIED),
         Explanation(Stage.PARSE, *_WORKER_DIED),
         Explanation(Stage.MAP, *_WORKER_DIED),
     )

@@ -28,6 +28,9 @@ class Shard:
     number: int
     count: int
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `K/N`.
@@ -48,6 +51,9 @@ class KeyRange:
     first: str
     last: str
 
+    def __str__(self) -> str:
+        return f"{self.first}:{self.last}"
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `A:B`, `A:` or `:B`.
@@ -67,6 +73,9 @@ class RejectLimit:
 
     count: int | None = None
     share: Fraction | None = None
+
+    def __str__(self) -> str:
+        return f"{self.count}" if self.share is None else f"{float(self.share * 100):g}%"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -94,6 +103,10 @@ class RejectLimit:
         return self.share is not None and processed >= enough_to_judge and rejected > self.share * processed
 
 
+DEFAULT_REJECT_LIMIT = RejectLimit(share=Fraction(1, 2))
+"""Ends a run in which nothing fits, such as after a change of the source or the target."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """The settings of one run. Addresses may hold secrets: show `Source.name` and `Target.name` instead.
@@ -113,7 +126,8 @@ class RunSettings:
         insert_strategy: How rows are sent; `auto` chooses by the round-trip time to the target.
         insert_mode: `queue`; or `blocking`, where each worker loads its documents, each in its own transaction.
         document_timeout: Seconds that a document may take in a worker, loading excluded; 0 for no limit.
-        metrics_dir: Directory of metrics files.
+        ignore_earlier_rejects: Whether rejects of earlier runs have no effect on the exit code.
+        metrics_dir: Directory of metrics files; None to write none.
         rejects_dir: Directory in which each run makes a directory for its rejected documents; None to write none.
         reject_values: Whether the list of rejects includes rejected values.
         start_method: How worker processes are started.
@@ -134,11 +148,12 @@ class RunSettings:
     insert_threads: int | Literal["auto"] = "auto"
     insert_strategy: InsertStrategy | Literal["auto"] = "auto"
     insert_mode: InsertMode = "queue"
-    max_rejects: RejectLimit | None = None
+    ignore_earlier_rejects: bool = False
+    max_rejects: RejectLimit = DEFAULT_REJECT_LIMIT
     document_timeout: int = 300
     log_level: str = "WARNING"
     progress: bool = True
-    metrics_dir: Path = Path("metrics")
+    metrics_dir: Path | None = Path("metrics")
     rejects_dir: Path | None = Path("rejects")
     reject_values: bool = False
     start_method: StartMethod = DEFAULT_START_METHOD

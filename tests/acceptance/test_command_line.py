@@ -136,7 +136,7 @@ class TestRejects:
         rejected = metrics["documents"]["rejected"]
         message = f"{rejected} of {rejected} documents were rejected, more than --max-rejects allows"
         assert completed.stderr == (
-            f"Error: {message}\nHint: the reasons are in the table processing_log; what was loaded stays\n"
+            f"Error: {message}\nHint: the reasons are in the processing log; what was loaded stays\n"
         )
         assert rejected > 5
         assert metrics["failure"] == message

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import signal
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Command
+from tests.conftest import ROOT, Command, posix_only
 
 DOCUMENTS = 12
 
@@ -159,3 +161,16 @@ def test_keys_that_a_log_with_another_collation_takes_for_equal_cost_one_documen
     assert key.casefold().startswith("key.xml~")
     assert reason.startswith("unusable_key")
     assert len(log(tmp_path, "loaded")) == DOCUMENTS + 1
+
+
+@posix_only("sends signals to processes")
+def test_a_preview_that_never_finishes_can_be_interrupted(tmp_path: Path) -> None:
+    write(tmp_path, *HANGS["XPath"])
+    command = [sys.executable, "-m", "xml_extractor", "preview", "d/05.xml", "--contract", "contract.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(6)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) in (130, -signal.SIGINT)
+        assert "Traceback" not in (process.stderr.read() if process.stderr else "")

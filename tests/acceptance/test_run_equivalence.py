@@ -352,7 +352,7 @@ class TestDeath:
             for worker in workers():
                 os.kill(worker, signal.SIGKILL)
 
-        assert counts(long_load.run(on_progress=once(kill_all, pause=0.02), workers=4)) == (2000, 2000, 0, 0)
+        assert counts(long_load.run(on_progress=once(kill_all, pause=0.02), workers=12)) == (2000, 2000, 0, 0)
         assert "A worker process ended unexpectedly (signal 9); its documents are handed out again" in caplog.messages
         assert_no_process_is_left()
         assert long_load.hashes() == long_expected

@@ -36,6 +36,9 @@ END_SECONDS = 10.0
 
 MOST_RESUMES = 3
 
+HANGS_OF_A_DOCUMENT = [[point, when, "hang"] for point in ("parse", "map") for when in ("before", "after")]
+"""Faults for which a document is rejected as one that takes too long."""
+
 ENDED_IN_ORDER = (0, 1)
 ENDED = (0, 1, 3, 130)
 
@@ -380,7 +383,8 @@ def happenings(place: Path) -> list[str]:
 
 def is_blamed_on_a_document(happening: str) -> bool:
     """Whether a fault is of those for which one document is rejected."""
-    return happening.endswith((" constraint", " map before unexpected", " map after unexpected"))
+    kinds = (" constraint", " map before unexpected", " map after unexpected")
+    return happening.endswith(kinds) or happening.split()[1:] in HANGS_OF_A_DOCUMENT
 
 
 def roles(place: Path) -> dict[int, str]:

@@ -85,7 +85,7 @@ class ServerBench:
         place = self._directory / f"{len(list(self._directory.iterdir())):04}"
         (place / "temporary").mkdir(parents=True)
         self._empty()
-        with _proxy(self._address, faults) as (address, happenings):
+        with broken_connections(self._address, faults) as (address, happenings):
             running = self._launcher.start(
                 [
                     *("--contract", str(self._contract), "--source", f"sqlite:///{self._source}"),
@@ -161,7 +161,7 @@ class ServerBench:
 
 
 @contextmanager
-def _proxy(address: SqlServerAddress, faults: Sequence[ServerFault]) -> Iterator[tuple[str, list[str]]]:
+def broken_connections(address: SqlServerAddress, faults: Sequence[ServerFault]) -> Iterator[tuple[str, list[str]]]:
     """The address of a proxy, and what has happened there, complete at the end of the block.
 
     Packets are not encrypted, so that the proxy can tell a commit.

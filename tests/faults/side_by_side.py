@@ -45,19 +45,21 @@ FAULTS_BESIDE_OTHERS = [
 
 
 def kill_at_a_moment(bench: Bench, role: str, chance: Random) -> Result:
-    """Kill a process of a run at some moment of its life, then resume."""
+    """Kill a process of a run, or the whole pool of workers, at some moment of its life, then resume."""
     place = bench.new_place()
     running = bench.start(place)
     process_id = None
     while process_id is None and processes_of(running.process_id):
         time.sleep(CHECK_SECONDS)
-        process_id = _process(running, place, role, chance)
+        process_id = _process(running, place, "worker" if role == "whole pool" else role, chance)
     time.sleep(chance.uniform(0, LONGEST_WAIT_SECONDS))
-    killed = []
-    if process_id in processes_of(running.process_id):
+    killed: list[int] = []
+    workers = {worker for worker, its_role in roles(place).items() if its_role == "worker"}
+    chosen = workers if role == "whole pool" else {process_id or 0}
+    for each in chosen.intersection(processes_of(running.process_id)):
         with suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGKILL)
-            killed.append(process_id)
+            os.kill(each, signal.SIGKILL)
+            killed.append(each)
     ended = running.wait()
     try:
         outcome = bench.judge(place, running, ended, killed)

@@ -27,7 +27,7 @@ KILLS = 50
 RUNS_SIDE_BY_SIDE = 16
 STORMS = 25
 FAULTS_OF_A_STORM = 14
-ROLES = ("main", "manager", "worker", "fork-server", "resource tracker")
+ROLES = ("main", "manager", "worker", "whole pool", "fork-server", "resource tracker")
 
 STATEMENTS = ("connect", "begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "rollback")
 RETRIED = ("begin", "insert log", "insert orders", "insert line", "insert remark", "commit", "log keys")
@@ -46,6 +46,7 @@ PASSING = ("cut", "locked", "slow")
 BLOCKING = ("--insert-mode", "blocking")
 FULL_QUEUE = ("--queue-size", "1")
 THREADS = ("--insert-threads", "2")
+SHORT_LIMIT = ("--document-timeout", "1")
 SLOW_DEQUEUE = Fault("dequeue", "before", "slow", 0)
 
 
@@ -94,6 +95,9 @@ def tasks() -> Iterator[Task]:
         yield Task(point, when, "stop", SOME)
         yield Task(point, when, "stop twice", ONE)
         yield Task(point, when, "slow", ONE)
+    for point, when in itertools.product(("fetch", "parse", "map", "enqueue"), ("before", "after")):
+        yield Task(point, when, "hang", SOME, SHORT_LIMIT)
+        yield Task(point, when, "hang", SOME, (*SHORT_LIMIT, *BLOCKING))
     yield from _other_paths()
 
 

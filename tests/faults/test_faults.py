@@ -89,7 +89,22 @@ def test_a_worker_killed_behind_its_own_commit_does_not_load_twice(bench: Bench)
     assert (result.detail, result.happened) == ("", 1)
 
 
-@pytest.mark.parametrize("role", ["main", "manager", "worker", "fork-server"])
+@pytest.mark.parametrize(
+    ("point", "when", "outcome"),
+    [
+        ("fetch", "before", "recovered"),
+        ("parse", "after", "rejected"),
+        ("map", "before", "rejected"),
+        ("enqueue", "before", "recovered"),
+        ("enqueue", "after", "recovered"),
+    ],
+)
+def test_what_hangs_is_ended_and_costs_at_most_its_document(bench: Bench, point: str, when: str, outcome: str) -> None:
+    result = bench.try_out([Fault(point, when, "hang", 2)], ["--document-timeout", "1"])
+    assert result[:3] == (outcome, 1, "")
+
+
+@pytest.mark.parametrize("role", ["main", "manager", "worker", "whole pool", "fork-server"])
 def test_a_process_killed_at_any_moment_costs_no_document(bench: Bench, role: str) -> None:
     result = kill_at_a_moment(bench, role, random.Random(role))
     assert (result.detail, result.outcome in GOOD) == ("", True)

@@ -58,7 +58,7 @@ def logged(
 @pytest.mark.parametrize(
     ("reprocess", "version", "again"),
     [
-        (None, None, ""),
+        (None, None, "45"),
         ("loaded", None, "123"),
         ("rejected", None, "45"),
         ("changed-contract", None, "235"),

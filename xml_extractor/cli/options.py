@@ -284,8 +284,13 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting(
         "--max-rejects",
         type=Parsed("N or N%", RejectLimit.parse),
-        show_default="none",
-        help="Stop the run when more than N documents, or N% of them, are rejected.",
+        default="50%",
+        help="Stop the run when more than N documents, or N% of them, are rejected; 100%: never.",
+    ),
+    setting(
+        "--ignore-earlier-rejects",
+        is_flag=True,
+        help="Exit with 0 if this run rejects no document, even if documents of earlier runs are still rejected.",
     ),
     setting(
         "--document-timeout",
@@ -309,9 +314,10 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--progress/--no-progress", default=True, help="Show a progress bar if standard error is a terminal."),
     setting(
         "--metrics-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path("metrics"),
-        help="Directory for the metrics file of the run.",
+        type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
+        default="metrics",
+        may_be_empty=True,
+        help="Directory for the metrics file of the run; '' disables it.",
     ),
     setting(
         "--rejects-dir",

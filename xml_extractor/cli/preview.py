@@ -2,9 +2,11 @@
 
 import difflib
 import json
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -59,11 +61,12 @@ def preview(source: str, contract: str, key: str | None, column: str | None, *, 
     plan = compile_plan(checked)
     located = None if column is None else _located(plan, column)
     try:
-        root = _parsed(document, checked)
-        if located is None:
-            rows = map_document(plan, root, document.key, run)
-        else:
-            values = explain(plan, root, document.key, run, *located)
+        with _interruptible():
+            root = _parsed(document, checked)
+            if located is None:
+                rows = map_document(plan, root, document.key, run)
+            else:
+                values = explain(plan, root, document.key, run, *located)
     except (ParseError, MappingError) as error:
         _show(_rejected_as_json(error.failure) if as_json else _rejected(error.failure))
         return EXIT_REJECTS
@@ -74,6 +77,19 @@ def preview(source: str, contract: str, key: str | None, column: str | None, *, 
         name = ".".join(located)
         _show(_explained_as_json(name, values) if as_json else _explained(name, values))
     return EXIT_OK
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the process at once in the block: an XPath may take forever, and Python would wait for its end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _show(content: RenderableType | JsonObject) -> None:

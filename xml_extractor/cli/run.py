@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def run_command(**options: Any) -> int:
     """Load all documents of the source that are not loaded yet.
 
-    Exit codes: 0 all documents loaded or nothing to do, 1 some documents rejected, 2 wrong usage or contract, 3 the run
-    failed, 130 interrupted.
+    Exit codes: 0 all documents loaded or nothing to do, 1 some documents rejected now or earlier, 2 wrong usage
+    or contract, 3 the run failed, 4 more documents rejected than --max-rejects allows, 130 interrupted.
     """
     from xml_extractor.pipeline import run
     from xml_extractor.reporting.console import configure_logging, progress_bar
@@ -31,7 +31,8 @@ def run_command(**options: Any) -> int:
 
     settings = _settings(options)
     configure_logging(settings.log_level)
-    prepare_directory(settings.metrics_dir)
+    if settings.metrics_dir is not None:
+        prepare_directory(settings.metrics_dir)
     if settings.rejects_dir is not None:
         prepare_rejects_directory(settings.rejects_dir)
     # Log lines of worker processes would break the bar; at these levels there are few.
@@ -49,7 +50,8 @@ def exit_code(result: "RunResult") -> int:
     """Return the exit code of a run that finished or was interrupted."""
     if result.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_REJECTS if result.statistics.rejected else EXIT_OK
+    earlier = 0 if result.settings.ignore_earlier_rejects else result.earlier_rejects
+    return EXIT_REJECTS if result.statistics.rejected or earlier else EXIT_OK
 
 
 def _settings(options: dict[str, Any]) -> RunSettings:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
 from xml_extractor.cli.parameters import OneOf, WholeNumber
-from xml_extractor.documents import Status
+from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey, Status
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.console import rendered
 
@@ -56,7 +56,12 @@ def retry_command(
     others = len(set(keys)) - marked - exhausted
     if others > 0:
         click.echo(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
-    click.echo(f"{_documents(marked)} marked for retry by the next run")
+    if marked:
+        click.echo(f"{_documents(marked)} marked for retry by the next run")
+    else:
+        matching = " that matches" if keys or reason or stage else ""
+        attempts = " with attempts left" if exhausted else ""
+        click.echo(f"0 documents marked for retry: {name} has no rejected document{matching}{attempts}")
     if exhausted:
         click.echo(
             f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them"
@@ -92,11 +97,14 @@ def rejects_command(
 def status_command(contract: str, target: str, *, as_json: bool) -> None:
     """Count documents by status and run."""
     with _opened(contract, target) as (name, log):
-        counts = log.counts(name)
+        counts, others = log.counts(name), dict(log.other_counts(name))
+        known = [] if counts else log.contracts()
     if as_json:
-        click.echo(json.dumps(_status_as_json(name, counts), indent=2))
+        click.echo(json.dumps(_status_as_json(name, counts, others), indent=2))
     else:
-        _show_status(name, counts)
+        _show_status(name, counts, others)
+    if known:
+        click.echo(f"The processing log has documents of: {', '.join(known)}", err=as_json)
 
 
 @contextmanager
@@ -137,10 +145,17 @@ def _reject_as_json(entry: "LogEntry") -> dict[str, Any]:
     }
 
 
-def _status_as_json(contract: str, counts: Sequence["LogCount"]) -> dict[str, Any]:
+def _status_as_json(contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int]) -> dict[str, Any]:
+    from xml_extractor.reporting.metrics import counts_by_place
+
+    def of(kinds: Sequence[Counted]) -> dict[str, Any]:
+        return counts_by_place({key: number for key, number in others.items() if key[2] in kinds})
+
     return {
         "contract": contract,
         "documents": {status.value: count for status, count in _by_status(counts).items()},
+        "rows_not_inserted": of((*NOT_INSERTED, *LEFT_OUT)),
+        "tolerated_values": of(TOLERATED),
         "runs": [count._asdict() | {"finished_at": _iso(count.finished_at)} for count in counts],
     }
 
@@ -165,13 +180,17 @@ def _show_rejects(entries: Sequence["LogEntry"]) -> None:
     click.echo(f"{_documents(len(entries))} rejected")
 
 
-def _show_status(contract: str, counts: Sequence["LogCount"]) -> None:
+def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int]) -> None:
+    from xml_extractor.reporting.summary import counts_table
+
     if counts:
         table = _table("Run", "Last document at", "Contract version", "Status", "Documents")
         for count in counts:
             version, documents = f"{count.contract_version}", f"{count.documents:,}"
             _add(table, count.run_id, _time(count.finished_at), version, count.status, documents)
         click.echo(rendered(table, sys.stdout), nl=False)
+    for part in counts_table(others):
+        click.echo(rendered(part, sys.stdout), nl=False)
     sums = _by_status(counts)
     skipped = f"{sums[Status.SKIPPED]:,} skipped, " if sums[Status.SKIPPED] else ""
     click.echo(

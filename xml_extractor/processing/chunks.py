@@ -159,6 +159,7 @@ def select(
     logged_keys: Callable[[Sequence[str]], set[str]],
     shard: Shard | None = None,
     limit: int | None = None,
+    is_retried: Callable[[DocumentKey], bool] = lambda _: False,
 ) -> Iterator[Selection]:
     """Choose the documents of a run, page by page. No further page is listed once the limit is reached.
 
@@ -167,6 +168,8 @@ def select(
         logged_keys: Returns which of the given keys, as text, are done; called for pages without this information.
         shard: The shard to take documents from.
         limit: Number of documents to choose at most; documents already done do not count.
+        is_retried: Returns whether a document was rejected before, and is done unless it has changed; those do not
+            count either.
     """
     wanted = limit
     remaining = iter(pages)
@@ -175,23 +178,26 @@ def select(
         logged = page.logged
         if logged is None:
             logged = logged_keys([str(key) for key in mine]) if mine else set()
-        selection = _up_to(wanted, mine, logged)
+        selection = _up_to(wanted, mine, logged, is_retried)
         selection = selection._replace(done=selection.done + page.done)
         if wanted is not None:
-            wanted -= len(selection.keys)
+            wanted -= sum(not is_retried(key) for key in selection.keys)
         yield selection
 
 
-def _up_to(wanted: int | None, keys: Sequence[DocumentKey], logged: set[str]) -> Selection:
-    done = 0
+def _up_to(
+    wanted: int | None, keys: Sequence[DocumentKey], logged: set[str], is_retried: Callable[[DocumentKey], bool]
+) -> Selection:
+    done = counted = 0
     chosen: list[DocumentKey] = []
     for key in keys:
-        if len(chosen) == wanted:
+        if counted == wanted:
             break
         if str(key) in logged:
             done += 1
         else:
             chosen.append(key)
+            counted += not is_retried(key)
     return Selection(done, chosen)
 
 
@@ -292,7 +298,9 @@ class ChunksInFlight:
             if marker is not None and marker.stage is not Stage.LOAD and (key := self._key_at(marker)) is not None:
                 self._deaths[key] += 1
                 if self._deaths[key] >= DEATHS_OF_A_POISON_DOCUMENT:
-                    self._rejected[key] = POISON_DOCUMENT
+                    # Rejecting it needs the hash of its content, unless a worker died at that too.
+                    is_fetched = self._deaths[key] == DEATHS_OF_A_POISON_DOCUMENT
+                    self._rejected[key] = POISON_DOCUMENT if is_fetched else replace(POISON_DOCUMENT, stage=Stage.FETCH)
 
     def record_timeout(self, marker: CrashMarker, seconds: int) -> DocumentKey | None:
         """Record that a worker was killed because it took too long; return the document, or None if it was finished.

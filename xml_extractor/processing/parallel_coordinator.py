@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
-from xml_extractor.errors import RunError, WorkerDiedError
+from xml_extractor.errors import RunError, TooManyRejectsError, WorkerDiedError
 from xml_extractor.processing.chunks import (
     Chunk,
     ChunkResult,
@@ -156,6 +156,7 @@ class ParallelCoordinator:
         pages: Iterable[KeyPage],
         logged_keys: Callable[[Sequence[str]], set[str]],
         replaced: Callable[[Sequence[DocumentKey]], Mapping[DocumentKey, Replaced]] = lambda _: {},
+        is_retried: Callable[[DocumentKey], bool] = lambda _: False,
     ) -> InsertQueueStats | None:
         """Load all documents that are not done yet; return when each of them is committed or rejected.
 
@@ -164,6 +165,7 @@ class ParallelCoordinator:
             logged_keys: Returns which of the given keys, as text, are done; called for pages without this
                 information.
             replaced: Returns what the processing log has of those of the given documents that are reprocessed.
+            is_retried: Returns whether a document was rejected before, and is done unless it has changed.
 
         Returns:
             The counts of the insert queue; None if there is none.
@@ -174,7 +176,7 @@ class ParallelCoordinator:
         """
         try:
             # 1. List key pages, and drop the keys that are already done.
-            for keys in self._keys_to_do(pages, logged_keys):
+            for keys in self._keys_to_do(pages, logged_keys, is_retried):
                 # 2. Hand chunks to the workers, never more than they and the queue should hold.
                 self._poll_events_until(self._chunks.has_room)
                 if self._is_ending:
@@ -239,11 +241,14 @@ class ParallelCoordinator:
         parts.push(lambda kind, _error, _traceback: thread.stop(drain=kind is not KeyboardInterrupt))
 
     def _keys_to_do(
-        self, pages: Iterable[KeyPage], logged_keys: Callable[[Sequence[str]], set[str]]
+        self,
+        pages: Iterable[KeyPage],
+        logged_keys: Callable[[Sequence[str]], set[str]],
+        is_retried: Callable[[DocumentKey], bool],
     ) -> Iterator[tuple[DocumentKey, ...]]:
         """Yield the keys of each chunk; those that are already done are counted and left out."""
         settings = self._settings
-        for selection in select(pages, logged_keys, settings.shard, settings.limit):
+        for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
             yield from divide(selection.keys, settings.workers)
             self._poll_events(timeout=0)
@@ -299,7 +304,7 @@ class ParallelCoordinator:
                 self._on_reject(outcome)
         self._on_progress(len(outcomes))
         limit = self._settings.max_rejects
-        if limit is not None and limit.exceeded(self.statistics.rejected, self.statistics.processed):
+        if limit.exceeded(self.statistics.rejected, self.statistics.processed):
             self._too_many_rejects = True
 
     def _check_parts(self) -> None:
@@ -319,7 +324,7 @@ class ParallelCoordinator:
         if counts.unaccounted:
             raise RunError(f"{counts.unaccounted} of {counts.seen} documents are not accounted for", RESUME_TIP)
         if self._too_many_rejects:
-            raise RunError(
+            raise TooManyRejectsError(
                 f"{counts.rejected} of {counts.processed} documents were rejected, more than --max-rejects allows",
                 "the reasons are in the processing log; what was loaded stays",
             )

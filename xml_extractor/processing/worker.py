@@ -187,7 +187,8 @@ class Worker:
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
-        self._only_changed = context.settings.reprocess == "changed-documents"
+        # A run that reprocesses nothing replaces rejected documents, if they have changed.
+        self._only_changed = context.settings.reprocess in (None, "changed-documents")
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
@@ -207,13 +208,15 @@ class Worker:
             **{key: unusable_key(key) for key in chunk.keys if isinstance(key, UnusableKey)},
             **chunk.rejected,
         }
-        unread = {key for key, failure in rejected.items() if failure.code == Reason.WORKER_DIED}
+        at_fetch = (Stage.FETCH, Reason.WORKER_DIED)
+        unread = {key for key, failure in rejected.items() if (failure.stage, failure.code) == at_fetch}
         unread |= {key for key in rejected if not is_fetchable(key)}
         documents = self._source.fetch([key for key in chunk.keys if key not in unread])
         for position, key in enumerate(chunk.keys):
             replaced = chunk.replaced.get(key)
             if key in unread:
-                yield Rejection(key, rejected[key], content_hash(None), seconds=0.0, replaced=replaced)
+                rejection = Rejection(key, rejected[key], content_hash(None), seconds=0.0)
+                yield self._process(rejection, time.perf_counter(), replaced)
                 continue
             began_at = time.perf_counter()
             self._marker.set(chunk.sequence, position, Stage.FETCH)

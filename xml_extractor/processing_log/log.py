@@ -1,13 +1,14 @@
 """The processing log: the outcome of each document. All SQL about it is here, for all databases."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from xml_extractor.connections import Answer, Connection, answered
-from xml_extractor.documents import Row, Status
+from xml_extractor.documents import CountKey, Counts, Row, Status
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log_table import (
     CASE_SENSITIVE,
@@ -16,6 +17,7 @@ from xml_extractor.processing_log.log_table import (
     LogEntry,
     RejectSelection,
     Retried,
+    read_counts,
 )
 
 DONE = f"status <> '{Status.RETRY}'"
@@ -28,6 +30,25 @@ KEYS_IN_STATEMENT = 500
 """Keys that one statement names at most; SQLite before 3.32 takes 999 parameters."""
 
 _COUNTED = "run_id, status, contract_version, contract_hash"
+
+
+_DONE_COLUMNS = "document_key, contract_hash, " + ", ".join(
+    f"CASE WHEN status = '{Status.REJECTED}' THEN {column} END" for column in ("run_id", "content_hash")
+)
+
+
+class Done(NamedTuple):
+    """What the log has of a document that is done.
+
+    Attributes:
+        contract_hash: The contract that processed it.
+        rejected_by: The run that rejected it; None if it was not rejected.
+        content_hash: The hash of its content, if it was rejected.
+    """
+
+    contract_hash: str
+    rejected_by: str | None = None
+    content_hash: str | None = None
 
 
 class _Condition(NamedTuple):
@@ -55,24 +76,24 @@ class ProcessingLog:
         self._table = connection.table_name(self.layout)
         self._bind = connection.row_binder(self.layout)
 
-    def done(self, contract: str, keys: Sequence[str]) -> dict[str, str]:
+    def done(self, contract: str, keys: Sequence[str]) -> dict[str, Done]:
         """Return which of these documents are done: they have a row in the log and are not to be retried.
 
         Returns:
-            The hash of the contract that processed them, by document key.
+            What the log has of them, by document key.
 
         Raises:
             TargetError: The log cannot be read.
         """
 
-        def read() -> dict[str, str]:
-            found: dict[str, str] = {}
+        def read() -> dict[str, Done]:
+            found: dict[str, Done] = {}
             for where in self._documents(contract, keys):
                 rows = self._connection.query(
-                    f"SELECT document_key, contract_hash FROM {self._table} WHERE {where.sql} AND {DONE}",  # noqa: S608 - the name is quoted, values bound
+                    f"SELECT {_DONE_COLUMNS} FROM {self._table} WHERE {where.sql} AND {DONE}",  # noqa: S608 - the name is quoted, values bound
                     where.values,
                 )
-                found.update((key, contract_hash) for key, contract_hash in rows)
+                found.update((key, Done(*others)) for key, *others in rows)
             return {key: found[key] for key in keys if key in found}
 
         return self._answer(read)
@@ -94,6 +115,8 @@ class ProcessingLog:
         conditions = [
             "contract = ?",
             DONE,
+            # A run retries rejected documents that have changed.
+            f"status <> '{Status.REJECTED}'",
             *([f"({within})"] if within else []),
             # Texts such as 007 are other keys.
             f"{written} = document_key AND {length}({written}) = {length}(document_key)",
@@ -116,6 +139,37 @@ class ProcessingLog:
             TargetError: The log cannot be read.
         """
         return self._answer(lambda: self.entries(contract, keys))
+
+    def rejected_by_others(self, contract: str, run_id: str) -> int:
+        """Return the number of documents that other runs rejected.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        query = f"SELECT COUNT(*) FROM {self._table} WHERE contract = ? AND status = ? AND run_id <> ?"  # noqa: S608 - the name is quoted, values bound
+        values = (contract, Status.REJECTED.value, run_id)
+        return self._answer(lambda: int(next(iter(self._connection.query(query, values)))[0]))
+
+    def other_counts(self, contract: str) -> Counts:
+        """Return tolerated values, and rows that were left out, kept or replaced, of all documents.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        query = f"SELECT counts, COUNT(*) FROM {self._table} WHERE contract = ? AND counts IS NOT NULL GROUP BY counts"  # noqa: S608 - the name is quoted, values bound
+        found: Counter[CountKey] = Counter()
+        for text, documents in self._answer(lambda: list(self._connection.query(query, (contract,)))):
+            found.update({key: number * documents for key, number in read_counts(text)})
+        return tuple(sorted(found.items()))
+
+    def contracts(self) -> list[str]:
+        """Return the names of the contracts of all documents.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        query = f"SELECT DISTINCT contract FROM {self._table}"  # noqa: S608 - the name is quoted
+        return sorted(name for (name,) in self._answer(lambda: list(self._connection.query(query))))
 
     def counts(self, contract: str) -> list[LogCount]:
         """Return how many documents the log has of each run, the run that ended last first.

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -14,6 +15,7 @@ from xml_extractor.atomic_files import write_text
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, CountKey
 from xml_extractor.errors import RunError
 from xml_extractor.reporting.result import RunResult
+from xml_extractor.settings import RunSettings
 
 FORMAT_VERSION = 1
 
@@ -42,10 +44,11 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "skipped": statistics.skipped,
             "already_done": statistics.already_done,
         },
+        "earlier_rejects": result.earlier_rejects,
         "documents_without_rows": statistics.without_rows,
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
-        "rows_not_inserted": _by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
-        "tolerated_values": _by_place(statistics.counted(TOLERATED)),
+        "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
+        "tolerated_values": counts_by_place(statistics.counted(TOLERATED)),
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
@@ -58,28 +61,29 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "documents": statistics.series.documents,
             "queued": statistics.series.queued,
         },
-        "settings": {
-            "workers": settings.workers,
-            "batch_size": settings.batch_size,
-            "limit": settings.limit,
-            "insert_batch_rows": settings.insert_batch_rows,
-            "queue_size": settings.queue_size,
-            "insert_threads": settings.insert_threads,
-            "insert_mode": settings.insert_mode,
-            "insert_strategy": settings.insert_strategy,
-            "start_method": settings.start_method,
-        },
+        "settings": _settings(settings),
         "machine": machine(),
     }
 
 
-def _by_place(counts: Mapping[CountKey, int]) -> dict[str, Any]:
-    """Return counts by table, column if there is one, and what is counted."""
+def counts_by_place(counts: Mapping[CountKey, int]) -> dict[str, Any]:
+    """Return counts by table, column if there is one, and what is counted, as JSON-ready data."""
     found: dict[str, Any] = {}
     for (table, column, what), number in counts.items():
         place = found.setdefault(table, {})
         (place.setdefault(column, {}) if column else place)[what.value] = number
     return found
+
+
+def _settings(settings: RunSettings) -> dict[str, Any]:
+    """Return all settings by the names of their options, except for the addresses, which may hold secrets."""
+    names = {"key_range": "range"}
+    values = {name: getattr(settings, name) for name in (field.name for field in fields(settings))}
+    return {
+        names.get(name, name): value if isinstance(value, int | str | None) else str(value)
+        for name, value in values.items()
+        if name not in ("source", "target")
+    }
 
 
 def machine() -> dict[str, Any]:
@@ -110,12 +114,14 @@ def prepare_directory(directory: Path) -> None:
         ) from error
 
 
-def write_metrics(result: RunResult) -> Path:
-    """Write `metrics_<run id>.json` atomically into the run's metrics directory.
+def write_metrics(result: RunResult) -> Path | None:
+    """Write `metrics_<run id>.json` atomically into the run's metrics directory; return None if it has none.
 
     Raises:
         RunError: It cannot be written; what the run loaded stays committed.
     """
+    if result.settings.metrics_dir is None:
+        return None
     path = result.settings.metrics_dir / f"metrics_{result.run_id}.json"
     try:
         write_text(path, json.dumps(metrics(result), indent=2) + "\n")

@@ -1,6 +1,6 @@
 """The summary that a run prints at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from xml_extractor.documents import Counted
+from xml_extractor.documents import Counted, CountKey
 from xml_extractor.reasons import Reason
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
@@ -31,7 +31,7 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     ]
     if statistics.loaded:
         parts.append(_rows_by_table(result))
-    parts += [*_counts(result), *_reasons(result)]
+    parts += [*counts_table(statistics.counted(tuple(Counted))), *_reasons(result)]
     parts.append(Text(documents_line(result), style="bold"))
     if result.interrupted:
         parts.append(Text("Interrupted: what is counted here is committed; run the same command again to continue."))
@@ -54,6 +54,9 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
 def _hints(result: RunResult) -> Iterator[str]:
     """Yield hints at what to do next."""
     statistics = result.statistics
+    if result.earlier_rejects:
+        earlier = "1 document is" if result.earlier_rejects == 1 else f"{result.earlier_rejects:,} documents are"
+        yield f"{earlier} still rejected from earlier runs; `xml-extractor rejects` lists them"
     if statistics.without_rows:
         some = (
             f"{statistics.without_rows:,} of the loaded documents" if statistics.loaded > 1 else "The loaded document"
@@ -109,9 +112,8 @@ _MEANINGS = {
 }
 
 
-def _counts(result: RunResult) -> list[RenderableType]:
-    """Return what else happened to rows and values."""
-    counts = result.statistics.counted(tuple(Counted))
+def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
+    """Return a table of what happened to values and rows besides insertion; nothing if there are no counts."""
     if not counts:
         return []
     table = _table("Table or column", "Besides", "Number")

@@ -26,7 +26,7 @@ from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.processing_log.log_keys import source_key
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
-from xml_extractor.sources.files import SUFFIX, no_documents, read_bounded
+from xml_extractor.sources.files import SUFFIX, read_bounded
 from xml_extractor.sources.interfaces import KeyPage
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
@@ -99,7 +99,7 @@ class ArchiveSource:
             SourceError: There is no XML file.
         """
         if not self._members:
-            raise no_documents(self.name)
+            raise SourceError(f"there are no XML files in {self.name}", f"files are found by their suffix {SUFFIX}")
         yield from pages_of_names(list(self._members), page_size, key_range)
 
     def fetch(

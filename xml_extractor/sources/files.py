@@ -1,5 +1,6 @@
 """XML files as a source: a directory, a glob pattern or one file. A file's key is its path below the directory."""
 
+import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from xml_extractor.processing_log.log_keys import source_key
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".xml"
 
@@ -46,11 +49,11 @@ class FileSource:
         """Yield all keys in ascending order, in pages of at most `page_size`.
 
         Raises:
-            SourceError: There is no XML file, or a directory cannot be read.
+            SourceError: A directory cannot be read.
         """
         names = list(self._names())
         if not names:
-            raise no_documents(self.name)
+            logger.warning("There are no XML files in %s; files are found by their suffix %s", self.name, SUFFIX)
         yield from pages_of_names(names, page_size, key_range)
 
     def fetch(
@@ -95,11 +98,6 @@ class FileSource:
 
 
 open_source = FileSource
-
-
-def no_documents(source: str) -> SourceError:
-    """Return the error of a source without XML files."""
-    return SourceError(f"there are no XML files in {source}", f"files are found by their suffix {SUFFIX}")
 
 
 def read_bounded(key: DocumentKey, file: IO[bytes], max_bytes: int) -> SourceDocument | Rejection:

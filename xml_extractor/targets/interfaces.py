@@ -23,7 +23,7 @@ TableRows = Sequence[Sequence[Row]]
 
 
 class Insertion(NamedTuple):
-    """What became of documents.
+    """The outcome of inserting documents.
 
     Attributes:
         errors: The data errors of documents that were not inserted, by position.

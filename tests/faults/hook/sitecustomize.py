@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 VARIABLE = "FAULTS"
 SLOW_SECONDS = 0.5
 ALWAYS_SLOW_SECONDS = 0.1
+HANG_SECONDS = 3600.0
 ALWAYS = 0
 """The number of a fault that makes each occurrence slow, and is not counted."""
 
@@ -33,7 +34,7 @@ STATEMENTS = (
     (re.compile(r"ROLLBACK"), "rollback"),
     (re.compile(r"INSERT INTO `?processing_log\b"), "insert log"),
     (re.compile(r"INSERT INTO `?(\w+)"), r"insert \1"),
-    (re.compile(r"SELECT length\("), "fetch"),
+    (re.compile(r"SELECT `?xml`? FROM `?app_xml\b"), "fetch"),
     (re.compile(r"SELECT `?document_key`? FROM `?processing_log\b"), "log keys"),
     (re.compile(r"SELECT .* FROM `?processing_log\b"), "read log"),
     (re.compile(r"SELECT `?app_id`? FROM `?app_xml\b"), "list keys"),
@@ -47,6 +48,7 @@ SEAMS = {
         ("ParallelCoordinator._finish", "count"),
     ),
     "xml_extractor.processing.worker": (("map_document", "map"),),
+    "xml_extractor.parsing.parser": (("DocumentParser.parse", "parse"),),
     "xml_extractor.processing.insert_queue": (
         ("InsertQueue.enqueue", "enqueue"),
         ("InsertQueue.dequeue_batch", "dequeue"),
@@ -119,6 +121,8 @@ def _happen(kind: str, connection: Any) -> None:
             time.sleep(10)
         case "slow":
             time.sleep(SLOW_SECONDS)
+        case "hang":
+            time.sleep(HANG_SECONDS)
         case "stop":
             _stop()
         case "stop twice":

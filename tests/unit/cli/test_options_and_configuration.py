@@ -81,6 +81,7 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "insert_mode": ("blocking", "blocking"),
         "reprocess": ("changed-contract", "changed-contract"),
         "reject_values": ("true", True),
+        "ignore_earlier_rejects": ("true", True),
         "insert_strategy": ("json", "json"),
         "start_method": ("spawn", "spawn"),
         "log_level": ("ERROR", "ERROR"),
@@ -160,7 +161,7 @@ class TestContract:
 @pytest.mark.parametrize("name", sorted({*setting_names(), "config"} - {"rejects_dir", "metrics_dir"}))
 def test_an_empty_value_is_refused_wherever_it_is_set(name: str, options: Options) -> None:
     outcomes = [options.call(**{name.upper(): ""})]
-    if name not in ("trusted", "trust_certificate", "progress", "reject_values"):
+    if name not in ("trusted", "trust_certificate", "progress", "reject_values", "ignore_earlier_rejects"):
         outcomes.append(options.call(f"--{name.replace('_', '-')}", ""))
     if name != "config":
         write(f"{name} = ''\n")

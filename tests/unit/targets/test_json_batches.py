@@ -116,6 +116,37 @@ def test_rows_that_json_cannot_carry_are_not_sent_so() -> None:
     assert not is_sent(replace(ORDERS, columns=ORDERS.columns * 50), row * 50)
 
 
+class FakeServer:
+    """A session and its cursor, of a server that answers the probe with one row."""
+
+    def __init__(self, *row: Any) -> None:
+        self.row = row
+
+    def cursor(self) -> "FakeServer":
+        return self
+
+    def setinputsizes(self, _types: Any) -> None:
+        """Take any types."""
+
+    def execute(self, _statement: str, _json: str) -> "FakeServer":
+        return self
+
+    def fetchone(self) -> Any:
+        return self.row
+
+    def close(self) -> None:
+        """Keep nothing open."""
+
+
+def test_a_server_that_stores_digits_of_bytes_as_text_gets_no_bytes_as_json() -> None:
+    digits = bytes(range(240, 256)).hex()
+    support = json_batches.json_support(FakeServer("text", digits.encode(), digits.encode()))
+    assert support == (False, False)
+    assert support.carries(table_of("int"))
+    assert not support.carries(table_of("varbinary(16)"))
+    assert json_batches.JsonSupport(any_text=False, binary=True).carries(table_of("varbinary(16)"))
+
+
 def test_tables_that_keep_or_replace_rows_are_known() -> None:
     assert ORDERS.inserts_always
     assert replace(ORDERS, key=(), on_conflict="replace").inserts_always

@@ -119,6 +119,31 @@ def test_what_may_pass_is_tried_again(number: int) -> None:
     assert errors.classify(refused("42000", number)).error_class is ErrorClass.TRANSIENT
 
 
+@pytest.mark.parametrize(
+    "number",
+    [976, 35250, 17187, 17197, 952, 927, 942, 945, 924, 923, 983, 988, 991, 615, 4221, 18401, 42108, 1221, 601, 8628],
+)
+def test_a_database_that_fails_over_starts_or_stops_is_tried_again(number: int) -> None:
+    assert errors.classify(refused("42000", number)).error_class is ErrorClass.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "TCP Provider: Error code 0x68 (104)",
+        "TCP Provider: An existing connection was forcibly closed by the remote host. (10054)",
+        "Named Pipes Provider: No process is on the other end of the pipe. (233)",
+        "Protocol error in TDS stream (0)",
+        "Communication link failure (64)",
+    ],
+)
+@pytest.mark.parametrize("state", ["HY000", "01000", "01002", "IMC06"])
+def test_an_error_of_the_network_is_a_lost_connection(state: str, message: str) -> None:
+    text = f"[{state}] [Microsoft][ODBC Driver 18 for SQL Server]{message} (SQLExecute)"
+    classified = errors.classify(pyodbc.Error(state, text))
+    assert (classified.error_class, classified.code) == (ErrorClass.TRANSIENT, "connection_lost")
+
+
 @pytest.mark.parametrize("state", ["08S01", "08001", "08003", "08007", "HYT00", "HYT01", "40001"])
 def test_lost_connections_and_timeouts_are_tried_again(state: str) -> None:
     error = pyodbc.OperationalError(state, f"[{state}] {DRIVER}TCP Provider: Error code 0x2746 (10054) (SQLExecute)")
@@ -211,3 +236,23 @@ def test_the_text_of_the_server_is_quoted_without_values(message: str, text: str
     classified = errors.classify(error)
     assert classified is not None
     assert classified.server_text == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "explanation"),
+    [
+        (2601, INDEX, "a row with the same values already exists (unique index ux)"),
+        (2627, UNIQUE, "a row with the same values already exists (UNIQUE KEY constraint pk_demo_orders)"),
+        (547, CHECK, "(CHECK constraint ck)"),
+        (547, FOREIGN, "(FOREIGN KEY constraint fk_demo_lines_demo_orders)"),
+        (50007, "4711 is refused", "a trigger of the table rejects the row (error 50007)"),
+        (229, "The INSERT permission was denied on the object 'demo_orders', database 'load'.", ": demo_orders"),
+        (208, "Invalid object name 'dbo.demo_orders'.", ": dbo.demo_orders"),
+        (2714, "There is already an object named 'demo_orders' in the database.", "permission to see: demo_orders"),
+        (1088, 'Cannot find the object "dbo.demo_orders" because it does not exist.', ": dbo.demo_orders"),
+    ],
+)
+def test_a_rule_a_trigger_and_a_refused_object_are_named_and_no_value(number: int, text: str, explanation: str) -> None:
+    classified = errors.classify(refused("23000", number, text), ORDERS)
+    assert classified.explanation.endswith(explanation)
+    assert "4711" not in classified.explanation + classified.server_text

@@ -70,6 +70,7 @@ class SqlServerConnection:
         self.log_table = log_table(address.log_table)
         self._autocommit = autocommit
         self._session: pyodbc.Connection | None = None
+        self._was_connected = False
         self._in_transaction = False
         self._prepared: dict[str, pyodbc.Cursor] = {}
         with self._session_in_use():
@@ -227,9 +228,10 @@ class SqlServerConnection:
         if self._session is None:
             if self._in_transaction:
                 raise DatabaseError(ErrorClass.TRANSIENT, "connection_lost", "the connection was lost")
-            session = self._connect()
+            session = self._connect_again() if self._was_connected else self._connect()
             session.autocommit = self._autocommit
             self._session = session
+            self._was_connected = True
         return self._session
 
     def _connect(self) -> pyodbc.Connection:
@@ -237,6 +239,19 @@ class SqlServerConnection:
         session = open_session(self._address)
         session.add_output_converter(OFFSET_CODE, read_offset)
         return session
+
+    def _connect_again(self) -> pyodbc.Connection:
+        """Open a connection after one was lost. Every error is transient, because it was possible before.
+
+        During a failover, a server may say that the login fails or that the database does not exist.
+        """
+        try:
+            return self._connect()
+        except pyodbc.Error as error:
+            classified = classify(error)
+            if classified is None:
+                raise
+            raise DatabaseError(ErrorClass.TRANSIENT, "not_ready", classified.explanation, tip=classified.tip) from None
 
     def _restore_settings(self) -> None:
         """Undo the session's settings that a transaction changed; called before a commit and after a roll-back."""

@@ -94,6 +94,9 @@ _TRANSIENT = {
     1204: ("busy", "the server has no lock left"),
     701: ("busy", "the server is short of memory"),
     802: ("busy", "the server is short of memory"),
+    8628: ("busy", "the server did not get memory to compile the statement in time"),
+    **dict.fromkeys((1203, 1221), ("locked", "the server released a lock that was not held")),
+    **dict.fromkeys((601, 617, 669), ("locked", "data was moved while the statement read it")),
     8645: ("busy", "the server did not get memory for the statement in time"),
     8651: ("busy", "the server is short of memory"),
     3960: ("locked", "another transaction changed the same row"),
@@ -106,14 +109,18 @@ _TRANSIENT = {
     TRANSACTION_ENDED: ("transaction_ended", "the server ended the transaction"),
     596: ("connection_lost", "the session was killed"),
     6005: ("connection_lost", "the server is shutting down"),
-    18401: ("not_ready", "the server is still starting"),
+    **dict.fromkeys((17187, 18401), ("not_ready", "the server is still starting")),
     17142: ("not_ready", "the server is paused"),
-    921: ("not_ready", "the database is still starting"),
-    922: ("not_ready", "the database is still being recovered"),
-    978: ("not_ready", "the replica does not accept connections of this kind"),
-    983: ("not_ready", "the replica is not ready"),
-    4060: ("not_ready", "the database cannot be opened"),
-    4221: ("not_ready", "the replica is not ready"),
+    **dict.fromkeys((17197, 17830), ("not_ready", "the server did not complete the login in time")),
+    **dict.fromkeys((615, 921, 942, 945, 4060), ("not_ready", "the database cannot be opened")),
+    **dict.fromkeys((922, 927), ("not_ready", "the database is still being recovered or restored")),
+    **dict.fromkeys((923, 924), ("not_ready", "the database is in single-user or restricted mode")),
+    952: ("not_ready", "the database is changing its state"),
+    **dict.fromkeys((954, 955, 956, 957), ("not_ready", "the database is mirrored, and not ready on this server")),
+    **dict.fromkeys(
+        (976, 978, 982, 983, 988, 991, 4221, 35250), ("not_ready", "the replica of the database is not ready")
+    ),
+    **dict.fromkeys((40020, 42108, 42109), ("not_ready", "the database is moving, paused or resuming")),
     40143: ("not_ready", "the database is moving to another server"),
     40166: ("not_ready", "the database is moving to another server"),
     40197: ("not_ready", "the service has a transient fault"),
@@ -143,6 +150,12 @@ _TRANSIENT_STATES = {
     "08004": ("connection_lost", "the server refused the connection"),
     "08007": ("connection_lost", "the connection was lost"),
 }
+
+_NETWORK = re.compile(
+    r"(TCP|Named Pipes|Shared Memory|Session|SMux) Provider|[Cc]ommunication link failure|"
+    r"TDS stream|Unknown token|driver did not supply an error"
+)
+"""Messages of the driver about the network, whose numbers are those of the operating system."""
 
 LOST = ("connection_lost", "timeout", "not_ready")
 """Codes of errors after which a connection is given up."""
@@ -198,7 +211,7 @@ _TRUST = (
     "TrustServerCertificate=yes to the address"
 )
 _MESSAGE = re.compile(r"\[SQL Server\](?P<text>.*?) ?\((?P<number>\d+)\) \(SQL", re.DOTALL)
-_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
+_VALUES = re.compile(r"""(['"]).*\1|\(.*\)|\d+""", re.DOTALL)
 _NAMES_ONLY = frozenset((102, 105, 156, 170, 174, 195, 207, 208, 209, 229, 230, 319, 4104, 4121, 4145, 8117))
 """Numbers of messages that quote words of the statement or names, and no values."""
 _NATIVE = re.compile(r"\((-?\d+)\) \(SQL")
@@ -253,7 +266,7 @@ def classify(error: Exception, table: TableLayout | None = None) -> DatabaseErro
 
 def classify_number(number: int, message: str, table: TableLayout) -> DatabaseError:
     """Return what an error means that the server caught when it inserted into this table."""
-    classified = _by_number(number, message, table) or _by_state("", [number])
+    classified = _by_number(number, message, table) or _by_state("", [number], "")
     classified.table = table
     return classified
 
@@ -275,19 +288,21 @@ def _classified(error: Exception, table: TableLayout | None) -> DatabaseError | 
         return setup
     numbers = [int(number) for number in _NATIVE.findall(message)]
     known = (_by_number(number, message, table) for number in numbers)
-    classified = next(filter(None, known), None) or _by_state(state, numbers)
+    classified = next(filter(None, known), None) or _by_state(state, numbers, message)
     if classified.error_class is not ErrorClass.TRANSIENT:
         classified.server_text = _server_text(message)
     return classified
 
 
 def _server_text(message: str) -> str:
-    """Return number and text of the server's first message; quoted parts stay only where they are no values."""
+    """Return number and text of the server's first message; what may be a value stays only where it is a name."""
     found = _MESSAGE.search(message)
     if found is None:
         return ""
     number, text = int(found["number"]), found["text"].strip()
-    return f"error {number}: {text if number in _NAMES_ONLY else _QUOTED.sub('…', text)}"
+    if number in _OF_TRIGGERS:
+        return f"error {number}"
+    return f"error {number}: {text if number in _NAMES_ONLY else _VALUES.sub('…', text)}"
 
 
 def _setup_error(message: str) -> DatabaseError | None:
@@ -300,9 +315,11 @@ def _setup_error(message: str) -> DatabaseError | None:
     return None
 
 
-def _by_state(state: str, numbers: Sequence[int]) -> DatabaseError:
+def _by_state(state: str, numbers: Sequence[int], message: str) -> DatabaseError:
     if state in _TRANSIENT_STATES:
         return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT_STATES[state])
+    if "[SQL Server]" not in message and _NETWORK.search(message):
+        return DatabaseError(ErrorClass.TRANSIENT, *_TRANSIENT_STATES["08S01"])
     if state in _DATA_STATES:
         return DatabaseError(ErrorClass.DATA, *_DATA_STATES[state])
     if state.startswith(_WARNING):

@@ -29,7 +29,11 @@ JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
 LONGEST_TEXT = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
 
 _PROBE_TEXT = '"\\/\n\t\x1f' + "€" * (LONGEST_TEXT + 1)
-_PROBE = "SELECT value FROM OPENJSON(?) WITH (value nvarchar(max) '$[0]')"
+_PROBE = (
+    "SELECT c0, CONVERT(varbinary(16), c1, 2), CONVERT(varbinary(max), c2, 2) FROM OPENJSON(?) "
+    "WITH (c0 nvarchar(max) '$[0]', c1 nvarchar(32) '$[1]', c2 nvarchar(max) '$[2]')"
+)
+_PROBE_BYTES = bytes(range(240, 256))
 
 _NUL = "\\u0000"
 
@@ -85,7 +89,7 @@ def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool, numb
     Args:
         table: The table.
         rows: Bound rows.
-        only_plain: Whether the server cannot read escapes and long texts; see `reads_any_json`.
+        only_plain: Whether the server cannot read escapes and long texts; see `JsonSupport`.
         numbered: Whether the last value of each row is its position.
 
     Returns:
@@ -112,16 +116,33 @@ def _has_long_text(table: TableLayout, written: Sequence[Sequence[Any]]) -> bool
     return any(code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written)
 
 
-def reads_any_json(session: pyodbc.Connection) -> bool:
-    """Return whether the server reads escapes and long texts, as SQL Server does; other servers may not.
+class JsonSupport(NamedTuple):
+    """What the server's functions do with JSON; other servers than SQL Server may differ.
+
+    Attributes:
+        any_text: Whether it reads escapes and long texts.
+        binary: Whether it converts hexadecimal digits to the bytes that they stand for.
+    """
+
+    any_text: bool
+    binary: bool
+
+    def carries(self, table: TableLayout) -> bool:
+        """Return whether the values of all columns arrive unchanged."""
+        return self.binary or all(column.type.family is not Family.BINARY for column in table.columns)
+
+
+def json_support(session: pyodbc.Connection) -> JsonSupport:
+    """Ask the server what it does with JSON, in one round trip.
 
     Raises:
         pyodbc.Error: The server rejects the query.
     """
+    digits = _PROBE_BYTES.hex()
     with closing(session.cursor()) as cursor:
         cursor.setinputsizes([JSON])
-        found = cursor.execute(_PROBE, json.dumps([[_PROBE_TEXT]])).fetchval()
-        return bool(found == _PROBE_TEXT)
+        text, *converted = cursor.execute(_PROBE, json.dumps([[_PROBE_TEXT, digits, digits]])).fetchone() or [None]
+    return JsonSupport(text == _PROBE_TEXT, converted == [_PROBE_BYTES] * 2)
 
 
 @cache

@@ -23,9 +23,10 @@ from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
 from xml_extractor.targets.sqlserver.json_batches import (
     JSON,
+    JsonSupport,
     batch_statement,
     json_rows,
-    reads_any_json,
+    json_support,
 )
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
@@ -61,10 +62,10 @@ class LoadingConnection(SqlServerConnection):
 
     def __init__(self, address: SqlServerAddress, strategy: InsertStrategy = "executemany") -> None:
         self._sends_json = strategy == "json"
-        self._reads_any_json: bool | None = None
+        self._json_support: JsonSupport | None = None
         self._isolated_batches = 0
         self._can_isolate = True
-        self._has_sent_arrays = False
+        self._is_used = False
         self._is_undone = False
         self._collations: dict[str, dict[str, str]] = {}
         self._identity_table = ""
@@ -73,6 +74,7 @@ class LoadingConnection(SqlServerConnection):
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
+        self._is_used = True
         if self._sends_json:
             return self._insert_json(batch)
         return [self._insert_arrays(table, rows, batch_rows) for table, rows in batch]
@@ -129,7 +131,7 @@ class LoadingConnection(SqlServerConnection):
 
     def _hang_up(self) -> None:
         self._identity_table = ""
-        self._has_sent_arrays = False
+        self._is_used = False
         super()._hang_up()
 
     def _allow_identity(self, session: pyodbc.Connection, table: str) -> None:
@@ -150,7 +152,7 @@ class LoadingConnection(SqlServerConnection):
         if not rows:
             return []
         inserted: list[int] = []
-        self._has_changes = self._has_sent_arrays = True
+        self._has_changes = True
         statements = self._statements(table)
         if table.identity:
             with self._session_in_use(table) as session:
@@ -182,9 +184,12 @@ class LoadingConnection(SqlServerConnection):
 
     def _as_json(self, table: TableLayout, rows: Sequence[Row], *, numbered: bool = False) -> str | None:
         with self._session_in_use(table) as session:  # a value that does not fit is an error of its table
-            if self._reads_any_json is None:
-                self._reads_any_json = reads_any_json(session)
-            return json_rows(table, rows, only_plain=not self._reads_any_json, numbered=numbered)
+            support = self._json_support
+            if support is None:
+                support = self._json_support = json_support(session)
+            if not support.carries(table):
+                return None
+            return json_rows(table, rows, only_plain=not support.any_text, numbered=numbered)
 
     def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
         """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
@@ -215,8 +220,8 @@ class LoadingConnection(SqlServerConnection):
         except DatabaseError as error:
             if error.error_class is not ErrorClass.FATAL:
                 raise
-            # Some servers execute the statement only in a session that has sent no arrays.
-            self._can_isolate = self._has_sent_arrays
+            # Some servers execute the statement only in a session that has inserted nothing before.
+            self._can_isolate = self._is_used
             self._hang_up()
             raise DatabaseError(ErrorClass.TRANSIENT, error.code, error.explanation, tip=error.tip) from None
         not_inserted: dict[tuple[int, int], int] = {}
