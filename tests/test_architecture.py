@@ -32,6 +32,7 @@ LAYERS = [
     {"cli"},
     {"pipeline"},
     {"processing", "doctor"},
+    {"records"},
     {"parsing", "mapping", "sources", "reporting"},
     {"targets"},
     {"schema"},
@@ -40,7 +41,7 @@ LAYERS = [
     {"contract"},
     {"tsql"},
     {"values", "samples"},
-    {"documents", "errors", "reasons", "settings", "atomic_files", "urls"},
+    {"documents", "errors", "reasons", "settings", "atomic_files", "escaping", "urls"},
 ]
 """From the top. A module imports from layers below its own, never from a neighbour or from above."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from xml_extractor.reasons import Reason, Stage
 
@@ -16,13 +16,6 @@ Value = int | str | Decimal | float | bytes | date | time | datetime | None
 
 Row = tuple[Value, ...]
 """Values in the order of `TableLayout.columns`."""
-
-
-def printable(text: str) -> str:
-    """Return a text that a document's author chose for a terminal or log: escapes instead of what is not printable."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class Status(StrEnum):
@@ -37,6 +30,74 @@ class Status(StrEnum):
     RETRY = "retry"
     SKIPPED = "skipped"
     ALREADY_DONE = "already_done"
+
+
+class RecordPlace(NamedTuple):
+    """Where a record is.
+
+    Attributes:
+        file: The source's key of its file.
+        name: The name of the file, for the run value `source_file`; of a rejected record, the file it came from.
+        number: The record's number in the file, from 1.
+        start, end: Its first byte and the byte after its last one, in the UTF-8 form of a file that is not UTF-8. An
+            end of -1 is the end of the file.
+        encoding: The encoding of the file.
+        envelope: What surrounds it: the bytes, or their ranges if they are many.
+        failure: Why it is not loaded, if that is known already.
+        is_whole_file: Whether the key is that of a file that was read to its end. It is no document, unless the
+            processing log still has a reject of the file.
+    """
+
+    file: DocumentKey
+    name: str
+    number: int
+    start: int = 0
+    end: int = -1
+    encoding: str = "utf-8"
+    envelope: "Envelope | EnvelopeRanges | None" = None
+    failure: "Failure | None" = None
+    is_whole_file: bool = False
+
+
+class RecordKey(str):
+    """The processing log's key of a record, which also knows where the record is."""
+
+    __slots__ = ("place",)
+    place: RecordPlace
+
+    def __new__(cls, key: str, place: RecordPlace) -> Self:
+        """Make a key."""
+        made = super().__new__(cls, key)
+        made.place = place
+        return made
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, RecordPlace]]:
+        """Pickle the key with its place."""
+        return type(self), (str(self), self.place)
+
+
+class Envelope(NamedTuple):
+    """What surrounds a record in its file, as UTF-8.
+
+    Attributes:
+        tags: The start tags of its ancestors.
+        start: The same, each followed by the header that stands in the ancestor.
+        end: The end tags.
+        depth: The number of ancestors.
+    """
+
+    tags: bytes
+    start: bytes
+    end: bytes
+    depth: int
+
+
+class EnvelopeRanges(NamedTuple):
+    """Where an envelope is in the file: the ranges of `Envelope.tags` and `Envelope.start`; and the end tags."""
+
+    tags: tuple[tuple[int, int], ...]
+    start: tuple[tuple[int, int], ...]
+    end: bytes
 
 
 class Counted(StrEnum):
@@ -79,6 +140,7 @@ class SourceDocument(NamedTuple):
     """An XML document as read from its source: bytes, text, or None for SQL NULL.
 
     Attributes:
+        envelope: For a record: what surrounds it. Its content is then UTF-8 bytes.
         is_cut: Whether the source cut the document after the first end tag that may be the last one needed. If it
             cannot be parsed, it may have been cut too early.
     """
@@ -86,6 +148,14 @@ class SourceDocument(NamedTuple):
     key: DocumentKey
     content: bytes | str | None
     is_cut: bool = False
+    envelope: Envelope | None = None
+
+    @property
+    def whole(self) -> bytes | str | None:
+        """The content; for a record, as a document of its own."""
+        if self.envelope is None or not isinstance(self.content, bytes):
+            return self.content
+        return self.envelope.start + self.content + self.envelope.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
     └── RunError                 exit code 3: the run could not start or continue
         ├── SourceError              documents cannot be listed or read
         ├── TargetError              the target refuses what is not a document's fault
+        │   └── TablesError              its tables do not fit the contract
         ├── TooManyRejectsError      exit code 4: more than --max-rejects
         └── WorkerDiedError          a worker process ended unexpectedly
 
@@ -25,6 +26,8 @@ class XmlExtractorError(Exception):
     """
 
     exit_code: ClassVar[int] = 3
+    is_list: ClassVar[bool] = False
+    """Whether the message has several lines, each with escapes for characters that are not printable."""
 
     def __init__(self, message: str, tip: str = "") -> None:
         super().__init__(message, tip)
@@ -45,6 +48,7 @@ class ContractError(XmlExtractorError):
     """The contract has faults; the message lists all of them, one a line."""
 
     exit_code = 2
+    is_list = True
 
 
 class RunError(XmlExtractorError):
@@ -57,6 +61,12 @@ class SourceError(RunError):
 
 class TargetError(RunError):
     """The target refused something that is not the fault of one document."""
+
+
+class TablesError(TargetError):
+    """Tables of the target do not fit the contract; the message lists all differences, one a line."""
+
+    is_list = True
 
 
 class TooManyRejectsError(RunError):

@@ -15,22 +15,24 @@ from functools import partial
 from pathlib import Path
 
 from xml_extractor.connections import Connection
+from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import layouts
-from xml_extractor.contract.model import Contract, contract_hash
+from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
 from xml_extractor.errors import UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext
+from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.worker import delete_plan
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import Source
-from xml_extractor.sources.registry import open_source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
@@ -67,24 +69,18 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
-        rejects_dir = _rejects_dir(context)
+        rejects = _rejects_dir(context)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         queue_stats, failure, earlier_rejects = None, None, 0
-        with closing(target.connect()) as connection, _reject_writer(context, rejects_dir) as on_reject:
+        # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
+        # reader may not. The writer of rejects reads the source.
+        with closing(target.connect()) as connection, closing(source), _reject_writer(context, rejects) as on_reject:
             coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
             logged = LoggedDocuments(connection, context)
             try:
-                with coordinator:
-                    pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
-                    queue_stats = coordinator.process_xml_batch(
-                        pages, logged.done, logged.take_replaced, logged.is_retried
-                    )
-                earlier_rejects = logged.earlier_rejects()
+                queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
             except XmlExtractorError as error:
                 failure = error
-            # Where both are one SQLite file, the last connection to close removes the write-ahead log, which a reader
-            # may not.
-            source.close()
     elapsed = round(time.perf_counter() - began_at, 3)
     statistics.series.end(statistics.processed, elapsed)
     return RunResult(
@@ -104,16 +100,27 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
         interrupted=coordinator.interrupted,
         failure=failure,
-        rejects_dir=rejects_dir if rejects_dir is not None and rejects_dir.is_dir() else None,
+        rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
+        files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
         outdated=logged.report_outdated(),
         earlier_rejects=earlier_rejects,
         log_table=target.log_table.table,
     )
 
 
+def _process(
+    coordinator: ParallelCoordinator, source: Source, logged: "LoggedDocuments", settings: RunSettings
+) -> tuple[InsertQueueStats | None, int]:
+    """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
+    with coordinator:
+        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+    return stats, logged.earlier_rejects()
+
+
 def _open_source(settings: RunSettings, contract: Contract) -> Source:
     try:
-        return open_source(settings.source, contract, contract.document.max_bytes)
+        return open_documents(settings.source, contract)
     except XmlExtractorError as error:
         if settings.source != settings.target:
             raise
@@ -276,9 +283,7 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
     contract = context.contract
     settings = context.settings
     files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
-    with RejectWriter(
-        files, partial(open_source, context.source_address, contract, contract.document.max_bytes)
-    ) as writer:
+    with RejectWriter(files, partial(open_documents, context.source_address, contract)) as writer:
         yield writer.add
 
 

@@ -13,7 +13,7 @@ import pytest
 from env_prep.baseline.report import HOW_TO_PLOT
 from tests import sqlserver
 from tests.conftest import ROOT, Command, Completed, command_in, posix_only
-from xml_extractor.contract.model import contract_hash
+from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.reading import read_contract
 
 pytestmark = pytest.mark.slow

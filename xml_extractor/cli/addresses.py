@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from click.core import ParameterSource
 
+from xml_extractor.cli.boundary import say
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_CONTRACT
 
@@ -305,7 +306,7 @@ def _first_line(path: Path) -> str:
     if not password:
         raise UsageError(f"the first line of the password file {path} is empty", tip)
     if os.name == "posix" and stat.S_ISREG(mode) and mode & stat.S_IROTH:
-        click.echo(f"Warning: every user of this machine can read {path}; `chmod o= {path}` prevents it", err=True)
+        say(f"Warning: every user of this machine can read {path}; `chmod o= {path}` prevents it", err=True)
     return password
 
 

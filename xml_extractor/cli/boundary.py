@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor.escaping import escaped
 from xml_extractor.reporting.console import discard
 
 EXIT_OK = 0
@@ -49,7 +50,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         with output():
             code = command.main(args=arguments, prog_name=program, standalone_mode=False)
     except XmlExtractorError as error:
-        code = _fail(error.message, error.tip, error.exit_code)
+        code = _fail(error.message, error.tip, error.exit_code, lines=error.is_list)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_USAGE
@@ -65,6 +66,11 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
     except Exception as error:  # noqa: BLE001 - the outermost boundary: any other exception is a defect
         code = _fail(*_defect(error), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line, with escapes for characters that are not printable."""
+    click.echo(escaped(line), err=err)
 
 
 @contextmanager
@@ -130,10 +136,11 @@ def _defect(error: BaseException) -> tuple[str, str]:
     return f"internal error: {type(error).__name__} at {where}", "please report it with this line and the command"
 
 
-def _fail(message: str, tip: str, code: int) -> int:
-    lines = [f"Error: {message}", f"Hint: {tip}"] if tip else [f"Error: {message}"]
+def _fail(message: str, tip: str, code: int, *, lines: bool = False) -> int:
+    shown = [f"Error: {message}", f"Hint: {tip}"] if tip else [f"Error: {message}"]
     try:
-        click.echo(_without_secrets("\n".join(lines)), err=True)
+        for part in shown:
+            click.echo(escaped(_without_secrets(part), "\n" if lines else ""), err=True)
     except OSError:
         discard(sys.stderr)
     return code

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE
+from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE, say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
@@ -18,6 +18,7 @@ from xml_extractor.cli.options import (
     with_documents,
     with_target,
 )
+from xml_extractor.cli.parameters import WholeNumber
 from xml_extractor.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -44,15 +45,15 @@ def check_command(contract: str, source: str, target: str, **_options: str) -> i
 
     checked, faults = find_faults(contract)
     for fault in faults:
-        click.echo(str(fault))
+        say(str(fault))
     if checked is None or faults:
-        click.echo(f"{_counted(len(faults), 'fault')} in {contract}", err=True)
+        say(f"{_counted(len(faults), 'fault')} in {contract}", err=True)
         return EXIT_USAGE
     tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
     size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
-    click.echo(f"{checked.contract} version {checked.version}: {size}, no faults")
+    say(f"{checked.contract} version {checked.version}: {size}, no faults")
     for warning in warnings(checked):
-        click.echo(warning)
+        say(warning)
     code = _compare(checked, open_target(target, checked)) if target else EXIT_OK
     return max(code, _execute_condition(checked, source, is_given=source != target)) if source else code
 
@@ -89,7 +90,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
     database.create(tables)
     code = _compare(checked, database)
     if code == EXIT_OK:
-        click.echo(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
+        say(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
     return code
 
 
@@ -98,17 +99,22 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
 @click.argument("source")
 @added(CONTRACT_OPTION, SOURCE_PASSWORD_OPTION)
 @click.option("--key", show_default="first document", help="Key of the document in SOURCE.")
+@click.option(
+    "--record", type=WholeNumber(1), metavar="N", help="The N-th record of its file, if the contract names records."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object with a list of rows for each table.")
 @click.option("--explain", "column", metavar="COLUMN", help="Print each step that leads to the values of COLUMN.")
 @with_documents
-def preview_command(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
+def preview_command(
+    source: str, contract: str, key: str | None, record: int | None, column: str | None, *, as_json: bool
+) -> int:
     """Show the rows of one document without loading them.
 
     SOURCE is an XML file or any other source of a run. The output contains values of the document.
     """
     from xml_extractor.cli.preview import preview
 
-    return preview(source, contract, key, column, as_json=as_json)
+    return preview(source, contract, key, column, as_json=as_json, record=record)
 
 
 @click.command("schema")
@@ -126,10 +132,10 @@ def _compare(contract: "Contract", target: "Target") -> int:
 
     found = target.differences(layouts(contract))
     for difference in found:
-        click.echo(str(difference))
+        say(str(difference))
     errors = sum(difference.severity is Severity.ERROR for difference in found)
     counts = f"{_counted(errors, 'error')} and {_counted(len(found) - errors, 'warning')} in {target.name}"
-    click.echo(counts, err=errors > 0)
+    say(counts, err=errors > 0)
     return EXIT_USAGE if errors else EXIT_OK
 
 
@@ -144,10 +150,10 @@ def _execute_condition(contract: "Contract", source: str, *, is_given: bool) -> 
     try:
         with closing(open_source(source, contract, contract.document.max_bytes)) as documents:
             found = next(documents.key_pages(1), None)
-            click.echo(f"source.where can be executed; it selects {'documents' if found else 'no document'} now")
+            say(f"source.where can be executed; it selects {'documents' if found else 'no document'} now")
     except SourceError as error:
         is_error = is_given or error.message.startswith("source.where")
-        click.echo(f"{'error' if is_error else 'warning'}: {error.message}; {error.tip or 'name another --source'}")
+        say(f"{'error' if is_error else 'warning'}: {error.message}; {error.tip or 'name another --source'}")
         return EXIT_USAGE if is_error else EXIT_OK
     return EXIT_OK
 

@@ -9,7 +9,7 @@ import click
 
 from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.cli.addresses import chosen, shown_address
-from xml_extractor.cli.boundary import EXIT_FAILED, EXIT_OK
+from xml_extractor.cli.boundary import EXIT_FAILED, EXIT_OK, say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import CONTRACT_OPTION, OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, with_addresses
 
@@ -40,7 +40,7 @@ def doctor_command(contract: str | None, source: str, target: str, *, all_system
     from xml_extractor.doctor.sqlserver import examine_installation
 
     checked = read_contract(contract) if contract else None
-    click.echo("This machine")
+    say("This machine")
     _show(examination.Finding(examination.State.OK, text) for text in _versions())
     _show(examine_installation())
     if all_systems:
@@ -48,7 +48,7 @@ def doctor_command(contract: str | None, source: str, target: str, *, all_system
     usable = True
     source_is_given = chosen(click.get_current_context(), ("source", "source_odbc")) is not None
     for address, roles in _databases(source, target, source_is_given=source_is_given).items():
-        click.echo(f"{' and '.join(roles).capitalize()}: {shown_address(address)}")
+        say(f"{' and '.join(roles).capitalize()}: {shown_address(address)}")
         usable = _show(examination.examine(address, checked, roles)) and usable
     return EXIT_OK if usable else EXIT_FAILED
 
@@ -78,7 +78,7 @@ def _show(findings: Iterator["Finding"]) -> bool:
     for state, text, tip in findings:
         if tip != pending:
             _show_tip(pending)
-        click.echo(f"  {state.value:<8} {text}")
+        say(f"  {state.value:<8} {text}")
         usable, pending = usable and state in (State.OK, State.NOTE), tip
     _show_tip(pending)
     return usable
@@ -86,13 +86,13 @@ def _show(findings: Iterator["Finding"]) -> bool:
 
 def _show_tip(tip: str) -> None:
     if tip:
-        click.echo(f"  {'':<8} -> {tip}")
+        say(f"  {'':<8} -> {tip}")
 
 
 def _show_how_to_install() -> None:
     from xml_extractor.doctor.sqlserver import how_to_install
 
     for system, steps in how_to_install():
-        click.echo(system)
+        say(system)
         for step in steps:
-            click.echo(f"  {step}")
+            say(f"  {step}")

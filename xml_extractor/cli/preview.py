@@ -21,17 +21,18 @@ from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunValues, SourceDocument, Value, printable
+from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, Row, RunValues, SourceDocument, Value
 from xml_extractor.errors import UsageError
+from xml_extractor.escaping import escaped
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key, standing_in, stands_for_another
-from xml_extractor.reporting.console import rendered
+from xml_extractor.records import open_documents
+from xml_extractor.reporting.console import cell, rendered
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import Source
-from xml_extractor.sources.registry import open_source
 from xml_extractor.values.sqltypes import Family, SqlType
 
 MAX_COLUMNS_SIDE_BY_SIDE = 8
@@ -45,7 +46,9 @@ _DATETIME_DECIMALS = 3
 JsonObject = dict[str, Any]
 
 
-def preview(source: str, contract: str, key: str | None, column: str | None, *, as_json: bool) -> int:
+def preview(
+    source: str, contract: str, key: str | None, column: str | None, *, as_json: bool, record: int | None = None
+) -> int:
     """Print the rows of a document, or the steps to the values of a column, and return the exit code.
 
     Args:
@@ -54,9 +57,10 @@ def preview(source: str, contract: str, key: str | None, column: str | None, *, 
         key: The document's key; by default the first document.
         column: `table.column` or a column's name to explain; None prints the rows of all tables.
         as_json: Print JSON instead of tables.
+        record: The record's number in its file; None if it is not chosen by number.
     """
     checked = read_contract(contract)
-    document, source_name = _document(source, checked, key)
+    document, source_name = _document(source, checked, key, record)
     run = RunValues("preview", datetime.now(UTC).replace(tzinfo=None, microsecond=0), source_name)
     plan = compile_plan(checked)
     located = None if column is None else _located(plan, column)
@@ -94,20 +98,32 @@ def _interruptible() -> Iterator[None]:
 
 def _show(content: RenderableType | JsonObject) -> None:
     if isinstance(content, dict):
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        click.echo(escaped(json.dumps(content, indent=2, ensure_ascii=False), "\n"))
     else:
         click.echo(rendered(content, sys.stdout), nl=False)
 
 
-def _document(address: str, contract: Contract, key: str | None) -> tuple[SourceDocument | Rejection, str]:
-    with closing(open_source(address, contract, contract.document.max_bytes)) as source:
-        found = _found_key(source, key)
+def _document(
+    address: str, contract: Contract, key: str | None, record: int | None
+) -> tuple[SourceDocument | Rejection, str]:
+    has_records = contract.document.records is not None
+    if record is not None and not has_records:
+        raise UsageError("--record requires a contract with `document.records`", "omit --record")
+    with closing(open_documents(address, contract)) as source:
+        found = _found_key(source, key) if record is None else _found_record(source, key, record)
         if found is None:
-            which = "no documents" if key is None else "no document with this key"
-            raise UsageError(f"{source.name} has {which}", "give another source or --key")
+            which = "no documents" if key is None and record is None else "no document with this key or number"
+            raise UsageError(f"{source.name} has {which}", "give another source, --key or --record")
         if isinstance(found, UnusableKey):
             return Rejection(found, unusable_key(found), content_hash="", seconds=0.0), source.name
-        return next(iter(source.fetch([found], whole=True))), source.name
+        return next(iter(source.fetch([found], whole=not has_records))), source.name
+
+
+def _found_record(source: Source, file: str | None, record: int) -> DocumentKey | None:
+    """Return the key of the record with this number in its file, which may be named."""
+    pages = source.key_pages(SEARCHED_AT_ONCE, None if file is None else KeyRange(file, file))
+    keys = (key for page in pages for key in page.keys)
+    return next((key for key in keys if isinstance(key, RecordKey) and key.place.number == record), None)
 
 
 def _found_key(source: Source, key: str | None) -> DocumentKey | None:
@@ -126,7 +142,7 @@ def _found_key(source: Source, key: str | None) -> DocumentKey | None:
 def _parsed(document: SourceDocument | Rejection, contract: Contract) -> Element:
     if isinstance(document, Rejection):
         raise ParseError(document.failure)
-    return DocumentParser(parsing_rules(contract)).parse(document.content)
+    return DocumentParser(parsing_rules(contract)).parse(document.content, document.envelope)
 
 
 def _located(plan: Plan, column: str) -> tuple[str, str]:
@@ -151,7 +167,7 @@ def _rejected_as_json(failure: Failure) -> JsonObject:
 
 
 def _rejected(failure: Failure) -> Text:
-    return Text(f"Rejected at stage {failure.stage}: {failure.reason}")
+    return cell(f"Rejected at stage {failure.stage}: {failure.reason}")
 
 
 def _json_value(value: Value) -> Any:
@@ -196,7 +212,7 @@ def _tables(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> Gro
 
 
 def _shown(value: Value) -> Text:
-    return Text("NULL", style="dim") if value is None else Text(printable(str(_json_value(value))))
+    return cell("NULL", "dim") if value is None else cell(_json_value(value))
 
 
 def _shown_stored(value: Value, sql_type: SqlType) -> Text:
@@ -205,7 +221,7 @@ def _shown_stored(value: Value, sql_type: SqlType) -> Text:
 
 def _table(table: TableLayout, rows: Sequence[Row]) -> RenderableType:
     count = f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
-    heading = Text(f"\n{table.name}: {count}", style="bold")
+    heading = Group("", cell(f"{table.name}: {count}", "bold"))
     if not rows:
         return heading
     if len(table.columns) <= MAX_COLUMNS_SIDE_BY_SIDE:
@@ -217,7 +233,7 @@ def _table(table: TableLayout, rows: Sequence[Row]) -> RenderableType:
 def _rows_below_each_other(table: TableLayout, rows: Sequence[Row]) -> Table:
     shown = Table(box=None, pad_edge=False)
     for column in table.columns:
-        shown.add_column(column.name, overflow="fold")
+        shown.add_column(cell(column.name), overflow="fold")
     for row in rows:
         shown.add_row(*(_shown_stored(value, column.type) for value, column in zip(row, table.columns, strict=True)))
     return shown
@@ -228,9 +244,7 @@ def _rows_side_by_side(table: TableLayout, rows: Sequence[Row]) -> Table:
     for _ in rows:
         shown.add_column("value", overflow="fold")
     for number, column in enumerate(table.columns):
-        shown.add_row(
-            Text(column.name), Text(str(column.type)), *(_shown_stored(row[number], column.type) for row in rows)
-        )
+        shown.add_row(cell(column.name), cell(column.type), *(_shown_stored(row[number], column.type) for row in rows))
     return shown
 
 
@@ -249,12 +263,12 @@ def _explained_as_json(name: str, values: Sequence[ExplainedValue]) -> JsonObjec
 
 def _explained(name: str, values: Sequence[ExplainedValue]) -> RenderableType:
     if not values:
-        return Text(f"{name}: no row rule of the table finds a node in this document")
+        return cell(f"{name}: no row rule of the table finds a node in this document")
     parts: list[RenderableType] = []
     for value in values:
         place = ".".join(map(str, value.positions))
         left_out = " (left out by a filter)" if value.is_kept is False else ""
-        parts += [Text(f"{name}, row {place}{left_out}", style="bold"), _steps(value.steps)]
+        parts += [cell(f"{name}, row {place}{left_out}", "bold"), _steps(value.steps)]
     return Group(*parts)
 
 
@@ -263,5 +277,5 @@ def _steps(steps: Sequence[ExplainedStep]) -> Table:
     for heading in ("step", "value", "note"):
         shown.add_column(heading, overflow="fold")
     for step in steps:
-        shown.add_row(Text(step.name), _shown(step.value), Text(step.note, style="dim"))
+        shown.add_row(cell(step.name), _shown(step.value), cell(step.note, "dim"))
     return shown

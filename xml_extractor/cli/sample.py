@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xml_extractor.cli.addresses import shown_address
+from xml_extractor.cli.boundary import say
 from xml_extractor.cli.options import DESTINATION_OPTIONS, added, with_destination
 from xml_extractor.cli.parameters import Parsed, WholeNumber
 from xml_extractor.errors import UsageError
@@ -75,9 +76,9 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
             path = _files(destination)
             listed = faults_list(path)
             write_to_files(_counted(samples(kind, count, seed, faulty), advance), path)
-    click.echo(f"{count:,} documents of {kind} are in {shown_address(destination)}")
+    say(f"{count:,} documents of {kind} are in {shown_address(destination)}")
     if listed.exists():
-        click.echo(f"The faulty documents are listed in {listed}")
+        say(f"The faulty documents are listed in {listed}")
 
 
 def _files(destination: str) -> Path:

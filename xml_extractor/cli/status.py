@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
 from xml_extractor.cli.parameters import OneOf, WholeNumber
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey, Status
+from xml_extractor.escaping import escaped
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.reporting.console import rendered
+from xml_extractor.reporting.console import cell, rendered
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,17 +57,15 @@ def retry_command(
         marked, exhausted = log.retry(_selection(name, keys, reason, stage), max_attempts)
     others = len(set(keys)) - marked - exhausted
     if others > 0:
-        click.echo(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
+        say(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
     if marked:
-        click.echo(f"{_documents(marked)} marked for retry by the next run")
+        say(f"{_documents(marked)} marked for retry by the next run")
     else:
         matching = " that matches" if keys or reason or stage else ""
         attempts = " with attempts left" if exhausted else ""
-        click.echo(f"0 documents marked for retry: {name} has no rejected document{matching}{attempts}")
+        say(f"0 documents marked for retry: {name} has no rejected document{matching}{attempts}")
     if exhausted:
-        click.echo(
-            f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them"
-        )
+        say(f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them")
 
 
 @click.command("rejects")
@@ -84,7 +84,7 @@ def rejects_command(
         entries = log.rejected(_selection(name, keys, reason, stage))
     if as_json:
         for entry in entries:
-            click.echo(json.dumps(_reject_as_json(entry), ensure_ascii=False))
+            click.echo(escaped(json.dumps(_reject_as_json(entry), ensure_ascii=False)))
     else:
         _show_rejects(list(entries))
 
@@ -104,7 +104,7 @@ def status_command(contract: str, target: str, *, as_json: bool) -> None:
     else:
         _show_status(name, counts, others)
     if known:
-        click.echo(f"The processing log has documents of: {', '.join(known)}", err=as_json)
+        say(f"The processing log has documents of: {', '.join(known)}", err=as_json)
 
 
 @contextmanager
@@ -177,7 +177,7 @@ def _show_rejects(entries: Sequence["LogEntry"]) -> None:
         for entry in entries:
             _add(table, entry.document_key, f"{entry.attempts}", entry.stage, entry.reason, _time(entry.finished_at))
         click.echo(rendered(table, sys.stdout), nl=False)
-    click.echo(f"{_documents(len(entries))} rejected")
+    say(f"{_documents(len(entries))} rejected")
 
 
 def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int]) -> None:
@@ -193,7 +193,7 @@ def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[Co
         click.echo(rendered(part, sys.stdout), nl=False)
     sums = _by_status(counts)
     skipped = f"{sums[Status.SKIPPED]:,} skipped, " if sums[Status.SKIPPED] else ""
-    click.echo(
+    say(
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
         f"{skipped}{sums[Status.RETRY]:,} marked for retry"
     )
@@ -210,6 +210,4 @@ def _table(*headings: str) -> "Table":
 
 def _add(table: "Table", *cells: str) -> None:
     """Add a row whose cells are not markup."""
-    from rich.text import Text
-
-    table.add_row(*map(Text, cells))
+    table.add_row(*map(cell, cells))

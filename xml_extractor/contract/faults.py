@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from xml_extractor.escaping import escaped
+
 KeyPath = tuple[str | int, ...]
 """The path to a part of a contract: keys of mappings and indexes of lists."""
 
@@ -46,7 +48,7 @@ class Fault:
         sentence = ", ".join(part for part in (self.message, found, expected) if part)
         question = f"; did you mean '{self.suggestion}'?" if self.suggestion else ""
         path = f"{self.key_path}: " if self.key_path else ""
-        return f"{self.file}:{self.line}:{self.column}: {path}{sentence}{question}"
+        return escaped(f"{self.file}:{self.line}:{self.column}: {path}{sentence}{question}")
 
 
 def render_path(path: KeyPath) -> str:

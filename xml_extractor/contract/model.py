@@ -1,11 +1,9 @@
-"""The model of a contract, which declares how a document becomes rows, and the hash of a contract.
+"""The model of a contract, which declares how a document becomes rows.
 
 The model checks the shape of a contract; the package `consistency` checks that its parts fit together. The published
 JSON Schema is generated from the model and from the text below its keys.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -20,12 +18,24 @@ Scalar = Annotated[
 ]
 """A constant in a contract. Decimals are exact, dates are text."""
 
-RunValue = Literal["document_key", "source_key", "run_id", "load_time", "contract", "contract_version", "source_name"]
+RunValue = Literal[
+    "document_key",
+    "source_key",
+    "source_file",
+    "record_number",
+    "run_id",
+    "load_time",
+    "contract",
+    "contract_version",
+    "source_name",
+]
 """Values of the run; their types are in `RUN_VALUE_TYPES`."""
 
 RUN_VALUE_TYPES: dict[RunValue, SqlType] = {
     "document_key": parse_type("nvarchar(300)"),
     "source_key": parse_type("nvarchar(300)"),
+    "source_file": parse_type("nvarchar(300)"),
+    "record_number": parse_type("int"),
     "run_id": parse_type("varchar(32)"),
     "load_time": parse_type("datetime2(3)"),
     "contract": parse_type("nvarchar(100)"),
@@ -94,13 +104,15 @@ OnBlank = Annotated[
 ]
 Select = Literal["first", "last", "only", "join", "sum", "min", "max"]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
+LocationPath = Annotated[
+    str, Field(min_length=1, description="Names of child elements, `*`, `//`, and predicates over attributes.")
+]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 NameOrNames = Annotated[
     tuple[Name, ...],
     BeforeValidator(_as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
     Field(min_length=1),
 ]
-"""One name, or a list."""
 ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
 
 
@@ -277,6 +289,13 @@ class Table(Part):
     """The columns by name, in the order in which they are computed and inserted."""
 
 
+Paths = Annotated[
+    tuple[LocationPath, ...],
+    BeforeValidator(_as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
+    Field(min_length=1),
+]
+
+
 class Document(Part):
     """How to read a document."""
 
@@ -284,6 +303,10 @@ class Document(Part):
     """The root element, or a list of them. Another root element rejects the document, unless `other_roots` skips it."""
     other_roots: Literal["reject", "skip"] = "reject"
     """What to do with a document that has another root element: reject it, or skip and count it."""
+    records: Paths | None = None
+    """The elements that are documents of their own: paths from the root element, or absolute."""
+    header: Paths | None = None
+    """Children of a record's ancestors that its paths can reach with `..`, if they stand before the first record."""
     key: XPath | None = None
     """The document's own key. The default is the source's key."""
     key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])
@@ -343,46 +366,3 @@ class Contract(Part):
     """Code tables; the short form is `CODE: value`."""
     tables: dict[Name, Table] = Field(min_length=1)
     """The tables in load order, parents first."""
-
-
-_ORDERED = ("tables", "columns")
-"""Mappings whose order has a meaning: tables are loaded, and columns computed, in the order of the contract."""
-
-_ONE_OR_SEVERAL = ("root", "namespaces")
-"""Keys whose values are lists or, if they have one entry, that entry."""
-
-_WITHOUT_MEANING = ("description",)
-
-
-def contract_hash(contract: Contract) -> str:
-    """Return the hash that the processing log keeps of a contract: hex SHA-256 of its meaning.
-
-    Comments, the description, layout, short forms, explicit defaults, and the order of keys do not change it. The order
-    of tables and columns does.
-    """
-    text = json.dumps(_canonical(contract), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _canonical(value: object, name: str = "") -> object:
-    match value:
-        case BaseModel():
-            return {key: _canonical(part, key) for key, part in value if _has_meaning(value, key, part)}
-        case SqlType() | Decimal():
-            return {type(value).__name__: str(value)}
-        case dict() if name in _ORDERED:
-            return [[key, _canonical(part)] for key, part in value.items()]
-        case dict():
-            return {key: _canonical(part, name) for key, part in value.items()}
-        case tuple() | list():
-            parts = [_canonical(part) for part in value]
-            return parts[0] if name in _ONE_OR_SEVERAL and len(parts) == 1 else parts
-    return value
-
-
-def _has_meaning(model: BaseModel, key: str, value: object) -> bool:
-    field = type(model).model_fields[key]
-    is_null_for_unknown = isinstance(model, Lookup) and key == "unknown" and key in model.model_fields_set
-    default = field.get_default(call_default_factory=True) if not field.is_required() else ...
-    is_default = value == default and type(value) is type(default)
-    return key not in _WITHOUT_MEANING and (not is_default or is_null_for_unknown)

@@ -83,6 +83,8 @@ _EXPECTED_KEYS = {
     "contract": "the contract's name",
     "version": "a whole number from 1",
     "document": "a mapping with root",
+    "records": "a path, or a list of paths",
+    "header": "a path, or a list of paths",
     "root": "the name of the root element, or a list of names",
     "tables": "a mapping of tables",
     "rows": "a path, or a list of paths",

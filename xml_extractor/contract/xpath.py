@@ -5,7 +5,7 @@ section 4. The functions of regular expressions are those of EXSLT, which lxml i
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -173,6 +173,38 @@ def walk(expression: Expression) -> Iterator[Expression | Step]:
         case Call(_, parts) | Operation(_, parts):
             for part in parts:
                 yield from walk(part)
+
+
+def _unchanged(_call: Call, _index: int, text: str) -> str:
+    return text
+
+
+def written(expression: Expression, argument: Callable[[Call, int, str], str] = _unchanged) -> str:
+    """Write an expression as XPath.
+
+    Args:
+        expression: The expression.
+        argument: Returns what is written for an argument of a function: the call, its number from 0, its text.
+    """
+
+    def predicates(of: tuple[Expression, ...]) -> str:
+        return "".join(f"[{written(predicate, argument)}]" for predicate in of)
+
+    match expression:
+        case Constant(text=text):
+            return text
+        case Operation(operator, operands):
+            *left, right = (written(operand, argument) for operand in operands)
+            return f"({' '.join((*left, operator, right))})"
+        case Call(name, arguments):
+            texts = (argument(expression, index, written(each, argument)) for index, each in enumerate(arguments))
+            return f"{name}({', '.join(texts)})"
+        case Path(start, own_predicates, steps):
+            known = {"context": "", "document": "/"}
+            first = known[start] if isinstance(start, str) else f"({written(start, argument)})"
+            relative = "/".join(f"{step.axis}::{step.test}{predicates(step.predicates)}" for step in steps)
+            slash = "/" if steps and not isinstance(start, str) else ""
+            return f"{first}{predicates(own_predicates)}{slash}{relative}"
 
 
 def kind_of(expression: Expression) -> ValueKind:

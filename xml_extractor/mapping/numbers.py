@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
-from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, parse_xpath, walk
+from xml_extractor.contract.xpath import Call, Expression, Step, kind_of, parse_xpath, walk, written
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import XML_SPACE, InvalidValueError
 
@@ -83,7 +83,7 @@ def with_exact_numbers(path: str) -> tuple[str, dict[str, str], dict[tuple[str, 
     if not any(_converts_number(part) for part in walk(expression)):
         return path, {}, {}
     functions = {(EXACT_NUMBERS, "text"): lambda _, number: number_text(number)}
-    return _written(expression), {_PREFIX: EXACT_NUMBERS}, functions
+    return written(expression, _argument), {_PREFIX: EXACT_NUMBERS}, functions
 
 
 def _converts_number(part: Expression | Step) -> bool:
@@ -95,26 +95,5 @@ def _is_converted(call: Call, index: int) -> bool:
     return takes_text and kind_of(call.arguments[index]) == "number"
 
 
-def _written(expression: Expression) -> str:
-    """Write an expression as XPath, in which `text` of `EXACT_NUMBERS` surrounds the numbers that become text."""
-    match expression:
-        case Constant(text=text):
-            return text
-        case Operation(operator, operands):
-            *left, right = map(_written, operands)
-            return f"({' '.join((*left, operator, right))})"
-        case Call(name, arguments):
-            texts = [
-                f"{_PREFIX}:text({_written(argument)})" if _is_converted(expression, index) else _written(argument)
-                for index, argument in enumerate(arguments)
-            ]
-            return f"{name}({', '.join(texts)})"
-        case Path(start, predicates, steps):
-            first = {"context": "", "document": "/"}.get(start) if isinstance(start, str) else f"({_written(start)})"
-            relative = "/".join(f"{step.axis}::{step.test}{_predicates(step.predicates)}" for step in steps)
-            slash = "/" if steps and not isinstance(start, str) else ""
-            return f"{first}{_predicates(predicates)}{slash}{relative}"
-
-
-def _predicates(predicates: tuple[Expression, ...]) -> str:
-    return "".join(f"[{_written(predicate)}]" for predicate in predicates)
+def _argument(call: Call, index: int, text: str) -> str:
+    return f"{_PREFIX}:text({text})" if _is_converted(call, index) else text

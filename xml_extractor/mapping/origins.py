@@ -19,7 +19,7 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
 from xml_extractor.contract.names import Namespaces
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
-from xml_extractor.documents import DocumentKey, RunValues, Value
+from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
 from xml_extractor.mapping.numbers import decimal_sum, decimal_text
 from xml_extractor.mapping.paths import (
@@ -207,6 +207,8 @@ _UNLIMITED = parse_type("nvarchar(max)")
 _RUN_VALUES: dict[RunValue, SqlType] = {
     "document_key": _UNLIMITED,
     "source_key": _UNLIMITED,
+    "source_file": _UNLIMITED,
+    "record_number": parse_type("int"),
     "run_id": _UNLIMITED,
     "load_time": parse_type("datetime2(6)"),
     "contract": _UNLIMITED,
@@ -218,9 +220,12 @@ _RUN_VALUES: dict[RunValue, SqlType] = {
 
 def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: RunValues) -> tuple[Value, ...]:
     """Return the values of a run for one document, in a fixed order."""
+    place = source_key.place if isinstance(source_key, RecordKey) else None
     return (
         key,
         str(source_key),
+        place.name if place else str(source_key),
+        place.number if place else None,
         run.run_id,
         run.load_time,
         contract.contract,

@@ -5,16 +5,17 @@ libxml2 2.14 as lxml 6.1 uses it limits elements to a depth of 256, a text, attr
 which raises them to 1,000,000,000 and 10,000,000 bytes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, AnyStr, Final
+from typing import Any, AnyStr, Final, NamedTuple
 
 from lxml import etree
 
 from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names
-from xml_extractor.documents import printable
+from xml_extractor.documents import Envelope
+from xml_extractor.escaping import escaped
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.prolog import read_root_name, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
@@ -25,6 +26,8 @@ MAX_DEPTH: Final = 256
 _PIECE = 16 * 1024
 _WARNINGS_KEPT = 100
 _LONGEST_NAME = 200
+_SMALL_HEADER = 512
+"""Bytes of a header that are parsed with each record, because moving the record costs more; a quarter of it as well."""
 
 _OPTIONS: Final[dict[str, Any]] = {
     "encoding": "utf-8",  # every document is UTF-8 here, whatever its declaration says
@@ -90,6 +93,14 @@ def parsing_rules(contract: Contract) -> ParsingRules:
     )
 
 
+class _SharedEnvelope(NamedTuple):
+    """The tree of an envelope with a large header: the parent of its records, and the children before them."""
+
+    envelope: Envelope
+    parent: etree._Element
+    children: int
+
+
 class DocumentParser:
     """Parse documents by the same rules, one at a time. Not for use by several threads."""
 
@@ -102,17 +113,25 @@ class DocumentParser:
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
         self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}
+        self._shared: _SharedEnvelope | None = None
         self._too_deep = etree.XPath("boolean(" + "/*" * (rules.max_depth + 1) + ")")
 
-    def parse(self, content: bytes | str | None) -> etree._Element:
-        """Parse one document and return its root element.
+    def parse(self, content: bytes | str | None, envelope: Envelope | None = None) -> etree._Element:
+        """Parse one document and return its root element; of a record, the record's element.
 
         With `read_until` the tree ends where reading stopped.
+
+        Args:
+            content: The document.
+            envelope: What surrounds it, if it is a record. The record is then part of the tree of its ancestors and
+                their header, which it may share with the previous record, until the next one is parsed.
 
         Raises:
             OtherRootError: The document is skipped because of its root element.
             ParseError: The document cannot be read; see `ParseError` for the codes.
         """
+        if envelope is not None and isinstance(content, bytes):
+            return self._record(content, envelope)
         if self._rules.skip_other_roots and content:
             self._skip_other_root(content)
         if content is None:
@@ -122,7 +141,34 @@ class DocumentParser:
         document = utf8_or_text(content, self._rules.encoding, self._rules.fallback_encoding)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in self._root_names:
-            raise self._wrong_root(root_name)
+            raise wrong_root(root_name, self._rules.roots)
+        root = self._read(document)
+        if root.tag not in self._rules.roots:
+            raise wrong_root(str(root.tag), self._rules.roots)
+        return root
+
+    def _record(self, content: bytes, envelope: Envelope) -> etree._Element:
+        """Parse a record. A large header is parsed once, and the record's element moved to it."""
+        is_shared = len(envelope.start) - len(envelope.tags) > len(content) // 4 + _SMALL_HEADER
+        start = envelope.tags if is_shared else envelope.start
+        record = self._innermost(self._read(start + content + envelope.end), envelope.depth)
+        if not is_shared or not envelope.depth:
+            return record
+        if self._shared is None or self._shared.envelope != envelope:
+            root = self._read(envelope.start + envelope.end)
+            parent = self._innermost(root, envelope.depth - 1)
+            self._shared = _SharedEnvelope(envelope, parent, len(parent))
+        del self._shared.parent[self._shared.children :]
+        self._shared.parent.append(record)
+        return record
+
+    def _innermost(self, root: etree._Element, depth: int) -> etree._Element:
+        """Return the last child of the last child and so on."""
+        for _ in range(depth):
+            root = root[-1]
+        return root
+
+    def _read(self, document: bytes | str) -> etree._Element:
         read = self._read_part if self._rules.read_until else self._read_all
         is_huge = False
         try:
@@ -133,16 +179,9 @@ class DocumentParser:
             # `max_bytes` limits texts well enough. Without libxml2's limits, only depth and expansion need a check.
             is_huge = True
             root = read(document, {**self._options, "huge_tree": True})
-        if root.tag not in self._rules.roots:
-            raise self._wrong_root(str(root.tag))
         if (is_huge or self._rules.max_depth < MAX_DEPTH) and self._too_deep(root):
             raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
         return root
-
-    def _wrong_root(self, found: str) -> ParseError:
-        name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
-        expected = " or ".join(self._rules.roots)
-        return parse_error(Reason.WRONG_ROOT, f"the root element is {printable(name)}, not {expected}")
 
     def _skip_other_root(self, content: bytes | str) -> None:
         """Look at the start tag of the root element alone; what follows, and a DOCTYPE before it, does not matter."""
@@ -151,7 +190,7 @@ class DocumentParser:
         except (ParseError, etree.XMLSyntaxError):
             return  # what is wrong is found again, and then rejects the document
         if root.tag not in self._rules.roots:
-            raise OtherRootError(self._wrong_root(str(root.tag)).failure)
+            raise OtherRootError(wrong_root(str(root.tag), self._rules.roots).failure)
 
     def _read_all(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
         content = document if isinstance(document, bytes) else utf8(document)
@@ -214,6 +253,12 @@ class DocumentParser:
             raise parse_error(Reason.ENTITY, "a reference to an entity that the document does not declare")
         if len(log) >= _WARNINGS_KEPT:
             raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
+
+
+def wrong_root(found: str, roots: Sequence[str]) -> ParseError:
+    """Return the error of a root element that is none of the expected ones."""
+    name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
+    return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {' or '.join(roots)}")
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -12,7 +12,7 @@ libxml2 never gets one that has not been checked.
 import codecs
 import re
 from dataclasses import dataclass
-from typing import AnyStr, Generic
+from typing import AnyStr, Generic, NamedTuple
 
 from xml_extractor.contract.encodings import encoding_named, is_unicode
 from xml_extractor.parsing.diagnosis import ParseError, parse_error, underlying_error
@@ -162,6 +162,29 @@ def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
     return _read(content, _BYTES, allow_doctype=allow_doctype)
 
 
+class Prolog(NamedTuple):
+    """What comes before the root element: the position of the root's start tag, and whether there is a DOCTYPE."""
+
+    root: int
+    has_doctype: bool
+
+
+def read_prolog(content: bytes) -> Prolog:
+    """Read the prolog of UTF-8 bytes, which may begin with a byte order mark; a DOCTYPE is skipped.
+
+    Raises:
+        ParseError: `empty` or `malformed`.
+    """
+    start = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) else 0
+    if not content[start:].strip(b" \t\r\n"):
+        raise parse_error(Reason.EMPTY, "the document is empty")
+    first = _skip_misc(content, _BYTES, start)
+    position = _root_position(content, _BYTES, start, allow_doctype=True, allow_entities=True)
+    if _BYTES.root.match(content, position) is None:
+        raise _without_root(content, _BYTES, position)
+    return Prolog(position, position != first)
+
+
 def root_start_tag(content: bytes | str, encoding: str | None = None) -> bytes:
     """Return the start tag of the root element as an empty element; a DOCTYPE before it is not looked at.
 
@@ -178,7 +201,7 @@ def root_start_tag(content: bytes | str, encoding: str | None = None) -> bytes:
         document = document[mark:] if name == _UTF_8 else document[mark:].decode(name or _UTF_8, "replace")
     if isinstance(document, str):
         document = document.removeprefix("\ufeff").encode("utf-8", "replace")
-    position = _root_position(document, _BYTES, allow_doctype=True, allow_entities=True)
+    position = _root_position(document, _BYTES, 0, allow_doctype=True, allow_entities=True)
     tag = _START_TAG.match(document, position)
     if tag is None:
         raise parse_error(Reason.MALFORMED, "the start tag of the root element is not well-formed")
@@ -186,9 +209,9 @@ def root_start_tag(content: bytes | str, encoding: str | None = None) -> bytes:
 
 
 def _root_position(
-    content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool, allow_entities: bool = False
+    content: AnyStr, grammar: _Grammar[AnyStr], start: int, *, allow_doctype: bool, allow_entities: bool = False
 ) -> int:
-    position = _skip_misc(content, grammar, 0)
+    position = _skip_misc(content, grammar, start)
     if grammar.doctype.match(content, position):
         if not allow_doctype:
             raise parse_error(Reason.DOCTYPE, "a document type declaration, which the contract does not allow")
@@ -198,14 +221,18 @@ def _root_position(
 
 
 def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) -> str:
-    position = _root_position(content, grammar, allow_doctype=allow_doctype)
+    position = _root_position(content, grammar, 0, allow_doctype=allow_doctype)
     root = grammar.root.match(content, position)
     if root is None:
-        if position == len(content) and grammar.space.fullmatch(content):
-            raise parse_error(Reason.EMPTY, "the document is empty")
-        cause = underlying_error(content)
-        raise cause or parse_error(Reason.MALFORMED, "there is no root element, or something other than XML before it")
+        raise _without_root(content, grammar, position)
     return _local_name(root[1]) if root[2] else ""
+
+
+def _without_root(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> ParseError:
+    if position == len(content) and grammar.space.fullmatch(content):
+        return parse_error(Reason.EMPTY, "the document is empty")
+    no_root = parse_error(Reason.MALFORMED, "there is no root element, or something other than XML before it")
+    return underlying_error(content) or no_root
 
 
 def _skip_misc(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import DocumentKey, Failure, Outcome, Replaced
+from xml_extractor.documents import DocumentKey, Failure, Outcome, RecordKey, Replaced
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import InsertStrategy, RunSettings, Shard
@@ -193,6 +193,8 @@ def _up_to(
     for key in keys:
         if counted == wanted:
             break
+        if isinstance(key, RecordKey) and key.place.is_whole_file and not is_retried(key):
+            continue
         if str(key) in logged:
             done += 1
         else:

@@ -92,7 +92,7 @@ class RejectWriter:
             fetched = self._source.fetch([reject.key for reject in rejects if not _is_left_out(reject)], whole=True)
             for reject in rejects:
                 document = None if _is_left_out(reject) else next(fetched)
-                yield document.content if isinstance(document, SourceDocument) else None
+                yield document.whole if isinstance(document, SourceDocument) else None
         except XmlExtractorError as error:
             self._is_source_lost = True
             self._warn(error.message)

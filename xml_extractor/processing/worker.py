@@ -40,9 +40,9 @@ from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
+from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
-from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
@@ -194,7 +194,7 @@ class Worker:
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
         Finalize(None, self.close, exitpriority=10)
         self._marker = self._open_parts.enter_context(closing(OwnCrashMarker(markers)))
-        source = open_source(context.source_address, contract, contract.document.max_bytes)
+        source = open_documents(context.source_address, contract)
         self._source = self._open_parts.enter_context(closing(source))
         self._resident_at_start = resident_bytes()
 
@@ -300,7 +300,7 @@ class Worker:
         counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
-                root = self._parser.parse(document.content)
+                root = self._parser.parse(document.content, document.envelope)
             stage = Stage.MAP
             self._marker.enter(stage)
             with self.timed("map"):
@@ -369,5 +369,6 @@ def as_run_error(error: Exception) -> XmlExtractorError:
 
 def _log_defect(error: Exception, when: str) -> None:
     """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
-    lines = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("Internal error: %s while %s\n%s", type(error).__name__, when, lines)
+    logger.error("Internal error: %s while %s", type(error).__name__, when)
+    for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
+        logger.error("%s", line)

@@ -114,7 +114,8 @@ class ProcessingLog:
         )
         conditions = [
             "contract = ?",
-            DONE,
+            # Rejected documents are compared one by one, because changed ones are tried again.
+            f"status NOT IN ('{Status.RETRY}', '{Status.REJECTED}')",
             # A run retries rejected documents that have changed.
             f"status <> '{Status.REJECTED}'",
             *([f"({within})"] if within else []),

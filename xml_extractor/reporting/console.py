@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from xml_extractor.escaping import escaped
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s %(message)s"
 
@@ -34,9 +37,18 @@ class StandardErrorHandler(logging.Handler):
             discard(sys.__stderr__)
 
 
+class LineFormatter(logging.Formatter):
+    """Format a record as one line, whatever its message quotes."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - a name of logging
+        """Insert the escaped message into the line."""
+        record.message = escaped(record.message)
+        return super().formatMessage(record)
+
+
 def configure_logging(level: str) -> None:
     """Send log lines of this level and above to standard error, with UTC times."""
-    formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter = LineFormatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = StandardErrorHandler()
     handler.setFormatter(formatter)
@@ -85,6 +97,13 @@ def progress_bar(
             bar.update(task, advance=documents, rate=f"{rate:,.0f} a minute")
 
         yield advance
+
+
+def cell(value: object, style: str = "") -> "Text":
+    """Return a line, or the content of a table's cell, that has no markup and no characters that are not printable."""
+    from rich.text import Text
+
+    return Text(escaped(str(value)), style)
 
 
 def rendered(renderable: "RenderableType", stream: TextIO | None) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from xml_extractor.documents import Counted, CountKey
 from xml_extractor.reasons import Reason
+from xml_extractor.reporting.console import cell
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
 
@@ -26,29 +26,31 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     """
     statistics = result.statistics
     parts: list[RenderableType] = [
-        Text(f"Run {result.run_id}: contract {result.contract} version {result.contract_version}"),
-        Text(f"{result.source} -> {result.target}"),
+        cell(f"Run {result.run_id}: contract {result.contract} version {result.contract_version}"),
+        cell(f"{result.source} -> {result.target}"),
     ]
     if statistics.loaded:
         parts.append(_rows_by_table(result))
     parts += [*counts_table(statistics.counted(tuple(Counted))), *_reasons(result)]
-    parts.append(Text(documents_line(result), style="bold"))
+    parts.append(cell(documents_line(result), style="bold"))
+    if result.files_without_records:
+        parts.append(cell(f"Files without records: {result.files_without_records:,}"))
     if result.interrupted:
-        parts.append(Text("Interrupted: what is counted here is committed; run the same command again to continue."))
+        parts.append(cell("Interrupted: what is counted here is committed; run the same command again to continue."))
     elif statistics.processed:
         rate = f"{result.documents_per_minute:,.0f} documents a minute"
-        parts.append(Text(f"Took {result.elapsed_seconds:.1f} s, {rate}."))
+        parts.append(cell(f"Took {result.elapsed_seconds:.1f} s, {rate}."))
     elif result.failure is None:
-        parts.append(Text(f"Nothing to do: {_nothing_left(result.settings)}."))
+        parts.append(cell(f"Nothing to do: {_nothing_left(result.settings)}."))
     if metrics_path is not None:
-        parts.append(Text(f"Metrics: {metrics_path}"))
+        parts.append(cell(f"Metrics: {metrics_path}"))
     if result.rejects_dir is not None:
-        parts.append(Text(f"Rejected documents: {result.rejects_dir}"))
+        parts.append(cell(f"Rejected documents: {result.rejects_dir}"))
     if statistics.rejected:
         parts.append(
-            Text(f"Reasons: SELECT document_key, stage, reason FROM {result.log_table} WHERE status = 'rejected'")  # noqa: S608 - shown
+            cell(f"Reasons: SELECT document_key, stage, reason FROM {result.log_table} WHERE status = 'rejected'")  # noqa: S608 - shown
         )
-    return Group(*parts, *map(Text, _hints(result)))
+    return Group(*parts, *map(cell, _hints(result)))
 
 
 def _hints(result: RunResult) -> Iterator[str]:
@@ -93,7 +95,7 @@ def _nothing_left(settings: RunSettings) -> str:
 def _rows_by_table(result: RunResult) -> Table:
     table = _table("Table", "Rows inserted")
     for name, rows in zip(result.statistics.tables, result.statistics.rows, strict=True):
-        table.add_row(Text(name), f"{rows:,}")
+        table.add_row(cell(name), f"{rows:,}")
     table.add_row("total", f"{sum(result.statistics.rows):,}", style="bold")
     return table
 
@@ -118,9 +120,9 @@ def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
         return []
     table = _table("Table or column", "Besides", "Number")
     for (name, column, what), number in islice(counts.items(), COUNTS_SHOWN):
-        table.add_row(Text(f"{name}.{column}" if column else name), _MEANINGS[what], f"{number:,}")
+        table.add_row(cell(f"{name}.{column}" if column else name), _MEANINGS[what], f"{number:,}")
     left_out = len(counts) - COUNTS_SHOWN
-    return [table] if left_out <= 0 else [table, Text(f"and {left_out} more counts in the metrics file")]
+    return [table] if left_out <= 0 else [table, cell(f"and {left_out} more counts in the metrics file")]
 
 
 def _reasons(result: RunResult) -> list[RenderableType]:
@@ -129,9 +131,9 @@ def _reasons(result: RunResult) -> list[RenderableType]:
         return []
     table = _table("Rejected at", "Reason", "First document", "Documents")
     for stage, code in islice(dict(reasons.most_common()), REASONS_SHOWN):
-        table.add_row(stage, code, Text(str(examples[stage, code])), f"{reasons[stage, code]:,}")
+        table.add_row(stage, code, cell(examples[stage, code]), f"{reasons[stage, code]:,}")
     left_out = len(reasons) - REASONS_SHOWN
-    return [table] if left_out <= 0 else [table, Text(f"and {left_out} more reasons in the metrics file")]
+    return [table] if left_out <= 0 else [table, cell(f"and {left_out} more reasons in the metrics file")]
 
 
 def _table(*headings: str) -> Table:

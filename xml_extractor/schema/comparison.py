@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
-from xml_extractor.errors import TargetError
+from xml_extractor.errors import TablesError, TargetError
 from xml_extractor.processing_log.log_table import is_log
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
@@ -76,7 +76,7 @@ def raise_errors(name: str, found: Sequence[Difference]) -> None:
         tip = "create them with `xml-extractor init`, or, if they exist, grant this user permissions on them"
         raise TargetError(f"{name} lacks these tables, or this user has no permission on them: {tables}", tip)
     tip = "change the tables or the contract as described; `xml-extractor init --sql` prints the tables that are needed"
-    raise TargetError("\n".join((f"the tables of {name} do not fit the contract", *map(str, errors))), tip)
+    raise TablesError("\n".join((f"the tables of {name} do not fit the contract", *map(str, errors))), tip)
 
 
 class _Remedies:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from xml_extractor.escaping import escaped
 from xml_extractor.values.sqltypes import SqlType
 
 TableKind = Literal["table", "view", "elsewhere"]
@@ -121,4 +122,4 @@ class Difference:
         column = f".{self.column}" if self.column else ""
         where = f" in {self.database_table}" if self.database_table.casefold() != self.table.casefold() else ""
         place = f"{self.table}{column}{where}"
-        return f"{self.severity}: {place}: expected {self.needed}, found {self.found}; {self.remedy}"
+        return escaped(f"{self.severity}: {place}: expected {self.needed}, found {self.found}; {self.remedy}")

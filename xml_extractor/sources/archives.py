@@ -113,6 +113,18 @@ class ArchiveSource:
             member = self._members.get(str(source_key(key)))
             yield missing(key) if member is None else self._read(key, member)
 
+    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
+        """Open a member; one that cannot be read is a rejection."""
+        member = self._members.get(str(key))
+        if member is None:
+            return missing(key)
+        if member.obstacle:
+            return unreadable(key, member.obstacle)
+        try:
+            return member.open()
+        except _DAMAGE as error:
+            return unreadable(key, f"the member of the archive is damaged ({type(error).__name__})")
+
     def close(self) -> None:
         """Close the archive and delete the temporary file."""
         self._open_parts.close()

@@ -68,15 +68,32 @@ class FileSource:
             SourceError: The directory does not exist any more.
         """
         for key in keys:
+            file = self.open_file(key)
+            if isinstance(file, Rejection):
+                yield file
+                continue
             try:
-                with (self._root / str(source_key(key))).open("rb") as file:
-                    yield read_bounded(key, file, self._max_bytes)
-            except FileNotFoundError:
-                self._check_directory()
-                yield missing(key)
+                with file:
+                    document = read_bounded(key, file, self._max_bytes)
             except OSError as error:
                 self._check_directory()
-                yield unreadable(key, f"the file cannot be read: {error.strerror}")
+                document = unreadable(key, f"the file cannot be read: {error.strerror}")
+            yield document
+
+    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
+        """Open a file; one that cannot be read is a rejection.
+
+        Raises:
+            SourceError: The directory does not exist any more.
+        """
+        try:
+            return (self._root / str(source_key(key))).open("rb")
+        except FileNotFoundError:
+            self._check_directory()
+            return missing(key)
+        except OSError as error:
+            self._check_directory()
+            return unreadable(key, f"the file cannot be read: {error.strerror}")
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

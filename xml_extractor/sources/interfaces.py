@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import IO, NamedTuple, Protocol, Self, runtime_checkable
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.processing_log.key_blocks import LoggedKeys
@@ -66,6 +66,19 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Close files and connections; closing again does nothing."""
+        ...
+
+
+@runtime_checkable
+class SourceOfFiles(Protocol):
+    """A source whose documents can be read piece by piece."""
+
+    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
+        """Open a document as a stream that can seek; one that cannot be read is a rejection.
+
+        Raises:
+            SourceError: The source cannot be read any more.
+        """
         ...
 
 

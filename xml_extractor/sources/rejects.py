@@ -15,8 +15,9 @@ from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
-from xml_extractor.documents import DocumentKey, Outcome, Rejection, SourceDocument
+from xml_extractor.documents import DocumentKey, Outcome, RecordKey, RecordPlace, Rejection, SourceDocument
 from xml_extractor.errors import RunError, SourceError
+from xml_extractor.escaping import escaped
 from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.processing_log.log_keys import source_key, stands_for_another
 from xml_extractor.settings import KeyRange
@@ -97,7 +98,7 @@ class RejectFiles:
                 self._write_document(self.directory / name, content)
             except OSError as error:
                 name, failed = None, error
-        line = json.dumps(self._described(reject, name, is_text=isinstance(content, str)), ensure_ascii=False)
+        line = escaped(json.dumps(self._described(reject, name, is_text=isinstance(content, str)), ensure_ascii=False))
         with open(self.directory / LISTING, "ab", buffering=0, opener=_private) as listing:
             listing.write(f"{line}\n".encode(errors="backslashreplace"))
         if failed is not None:
@@ -108,6 +109,8 @@ class RejectFiles:
         if failure is None:
             raise AssertionError("a document without a failure is no reject")
         value = {"value": reject.value} if self._with_values else {}
+        place = reject.key.place if isinstance(reject.key, RecordKey) else None
+        record = {} if place is None else {"source_file": place.name, "record": place.number}
         return {
             "key": reject.key,
             "file": file,
@@ -119,6 +122,7 @@ class RejectFiles:
             "path": failure.path,
             "explanation": failure.explanation,
             **value,
+            **record,
             "attempts": reject.attempts,
             "content_hash": reject.content_hash,
             "contract": self._contract,
@@ -263,6 +267,9 @@ def _read_line(path: Path, number: int, line: bytes) -> tuple[DocumentKey, Liste
         case {"key": int() | str() as key, "file": str() | None as file, **others} if not isinstance(key, bool):
             if file and (Path(file).name != file or "\\" in file or file == ".."):
                 raise _bad_line(path, number, "names a file that is not in this directory")
+            match others:
+                case {"source_file": str(name), "record": int(record)}:
+                    key = RecordKey(str(key), RecordPlace(str(key), name, record))
             return key, Listed(file or "", others.get("text") is True)
     raise _bad_line(path, number, "is not a JSON object with `key` and `file`")
 

@@ -57,6 +57,6 @@ def test_a_table_shows_control_characters_as_escapes(
 ) -> None:
     preview(*document, None, None, as_json=False)
     line = capsys.readouterr().out.rstrip("\n").rpartition("\n")[2]
-    assert line.split("  ")[-1].strip() == r"a\tb\r\nc\x9b31m\u202ed"
+    assert line.split("  ")[-1].strip() == r"a\tb\r\nc\u009b31m\u202ed"
     assert line.startswith("2026-03-05 09:30:00.120")
     assert " 1 " in line

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from xml_extractor.contract.model import contract_hash
+from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.reading import check_text
 
 TEXT = """\

@@ -58,6 +58,9 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
     document = draft.contract.document
     if document.key is not None:
         yield WrittenPath(("document", "key"), document.key)
+    for name, paths in (("records", document.records), ("header", document.header)):
+        for index, location in enumerate(paths or ()):
+            yield WrittenPath(one_or_list_path(draft, ("document", name), index), location)
     for path, _, table in draft.tables():
         for index, rule in enumerate(table.rows):
             rule_path = (*path, "rows", index, "path")
@@ -97,7 +100,7 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of the names of elements, and of prefixes and addresses of namespaces."""
     document = draft.contract.document
     for index, name in enumerate(document.root):
-        yield from _name_faults(draft, _root_path(draft, index), name)
+        yield from _name_faults(draft, one_or_list_path(draft, ("document", "root"), index), name)
     for name in (document.read_until or "").split("/") if document.read_until else ():
         yield from _name_faults(draft, ("document", "read_until"), name)
     for index, name in enumerate(document.preceded_by):
@@ -116,9 +119,8 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
                 yield draft.text.fault((*path, index), found=found, expected="each address once")
 
 
-def _root_path(draft: Draft, index: int) -> KeyPath:
-    """Return the key path of a name of the root element, which may be a list or one name."""
-    path = ("document", "root")
+def one_or_list_path(draft: Draft, path: KeyPath, index: int) -> KeyPath:
+    """Return the key path of an entry of a list that may also be written as its only entry."""
     return (*path, index) if isinstance(draft.text.data_at(path), list) else path
 
 

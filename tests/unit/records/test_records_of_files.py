@@ -1,0 +1,246 @@
+"""What real files contain: each line of a file is one that a simple search for tags would misread."""
+
+import codecs
+
+import pytest
+
+from tests.unit.records.conftest import OpenRecords, fetched, listed
+from xml_extractor.documents import RecordKey, Skipped, SourceDocument
+from xml_extractor.settings import KeyRange
+
+SET = '{root: "m:Set", records: "m:R", key: "@id", header: ["m:Head"]}'
+OPEN, CLOSE = '<m:Set xmlns:m="urn:m">', "</m:Set>"
+
+
+def in_set(*parts: str) -> bytes:
+    return f"{OPEN}{''.join(parts)}{CLOSE}".encode()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '<m:R id="1"><m:R id="2"><m:R/></m:R></m:R>',
+        '<m:R id="1"><R/><o:R xmlns:o="urn:o"></o:R></m:R>',
+        '<m:R id="1"><!-- </m:R> --><![CDATA[</m:R>]]><?p </m:R> ?></m:R>',
+        '<m:R id="1"><!-- <m:R> --><![CDATA[<m:R>]]><?p <m:R> ?></m:R>',
+        '<m:R\n id = "1"\t>text</m:R\n>',
+        '<m:R a="/>" b=\'">\' id="1"><x c="&lt;/m:R>"/></m:R>',
+        '<m:R id="1"/>',
+        '<R xmlns="urn:m" id="1"><R/></R>',
+        '<m:R id="1"><m:Records/><m:R.x/></m:R>',
+    ],
+)
+def test_a_record_is_found_whatever_it_contains(open_records: OpenRecords, record: str) -> None:
+    other = '<m:R id="2"/>'
+    found = fetched(open_records({"f": in_set("text", record, "<!-- <m:R/> -->", other, "<m:End/>")}, SET))
+    assert found == {"f#1": f"{OPEN}{record}{CLOSE}", "f#2": f"{OPEN}{other}{CLOSE}"}
+
+
+def test_elements_elsewhere_or_in_another_namespace_are_no_records(open_records: OpenRecords) -> None:
+    content = in_set('<R id="1"/>', '<m:Q><m:R id="2"/></m:Q>', '<m:R xmlns:m="urn:o" id="3"/>', '<m:R id="4"/>')
+    assert list(fetched(open_records({"f": content}, SET))) == ["f#4"]
+
+
+def test_several_names_and_depths_are_found_and_only_the_outermost_match(open_records: OpenRecords) -> None:
+    document = '{root: "m:Set", records: ["m:A", "m:U/m:A", "//m:B"]}'
+    content = in_set("<m:A><m:B/></m:A><m:U><m:A/><m:C><m:B><m:B/></m:B></m:C></m:U><m:A/>")
+    assert list(fetched(open_records({"f": content}, document)).values()) == [
+        f"{OPEN}<m:A><m:B/></m:A>{CLOSE}",
+        f"{OPEN}<m:U><m:A/></m:U>{CLOSE}",
+        f"{OPEN}<m:U><m:C><m:B><m:B/></m:B></m:C></m:U>{CLOSE}",
+        f"{OPEN}<m:A/>{CLOSE}",
+    ]
+
+
+def test_predicates_look_at_attributes_of_any_step(open_records: OpenRecords) -> None:
+    document = """{root: "m:Set", records: "m:U[@v:t = 'a' or @t]/*[not(@off)]", key: "@id"}"""
+    content = in_set(
+        '<m:U t="1"><m:R id="1"/><R id="2" off=""/></m:U>',
+        '<m:U><m:R id="3"/></m:U>',
+        '<m:U xmlns:v="urn:2" v:t="&#x61;"><x id="4"/></m:U>',
+    )
+    assert list(fetched(open_records({"f": content}, document))) == ["f#1", "f#4"]
+
+
+def test_a_root_may_be_a_record_itself(open_records: OpenRecords) -> None:
+    document = "{root: [suites, suite], records: [/suites/suite, /suite]}"
+    files = {"a": b'<suite n="1"><suite/></suite>', "b": b"<suites><suite><suite/></suite><suite/></suites>"}
+    assert fetched(open_records(files, document)) == {
+        "a#1": '<suite n="1"><suite/></suite>',
+        "b#1": "<suites><suite><suite/></suite></suites>",
+        "b#2": "<suites><suite/></suites>",
+    }
+
+
+def test_records_have_a_namespace_and_the_root_none_or_any_version(open_records: OpenRecords) -> None:
+    document = '{root: "v:Set", records: "v:R", key: "@id"}'
+    content = b'<Set><x:R xmlns:x="urn:1" id="1"/><R id="2"/><R xmlns="urn:2" id="3"/><R xmlns="urn:3" id="4"/></Set>'
+    assert list(fetched(open_records({"f": content}, document))) == ["f#1", "f#2", "f#3"]
+
+
+def test_ancestors_show_the_header_that_stands_before_their_first_record(open_records: OpenRecords) -> None:
+    document = '{root: "m:Set", records: "m:U/m:R", header: ["m:Head"], key: "@id"}'
+    content = in_set(
+        '<m:Other/><m:Head n="1"/> <m:Head n="2"><m:R/></m:Head>x<m:Head n="3"/>',
+        '<m:U a="1"><m:Head n="4"/><m:R id="1"/><m:Head n="5"/><m:R id="2"/></m:U>',
+        '<m:Head n="6"/><m:U a="2"><m:Other/><m:R id="3"/></m:U>',
+    )
+    head = f'{OPEN}<m:Head n="1"/> <m:Head n="2"><m:R/></m:Head><m:Head n="3"/>'
+    assert fetched(open_records({"f": content}, document)) == {
+        "f#1": f'{head}<m:U a="1"><m:Head n="4"/><m:R id="1"/></m:U>{CLOSE}',
+        "f#2": f'{head}<m:U a="1"><m:Head n="4"/><m:R id="2"/></m:U>{CLOSE}',
+        "f#3": f'{head}<m:U a="2"><m:R id="3"/></m:U>{CLOSE}',
+    }
+
+
+def test_a_key_that_repeats_in_a_file_has_a_number(open_records: OpenRecords) -> None:
+    files = {"a": in_set(*['<m:R id="x"/>'] * 3, "<m:R/>", '<m:R id=" "/>'), 7: in_set('<m:R id="x"/>')}
+    keys = listed(open_records(files, SET))
+    assert keys == ["7#x", "a#x", "a#x#2", "a#x#3", "a#4", "a#5"]
+    assert [key.place.number for key in keys if isinstance(key, RecordKey)] == [1, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("key", ["@id", "m:Id", "../m:Head/@id", "concat(../@a, '-', m:Id)", "string(@id)"])
+def test_a_key_may_be_any_path(open_records: OpenRecords, key: str) -> None:
+    document = f'{{root: "m:Set", records: "m:R", header: "m:Head", key: "{key}"}}'
+    content = in_set('<m:Head id="1"/>', '<m:R id="1"><m:Id>1</m:Id></m:R>')
+    assert listed(open_records({"f": content}, document)) == ["f#-1" if "concat" in key else "f#1"]
+
+
+def test_a_doctype_with_entities_is_refused_or_skipped(open_records: OpenRecords) -> None:
+    doctype = '<!DOCTYPE Set [<!ENTITY e "<m:R/>"> <!-- ]> <m:R/> -->]>'
+    content = in_set('<m:R id="1">&amp;</m:R>').decode()
+    files = {"f": f'<?xml version="1.0"?>\n{doctype}{content}'.encode()}
+    assert fetched(open_records(files, SET))["f"].startswith("doctype: ")
+    allowing = SET.replace("{", "{doctype: allow, ")
+    assert fetched(open_records(files, allowing)) == {"f#1": f'{OPEN}<m:R id="1">&amp;</m:R>{CLOSE}'}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1", "cp1252"])
+def test_files_of_any_encoding_hold_records(open_records: OpenRecords, encoding: str) -> None:
+    declaration = f'<?xml version="1.0" encoding="{encoding}"?>' if encoding in ("latin-1", "cp1252") else ""
+    text = declaration + in_set('<m:R id="é"/>', '<m:R id="ü">ß</m:R>').decode()
+    found = fetched(open_records({"f": text.encode(encoding)}, SET))
+    assert found == {"f#é": f'{OPEN}<m:R id="é"/>{CLOSE}', "f#ü": f'{OPEN}<m:R id="ü">ß</m:R>{CLOSE}'}
+
+
+def test_text_of_a_database_holds_records_whatever_encoding_it_declares(open_records: OpenRecords) -> None:
+    text = '<?xml version="1.0" encoding="utf-16"?>' + in_set('<m:R id="é"/>').decode()
+    assert list(fetched(open_records({1: text, 2: None, 3: codecs.BOM_UTF8 + text.encode()}, SET))) == [
+        "1#é",
+        "2",
+        "3#é",
+    ]
+
+
+def test_a_contract_may_name_the_encoding_or_a_fallback(open_records: OpenRecords) -> None:
+    content = '<?xml version="1.0" encoding="utf-8"?>' + in_set('<m:R id="1"/>', '<m:R id="é"/>').decode()
+    for key in ("encoding", "fallback_encoding"):
+        document = SET.replace("{", f"{{{key}: windows-1252, ")
+        assert list(fetched(open_records({"f": content.encode("cp1252")}, document))) == ["f#1", "f#é"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty: "),
+        (b" \n\t", "empty: "),
+        (codecs.BOM_UTF8, "empty: "),
+        (b"not XML", "malformed: "),
+        (b"<m:Set", "malformed: "),
+        (b'<m:Set xmlns:m="urn:o"><m:R/></m:Set>', "wrong_root: "),
+        (b"<?xml version='1.0' encoding='klingon'?><a/>", "wrong_encoding: "),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_reject(open_records: OpenRecords, content: bytes, reason: str) -> None:
+    ((key, found),) = fetched(open_records({"f.xml": content}, SET)).items()
+    assert key == "f.xml"
+    assert found.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '<m:R id="3"><x>',
+        '<m:R id="3"',
+        "<m:Q>",
+        "</m:X>",
+        "<!-- ",
+        "<m:R><![CDATA[",
+        "</m:Set>text",
+        "</m:Set><m:Set/>",
+        "<m:Q a='<'/></m:Set>",
+    ],
+)
+def test_records_before_a_break_are_loaded_and_the_rest_is_one_reject(open_records: OpenRecords, rest: str) -> None:
+    before = f'{OPEN}<m:Head/><m:R id="1"/><m:R id="2"></m:R>'
+    source = open_records({"f": f"{before}{rest}".encode()}, SET)
+    found = fetched(source)
+    assert list(found) == ["f#1", "f#2", "f"]
+    assert found["f"].startswith("malformed: the file breaks off after record 2: ")
+    keys = listed(source)
+    assert isinstance(keys[-1], RecordKey)
+    assert keys[-1].place.number == 3
+    (whole,) = source.fetch(keys[-1:], whole=True)
+    assert isinstance(whole, SourceDocument)
+    assert whole.content
+    assert rest.encode().endswith(whole.content)  # type: ignore[arg-type]
+
+
+def test_bytes_that_are_invalid_in_the_encoding_break_a_file_off(open_records: OpenRecords) -> None:
+    content = in_set('<m:R id="1"/>', '<m:R id="2"/>').decode().encode("utf-16-le")
+    found = fetched(open_records({"f": content[:-20] + b"\x00\xdc\x00\x00" + content[-20:]}, SET))
+    assert list(found) == ["f#1", "f"]
+    assert found["f"].startswith("wrong_encoding: ")
+
+
+def test_a_record_that_is_not_well_formed_is_rejected_alone(open_records: OpenRecords) -> None:
+    found = fetched(open_records({"f": in_set('<m:R id="1"><a></b></m:R>', '<m:R id="2"/>')}, SET))
+    assert list(found) == ["f#1", "f#2"]
+
+
+def test_max_bytes_applies_to_a_record_and_not_to_the_file(open_records: OpenRecords) -> None:
+    document = SET.replace("{", "{max_bytes: 100, ")
+    content = in_set(*(f'<m:R id="{number}"><a/></m:R>' for number in range(50)), f'<m:R id="x">{"y" * 100}</m:R>')
+    found = fetched(open_records({"f": content}, document))
+    assert [key for key, text in found.items() if text.startswith("too_large")] == ["f#x"]
+    assert len(found) == 51
+
+
+def test_a_file_without_records_is_counted(open_records: OpenRecords) -> None:
+    source = open_records(
+        {"a": in_set("<m:Head/>"), "b": in_set('<m:R id="1"/>'), "c": b'<m:Set xmlns:m="urn:m"/>'}, SET
+    )
+    assert list(fetched(source)) == ["b#1"]
+    assert source.files_without_records == 2
+
+
+def test_another_root_is_skipped_if_the_contract_says_so(open_records: OpenRecords) -> None:
+    source = open_records(
+        {"a": b"<!DOCTYPE x [<!ENTITY a 'b'>]><x><y>", "b": in_set('<m:R id="1"/>')},
+        SET.replace("{", "{other_roots: skip, "),
+    )
+    keys = listed(source)
+    skipped, loaded = source.fetch(keys)
+    assert keys == ["a", "b#1"]
+    assert isinstance(skipped, Skipped)
+    assert not isinstance(loaded, Skipped)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "keys"),
+    [
+        ("b.xml#2", "b.xml#2", ["b.xml#2"]),
+        ("b.xml", "b.xml", ["b.xml#1", "b.xml#2", "b.xml#3"]),
+        ("a.xml#3", "b.xml#1", ["a.xml#3", "b.xml#1"]),
+        ("b.xml#2", "", ["b.xml#2", "b.xml#3"]),
+        ("", "a.xml#1", ["a.xml#1"]),
+        ("b.xml#9", "b.xml#9", []),
+    ],
+)
+def test_a_range_begins_and_ends_at_a_record_or_a_file(
+    open_records: OpenRecords, first: str, last: str, keys: list[str]
+) -> None:
+    content = in_set(*(f'<m:R id="{number}"/>' for number in (1, 2, 3)))
+    source = open_records({"a.xml": content, "b.xml": content}, SET)
+    assert listed(source, KeyRange(first, last)) == keys

@@ -1,0 +1,95 @@
+"""Check the paths of records and of their header, and that paths reach only what a record shows of its file."""
+
+from collections.abc import Iterator
+
+from xml_extractor.contract.consistency.paths import one_or_list_path, parsed, position_within
+from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.faults import Fault, KeyPath
+from xml_extractor.contract.xpath import Call, Expression, Path, Step, kind_of, walk
+
+_EXPECTED = "names of child elements, * and //, with predicates over attributes, as in m:Set//m:Item[@status = 'new']"
+
+
+def record_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the faults of `records` and `header`, and of keys that do not go with them."""
+    document, text = draft.contract.document, draft.text
+    for name in ("records", "header"):
+        for index, path in enumerate(getattr(document, name) or ()):
+            key_path = one_or_list_path(draft, ("document", name), index)
+            expression = parsed(path)
+            for offset in () if expression is None else _no_location_path(expression):
+                within = position_within(path, offset)
+                yield text.fault(key_path, "this is not a path of elements", expected=_EXPECTED, within=within)
+    if draft.lost(("document", "records")):
+        return
+    if document.records is None:
+        if document.header is not None:
+            message = "header has no effect without records"
+            yield text.fault(("document", "header"), message, expected="records, or no header", key=True)
+        for column_path, _, _, column in draft.columns():
+            if column.run == "record_number":
+                yield text.fault((*column_path, "run"), found="record_number", expected="it only with document.records")
+    else:
+        if document.read_until is not None:
+            message = "records are read to their end"
+            yield text.fault(("document", "read_until"), message, expected="no read_until", key=True)
+        yield from _hidden_faults(draft)
+
+
+def _no_location_path(expression: Expression) -> Iterator[int]:
+    """Yield the offsets of the parts that a location path of records must not have."""
+    match expression:
+        case Path("context" | "document", (), steps) if steps and steps[-1].axis == "child":
+            for step in steps:
+                is_slash = step.test == "node()" and step.axis in ("self", "descendant-or-self") and not step.predicates
+                if not is_slash and (step.axis != "child" or step.test.endswith(")")):
+                    yield step.offset
+                for predicate in step.predicates:
+                    if kind_of(predicate) == "number" or not all(map(_reads_attributes, walk(predicate))):
+                        yield predicate.offset
+        case _:
+            yield expression.offset
+
+
+def _reads_attributes(part: Expression | Step) -> bool:
+    match part:
+        case Step(axis):
+            return axis == "attribute"
+        case Path(start, _, steps):
+            return start == "context" and len(steps) == 1
+        case Call(name, arguments):
+            return name not in ("position", "last") and (bool(arguments) or name in ("true", "false"))
+    return True
+
+
+def _hidden_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the faults of paths from a record to siblings that the header does not list."""
+    document = draft.contract.document
+    listed = (parsed(path) for path in (*(document.records or ()), *(document.header or ())))
+    names = {step.test for path in listed if isinstance(path, Path) for step in path.steps}
+    if "*" in names:
+        return
+    paths: list[tuple[KeyPath, str]] = [] if document.key is None else [(("document", "key"), document.key)]
+    for path, table, rule in draft.rules():
+        rows = draft.contract.tables[table]
+        if rule.path is not None and rows.parent is None and all(row.path == "." for row in rows.rows):
+            paths.append(((*path, "path"), rule.path))
+    for key_path, path_text in paths:
+        expression = parsed(path_text)
+        for step in _steps_to_siblings(expression) if expression is not None else ():
+            if step.test not in names and not step.test.endswith((")", "*")):
+                yield draft.text.fault(
+                    key_path,
+                    f"a record does not show '{step.test}' of its file",
+                    expected="its ancestors, their attributes, and the elements that document.header lists",
+                    within=position_within(path_text, step.offset),
+                )
+
+
+def _steps_to_siblings(expression: Expression) -> Iterator[Step]:
+    """Yield the child steps that follow parent steps at the start of paths."""
+    for part in walk(expression):
+        if isinstance(part, Path) and part.start == "context":
+            climbed = next((index for index, step in enumerate(part.steps) if step.axis != "parent"), 0)
+            if climbed and part.steps[climbed].axis == "child":
+                yield part.steps[climbed]

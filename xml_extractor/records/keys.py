@@ -1,0 +1,136 @@
+"""The keys of records: `FILE#KEY`, or `FILE#NUMBER` in a contract without `document.key`."""
+
+from collections.abc import Iterable, Iterator
+
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.xpath import Call, Constant, Path, parse_xpath, walk
+from xml_extractor.documents import DocumentKey, Envelope, RecordKey, RecordPlace
+from xml_extractor.mapping.errors import RULE_ERRORS
+from xml_extractor.mapping.paths import compile_text
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key
+from xml_extractor.settings import KeyRange
+from xml_extractor.sources.document_keys import unusable_key
+from xml_extractor.values.sqltypes import XML_SPACE
+
+_AXES_OF_ATTRIBUTES = frozenset(("attribute", "self", "parent", "ancestor", "ancestor-or-self"))
+
+
+class KeyReader:
+    """Reads the own key of a record while its file is scanned.
+
+    Args:
+        contract: The contract.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        path = contract.document.key
+        self._read = None if path is None else compile_text(path, contract.namespaces)
+        self._parser = DocumentParser(parsing_rules(contract))
+        self.needs_content = path is not None and not _reads_attributes_only(path)
+        """Whether the key depends on more than attributes of the record and its ancestors."""
+
+    def read(self, content: bytes | None, envelope: Envelope) -> str:
+        """Return the key; empty if the contract names none, or the record has none that can be read.
+
+        Args:
+            content: The record, or its start tag unless `needs_content`; None if it is not available.
+            envelope: What surrounds it.
+        """
+        if self._read is None or content is None:
+            return ""
+        if not self.needs_content and not content.endswith(b"/>"):
+            content = content[:-1] + b"/>"
+        try:
+            return (self._read(self._parser.parse(content, envelope)) or "").strip(XML_SPACE)
+        except (ParseError, *RULE_ERRORS):
+            return ""
+
+
+def _reads_attributes_only(path: str) -> bool:
+    parts = list(walk(parse_xpath(path)))
+    paths = [part for part in parts if isinstance(part, Path)]
+    calls = [part for part in parts if isinstance(part, Call)]
+    return (
+        all(part.start == "context" and part.steps and part.steps[-1].axis == "attribute" for part in paths)
+        and all(step.axis in _AXES_OF_ATTRIBUTES for part in paths for step in part.steps)
+        and all(call.arguments for call in calls)
+        and not all(isinstance(part, Constant) for part in parts)
+    )
+
+
+class RecordNames:
+    """Gives the records of one file their keys, in the order of the file.
+
+    The records of a rejected record's own file, which is a file of one record, keep key and number.
+
+    Args:
+        file: The source's key of the file.
+    """
+
+    def __init__(self, file: DocumentKey) -> None:
+        self.file: DocumentKey = str(file) if isinstance(file, str) else file
+        self.name = str(file)
+        self.number = 1
+        self.records = 0
+        self._first = ""
+        if isinstance(file, RecordKey):
+            self.name, self.number = file.place.name, max(file.place.number, 1)
+            self._first = str(file) if str(file) != self.name else ""
+        # Hashes, because a file may have millions of keys.
+        self._seen: set[int] = set()
+
+    def next(self, own_key: str, place: RecordPlace) -> RecordKey:
+        """Return the key of the next record; `own_key` may be empty."""
+        name = (self.records == 0 and self._first) or f"{self.name}#{own_key or self.number}"
+        key, repeated = name, 1
+        while hash(key) in self._seen:
+            repeated += 1
+            key = f"{name}#{repeated}"
+        self._seen.add(hash(key))
+        self.records += 1
+        self.number += 1
+        logged = log_key(key)
+        if isinstance(logged, UnusableKey):
+            place = place._replace(failure=unusable_key(logged))
+        return RecordKey(str(logged), place)
+
+
+class Bounds:
+    """The records of a range of keys: from and up to a record, or a file with all its records.
+
+    Args:
+        key_range: The range; None for all records.
+    """
+
+    def __init__(self, key_range: KeyRange | None) -> None:
+        self._first, self._last = (key_range.first, key_range.last) if key_range else ("", "")
+
+    def has(self, file: DocumentKey) -> bool:
+        """Return whether some records of a file may be in the range."""
+        return (_belongs(self._first, file) or not _is_before(file, self._first)) and (
+            not self._last or _belongs(self._last, file) or _is_before(file, self._last)
+        )
+
+    def within(self, file: DocumentKey, keys: Iterable[DocumentKey]) -> Iterator[DocumentKey]:
+        """Yield those of a file's keys that are in the range."""
+        name = str(file)
+        is_after_first = not _belongs(self._first, file) or self._first == name
+        ends_here = _belongs(self._last, file) and self._last != name
+        for key in keys:
+            is_after_first = is_after_first or key == self._first
+            if is_after_first:
+                yield key
+            if ends_here and key == self._last:
+                return
+
+
+def _belongs(bound: str, file: DocumentKey) -> bool:
+    return bound == str(file) or bound.startswith(f"{file}#")
+
+
+def _is_before(file: DocumentKey, bound: str) -> bool:
+    if isinstance(file, int):
+        number = bound.partition("#")[0]
+        return number.lstrip("-").isdecimal() and file < int(number)
+    return file < bound

@@ -1,0 +1,136 @@
+"""The location paths of `document.records` and `document.header`, matched against start tags while a file is scanned.
+
+A path is followed as a set of states: a state (path, n) of an element says that its ancestors and itself match the
+first n steps of the path. So the states of a child follow from those of its parent and its own start tag.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.names import clark_names, with_all_namespaces
+from xml_extractor.contract.xpath import Expression, Path, Step, parse_xpath, written
+
+State = tuple[int, int]
+States = frozenset[State]
+
+Predicate = Callable[[Element], bool]
+
+
+class PatternStep(NamedTuple):
+    """A step of a path.
+
+    Attributes:
+        names: The Clark names that match; None for any. `{uri}*` matches all names of a namespace.
+        is_deep: Whether any number of elements may be above it (`//`).
+        predicates: Conditions on its attributes.
+    """
+
+    names: frozenset[str] | None
+    is_deep: bool
+    predicates: tuple[Predicate, ...]
+
+    def matches(self, name: str, attributes: Callable[[], Element]) -> bool:
+        """Return whether an element of this name with these attributes matches."""
+        if self.names is not None and name not in self.names and _any_name(name) not in self.names:
+            return False
+        return all(predicate(attributes()) for predicate in self.predicates)
+
+
+class Patterns:
+    """The paths of a contract's records and header.
+
+    Args:
+        contract: A consistent contract with `document.records`.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        records, header = contract.document.records or (), contract.document.header or ()
+        self._paths = [compiled(path, contract) for path in (*records, *header)]
+        self._records = len(records)
+        absolute = [parse_path(path).start == "document" for path in (*records, *header)]
+        self._above_root = frozenset((number, 0) for number, is_absolute in enumerate(absolute) if is_absolute)
+        self._at_root = frozenset((number, 0) for number, is_absolute in enumerate(absolute) if not is_absolute)
+        # A header of one name is a child of any ancestor of a record.
+        single = [number for number in range(self._records, len(self._paths)) if len(self._paths[number]) == 1]
+        self._in_every_ancestor = frozenset((number, 0) for number in single if (number, 0) in self._at_root)
+        self.has_predicates = any(step.predicates for path in self._paths for step in path)
+
+    def of_root(self, name: str, attributes: Callable[[], Element]) -> States:
+        """Return the states of a root element."""
+        return self.of_child(self._above_root, name, attributes) | self._at_root
+
+    def of_child(self, parent: States, name: str, attributes: Callable[[], Element]) -> States:
+        """Return the states of an element below one with the states `parent`."""
+        found: set[State] = set()
+        for number, position in parent | self._in_every_ancestor:
+            path = self._paths[number]
+            if position < len(path):
+                step = path[position]
+                if step.is_deep:
+                    found.add((number, position))
+                if step.matches(name, attributes):
+                    found.add((number, position + 1))
+        return frozenset(found)
+
+    def is_record(self, states: States) -> bool:
+        """Return whether an element with these states is a record."""
+        return any(number < self._records and position == len(self._paths[number]) for number, position in states)
+
+    def is_header(self, states: States) -> bool:
+        """Return whether an element with these states belongs to the header."""
+        return any(number >= self._records and position == len(self._paths[number]) for number, position in states)
+
+    def may_contain_records(self, states: States) -> bool:
+        """Return whether there may be a record below an element with these states."""
+        return any(number < self._records and position < len(self._paths[number]) for number, position in states)
+
+
+def parse_path(text: str) -> Path:
+    """Parse a path that is known to be a location path."""
+    path = parse_xpath(text)
+    if not isinstance(path, Path):
+        raise TypeError(f"'{text}' is no location path")
+    return path
+
+
+def compiled(text: str, contract: Contract) -> tuple[PatternStep, ...]:
+    """Compile a location path of child steps."""
+    steps: list[PatternStep] = []
+    is_deep = False
+    for step in parse_path(text).steps:
+        if step.axis != "child":
+            is_deep = is_deep or step.axis == "descendant-or-self"
+            continue
+        steps.append(PatternStep(_names(step, contract), is_deep, tuple(_predicates(step.predicates, contract))))
+        is_deep = False
+    return tuple(steps)
+
+
+def element_of(name: str, attributes: Mapping[str, str]) -> Element:
+    """Return an element that consists of a start tag, for predicates; names are Clark names."""
+    return etree.Element(name, dict(attributes))
+
+
+def _names(step: Step, contract: Contract) -> frozenset[str] | None:
+    return None if step.test == "*" else frozenset(clark_names(step.test, contract.namespaces))
+
+
+def _any_name(name: str) -> str:
+    namespace, brace, _ = name.rpartition("}")
+    return f"{namespace}{brace}*"
+
+
+def _predicates(predicates: Iterable[Expression], contract: Contract) -> Iterable[Predicate]:
+    for predicate in predicates:
+        path, prefixes = with_all_namespaces(f"boolean(self::node()[{written(predicate)}])", contract.namespaces)
+        evaluate = etree.XPath(path, namespaces=prefixes, smart_strings=False)
+        yield partial(_holds, evaluate)
+
+
+def _holds(evaluate: etree.XPath, element: Element) -> bool:
+    return evaluate(element) is True
