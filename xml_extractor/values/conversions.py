@@ -138,6 +138,7 @@ def _integer_converter(sql_type: SqlType, _options: _Options) -> Converter:
     """Convert an optional sign and digits, within the type's range."""
     smallest, largest = INTEGER_RANGES[sql_type.name]
     digits_of_largest = len(str(largest))
+    explanation = f"{sql_type} takes a sign and digits only"
 
     def convert(text: str) -> Value:
         if len(text) < digits_of_largest and text.isdigit() and text.isascii():
@@ -145,7 +146,7 @@ def _integer_converter(sql_type: SqlType, _options: _Options) -> Converter:
         number = text.strip(XML_SPACE)
         digits = number[1:] if number.startswith(("-", "+")) else number
         if not (digits.isdigit() and digits.isascii()):
-            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a sign and digits only")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, explanation)
         if len(digits) > _MOST_INTEGER_DIGITS:
             digits = digits.lstrip("0") or "0"
             if len(digits) > _MOST_INTEGER_DIGITS:
@@ -178,6 +179,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
     zero = Decimal(0).quantize(unit)
     context = Context(prec=precision, rounding=ROUND_DOWN, traps=[InvalidOperation])
     whole_digits_of_largest = largest.adjusted() + 1
+    too_fine = f"the number has more than the {scale} decimals of {sql_type}"
 
     def convert(text: str) -> Value:
         match = _PLAIN_NUMBER.fullmatch(text.strip(XML_SPACE))
@@ -193,8 +195,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
         if not smallest <= value <= largest:
             raise _overflow(sql_type)
         if len(fraction) > scale and fraction[scale:].strip("0"):
-            explanation = f"the number has more than the {scale} decimals of {sql_type}"
-            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value or zero)
+            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, too_fine, value or zero)
         return value or zero  # SQL Server has no negative zero
 
     return convert
