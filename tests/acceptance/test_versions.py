@@ -11,7 +11,7 @@ from tests.conftest import Command
 CONTRACT = """
 contract: pay
 version: 1
-document: {root: ["p:Document", "p:Update"], other_roots: OTHER}
+document: {root: ["p:Document", "p:Update"], other_roots: OTHER, max_bytes: 1000}
 namespaces: {p: ["urn:pay:v1", "urn:pay:v2", "urn:common:v2", ""]}
 tables:
   pay:
@@ -30,6 +30,7 @@ DOCUMENTS = {
     "5-undeclared-inner.xml": '<Document xmlns="urn:pay:v1"><Tx xmlns=""><Amt>5.00</Amt></Tx></Document>',
     "6-no-namespace.xml": "<Update><Tx><Amt>6.00</Amt></Tx></Update>",
     "7-other.xml": '<!DOCTYPE html [<!ENTITY a "b">]><html><p>not closed',
+    "9-large.xml": "<html>" + " " * 2000,
     "8-other-namespace.xml": '<Document xmlns="urn:pay:v9"/>',
 }
 
@@ -47,15 +48,15 @@ def test_all_versions_load_and_other_roots_are_skipped_or_rejected(
     result = xml_extractor(*run)
     skips = other_roots == "skip"
     assert result.returncode == (0 if skips else 1), result.stderr
-    sums = "0 rejected + 2 skipped" if skips else "2 rejected"
-    assert f"Documents: 8 in = 6 loaded + {sums} + 0 already done" in result.stdout
+    sums = "0 rejected + 3 skipped" if skips else "3 rejected"
+    assert f"Documents: 9 in = 6 loaded + {sums} + 0 already done" in result.stdout
     amounts = query(tmp_path / "out.db", "SELECT CAST(amount AS INTEGER) FROM pay ORDER BY f")
     assert amounts == [(number,) for number in range(1, 7)]
     status = "skipped" if skips else "rejected"
     logged = query(tmp_path / "out.db", f"SELECT document_key FROM processing_log WHERE status = '{status}' ORDER BY 1")
-    assert logged == [("7-other.xml",), ("8-other-namespace.xml",)]
-    assert last_metrics(tmp_path)["documents"]["skipped"] == (2 if skips else 0)
+    assert logged == [("7-other.xml",), ("8-other-namespace.xml",), ("9-large.xml",)]
+    assert last_metrics(tmp_path)["documents"]["skipped"] == (3 if skips else 0)
     if skips:
         again = xml_extractor(*run)
-        assert (again.returncode, "8 already done" in again.stdout) == (0, True)
-        assert json.loads(xml_extractor("status", *load, "--json").stdout)["documents"]["skipped"] == 2
+        assert (again.returncode, "9 already done" in again.stdout) == (0, True)
+        assert json.loads(xml_extractor("status", *load, "--json").stdout)["documents"]["skipped"] == 3

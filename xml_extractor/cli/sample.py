@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KINDS = ("card_application", "ubl_invoice")
 
-NO_DIRECTORIES = (".db", ".sqlite", ".sqlite3", ".xml", ".gz", ".bz2", ".xz", ".7z", ".rar")
+NO_DIRECTORIES = (".db", ".sqlite", ".sqlite3", ".gz", ".bz2", ".xz", ".7z", ".rar")
 """Suffixes of names that are probably not meant to be directories of documents."""
 
 
@@ -63,7 +63,7 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
     """
     from xml_extractor.reporting.console import progress_bar
     from xml_extractor.samples import samples
-    from xml_extractor.samples.writers import by_number, faults_list, write_samples, write_to_files
+    from xml_extractor.samples.writers import RECORDS, by_number, faults_list, write_samples, write_to_files
     from xml_extractor.sources.registry import open_source_writer
 
     with progress_bar(sys.stderr, "documents created", total=count) as advance:
@@ -75,7 +75,8 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
         else:
             path = _files(destination)
             listed = faults_list(path)
-            write_to_files(_counted(samples(kind, count, seed, faulty), advance), path)
+            made = samples(kind, count, seed, faulty, only_well_formed=path.suffix == RECORDS)
+            write_to_files(_counted(made, advance), path)
     say(f"{count:,} documents of {kind} are in {shown_address(destination)}")
     if listed.exists():
         say(f"The faulty documents are listed in {listed}")
@@ -93,7 +94,7 @@ def _files(destination: str) -> Path:
     is_archive = path.name.endswith(tuple(ARCHIVES))
     if path.name and (is_archive or path.is_dir() or path.suffix not in NO_DIRECTORIES):
         return path
-    tip = f"name a directory, an archive ({', '.join(ARCHIVES)}) or sqlite:///FILE"
+    tip = f"name a directory, a file or an archive ({', '.join(ARCHIVES)}) or sqlite:///FILE"
     raise UsageError(f"samples cannot be written to '{destination}'", tip)
 
 

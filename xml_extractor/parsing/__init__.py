@@ -2,5 +2,6 @@
 
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError
 from xml_extractor.parsing.parser import DocumentParser, ParsingRules, parsing_rules
+from xml_extractor.parsing.prolog import LONGEST_PROLOG
 
-__all__ = ["DocumentParser", "OtherRootError", "ParseError", "ParsingRules", "parsing_rules"]
+__all__ = ["LONGEST_PROLOG", "DocumentParser", "OtherRootError", "ParseError", "ParsingRules", "parsing_rules"]

@@ -132,8 +132,7 @@ class DocumentParser:
         """
         if envelope is not None and isinstance(content, bytes):
             return self._record(content, envelope)
-        if self._rules.skip_other_roots and content:
-            self._skip_other_root(content)
+        self.skip_other_root(content)
         if content is None:
             raise parse_error(Reason.EMPTY, "there is no document")
         if len(content) > self._rules.max_bytes:
@@ -183,8 +182,14 @@ class DocumentParser:
             raise parse_error(Reason.TOO_DEEP, f"elements are nested deeper than {self._rules.max_depth} levels")
         return root
 
-    def _skip_other_root(self, content: bytes | str) -> None:
-        """Look at the start tag of the root element alone; what follows, and a DOCTYPE before it, does not matter."""
+    def skip_other_root(self, content: bytes | str | None) -> None:
+        """Look at the start tag of the root element alone; what follows, and a DOCTYPE before it, does not matter.
+
+        Raises:
+            OtherRootError: The root element is another one, and the contract skips those documents.
+        """
+        if not self._rules.skip_other_roots or not content:
+            return
         try:
             root = etree.fromstring(root_start_tag(content, self._rules.encoding), self._parser)
         except (ParseError, etree.XMLSyntaxError):

@@ -86,7 +86,7 @@ _BYTES = _Grammar(
 
 
 _START_TAG = re.compile(rb"(<[^\s\"'<>/][^\"'<>]*(?:(?:\"[^\"<]*\"|'[^'<]*')[^\"'<>]*)*?)/?>")
-_LONGEST_PROLOG = 2**20
+LONGEST_PROLOG = 2**20
 """Bytes in which the start tag of the root element must end, if other roots are skipped."""
 
 
@@ -195,7 +195,7 @@ def root_start_tag(content: bytes | str, encoding: str | None = None) -> bytes:
     Raises:
         ParseError: The prolog or the start tag cannot be read.
     """
-    document = content[:_LONGEST_PROLOG]
+    document = content[:LONGEST_PROLOG]
     if isinstance(document, bytes):
         mark, name = encoding_of(document, encoding)
         document = document[mark:] if name == _UTF_8 else document[mark:].decode(name or _UTF_8, "replace")

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from multiprocessing.util import Finalize
@@ -34,7 +34,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
-from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
+from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
@@ -43,6 +43,7 @@ from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
+from xml_extractor.sources.interfaces import SourceOfFiles
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
@@ -221,11 +222,24 @@ class Worker:
             began_at = time.perf_counter()
             self._marker.set(chunk.sequence, position, Stage.FETCH)
             with self.timed("fetch"):
-                document = next(documents)
+                document = self._skip_by_root(next(documents))
             processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
             yield processed
+
+    def _skip_by_root(self, document: SourceDocument | Rejection) -> SourceDocument | Rejection:
+        """Skip a document that is too large to be read, but has a root element that the contract skips."""
+        is_too_large = isinstance(document, Rejection) and document.failure.code is Reason.TOO_LARGE
+        if is_too_large and isinstance(self._source, SourceOfFiles):
+            file = self._source.open_file(document.key)
+            with suppress(OSError), ExitStack() as parts:
+                start = b"" if isinstance(file, Rejection) else parts.enter_context(file).read(LONGEST_PROLOG)
+                try:
+                    self._parser.skip_other_root(start)
+                except OtherRootError as error:
+                    return Skipped(document.key, error.failure, content_hash(start), seconds=0.0)
+        return document
 
     @contextmanager
     def enqueuing(self, chunk_sequence: int) -> Iterator[None]:

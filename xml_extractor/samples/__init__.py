@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from xml_extractor.errors import UsageError
+from xml_extractor.reasons import Stage
 from xml_extractor.samples import card_application, ubl_invoice
 from xml_extractor.samples.model import ExpectedFault, FaultKind, Sample, SampleKind, sample_stream
 
@@ -19,7 +20,13 @@ KINDS: dict[str, SampleKind] = {kind.name: kind for kind in (card_application.KI
 
 
 def samples(
-    kind: str, count: int, seed: int = 1, faulty: Fraction | float = 0, *, only_text: bool = False
+    kind: str,
+    count: int,
+    seed: int = 1,
+    faulty: Fraction | float = 0,
+    *,
+    only_text: bool = False,
+    only_well_formed: bool = False,
 ) -> Iterator[Sample]:
     """Generate samples one by one; see `model.sample_stream`.
 
@@ -29,6 +36,7 @@ def samples(
         seed: Another seed gives other documents.
         faulty: Share of faulty documents.
         only_text: Leave out faults that produce invalid UTF-8.
+        only_well_formed: Leave out faults of documents that cannot be parsed.
 
     Raises:
         UsageError: There is no such kind, or the share is below 0 or above a half.
@@ -38,4 +46,6 @@ def samples(
     chosen = KINDS[kind]
     if only_text:
         chosen = replace(chosen, faults=tuple(fault for fault in chosen.faults if fault.is_text))
+    if only_well_formed:
+        chosen = replace(chosen, faults=tuple(fault for fault in chosen.faults if fault.stage is not Stage.PARSE))
     return sample_stream(chosen, count, seed, faulty)

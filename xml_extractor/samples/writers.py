@@ -30,13 +30,18 @@ def by_file_name(kind: str, key: int) -> DocumentKey:
     return file_name(kind, key)
 
 
+def by_record(path: Path) -> Naming:
+    """Return the names of samples that are the records of a file."""
+    return lambda _kind, key: f"{path.name}#{key}"
+
+
 def by_number(_kind: str, key: int) -> DocumentKey:
     """Return the document key that a table gives a sample."""
     return key
 
 
 def write_to_files(samples: Iterable[Sample], destination: Path) -> int:
-    """Write samples to a directory, or to an archive if the name has one of the suffixes in `ARCHIVES`.
+    """Write samples to a directory, or to an archive or a file if the name has one of the suffixes in `ARCHIVES`.
 
     The faults are listed beside it; see `faults_list` and `write_samples`.
 
@@ -50,7 +55,8 @@ def write_to_files(samples: Iterable[Sample], destination: Path) -> int:
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with (open_archive or _directory)(destination) as write:
-            return write_samples(samples, write, faults_list(destination), by_file_name)
+            naming = by_record(destination) if destination.suffix == RECORDS else by_file_name
+            return write_samples(samples, write, faults_list(destination), naming)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"samples cannot be written to {destination}: {reason}", "name another destination") from error
@@ -131,6 +137,20 @@ def _zip(path: Path) -> Iterator[WriteSample]:
 
 
 @contextmanager
+def _records(path: Path) -> Iterator[WriteSample]:
+    """Write the samples as records of one file."""
+    with _new(path) as file:
+        file.write(b"<Samples>\n")
+
+        def write(sample: Sample) -> None:
+            content = sample.content or b""
+            file.write((content.partition(b"?>")[2] if content.startswith(b"<?xml") else content).strip() + b"\n")
+
+        yield write
+        file.write(b"</Samples>\n")
+
+
+@contextmanager
 def _tar(path: Path) -> Iterator[WriteSample]:
     with _new(path) as file, _tar_members(file) as write:
         yield write
@@ -159,7 +179,10 @@ def _tar_members(file: BinaryIO | gzip.GzipFile) -> Iterator[WriteSample]:
         yield write
 
 
+RECORDS = ".xml"
+
 ARCHIVES: dict[str, Callable[[Path], AbstractContextManager[WriteSample]]] = {
+    ".xml": _records,
     ".zip": _zip,
     ".tar": _tar,
     ".tar.gz": _compressed_tar,

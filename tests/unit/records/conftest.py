@@ -41,14 +41,19 @@ class FilesInMemory:
         """Nothing is open."""
 
 
-def contract(document: str) -> Contract:
-    """A contract with the prefix `m` and this `document`."""
+def contract(document: str, columns: str = "") -> Contract:
+    """A contract with the prefix `m`, this `document` and these columns."""
     text = f"""
 contract: c
 version: 1
 namespaces: {{m: "urn:m", v: ["urn:1", "urn:2", ""]}}
 document: {document}
-tables: {{t: {{rows: ., columns: {{k: {{run: source_key, key: true}}}}}}}}
+tables:
+  t:
+    rows: .
+    columns:
+      k: {{run: source_key, key: true}}
+{columns}
 """
     checked, faults = check_text("c.yaml", text)
     assert checked is not None, [str(fault) for fault in faults]
