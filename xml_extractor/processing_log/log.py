@@ -114,7 +114,7 @@ class ProcessingLog:
         )
         conditions = [
             "contract = ?",
-            # Rejected documents are compared one by one, because changed ones are tried again.
+            # Rejected documents are compared one by one, because changed ones are retried.
             f"status NOT IN ('{Status.RETRY}', '{Status.REJECTED}')",
             # A run retries rejected documents that have changed.
             f"status <> '{Status.REJECTED}'",

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 UNREADABLE = (OSError, EOFError, zlib.error)
 """Errors of files and compressed streams that cannot be read, or not to their end."""
 
-WHOLE_FILE = Failure(
+FILE_COMPLETE = Failure(
     Stage.FETCH, Reason.MISSING, "the file is complete now, and its records are documents of their own"
 )
 """What the processing log has of a file that was rejected, or broke off, and has been replaced since."""
@@ -117,8 +117,8 @@ class RecordSource:
         for key in keys:
             if not isinstance(key, RecordKey):
                 yield from self._files.fetch([key], whole=whole)
-            elif key.place.is_whole_file:
-                yield Skipped(key, WHOLE_FILE, _hash(WHOLE_FILE), seconds=0.0)
+            elif key.place.is_complete:
+                yield Skipped(key, FILE_COMPLETE, _hash(FILE_COMPLETE), seconds=0.0)
             elif key.place.failure is None or whole:
                 yield self._record(key, key.place)
             else:
@@ -149,7 +149,7 @@ class RecordSource:
         except (BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
             yield _rest(names, place, scanner, error)
         else:
-            yield RecordKey(names.name, place._replace(is_whole_file=True))
+            yield RecordKey(names.name, place._replace(is_complete=True))
             if names.records == 0:
                 self.files_without_records += 1
                 logger.warning("No records in %s", escaped(names.name))
@@ -220,7 +220,7 @@ class RecordSource:
 
 
 def _hash(failure: Failure) -> str:
-    """Return a hash that stands for that of the content: the document is tried again once it differs."""
+    """Return a hash that stands for that of the content: the document is retried once it differs."""
     return blake2b(failure.reason.encode(), digest_size=16).hexdigest()
 
 
