@@ -374,24 +374,18 @@ LOGGERS = ("debug", "info", "warning", "error", "exception", "critical")
 
 
 def log_calls() -> Iterator[tuple[str, str]]:
-    """Level and template of all log lines of the package."""
+    """Level and template of all log lines of the package, except the lines of a stack."""
     for path in (ROOT / "xml_extractor").rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = {
-            node.targets[0].id: node.value.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and isinstance(node.value, ast.Constant)
-        }
-        for node in ast.walk(tree):
+        names: dict[str, str] = {}
+        nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if hasattr(node, "lineno")]
+        for node in sorted(nodes, key=lambda node: node.lineno):
             match node:
-                case ast.Call(
-                    func=ast.Attribute(value=ast.Name("logger"), attr=level), args=[ast.Constant(str(text)), *_]
-                ):
-                    yield level.upper(), text
-                case ast.Call(func=ast.Attribute(value=ast.Name("logger"), attr=level), args=[ast.Name(name), *_]):
-                    yield level.upper(), str(names[name])
+                case ast.Assign(targets=[ast.Name(name)], value=ast.Constant(str(text))):
+                    names[name] = text
+                case ast.Call(func=ast.Attribute(value=ast.Name("logger"), attr=level), args=[template, *_]):
+                    text = names[template.id] if isinstance(template, ast.Name) else ast.literal_eval(template)
+                    if text != "%s":
+                        yield level.upper(), text
 
 
 def test_each_log_line_has_its_row() -> None:

@@ -44,7 +44,7 @@ class RecordPlace(NamedTuple):
         encoding: The encoding of the file.
         envelope: What surrounds it: the bytes, or their ranges if they are many.
         failure: Why it is not loaded, if that is known already.
-        is_whole_file: Whether the key is that of a file that was read to its end. It is no document, unless the
+        is_complete: Whether the key is that of a file that was read to its end. It is no document, unless the
             processing log still has a reject of the file.
     """
 
@@ -56,7 +56,7 @@ class RecordPlace(NamedTuple):
     encoding: str = "utf-8"
     envelope: "Envelope | EnvelopeRanges | None" = None
     failure: "Failure | None" = None
-    is_whole_file: bool = False
+    is_complete: bool = False
 
 
 class RecordKey(str):

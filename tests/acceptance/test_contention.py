@@ -120,7 +120,11 @@ def test_two_runs_at_once_lose_nothing_and_load_nothing_twice(
         load_what_collided(load)
     else:
         assert [share.rejected for share in shares] == [0, 0]
-        assert load.hashes() == expected
+        # Which of the documents inserts a shared row depends on their order.
+        ((inserted,),) = load.query(f"SELECT SUM(row_count) FROM {load.table('processing_log')}")
+        rows = {table: int(found.split("-")[0]) for table, found in load.hashes().items()}
+        assert inserted == sum(rows.values()) - rows["processing_log"]
+        assert contract == SHARED_ROWS or load.hashes() == expected
     for table in set(expected) - {"processing_log"}:
         assert load.hashes()[table] == expected[table], table
 

@@ -67,7 +67,7 @@ def test_a_document_in_a_table_that_was_mended_is_loaded_when_its_row_of_the_log
     first = production_processor(*options, "--workers", "1")
     assert accounts(first.stdout, tmp_path, target) == Accounts(20, 16, 4, 0)
     again = production_processor(*options, "--workers", "1")
-    assert again.returncode == 0, "a rejected document is done, and not tried again by itself"
+    assert again.returncode == 1, "a rejected document is done while it does not change, and is still reported"
     assert accounts(again.stdout, tmp_path, target) == Accounts(20, 0, 0, 20)
 
     mended = next(iter(rejects(target)))
@@ -78,5 +78,5 @@ def test_a_document_in_a_table_that_was_mended_is_loaded_when_its_row_of_the_log
     with closing(sqlite3.connect(target)) as database, database:
         database.execute("DELETE FROM processing_log WHERE document_key = ?", (mended,))
     last = production_processor(*options, "--workers", "1")
-    assert last.returncode == 0
+    assert last.returncode == 1, "three documents are still rejected"
     assert accounts(last.stdout, tmp_path, target) == Accounts(20, 1, 0, 19)

@@ -55,13 +55,13 @@ def test_documents_that_are_marked_for_retry_are_loaded_by_the_next_run(
     assert query(rejected, "SELECT order_id FROM orders ORDER BY 1") == [(1,), (2,), (3,)]
 
     third = production_processor(*RUN)
-    assert third.returncode == 0
+    assert third.returncode == 1, "4.xml is still rejected"
     assert accounts(third.stdout, tmp_path, rejected) == Accounts(4, 0, 0, 4)
 
 
 def test_documents_are_chosen_by_key_reason_and_stage(rejected: Path, xml_extractor: Command) -> None:
     nothing = xml_extractor("retry", *LOG, "--reason", "overflow")
-    assert nothing.stdout == "0 documents marked for retry by the next run\n"
+    assert nothing.stdout == "0 documents marked for retry: orders has no rejected document that matches\n"
     one = xml_extractor("retry", *LOG, "--stage", "parse")
     assert one.stdout == "1 document marked for retry by the next run\n"
     assert attempts(rejected)["4.xml"] == ("retry", 1)
@@ -82,7 +82,7 @@ def test_a_document_that_was_tried_as_often_as_allowed_stays_rejected(
     limited = xml_extractor("retry", *LOG, "--max-attempts", "2")
     assert limited.returncode == 0
     assert limited.stdout.splitlines() == [
-        "0 documents marked for retry by the next run",
+        "0 documents marked for retry: orders has no rejected document with attempts left",
         "2 documents skipped after 2 attempts; a higher --max-attempts includes them",
     ]
     assert attempts(rejected)["3.xml"] == ("rejected", 2)
@@ -106,7 +106,7 @@ def test_status_counts_documents_by_run(
 ) -> None:
     xml_extractor("retry", *LOG, "--key", "4.xml")
     (tmp_path / "orders" / "4.xml").write_text(order(4), encoding="utf-8")
-    assert production_processor(*RUN).returncode == 0
+    assert production_processor(*RUN).returncode == 1, "3.xml is still rejected"
     xml_extractor("retry", *LOG)
     shown = xml_extractor("status", *LOG)
     assert (shown.returncode, shown.stderr) == (0, "")

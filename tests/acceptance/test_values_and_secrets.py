@@ -227,8 +227,10 @@ def test_no_value_is_told_when_documents_are_done_again(marked: Marked) -> None:
 
 def test_no_value_is_told_when_the_program_has_a_defect_or_workers_are_killed(marked: Marked) -> None:
     marked.add(*(f'<order id="{number}" {fate}="1"><customer>{MARK}</customer></order>' for number, fate in FATES))
-    (marked.directory / "sitecustomize.py").write_text(FAULTY_PROGRAM, encoding="utf-8")
-    path = os.pathsep.join([str(marked.directory), str(ROOT)])
+    hook = marked.directory / "hook"  # nothing in the working directory itself is imported
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(FAULTY_PROGRAM, encoding="utf-8")
+    path = os.pathsep.join([str(hook), str(ROOT)])
     ended = marked.load("--target", "sqlite:///target.db", PYTHONPATH=path)
     assert ended.returncode == 1
     assert {"internal_error", "worker_died"} <= reasons(marked)

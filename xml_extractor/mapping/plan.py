@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Literal, NamedTuple
 
 from lxml.etree import _Element as Element
@@ -10,10 +12,17 @@ from lxml.etree import _Element as Element
 from xml_extractor.contract.model import Contract, OnInvalid
 from xml_extractor.documents import Counted, DocumentKey, RunValues, Value
 from xml_extractor.mapping.markup import Markup
-from xml_extractor.mapping.paths import FindRows, Node, ReadText, ValueNode, has_nil
+from xml_extractor.mapping.paths import FindRows, Node, ReadText
 from xml_extractor.values.sqltypes import SqlType
 
+Notes = list[tuple[str, Counted]]
+"""Columns, and what was tolerated in each."""
 
+Note = Callable[[Counted], object]
+"""Notes what is tolerated in a column."""
+
+
+@dataclass(eq=False, slots=True)
 class DocumentScope:
     """A document while it is mapped.
 
@@ -22,70 +31,49 @@ class DocumentScope:
         key: Its key.
         run: The values of the run, in the order of `origins.run_values`.
         clock: The time that expressions use as the current time.
-        markup: The markup of elements; None if the contract has no column of type xml.
         noted: What the closures of the row's columns tolerated; see `Plan.noted`.
+        markup: The markup of elements; None if the contract has no column of type xml.
         rows: The rows of the tables mapped so far, in the contract's order.
         left_out: The nodes of rows that were left out, by the number of their table, if that has child tables.
         starts: The nodes whose children a row takes, if `distinct` attaches those of others.
         counts: Tolerated values, and rows that were left out.
     """
 
-    __slots__ = ("clock", "counts", "key", "left_out", "markup", "noted", "root", "rows", "run", "starts")
-
-    def __init__(
-        self,
-        root: Element,
-        key: Value,
-        run: tuple[Value, ...],
-        clock: datetime,
-        noted: "Notes",
-        markup: Markup | None = None,
-    ) -> None:
-        self.root = root
-        self.key = key
-        self.run = run
-        self.clock = clock
-        self.markup = markup
-        self.noted = noted
-        self.rows: list[list[RowScope]] = []
-        self.left_out: defaultdict[int, list[Node]] = defaultdict(list)
-        self.starts: defaultdict[RowScope, list[Node]] = defaultdict(list)
-        self.counts: defaultdict[tuple[str, str, Counted], int] = defaultdict(int)
+    root: Element
+    key: Value
+    run: tuple[Value, ...]
+    clock: datetime
+    noted: Notes
+    markup: Markup | None = None
+    rows: "list[list[RowScope]]" = field(default_factory=list)
+    left_out: defaultdict[int, list[Node]] = field(default_factory=partial(defaultdict, list))
+    starts: "defaultdict[RowScope, list[Node]]" = field(default_factory=partial(defaultdict, list))
+    counts: defaultdict[tuple[str, str, Counted], int] = field(default_factory=partial(defaultdict, int))
 
 
+@dataclass(eq=False, slots=True)
 class RowScope:
     """A row while it is computed: what the closures of its columns get.
 
     Attributes:
+        parent: The parent row; None if the table has no parent.
         node: The node that a row rule found.
         element: The node, or the owner of the attribute or text that is the node.
         rule: The number of the row rule that found the node, from 0.
         position: The node's number among those found for the parent row, by all row rules, from 1.
-        parent: The parent row; None if the table has no parent.
-        values: The values computed so far.
         found: Elements that several columns share, by the number of the search; None until a column needs them.
+        values: The values computed so far.
     """
 
-    __slots__ = ("document", "element", "found", "node", "parent", "position", "rule", "values")
+    document: DocumentScope
+    parent: "RowScope | None"
+    node: Node
+    element: Element
+    rule: int
+    position: int
+    found: list[list[Element] | None]
+    values: list[Value] = field(default_factory=list)
 
-    def __init__(
-        self, document: DocumentScope, parent: "RowScope | None", node: Node, rule: int, position: int, searches: int
-    ) -> None:
-        self.document = document
-        self.parent = parent
-        self.node = node
-        self.element: Element = node.owner if isinstance(node, ValueNode) else node
-        self.rule = rule
-        self.position = position
-        self.values: list[Value] = []
-        self.found: list[list[Element] | None] = [None] * searches
-
-
-Notes = list[tuple[str, Counted]]
-"""Columns, and what was tolerated in each."""
-
-Note = Callable[[Counted], object]
-"""Notes what is tolerated in a column."""
 
 Compute = Callable[[RowScope], Value]
 """Compute a value of a row."""
@@ -208,7 +196,3 @@ class Plan(NamedTuple):
     has_markup: bool
     nilled: "Callable[[], Plan] | None"
     noted: Notes
-
-    def for_document(self, root: Element) -> "Plan":
-        """Return the plan for a document."""
-        return self if self.nilled is None or not has_nil(root) else self.nilled()

@@ -15,7 +15,7 @@ from lxml.etree import _Element as Element
 from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
 from xml_extractor.mapping.markup import Markup
-from xml_extractor.mapping.paths import Node, SharedElements
+from xml_extractor.mapping.paths import Node, SharedElements, ValueNode, has_nil
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import XML_SPACE
@@ -40,7 +40,7 @@ def map_document(
     Raises:
         MappingError: The document cannot be mapped; its `failure` says why.
     """
-    plan = plan.for_document(root)
+    plan = plan_for(plan, root)
     document = document_scope(plan, root, source_key, run)
     try:
         for table in plan.tables:
@@ -54,6 +54,11 @@ def map_document(
         document.starts.clear()
 
 
+def plan_for(plan: Plan, root: Element) -> Plan:
+    """Return the plan for a document, which depends on whether it has `xsi:nil`."""
+    return plan if plan.nilled is None or not has_nil(root) else plan.nilled()
+
+
 def own_key(plan: Plan, root: Element) -> Value:
     """Return the key that the document contains; None if the contract names none, or the document has none."""
     if plan.read_key is None:
@@ -62,7 +67,7 @@ def own_key(plan: Plan, root: Element) -> Value:
         root = deepcopy(root)
         Markup(root)
     try:
-        return _document_key(plan.for_document(root), root, "")
+        return _document_key(plan_for(plan, root), root, "")
     except MappingError:
         return None
 
@@ -146,7 +151,8 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
                     raise MappingError(failure_of(error, rule.path, table.name)) from None
                 for node in nodes:
                     position += 1
-                    yield RowScope(document, parent, node, number, position, table.searches)
+                    element = node.owner if isinstance(node, ValueNode) else node
+                    yield RowScope(document, parent, node, element, number, position, [None] * table.searches)
 
 
 def _compute_row(table: TablePlan, row: RowScope) -> None:

@@ -193,7 +193,7 @@ def _up_to(
     for key in keys:
         if counted == wanted:
             break
-        if isinstance(key, RecordKey) and key.place.is_whole_file and not is_retried(key):
+        if isinstance(key, RecordKey) and key.place.is_complete and not is_retried(key):
             continue
         if str(key) in logged:
             done += 1

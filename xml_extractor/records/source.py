@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 UNREADABLE = (OSError, EOFError, zlib.error)
 """Errors of files and compressed streams that cannot be read, or not to their end."""
 
-WHOLE_FILE = Failure(
+FILE_COMPLETE = Failure(
     Stage.FETCH, Reason.MISSING, "the file is complete now, and its records are documents of their own"
 )
 """What the processing log has of a file that was rejected, or broke off, and has been replaced since."""
@@ -117,8 +117,8 @@ class RecordSource:
         for key in keys:
             if not isinstance(key, RecordKey):
                 yield from self._files.fetch([key], whole=whole)
-            elif key.place.is_whole_file:
-                yield Skipped(key, WHOLE_FILE, _hash(WHOLE_FILE), seconds=0.0)
+            elif key.place.is_complete:
+                yield Skipped(key, FILE_COMPLETE, _hash(FILE_COMPLETE), seconds=0.0)
             elif key.place.failure is None or whole:
                 yield self._record(key, key.place)
             else:
@@ -145,11 +145,14 @@ class RecordSource:
             for record in scanner.records(start):
                 yield self._named(record, scanner, names, place)
         except ParseError as error:
-            yield RecordKey(names.name, place._replace(failure=error.failure))
+            if names.records == 0:
+                yield RecordKey(names.name, place._replace(failure=error.failure))
+            else:
+                yield _rest(names, place, scanner, error)
         except (BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
             yield _rest(names, place, scanner, error)
         else:
-            yield RecordKey(names.name, place._replace(is_whole_file=True))
+            yield RecordKey(names.name, place._replace(is_complete=True))
             if names.records == 0:
                 self.files_without_records += 1
                 logger.warning("No records in %s", escaped(names.name))
@@ -172,6 +175,7 @@ class RecordSource:
         limit = self._document.max_bytes
         failure = too_large("", limit).failure if record.end - record.start > limit else None
         content = scanner.content(record.start, record.end if self._keys.needs_content else record.tag_end)
+        self._keys.check(record.envelope)
         own_key = self._keys.read(content, record.envelope)
         found = place._replace(
             number=names.number,
@@ -229,6 +233,8 @@ def _rest(names: RecordNames, place: RecordPlace, scanner: Scanner, error: Excep
     code, explanation = Reason.MALFORMED, str(error)
     if isinstance(error, UnicodeDecodeError):
         code, explanation = Reason.WRONG_ENCODING, f"bytes that are invalid in {error.encoding}"
+    elif isinstance(error, ParseError):
+        code, explanation = error.failure.code, error.failure.explanation
     elif not isinstance(error, BrokenFileError):
         code, explanation = Reason.UNREADABLE, f"it cannot be read ({type(error).__name__})"
     where = f"after record {names.number - 1}" if names.records else "before its first record"

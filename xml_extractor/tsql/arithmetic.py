@@ -17,7 +17,6 @@ from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.conversion import as_integer, as_number, convert
 from xml_extractor.tsql.errors import CompileError, EvaluationError
-from xml_extractor.tsql.numeric import CUT, EXACT, fitter, overflow
 from xml_extractor.tsql.result_types import (
     LARGE_OBJECTS,
     LEGACY_MOMENTS,
@@ -35,7 +34,20 @@ from xml_extractor.tsql.result_types import (
 )
 from xml_extractor.tsql.temporal import BASE, out_of_range, to_datetime, to_smalldatetime
 from xml_extractor.tsql.text import from_units, to_units
-from xml_extractor.tsql.typed import INT, NULL, Function, Kernel, Typed, apply, constant, constant_value
+from xml_extractor.tsql.typed import (
+    CUT,
+    EXACT,
+    INT,
+    NULL,
+    Function,
+    Kernel,
+    Typed,
+    apply,
+    constant,
+    constant_value,
+    fitter,
+    overflow,
+)
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _FLOAT = SqlType("float", precision=53)

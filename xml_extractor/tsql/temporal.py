@@ -11,8 +11,8 @@ from typing import Any
 
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import EvaluationError
-from xml_extractor.tsql.numeric import EXACT, decimal_of_float, decimal_of_integer, fitted, rounded_integer
-from xml_extractor.tsql.typed import Cast, Kernel
+from xml_extractor.tsql.numeric import decimal_of_float, decimal_of_integer, fitted, rounded_integer
+from xml_extractor.tsql.typed import EXACT, Cast, Kernel
 from xml_extractor.values.sqltypes import Family, SqlType
 from xml_extractor.values.times import FRACTION_DIGITS, SECOND, combine, fraction_of, later
 

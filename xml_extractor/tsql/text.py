@@ -14,9 +14,9 @@ from uuid import UUID
 
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import CompileError, EvaluationError
-from xml_extractor.tsql.numeric import EXACT, not_a, overflow, text_of_float, text_of_money
+from xml_extractor.tsql.numeric import not_a, text_of_float, text_of_money
 from xml_extractor.tsql.result_types import is_unicode, longest, text_type
-from xml_extractor.tsql.typed import Cast, Kernel, Typed, constant
+from xml_extractor.tsql.typed import EXACT, Cast, Kernel, Typed, constant, overflow
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _LAST_PLAIN = "\uffff"

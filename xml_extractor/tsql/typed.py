@@ -1,13 +1,21 @@
-"""Compiled parts of an expression: a type, a closure, and what is known about it at compile time."""
+"""Compiled parts of an expression: a type, a closure, and what is known about it at compile time.
 
+Also how a number is fitted to its type: rounded, and checked against the limits. Source: "Precision, scale, and length
+(Transact-SQL)", Microsoft Learn.
+"""
+
+import math
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
-from typing import NamedTuple
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from typing import Any, NamedTuple
 
 from xml_extractor.documents import Value
+from xml_extractor.reasons import Reason
 from xml_extractor.tsql.errors import EvaluationError
-from xml_extractor.values.sqltypes import SqlType
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, Family, SqlType
 
 Run = Callable[[Sequence[Value], datetime], Value]
 """Compute a value from the values of all names, in their order, and the run's clock."""
@@ -179,3 +187,110 @@ def _many(kernel: Kernel, arguments: Sequence[Run]) -> Run:
         return None if None in found else kernel(*found)
 
     return run
+
+
+EXACT = Context(prec=130, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+"""Holds every product and quotient of two decimals before it is rounded to its type; rounds half away from zero."""
+
+CUT = Context(prec=130, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
+"""As `EXACT`, but truncates."""
+
+_MONEY_STEP = Decimal("0.0001")
+_ONE = Decimal(1)
+_REAL = struct.Struct("<f")
+
+
+def overflow(data_type: SqlType) -> EvaluationError:
+    """Return the error of a number outside the range of its type."""
+    return EvaluationError(Reason.OVERFLOW, f"the number does not fit {data_type}")
+
+
+def _integer_fitter(data_type: SqlType, _context: Context) -> Callable[[int], int]:
+    """Check the range of an integer type."""
+    least, most = INTEGER_RANGES[data_type.name]
+
+    def fit(number: int) -> int:
+        if least <= number <= most:
+            return number
+        raise overflow(data_type)
+
+    return fit
+
+
+def _decimal_fitter(data_type: SqlType, context: Context) -> Callable[[Decimal], Decimal]:
+    """Round a decimal to the type's scale, and check its digits before the point."""
+    step = EXACT.scaleb(_ONE, -data_type.scale)
+    limit = EXACT.scaleb(_ONE, data_type.precision - data_type.scale)
+    least, zero = limit.copy_negate(), EXACT.quantize(Decimal(0), step)
+    quantize = context.quantize
+
+    def fit(number: Decimal) -> Decimal:
+        if not least < number < limit:
+            raise overflow(data_type)
+        fitted = quantize(number, step)
+        if not fitted:
+            return zero
+        if not least < fitted < limit:
+            raise overflow(data_type)
+        return fitted
+
+    return fit
+
+
+def _money_fitter(data_type: SqlType, context: Context) -> Callable[[Decimal], Decimal]:
+    """Round a decimal to the four digits of `money` and `smallmoney`, and check its range."""
+    limit = EXACT.multiply(Decimal(MONEY_LIMITS[data_type.name]), _MONEY_STEP)
+    least, beyond = limit.copy_negate(), EXACT.add(limit, _ONE)
+    zero = EXACT.quantize(Decimal(0), _MONEY_STEP)
+    quantize = context.quantize
+
+    def fit(number: Decimal) -> Decimal:
+        if not beyond.copy_negate() < number < beyond:
+            raise overflow(data_type)
+        fitted = quantize(number, _MONEY_STEP) or zero
+        if least <= fitted < limit:
+            return fitted
+        raise overflow(data_type)
+
+    return fit
+
+
+def _float_fitter(data_type: SqlType, _context: Context) -> Callable[[float], float]:
+    """Round to `real` if the type is `real`, and check that the number is finite."""
+    if data_type.name != "real":
+
+        def fit(number: float) -> float:
+            if math.isfinite(number):
+                return number
+            raise overflow(data_type)
+
+        return fit
+
+    def fit_real(number: float) -> float:
+        try:
+            rounded: float = _REAL.unpack(_REAL.pack(number))[0]
+        except OverflowError:
+            raise overflow(data_type) from None
+        if math.isfinite(rounded):
+            return rounded
+        raise overflow(data_type)
+
+    return fit_real
+
+
+_FITTERS: dict[Family, Callable[[SqlType, Context], Callable[..., Any]]] = {
+    Family.INTEGER: _integer_fitter,
+    Family.DECIMAL: _decimal_fitter,
+    Family.MONEY: _money_fitter,
+    Family.FLOAT: _float_fitter,
+}
+
+
+def fitter(data_type: SqlType, context: Context = EXACT) -> Callable[..., Any]:
+    """Return the function that rounds a number to its type and checks the range of the type.
+
+    Args:
+        data_type: A number type other than `bit`.
+        context: Rounds decimals and amounts of money; `CUT` truncates them.
+    """
+    return _FITTERS[data_type.family](data_type, context)

@@ -138,6 +138,7 @@ def _integer_converter(sql_type: SqlType, _options: _Options) -> Converter:
     """Convert an optional sign and digits, within the type's range."""
     smallest, largest = INTEGER_RANGES[sql_type.name]
     digits_of_largest = len(str(largest))
+    explanation = f"{sql_type} takes a sign and digits only"
 
     def convert(text: str) -> Value:
         if len(text) < digits_of_largest and text.isdigit() and text.isascii():
@@ -145,7 +146,7 @@ def _integer_converter(sql_type: SqlType, _options: _Options) -> Converter:
         number = text.strip(XML_SPACE)
         digits = number[1:] if number.startswith(("-", "+")) else number
         if not (digits.isdigit() and digits.isascii()):
-            raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a sign and digits only")
+            raise InvalidValueError(Reason.NOT_A_NUMBER, explanation)
         if len(digits) > _MOST_INTEGER_DIGITS:
             digits = digits.lstrip("0") or "0"
             if len(digits) > _MOST_INTEGER_DIGITS:
@@ -178,6 +179,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
     zero = Decimal(0).quantize(unit)
     context = Context(prec=precision, rounding=ROUND_DOWN, traps=[InvalidOperation])
     whole_digits_of_largest = largest.adjusted() + 1
+    too_fine = f"the number has more than the {scale} decimals of {sql_type}"
 
     def convert(text: str) -> Value:
         match = _PLAIN_NUMBER.fullmatch(text.strip(XML_SPACE))
@@ -193,8 +195,7 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
         if not smallest <= value <= largest:
             raise _overflow(sql_type)
         if len(fraction) > scale and fraction[scale:].strip("0"):
-            explanation = f"the number has more than the {scale} decimals of {sql_type}"
-            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value or zero)
+            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, too_fine, value or zero)
         return value or zero  # SQL Server has no negative zero
 
     return convert
@@ -259,19 +260,21 @@ def _checked_code_page(name: str) -> str:
 
 def _within(sql_type: SqlType, limit: int, encoding: str, unit: int, error: tuple[Reason, str]) -> Converter:
     width = limit if sql_type.name in _FIXED else 0
+    too_long = f"the value is longer than {sql_type}"
 
     def convert(text: str) -> str:
         if text.isascii():
             if len(text) <= limit:
                 return text.ljust(width)
-            raise _too_long(sql_type, text[:limit])
+            raise InvalidValueError(Reason.TOO_LONG, too_long, text[:limit])
         try:
             encoded = text.encode(encoding)
         except UnicodeEncodeError:
             raise InvalidValueError(*error) from None
         if len(encoded) > limit * unit:
             # A character that the cut splits is dropped.
-            raise _too_long(sql_type, convert(encoded[: limit * unit].decode(encoding, "ignore")))
+            cut = convert(encoded[: limit * unit].decode(encoding, "ignore"))
+            raise InvalidValueError(Reason.TOO_LONG, too_long, cut)
         return text + " " * (width - len(encoded) // unit)
 
     return convert
@@ -292,6 +295,7 @@ def _binary_converter(sql_type: SqlType, options: _Options) -> Converter:
         raise ValueError(f"'{options.encoding}' is not an encoding of binary values; expected hex or base64")
     limit = sql_type.length if sql_type.length not in (0, MAX) else _LONGEST
     width = limit if sql_type.name in _FIXED else 0
+    too_long = f"the value is longer than {sql_type}"
     explanation = f"{sql_type} takes bytes written as {options.encoding}"
 
     def convert(text: str) -> Value:
@@ -300,7 +304,7 @@ def _binary_converter(sql_type: SqlType, options: _Options) -> Converter:
         except ValueError:
             raise InvalidValueError(Reason.NOT_BINARY, explanation) from None
         if len(value) > limit:
-            raise _too_long(sql_type, value[:limit])
+            raise InvalidValueError(Reason.TOO_LONG, too_long, value[:limit])
         return value.ljust(width, b"\0")
 
     return convert
@@ -328,10 +332,6 @@ def _uuid_converter(_sql_type: SqlType, _options: _Options) -> Converter:
         return match[2].upper()
 
     return convert
-
-
-def _too_long(sql_type: SqlType, truncated: str | bytes) -> InvalidValueError:
-    return InvalidValueError(Reason.TOO_LONG, f"the value is longer than {sql_type}", truncated)
 
 
 def _temporal_converter(sql_type: SqlType, options: _Options) -> Converter:

@@ -18,6 +18,7 @@ XML_SPACE: Final = " \t\r\n"
 """XML's white space characters. Python's `str.strip` would strip others too."""
 
 
+@dataclass(eq=False)
 class InvalidValueError(ValueError):
     """A text is not a value of the expected type.
 
@@ -27,11 +28,9 @@ class InvalidValueError(ValueError):
         truncated: The value cut to fit, where cutting is possible; otherwise None.
     """
 
-    def __init__(self, code: Reason, explanation: str, truncated: Value = None) -> None:
-        super().__init__(code, explanation, truncated)
-        self.code = code
-        self.explanation = explanation
-        self.truncated = truncated
+    code: Reason
+    explanation: str
+    truncated: Value = None
 
     def __str__(self) -> str:
         return f"{self.code}: {self.explanation}"

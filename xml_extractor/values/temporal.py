@@ -14,7 +14,6 @@ from xml_extractor.reasons import Reason
 from xml_extractor.values.formats import Format, MomentParser, compile_format, read_format
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType
 from xml_extractor.values.times import (
-    FRACTION_DIGITS,
     MICROSECOND_DIGITS,
     OFFSET,
     Moment,
@@ -123,30 +122,30 @@ def _date(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
 def _time(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
     if zone is not None and not isinstance(zone, timezone):
         zone = None  # without a date, the offset of a named zone is unknown
-    naive, unit = _without_zone(sql_type, zone), _smallest_unit(sql_type)
+    naive, (unit, fine) = _without_zone(sql_type, zone), _fine(sql_type)
 
     def finish(when: datetime, finer: str) -> Value:
         if when.day != 1:
             explanation = "24:00:00 is the end of a day; as a time of day it would become 00:00:00, the beginning"
             raise InvalidValueError(Reason.IMPOSSIBLE_DATE, explanation)
         local = when if when.tzinfo is None else naive(when)
-        return _fine(sql_type, local, finer) if finer or local.microsecond % unit else local.time()
+        return fine(local, finer) if finer or local.microsecond % unit else local.time()
 
     return finish
 
 
 def _datetime2(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
-    naive, unit = _without_zone(sql_type, zone), _smallest_unit(sql_type)
+    naive, (unit, fine) = _without_zone(sql_type, zone), _fine(sql_type)
 
     def finish(when: datetime, finer: str) -> Value:
         local = when if when.tzinfo is None else naive(when)
-        return _fine(sql_type, local, finer) if finer or local.microsecond % unit else local
+        return fine(local, finer) if finer or local.microsecond % unit else local
 
     return finish
 
 
 def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
-    unit = _smallest_unit(sql_type)
+    unit, fine = _fine(sql_type)
 
     def finish(when: datetime, finer: str) -> Value:
         if when.tzinfo is None:
@@ -156,7 +155,7 @@ def _datetimeoffset(sql_type: SqlType, zone: tzinfo | None) -> Finisher:
             when = _localized(when, zone)
         if when.year in _EDGE_YEARS:
             _in_zone(when, UTC)  # SQL Server stores the instant in UTC, which must be in range too
-        return _fine(sql_type, when, finer) if finer or when.microsecond % unit else when
+        return fine(when, finer) if finer or when.microsecond % unit else when
 
     return finish
 
@@ -209,24 +208,26 @@ def _later(sql_type: SqlType, when: datetime, by: timedelta) -> datetime:
         raise _out_of_range(sql_type) from None
 
 
-def _smallest_unit(sql_type: SqlType) -> int:
-    """Return the microseconds of the last digit that a type keeps."""
-    return int(10 ** max(MICROSECOND_DIGITS - sql_type.scale, 0))
+def _fine(sql_type: SqlType) -> tuple[int, Finisher]:
+    """Return the microseconds of the last digit that a type keeps, and the function for values that have more digits.
 
-
-def _fine(sql_type: SqlType, when: datetime, finer: str) -> Value:
-    """Return a value with a seventh digit.
-
-    Raises:
-        InvalidValueError: `too_many_decimals`: the type has fewer digits; the error has the truncated value.
+    The function returns a value with a seventh digit. It raises `InvalidValueError` with the truncated value
+    (`too_many_decimals`) if the type has fewer digits.
     """
-    unit, digits = _smallest_unit(sql_type), finer[: max(sql_type.scale - MICROSECOND_DIGITS, 0)]
-    kept = when.replace(microsecond=when.microsecond // unit * unit)
-    value = with_seventh_digit(kept.time() if sql_type.family is Family.TIME else kept, int(digits or 0))
-    if sql_type.scale == FRACTION_DIGITS and finer == digits:
-        return value
+    unit = int(10 ** max(MICROSECOND_DIGITS - sql_type.scale, 0))
+    finer_digits = max(sql_type.scale - MICROSECOND_DIGITS, 0)
+    is_time = sql_type.family is Family.TIME
     explanation = f"the fraction of the second has more than the {sql_type.scale} digits that {sql_type} keeps"
-    raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value)
+
+    def fine(when: datetime, finer: str) -> Value:
+        digits = finer[:finer_digits]
+        kept = when.replace(microsecond=when.microsecond // unit * unit)
+        value = with_seventh_digit(kept.time() if is_time else kept, int(digits or 0))
+        if finer_digits and finer == digits:
+            return value
+        raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value)
+
+    return unit, fine
 
 
 def _in_zone(when: datetime, zone: tzinfo) -> datetime:

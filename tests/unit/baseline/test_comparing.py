@@ -7,6 +7,7 @@ import pytest
 
 from env_prep.baseline.comparing import warnings, why_not, with_stored, within
 from env_prep.baseline.record import Baseline, Database
+from xml_extractor import DISTRIBUTION
 
 MakeBaseline = Callable[..., Baseline]
 
@@ -61,7 +62,7 @@ def test_a_warning_says_what_else_has_changed(
 def test_another_machine_and_other_versions_are_warned_of(make_baseline: MakeBaseline) -> None:
     now, stored = make_baseline({"": [100]}), make_baseline({"": [100]})
     packages = now.machine["packages"]
-    stored.machine.update(cpus=96, python="3.14.0", packages={**packages, "lxml": "1.0", "xml-extractor": "0.0.1"})
+    stored.machine.update(cpus=96, python="3.14.0", packages={**packages, "lxml": "1.0", DISTRIBUTION: "0.0.1"})
     assert list(warnings(now, stored)) == [
         f"the machine's cpus differs: 96 then, {now.machine['cpus']} now",
         f"Python differs: 3.14.0 then, {now.machine['python']} now",

@@ -102,7 +102,7 @@ def test_a_bigint_key_is_never_negative(key: int | str, positions: list[int]) ->
     document = DocumentScope(element, key, (), RUN_TIME, [])
     row: RowScope | None = None
     for position in positions:
-        row = RowScope(document, row, element, 0, position, 0)
+        row = RowScope(document, row, element, element, 0, position, [])
     assert row is not None
     derived = derived_origin(parse_type("bigint"), "contract", "table", ("path",)).read(row)
     assert isinstance(derived, int)

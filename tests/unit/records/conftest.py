@@ -69,7 +69,7 @@ def open_records() -> OpenRecords:
 def listed(source: RecordSource, key_range: KeyRange | None = None) -> list[DocumentKey]:
     """The keys that a source lists, without those of whole files."""
     keys = [key for page in source.key_pages(2, key_range) for key in page.keys]
-    return [key for key in keys if not isinstance(key, RecordKey) or not key.place.is_whole_file]
+    return [key for key in keys if not isinstance(key, RecordKey) or not key.place.is_complete]
 
 
 def fetched(source: RecordSource) -> dict[str, str]:

@@ -3,22 +3,11 @@
 import logging
 import re
 import sys
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 
 from xml_extractor.reporting.console import configure_logging
-
-
-@pytest.fixture(autouse=True)
-def untouched_logger() -> Iterator[None]:
-    """Leave the package's logger as it was."""
-    package = logging.getLogger("xml_extractor")
-    before = (package.handlers, package.level, package.propagate)
-    yield
-    package.handlers, level, package.propagate = before
-    package.setLevel(level)
 
 
 def test_a_line_has_time_level_process_and_message(capsys: pytest.CaptureFixture[str]) -> None:

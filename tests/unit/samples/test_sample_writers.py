@@ -102,11 +102,20 @@ def test_faults_are_listed_by_number_for_a_table_of_documents(tmp_path: Path) ->
     assert all(isinstance(line["duplicate_of"], int | None) for line in listed)
 
 
-def test_without_faults_there_is_no_list_and_an_older_one_goes(tmp_path: Path) -> None:
-    write_to_files(invoices(), tmp_path / "folder")
+def test_without_faults_there_is_no_list(tmp_path: Path) -> None:
     write_to_files(invoices(5, 0), tmp_path / "folder")
 
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_older_list_of_faults_is_not_overwritten(tmp_path: Path) -> None:
+    write_to_files(invoices(), tmp_path / "folder")
+    before = faults_listed_in(tmp_path / "folder.faults.jsonl")
+
+    with pytest.raises(UsageError, match="samples overwrite nothing"):
+        write_to_files(invoices(5, 0), tmp_path / "folder")
+
+    assert faults_listed_in(tmp_path / "folder.faults.jsonl") == before
 
 
 @pytest.mark.parametrize("name", ["folder", *ARCHIVES])
