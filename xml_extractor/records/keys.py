@@ -27,8 +27,19 @@ class KeyReader:
         path = contract.document.key
         self._read = None if path is None else compile_text(path, contract.namespaces)
         self._parser = DocumentParser(parsing_rules(contract))
+        self._checked: Envelope | None = None
         self.needs_content = path is not None and not _reads_attributes_only(path)
         """Whether the key depends on more than attributes of the record and its ancestors."""
+
+    def check(self, envelope: Envelope) -> None:
+        """Check that what surrounds records is well-formed; once for all records that share it.
+
+        Raises:
+            ParseError: It is not.
+        """
+        if envelope is not self._checked and envelope.depth:
+            self._parser.parse(b"<record/>", envelope)
+            self._checked = envelope
 
     def read(self, content: bytes | None, envelope: Envelope) -> str:
         """Return the key; empty if the contract names none, or the record has none that can be read.

@@ -378,7 +378,10 @@ def _element(name: str, attributes: dict[str, str], namespaces: dict[str, str]) 
         for key, value in attributes.items()
         if key != "xmlns" and not key.startswith("xmlns:")
     }
-    return element_of(name, plain)
+    try:
+        return element_of(name, plain)
+    except ValueError:
+        raise BrokenFileError("a start tag with a name or a character that XML does not allow") from None
 
 
 @lru_cache(maxsize=256)

@@ -145,7 +145,10 @@ class RecordSource:
             for record in scanner.records(start):
                 yield self._named(record, scanner, names, place)
         except ParseError as error:
-            yield RecordKey(names.name, place._replace(failure=error.failure))
+            if names.records == 0:
+                yield RecordKey(names.name, place._replace(failure=error.failure))
+            else:
+                yield _rest(names, place, scanner, error)
         except (BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
             yield _rest(names, place, scanner, error)
         else:
@@ -172,6 +175,7 @@ class RecordSource:
         limit = self._document.max_bytes
         failure = too_large("", limit).failure if record.end - record.start > limit else None
         content = scanner.content(record.start, record.end if self._keys.needs_content else record.tag_end)
+        self._keys.check(record.envelope)
         own_key = self._keys.read(content, record.envelope)
         found = place._replace(
             number=names.number,
@@ -229,6 +233,8 @@ def _rest(names: RecordNames, place: RecordPlace, scanner: Scanner, error: Excep
     code, explanation = Reason.MALFORMED, str(error)
     if isinstance(error, UnicodeDecodeError):
         code, explanation = Reason.WRONG_ENCODING, f"bytes that are invalid in {error.encoding}"
+    elif isinstance(error, ParseError):
+        code, explanation = error.failure.code, error.failure.explanation
     elif not isinstance(error, BrokenFileError):
         code, explanation = Reason.UNREADABLE, f"it cannot be read ({type(error).__name__})"
     where = f"after record {names.number - 1}" if names.records else "before its first record"
