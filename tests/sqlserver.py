@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from xml_extractor.targets.sqlserver.address import SCHEMA, odbc_address, read_address, write_connection_string
+from xml_extractor.targets.sqlserver.address import ODBC, SCHEMA, read_address, write_connection_string
 from xml_extractor.urls import URL, parse_url
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def is_there() -> bool:
 def server_url() -> URL:
     """The address of the database to test in."""
     text = os.environ[VARIABLE]
-    return parse_url(text) if "://" in text else odbc_address(text)
+    return parse_url(text) if "://" in text else URL("mssql+pyodbc", query={ODBC: text})
 
 
 def session() -> "pyodbc.Connection":

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from xml_extractor.errors import UsageError
 from xml_extractor.targets.sqlserver.address import (
+    ODBC,
     SqlServerAddress,
-    odbc_address,
     read_address,
     read_connection_string,
     read_odbc,
@@ -211,4 +211,4 @@ def test_logins_are_the_same_where_server_and_user_name_are() -> None:
 
 
 def test_an_odbc_connection_string_is_an_address() -> None:
-    assert read_address(odbc_address("SERVER=h;PWD={a;b}")).words == {"SERVER": "h", "PWD": "a;b"}
+    assert read_address(URL("mssql+pyodbc", query={ODBC: "SERVER=h;PWD={a;b}"})).words == {"SERVER": "h", "PWD": "a;b"}

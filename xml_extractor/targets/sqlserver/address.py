@@ -207,11 +207,6 @@ def server_address(server: str, database: str = "", username: str = "") -> SqlSe
     return _checked({"SERVER": server} | ({"DATABASE": database} if database else {}) | login, "")
 
 
-def odbc_address(connection_string: str) -> URL:
-    """Return the URL of an ODBC connection string."""
-    return URL("mssql+pyodbc", query={ODBC: connection_string})
-
-
 def _read(connection_string: str) -> dict[str, str]:
     try:
         return read_connection_string(connection_string)
