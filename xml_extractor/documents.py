@@ -43,6 +43,7 @@ class RecordPlace(NamedTuple):
             end of -1 is the end of the file.
         encoding: The encoding of the file.
         envelope: What surrounds it: the bytes, or their ranges if they are many.
+        content: The record itself, on its way to a worker, if reading its range would read the file from the start.
         failure: Why it is not loaded, if that is known already.
         is_complete: Whether the key is that of a file that was read to its end. It is no document, unless the
             processing log still has a reject of the file.
@@ -55,6 +56,7 @@ class RecordPlace(NamedTuple):
     end: int = -1
     encoding: str = "utf-8"
     envelope: "Envelope | EnvelopeRanges | None" = None
+    content: bytes | None = None
     failure: "Failure | None" = None
     is_complete: bool = False
 
@@ -70,6 +72,10 @@ class RecordKey(str):
         made = super().__new__(cls, key)
         made.place = place
         return made
+
+    def without_content(self) -> "RecordKey":
+        """Return the key without the record itself."""
+        return self if self.place.content is None else RecordKey(str(self), self.place._replace(content=None))
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, RecordPlace]]:
         """Pickle the key with its place."""

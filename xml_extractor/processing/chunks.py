@@ -263,7 +263,9 @@ class ChunksInFlight:
         """Make the next chunk; it is at a worker now."""
         chunk = Chunk(self._next_sequence, keys, replaced=replaced)
         self._next_sequence += 1
-        self._chunks[chunk.sequence] = chunk
+        # Records are fetched again if their worker dies, so that those that wait to be loaded take no memory here.
+        without = tuple(key.without_content() if isinstance(key, RecordKey) else key for key in keys)
+        self._chunks[chunk.sequence] = replace(chunk, keys=without)
         self._places[chunk.sequence] = Place.AT_WORKER
         self._at_workers += 1
         return chunk

@@ -43,6 +43,9 @@ FILE_COMPLETE = Failure(
 )
 """What the processing log has of a file that was rejected, or broke off, and has been replaced since."""
 
+LARGEST_WITH_KEY = 2**16
+"""Bytes of a record up to which it travels with its key, if its file cannot be read in parts."""
+
 LARGEST_COLUMN = 2**31 - 1
 """Bytes of a file of records in a database column at most: `max_bytes` limits each record."""
 
@@ -119,6 +122,8 @@ class RecordSource:
                 yield from self._files.fetch([key], whole=whole)
             elif key.place.is_complete:
                 yield Skipped(key, FILE_COMPLETE, _hash(FILE_COMPLETE), seconds=0.0)
+            elif (carried := _carried(key)) is not None:
+                yield carried
             elif key.place.failure is None or whole:
                 yield self._record(key, key.place)
             else:
@@ -143,7 +148,8 @@ class RecordSource:
         try:
             start = self._start(scanner)
             for record in scanner.records(start):
-                yield self._named(record, scanner, names, place)
+                key = self._named(record, scanner, names, place)
+                yield key if opened.is_direct else _with_content(key, record, scanner)
         except ParseError as error:
             if names.records == 0:
                 yield RecordKey(names.name, place._replace(failure=error.failure))
@@ -221,6 +227,21 @@ class RecordSource:
             envelope = Envelope(tags, start, ranges.end, len(ranges.tags))
             self._envelope = (place.file, place.envelope, envelope)
         return self._envelope[2]
+
+
+def _carried(key: RecordKey) -> SourceDocument | None:
+    """Return the record that travels with its key, if one does."""
+    content, envelope = key.place.content, key.place.envelope
+    if content is None or key.place.failure is not None or not isinstance(envelope, Envelope):
+        return None
+    return SourceDocument(key.without_content(), content, envelope=envelope)
+
+
+def _with_content(key: RecordKey, record: ScannedRecord, scanner: Scanner) -> RecordKey:
+    """Return the key with the record itself, if that is not large."""
+    is_large = record.end - record.start > LARGEST_WITH_KEY
+    content = None if is_large else scanner.content(record.start, record.end)
+    return RecordKey(str(key), key.place._replace(content=content))
 
 
 def _hash(failure: Failure) -> str:

@@ -5,7 +5,7 @@ forwards from the start; going back begins anew.
 """
 
 import codecs
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from typing import IO, Protocol
 
 from xml_extractor.contract.encodings import encoding_named
@@ -109,9 +109,11 @@ class Opened:
     Attributes:
         stream: Its content as UTF-8.
         encoding: Its encoding.
+        is_direct: Whether any part of it can be read at once.
     """
 
     def __init__(self, key: DocumentKey, stream: ByteStream, encoding: str) -> None:
+        self.is_direct = isinstance(stream, BufferedReader)
         self.key = key
         self.stream = stream
         self.encoding = encoding
