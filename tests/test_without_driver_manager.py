@@ -23,7 +23,12 @@ def without_pyodbc(tmp_path: Path) -> dict[str, str]:
 def test_an_address_of_a_server_gives_one_line_that_names_what_is_missing(
     production_processor: Command, without_pyodbc: dict[str, str]
 ) -> None:
-    ran = production_processor(XML_EXTRACTOR_TARGET="mssql://nobody:secret@localhost/nothing", **without_pyodbc)
+    ran = production_processor(
+        "--contract",
+        "card_application",
+        XML_EXTRACTOR_TARGET="mssql://nobody:secret@localhost/nothing",
+        **without_pyodbc,
+    )
     assert ran.returncode == 2
     assert ran.stderr.splitlines() == [
         f"Error: the driver for 'mssql' addresses cannot be loaded: {MISSING}",

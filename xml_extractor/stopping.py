@@ -66,6 +66,11 @@ def answer_signals() -> StopRequests:
     return _current
 
 
+def was_requested() -> bool:
+    """Return whether this process was asked to stop, so that any error may be a consequence of that."""
+    return _current is not None and _current.requested
+
+
 def ignore_signals() -> None:
     """Ignore Ctrl-C and SIGTERM while the interpreter shuts down, which would answer them in its own way."""
     for number in STOP_SIGNALS:

@@ -628,7 +628,7 @@ USAGE = {
     "preview of no such key": Usage(
         "preview orders --key 9.xml --contract orders.yaml",
         2,
-        ("Error: orders has no document with this key", "Hint: give another source or --key"),
+        ("Error: orders has no document with this key", "Hint: give another source, --key or --record"),
     ),
     "a column in two tables": Usage(
         "preview orders --contract orders.yaml --explain order_id",
@@ -653,7 +653,7 @@ USAGE = {
     "samples to a database that is no address": Usage(
         "sample ubl_invoice 5 --to samples.db",
         2,
-        ("Error: samples cannot be written to 'samples.db'", "Hint: name a directory, an archive "),
+        ("Error: samples cannot be written to 'samples.db'", "Hint: name a directory, a file or an archive "),
     ),
     "samples to nowhere": Usage(
         "sample ubl_invoice 5 --to .", 2, ("Error: samples cannot be written to '.'", "Hint: name a directory, ")

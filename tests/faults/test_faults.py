@@ -27,7 +27,6 @@ RECOVERED = [
     Fault("commit", "after", "cut", 2),
     Fault("map", "before", "kill", 8),
     Fault("enqueue", "after", "kill", 3),
-    Fault("metrics", "before", "stop", 1),
 ]
 RESUMED = [
     Fault("insert orders", "after", "disk full", 1),
@@ -38,6 +37,7 @@ RESUMED = [
     Fault("hold", "before", "kill", 2),
     Fault("hand over", "after", "kill", 1),
     Fault("count", "before", "stop", 1),
+    Fault("metrics", "before", "stop", 1),
     Fault("count", "after", "stop twice", 1),
 ]
 

@@ -6,11 +6,8 @@ No module of this package imports a heavy library, or a module that does, before
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
-
-from xml_extractor.stopping import EXIT_INTERRUPTED, answer_signals, end_process, end_process_if_stuck, ignore_signals
 
 if TYPE_CHECKING:
     import click
@@ -40,10 +37,20 @@ def run_nightly() -> NoReturn:
 
 def _run(load_command: Callable[[], "click.Command"], program: str) -> NoReturn:
     """Run a command and end the process, however it is interrupted."""
+    _ignore_working_directory()
+    import threading
+
+    from xml_extractor.stopping import (
+        EXIT_INTERRUPTED,
+        answer_signals,
+        end_process,
+        end_process_if_stuck,
+        ignore_signals,
+    )
+
     end_process_if_stuck()
     answer_signals()
     try:
-        _ignore_working_directory()
         from xml_extractor.cli.boundary import execute
 
         execute(load_command(), None, program)

@@ -30,8 +30,8 @@ LONGEST = 400
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Error numbers of a file that standard output is redirected to and that cannot grow."""
 
-_CREDENTIALS = re.compile(r"(?<=://)\S*@")
-_PASSWORD = re.compile(r"(pwd|password)(\s*=\s*|%3D)(\{(?:[^}]|\}\})*\}|[^;&\n]+)", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?<=://)[^\n]*@")
+_PASSWORD = re.compile(r"(pwd|password)(\s*=\s*|%3D)(\{(?:[^}]|\}\})*(?:\}|$)|[^;&\n]+)", re.IGNORECASE)
 """Passwords in an address or a connection string that was given where none is expected."""
 
 
@@ -54,7 +54,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         error.show()
         code = EXIT_USAGE
     except click.ClickException as error:
-        message = " ".join(error.format_message().split())
+        message = _without_secrets(" ".join(error.format_message().split()))
         code = _fail(f"{message[:LONGEST]}…" if len(message) > LONGEST else message, _tip(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt) as error:
         code = _interruption(error)
@@ -63,6 +63,9 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         discard(sys.__stdout__)
         code = EXIT_OK
     except Exception as error:  # noqa: BLE001 - the outermost boundary: any other exception is a defect
+        if stopping.was_requested():
+            # Libraries turn an interruption of their imports into errors of their own.
+            sys.exit(_fail("interrupted", "", EXIT_INTERRUPTED))
         exhausted = system_error(error) if isinstance(error, OSError) else None
         shown = (exhausted.message, exhausted.tip) if exhausted is not None else _defect(error)
         code = _fail(*shown, EXIT_FAILED)

@@ -107,7 +107,9 @@ XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row'
 LocationPath = Annotated[
     str, Field(min_length=1, description="Names of child elements, `*`, `//`, and predicates over attributes.")
 ]
-Name = Annotated[str, Field(min_length=1, max_length=128)]
+PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=PRINTABLE)]
 NameOrNames = Annotated[
     tuple[Name, ...],
     BeforeValidator(_as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),

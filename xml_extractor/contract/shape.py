@@ -273,7 +273,7 @@ def _expected(path: KeyPath, kind: str, context: Mapping[str, object], data: obj
     if kind == "value_error":
         return _expected_value(path, str(context["error"]), data)
     by_context = {
-        "string_pattern_mismatch": _EXPECTED_PATTERNS.get(key),
+        "string_pattern_mismatch": _EXPECTED_PATTERNS.get(key, "printable characters"),
         "model_type": _EXPECTED_MODELS.get(str(context.get("class_name"))),
         "literal_error": str(context.get("expected")).replace("'", ""),
         "tuple_type": _EXPECTED_KEYS.get(key),

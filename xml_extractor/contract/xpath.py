@@ -62,6 +62,7 @@ EXSLT_FUNCTIONS: dict[str, Function] = {
     "replace": Function(4, 4, "text"),
     "test": Function(2, 3, "boolean"),
 }
+MAX_NESTING = 200  # levels of brackets, predicates and operators in a row, such as `a + b + c`
 _ARITHMETIC = ("+", "-", "*", "div", "mod")
 
 _NAME = r"[^\W\d][\w.\-\u00b7]*"
@@ -153,26 +154,33 @@ def parse_xpath(text: str) -> Expression:
     """Parse an XPath 1.0 expression.
 
     Raises:
-        XPathError: The text is not an XPath 1.0 expression.
+        XPathError: It is none. RecursionError: It is nested more than `MAX_NESTING` levels deep.
     """
-    return _Parser(list(_tokens(text))).parse()
+    expression = _Parser(list(_tokens(text))).parse()
+    if any(level > MAX_NESTING for _, level in _walk(expression)):
+        raise RecursionError
+    return expression
 
 
 def walk(expression: Expression) -> Iterator[Expression | Step]:
-    """Yield the expression, and every expression and step inside it."""
-    yield expression
-    match expression:
-        case Path(start, predicates, steps):
-            inner = () if isinstance(start, str) else (start,)
-            for part in (*inner, *predicates):
-                yield from walk(part)
-            for step in steps:
-                yield step
-                for predicate in step.predicates:
-                    yield from walk(predicate)
-        case Call(_, parts) | Operation(_, parts):
-            for part in parts:
-                yield from walk(part)
+    """Yield the expression, and every expression and step inside it, in the order in which they are written."""
+    return (part for part, _ in _walk(expression))
+
+
+def _walk(expression: Expression) -> Iterator[tuple[Expression | Step, int]]:
+    waiting: list[tuple[Expression | Step, int]] = [(expression, 0)]
+    while waiting:
+        part, level = waiting.pop()
+        yield part, level
+        inside: tuple[Expression | Step, ...] = ()
+        match part:
+            case Path(start, predicates, steps):
+                inside = (*(() if isinstance(start, str) else (start,)), *predicates, *steps)
+            case Step():
+                inside = part.predicates
+            case Call(_, parts) | Operation(_, parts):
+                inside = parts
+        waiting += ((inner, level + 1) for inner in reversed(inside))
 
 
 def _unchanged(_call: Call, _index: int, text: str) -> str:

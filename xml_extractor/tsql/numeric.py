@@ -118,11 +118,11 @@ def number_literal(text: str) -> Typed:
     if not (integral + fraction).isdigit():
         raise CompileError(f"'{text}' is not a number", text)
     integral = integral.lstrip("0")
-    if not point and int(text) <= INTEGER_RANGES["int"][1]:
+    if not point and len(integral) <= MOST_DIGITS and int(text) <= INTEGER_RANGES["int"][1]:
         return constant(INT, int(text), digits=max(1, len(integral)))
     precision = max(1, len(integral) + len(fraction))
     if precision > MOST_DIGITS:
-        raise CompileError(f"a number has at most {MOST_DIGITS} digits", text)
+        raise CompileError(f"a number has at most {MOST_DIGITS} digits", text[:MOST_DIGITS])
     return constant(
         SqlType("numeric", precision=precision, scale=len(fraction)), Decimal(f"{integral or 0}.{fraction}")
     )

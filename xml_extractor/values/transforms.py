@@ -143,7 +143,9 @@ def replace_step(options: Mapping[str, object]) -> TextStep:
     try:
         compiled = re.compile(pattern)
         compiled.sub(replacement, "")  # parses the replacement even if nothing matches
-    except (re.error, IndexError) as error:
+    except RecursionError:
+        raise ValueError("the regular expression is nested too deeply") from None
+    except (re.error, IndexError, OverflowError) as error:
         raise ValueError(f"'{pattern}' with '{replacement}' is not a regular expression to replace: {error}") from None
 
     def replace(text: str) -> str:

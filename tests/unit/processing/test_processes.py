@@ -124,7 +124,7 @@ def test_workers_that_are_killed_while_they_wait_for_work_are_noticed_and_the_po
 
 def test_workers_that_end_while_they_start_are_noticed() -> None:
     with WorkerPool(process_context("spawn"), 1, leave, ()) as pool:
-        assert {worker.exit for worker in dead_within(pool, PATIENCE)} == {"exit code 7"}
+        assert "exit code 7" in {worker.exit for worker in dead_within(pool, PATIENCE)}
 
 
 def test_a_worker_that_is_replaced_after_its_tasks_is_no_fault() -> None:
