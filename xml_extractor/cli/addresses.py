@@ -265,7 +265,9 @@ def _with_password(
     if password is not None:
         return address.with_words({"PWD": password})
     if address.lacks_password:
-        raise UsageError(f"no password is given for {address.words['UID']} at {address.name}", secret.tip)
+        # Somebody may have appended the password to the name.
+        user = address.words["UID"].partition(":")[0]
+        raise UsageError(f"no password is given for {user} at {address.name}", secret.tip)
     return address
 
 

@@ -30,7 +30,7 @@ LONGEST = 400
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Error numbers of a file that standard output is redirected to and that cannot grow."""
 
-_CREDENTIALS = re.compile(r"(?<=://)[^\n]*@")
+_CREDENTIALS = re.compile(r"(?<=://)(?:\S*@|[^\s/@:]+:[^\n/@]*@)")
 _PASSWORD = re.compile(r"(pwd|password)(\s*=\s*|%3D)(\{(?:[^}]|\}\})*(?:\}|$)|[^;&\n]+)", re.IGNORECASE)
 """Passwords in an address or a connection string that was given where none is expected."""
 

@@ -151,6 +151,7 @@ def test_an_option_without_its_value_has_a_hint_that_is_true_for_every_command(
         "mssql://user:hunter2/@host/db",
         "mssql://:hunter2@host",
         "x://user:hunter2@",
+        "mssql://user:hunt er2@host/db",
     ],
 )
 def test_no_message_repeats_a_password_in_an_address(end: End, address: str) -> None:
@@ -167,6 +168,7 @@ def test_no_message_repeats_a_password_in_an_address(end: End, address: str) -> 
         "SERVER=h;PWD=hunter2;UID=u",
         "SERVER=h;pwd = {hunt;er2}};x};UID=u",
         "SERVER=h;Password=hunt er2",
+        "SERVER=h;PWD={hunt;er2",
         "odbc_connect=SERVER%3Dh%3BPWD%3Dhunter2",
     ],
 )
