@@ -153,7 +153,7 @@ def least_squares(points: Sequence[tuple[float, float]]) -> Slope:
 def main() -> int:
     """Measure as the command line says."""
     return run_benchmark(
-        benchmark, description=__doc__ or "", usual=Options(50_000, 1), quick=Options(30, 1, quick=True)
+        benchmark, description=__doc__ or "", usual=Options(50_000, 1), quick=Options(600, 1, quick=True)
     )
 
 
