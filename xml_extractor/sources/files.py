@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 SUFFIX = ".xml"
 
-TRANSIENT_ERRORS = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR, errno.EACCES}
+TRANSIENT_ERRORS = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR}
 """Errors of a file that another program holds for a moment, or that lies on a share. Source: errno(3)."""
 
 PAUSES_SECONDS = (0.1, 0.5, 1.0)
