@@ -63,7 +63,7 @@ def test_history_and_metrics_are_written_while_a_run_is_running(
     monkeypatch.setattr(run_reporter, "REPORT_SECONDS", 0.0)
     latest = tmp_path / "metrics" / "latest.json"
     (tmp_path / "metrics").mkdir()
-    seen: list[tuple[str, int]] = []
+    seen: list[tuple[str, str]] = []
 
     def look(_documents: int) -> None:
         deadline = time.monotonic() + 10
