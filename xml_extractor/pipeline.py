@@ -31,6 +31,8 @@ from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.records import RecordSource, open_documents
+from xml_extractor.reporting.console import name_run_in_log
+from xml_extractor.reporting.metrics import shown_settings
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import Source
@@ -47,12 +49,17 @@ HIGH_LATENCY_THREADS = 4
 """Insert threads that wait for a high-latency target at the same time."""
 
 
-def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: None) -> RunResult:
+def run(
+    settings: RunSettings,
+    on_progress: Callable[[int], None] = lambda _: None,
+    on_poll: Callable[[RunStatistics], None] = lambda _: None,
+) -> RunResult:
     """Load all documents of the source that are not done yet.
 
     Args:
         settings: The settings of the run.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
+        on_poll: Called several times a second with the counts so far.
 
     Returns:
         The result. If the run could not continue, it has a `failure`.
@@ -71,6 +78,8 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+        name_run_in_log(context.run_id)
+        _log_start(context, target)
         describe = partial(_describe, context, source, target, statistics)
         with closing(target.connect()) as connection, RunReporter(target, connection, describe) as reporter:
             rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
@@ -78,7 +87,12 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
             # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
             # which a reader may not. The writer of rejects reads the source.
             with closing(source), _reject_writer(context, rejects) as on_reject:
-                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
+
+                def poll() -> None:
+                    reporter.report()
+                    on_poll(statistics)
+
+                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, poll)
                 try:
                     queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
                 except XmlExtractorError as error:
@@ -97,7 +111,16 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
             )
             statistics.series.end(statistics.processed, result.elapsed_seconds)
             reporter.finish(result)
+    message = "Run %s %s (exit code %d): %s"
+    logger.info(message, result.run_id, result.status, result.exit_code, statistics.documents_line)
     return result
+
+
+def _log_start(context: RunContext, target: Target) -> None:
+    settings, contract = context.settings, context.contract
+    given = ", ".join(f"{name}={value}" for name, value in shown_settings(settings).items() if value is not None)
+    message = "Run %s started: contract %s version %d, %s -> %s, %s"
+    logger.info(message, context.run_id, contract.contract, contract.version, context.source_name, target.name, given)
 
 
 def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:

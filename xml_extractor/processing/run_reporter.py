@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -20,7 +19,9 @@ from xml_extractor.processing_log.log_table import log_time
 from xml_extractor.processing_log.own_tables import history_table
 from xml_extractor.processing_log.run_history import HOST_LENGTH, RunEntry, RunHistory
 from xml_extractor.reporting.metrics import metrics_text, write_metrics
+from xml_extractor.reporting.prometheus import prometheus_text
 from xml_extractor.reporting.result import RunResult
+from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stops_at_once
 from xml_extractor.targets.interfaces import Target
 
@@ -101,7 +102,7 @@ class RunReporter:
             history = None
             for report in iter(self._reports.get, None):
                 try:
-                    report.write_file()
+                    write_metrics(report.settings, report.entry.run_id, report.entry.metrics, report.prometheus)
                     if history is None:
                         history = self._history_of(parts.enter_context(closing(self._target.connect())))
                     history.update(report.entry)
@@ -123,11 +124,13 @@ class Report(NamedTuple):
 
     Attributes:
         entry: Its row in the run history.
-        metrics_dir: The directory of its metrics file; None if it has none.
+        settings: The run's settings, which say where its files are.
+        prometheus: The content of its file for Prometheus; empty if it has none.
     """
 
     entry: RunEntry
-    metrics_dir: Path | None
+    settings: RunSettings
+    prometheus: str
 
     @classmethod
     def of(cls, result: RunResult) -> Self:
@@ -149,13 +152,4 @@ class Report(NamedTuple):
             rejected=statistics.rejected,
             metrics=metrics_text(result),
         )
-        return cls(entry, result.settings.metrics_dir)
-
-    def write_file(self) -> None:
-        """Write the metrics file, if the run has one.
-
-        Raises:
-            RunError: It cannot be written.
-        """
-        if self.metrics_dir is not None:
-            write_metrics(self.metrics_dir, self.entry.run_id, self.entry.metrics)
+        return cls(entry, result.settings, prometheus_text(result) if result.settings.metrics_prom else "")
