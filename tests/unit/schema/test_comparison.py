@@ -497,3 +497,18 @@ def test_tables_that_are_all_missing_are_one_line_with_one_remedy() -> None:
         "processing_log, demo_orders, demo_lines, demo_notes"
     )
     assert "xml-extractor init" in refused.value.tip
+
+
+def test_a_key_that_other_tables_need_is_not_left_to_the_database() -> None:
+    (found,) = compare([ORDERS, LINES], with_column(made(ORDERS), "order_id", identity=True))
+    assert found.remedy == (
+        "set `identity: true` in the contract if the document has the key, or use a column without IDENTITY: other "
+        "tables need the key before the row is inserted"
+    )
+
+
+def test_a_foreign_key_that_one_of_two_tables_lacks_is_not_missed() -> None:
+    other = replace(LINES, name="other", foreign_keys=())
+    without = replace(made(LINES), foreign_keys=())
+    assert compare([ORDERS, LINES, other], made(ORDERS), without) == []
+    assert len(compare([ORDERS, LINES, replace(LINES, name="other")], made(ORDERS), without)) == 2
