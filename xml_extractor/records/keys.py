@@ -26,6 +26,8 @@ class KeyReader:
     def __init__(self, contract: Contract) -> None:
         path = contract.document.key
         self._read = None if path is None else compile_text(path, contract.namespaces)
+        self.is_named = path is not None
+        """Whether the contract names a key."""
         self._parser = DocumentParser(parsing_rules(contract))
         self._checked: Envelope | None = None
         self.needs_content = path is not None and not _reads_attributes_only(path)
