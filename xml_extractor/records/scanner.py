@@ -17,9 +17,9 @@ from lxml.etree import _Element as Element
 from xml_extractor.contract.names import XML_NAMESPACE
 from xml_extractor.documents import Envelope, EnvelopeRanges
 from xml_extractor.escaping import escaped
+from xml_extractor.parsing.checked_stream import CheckedStream
 from xml_extractor.parsing.diagnosis import ParseError
 from xml_extractor.parsing.prolog import Prolog, read_prolog
-from xml_extractor.records.checked import CheckedStream
 from xml_extractor.records.patterns import Patterns, States, element_of
 from xml_extractor.records.streams import ByteStream
 

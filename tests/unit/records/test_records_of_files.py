@@ -108,6 +108,38 @@ def test_a_key_may_be_any_path(open_records: OpenRecords, key: str) -> None:
     assert listed(open_records({"f": content}, document)) == ["f#-1" if "concat" in key else "f#1"]
 
 
+@pytest.mark.parametrize(
+    ("key", "record", "own_key"),
+    [
+        ("m:Id", "<m:Id>a</m:Id><m:Id>b</m:Id>", "a"),
+        ("m:Id", "<m:Id> <!-- b -->a<![CDATA[&]]> </m:Id>", "a&"),
+        ("m:Id", "<m:Id/><m:Id>b</m:Id>", None),
+        ("m:Id", "<m:X><m:Id>b</m:Id></m:X><m:Id>a<m:Id>b</m:Id></m:Id>", "ab"),
+        ("m:Id", f"<m:X>{'x' * 5000}</m:X><m:Id>a</m:Id>", "a"),
+        ("m:Id", "<m:Id>a</m:Id><u:undeclared/>", "a"),
+        ("m:Id", "<Id>b</Id><o:Id xmlns:o='urn:o'>b</o:Id><Id xmlns='urn:m'>a</Id>", "a"),
+        ("m:Id", "<m:Head/>", None),
+        ("m:X/m:Id", "<m:Id>b</m:Id><m:X><m:Y><m:Id>b</m:Id></m:Y></m:X><m:X/><m:X><m:Id>a</m:Id></m:X>", "a"),
+        ("m:Id/@v", "<m:Id/><m:Id v='a'/><m:Id v='b'/>", "a"),
+        ("v:Id", "<Id>a</Id>", "a"),
+        ("m:Id[2]", "<m:Id>b</m:Id><m:Id>a</m:Id>", "a"),
+        (".//m:Id", "<m:X><m:Id>a</m:Id></m:X><m:Id>b</m:Id>", "a"),
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", '<m:U xmlns:k="urn:k">{}</m:U>'])
+def test_a_key_may_be_an_element(open_records: OpenRecords, key: str, record: str, own_key: str, around: str) -> None:
+    document = f'{{root: "m:Set", records: "//m:R", key: "{key}"}}'
+    content = in_set(around.format(f'<m:R id="1">{record}</m:R>'))
+    assert listed(open_records({"f": content}, document)) == [f"f#{own_key or 1}"]
+
+
+@pytest.mark.parametrize(
+    "tag", ["<m:R id='&#x61;'/>", '<m:R x=\'id="b"\' id=\t"\ta " ></m:R>', "<m:R m:id='b' id='a'/>"]
+)
+def test_a_key_may_be_an_attribute_however_it_is_written(open_records: OpenRecords, tag: str) -> None:
+    assert listed(open_records({"f": in_set(tag)}, SET)) == ["f#a"]
+
+
 def test_a_doctype_with_entities_is_refused_or_skipped(open_records: OpenRecords) -> None:
     doctype = '<!DOCTYPE Set [<!ENTITY e "<m:R/>"> <!-- ]> <m:R/> -->]>'
     content = in_set('<m:R id="1">&amp;</m:R>').decode()
