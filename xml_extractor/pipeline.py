@@ -32,7 +32,6 @@ from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.console import name_run_in_log
-from xml_extractor.reporting.metrics import shown_settings
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import Source
@@ -79,20 +78,14 @@ def run(
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         name_run_in_log(context.run_id)
-        _log_start(context, target)
         describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe) as reporter:
+        with closing(target.connect()) as connection, RunReporter(target, connection, describe, on_poll) as reporter:
             rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
             # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
             # which a reader may not. The writer of rejects reads the source.
             with closing(source), _reject_writer(context, rejects) as on_reject:
-
-                def poll() -> None:
-                    reporter.report()
-                    on_poll(statistics)
-
-                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, poll)
+                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
                 try:
                     queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
                 except XmlExtractorError as error:
@@ -111,16 +104,7 @@ def run(
             )
             statistics.series.end(statistics.processed, result.elapsed_seconds)
             reporter.finish(result)
-    message = "Run %s %s (exit code %d): %s"
-    logger.info(message, result.run_id, result.status, result.exit_code, statistics.documents_line)
     return result
-
-
-def _log_start(context: RunContext, target: Target) -> None:
-    settings, contract = context.settings, context.contract
-    given = ", ".join(f"{name}={value}" for name, value in shown_settings(settings).items() if value is not None)
-    message = "Run %s started: contract %s version %d, %s -> %s, %s"
-    logger.info(message, context.run_id, contract.contract, contract.version, context.source_name, target.name, given)
 
 
 def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:
