@@ -1,5 +1,6 @@
 """The values that pass between processes: documents, rejections and outcomes. All are immutable and picklable."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -164,6 +165,7 @@ class SourceDocument(NamedTuple):
             cannot be parsed, it may have been cut too early.
         logged_hash: For a document that was copied and is unchanged since then: the hash of what was copied, of which
             the copy may hold more or less. Otherwise empty.
+        pieces: For the rest of a file of records that breaks off: what there is instead of a content.
     """
 
     key: DocumentKey
@@ -171,10 +173,13 @@ class SourceDocument(NamedTuple):
     is_cut: bool = False
     envelope: Envelope | None = None
     logged_hash: str = ""
+    pieces: Iterator[bytes] | None = None
 
     @property
-    def whole(self) -> bytes | str | None:
-        """The content; for a record, as a document of its own."""
+    def whole(self) -> bytes | str | Iterator[bytes] | None:
+        """The content; for a record, as a document of its own; for the rest of a file, its pieces."""
+        if self.pieces is not None:
+            return self.pieces
         if self.envelope is None or not isinstance(self.content, bytes):
             return self.content
         return self.envelope.start + self.content + self.envelope.end

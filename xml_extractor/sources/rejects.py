@@ -9,10 +9,11 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
 from xml_extractor.documents import (
@@ -88,12 +89,12 @@ class RejectFiles:
         self._version = version
         self._with_values = with_values
 
-    def write(self, reject: Outcome, content: bytes | str | None) -> None:
+    def write(self, reject: Outcome, content: bytes | str | Iterator[bytes] | None) -> None:
         """Write a document and its line in the list. The line is written even if the document cannot be.
 
         Args:
             reject: The outcome of a rejected document.
-            content: The document as it was fetched; None if it has no content.
+            content: The document as it was fetched, or its pieces; None if it has no content.
 
         Raises:
             OSError: The document or the line could not be written.
@@ -102,12 +103,9 @@ class RejectFiles:
         file: dict[str, Any] = {"file": None, "text": isinstance(content, str), "file_hash": None}
         failed = None
         if content is not None:
-            data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
             name = file_name(reject.key)
             try:
-                with atomic_write(self.directory / name, OWNER_ONLY) as opened:
-                    opened.write(data)
-                file |= {"file": name, "file_hash": _file_hash(data)}
+                file |= {"file": name, "file_hash": self._write_document(self.directory / name, content)}
             except OSError as error:
                 failed = error
         described = self._described(reject) | file
@@ -140,9 +138,18 @@ class RejectFiles:
             "version": self._version,
         }
 
+    def _write_document(self, path: Path, content: bytes | str | Iterator[bytes]) -> str:
+        """Write a document and return the hash of its file."""
+        data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        digest = _file_hash()
+        with atomic_write(path, OWNER_ONLY) as file:
+            for piece in [data] if isinstance(data, bytes) else data:
+                digest.update(piece)
+                file.write(piece)
+        return digest.hexdigest()
 
-def _file_hash(data: bytes) -> str:
-    return blake2b(data, digest_size=16).hexdigest()
+
+_file_hash = partial(blake2b, digest_size=16)
 
 
 def _private(path: str, flags: int) -> int:
@@ -224,6 +231,18 @@ class RejectsSource:
             listed = self._listed.get(source_key(key))
             yield self._read(key, listed) if listed is not None else missing(key)
 
+    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
+        """Open a document's file; one that cannot be read is a rejection."""
+        listed = self._listed.get(source_key(key))
+        if listed is None or not listed.file:
+            return missing(key)
+        try:
+            return (self._directory / listed.file).open("rb")
+        except FileNotFoundError:
+            return missing(key)
+        except OSError as error:
+            return unreadable(key, f"the file cannot be read: {error.strerror}")
+
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
@@ -233,19 +252,18 @@ class RejectsSource:
             return SourceDocument(key, None)
         if not listed.file:
             return missing(key)._replace(content_hash=listed.content_hash)
-        return self._read_file(key, listed)
+        opened = self.open_file(key)
+        return opened if isinstance(opened, Rejection) else self._read_file(key, listed, opened)
 
-    def _read_file(self, key: DocumentKey, listed: Listed) -> SourceDocument | Rejection:
+    def _read_file(self, key: DocumentKey, listed: Listed, opened: IO[bytes]) -> SourceDocument | Rejection:
         try:
-            with (self._directory / listed.file).open("rb") as file:
+            with opened as file:
                 document = read_bounded(key, file, self._max_bytes)
-        except FileNotFoundError:
-            return missing(key)
         except OSError as error:
             return unreadable(key, f"the file cannot be read: {error.strerror}")
         if isinstance(document, Rejection) or not isinstance(document.content, bytes):
             return document
-        logged_hash = listed.content_hash if _file_hash(document.content) == listed.file_hash else ""
+        logged_hash = listed.content_hash if _file_hash(document.content).hexdigest() == listed.file_hash else ""
         if not listed.is_text:
             return document._replace(logged_hash=logged_hash)
         try:
