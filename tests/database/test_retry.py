@@ -103,7 +103,12 @@ def test_rejects_are_chosen_by_key_reason_stage_and_attempts(connection: TargetC
     write_log(connection, MAPPED, MAPPED_TOO, LOADED, TIRED)
     for selection, keys in SELECTIONS:
         assert keys_of(ProcessingLog(connection).rejected(selection)) == keys, selection
-    assert mark_for_retry(connection, RejectSelection("orders", ("Load", "mapped"), "duplicate_key", "load", 5)) == 1
+    assert (
+        mark_for_retry(
+            connection, RejectSelection("orders", ("Load", "mapped"), "duplicate_key", "load", below_attempts=5)
+        )
+        == 1
+    )
     assert {key for key, (status, *_) in by_key(connection).items() if status == "retry"} == {"Load"}
 
 
