@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import sqlserver
-from tests.cases.test_golden_cases import RUN, SOURCE_KEY, DOCUMENTS, content_of
+from tests.cases.test_golden_cases import DOCUMENTS, RUN, SOURCE_KEY, content_of
 from tests.database.binding import bound, read_log
 from tests.database.conftest import TARGETS, empty_targets
 from tests.database.demo_tables import CONTRACT
