@@ -129,14 +129,14 @@ def test_only_changed_documents_are_mapped_again_if_the_run_is_to_do_these(conte
         "4.xml": Replaced("run 1", ""),
     }
     kinds = {}
-    for which in ("all", "changed-documents"):
-        given = replace(context, settings=replace(context.settings, reprocess=which))
-        with closing(Worker(given, None, tmp_path)) as worker:
-            documents = worker.map_documents(Chunk(7, (*replaced, "1.xml"), replaced=replaced))
-            kinds[which] = [type(document) for document in documents]
+    for only_if_changed in (False, True):
+        wanted = {key: known._replace(only_if_changed=only_if_changed) for key, known in replaced.items()}
+        with closing(Worker(context, None, tmp_path)) as worker:
+            documents = worker.map_documents(Chunk(7, (*replaced, "1.xml"), replaced=wanted))
+            kinds[only_if_changed] = [type(document) for document in documents]
     assert kinds == {
-        "all": [MappedDocument, Rejection, Rejection, Rejection, MappedDocument],
-        "changed-documents": [Unchanged, Unchanged, Rejection, Unchanged, Unchanged],
+        False: [MappedDocument, Rejection, Rejection, Rejection, MappedDocument],
+        True: [Unchanged, Unchanged, Rejection, Unchanged, Unchanged],
     }
 
 

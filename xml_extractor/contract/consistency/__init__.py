@@ -8,6 +8,7 @@ from xml_extractor.contract.faults import Fault
 
 CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     tables.name_faults,
+    tables.shared_table_faults,
     tables.parent_faults,
     tables.key_faults,
     tables.column_list_faults,
