@@ -184,7 +184,7 @@ def load(source: Path, target: Path) -> dict[str, float]:
     """Load a source, and return the peak of each kind of process in MiB.
 
     Raises:
-        RuntimeError: The run could not go on.
+        RuntimeError: The run could not continue.
     """
     log = target.with_suffix(".txt")
     with (
@@ -268,10 +268,11 @@ def compare(record: Record, directory: Path, number: int, rounds: int) -> None:
     record.group(
         "Runs", "records a minute", {name: [number * 60 / wall for wall in walls] for name, walls in taken.items()}
     )
-    for title, of in (("workers and manager", lambda each: each.others), ("main process", lambda each: each.main)):
-        figures = {name: [of(each) / number * 1000 for each in found] for name, found in costs.items()}
-        record.group(f"Processor time, {title}", "ms a record", figures)
     workers = {name: [each.others for each in found] for name, found in costs.items()}
+    mains = {name: [each.main for each in found] for name, found in costs.items()}
+    for title, seconds in (("workers and manager", workers), ("main process", mains)):
+        figures = {name: [each / number * 1000 for each in taken_by] for name, taken_by in seconds.items()}
+        record.group(f"Processor time, {title}", "ms a record", figures)
     record.ratio("parse and map: records / separate files", workers[TWO], workers[SEPARATE], Limit(at_most=1.3))
     both = {name: [each.others + each.main for each in found] for name, found in costs.items()}
     record.ratio("all processes: records / separate files", both[TWO], both[SEPARATE])
