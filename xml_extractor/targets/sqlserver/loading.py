@@ -21,13 +21,8 @@ from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
-from xml_extractor.targets.sqlserver.json_batches import (
-    JSON,
-    JsonSupport,
-    batch_statement,
-    json_rows,
-    json_support,
-)
+from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows
+from xml_extractor.targets.sqlserver.probes import JsonSupport, json_support
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
     OdbcType,
@@ -122,6 +117,8 @@ class LoadingConnection(SqlServerConnection):
     def transaction(self) -> Iterator[None]:
         """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
         self._has_changes = False
+        if self._json_support is None and (self._sends_json or self._isolated_batches):
+            self._json_support = json_support(self)
         with super().transaction():
             yield
 
@@ -183,16 +180,16 @@ class LoadingConnection(SqlServerConnection):
         return not_inserted
 
     def _as_json(self, table: TableLayout, rows: Sequence[Row], *, numbered: bool = False) -> str | None:
-        with self._session_in_use(table) as session:  # a value that does not fit is an error of its table
-            support = self._json_support
-            if support is None:
-                support = self._json_support = json_support(session)
-            if not support.carries(table):
-                return None
+        support = self._json_support
+        if support is None or not support.carries(table):
+            return None
+        with self._session_in_use(table):  # a value that does not fit is an error of its table
             return json_rows(table, rows, only_plain=not support.any_text, numbered=numbered)
 
     def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
         """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
+        if self._json_support is None or not self._json_support.nested:
+            return None
         rejected: dict[int, DatabaseError] = {}
         texts: list[str] = []
         for position, document in enumerate(documents):
