@@ -315,7 +315,7 @@ class ProcessingLog:
         """Yield the conditions that, one after the other, find the rows of the documents with these keys."""
         keys = [key for key in keys if is_text(key)]  # others are in no log, and no parameter
         if self._connection.dialect == "mssql":
-            # One parameter, so that any number of keys takes one round trip and one plan. Servers may differ in escapes.
+            # One parameter, so that any number of keys takes one round trip and one plan. Servers differ in escapes.
             written = {key: json.dumps(key, ensure_ascii=False) for key in keys}
             plain = [text for text in written.values() if "\\" not in text]
             keys = [key for key, text in written.items() if "\\" in text]

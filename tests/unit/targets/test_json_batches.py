@@ -26,8 +26,9 @@ def test_one_statement_inserts_into_all_tables_within_the_transaction_and_says_w
     assert json_batches.batch_statement((LINES, NOTES), "dbo") == (
         "IF @@TRANCOUNT = 0 BEGIN; THROW 2147483647, N'the transaction has ended', 1; END DECLARE @at int; "
         "SAVE TRANSACTION documents; BEGIN TRY "
-        "SET @at = 0; INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) SELECT c0 AS [order_id], c1 AS [line_no], "
-        "c2 AS [article] FROM OPENJSON(?) WITH (c0 int '$[0]', c1 smallint '$[1]', c2 nvarchar(20) '$[2]'); "
+        "SET @at = 0; INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) SELECT c0 AS [order_id], "
+        "c1 AS [line_no], c2 AS [article] "
+        "FROM OPENJSON(?) WITH (c0 int '$[0]', c1 smallint '$[1]', c2 nvarchar(20) '$[2]'); "
         "SET @at = 1; INSERT INTO [dbo].[demo_notes] ([order_id], [text]) SELECT c0 AS [order_id], c1 AS [text] FROM "
         "OPENJSON(?) WITH (c0 int '$[0]', c1 nvarchar(max) '$[1]'); "
         "END TRY BEGIN CATCH DECLARE @is_undone int = CASE WHEN XACT_STATE() = 1 THEN 1 ELSE 0 END; "

@@ -78,22 +78,20 @@ def json_support(connection: SqlServerConnection) -> JsonSupport:
         DatabaseError: A transient error.
     """
     table, values = _table([(parse_type(name), value) for name, value in _SAMPLES])
-    statement = (
-        "SELECT c0 FROM OPENJSON(?) WITH (c0 nvarchar(max) '$[0]'); "
-        f"SELECT {select_columns(table)} FROM ({json_query(table)}) AS probed; {_NESTED}"
-    )
+    read = f"SELECT {select_columns(table)} FROM ({json_query(table)}) AS probed"  # noqa: S608 - constants
+    statement = f"SELECT c0 FROM OPENJSON(?) WITH (c0 nvarchar(max) '$[0]'); {read}; {_NESTED}"  # noqa: S608 - constants
     parameters = (
         json.dumps([[_ANY_TEXT]]),
         json_rows(table, [row_binder(table)(values)], only_plain=False),
         json.dumps(_DOCUMENTS, ensure_ascii=False),
     )
     try:
-        text, [read], nested = connection.results(statement, parameters, [JSON] * len(parameters))
+        text, [row], nested = connection.results(statement, parameters, [JSON] * len(parameters))
     except (DatabaseError, ValueError) as error:
         if isinstance(error, DatabaseError) and error.error_class is ErrorClass.TRANSIENT:
             raise
         return JsonSupport(any_text=False, families=frozenset(), nested=False)
-    changed = _changed(table, values, read)
+    changed = _changed(table, values, row)
     return JsonSupport(
         any_text=[tuple(row) for row in text] == [(_ANY_TEXT,)],
         families=frozenset({column.type.family for column in table.columns} - {each.family for each in changed}),
@@ -107,9 +105,7 @@ def conversion_differences(connection: SqlServerConnection, tables: Sequence[Tab
     Raises:
         DatabaseError: The server cannot be reached, or rejects a conversion.
     """
-    converted = [
-        (table, column) for table in tables for column in table.columns if parameter(column.type).place != "?"
-    ]
+    converted = [(table, column) for table in tables for column in table.columns if parameter(column.type).place != "?"]
     types = list(dict.fromkeys(column.type for _, column in converted))
     if not types:
         return []
