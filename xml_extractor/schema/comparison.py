@@ -10,7 +10,8 @@ from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TablesError, TargetError
-from xml_extractor.processing_log.log_table import is_log
+from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.own_tables import is_own
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
@@ -196,10 +197,12 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there.kind == "elsewhere":
         return
     columns = {column.name.casefold(): column for column in there.columns}
-    if is_log(layout) and not columns.keys() >= {*layout.key, "status", "run_id"}:
+    if is_own(layout) and not columns.keys() >= {*layout.key, "status", "run_id"}:
         # No advice to alter it: it is somebody else's.
         found, remedy = "a table of another program", "name another table with --log-table"
-        yield pair.error("", "the processing log", found, remedy)
+        yield pair.error(
+            "", "the processing log" if layout.name == LOG_TABLE.name else "the run history", found, remedy
+        )
         return
     for column in (*layout.columns, *layout.generated):
         yield from _of_column(pair, column, columns.get(column.name.casefold()))
@@ -276,7 +279,7 @@ def _type(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Di
 
 
 def _code_page(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
-    is_ascii = is_log(pair.layout)
+    is_ascii = is_own(pair.layout)
     if not pair.context.code_page or not there.code_page or is_ascii or needed.type.name not in CODE_PAGE_TYPES:
         return
     if there.type is not None and there.type.name not in CODE_PAGE_TYPES:
@@ -315,7 +318,7 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
         remedy = remedies.add_key(pair.name, wanted, has_primary=bool(there.key))
         needed = f"a primary key or unique index over {remedies.names(wanted)} and no other column"
         # Without it, existing rows would be neither kept nor replaced, and a document could be loaded twice.
-        is_relied_on = pair.layout.on_conflict != "fail" or is_log(pair.layout)
+        is_relied_on = pair.layout.on_conflict != "fail" or is_own(pair.layout)
         report = pair.error if is_relied_on else pair.warning
         yield report("", needed, ", ".join(listed) or "none", remedy)
     if there.drops_duplicates and pair.layout.on_conflict != "keep":
