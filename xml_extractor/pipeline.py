@@ -16,7 +16,7 @@ from pathlib import Path
 
 from xml_extractor.connections import Connection
 from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
@@ -71,8 +71,14 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
-        describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe) as reporter:
+        with (
+            closing(target.connect()) as connection,
+            RunReporter(
+                target,
+                connection,
+                describe := partial(_describe, context, source, target, connection.log_table, statistics),
+            ) as reporter,
+        ):
             rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
             # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
@@ -100,7 +106,9 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     return result
 
 
-def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:
+def _describe(
+    context: RunContext, source: Source, target: Target, log: TableLayout, statistics: RunStatistics
+) -> RunResult:
     """Return what a run has done so far."""
     elapsed = round(time.perf_counter() - statistics.series.began_at, 3)
     inserts = context.inserts
@@ -119,7 +127,7 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
         statistics=statistics,
         queue={},
         insert_threads=(),
-        log_table=target.log_table.table,
+        log_table=log.table,
         is_running=True,
     )
 

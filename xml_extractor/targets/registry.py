@@ -67,7 +67,7 @@ def open_run_history(target: Target) -> Iterator[RunHistory]:
         TargetError: There is none, or the target cannot be reached.
     """
     with _own_tables_of(target) as connection:
-        yield RunHistory(connection, history_table(target.log_table), target.name)
+        yield RunHistory(connection, history_table(connection.log_table), target.name)
 
 
 @contextmanager

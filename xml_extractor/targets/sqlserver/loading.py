@@ -11,7 +11,8 @@ import pyodbc
 from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
-from xml_extractor.schema.names import database_name, t_sql_name, t_sql_table
+from xml_extractor.processing_log.log_table import log_table
+from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, KeyColumn, deletion
@@ -66,6 +67,7 @@ class LoadingConnection(SqlServerConnection):
         self._identity_table = ""
         self._has_changes = False
         super().__init__(address, autocommit=False)
+        self.log_table = log_table(self._qualified(self.log_table.table))
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
@@ -121,6 +123,18 @@ class LoadingConnection(SqlServerConnection):
             self._json_support = json_support(self)
         with super().transaction():
             yield
+
+    def _qualified(self, name: str) -> str:
+        """Return the name of a table with its schema: the given one, that of the table, or the default of the login.
+
+        Other logins may have another default, and a table that is created later in the default schema would be found
+        instead of one in dbo.
+        """
+        schema: str | None = self._address.schema
+        if not database_name(name, embedded=False)[0] and not schema:
+            table = literal(t_sql_name(name))
+            (schema,) = self.last_row(f"SELECT COALESCE(OBJECT_SCHEMA_NAME(OBJECT_ID({table})), SCHEMA_NAME())")
+        return name if "." in name or not schema else f"{schema}.{name}"
 
     def _restore_settings(self) -> None:
         if self._session is not None:
