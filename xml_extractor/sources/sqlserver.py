@@ -1,5 +1,6 @@
 """Documents in a table or view of a SQL Server: a source, and a writer that creates such a table."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,7 +14,7 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import is_fetchable
+from xml_extractor.processing_log.log_keys import is_fetchable, numbered
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.schema.names import t_sql_name
 from xml_extractor.settings import KeyRange
@@ -100,7 +101,7 @@ class SqlServerSource:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
-            SourceError: The table cannot be read, or a key is not unique.
+            SourceError: The table cannot be read.
         """
         blocks = None if log is None else self._blocks(key_range)
         if log is None or blocks is None:
@@ -190,7 +191,7 @@ class SqlServerSource:
                 for value, size, content, is_cut in rows:
                     key = self._queries.key.log_key(value)
                     if key in found:
-                        raise self._not_unique(key)
+                        continue  # its key stands for that of another document
                     found[key] = self._document(key, size, content, is_cut=bool(is_cut))
                     read_bytes += len(content or "")
                     if read_bytes > PAGE_BYTES and keys[0] in found:
@@ -224,14 +225,13 @@ class SqlServerSource:
             count *= 2
             listed = self._list_keys(count, conditions, bounds)
         if len(listed) < count:
-            return listed, True
+            return numbered(listed), True
         while not is_fetchable(listed[-1]):
             listed.pop()
         if not self._is_unique:
             equal = f"{self._queries.key.name} = {self._queries.key.parameter}"
-            seen = set(listed)
-            listed += [key for key in self._list_keys(_ALL, [equal], listed[-1:]) if key not in seen]
-        return listed, False
+            listed += (Counter(self._list_keys(_ALL, [equal], listed[-1:])) - Counter(listed)).elements()
+        return numbered(listed), False
 
     def _list_keys(self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey]) -> list[DocumentKey]:
         values = [count, *map(self._queries.key.bind, bounds)]
@@ -240,16 +240,9 @@ class SqlServerSource:
         except UnicodeDecodeError:
             rows = self._answer(*self._queries.keys(conditions, as_bytes=True), values)
             if any(row[1] != NATIONAL.encode("utf-16-le") for row in rows):
-                raise SourceError(
-                    f"{self.name} does not convert text to its bytes", "correct the invalid keys"
-                ) from None
-        listed = [self._queries.key.log_key(row[0]) for row in rows]
-        seen: set[DocumentKey] = set()
-        for key in listed:
-            if key in seen:
-                raise self._not_unique(key)
-            seen.add(key)
-        return listed
+                message = f"{self.name} does not convert text to its bytes"
+                raise SourceError(message, "correct the keys that are not valid text") from None
+        return [self._queries.key.log_key(row[0]) for row in rows]
 
     def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
         try:
@@ -257,10 +250,6 @@ class SqlServerSource:
         except ValueError as error:
             bound, kind = error.args
             raise SourceError(f"'{bound}' is not a key of {self._title}: its keys are {kind}") from None
-
-    def _not_unique(self, key: DocumentKey) -> SourceError:
-        tip = "name another key column in the contract's `source`"
-        return SourceError(f"the key {key} occurs more than once in {self._title}", tip)
 
     def _prepare(self, table: SourceTable, end_tag: str) -> SourceQueries:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
