@@ -35,6 +35,9 @@ MAX_QUEUED_BYTES = 16 * 2**20
 
 POLL_SECONDS = 0.1
 
+LONGEST_LOAD_SECONDS = 2 * 3600.0
+"""How long loading may take without a commit. The timeouts of statements and locks, and all attempts, end before."""
+
 ABANDON_SECONDS = 1.0
 """How long an insert thread may take to end its transaction when a run must stop at once."""
 
@@ -342,7 +345,7 @@ class BackgroundInsertThread:
             self._abandoned.set()
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(None if drain else ABANDON_SECONDS)
+            self._thread.join(LONGEST_LOAD_SECONDS if drain else ABANDON_SECONDS)
 
     @property
     def is_alive(self) -> bool:
