@@ -31,6 +31,7 @@ from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.records import RecordSource, open_documents
+from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import Source
@@ -47,12 +48,17 @@ HIGH_LATENCY_THREADS = 4
 """Insert threads that wait for a high-latency target at the same time."""
 
 
-def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: None) -> RunResult:
+def run(
+    settings: RunSettings,
+    on_progress: Callable[[int], None] = lambda _: None,
+    on_poll: Callable[[RunStatistics], None] = lambda _: None,
+) -> RunResult:
     """Load all documents of the source that are not done yet.
 
     Args:
         settings: The settings of the run.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
+        on_poll: Called several times a second with the counts so far.
 
     Returns:
         The result. If the run could not continue, it has a `failure`.
@@ -71,8 +77,9 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+        name_run_in_log(context.run_id)
         describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe) as reporter:
+        with closing(target.connect()) as connection, RunReporter(target, connection, describe, on_poll) as reporter:
             rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
             # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,

@@ -334,7 +334,7 @@ class Worker:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
-            _log_defect(error, f"document {document.key} was at stage {stage}")
+            _log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
@@ -388,8 +388,9 @@ def as_run_error(error: Exception) -> XmlExtractorError:
             return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
 
 
-def _log_defect(error: Exception, when: str) -> None:
+def _log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
     """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
-    logger.error("Internal error: %s while %s", type(error).__name__, when)
+    extra = {"document": document, "stage": stage}
+    logger.error("Internal error: %s while %s", type(error).__name__, when, extra=extra)
     for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
         logger.error("%s", line)

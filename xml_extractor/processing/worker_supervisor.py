@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.errors import RunError, SilentTargetError, WorkerDiedError
-from xml_extractor.processing import insert_queue
+from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import ChunksInFlight
 from xml_extractor.processing.processes import DeadWorker, WorkerPool
 from xml_extractor.processing.worker import CrashMarkers
@@ -31,7 +31,7 @@ RESUME_TIP = "what was committed stays; run the same command again to continue"
 
 def silent_target() -> SilentTargetError:
     """Return the error that ends a run whose target does not answer."""
-    minutes = insert_queue.LONGEST_LOAD_SECONDS / 60
+    minutes = processes.LONGEST_LOAD_SECONDS / 60
     return SilentTargetError(
         f"the target has not answered for {minutes:g} minutes",
         f"check the database, its disk and the network; {RESUME_TIP}",
@@ -116,7 +116,7 @@ class WorkerSupervisor:
         self._next_timeout_check = now + TIMEOUT_CHECK_SECONDS
         markers = {process_id: self._markers.read(process_id) for process_id in self.pool.process_ids()}
         loading = (marker for marker in markers.values() if marker and marker.is_loading)
-        if any(now - marker.since > insert_queue.LONGEST_LOAD_SECONDS for marker in loading):
+        if any(now - marker.since > processes.LONGEST_LOAD_SECONDS for marker in loading):
             raise silent_target()
         stuck = {
             number: marker
@@ -134,7 +134,8 @@ class WorkerSupervisor:
             ):
                 continue
             what = "the insert queue" if marker.stage is Stage.LOAD else f"document {key} at stage {marker.stage}"
-            logger.warning("A worker process was killed: it took more than %d s for %s", seconds, what)
+            message = "A worker process was killed: it took more than %d s for %s"
+            logger.warning(message, seconds, what, extra={"document": key, "stage": marker.stage})
             if self._chunks.hangs_in_a_row > MOST_HANGS_IN_A_ROW:
                 raise RunError(
                     f"worker processes take more than {seconds} s (--document-timeout) for {what}, again and again",

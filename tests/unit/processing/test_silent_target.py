@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.accounts import write_orders
 from xml_extractor.errors import SilentTargetError
 from xml_extractor.pipeline import run
-from xml_extractor.processing import insert_queue
+from xml_extractor.processing import processes
 from xml_extractor.settings import InsertMode, RunSettings
 
 
@@ -18,7 +18,7 @@ def test_a_target_that_does_not_answer_ends_the_run(
     mode: InsertMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_orders(tmp_path, documents=3000)
-    monkeypatch.setattr(insert_queue, "LONGEST_LOAD_SECONDS", 3.0)
+    monkeypatch.setattr(processes, "LONGEST_LOAD_SECONDS", 3.0)
     settings = RunSettings(
         contract=str(tmp_path / "orders.yaml"),
         source=f"sqlite:///{tmp_path / 'orders.db'}",
