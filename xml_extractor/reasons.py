@@ -181,6 +181,14 @@ class Reason(StrEnum):
             "Correct the path.",
         ),
     )
+    CYCLE = (
+        "cycle",
+        Explanation(
+            Stage.MAP,
+            "`rows` and `recursive` reach a node twice: rows contain each other, or one is found in two places.",
+            "Restrict the paths, or correct the document.",
+        ),
+    )
     SEVERAL_VALUES = (
         "several_values",
         Explanation(

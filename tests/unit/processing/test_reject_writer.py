@@ -2,13 +2,23 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
+from xml_extractor.documents import (
+    DocumentKey,
+    Failure,
+    Outcome,
+    RecordKey,
+    RecordPlace,
+    Rejection,
+    SourceDocument,
+    Status,
+)
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.reject_writer import FETCHED_AT_ONCE, WAITING, RejectWriter
 from xml_extractor.processing_log.key_blocks import LoggedKeys
@@ -72,6 +82,25 @@ def test_all_rejects_are_written_when_the_block_ends_however_many_come(tmp_path:
     assert (source.is_whole, source.is_closed) == (True, True)
 
 
+def test_records_are_fetched_in_the_order_of_their_files(tmp_path: Path) -> None:
+    class Positions(Numbers):
+        def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[SourceDocument | Rejection]:
+            assert whole
+            starts = [key.place.start for key in keys if isinstance(key, RecordKey)]
+            assert starts == sorted(starts)
+            self.asked.append(len(keys))
+            return (SourceDocument(key, f"<n>{key}</n>") for key in keys)
+
+    source, directory = Positions(), tmp_path / "run"
+    files = RejectFiles(directory, "numbers", 1)
+    keys = [RecordKey(f"f#{number}", RecordPlace("f", "f", number, start=number)) for number in range(300)]
+    with RejectWriter(files, lambda: source) as writer:
+        for key in reversed(keys):
+            writer.add(Outcome(key, Status.REJECTED, failure=Failure(Stage.MAP, Reason.OVERFLOW, "it is so")))
+    assert set(written(directory).values()) == {f"<n>{key}</n>" for key in keys}
+    assert sum(source.asked) == 300
+
+
 def test_a_run_without_rejects_opens_no_source_and_makes_no_directory(tmp_path: Path) -> None:
     def open_source() -> Source:
         raise AssertionError("nothing is to be fetched")
@@ -115,6 +144,32 @@ def test_a_directory_that_is_gone_is_one_warning_and_no_end(tmp_path: Path, capl
     write(Numbers(), tmp_path / "gone" / "run", *map(reject, range(50)))
     (record,) = caplog.records
     assert record.getMessage().startswith(f"Rejected documents are not written to {tmp_path / 'gone' / 'run'}: ")
+
+
+class Stuck(Numbers):
+    """A source that does not answer until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[SourceDocument | Rejection]:
+        self.released.wait()
+        return super().fetch(keys, whole=whole)
+
+
+@pytest.mark.parametrize("rejects", [1, WAITING + 2 * FETCHED_AT_ONCE])
+def test_a_source_that_does_not_answer_is_a_warning_and_no_run_waits_for_it(
+    rejects: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Stuck()
+    with RejectWriter(RejectFiles(tmp_path / "run", "numbers", 1), lambda: source, longest=0.5) as writer:
+        for number in range(rejects):
+            writer.add(reject(number))
+    source.released.set()
+    (record,) = caplog.records
+    what = "fetching or writing one takes more than 0.5 s (--document-timeout)"
+    assert record.getMessage() == f"Rejected documents are not written to {tmp_path / 'run'}: {what}"
 
 
 def test_a_run_that_is_to_stop_at_once_does_not_wait_for_what_is_still_to_be_written(tmp_path: Path) -> None:
