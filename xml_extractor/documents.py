@@ -288,7 +288,6 @@ class Outcome(NamedTuple):
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
         counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
-        seconds: From fetching the document to its mapped rows.
     """
 
     key: DocumentKey
@@ -299,7 +298,6 @@ class Outcome(NamedTuple):
     content_hash: str = ""
     value: str | None = None
     counts: Counts = ()
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,5 +272,5 @@ def test_documents_that_were_tried_too_often_stay_rejected_and_are_counted(targe
 
 def test_a_target_without_a_processing_log_is_said_to_have_none(target_address: str) -> None:
     empty = open_target(target_address, CONTRACT)
-    with pytest.raises(TargetError, match="no processing log in"), open_processing_log(empty):
+    with pytest.raises(TargetError, match="no table processing_log in"), open_processing_log(empty):
         pass

@@ -118,6 +118,7 @@ class ChunkResult:
         outcomes: The outcome of each document, committed; None if the documents are in the insert queue.
         stage_seconds: Seconds by step.
         failure: Why the run cannot continue.
+        slowest: The documents that took this worker longest so far, with their seconds.
         retires: Whether the worker ends after this chunk because it holds too much memory.
     """
 
@@ -127,6 +128,7 @@ class ChunkResult:
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     failure: WorkerFailure | None = None
     retires: bool = False
+    slowest: Mapping[str, float] = field(default_factory=dict)
 
 
 class CrashMarker(NamedTuple):

@@ -99,7 +99,7 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     retires = worker.is_grown
     if retires:
         retire()
-    return ChunkResult(chunk.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires)
+    return ChunkResult(chunk.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires, worker.slowest)
 
 
 def _queue_mapped_data(
@@ -302,6 +302,7 @@ class ParallelCoordinator:
                 self._chunks.reported(event.sequence)
                 self._workers.pool.note_result(event.worker, retires=event.retires)
                 self.statistics.stage_seconds.update(event.stage_seconds)
+                self.statistics.note_slow(event.slowest)
                 if event.failure is not None:
                     raise event.failure.exception()
                 if event.outcomes is not None:
@@ -384,5 +385,4 @@ def _log_outcome(outcome: Outcome) -> None:
     failure = outcome.failure
     what = f"rows={sum(outcome.rows)}" if failure is None else f"reason={failure.code}"
     extra = {"document": outcome.key, "stage": Stage.LOAD if failure is None else failure.stage}
-    message = "Document %s: %s (%s, seconds=%.4f)"
-    logger.debug(message, outcome.key, outcome.status, what, outcome.seconds, extra=extra)
+    logger.debug("Document %s: %s (%s)", outcome.key, outcome.status, what, extra=extra)

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
+from heapq import nlargest
 from multiprocessing.util import Finalize
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -41,6 +43,7 @@ from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
+from xml_extractor.reporting.result import SLOWEST
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import SourceOfFiles
@@ -182,6 +185,7 @@ class Worker:
     def __init__(self, context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
         contract = context.contract
         self.insert_queue = insert_queue
+        self.slowest: dict[str, float] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context
         self._parser = DocumentParser(parsing_rules(contract))
