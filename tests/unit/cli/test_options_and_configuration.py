@@ -327,7 +327,7 @@ CONFIGURATIONS = [
 @pytest.mark.skipif(os.name != "posix", reason="other systems have other permissions")
 @pytest.mark.parametrize(("text", "is_secret"), CONFIGURATIONS)
 def test_a_configuration_with_a_password_that_all_can_read_causes_a_warning(
-    text: str, is_secret: bool, options: Options
+    text: str, options: Options, *, is_secret: bool
 ) -> None:
     write(text)
     for mode, warns in ((0o604, is_secret), (0o600, False)):
