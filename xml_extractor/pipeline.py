@@ -321,7 +321,9 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
     contract = context.contract
     settings = context.settings
     files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
-    with RejectWriter(files, partial(open_documents, context.source_address, contract)) as writer:
+    with RejectWriter(
+        files, partial(open_documents, context.source_address, contract), settings.document_timeout
+    ) as writer:
         yield writer.add
 
 
