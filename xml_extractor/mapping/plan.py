@@ -72,18 +72,6 @@ class DocumentScope:
     starts: "defaultdict[RowScope, list[Node]]" = field(default_factory=partial(defaultdict, list))
     counts: defaultdict[tuple[str, str, Counted], int] = field(default_factory=partial(defaultdict, int))
 
-    def row_made_from(self, node: Node, table: int) -> "RowScope | None":
-        """Return the first row of a table that was made from a node, or the equal one that `distinct` keeps."""
-        if table not in self.rows_by_node:
-            rows = {row.node: row for row in reversed(self.rows[table])}
-            self.rows_by_node[table] = {**self.stand_ins[table], **rows}
-        return self.rows_by_node[table].get(node)
-
-    def clear(self) -> None:
-        """Forget the rows, which refer to their document: the tree would stay in memory until they are collected."""
-        for collection in (self.rows, self.rows_by_node, self.stand_ins, self.starts):
-            collection.clear()
-
 
 @dataclass(eq=False, slots=True)
 class RowScope:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, failure_of
-from xml_extractor.mapping.nodes import FindNodes, KeyFinder
+from xml_extractor.mapping.nodes import FindNodes, KeyFinder, Node
 from xml_extractor.mapping.plan import DocumentScope, Note, Plan, RowScope, TablePlan
 from xml_extractor.mapping.trees import containers
 
@@ -42,12 +42,20 @@ class RowReference:
         if keys is not None:
             keys.was_asked = False
         nodes = self._find(row.node)
-        self.found = row.document.row_made_from(nodes[0], self.table) if nodes else None
+        self.found = _row_made_from(nodes[0], self.table, row.document) if nodes else None
         if self.found is not None:
             return self.found.values[self._column]
         if nodes or (keys is not None and keys.was_asked):
             self._note(Counted.DANGLING)
         return None
+
+
+def _row_made_from(node: Node, table: int, document: DocumentScope) -> RowScope | None:
+    """Return the first row of a table that was made from a node, or the equal one that `distinct` keeps."""
+    if table not in document.rows_by_node:
+        rows = {row.node: row for row in reversed(document.rows[table])}
+        document.rows_by_node[table] = {**document.stand_ins[table], **rows}
+    return document.rows_by_node[table].get(node)
 
 
 def resolve(plan: Plan, document: DocumentScope, check_required: Callable[[TablePlan, RowScope], None]) -> None:

@@ -54,7 +54,9 @@ def map_document(
             note_counts(tuple(document.counts.items()))
         return tuple([tuple([tuple(row.values) for row in rows]) for rows in document.rows])
     finally:
-        document.clear()
+        # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
+        for collection in (document.rows, document.rows_by_node, document.stand_ins, document.starts):
+            collection.clear()
         for frame in plan.frames:
             frame.leave()
         if plan.keys is not None:
