@@ -93,6 +93,7 @@ def run(
             result = replace(
                 describe(),
                 is_running=False,
+                log_table=connection.log_table.table,
                 queue=queue_stats._asdict() if queue_stats else {},
                 insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
                 interrupted=coordinator.interrupted,
