@@ -32,6 +32,7 @@ from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.files import FileSource
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
@@ -101,7 +102,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         interrupted=coordinator.interrupted,
         failure=failure,
         rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
-        files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
+        **_counts_of_files(source),
         outdated=logged.report_outdated(),
         earlier_rejects=earlier_rejects,
         log_table=target.log_table.table,
@@ -121,13 +122,22 @@ def _process(
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:
     try:
-        return open_documents(settings.source, contract)
+        return open_documents(settings.source, contract, min_age=settings.min_age)
     except XmlExtractorError as error:
         if settings.source != settings.target:
             raise
         message = f"{error.message}; the target is read because no --source is given"
         tip = f"name the documents with --source{f', or {error.tip}' if error.tip else ''}"
         raise type(error)(message, tip) from None
+
+
+def _counts_of_files(source: Source) -> dict[str, int]:
+    """Return the numbers of files that are no documents, by the names that `RunResult` gives them."""
+    files = source.files if isinstance(source, RecordSource) else source
+    return {
+        "files_without_records": source.files_without_records if isinstance(source, RecordSource) else 0,
+        "files_too_new": files.too_new if isinstance(files, FileSource) else 0,
+    }
 
 
 def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:

@@ -1,12 +1,12 @@
 """A source of records: lists and fetches the records of the files of another source."""
 
 import logging
-import zlib
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
+    ArchiveKey,
     DocumentKey,
     Envelope,
     EnvelopeRanges,
@@ -32,11 +32,9 @@ from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
+from xml_extractor.sources.streams import DAMAGE
 
 logger = logging.getLogger(__name__)
-
-UNREADABLE = (OSError, EOFError, zlib.error)
-"""Errors of files and compressed streams that cannot be read, or not to their end."""
 
 FILE_COMPLETE = Failure(
     Stage.FETCH, Reason.MISSING, "the file is complete now, and its records are documents of their own"
@@ -50,7 +48,7 @@ LARGEST_COLUMN = 2**31 - 1
 """Bytes of a file of records in a database column at most: `max_bytes` limits each record."""
 
 
-def open_documents(address: str, contract: Contract) -> Source:
+def open_documents(address: str, contract: Contract, *, min_age: int = 0) -> Source:
     """Open a source of documents; of the records of its files if the contract names records.
 
     Raises:
@@ -58,8 +56,8 @@ def open_documents(address: str, contract: Contract) -> Source:
         SourceError: The source cannot be read.
     """
     if contract.document.records is None:
-        return open_source(address, contract, contract.document.max_bytes)
-    return RecordSource(open_source(address, contract, LARGEST_COLUMN), contract)
+        return open_source(address, contract, contract.document.max_bytes, min_age=min_age)
+    return RecordSource(open_source(address, contract, LARGEST_COLUMN, min_age=min_age), contract)
 
 
 class RecordSource:
@@ -73,9 +71,9 @@ class RecordSource:
     def __init__(self, files: Source, contract: Contract) -> None:
         self.name = files.name
         self.address = files.address
+        self.files = files
         self.files_without_records = 0
         """Files that were scanned to their end and have no record."""
-        self._files = files
         self._document = contract.document
         self._roots = parsing_rules(contract).roots
         self._patterns = Patterns(contract)
@@ -96,9 +94,9 @@ class RecordSource:
         """
         bounds = Bounds(key_range)
         page: list[DocumentKey] = []
-        for files in self._files.key_pages(page_size):
+        for files in self.files.key_pages(page_size):
             for file in filter(bounds.has, files.keys):
-                records = iter([file]) if isinstance(file, UnusableKey) else self._records_of(file)
+                records = iter([file]) if isinstance(file, UnusableKey | ArchiveKey) else self._records_of(file)
                 for key in bounds.within(file, records):
                     page.append(key)
                     if len(page) == page_size:
@@ -118,8 +116,8 @@ class RecordSource:
             SourceError: The source cannot be read any more.
         """
         for key in keys:
-            if not isinstance(key, RecordKey):
-                yield from self._files.fetch([key], whole=whole)
+            if not isinstance(key, RecordKey) or isinstance(key, ArchiveKey):
+                yield from self.files.fetch([key], whole=whole)
             elif key.place.is_complete:
                 yield Skipped(key, FILE_COMPLETE, _hash(FILE_COMPLETE), seconds=0.0)
             elif (carried := _carried(key)) is not None:
@@ -133,7 +131,7 @@ class RecordSource:
         """Close the files that are open, and their source."""
         self._listing.close()
         self._fetching.close()
-        self._files.close()
+        self.files.close()
 
     def _records_of(self, file: DocumentKey) -> Iterator[RecordKey]:
         """Yield the keys of a file's records, and the key of the file for what is rejected or skipped of it."""
@@ -155,7 +153,7 @@ class RecordSource:
                 yield RecordKey(names.name, place._replace(failure=error.failure))
             else:
                 yield _rest(names, place, scanner, error)
-        except (BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
+        except (BrokenFileError, UnicodeDecodeError, *DAMAGE) as error:
             yield _rest(names, place, scanner, error)
         else:
             yield RecordKey(names.name, place._replace(is_complete=True))
@@ -206,7 +204,7 @@ class RecordSource:
         try:
             envelope = self._envelope_of(place, opened)
             content = opened.range(place.start, place.end if place.end >= 0 else place.start + limit + 1)
-        except (UnicodeDecodeError, *UNREADABLE) as error:
+        except (UnicodeDecodeError, *DAMAGE) as error:
             return unreadable(key, f"its file cannot be read ({type(error).__name__})")
         if len(content) > limit:
             return too_large(key, limit)

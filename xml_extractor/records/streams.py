@@ -6,14 +6,16 @@ forwards from the start; going back begins anew.
 
 import codecs
 from io import BufferedReader, BytesIO
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
+from xml_extractor.content import other_content
 from xml_extractor.contract.encodings import encoding_named
 from xml_extractor.contract.model import Document
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.parsing.prolog import encoding_of
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.sources.interfaces import Source, SourceOfFiles
+from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain
 
 UTF_8 = "utf-8"
 _PIECE = 2**18
@@ -150,16 +152,21 @@ class Streams:
         raw = self._raw(key)
         if isinstance(raw, Rejection):
             return raw
-        mark, declared = encoding_of(raw.read(_HEAD), self._document.encoding)
         try:
+            head = raw.read(_HEAD)
+            mark, declared = encoding_of(head, self._document.encoding)
             encoding = encoding or self._chosen(raw, mark, declared)
-        except OSError as error:
+        except DAMAGE as error:
             raw.close()
-            return _rejected(key, Stage.FETCH, Reason.UNREADABLE, f"it cannot be read ({type(error).__name__})")
-        if not encoding:
+            return damaged(key, "the file", error)
+        what = other_content(head)
+        if what or not encoding:
             raw.close()
-            explanation = "the XML declaration names an encoding that is not supported"
-            return _rejected(key, Stage.PARSE, Reason.WRONG_ENCODING, explanation)
+            code, explanation = Reason.MALFORMED, f"the file is {what}, not XML"
+            if not what:
+                code = Reason.WRONG_ENCODING
+                explanation = "the XML declaration names an encoding that is not supported"
+            return _rejected(key, Stage.PARSE, code, explanation)
         raw.seek(0)
         self._last = Opened(key, raw if encoding == UTF_8 else Utf8Stream(raw, mark, encoding), encoding)
         return self._last
@@ -180,7 +187,10 @@ class Streams:
         if isinstance(content, str):
             # The mark takes precedence over the encoding that the text declares.
             content = codecs.BOM_UTF8 + content.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
-        return BytesIO(content or b"")
+        try:
+            return plain(cast("IO[bytes]", BytesIO(content or b"")))
+        except (NotADocumentError, *DAMAGE) as error:
+            return damaged(key, "the compressed content of the column", error)
 
     def _chosen(self, raw: IO[bytes], mark: int, encoding: str) -> str:
         """Return the encoding, or the fallback of a file that is invalid in its own."""

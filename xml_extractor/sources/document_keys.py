@@ -1,8 +1,8 @@
 """Shared by all sources: pages of keys, and documents that cannot be fetched."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import DocumentKey, Failure, Rejection
@@ -70,6 +70,21 @@ def pages(keys: Sequence[DocumentKey], page_size: int) -> Iterator[KeyPage]:
     """Split sorted keys into pages."""
     for start in range(0, len(keys), page_size):
         yield KeyPage([*keys[start : start + page_size]])
+
+
+def pages_of(keys: Iterable[DocumentKey], page_size: int) -> Iterator[KeyPage]:
+    """Split keys into pages as they come."""
+    remaining = iter(keys)
+    while page := list(islice(remaining, page_size)):
+        yield KeyPage(page)
+
+
+def in_range(keys: Iterable[DocumentKey], key_range: KeyRange | None) -> Iterable[DocumentKey]:
+    """Return the keys of a range, compared as text."""
+    if key_range is None:
+        return keys
+    first, last = key_range.first, key_range.last
+    return (key for key in keys if first <= str(key) and (not last or str(key) <= last))
 
 
 def pages_of_names(

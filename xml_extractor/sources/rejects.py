@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Outcome, RecordKey, RecordPlace, Rejection, SourceDocument
 from xml_extractor.errors import RunError, SourceError
 from xml_extractor.escaping import escaped
@@ -22,8 +23,8 @@ from xml_extractor.processing_log.key_blocks import LoggedKeys
 from xml_extractor.processing_log.log_keys import source_key, stands_for_another
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable
-from xml_extractor.sources.files import read_bounded
 from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain, read_bounded
 
 LISTING = "rejects.jsonl"
 """The list: a JSON object per document, one per line."""
@@ -213,12 +214,15 @@ class RejectsSource:
 
     def _read(self, key: DocumentKey, listed: Listed) -> SourceDocument | Rejection:
         try:
-            with (self._directory / listed.file).open("rb") as file:
+            with plain((self._directory / listed.file).open("rb")) as file:
                 document = read_bounded(key, file, self._max_bytes)
         except FileNotFoundError:
             return missing(key)
         except OSError as error:
-            return unreadable(key, f"the file cannot be read: {error.strerror}")
+            how = error.strerror or f"it is damaged ({type(error).__name__})"
+            return unreadable(key, f"the file cannot be read: {how}")
+        except (NotADocumentError, *DAMAGE) as error:
+            return damaged(key, "the compressed file", error)
         if isinstance(document, Rejection) or not listed.is_text or not isinstance(document.content, bytes):
             return document
         try:
@@ -241,7 +245,13 @@ class RejectsSource:
             raise SourceError(f"'{end}' is not a key of {self.name}: its keys are numbers") from None
 
 
-open_source = RejectsSource
+def open_source(address: str, _contract: Contract, max_bytes: int, _min_age: int, /) -> RejectsSource:
+    """Open the source at an address.
+
+    Raises:
+        SourceError: The list cannot be read.
+    """
+    return RejectsSource(address, max_bytes)
 
 
 def _read_listing(path: Path) -> dict[DocumentKey, Listed]:
