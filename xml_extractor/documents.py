@@ -1,5 +1,6 @@
 """The values that pass between processes: documents, rejections and outcomes. All are immutable and picklable."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -30,6 +31,19 @@ class Status(StrEnum):
     RETRY = "retry"
     SKIPPED = "skipped"
     ALREADY_DONE = "already_done"
+
+
+class RunStatus(StrEnum):
+    """How far a run is.
+
+    `LOST` is not in the run history: it stands for a `RUNNING` run that has stopped reporting.
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
 
 
 class RecordPlace(NamedTuple):
@@ -158,16 +172,20 @@ class SourceDocument(NamedTuple):
         envelope: For a record: what surrounds it. Its content is then UTF-8 bytes.
         is_cut: Whether the source cut the document after the first end tag that may be the last one needed. If it
             cannot be parsed, it may have been cut too early.
+        pieces: For the rest of a file of records that breaks off: what there is instead of a content.
     """
 
     key: DocumentKey
     content: bytes | str | None
     is_cut: bool = False
     envelope: Envelope | None = None
+    pieces: Iterator[bytes] | None = None
 
     @property
-    def whole(self) -> bytes | str | None:
-        """The content; for a record, as a document of its own."""
+    def whole(self) -> bytes | str | Iterator[bytes] | None:
+        """The content; for a record, as a document of its own; for the rest of a file, its pieces."""
+        if self.pieces is not None:
+            return self.pieces
         if self.envelope is None or not isinstance(self.content, bytes):
             return self.content
         return self.envelope.start + self.content + self.envelope.end

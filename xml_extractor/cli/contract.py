@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE, say
+from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
@@ -19,7 +19,7 @@ from xml_extractor.cli.options import (
     with_target,
 )
 from xml_extractor.cli.parameters import WholeNumber
-from xml_extractor.errors import SourceError, UsageError
+from xml_extractor.errors import EXIT_OK, EXIT_USAGE, SourceError, UsageError
 
 if TYPE_CHECKING:
     from xml_extractor.contract.model import Contract

@@ -17,12 +17,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, Row, RunValues, SourceDocument, Value
-from xml_extractor.errors import UsageError
+from xml_extractor.errors import EXIT_OK, EXIT_REJECTS, UsageError
 from xml_extractor.escaping import escaped
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
@@ -129,7 +128,8 @@ def _found_record(source: Source, file: str | None, record: int) -> DocumentKey 
 def _found_key(source: Source, key: str | None) -> DocumentKey | None:
     """Return the source's first key, or the one given: as it is in the source or in the processing log."""
     if key is None:
-        return next((key for page in source.key_pages(1) for key in page.keys), None)
+        keys = (key for page in source.key_pages(1) for key in page.keys)
+        return next((key for key in keys if not (isinstance(key, RecordKey) and key.place.is_complete)), None)
     wanted = str(log_key(key))
     if wanted == key:
         found = next((each for page in source.key_pages(1, KeyRange(key, key)) for each in page.keys), None)

@@ -96,6 +96,8 @@ class Draft:
             yield self.text.fault(path, found=unknown, expected=f"a column of table {table}", suggestion=suggestion)
         elif found is not None and column in found.columns and found.columns[column].generated:
             expected = "a column whose value is known before the row is inserted"
+            if prefix:
+                expected += ": a key from the document, or one with derived: true"
             yield self.text.fault(path, found=f"the generated column '{prefix}{column}'", expected=expected)
 
     def type_of(self, path: KeyPath, rule: Column | Input) -> SqlType | None:

@@ -22,6 +22,7 @@ from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State
 from xml_extractor.errors import TargetError
+from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.names import t_sql_table
 from xml_extractor.targets.scripts import needed_permissions
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -207,7 +208,7 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
 
 def _needed(contract: Contract | None, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
     tables: Sequence[TableLayout] = layouts(contract) if contract else ()
-    for table in (log, *tables) if "target" in roles else ():
+    for table in (*own_tables(log), *tables) if "target" in roles else ():
         yield Needed(t_sql_table(table.table, schema), needed_permissions(table), _CREATE_TABLES)
     if contract and roles[-1] != "target":
         tip = "name it in the contract's `source`, grant SELECT on it, or name other documents with --source"

@@ -10,9 +10,11 @@ from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TablesError, TargetError
-from xml_extractor.processing_log.log_table import is_log
+from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.own_tables import is_own
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
+from xml_extractor.schema.shared_tables import with_common_foreign_keys
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
 from xml_extractor.values.sqltypes import SqlType
 
@@ -53,6 +55,7 @@ def differences(
         code_page: The code page of the contract; empty to skip code pages.
         missing_codes: Finds the constants of the contract that lookup tables lack; None to skip them.
     """
+    tables = with_common_foreign_keys(tables, embedded=dialect_name == "sqlite")
     context = _Context(tables, actual, _Remedies(dialect_name), code_page, missing_codes)
     found = [difference for table in tables for difference in _of_table(table, context)]
     return sorted(found, key=lambda difference: difference.severity is not Severity.ERROR)
@@ -196,10 +199,12 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there.kind == "elsewhere":
         return
     columns = {column.name.casefold(): column for column in there.columns}
-    if is_log(layout) and not columns.keys() >= {*layout.key, "status", "run_id"}:
+    if is_own(layout) and not columns.keys() >= {*layout.key, "status", "run_id"}:
         # No advice to alter it: it is somebody else's.
         found, remedy = "a table of another program", "name another table with --log-table"
-        yield pair.error("", "the processing log", found, remedy)
+        yield pair.error(
+            "", "the processing log" if layout.name == LOG_TABLE.name else "the run history", found, remedy
+        )
         return
     for column in (*layout.columns, *layout.generated):
         yield from _of_column(pair, column, columns.get(column.name.casefold()))
@@ -249,7 +254,8 @@ def _generated(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterat
 
 def _identity(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
     if there.identity and not needed.identity:
-        remedy = "set `identity: true` in the contract, or let the database generate it with `generated: true`"
+        generated = "unless other tables take its value, let the database generate it with `generated: true`"
+        remedy = f"set `identity: true` in the contract; or, {generated}"
         yield pair.error(needed.name, "a column that the contract can fill", "IDENTITY", remedy)
     elif needed.identity and there.identity is False:
         remedy = "remove `identity: true` from the contract"
@@ -276,7 +282,7 @@ def _type(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Di
 
 
 def _code_page(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
-    is_ascii = is_log(pair.layout)
+    is_ascii = is_own(pair.layout)
     if not pair.context.code_page or not there.code_page or is_ascii or needed.type.name not in CODE_PAGE_TYPES:
         return
     if there.type is not None and there.type.name not in CODE_PAGE_TYPES:
@@ -315,7 +321,7 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
         remedy = remedies.add_key(pair.name, wanted, has_primary=bool(there.key))
         needed = f"a primary key or unique index over {remedies.names(wanted)} and no other column"
         # Without it, existing rows would be neither kept nor replaced, and a document could be loaded twice.
-        is_relied_on = pair.layout.on_conflict != "fail" or is_log(pair.layout)
+        is_relied_on = pair.layout.on_conflict != "fail" or is_own(pair.layout)
         report = pair.error if is_relied_on else pair.warning
         yield report("", needed, ", ".join(listed) or "none", remedy)
     if there.drops_duplicates and pair.layout.on_conflict != "keep":
@@ -327,14 +333,13 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
 def _foreign_keys(pair: _Pair) -> Iterator[Difference]:
     """Report foreign keys of the contract that the database does not enforce."""
     context, remedies = pair.context, pair.context.remedies
-    positions = {layout.name: position for position, layout in enumerate(context.tables)}
+    names = {layout.name: layout.table for layout in context.tables}
     for key in pair.layout.foreign_keys:
-        position = positions[key.table]
-        parent = context.actual.get(context.tables[position].table)
+        parent = context.actual.get(names[key.table])
         if parent is None or parent.kind != "table":
             continue
-        wanted = _pairs(key.columns, key.references)
-        there = (other for other in pair.actual.foreign_keys if context.position(other) == position)
+        wanted, place = _pairs(key.columns, key.references), _folded((parent.schema, parent.name))
+        there = (other for other in pair.actual.foreign_keys if _folded((other.schema, other.table)) == place)
         if all(_pairs(other.columns, other.references) != wanted for other in there):
             references = f"{remedies.name(parent.schema, parent.name)} {remedies.names(key.references)}"
             foreign_key = f"FOREIGN KEY {remedies.names(key.columns)} REFERENCES {references}"

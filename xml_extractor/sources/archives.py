@@ -85,7 +85,7 @@ class Spool:
 
     def __init__(self, address: str) -> None:
         self._is_own = not isinstance(address, SpooledAddress)
-        name = f"xml_extractor-{uuid.uuid4().hex}"
+        name = f"xml_extractor_{uuid.uuid4().hex}"
         self.path = Path(address.spool) if isinstance(address, SpooledAddress) else Path(tempfile.gettempdir(), name)
 
     def file_for(self, name: str) -> Path:

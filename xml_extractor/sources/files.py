@@ -74,7 +74,7 @@ class FileSource:
             `!`: a pattern of members, to read only those of archives.
         max_bytes: Larger documents are rejected.
         has_records: Whether documents are records of the files, whose keys always name the archive.
-        min_age: Files that changed in the last so many seconds are not listed.
+        min_age: Files that changed in this number of seconds are not listed.
 
     Attributes:
         too_new: How many files were not listed because of `min_age`.

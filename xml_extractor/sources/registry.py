@@ -65,7 +65,7 @@ def open_source(address: str, contract: Contract, max_bytes: int, *, min_age: in
             `-` for standard input.
         contract: Names table and columns of a database.
         max_bytes: Larger documents are rejected.
-        min_age: Files that changed in the last so many seconds are not listed.
+        min_age: Files that changed in this number of seconds are not listed.
 
     Raises:
         UsageError: There is nothing at this address, or it is not supported.

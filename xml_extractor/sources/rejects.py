@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
 from xml_extractor.contract.model import Contract
@@ -81,12 +81,12 @@ class RejectFiles:
         self._version = version
         self._with_values = with_values
 
-    def write(self, reject: Outcome, content: bytes | str | None) -> None:
+    def write(self, reject: Outcome, content: bytes | str | Iterator[bytes] | None) -> None:
         """Write a document and its line in the list. The line is written even if the document cannot be.
 
         Args:
             reject: The outcome of a rejected document.
-            content: The document as it was fetched; None if it has no content.
+            content: The document as it was fetched, or its pieces; None if it has no content.
 
         Raises:
             OSError: The document or the line could not be written.
@@ -130,10 +130,10 @@ class RejectFiles:
             "version": self._version,
         }
 
-    def _write_document(self, path: Path, content: bytes | str) -> None:
+    def _write_document(self, path: Path, content: bytes | str | Iterator[bytes]) -> None:
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         with atomic_write(path, OWNER_ONLY) as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
 
 
 def _private(path: str, flags: int) -> int:
@@ -209,20 +209,30 @@ class RejectsSource:
             listed = self._listed.get(source_key(key))
             yield self._read(key, listed) if listed and listed.file else missing(key)
 
+    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
+        """Open a document's file; one that cannot be read is a rejection."""
+        listed = self._listed.get(source_key(key))
+        if listed is None or not listed.file:
+            return missing(key)
+        try:
+            return plain((self._directory / listed.file).open("rb"))
+        except FileNotFoundError:
+            return missing(key)
+        except (NotADocumentError, *DAMAGE) as error:
+            return damaged(key, "the file", error)
+
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
     def _read(self, key: DocumentKey, listed: Listed) -> SourceDocument | Rejection:
+        opened = self.open_file(key)
+        if isinstance(opened, Rejection):
+            return opened
         try:
-            with plain((self._directory / listed.file).open("rb")) as file:
+            with opened as file:
                 document = read_bounded(key, file, self._max_bytes)
-        except FileNotFoundError:
-            return missing(key)
-        except OSError as error:
-            how = error.strerror or f"it is damaged ({type(error).__name__})"
-            return unreadable(key, f"the file cannot be read: {how}")
-        except (NotADocumentError, *DAMAGE) as error:
-            return damaged(key, "the compressed file", error)
+        except DAMAGE as error:
+            return damaged(key, "the file", error)
         if isinstance(document, Rejection) or not listed.is_text or not isinstance(document.content, bytes):
             return document
         try:

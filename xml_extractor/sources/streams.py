@@ -48,6 +48,10 @@ class Decompressed(BufferedIOBase):
         """Read up to `size` bytes; fewer only at the end."""
         return self._plain.read(-1 if size is None else size)
 
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read up to `size` bytes, but none that follow a damage."""
+        return cast("BufferedIOBase", self._plain).read1(size)
+
     def seek(self, position: int, whence: int = 0, /) -> int:
         """Go to a position."""
         return self._plain.seek(position, whence)
@@ -113,7 +117,7 @@ def plain_document(document: SourceDocument, max_bytes: int) -> SourceDocument |
     if not isinstance(content, bytes) or not is_compressed(content):
         return document
     try:
-        with plain(cast("IO[bytes]", BytesIO(content))) as stream:
+        with plain(BytesIO(content)) as stream:
             return read_bounded(document.key, stream, max_bytes)
     except (NotADocumentError, *DAMAGE) as error:
         return damaged(document.key, "the compressed content of the column", error)
@@ -129,5 +133,7 @@ def damaged(key: DocumentKey, what: str, error: Exception) -> Rejection:
     """
     if isinstance(error, NotADocumentError):
         return unreadable(key, str(error))
+    if isinstance(error, OSError) and error.errno is not None:
+        return unreadable(key, f"{what} cannot be read: {error.strerror}")
     how = "breaks off" if isinstance(error, EOFError) else f"is damaged ({type(error).__name__})"
     return unreadable(key, f"{what} {how}")

@@ -42,6 +42,13 @@ class KeyColumn:
     code_page: str
 
     @property
+    def way(self) -> object:
+        """What its statement depends on."""
+        links = [(*link.foreign_key.columns, link.parent.table, *link.foreign_key.references) for link in self.links]
+        names = (self.table.table, *(name for link in links for name in link), self.column.name)
+        return self.by_source_key, tuple(map(str.casefold, names))
+
+    @property
     def key_table(self) -> TableLayout:
         """The table that has the column."""
         return self.links[-1].parent if self.links else self.table
@@ -58,7 +65,11 @@ class KeyColumn:
 
 
 DeletePlan = tuple[KeyColumn, ...]
-"""One key column for each table, children before parents, which is the order to delete in."""
+"""One key column for each table, children before parents, which is the order to delete in.
+
+Several tables of a contract that fill one database table, and whose rows are found in the same way, have one in common,
+in the place of the first: their rows are deleted together, when the rows of all their children are.
+"""
 
 
 class Dialect(NamedTuple):
@@ -76,7 +87,11 @@ def plan_deletion(contract: Contract) -> DeletePlan:
         UsageError: In some table, the rows of one document cannot be distinguished from those of others.
     """
     search = _Search(contract)
-    return tuple(search.key_column(table) for table in reversed(tuple(search.tables.values())))
+    found: dict[object, KeyColumn] = {}
+    for table in search.tables.values():
+        column = search.key_column(table)
+        found.setdefault(column.way, column)
+    return tuple(reversed(found.values()))
 
 
 def deletion(column: KeyColumn, dialect: Dialect, parameter: str) -> str:
@@ -165,7 +180,7 @@ class _Search:
             return False
         if rule.run == "document_key":
             return _alike(document.key_type, target)
-        starts_at_root = rows.parent is None and all(row.path == "." for row in rows.rows)
+        starts_at_root = rows.parent is None and rows.base is None and all(row.path == "." for row in rows.rows)
         is_text = document.key_type.family is Family.TEXT
         return (
             rule.path == document.key

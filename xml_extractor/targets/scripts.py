@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import UsageError
-from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, is_log, log_table
+from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
+from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
+from xml_extractor.schema.shared_tables import merged_tables
 from xml_extractor.targets.registry import TARGETS, dialect_of, read_url
 from xml_extractor.targets.sqlserver.address import read_address
 
@@ -30,13 +32,13 @@ def creation_script(address: str, contract: Contract, grant_to: str = "") -> str
         raise UsageError(f"'{dialect}' databases have no users", "omit --grant-to, or name a SQL Server")
     schema = read_address(url).schema if is_server else ""
     log = log_table(str(url.query.get(LOG_TABLE_KEY, "")))
-    grants = grant_statements((log, *tables), contract.source.table, grant_to, schema) if grant_to else []
+    grants = grant_statements((*own_tables(log), *tables), contract.source.table, grant_to, schema) if grant_to else []
     return script([*create_statements(tables, dialect, schema, log), *grants], dialect)
 
 
 def needed_permissions(table: TableLayout) -> tuple[str, ...]:
     """Return the permissions that a run needs on a table of SQL Server."""
-    if is_log(table):
+    if is_own(table):
         return ("SELECT", "INSERT", "UPDATE", "DELETE")  # `retry` updates rows; the next run deletes and inserts them
     return (
         "SELECT",
@@ -50,7 +52,7 @@ def grant_statements(tables: Sequence[TableLayout], source: str, user: str, defa
     """Return the statements that grant a user of SQL Server the permissions that runs need, and no others.
 
     Args:
-        tables: The processing log and the contract's tables.
+        tables: The program's own tables and the contract's.
         source: The table with documents. It may be in another database; its statement can be run in both.
         user: A user or role of the database.
         default_schema: As for `create_statements`.
@@ -58,7 +60,7 @@ def grant_statements(tables: Sequence[TableLayout], source: str, user: str, defa
     principal = t_sql_name(user)
     grants = [
         f"GRANT {', '.join(needed_permissions(table))} ON {t_sql_table(table.table, default_schema)} TO {principal}"
-        for table in tables
+        for table in merged_tables(tables, default_schema=default_schema)
     ]
     documents = t_sql_table(source, default_schema)
     return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.errors import UsageError
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
@@ -76,8 +77,9 @@ def test_schemas_are_for_t_sql_only() -> None:
     statements = create_statements([orders, lines], "mssql")
     assert statements[0] == "IF SCHEMA_ID(N'sales') IS NULL EXEC(N'CREATE SCHEMA sales')"
     assert "CREATE TABLE processing_log (" in statements[1]
-    assert "IF OBJECT_ID(N'sales.orders') IS NULL\nCREATE TABLE sales.orders (" in statements[2]
-    assert "REFERENCES sales.orders (order_id)" in statements[3]
+    assert "CREATE TABLE processing_log_runs (" in statements[2]
+    assert "IF OBJECT_ID(N'sales.orders') IS NULL\nCREATE TABLE sales.orders (" in statements[3]
+    assert "REFERENCES sales.orders (order_id)" in statements[4]
     assert not any("sales." in statement for statement in create_statements([orders, lines], "sqlite"))
 
 
@@ -91,9 +93,10 @@ def test_tables_without_a_schema_and_the_log_go_into_the_schema_that_the_address
     assert statements[2].startswith(
         "IF OBJECT_ID(N'[o''hara load].processing_log') IS NULL\nCREATE TABLE [o'hara load]."
     )
-    assert "CREATE TABLE sales.orders (" in statements[3]
-    assert "CREATE TABLE [o'hara load].demo_lines (" in statements[4]
-    assert "REFERENCES sales.orders (order_id)" in statements[4]
+    assert "CREATE TABLE [o'hara load].processing_log_runs (" in statements[3]
+    assert "CREATE TABLE sales.orders (" in statements[4]
+    assert "CREATE TABLE [o'hara load].demo_lines (" in statements[5]
+    assert "REFERENCES sales.orders (order_id)" in statements[5]
 
 
 def test_names_are_quoted_where_they_must_be() -> None:
@@ -142,6 +145,31 @@ def test_the_log_comes_first_and_its_keys_tell_upper_from_lower_case() -> None:
 @pytest.mark.parametrize("dialect", ["sqlite", "mssql"])
 def test_statements_come_in_load_order(dialect: str) -> None:
     statements = create_statements(TABLES, dialect)
-    for statement, name in zip(statements, ("processing_log", "demo_orders", "demo_lines", "demo_notes"), strict=True):
+    names = ("processing_log", "processing_log_runs", "demo_orders", "demo_lines", "demo_notes")
+    for statement, name in zip(statements, names, strict=True):
         assert f" {name} (" in statement
         assert not any(line.endswith(" ") for line in statement.splitlines())
+
+
+def test_tables_that_differ_only_in_their_schema_are_refused_by_sqlite() -> None:
+    one, other = (replace(NOTES, name=table, table=table, foreign_keys=()) for table in ("x.notes", "y.notes"))
+    with pytest.raises(UsageError, match=r"x\.notes and y\.notes would be one table in SQLite"):
+        create_statements([one, other], "sqlite")
+    assert sum("CREATE TABLE" in created for created in create_statements([one, other], "mssql")[-2:]) == 2
+
+
+def test_a_column_that_one_of_two_tables_lacks_or_may_leave_empty_can_be_null() -> None:
+    number, text = parse_type("int"), parse_type("varchar(10)")
+    key = ColumnLayout("id", number, required=True)
+    one = TableLayout("one", "t", (key, ColumnLayout("a", text, required=True)), (), ("id",), (), "fail")
+    own = (ColumnLayout("A", text), ColumnLayout("b", text, required=True), key)
+    (created,) = create_statements([one, TableLayout("other", "T", own, (), ("id",), (), "fail")], "mssql")[-1:]
+    assert created == (
+        "IF OBJECT_ID(N't') IS NULL\n"
+        "CREATE TABLE t (\n"
+        "\tid int NOT NULL,\n"
+        "\ta varchar(10) NULL,\n"
+        "\tb varchar(10) NULL,\n"
+        "\tCONSTRAINT pk_t PRIMARY KEY (id)\n"
+        ")"
+    )
