@@ -172,6 +172,8 @@ class SourceDocument(NamedTuple):
         envelope: For a record: what surrounds it. Its content is then UTF-8 bytes.
         is_cut: Whether the source cut the document after the first end tag that may be the last one needed. If it
             cannot be parsed, it may have been cut too early.
+        logged_hash: For a document that was copied and is unchanged since then: the hash of what was copied, of which
+            the copy may hold more or less. Otherwise empty.
         pieces: For the rest of a file of records that breaks off: what there is instead of a content.
     """
 
@@ -179,6 +181,7 @@ class SourceDocument(NamedTuple):
     content: bytes | str | None
     is_cut: bool = False
     envelope: Envelope | None = None
+    logged_hash: str = ""
     pieces: Iterator[bytes] | None = None
 
     @property
@@ -225,11 +228,13 @@ class Replaced(NamedTuple):
         run_id: The run that loaded or rejected it. If another run has reprocessed it since, it is left alone.
         content_hash: The hash of the content that this run read.
         own_key: The key inside the document now, if there is one and it can be read.
+        only_if_changed: Whether the document is done if its content is still the same.
     """
 
     run_id: str
     content_hash: str
     own_key: Value = None
+    only_if_changed: bool = False
 
 
 class MappedDocument(NamedTuple):
@@ -292,6 +297,7 @@ class Outcome(NamedTuple):
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
         counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
+        seconds: From fetching the document to its mapped rows.
     """
 
     key: DocumentKey
@@ -302,6 +308,7 @@ class Outcome(NamedTuple):
     content_hash: str = ""
     value: str | None = None
     counts: Counts = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

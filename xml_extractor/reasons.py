@@ -67,8 +67,8 @@ class Reason(StrEnum):
         "unreadable",
         Explanation(
             Stage.FETCH,
-            "The file, archive or member is damaged, encrypted or not readable for this user; or it is an archive in the "
-            "place of a document; or the column holds a number, or text that is not valid UTF-16.",
+            "The file, archive or member is damaged, encrypted or not readable for this user; or it is an archive in "
+            "the place of a document; or the column holds a number, or text that is not valid UTF-16.",
             "Repair the file or its permissions; extract archives inside archives.",
         ),
     )
@@ -179,6 +179,14 @@ class Reason(StrEnum):
             Stage.MAP,
             "The XPath cannot be evaluated on this document, for example because it selects comments.",
             "Correct the path.",
+        ),
+    )
+    CYCLE = (
+        "cycle",
+        Explanation(
+            Stage.MAP,
+            "`rows` and `recursive` reach a node twice: rows contain each other, or one is found in two places.",
+            "Restrict the paths, or correct the document.",
         ),
     )
     SEVERAL_VALUES = (
@@ -326,8 +334,11 @@ class Reason(StrEnum):
         "duplicate_key",
         Explanation(
             Stage.LOAD,
-            "A row with this key already exists, from this document or another one.",
-            "Use `distinct` for duplicates within a document, `on_conflict` for those of other documents.",
+            "A row with this key already exists, from this document or another one. At stage `fetch`: the source has "
+            "another document with this key, which it lists before; [another key](processing-log.md#keys) stands for "
+            "this one.",
+            "Use `distinct` for duplicates within a document, `on_conflict` for those of other documents. Of documents "
+            "with one key, name another key column in the contract's `source`, or remove or rename the others.",
         ),
     )
     MISSING_PARENT = (

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 A_TABLE, NO_TABLE, NO_VISIBLE_TABLE = "a table", "none", "none that this user can see"
 """`Difference.needed` and `Difference.found` of a missing table; a server hides tables without permission."""
 
+NO_COLUMN = "none"
+"""`Difference.found` of a missing column."""
+
 MOST_CODES = 10
 """Codes that a difference lists at most."""
 
@@ -229,7 +232,7 @@ def _of_column(pair: _Pair, needed: ColumnLayout, there: ActualColumn | None) ->
     if there is None:
         what = "an IDENTITY column" if needed.identity or needed.generated else "a column"
         remedy = pair.context.remedies.add_column(pair.name, needed)
-        yield pair.error(needed.name, f"{what} of type {needed.type}", "none", remedy)
+        yield pair.error(needed.name, f"{what} of type {needed.type}", NO_COLUMN, remedy)
     elif needed.generated:
         yield from _generated(pair, needed, there)
     elif there.computed:

@@ -59,6 +59,13 @@ class Member(NamedTuple):
     obstacle: str = ""
 
 
+class Opened(NamedTuple):
+    """The files of an archive by their names; and the names that occur again. The first file of a name counts."""
+
+    members: dict[str, Member]
+    repeated: list[str]
+
+
 class SpooledAddress(str):
     """The address of a source, and the directory in which its decompressed archives are."""
 
@@ -150,24 +157,24 @@ class Archives:
     def __init__(self, root: Path, spool: Spool) -> None:
         self._root = root
         self._spool = spool
-        self._open: OrderedDict[str, tuple[dict[str, Member], ExitStack]] = OrderedDict()
+        self._open: OrderedDict[str, tuple[Opened, ExitStack]] = OrderedDict()
 
-    def members(self, name: str) -> dict[str, Member]:
-        """Return the files of an archive by their names.
+    def opened(self, name: str) -> Opened:
+        """Open an archive, unless it is open, and return its files.
 
         Raises:
-            ArchiveError: It is damaged, has two members with the same name or too many members, or is no archive.
+            ArchiveError: It is damaged, has too many members, or is no archive.
             RunError: The system, such as the disk of the temporary directory, has no resources left.
         """
         if name not in self._open:
             with ExitStack() as parts:
                 try:
-                    members = self._opened(name, parts)
+                    opened = self._opened(name, parts)
                 except DAMAGE as error:
                     if isinstance(error, OSError) and (exhausted := system_error(error)) is not None:
                         raise exhausted from None
                     raise ArchiveError(f"cannot be read as an archive: {escaped(str(error))}", _TIP) from None
-                self._open[name] = members, parts.pop_all()
+                self._open[name] = opened, parts.pop_all()
         self._open.move_to_end(name)
         while len(self._open) > _KEPT_OPEN:
             self._open.popitem(last=False)[1][1].close()
@@ -178,7 +185,7 @@ class Archives:
         while self._open:
             self._open.popitem()[1][1].close()
 
-    def _opened(self, name: str, parts: ExitStack) -> dict[str, Member]:
+    def _opened(self, name: str, parts: ExitStack) -> Opened:
         file = parts.enter_context((self._root / name).open("rb"))
         stream, head = decompressed(file)
         kind = kind_of(head)
@@ -188,22 +195,20 @@ class Archives:
                 self._spool.write(escaped(str(self._root / name)), stream, copy)
             stream = parts.enter_context(copy.open("rb"))
         if kind is Kind.TAR:
-            return _unique(_tar_members(stream, parts))
+            return _by_name(_tar_members(stream, parts))
         if kind is Kind.ZIP and stream is file:
-            return _unique(_zip_members(file, parts))
+            return _by_name(_zip_members(file, parts))
         content = other_content(head) or "of no known kind"
         raise ArchiveError(f"cannot be read as an archive: its content is {content}", _TIP)
 
 
-def _unique(members: Iterator[tuple[str, Member]]) -> dict[str, Member]:
+def _by_name(members: Iterator[tuple[str, Member]]) -> Opened:
     found: dict[str, Member] = {}
+    repeated = []
     for name, member in members:
-        if name in found:
-            raise ArchiveError(
-                f"has two members with the name {escaped(name)}", "create the archive again with one of them"
-            )
-        found[name] = member
-    return found
+        if found.setdefault(name, member) is not member:
+            repeated.append(name)
+    return Opened(found, repeated)
 
 
 def _zip_members(file: IO[bytes], parts: ExitStack) -> Iterator[tuple[str, Member]]:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
@@ -22,8 +22,16 @@ from xml_extractor.processing_log.log_keys import log_key, source_key, standing_
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.addresses import SEPARATOR, files_below, is_there, root, split
-from xml_extractor.sources.archives import ArchiveError, Archives, Member, Spool, SpooledAddress
-from xml_extractor.sources.document_keys import in_range, missing, pages_of, pages_of_names, too_large, unreadable
+from xml_extractor.sources.archives import ArchiveError, Archives, Opened, Spool, SpooledAddress
+from xml_extractor.sources.document_keys import (
+    in_range,
+    keys_of_names,
+    missing,
+    pages_of,
+    pages_of_names,
+    too_large,
+    unreadable,
+)
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.selection import SUFFIX, Role, is_archive_name, is_ignored, member_role, pattern, role_of
 from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain, read_bounded
@@ -105,7 +113,7 @@ class FileSource:
         if self._only and self._role(path, self._only) is Role.ARCHIVE:
             self._archive = self._only
             try:
-                self._archives.members(self._archive)
+                self._archives.opened(self._archive)
             except ArchiveError as error:
                 self.close()
                 raise SourceError(f"{escaped(self.name)} {error.what}", error.tip) from None
@@ -131,7 +139,8 @@ class FileSource:
         if listed.archives:
             yield from pages_of(in_range(self._keys(listed), key_range), page_size)
         else:
-            yield from pages_of_names(listed.documents, page_size, key_range)
+            # A pattern may match a file more than once.
+            yield from pages_of_names(set(listed.documents), page_size, key_range)
 
     def fetch(
         self,
@@ -182,7 +191,7 @@ class FileSource:
         self, key: DocumentKey, archive: str, path: str, use: Callable[[IO[bytes]], Result], max_size: int
     ) -> Result | Rejection:
         try:
-            member = self._archives.members(archive).get(path)
+            member = self._archives.opened(archive).members.get(path)
             if member is None or member.obstacle:
                 return unreadable(key, member.obstacle) if member else missing(key)
             file = plain(member.open())
@@ -301,20 +310,21 @@ class FileSource:
 
     def _keys_of_members(self, archive: str, documents: set[str]) -> Iterator[DocumentKey]:
         prefix = "" if self._has_bare_keys else archive + SEPARATOR
-        chosen = sorted(self._chosen(self._archives.members(archive)))
+        chosen = self._chosen(self._archives.opened(archive))
         if not chosen and self._archive:
             tip = "check the pattern" if self._members else f"files are found by their suffix {SUFFIX}"
             raise SourceError(f"there are no XML files in {escaped(self.name)}", tip)
-        for path in chosen:
-            key = prefix + path
-            yield log_key(key) if key not in documents else standing_in(key, None, "a file has the same key")
+        for key in keys_of_names(prefix + path for path in chosen):
+            yield key if key not in documents else standing_in(str(key), None, "a file has the same key")
 
-    def _chosen(self, members: dict[str, Member]) -> Iterable[str]:
+    def _chosen(self, opened: Opened) -> list[str]:
         matches = self._members
-        named = {path: member for path, member in members.items() if not is_ignored(path)}
+        named = {path: member for path, member in opened.members.items() if not is_ignored(path)}
         if matches is not None:
-            return filter(matches, named)
-        return (path for path, member in named.items() if member_role(path, member) is Role.DOCUMENT)
+            chosen = set(filter(matches, named))
+        else:
+            chosen = {path for path, member in named.items() if member_role(path, member) is Role.DOCUMENT}
+        return [*chosen, *(path for path in opened.repeated if path in chosen)]
 
     def _check_directory(self) -> None:
         if not self._root.is_dir():

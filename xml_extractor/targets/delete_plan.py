@@ -153,6 +153,8 @@ class _Search:
             if self._holds_key(table.name, column.name, by_source_key=by_source_key):
                 yield (), column
         for foreign_key in table.foreign_keys:
+            if foreign_key.table == table.name:
+                continue
             parent = self.tables[foreign_key.table]
             for links, column in self._ways(parent, by_source_key=by_source_key):
                 yield (Link(foreign_key, parent), *links), column
@@ -164,6 +166,8 @@ class _Search:
             return False
         if rule.parent is not None:
             above, _, column = rule.parent.partition(".")
+            if above == table:  # NULL in rows that no other row contains
+                return False
             return self._holds_key(above, column, by_source_key=by_source_key) and _alike(
                 rule_type(self._contract, self._contract.tables[above].columns[column]),
                 rule_type(self._contract, rule),

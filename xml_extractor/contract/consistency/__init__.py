@@ -32,6 +32,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.selection_faults,
     nodes.key_pattern_faults,
     nodes.base_faults,
+    nodes.recursive_faults,
     read_until.read_until_faults,
     records.record_faults,
     expressions.where_faults,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, one_of
-from xml_extractor.contract.model import Column, Table
+from xml_extractor.contract.model import Column, Input, Table
 
 LOG_TABLE = "processing_log"
 """The default name of the table that records the outcome of each document."""
@@ -157,6 +157,7 @@ def parent_column_faults(draft: Draft) -> Iterator[Fault]:
     for path, table, rule in draft.rules():
         if rule.parent is not None:
             yield from _parent_column_faults(draft, (*path, "parent"), table, rule.parent)
+            yield from _containing_column_faults(draft, path, table, rule)
 
 
 def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference: str) -> Iterator[Fault]:
@@ -171,7 +172,11 @@ def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference
             key_path, found=f"the unknown table '{parent}'", expected=expected, suggestion=suggestion
         )
     elif parent == table:
-        yield draft.text.fault(key_path, found=f"the table '{parent}' itself", expected="a column of another table")
+        if draft.contract.tables[table].recursive is not None or draft.lost(("tables", table, "recursive")):
+            yield from draft.column_faults(key_path, table, column, prefix=f"{table}.")
+        else:
+            expected = "a column of another table, or a table with recursive"
+            yield draft.text.fault(key_path, found=f"the table '{parent}' itself", expected=expected)
     elif parent in names and parent not in earlier:
         shown = f"the table '{parent}', which comes later"
         expected = f"'{parent}' before '{table}': parents come first"
@@ -182,6 +187,16 @@ def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference
             shown = f"the table '{parent}', which is not a parent of '{table}' and may have several rows"
             expected = f"parent: {parent} in table {table}, or a table whose rows are '.'"
             yield draft.text.fault(key_path, found=shown, expected=expected)
+
+
+def _containing_column_faults(draft: Draft, path: KeyPath, table: str, rule: Column | Input) -> Iterator[Fault]:
+    """Yield the fault of a column that takes its type from a column of the containing row that has none of its own."""
+    above, _, name = (rule.parent or "").partition(".")
+    taken = draft.contract.tables[table].columns.get(name)
+    is_untyped = taken is not None and taken.type is None and (taken.parent or "").startswith(f"{table}.")
+    if above == table and rule.type is None and is_untyped and not draft.lost((*path, "type")):
+        expected = "a SQL Server scalar type"
+        yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="type")
 
 
 def _is_above(draft: Draft, table: str, parent: str) -> bool:
