@@ -6,8 +6,8 @@ from xml_extractor.parsing import DocumentParser, ParseError
 from xml_extractor.parsing.parser import ParsingRules
 
 
-def parsed(subset: str, content: str = "&x;", **rules: int) -> str:
-    allowed = ParsingRules(("r",), allow_doctype=True, replace_entities=True, **rules)
+def parsed(subset: str, content: str = "&x;", max_bytes: int = 2**20 * 4) -> str:
+    allowed = ParsingRules(("r",), allow_doctype=True, replace_entities=True, max_bytes=max_bytes)
     root = DocumentParser(allowed).parse(f"<!DOCTYPE r [{subset}]><r>{content}</r>".encode())
     return str(root.text)
 
