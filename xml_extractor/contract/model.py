@@ -52,6 +52,10 @@ def _null_as_word(value: object) -> object:
     return "null" if value is None else value
 
 
+def _as_choices(value: object) -> object:
+    return [_null_as_word(choice) for choice in value] if isinstance(value, list) else _as_list(_null_as_word(value))
+
+
 def _read_type(value: object) -> object:
     return value if isinstance(value, SqlType) else parse_type(str(value))
 
@@ -95,10 +99,15 @@ Flag = Annotated[bool, Strict()]
 Only = Annotated[Literal[True], BeforeValidator(_only_true)]
 """A key that is either absent or `true`."""
 Type = Annotated[SqlType, BeforeValidator(_read_type), WithJsonSchema({"format": "type"})]
+Choice = Literal["reject", "null", "default", "truncate", "round"]
 OnInvalid = Annotated[
-    Literal["reject", "null", "default", "truncate"],
-    BeforeValidator(_null_as_word, json_schema_input_type=Literal["reject", "null", "default", "truncate"] | None),
+    tuple[Choice, ...],
+    BeforeValidator(
+        _as_choices, json_schema_input_type=Choice | None | Annotated[list[Choice | None], Field(min_length=1)]
+    ),
+    Field(min_length=1),
 ]
+REJECT: OnInvalid = ("reject",)
 OnBlank = Annotated[
     Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
@@ -182,17 +191,21 @@ class ValueRule(Part):
     lookup: Name | None = None
     """A name from `lookups`, applied after `transform`."""
     formats: tuple[str, ...] = ()
-    """Formats of dates and times as strptime directives, tried in order. The default is ISO 8601."""
+    """Formats of dates and times as strptime directives, or `iso` for ISO 8601, the default. They are tried in order."""
+    partial: Literal["first", "last"] | None = None
+    """The day that a format without day or month gives: the first or the last one of the month or year."""
     time_zone: str | None = None
-    """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one."""
+    """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one.
+    For a `date`, `as_written`: the day in the zone of the text."""
     encoding: Literal["hex", "base64"] = "hex"
     """The encoding of binary values in the document."""
     blank: OnBlank = "null"
     """What absent, empty or blank text becomes: `null`, or `keep` for unchanged text."""
     default: Scalar | None = None
     """The value if the document has none."""
-    on_invalid: OnInvalid = "reject"
-    """What to do with a value that the type cannot hold: reject the document, or use NULL, the default, or truncate."""
+    on_invalid: OnInvalid = REJECT
+    """What to do with a value that the type cannot hold: reject the document, use NULL or the default, truncate or
+    round the value. Of a list, the first that is possible."""
 
     @property
     def selects(self) -> bool:
@@ -223,7 +236,7 @@ class Column(ValueRule):
     """
 
     value: Scalar | None = None
-    """A constant."""
+    """A constant, or `null` for NULL."""
     set_by_rule: Only | None = Field(default=None, alias="set")
     """`true`: the value is the constant in the `set` of the row rule."""
     position: Only | None = None
@@ -244,6 +257,12 @@ class Column(ValueRule):
     """Whether the target column is an IDENTITY column that gets the document's value."""
     required: Flag = False
     """Whether NULL rejects the document."""
+
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the column is NULL in every row."""
+        return self.value is None and "value" in self.model_fields_set
 
 
 class RowRule(Part):

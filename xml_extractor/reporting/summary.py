@@ -104,6 +104,7 @@ _MEANINGS = {
     Counted.NULL: "invalid values made NULL",
     Counted.DEFAULT: "invalid values replaced by the default",
     Counted.TRUNCATED: "values truncated",
+    Counted.ROUNDED: "values rounded",
     Counted.UNKNOWN_CODE: "unknown codes",
     Counted.AT_LEAST_ONE: "rows left out by at_least_one",
     Counted.WHEN: "rows left out by when",

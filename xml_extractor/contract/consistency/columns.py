@@ -78,7 +78,7 @@ def origins_of(rule: Column | Input) -> list[str]:
 def _given_keys(rule: Column | Input) -> tuple[str, ...]:
     """Return the keys that have a value in the contract, as contracts spell them."""
     fields = type(rule).model_fields
-    given = {name for name in rule.model_fields_set if getattr(rule, name) is not None}
+    given = {name for name in rule.model_fields_set if name == "value" or getattr(rule, name) is not None}
     return tuple(field.alias or name for name, field in fields.items() if name in given)
 
 
