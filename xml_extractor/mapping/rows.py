@@ -15,7 +15,8 @@ from lxml.etree import _Element as Element
 from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
 from xml_extractor.mapping.markup import Markup
-from xml_extractor.mapping.paths import Node, SharedElements, ValueNode, has_nil
+from xml_extractor.mapping.nodes import Node, ValueNode
+from xml_extractor.mapping.paths import SharedElements, has_nil
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import XML_SPACE
@@ -52,6 +53,10 @@ def map_document(
         # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
         document.rows.clear()
         document.starts.clear()
+        for frame in plan.frames:
+            frame.leave()
+        if plan.keys is not None:
+            plan.keys.leave()
 
 
 def plan_for(plan: Plan, root: Element) -> Plan:
@@ -79,6 +84,8 @@ def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunV
         MappingError: The document has no usable key.
     """
     markup = Markup(root) if plan.has_markup else None
+    if plan.keys is not None:
+        plan.keys.enter(root)
     key = _document_key(plan, root, source_key)
     plan.noted.clear()
     run_values = plan.run_values(key, source_key, run)
@@ -144,6 +151,8 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
         position = 0
         for start in starts:
             shared = SharedElements()
+            if table.start_frame is not None:
+                table.start_frame.enter(start)
             for number, rule in enumerate(table.rules):
                 try:
                     nodes = rule.find(start, shared)
@@ -155,15 +164,23 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
                     yield RowScope(document, parent, node, element, number, position, [None] * table.searches)
 
 
+def enter_row(table: TablePlan, row: RowScope) -> None:
+    """Let the paths of a table refer to a row, also of a document that was left."""
+    if table.frame is not None:
+        table.frame.enter_again(row.node, row.document.root)
+
+
 def _compute_row(table: TablePlan, row: RowScope) -> None:
     values = row.values
+    if table.frame is not None:
+        table.frame.enter(row.node)
     try:
         for compute in table.computes:
             values.append(compute(row))
     except RULE_ERRORS as error:
         column = table.columns[len(values)]
         failure = failure_of(error, column.path, table.name, column.name)
-        raise MappingError(failure, partial(_invalid_value, column, row)) from None
+        raise MappingError(failure, partial(_invalid_value, table, column, row)) from None
 
 
 def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
@@ -209,6 +226,8 @@ def _leave_out_children(table: TablePlan, document: DocumentScope) -> None:
     """Count the nodes that would be rows if their parent rows were not left out."""
     for start in document.left_out[table.parent or 0]:
         shared = SharedElements()
+        if table.start_frame is not None:
+            table.start_frame.enter(start)
         for rule in table.rules:
             with suppress(*RULE_ERRORS):
                 for node in rule.find(start, shared):
@@ -225,19 +244,20 @@ def _check_required(table: TablePlan, row: RowScope) -> None:
             column = table.columns[number]
             explanation = "the column is required and the document has no value for it"
             failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
-            raise MappingError(failure, partial(_invalid_value, column, row))
+            raise MappingError(failure, partial(_invalid_value, table, column, row))
 
 
-def _invalid_value(column: ColumnPlan, row: RowScope) -> Value:
+def _invalid_value(table: TablePlan, column: ColumnPlan, row: RowScope) -> Value:
     """Return what the document has for an invalid column, before any step; None if it has nothing.
 
     For an expression, this is the first invalid input, or else its only input. An expression with several valid inputs
     has no such value.
     """
+    enter_row(table, row)
     only = column.inputs[0] if len(column.inputs) == 1 else None
     invalid = next((rule for rule in column.inputs if _is_invalid(rule, row)), only)
     if invalid is not None:
-        return _invalid_value(invalid, row)
+        return _invalid_value(table, invalid, row)
     try:
         return None if column.inputs else column.origin.read(row)
     except RULE_ERRORS:

@@ -165,7 +165,7 @@ class _Search:
             return False
         if rule.run == "document_key":
             return _alike(document.key_type, target)
-        starts_at_root = rows.parent is None and all(row.path == "." for row in rows.rows)
+        starts_at_root = rows.parent is None and rows.base is None and all(row.path == "." for row in rows.rows)
         is_text = document.key_type.family is Family.TEXT
         return (
             rule.path == document.key

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from xml_extractor.contract.consistency import columns, expressions, paths, read_until, records, tables
+from xml_extractor.contract.consistency import columns, expressions, nodes, paths, read_until, records, tables
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
 
@@ -29,6 +29,8 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.path_faults,
     paths.name_faults,
     paths.selection_faults,
+    nodes.key_pattern_faults,
+    nodes.base_faults,
     read_until.read_until_faults,
     records.record_faults,
     expressions.where_faults,

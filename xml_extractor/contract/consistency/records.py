@@ -72,7 +72,12 @@ def _hidden_faults(draft: Draft) -> Iterator[Fault]:
     paths: list[tuple[KeyPath, str]] = [] if document.key is None else [(("document", "key"), document.key)]
     for path, table, rule in draft.rules():
         rows = draft.contract.tables[table]
-        if rule.path is not None and rows.parent is None and all(row.path == "." for row in rows.rows):
+        if (
+            rule.path is not None
+            and rows.parent is None
+            and rows.base is None
+            and all(row.path == "." for row in rows.rows)
+        ):
             paths.append(((*path, "path"), rule.path))
     for key_path, path_text in paths:
         expression = parsed(path_text)
