@@ -40,6 +40,10 @@ class Draft:
         """Return whether the part at this path, or one that contains it, was removed."""
         return any(path[: len(removed)] == removed for removed in self.removed)
 
+    def entry_path(self, path: KeyPath, index: int) -> KeyPath:
+        """Return the key path of an entry of a list that may also be written as its only entry."""
+        return (*path, index) if isinstance(self.text.data_at(path), list) else path
+
     def has_table(self, name: str) -> bool:
         """Return whether the contract names this table, well-formed or not."""
         return name in self.contract.tables or self.lost(("tables", name))

@@ -11,6 +11,7 @@ from xml_extractor.contract.faults import ANY, Fault, KeyPath, at_path, did_you_
 from xml_extractor.contract.model import (
     Column,
     Contract,
+    Defaults,
     Distinct,
     Document,
     Input,
@@ -52,6 +53,8 @@ _MODELS: dict[KeyPath, type[BaseModel]] = {
     (): Contract,
     ("document",): Document,
     ("source",): SourceTable,
+    ("defaults",): Defaults,
+    ("tables", ANY, "defaults"): Defaults,
     ("lookups", ANY): Lookup,
     ("keys", ANY): Key,
     ("tables", ANY): Table,
@@ -76,6 +79,7 @@ _EXPECTED_KINDS = {
 }
 _EXPECTED_MODELS = {
     "Column": "a mapping with the source and the type of the value",
+    "Defaults": "a mapping of keys of columns",
     "Distinct": "a mapping with by and keep",
     "Document": "a mapping with root",
     "Input": "a path, or a mapping",

@@ -1,13 +1,15 @@
 """Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from lxml.etree import _Element as Element
 
+from xml_extractor.contract.defaults import key_rule
 from xml_extractor.contract.layout import TableLayout, has_markup, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, Table, ValueRule
+from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.keys import Keys
@@ -23,8 +25,7 @@ from xml_extractor.mapping.paths import (
 )
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RulePlan, TablePlan
 from xml_extractor.mapping.selection import rest_of, selection_origin
-from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
-from xml_extractor.values.conversions import converter
+from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 
@@ -36,6 +37,12 @@ def compile_plan(contract: Contract) -> Plan:
     """
     nilled = cache(partial(_compile, contract, string_value_or_nil, None))
     return _compile(contract, string_value, nilled)
+
+
+def _key_converter(contract: Contract) -> Callable[[str], Value]:
+    """Build the conversion of the text of a document's key, which gives None for a text that transforms empty."""
+    apply = fuse(steps_of(key_rule(contract), None, contract.document.key_type, contract)).apply
+    return apply or (lambda text: text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Call
     return Plan(
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
-        convert_key=converter(document.key_type, code_page=contract.code_page),
+        convert_key=_key_converter(contract),
         run_values=partial(origins.run_values, contract),
         tables=tuple(_table(layout, compilation) for layout in tables.values()),
         has_markup=has_markup(contract),
@@ -88,6 +95,7 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         for column in layout.columns
     )
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
+    when, names = (None, ()) if table.when is None else origins.condition(table.when, columns)
     distinct = table.distinct
     return TablePlan(
         name=layout.name,
@@ -99,7 +107,8 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         start_frame=start_frame,
         frame=frame if frame.uses > uses else None,
         at_least_one=tuple(numbers[column] for column in table.at_least_one),
-        when=None if table.when is None else origins.condition(table.when, columns),
+        when=when,
+        read_by_when=frozenset(numbers[column] for column in _needed(table, names)),
         distinct=None
         if distinct is None
         else DistinctPlan(
@@ -108,6 +117,17 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         has_children=any(other.parent == layout.name for other in contract.tables.values()),
         required=tuple(numbers[column.name] for column in layout.columns if column.required),
     )
+
+
+def _needed(table: Table, names: Iterable[str]) -> set[str]:
+    """Return columns, and the columns of the same row from which they are computed."""
+    needed, rest = set[str](), list(names)
+    while rest:
+        name = rest.pop()
+        if name not in needed:
+            needed.add(name)
+            rest += [rule.column for rule in table.columns[name].inputs.values() if rule.column is not None]
+    return needed
 
 
 def _row_rules(table: Table, compilation: _Compilation) -> tuple[tuple[RulePlan, ...], Frame | None]:

@@ -166,6 +166,7 @@ class TablePlan(NamedTuple):
         start_frame: The frame of the row rules: that of the parent table; None if they need none.
         frame: The frame of the columns; None if they need none.
         when: Evaluates the condition for keeping a computed row; None keeps all.
+        read_by_when: The numbers of the columns that it reads, and of those from which they are computed.
     """
 
     name: str
@@ -178,6 +179,7 @@ class TablePlan(NamedTuple):
     frame: Frame | None
     at_least_one: tuple[int, ...]
     when: Callable[[RowScope], bool | None] | None
+    read_by_when: frozenset[int]
     distinct: DistinctPlan | None
     has_children: bool
     required: tuple[int, ...]

@@ -179,8 +179,6 @@ def noting(noted: Notes, column: str) -> Note:
     return note
 
 
-
-
 TOLERATED_AS: dict[Choice, Counted] = {
     "null": Counted.NULL,
     "default": Counted.DEFAULT,

@@ -56,6 +56,10 @@ class Family(Enum):
     XML = "xml"
 
 
+TEMPORAL: Final = (Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET)
+"""Dates and times."""
+
+
 class Parameters(Enum):
     """What may stand in the parentheses behind a type's name."""
 
