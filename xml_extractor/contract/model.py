@@ -162,7 +162,7 @@ class ValueRule(Part):
     each: XPath | None = None
     """XPath 1.0, evaluated from each node that `path` finds. The default is the node's text."""
     parent: ColumnReference | None = None
-    """`table.column`: the value of a column of the parent row."""
+    """`table.column`: the value of a column of the parent row, or, of the own table, of the containing row."""
     run: RunValue | None = None
     """A value of the run."""
     type: Type | None = None
@@ -287,6 +287,8 @@ class Table(Part):
         ),
     ] = Field(min_length=1)
     """A path with one row for each node, or a list of paths with constants (key/value tables)."""
+    recursive: XPath | None = None
+    """From a row's node to the nodes of the rows directly within it, to any depth."""
     nodes: dict[NodeName, XPath] = Field(default_factory=dict)
     """Names of nodes: paths from the row's node. `$name` stands for them in paths of the table, in `rows` of its child
     tables, and in later entries."""

@@ -88,7 +88,8 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
     table = contract.tables[layout.name]
     rules, start_frame = _row_rules(table, compilation)
     frame = _frame(layout.name, compilation)
-    uses = frame.uses
+    uses, namespaces = frame.uses, contract.namespaces
+    recursive = table.recursive and RulePlan(table.recursive, compile_rows(table.recursive, namespaces, frame))
     context = TableContext(contract, layout.name, compilation.layouts, frame, compilation.text_of, lambda _: None)
     columns = tuple(
         _column(column.name, table.columns[column.name], replace(context, note=noting(noted, column.name)))
@@ -101,6 +102,7 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         name=layout.name,
         parent=None if table.parent is None else context.table_index(table.parent),
         rules=rules,
+        recursive=recursive or None,
         columns=columns,
         computes=tuple(column.compute for column in columns),
         searches=len(context.searches),
@@ -208,7 +210,8 @@ def _column_origin(
     if column.expression is not None:
         return origins.expression_origin(column.expression, inputs, _own_columns(column, inputs, context))
     if column.derived is not None:
-        return origins.derived_origin(target, contract.contract, context.name, [rule.path for rule in rules])
+        paths, has_trees = [rule.path for rule in rules], any(table.recursive for table in contract.tables.values())
+        return origins.derived_origin(target, contract.contract, context.name, paths, has_trees=has_trees)
     if column.set_by_rule is not None:
         values = [constant_of(rule.set_values.get(name), target, contract) for rule in rules]
         return origins.set_origin(values, target)

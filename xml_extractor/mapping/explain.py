@@ -12,6 +12,7 @@ from xml_extractor.mapping.paths import NIL
 from xml_extractor.mapping.plan import ColumnPlan, DocumentScope, Plan, RowScope, TablePlan
 from xml_extractor.mapping.rows import document_scope, enter_row, found_rows, plan_for, rows_of
 from xml_extractor.mapping.steps import value_for
+from xml_extractor.mapping.trees import TreeRow, containers
 
 
 class ExplainedStep(NamedTuple):
@@ -59,7 +60,12 @@ def explain(
         document.rows.append(rows_of(earlier, document))
     table_plan = plan.tables[number]
     kept = _kept_positions(table_plan, document)
-    return [_explain_row(table_plan, column_number, row, kept) for row in found_rows(table_plan, document)]
+    explained = []
+    for row in found_rows(table_plan, document):
+        explained.append(_explain_row(table_plan, column_number, row, kept))
+        if isinstance(row, TreeRow):
+            row.is_kept = kept is None or _positions(row) in kept
+    return explained
 
 
 def _numbers(plan: Plan, table: str, column: str) -> tuple[int, int]:
@@ -75,7 +81,8 @@ def _numbers(plan: Plan, table: str, column: str) -> tuple[int, int]:
 
 def _positions(row: RowScope) -> tuple[int, ...]:
     above = () if row.parent is None else _positions(row.parent)
-    return (*above, row.position)
+    containing = reversed([container.position for container in containers(row)])
+    return (*above, *containing, row.position)
 
 
 def _kept_positions(table: TablePlan, document: DocumentScope) -> set[tuple[int, ...]] | None:

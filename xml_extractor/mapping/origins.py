@@ -7,7 +7,7 @@ keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % f
 million.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -36,6 +36,8 @@ from xml_extractor.mapping.paths import (
     string_value,
 )
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
+from xml_extractor.mapping.trees import positions as positions_in_trees
+from xml_extractor.mapping.trees import read_container
 from xml_extractor.tsql import compile_condition, compile_expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
 
@@ -186,11 +188,14 @@ def _read_shared(number: int, search: FindElements, attribute: str, text_of: Cal
 
 
 def parent_origin(reference: str, context: TableContext) -> Origin:
-    """Read a column of an ancestor row, or of the only row of a table that has one row for each document."""
+    """Read a column of an ancestor row, of the containing row, or of the only row of a table that has one."""
     table, _, name = reference.partition(".")
     index, column_type = context.column(table, name)
     levels = context.levels_above(table)
-    read = _read_ancestor(index, levels) if levels else _read_only_row(context.table_index(table), index)
+    if table == context.name:
+        read = read_container(index)
+    else:
+        read = _read_ancestor(index, levels) if levels else _read_only_row(context.table_index(table), index)
     return Origin(read, column_type, f"parent {reference}")
 
 
@@ -347,18 +352,24 @@ _KEY_SHAPES: dict[Family, Callable[[SqlType, bytes], Value]] = {
 }
 
 
-def derived_origin(target: SqlType, contract: str, table: str, rule_paths: Sequence[str]) -> Origin:
+def derived_origin(
+    target: SqlType, contract: str, table: str, rule_paths: Sequence[str], *, has_trees: bool = False
+) -> Origin:
     """Derive a key of the column's type from the identity of the row; see the module's documentation."""
+    positions = positions_in_trees if has_trees else _positions
     shape = partial(_KEY_SHAPES[target.family], target)
     prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
 
     def derive(row: RowScope) -> Value:
-        identity = [prefixes[row.rule], str(row.document.key), str(row.position)]
-        parent = row.parent
-        while parent is not None:
-            identity.append(str(parent.position))
-            parent = parent.parent
+        identity = [prefixes[row.rule], str(row.document.key), *positions(row)]
         text = "\0".join(identity).encode("utf-8", "surrogatepass")
         return shape(blake2b(text, digest_size=_KEY_BYTES).digest())
 
     return Origin(derive, target, "derived")
+
+
+def _positions(row: RowScope) -> Iterator[str]:
+    above: RowScope | None = row
+    while above is not None:
+        yield str(above.position)
+        above = above.parent

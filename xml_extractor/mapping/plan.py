@@ -161,6 +161,7 @@ class TablePlan(NamedTuple):
 
     Attributes:
         parent: The number of the table from whose rows the row rules start; None for the document's root element.
+        recursive: Finds the rows directly within a row; None if rows contain none.
         computes: The closures of the columns, in the order of a row.
         searches: How many searches for elements the columns share.
         start_frame: The frame of the row rules: that of the parent table; None if they need none.
@@ -172,6 +173,7 @@ class TablePlan(NamedTuple):
     name: str
     parent: int | None
     rules: tuple[RulePlan, ...]
+    recursive: RulePlan | None
     columns: tuple[ColumnPlan, ...]
     computes: tuple[Compute, ...]
     searches: int

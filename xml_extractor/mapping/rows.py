@@ -18,6 +18,7 @@ from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.nodes import Node, ValueNode
 from xml_extractor.mapping.paths import SharedElements, has_nil
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
+from xml_extractor.mapping.trees import TreeRow, with_rows_below
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import XML_SPACE
 
@@ -115,19 +116,24 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     """
     rows, noted = [], document.noted
     tolerated: dict[RowScope, Notes] = {}
+    seen: dict[tuple[Value, ...], TreeRow] = {}
     for row in found_rows(table, document):
         error = _compute_row(table, row)
         if noted:
             tolerated[row] = noted.copy()
             noted.clear()
         exclusion = _exclusion(table, row) if error is None else _exclusion_by_when(table, row)
+        if error is not None and exclusion is None:
+            raise error
+        if isinstance(row, TreeRow):
+            exclusion = exclusion or _repetition(table, row, seen)
+            row.is_kept = exclusion is None
         if exclusion is None:
-            if error is not None:
-                raise error
             rows.append(row)
         else:
-            _leave_out(table, row.node, exclusion, document)
-    if table.distinct is not None:
+            is_attached = isinstance(row, TreeRow) and row.replaced_by is not None
+            _leave_out(table, row.node, exclusion, document, with_children=not is_attached)
+    if table.distinct is not None and table.recursive is None:
         rows = _distinct(table, rows, table.distinct, document)
     for row in rows:
         _check_required(table, row)
@@ -142,11 +148,18 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
 def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
     """Yield a row without values for each node that the row rules find: by parent row, then rule, then document order.
 
-    If `distinct` attaches children, the nodes of its equal rows come one after the other in place of the parent row's.
+    A row of a recursive table is followed by those below it, unless the caller has it left out. If `distinct` attaches
+    children, the nodes of equal rows come one after the other in place of the parent row's.
 
     Raises:
         MappingError: A row rule cannot be evaluated.
     """
+    found = _rows_of_rules(table, document)
+    return found if table.recursive is None else with_rows_below(table, found)
+
+
+def _rows_of_rules(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
+    row_type = RowScope if table.recursive is None else TreeRow
     parents = [None] if table.parent is None else document.rows[table.parent]
     for parent in parents:
         start = document.root if parent is None else parent.node
@@ -164,7 +177,7 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
                 for node in nodes:
                     position += 1
                     element = node.owner if isinstance(node, ValueNode) else node
-                    yield RowScope(document, parent, node, element, number, position, [None] * table.searches)
+                    yield row_type(document, parent, node, element, number, position, [None] * table.searches)
 
 
 def enter_row(table: TablePlan, row: RowScope) -> None:
@@ -230,6 +243,19 @@ def _exclusion_by_when(table: TablePlan, row: RowScope) -> Counted | None:
         return None if table.when is None or table.when(row) is True else Counted.WHEN
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, "", table.name)) from None
+
+
+def _repetition(table: TablePlan, row: TreeRow, seen: dict[tuple[Value, ...], TreeRow]) -> Counted | None:
+    """Return whether a row of a tree repeats an earlier one by `distinct`, before the rows below it are found."""
+    if table.distinct is None:
+        return None
+    stays = seen.setdefault(_values(row, table.distinct.columns), row)
+    if stays is row:
+        return None
+    if table.distinct.attaches:
+        row.replaced_by = stays
+        row.document.starts[stays] = [*(row.document.starts[stays] or [stays.node]), row.node]
+    return Counted.DISTINCT
 
 
 def _distinct(

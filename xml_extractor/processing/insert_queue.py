@@ -386,8 +386,11 @@ class BackgroundInsertThread:
                 return
             if not items:
                 continue
+            began_at = time.perf_counter()
             outcomes = loader.load([document for item in items for document in item.unpack()])
             self._batches += 1
+            message = "Committed a batch (chunks=%d, documents=%d, seconds=%.3f)"
+            logger.debug(message, len(items), len(outcomes), time.perf_counter() - began_at)
             for item in items:
                 of_item, outcomes = outcomes[: item.documents], outcomes[item.documents :]
                 self._documents += len(of_item)

@@ -47,6 +47,7 @@ from xml_extractor.processing.processes import (
 )
 from xml_extractor.processing.worker import Worker, as_run_error, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor
+from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
@@ -66,7 +67,7 @@ _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
 
 def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
     set_up_child()
-    configure_logging(context.settings.log_level)
+    configure_logging(context.settings.log_level, context.settings.log_format, context.run_id)
     try:
         _worker.set(Worker(context, insert_queue, markers))
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
@@ -262,6 +263,7 @@ class ParallelCoordinator:
         settings = self._settings
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
+            logger.debug("Listed %d documents to process, %d already done", len(selection.keys), selection.done)
             yield from divide(selection.keys, settings.workers)
             self._poll_events(timeout=0)
             if self._is_ending:
@@ -314,6 +316,8 @@ class ParallelCoordinator:
             return
         for outcome in outcomes:
             self.statistics.record(outcome)
+            if logger.isEnabledFor(logging.DEBUG):
+                _log_outcome(outcome)
             if outcome.status is Status.REJECTED:
                 self._on_reject(outcome)
         self._on_progress(len(outcomes))
@@ -365,3 +369,11 @@ class ParallelCoordinator:
                 self._finish(event.sequence, event.outcomes)
         for stats in self.insert_thread_stats:
             self.statistics.stage_seconds.update({"insert": stats.insert_seconds, "commit": stats.commit_seconds})
+
+
+def _log_outcome(outcome: Outcome) -> None:
+    failure = outcome.failure
+    what = f"rows={sum(outcome.rows)}" if failure is None else f"reason={failure.code}"
+    extra = {"document": outcome.key, "stage": Stage.LOAD if failure is None else failure.stage}
+    message = "Document %s: %s (%s, seconds=%.4f)"
+    logger.debug(message, outcome.key, outcome.status, what, outcome.seconds, extra=extra)

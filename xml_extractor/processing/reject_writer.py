@@ -86,7 +86,7 @@ class RejectWriter:
             more = min(self._waiting.qsize(), FETCHED_AT_ONCE - 1)
             yield [first, *islice(arriving, more)]
 
-    def _contents(self, rejects: Sequence[Outcome], parts: ExitStack) -> Iterator[bytes | str | None]:
+    def _contents(self, rejects: Sequence[Outcome], parts: ExitStack) -> Iterator[bytes | str | Iterator[bytes] | None]:
         """Yield the documents while the source can be read; one by one, because they may be large."""
         if self._is_source_lost:
             return
@@ -101,7 +101,7 @@ class RejectWriter:
             self._is_source_lost = True
             self._warn(error.message)
 
-    def _write(self, reject: Outcome, content: bytes | str | None) -> None:
+    def _write(self, reject: Outcome, content: bytes | str | Iterator[bytes] | None) -> None:
         try:
             self._files.write(reject, content)
         except OSError as error:

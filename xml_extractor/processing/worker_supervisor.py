@@ -117,7 +117,8 @@ class WorkerSupervisor:
             ):
                 continue
             what = "the insert queue" if marker.stage is Stage.LOAD else f"document {key} at stage {marker.stage}"
-            logger.warning("A worker process was killed: it took more than %d s for %s", seconds, what)
+            message = "A worker process was killed: it took more than %d s for %s"
+            logger.warning(message, seconds, what, extra={"document": key, "stage": marker.stage})
             if self._chunks.hangs_in_a_row > MOST_HANGS_IN_A_ROW:
                 raise RunError(
                     f"worker processes take more than {seconds} s (--document-timeout) for {what}, again and again",

@@ -43,6 +43,13 @@ class KeyColumn:
     code_page: str
 
     @property
+    def way(self) -> object:
+        """What its statement depends on."""
+        links = [(*link.foreign_key.columns, link.parent.table, *link.foreign_key.references) for link in self.links]
+        names = (self.table.table, *(name for link in links for name in link), self.column.name)
+        return self.by_source_key, tuple(map(str.casefold, names))
+
+    @property
     def key_table(self) -> TableLayout:
         """The table that has the column."""
         return self.links[-1].parent if self.links else self.table
@@ -59,7 +66,11 @@ class KeyColumn:
 
 
 DeletePlan = tuple[KeyColumn, ...]
-"""One key column for each table, children before parents, which is the order to delete in."""
+"""One key column for each table, children before parents, which is the order to delete in.
+
+Several tables of a contract that fill one database table, and whose rows are found in the same way, have one in common,
+in the place of the first: their rows are deleted together, when the rows of all their children are.
+"""
 
 
 class Dialect(NamedTuple):
@@ -77,7 +88,11 @@ def plan_deletion(contract: Contract) -> DeletePlan:
         UsageError: In some table, the rows of one document cannot be distinguished from those of others.
     """
     search = _Search(contract)
-    return tuple(search.key_column(table) for table in reversed(tuple(search.tables.values())))
+    found: dict[object, KeyColumn] = {}
+    for table in search.tables.values():
+        column = search.key_column(table)
+        found.setdefault(column.way, column)
+    return tuple(reversed(found.values()))
 
 
 def deletion(column: KeyColumn, dialect: Dialect, parameter: str) -> str:
@@ -139,6 +154,8 @@ class _Search:
             if self._holds_key(table.name, column.name, by_source_key=by_source_key):
                 yield (), column
         for foreign_key in table.foreign_keys:
+            if foreign_key.table == table.name:
+                continue
             parent = self.tables[foreign_key.table]
             for links, column in self._ways(parent, by_source_key=by_source_key):
                 yield (Link(foreign_key, parent), *links), column
@@ -151,6 +168,8 @@ class _Search:
             return False
         if rule.parent is not None:
             above, _, column = rule.parent.partition(".")
+            if above == table:  # NULL in rows that no other row contains
+                return False
             return self._holds_key(above, column, by_source_key=by_source_key) and _alike(
                 rule_type(self._contract, self._contract.tables[above].columns[column]),
                 rule_type(self._contract, rule),

@@ -17,6 +17,7 @@ from xml_extractor.contract.faults import Fault
 
 CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     tables.name_faults,
+    tables.shared_table_faults,
     tables.parent_faults,
     tables.key_faults,
     tables.column_list_faults,
@@ -41,6 +42,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.selection_faults,
     nodes.key_pattern_faults,
     nodes.base_faults,
+    nodes.recursive_faults,
     read_until.read_until_faults,
     records.record_faults,
     expressions.where_faults,

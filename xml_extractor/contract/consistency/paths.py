@@ -96,6 +96,8 @@ def _paths_of_table(draft: Draft, path: KeyPath, table: Table) -> Iterator[Writt
     names = tuple(table.nodes)
     for index, (name, text) in enumerate(table.nodes.items()):
         yield WrittenPath((*path, "nodes", name), text, "the nodes of that name", names[:index])
+    if table.recursive is not None:
+        yield WrittenPath((*path, "recursive"), table.recursive, "the rows directly within a row", names)
     if table.base is not None:
         yield WrittenPath((*path, "base"), table.base, "the node where the paths of the columns start", names)
 

@@ -22,6 +22,9 @@ _LOGIC = ("and", "or")
 _BASE = ""
 """The name of a table's `base` among its named nodes."""
 
+_LEVELS = 2
+"""How many levels of a recursive table are followed one by one."""
+
 _ANY_NODE = ("*", "node()")
 
 
@@ -297,6 +300,12 @@ class _Reader:
         for node_name, text in table.nodes.items():
             key_path = (*path, "nodes", node_name)
             follower.named[node_name] = self.follow(key_path, text, follower, rows, for_text=False)
+        if table.recursive is not None:
+            found = rows
+            for _ in range(_LEVELS):  # what the path does, it does on each level
+                found = self.follow((*path, "recursive"), table.recursive, follower, found, for_text=False)
+                follower.current += found
+            follower.current += [Nodes(node.names, node.deeper or 0) for node in found]
         if table.base is not None:
             follower.named[_BASE] = self.follow((*path, "base"), table.base, follower, rows, for_text=False)
 
