@@ -118,13 +118,10 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     tolerated: dict[RowScope, Notes] = {}
     seen: dict[tuple[Value, ...], TreeRow] = {}
     for row in found_rows(table, document):
-        error = _compute_row(table, row)
+        exclusion = _computed(table, row)
         if noted:
             tolerated[row] = noted.copy()
             noted.clear()
-        exclusion = _exclusion(table, row) if error is None else _exclusion_by_when(table, row)
-        if error is not None and exclusion is None:
-            raise error
         if isinstance(row, TreeRow):
             exclusion = exclusion or _repetition(table, row, seen)
             row.is_kept = exclusion is None
@@ -184,6 +181,21 @@ def enter_row(table: TablePlan, row: RowScope) -> None:
     """Let the paths of a table refer to a row, also of a document that was left."""
     if table.frame is not None:
         table.frame.enter_again(row.node, row.document.root)
+
+
+def _computed(table: TablePlan, row: RowScope) -> Counted | None:
+    """Compute a row, and return which filter of a single row leaves it out; None if it stays.
+
+    Raises:
+        MappingError: A value is invalid, and it does not matter or is not known that `when` leaves the row out.
+    """
+    error = _compute_row(table, row)
+    if error is None:
+        return _exclusion(table, row)
+    exclusion = _exclusion_by_when(table, row)
+    if exclusion is None:
+        raise error
+    return exclusion
 
 
 def _compute_row(table: TablePlan, row: RowScope) -> MappingError | None:
