@@ -93,6 +93,7 @@ def run(
             result = replace(
                 describe(),
                 is_running=False,
+                log_table=connection.log_table.table,
                 queue=queue_stats._asdict() if queue_stats else {},
                 insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
                 interrupted=coordinator.interrupted,
@@ -321,7 +322,9 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
     contract = context.contract
     settings = context.settings
     files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
-    with RejectWriter(files, partial(open_documents, context.source_address, contract)) as writer:
+    with RejectWriter(
+        files, partial(open_documents, context.source_address, contract), settings.document_timeout
+    ) as writer:
         yield writer.add
 
 

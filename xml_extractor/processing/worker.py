@@ -35,7 +35,7 @@ from xml_extractor.documents import (
 from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
+from xml_extractor.processing.chunks import LOADING, Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
@@ -78,7 +78,7 @@ class CrashMarkers:
         self.path = Path(self._directory.name)
 
     def read(self, process_id: int) -> CrashMarker | None:
-        """Return what a worker is or was doing; None if it was starting, between documents or loading."""
+        """Return what a worker is or was doing; None if it was starting or between documents."""
         try:
             content = (self.path / str(process_id)).read_bytes()
         except FileNotFoundError:
@@ -253,11 +253,13 @@ class Worker:
         Raises:
             TargetError: The target fails for a reason that no document causes.
         """
+        self._marker.set(0, LOADING, Stage.LOAD)
         if self._loader is None:
             self._loader = self._open_parts.enter_context(open_loader(self._context))
         loads = self._loader.statistics
         before = replace(loads)
         outcomes = self._loader.load(documents)
+        self._marker.clear()
         self._seconds["insert"] += loads.insert_seconds - before.insert_seconds
         self._seconds["commit"] += loads.commit_seconds - before.commit_seconds
         return outcomes
