@@ -189,20 +189,22 @@ def _computed(table: TablePlan, row: RowScope) -> Counted | None:
     Raises:
         MappingError: A value is invalid, and it does not matter or is not known that `when` leaves the row out.
     """
-    error = _compute_row(table, row)
-    if error is None:
+    failed = _compute_row(table, row)
+    if failed is None:
         return _exclusion(table, row)
     exclusion = _exclusion_by_when(table, row)
     if exclusion is None:
-        raise error
+        column, failure = failed
+        raise MappingError(failure, partial(_invalid_value, table, column, row))
     return exclusion
 
 
-def _compute_row(table: TablePlan, row: RowScope) -> MappingError | None:
+def _compute_row(table: TablePlan, row: RowScope) -> tuple[ColumnPlan, Failure] | None:
     """Compute the columns of a row.
 
     Returns:
-        The first error of a column that `when` does not read: it counts only if the row stays.
+        The first column that `when` does not read and that has an invalid value, with the failure that this is if the
+        row stays.
 
     Raises:
         MappingError: Another column has an invalid value.
@@ -214,7 +216,7 @@ def _compute_row(table: TablePlan, row: RowScope) -> MappingError | None:
         for compute in table.computes:
             values.append(compute(row))
     except RULE_ERRORS as error:
-        first = _column_error(table, row, error)
+        failed = _failed_column(table, row, error)
     else:
         return None
     values.append(None)
@@ -222,13 +224,13 @@ def _compute_row(table: TablePlan, row: RowScope) -> MappingError | None:
         try:
             values.append(table.computes[len(values)](row))
         except RULE_ERRORS as error:
-            _column_error(table, row, error)
+            _failed_column(table, row, error)
             values.append(None)
-    return first
+    return failed
 
 
-def _column_error(table: TablePlan, row: RowScope, error: AnyRuleError) -> MappingError:
-    """Return the error of the next column of a row, unless `when` decides nothing without that column.
+def _failed_column(table: TablePlan, row: RowScope, error: AnyRuleError) -> tuple[ColumnPlan, Failure]:
+    """Return the column of a row whose turn it is, and its failure, if `when` can decide without it.
 
     Raises:
         MappingError: There is no `when`, or it reads the column.
@@ -236,10 +238,9 @@ def _column_error(table: TablePlan, row: RowScope, error: AnyRuleError) -> Mappi
     number = len(row.values)
     column = table.columns[number]
     failure = failure_of(error, column.path, table.name, column.name)
-    found = MappingError(failure, partial(_invalid_value, table, column, row))
     if table.when is None or number in table.read_by_when:
-        raise found from None
-    return found
+        raise MappingError(failure, partial(_invalid_value, table, column, row)) from None
+    return column, failure
 
 
 def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
