@@ -133,6 +133,8 @@ class Counted(StrEnum):
     """A value that `on_invalid` rounded."""
     UNKNOWN_CODE = "unknown_code"
     """A code that the lookup does not list, replaced by its `unknown`."""
+    DANGLING = "dangling"
+    """A reference that leads to no row, made NULL."""
     AT_LEAST_ONE = "at_least_one"
     """A row without a value in any of the columns of `at_least_one`."""
     WHEN = "when"
@@ -147,7 +149,14 @@ class Counted(StrEnum):
     """A row that replaced the one with its key."""
 
 
-TOLERATED = (Counted.NULL, Counted.DEFAULT, Counted.TRUNCATED, Counted.ROUNDED, Counted.UNKNOWN_CODE)
+TOLERATED = (
+    Counted.NULL,
+    Counted.DEFAULT,
+    Counted.TRUNCATED,
+    Counted.ROUNDED,
+    Counted.UNKNOWN_CODE,
+    Counted.DANGLING,
+)
 NOT_INSERTED = (Counted.KEPT, Counted.REPLACED)
 LEFT_OUT = (Counted.AT_LEAST_ONE, Counted.WHEN, Counted.DISTINCT, Counted.PARENT)
 

@@ -127,6 +127,11 @@ class Draft:
             is_known = taken is not None and (taken.type is not None or not (taken.parent or "").startswith(f"{own}."))
             is_earlier = table in order[: order.index(own)]
             return self.column_type(table, column) if is_earlier or is_known else None
+        if isinstance(rule, Column) and rule.reference is not None:
+            table, _, column = rule.reference.partition(".")
+            taken = self.contract.tables[table].columns.get(column) if table in self.contract.tables else None
+            is_known = taken is not None and (taken.type is not None or taken.reference is None)
+            return self.column_type(table, column) if is_known else None
         if rule.run == "document_key":
             document = self.contract.document
             has_own_type = document.key is not None and self.whole(("document",))

@@ -224,7 +224,8 @@ class Worker:
             processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
-            yield processed
+            # A record that came with its key is written from there if it is rejected: its file may be slow to read.
+            yield processed._replace(key=key) if type(processed) is Rejection else processed
 
     def _skip_by_root(self, document: SourceDocument | Rejection) -> SourceDocument | Rejection:
         """Skip a document that is too large to be read, but has a root element that the contract skips."""

@@ -147,7 +147,7 @@ class Utf8Stream:
     def _rewind(self) -> None:
         self._raw.seek(self._mark)
         self._decoder = codecs.getincrementaldecoder(self._encoding)()
-        self._error: UnicodeDecodeError | None = None
+        self._error: Exception | None = None
         self._ahead = b""
         self._position = 0
         self._at_end = False
@@ -155,7 +155,11 @@ class Utf8Stream:
     def _decode(self) -> bool:
         if self._at_end:
             return False
-        piece = self._raw.read(_PIECE)
+        try:
+            piece = self._raw.read(_PIECE)
+        except UNREADABLE as error:
+            self._error = error
+            return True
         self._at_end = not piece
         try:
             text = self._decoder.decode(piece, final=not piece)

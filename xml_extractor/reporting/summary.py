@@ -95,6 +95,7 @@ _MEANINGS = {
     Counted.TRUNCATED: "values truncated",
     Counted.ROUNDED: "values rounded",
     Counted.UNKNOWN_CODE: "unknown codes",
+    Counted.DANGLING: "dangling references made NULL",
     Counted.AT_LEAST_ONE: "rows left out by at_least_one",
     Counted.WHEN: "rows left out by when",
     Counted.DISTINCT: "rows left out by distinct",

@@ -10,6 +10,7 @@ from xml_extractor.contract.consistency import (
     paths,
     read_until,
     records,
+    references,
     tables,
 )
 from xml_extractor.contract.draft import Draft
@@ -43,6 +44,8 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     nodes.key_pattern_faults,
     nodes.base_faults,
     nodes.recursive_faults,
+    references.reference_faults,
+    references.early_use_faults,
     read_until.read_until_faults,
     records.record_faults,
     expressions.where_faults,
