@@ -96,6 +96,15 @@ class RecordKey(str):
         return type(self), (str(self), self.place)
 
 
+class ArchiveKey(RecordKey):
+    """The key of an archive among others that is rejected, or that may have been rejected but is complete now.
+
+    `place.failure` says why it is rejected; `place.is_complete` has the same meaning as for a file of records.
+    """
+
+    __slots__ = ()
+
+
 class Envelope(NamedTuple):
     """What surrounds a record in its file, as UTF-8.
 
