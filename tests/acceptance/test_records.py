@@ -169,7 +169,7 @@ def in_utf_16(directory: Path, content: str) -> str:
 
 @pytest.mark.parametrize(
     ("store", "name"),
-    [(in_archive, "in/a.xml"), (in_column, "17"), (in_utf_16, "u.xml")],
+    [(in_archive, "a.zip!in/a.xml"), (in_column, "17"), (in_utf_16, "u.xml")],
     ids=["zip", "column", "utf-16"],
 )
 def test_members_columns_and_other_encodings_hold_records(

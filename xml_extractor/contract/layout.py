@@ -75,6 +75,14 @@ class TableLayout:
         return next((column.name for column in self.columns if column.identity), "")
 
 
+def is_deferred(contract: Contract, table: str, column: Column) -> bool:
+    """Return whether a column refers to a row that may come later, so that its value is known last."""
+    if column.reference is None:
+        return False
+    names = list(contract.tables)
+    return names.index(column.reference.partition(".")[0]) >= names.index(table)
+
+
 def layouts(contract: Contract) -> tuple[TableLayout, ...]:
     """Return the target tables of a consistent contract in load order.
 
@@ -97,6 +105,9 @@ def rule_type(contract: Contract, rule: ValueRule) -> SqlType:
         return rule.type
     if rule.parent is not None:
         table, column = rule.parent.split(".")
+        return rule_type(contract, contract.tables[table].columns[column])
+    if isinstance(rule, Column) and rule.reference is not None:
+        table, column = rule.reference.split(".")
         return rule_type(contract, contract.tables[table].columns[column])
     if rule.run == "document_key" and contract.document.key is not None:
         return contract.document.key_type
@@ -128,7 +139,7 @@ def _column(contract: Contract, table: str, name: str) -> ColumnLayout:
         required=column.required or column.key,
         identity=column.identity,
         generated=column.generated is True,
-        path=column.path or "",
+        path=column.path or column.at or "",
         can_be_null=can_be_null(contract, column, table),
         constants=_constants(contract, table, name, target),
     )

@@ -219,8 +219,8 @@ class Input(ValueRule):
 class Column(ValueRule):
     """A column of a target table.
 
-    Exactly one of `path`, `value`, `parent`, `run`, `set`, `position`, `expression`, `derived` and `generated` is the
-    source of its value.
+    Exactly one of `path`, `value`, `parent`, `run`, `set`, `position`, `expression`, `reference`, `derived` and
+    `generated` is the source of its value.
     """
 
     value: Scalar | None = None
@@ -235,6 +235,10 @@ class Column(ValueRule):
         default_factory=dict
     )
     """The inputs of the expression by name: a path (text), or a mapping."""
+    reference: ColumnReference | None = None
+    """`table.column`: the value of a column in the row that was made from the node at `at`."""
+    at: XPath | None = None
+    """With `reference`: the node whose row is meant. Of several, the first counts."""
     derived: Only | None = None
     """`true`: a key derived from document key, table, path and position, the same each time the document loads."""
     generated: Only | None = None

@@ -60,6 +60,9 @@ def explain(
         document.rows.append(rows_of(earlier, document))
     table_plan = plan.tables[number]
     kept = _kept_positions(table_plan, document)
+    if table_plan.deferred:  # rows of this and of later tables may be referred to
+        for later in plan.tables[number:]:
+            document.rows.append(rows_of(later, document))
     explained = []
     for row in found_rows(table_plan, document):
         explained.append(_explain_row(table_plan, column_number, row, kept))

@@ -36,6 +36,7 @@ from xml_extractor.mapping.paths import (
     string_value,
 )
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
+from xml_extractor.mapping.references import RowReference
 from xml_extractor.mapping.trees import positions as positions_in_trees
 from xml_extractor.mapping.trees import read_container
 from xml_extractor.tsql import compile_condition, compile_expression
@@ -197,6 +198,15 @@ def parent_origin(reference: str, context: TableContext) -> Origin:
     else:
         read = _read_ancestor(index, levels) if levels else _read_only_row(context.table_index(table), index)
     return Origin(read, column_type, f"parent {reference}")
+
+
+def reference_origin(reference: str, path: str, context: TableContext) -> Origin:
+    """Read a column of the row that was made from another node."""
+    table, _, name = reference.partition(".")
+    index, column_type = context.column(table, name)
+    find = partial(context.find, path)
+    row = RowReference(find(), context.table_index(table), index, context.frame.keys, context.note)
+    return Origin(row.read, column_type, f"reference {reference} at {path}", find, row)
 
 
 def _read_ancestor(index: int, levels: int) -> Compute:

@@ -18,6 +18,7 @@ from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.nodes import Node, ValueNode
 from xml_extractor.mapping.paths import SharedElements, has_nil
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
+from xml_extractor.mapping.references import resolve
 from xml_extractor.mapping.trees import TreeRow, with_rows_below
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import XML_SPACE
@@ -47,13 +48,15 @@ def map_document(
     try:
         for table in plan.tables:
             document.rows.append(rows_of(table, document))
+        if plan.has_deferred:
+            resolve(plan, document, _check_required)
         if document.counts:
             note_counts(tuple(document.counts.items()))
         return tuple([tuple([tuple(row.values) for row in rows]) for rows in document.rows])
     finally:
         # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
-        document.rows.clear()
-        document.starts.clear()
+        for collection in (document.rows, document.rows_by_node, document.stand_ins, document.starts):
+            collection.clear()
         for frame in plan.frames:
             frame.leave()
         if plan.keys is not None:
@@ -128,15 +131,14 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
         if exclusion is None:
             rows.append(row)
         else:
-            is_attached = isinstance(row, TreeRow) and row.replaced_by is not None
-            _leave_out(table, row.node, exclusion, document, with_children=not is_attached)
+            _leave_out(table, row.node, exclusion, document)
     if table.distinct is not None and table.recursive is None:
         rows = _distinct(table, rows, table.distinct, document)
     for row in rows:
-        _check_required(table, row)
-        if tolerated:
-            for column, what in tolerated.get(row, ()):
-                document.counts[table.name, column, what] += 1
+        if not table.deferred:
+            _check_required(table, row)
+        for column, what in tolerated.get(row, ()):
+            document.counts[table.name, column, what] += 1
     if table.parent in document.left_out:
         _leave_out_children(table, document)
     return rows
@@ -218,7 +220,10 @@ def _repetition(table: TablePlan, row: TreeRow, seen: dict[tuple[Value, ...], Tr
         return None
     if table.distinct.attaches:
         row.replaced_by = stays
-        row.document.starts[stays] = [*(row.document.starts[stays] or [stays.node]), row.node]
+        starts = row.document.starts[stays]
+        starts += [row.node] if starts else [stays.node, row.node]
+    if table.is_referred_to:
+        row.document.stand_ins[len(row.document.rows)][row.node] = stays
     return Counted.DISTINCT
 
 
@@ -236,15 +241,16 @@ def _distinct(
         if distinct.attaches:
             document.starts[stays].append(row.node)
         if stays is not row:
-            _leave_out(table, row.node, Counted.DISTINCT, document, with_children=not distinct.attaches)
+            if table.is_referred_to:
+                document.stand_ins[len(document.rows)][row.node] = stays
+            _leave_out(table, row.node, Counted.DISTINCT, document)
     return [row for row in rows if kept[_values(row, distinct.columns)] is row]
 
 
-def _leave_out(
-    table: TablePlan, node: Node, why: Counted, document: DocumentScope, *, with_children: bool = True
-) -> None:
+def _leave_out(table: TablePlan, node: Node, why: Counted, document: DocumentScope) -> None:
     document.counts[table.name, "", why] += 1
-    if with_children and table.has_children:
+    is_attached = why is Counted.DISTINCT and table.distinct is not None and table.distinct.attaches
+    if table.has_children and not is_attached:
         document.left_out[len(document.rows)].append(node)
 
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Iterable
 
-from xml_extractor.contract.consistency import columns, expressions, nodes, paths, read_until, records, tables
+from xml_extractor.contract.consistency import (
+    columns,
+    expressions,
+    nodes,
+    paths,
+    read_until,
+    records,
+    references,
+    tables,
+)
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
 
@@ -33,6 +42,8 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     nodes.key_pattern_faults,
     nodes.base_faults,
     nodes.recursive_faults,
+    references.reference_faults,
+    references.early_use_faults,
     read_until.read_until_faults,
     records.record_faults,
     expressions.where_faults,

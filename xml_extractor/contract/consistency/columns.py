@@ -27,6 +27,7 @@ COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
     "set": _OF_KEYS,
     "position": ("on_invalid", *_OF_KEYS),
     "expression": (*_OF_TAKEN_VALUES, "inputs", *_OF_KEYS),
+    "reference": ("at", *_OF_VALUES, *_OF_KEYS),
     "derived": ("key", "required"),
     "generated": ("key",),
 }
@@ -40,7 +41,7 @@ INPUT_ORIGINS: dict[str, tuple[str, ...]] = {
 }
 """The sources of an input's value, and the options that have an effect for each."""
 
-WITH_OWN_TYPE = ("parent", "run", "position")
+WITH_OWN_TYPE = ("parent", "run", "position", "reference")
 """The sources that give a typed value, so that a column needs no `type`."""
 
 _WINDOWS_CODE_PAGES = tuple(f"cp{number}" for number in range(1250, 1259))

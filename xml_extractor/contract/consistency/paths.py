@@ -8,7 +8,7 @@ from lxml import etree
 
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
-from xml_extractor.contract.model import Table
+from xml_extractor.contract.model import Column, Table
 from xml_extractor.contract.names import EXSLT_NAMESPACE, with_all_namespaces
 from xml_extractor.contract.rewriting import NAME_FUNCTIONS, READ_CONTEXT
 from xml_extractor.contract.xpath import (
@@ -84,6 +84,8 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
             yield WrittenPath((*path, "path"), value_rule.path, names=names)
         if value_rule.each is not None:
             yield WrittenPath((*path, "each"), value_rule.each, names=names)
+        if isinstance(value_rule, Column) and value_rule.at is not None:
+            yield WrittenPath((*path, "at"), value_rule.at, "the node whose row is meant", names)
 
 
 def _paths_of_table(draft: Draft, path: KeyPath, table: Table) -> Iterator[WrittenPath]:
@@ -325,6 +327,8 @@ def value_row_faults(draft: Draft) -> Iterator[Fault]:
     for path, name, rule in draft.rules():
         if name in tables and rule.path is not None:
             yield from _value_row_fault(draft, (*path, "path"), rule.path)
+        if name in tables and isinstance(rule, Column) and rule.at is not None:
+            yield from _value_row_fault(draft, (*path, "at"), rule.at)
     for path, _, table in draft.tables():
         if table.parent in tables:
             for key_path, text in _row_paths(path, table):
