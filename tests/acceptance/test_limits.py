@@ -164,6 +164,17 @@ def test_keys_that_a_log_with_another_collation_takes_for_equal_cost_one_documen
 
 
 @posix_only("sends signals to processes")
+@posix_only("Windows has no such limit")
+def test_a_system_on_which_no_file_can_grow_is_one_line(tmp_path: Path) -> None:
+    write_orders(tmp_path, documents=1)
+    run = "run --contract orders.yaml --source sqlite:///orders.db --target sqlite:///loaded.db"
+    options = "--metrics-dir '' --rejects-dir ''"
+    command = f"ulimit -f 0; exec {sys.executable} -m xml_extractor {run} {options}"
+    ended = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines()[0] == "Error: there is no temporary directory that can be written"
+
+
 def test_a_preview_that_never_finishes_can_be_interrupted(tmp_path: Path) -> None:
     write(tmp_path, *HANGS["XPath"])
     command = [sys.executable, "-m", "xml_extractor", "preview", "d/05.xml", "--contract", "contract.yaml"]

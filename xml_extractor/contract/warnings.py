@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from xml_extractor.contract.doubtful_names import doubtful_names
-from xml_extractor.contract.model import Column, Contract
+from xml_extractor.contract.model import REJECT, Column, Contract
 from xml_extractor.contract.xpath import Call, parse_xpath, walk
 from xml_extractor.tsql import unqualified_columns
 
@@ -44,6 +44,6 @@ def _is_source_key(contract: Contract, column: Column) -> bool:
     if column.parent is not None:
         table, _, name = column.parent.partition(".")
         return _is_source_key(contract, contract.tables[table].columns[name])
-    if column.transform or column.lookup or column.on_invalid != "reject":
+    if column.transform or column.lookup or column.on_invalid != REJECT:
         return False
     return column.run == "source_key" or (column.run == "document_key" and contract.document.key is None)

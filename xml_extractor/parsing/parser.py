@@ -114,6 +114,7 @@ class DocumentParser:
         # Without a table of xml:id values, any xml:id is accepted. But switching the table off makes libxml2 read the
         # external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
         removes = dict.fromkeys(("remove_comments", "remove_pis"), not rules.keep_comments)
+        removes["strip_cdata"] = not rules.keep_comments
         self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
