@@ -39,7 +39,7 @@ from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import LOADING, Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
-from xml_extractor.processing.processes import MAX_GROWTH
+from xml_extractor.processing.processes import MAX_GROWTH, resident_bytes
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
@@ -229,6 +229,9 @@ class Worker:
             processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
+            if len(self.slowest) < SLOWEST or processed.seconds > min(self.slowest.values()):
+                seconds = {**self.slowest, str(key): processed.seconds}
+                self.slowest = dict(nlargest(SLOWEST, seconds.items(), key=itemgetter(1)))
             # A record that came with its key is written from there if it is rejected: its file may be slow to read.
             yield processed._replace(key=key) if type(processed) is Rejection else processed
 
@@ -369,15 +372,6 @@ def _hash_of(document: SourceDocument | Rejection) -> str:
     if isinstance(document, Rejection):
         return document.content_hash
     return document.logged_hash or content_hash(document.content)
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process holds now; 0 where the system has no /proc."""
-    try:
-        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def as_run_error(error: Exception) -> XmlExtractorError:
