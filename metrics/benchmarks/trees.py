@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lxml import etree
+from lxml.etree import _Element as Element
 
 from metrics.benchmarks import inputs
 from metrics.benchmarks.command import Options, run_benchmark
@@ -37,12 +38,13 @@ tables:
 WITHIN = "within_id: {parent: part.part_id}"
 
 MicroSeconds = float
+MakeDocument = Callable[[int], Element]
 
 
 def benchmark(options: Options) -> Record:
     """Measure the processor time of this process for a row; `documents` is the number of rows of a large document."""
     large, small = options.documents, max(options.documents // SMALLER, 1)
-    cases: dict[str, tuple[Plan, Callable[[int], etree._Element]]] = {
+    cases: dict[str, tuple[Plan, MakeDocument]] = {
         f"tree, {WIDTH} wide": (_plan("Part", "recursive: Part", WITHIN), _tree),
         f"chains by key(), {DEPTH:,} deep": (_plan("Part[@top]", "recursive: key('part', @next)", WITHIN), _chains),
         "key() in a column": (_plan("Part", "", "next: {path: \"key('part', @next)/@id\", type: varchar(10)}"), _list),
@@ -59,7 +61,7 @@ def benchmark(options: Options) -> Record:
         figures = (taken[f"{name}: {rows:,} rows"] for rows in (large, small))
         record.ratio(f"{name}: {large:,} rows / {small:,} rows", *figures, Limit(at_most=2))
     record.note(
-        "One document; parsing is not measured. Each row has a derived key; in trees, the containing row's key as well.",
+        "One document; parsing is not measured. Each row has a derived key; in trees, its container's as well.",
         f"A cost that grows with the square of the rows has the ratio {SMALLER}. Above 1 are effects of memory.",
     )
     return record
@@ -72,7 +74,7 @@ def _plan(rows: str, recursive: str, column: str) -> Plan:
     return compile_plan(contract)
 
 
-def _tree(rows: int) -> etree._Element:
+def _tree(rows: int) -> Element:
     root = etree.Element("Doc")
     elements = [root]
     for number in range(rows):
@@ -80,7 +82,7 @@ def _tree(rows: int) -> etree._Element:
     return root
 
 
-def _chains(rows: int) -> etree._Element:
+def _chains(rows: int) -> Element:
     root = etree.Element("Doc")
     for number in range(rows):
         part = etree.SubElement(root, "Part", id=str(number))
@@ -91,7 +93,7 @@ def _chains(rows: int) -> etree._Element:
     return root
 
 
-def _list(rows: int) -> etree._Element:
+def _list(rows: int) -> Element:
     """Make parts that refer forwards and backwards."""
     root = etree.Element("Doc")
     for number in range(rows):
@@ -99,7 +101,7 @@ def _list(rows: int) -> etree._Element:
     return root
 
 
-def _per_row(plan: Plan, root: etree._Element, rows: int) -> MicroSeconds:
+def _per_row(plan: Plan, root: Element, rows: int) -> MicroSeconds:
     gc.collect()
     began_at = time.process_time()
     (found,) = map_document(plan, root, 0, inputs.RUN)
