@@ -58,8 +58,8 @@ def benchmark(options: Options) -> Record:
     record = Record("trees", options.command, [], {"rows": large, "rows_of_small_documents": small})
     record.group("CPU of a row", "µs", taken)
     for name in cases:
-        figures = (taken[f"{name}: {rows:,} rows"] for rows in (large, small))
-        record.ratio(f"{name}: {large:,} rows / {small:,} rows", *figures, Limit(at_most=2))
+        many, few = (taken[f"{name}: {rows:,} rows"] for rows in (large, small))
+        record.ratio(f"{name}: {large:,} rows / {small:,} rows", many, few, Limit(at_most=2))
     record.note(
         "One document; parsing is not measured. Each row has a derived key; in trees, its container's as well.",
         f"A cost that grows with the square of the rows has the ratio {SMALLER}. Above 1 are effects of memory.",
