@@ -138,6 +138,8 @@ class Counted(StrEnum):
     """A value that `on_invalid` replaced by the column's default."""
     TRUNCATED = "truncated"
     """A value that `on_invalid` cut."""
+    ROUNDED = "rounded"
+    """A value that `on_invalid` rounded."""
     UNKNOWN_CODE = "unknown_code"
     """A code that the lookup does not list, replaced by its `unknown`."""
     DANGLING = "dangling"
@@ -156,7 +158,14 @@ class Counted(StrEnum):
     """A row that replaced the one with its key."""
 
 
-TOLERATED = (Counted.NULL, Counted.DEFAULT, Counted.TRUNCATED, Counted.UNKNOWN_CODE, Counted.DANGLING)
+TOLERATED = (
+    Counted.NULL,
+    Counted.DEFAULT,
+    Counted.TRUNCATED,
+    Counted.ROUNDED,
+    Counted.UNKNOWN_CODE,
+    Counted.DANGLING,
+)
 NOT_INSERTED = (Counted.KEPT, Counted.REPLACED)
 LEFT_OUT = (Counted.AT_LEAST_ONE, Counted.WHEN, Counted.DISTINCT, Counted.PARENT)
 

@@ -224,7 +224,7 @@ class Reason(StrEnum):
         Explanation(
             Stage.MAP,
             "A number has more decimals, or a second more fractional digits, than the type holds.",
-            "Use a larger scale, or `on_invalid: truncate`.",
+            "Use a larger scale, or `on_invalid: round` or `truncate`.",
         ),
     )
     TOO_LONG = (

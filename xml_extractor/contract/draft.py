@@ -46,6 +46,10 @@ class Draft:
         """The paths of parts that contain a removed one."""
         return frozenset(path[:length] for path in self.removed for length in range(len(path)))
 
+    def entry_path(self, path: KeyPath, index: int) -> KeyPath:
+        """Return the key path of an entry of a list that may also be written as its only entry."""
+        return (*path, index) if isinstance(self.text.data_at(path), list) else path
+
     def has_table(self, name: str) -> bool:
         """Return whether the contract names this table, well-formed or not."""
         return name in self.contract.tables or self.lost(("tables", name))

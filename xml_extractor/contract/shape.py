@@ -13,6 +13,7 @@ from xml_extractor.contract.faults import ANY, Fault, KeyPath, at_path, did_you_
 from xml_extractor.contract.model import (
     Column,
     Contract,
+    Defaults,
     Distinct,
     Document,
     Input,
@@ -54,6 +55,8 @@ _MODELS: dict[KeyPath, type[BaseModel]] = {
     (): Contract,
     ("document",): Document,
     ("source",): SourceTable,
+    ("defaults",): Defaults,
+    ("tables", ANY, "defaults"): Defaults,
     ("lookups", ANY): Lookup,
     ("keys", ANY): Key,
     ("tables", ANY): Table,
@@ -78,6 +81,7 @@ _EXPECTED_KINDS = {
 }
 _EXPECTED_MODELS = {
     "Column": "a mapping with the source and the type of the value",
+    "Defaults": "a mapping of keys of columns",
     "Distinct": "a mapping with by and keep",
     "Document": "a mapping with root",
     "Input": "a path, or a mapping",
@@ -109,6 +113,7 @@ _EXPECTED_PATTERNS = {
 }
 _QUOTES = 'quotes around text with a comma in it, as in "decimal(12,2)"'
 _MAY_BE_NULL = ("on_invalid", "blank", "unknown")
+_CONSTANTS: dict[KeyPath, Data] = {("tables", ANY, "columns", ANY, "value"): True}
 _FLAGS = ("key", "identity", "required", "ignore_case", "trim")
 _OTHER_TYPE_NAMES = {
     "integer": "int",
@@ -331,5 +336,10 @@ def _empty_parts(data: Data, path: KeyPath = ()) -> Iterator[KeyPath]:
     for name, part in parts:
         if part is not None:
             yield from _empty_parts(part, (*path, name))
-        elif name not in _MAY_BE_NULL and "transform" not in path:
+        elif not _may_be_null((*path, name)):
             yield (*path, name)
+
+
+def _may_be_null(path: KeyPath) -> bool:
+    is_constant = at_path(_CONSTANTS, path) is not None
+    return is_constant or path[-1] in _MAY_BE_NULL or path[-2:-1] == ("on_invalid",) or "transform" in path

@@ -309,10 +309,11 @@ def expression_origin(expression: str, inputs: tuple[ColumnPlan, ...], own_colum
     return Origin(read, compiled.type, name)
 
 
-def condition(text: str, columns: Sequence[ColumnPlan]) -> Callable[[RowScope], bool | None]:
-    """Compile a T-SQL condition over the columns of a computed row."""
-    evaluate = compile_condition(text, {column.name: column.type for column in columns}).evaluate
-    return lambda row: evaluate(row.values, row.document.clock)
+def condition(text: str, columns: Sequence[ColumnPlan]) -> tuple[Callable[[RowScope], bool | None], tuple[str, ...]]:
+    """Compile a T-SQL condition over the columns of a computed row, and return the names of those that it reads."""
+    compiled = compile_condition(text, {column.name: column.type for column in columns})
+    evaluate = compiled.evaluate
+    return lambda row: evaluate(row.values, row.document.clock), compiled.names
 
 
 def _taking(columns: Sequence[int]) -> Callable[[list[Value]], Sequence[Value]]:

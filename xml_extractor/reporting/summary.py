@@ -96,6 +96,7 @@ _MEANINGS = {
     Counted.NULL: "invalid values made NULL",
     Counted.DEFAULT: "invalid values replaced by the default",
     Counted.TRUNCATED: "values truncated",
+    Counted.ROUNDED: "values rounded",
     Counted.UNKNOWN_CODE: "unknown codes",
     Counted.DANGLING: "dangling references made NULL",
     Counted.AT_LEAST_ONE: "rows left out by at_least_one",
