@@ -140,7 +140,7 @@ class RecordSource:
 
     def _records_of(self, file: DocumentKey) -> Iterator[RecordKey]:
         """Yield the keys of a file's records, and the key of the file for what is rejected or skipped of it."""
-        names = RecordNames(file)
+        names = RecordNames(file, may_repeat=self._keys.is_named)
         place = RecordPlace(names.file, names.name, names.number)
         opened = self._listing.open(names.file)
         if isinstance(opened, Rejection):
