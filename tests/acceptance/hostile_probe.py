@@ -20,8 +20,7 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, ProcessedDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.chunks import Chunk, RunContext
-from xml_extractor.processing.processes import resident_bytes
-from xml_extractor.processing.worker import Worker
+from xml_extractor.processing.worker import Worker, resident_bytes
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source
 

@@ -26,6 +26,7 @@ from xml_extractor.processing.chunks import (
     ChunksInFlight,
     RunContext,
     WorkerFailure,
+    as_run_error,
     divide,
     select,
 )
@@ -46,7 +47,7 @@ from xml_extractor.processing.processes import (
     set_up_child,
     shared_plan,
 )
-from xml_extractor.processing.worker import Worker, as_run_error, open_loader
+from xml_extractor.processing.worker import Worker, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
 from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import configure_logging

@@ -358,12 +358,3 @@ def _returns_within(seconds: float, function: Callable[[], None]) -> bool:
     thread.start()
     thread.join(seconds)
     return not thread.is_alive()
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process holds now; 0 where the system has no /proc."""
-    try:
-        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -4,7 +4,6 @@ import logging
 import os
 import struct
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -34,12 +33,11 @@ from xml_extractor.documents import (
     SourceDocument,
     Unchanged,
 )
-from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import LOADING, Chunk, CrashMarker, RunContext
+from xml_extractor.processing.chunks import LOADING, Chunk, CrashMarker, RunContext, log_defect
 from xml_extractor.processing.insert_queue import InsertQueue
-from xml_extractor.processing.processes import MAX_GROWTH, resident_bytes
+from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
@@ -343,7 +341,7 @@ class Worker:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
-            _log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
+            log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
@@ -374,23 +372,10 @@ def _hash_of(document: SourceDocument | Rejection) -> str:
     return document.logged_hash or content_hash(document.content)
 
 
-def as_run_error(error: Exception) -> XmlExtractorError:
-    """Convert an exception of a worker into the error that ends the run."""
-    match error:
-        case XmlExtractorError():
-            return error
-        case MemoryError():
-            return RunError("a worker process has no memory left", "run again with fewer workers")
-        case OSError() if (exhausted := system_error(error)) is not None:
-            return exhausted
-        case _:
-            _log_defect(error, "documents were processed")
-            return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
-
-
-def _log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
-    """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
-    extra = {"document": document, "stage": stage}
-    logger.error("Internal error: %s while %s", type(error).__name__, when, extra=extra)
-    for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
-        logger.error("%s", line)
+def resident_bytes() -> int:
+    """Return the memory that this process holds now; 0 where the system has no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
