@@ -339,7 +339,9 @@ class Document(Part):
     preceded_by: tuple[Name, ...] = ()
     """With `read_until`: other child elements of the root that come before it and may be used."""
     doctype: Literal["refuse", "allow"] = "refuse"
-    """Whether a DOCTYPE is allowed. External subsets are never fetched, and entity declarations never accepted."""
+    """Whether a DOCTYPE is allowed. External subsets are never fetched."""
+    entities: Literal["refuse", "text"] = "refuse"
+    """Whether a DOCTYPE may declare entities: `text` replaces references to internal entities of plain text."""
     encoding: Name | None = None
     """The encoding of the documents, instead of the one that they declare."""
     fallback_encoding: Name | None = None

@@ -48,6 +48,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     references.early_use_faults,
     read_until.read_until_faults,
     records.record_faults,
+    records.entity_faults,
     expressions.where_faults,
     paths.value_row_faults,
 )
