@@ -29,6 +29,7 @@ from xml_extractor.processing.worker import delete_plan
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.processing_log.revisions import needed_tables
 from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
@@ -67,7 +68,7 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
     with closing(_open_source(settings, contract)) as source:
-        target.prepare(tables)
+        target.prepare(needed_tables(contract, target.log_table))
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         rejects = _rejects_dir(context)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))

@@ -164,6 +164,14 @@ class Reason(StrEnum):
         "missing_key",
         Explanation(Stage.MAP, "The document has no key at `document.key`.", "Correct the path, or ask the producer."),
     )
+    MISSING_REVISION = (
+        "missing_revision",
+        Explanation(
+            Stage.MAP,
+            "The document has no value at a path of `document.revision`, so that it cannot be compared with others.",
+            "Correct the path, add a `default`, or ask the producer.",
+        ),
+    )
     MISSING_VALUE = (
         "missing_value",
         Explanation(Stage.MAP, "A column with `required` or `key` is NULL.", "Add a `default`, or remove `required`."),

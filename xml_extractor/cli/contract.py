@@ -75,6 +75,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
     """
     from xml_extractor.contract.layout import layouts
     from xml_extractor.contract.reading import read_contract
+    from xml_extractor.processing_log.revisions import needed_tables
     from xml_extractor.targets.registry import open_target
 
     if grant_to and not sql:
@@ -85,9 +86,9 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
 
         click.echo(creation_script(target, checked, grant_to or ""), nl=False)
         return EXIT_OK
-    tables = layouts(checked)
     database = open_target(target, checked)
-    database.create(tables)
+    tables = layouts(checked)
+    database.create(needed_tables(checked, database.log_table))
     code = _compare(checked, database)
     if code == EXIT_OK:
         say(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
@@ -127,10 +128,10 @@ def schema_command() -> None:
 
 def _compare(contract: "Contract", target: "Target") -> int:
     """Print how the target's tables differ from those that the contract needs, and return the exit code."""
-    from xml_extractor.contract.layout import layouts
+    from xml_extractor.processing_log.revisions import needed_tables
     from xml_extractor.schema.model import Severity
 
-    found = target.differences(layouts(contract))
+    found = target.differences(needed_tables(contract, target.log_table))
     for difference in found:
         say(str(difference))
     errors = sum(difference.severity is Severity.ERROR for difference in found)

@@ -78,6 +78,20 @@ class Draft:
         for path, table, _, _, rule in self.inputs():
             yield path, table, rule
 
+    def order(self) -> Iterator[tuple[KeyPath, Input]]:
+        """Yield the path and the content of every rule of `document.revision.order` that could be read."""
+        revision = self.contract.document.revision
+        for index, rule in enumerate(revision.order if revision is not None else ()):
+            path: KeyPath = ("document", "revision", "order", index)
+            if not self.lost(path):
+                yield path, rule
+
+    def values(self) -> Iterator[tuple[KeyPath, Column | Input]]:
+        """Yield the path and the content of everything that reads a typed value."""
+        for path, _, rule in self.rules():
+            yield path, rule
+        yield from self.order()
+
     def ancestors(self, name: str) -> tuple[str, ...]:
         """Return the table's parent, the parent's parent and so on, as far as they exist; a cycle ends at its start."""
         found: list[str] = []

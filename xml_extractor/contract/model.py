@@ -85,6 +85,14 @@ def _read_rows(value: object) -> object:
     return [{"path": value}] if isinstance(value, str) else value
 
 
+def _read_order(value: object) -> object:
+    if value == "source":
+        return ()
+    if isinstance(value, str) or value == []:
+        raise ValueError("source, or a list of mappings with path and type")
+    return (value,) if isinstance(value, Mapping) else value
+
+
 def _only_true(value: object) -> object:
     if value is not True:
         raise ValueError("true, or the key left out")
@@ -298,6 +306,30 @@ Paths = Annotated[
 ]
 
 
+XPaths = Annotated[
+    tuple[XPath, ...],
+    BeforeValidator(_as_list, json_schema_input_type=XPath | Annotated[list[XPath], Field(min_length=1)]),
+    Field(min_length=1),
+]
+TypedPath = Annotated[Input, BeforeValidator(_read_input, json_schema_input_type=Input)]
+
+
+class Revision(Part):
+    """Which documents are revisions of the same thing, and which of them is the newest."""
+
+    of: XPaths
+    """What a document is about: an XPath from the root element, or a list of them."""
+    order: Annotated[
+        tuple[TypedPath, ...],
+        BeforeValidator(
+            _read_order,
+            json_schema_input_type=Literal["source"] | Input | Annotated[list[Input], Field(min_length=1)],
+        ),
+    ]
+    """Which revision is newer: a typed path, a list of them compared one after the other, or `source` for the order of
+    the source."""
+
+
 class Document(Part):
     """How to read a document."""
 
@@ -313,6 +345,10 @@ class Document(Part):
     """The document's own key. The default is the source's key."""
     key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])
     """The type of the key."""
+    revision: Revision | None = None
+    """Which documents are revisions of the same thing; the newest one remains. Without it, all documents remain."""
+    deleted: XPath | None = None
+    """With `revision`: an XPath that is true for a document that deletes the thing."""
     read_until: Name | None = None
     """A promise that nothing after the end of this element is needed: a path of child names from the root."""
     preceded_by: tuple[Name, ...] = ()

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from xml_extractor.contract.consistency import faults_of_consistency
+from xml_extractor.contract.consistency.revisions import own_row_faults
 from xml_extractor.contract.faults import Fault, did_you_mean
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.shape import read_shape
@@ -82,6 +83,8 @@ def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]
     faults += [fault for fault in shape_faults if (fault.line, fault.column, fault.key_path) not in taken]
     if draft is not None:
         faults += faults_of_consistency(draft)
+    if not faults and draft is not None:
+        faults += own_row_faults(yaml, draft.contract)
     if faults or draft is None:
         return None, tuple(sorted(set(faults)))
     return draft.contract, ()

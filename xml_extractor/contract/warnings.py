@@ -16,11 +16,18 @@ def warnings(contract: Contract) -> Iterator[str]:
         )
     for name, table in contract.tables.items():
         keys = [column for column in table.columns.values() if column.key]
-        if table.on_conflict == "replace" and not any(_is_source_key(contract, column) for column in keys):
+        has_source_key = any(_is_source_key(contract, column) for column in keys)
+        if table.on_conflict == "keep" and len(keys) < len(table.columns) and not has_source_key:
+            yield (
+                f"note: tables.{name}: where documents disagree about a row with the same key, the first one loaded "
+                "decides; the run counts such rows as disagreeing"
+            )
+        if table.on_conflict == "replace" and contract.document.revision is None and not has_source_key:
             yield (
                 f"warning: tables.{name}: documents with the same key replace each other's rows in an undefined order "
-                "if they are loaded at the same time, and rows that only the earlier one has stay; load such documents "
-                "in separate runs, or make the key of the source a part of the table's key"
+                "if they are loaded at the same time, and rows that only the earlier one has stay; declare "
+                "`document.revision`, load such documents in separate runs, or make the key of the source a part of "
+                "the table's key"
             )
 
 

@@ -12,13 +12,14 @@ from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import (
+    compile_boolean,
     compile_rows,
     compile_text,
     finds_elements,
     string_value,
     string_value_or_nil,
 )
-from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RulePlan, TablePlan
+from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RevisionPlan, RulePlan, TablePlan
 from xml_extractor.mapping.selection import rest_of, selection_origin
 from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
 from xml_extractor.values.conversions import converter
@@ -48,6 +49,26 @@ def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Call
         tables=tuple(_table(contract, layout, tables, text_of, noted) for layout in tables.values()),
         has_markup=has_markup(contract),
         nilled=nilled,
+        noted=noted,
+        revision=_revision(contract, tables, text_of, noted),
+    )
+
+
+def _revision(
+    contract: Contract, tables: dict[str, TableLayout], text_of: Callable[[Element], str], noted: Notes
+) -> RevisionPlan | None:
+    revision, deleted = contract.document.revision, contract.document.deleted
+    if revision is None:
+        return None
+    # These rules read the root element, as those of a table with one row for each document do.
+    context = TableContext(contract, next(iter(tables)), tables, True, text_of, noting(noted, ""))
+    order = tuple(_input("order", rule, context) for rule in revision.order)
+    reading = origins.reading_for(TEXT_INPUT_TYPE, text_of)
+    return RevisionPlan(
+        of=tuple((path, compile_text(path, contract.namespaces, reading)) for path in revision.of),
+        order=order,
+        deletes=None if deleted is None else (deleted, compile_boolean(deleted, contract.namespaces)),
+        searches=len(context.searches),
         noted=noted,
     )
 

@@ -207,6 +207,11 @@ def compile_text(path: str, namespaces: Namespaces, reading: Reading = PLAIN) ->
     return read
 
 
+def compile_boolean(expression: str, namespaces: Namespaces) -> Callable[[Element], object]:
+    """Compile an expression to its value as a boolean, as XPath's boolean() gives it."""
+    return _xpath(f"boolean({expression})", namespaces)
+
+
 def _without_predicates(path: str) -> str:
     if "[" not in path:
         return path

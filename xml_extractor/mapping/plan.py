@@ -175,6 +175,24 @@ class TablePlan(NamedTuple):
     required: tuple[int, ...]
 
 
+class RevisionPlan(NamedTuple):
+    """The compiled rules of `document.revision` and `document.deleted`.
+
+    Attributes:
+        of: The paths of `of`, and what reads each.
+        order: The compiled rules of `order`; empty for the order of the source.
+        deletes: The path of `deleted`, and its XPath as a boolean; None if nothing deletes.
+        searches: How many searches for elements the rules of `order` share.
+        noted: As in `Plan`.
+    """
+
+    of: tuple[tuple[str, ReadText], ...]
+    order: tuple[ColumnPlan, ...]
+    deletes: tuple[str, Callable[[Element], object]] | None
+    searches: int
+    noted: Notes
+
+
 class Plan(NamedTuple):
     """A compiled contract.
 
@@ -186,6 +204,7 @@ class Plan(NamedTuple):
         has_markup: Whether a column takes markup.
         nilled: Returns the plan for documents with `xsi:nil`; None if this is it. Others are mapped faster without it.
         noted: Closures add to it what they tolerate in the row that is being computed.
+        revision: How revisions are told apart; None if the contract has none.
     """
 
     contract: Contract
@@ -196,3 +215,4 @@ class Plan(NamedTuple):
     has_markup: bool
     nilled: "Callable[[], Plan] | None"
     noted: Notes
+    revision: RevisionPlan | None = None

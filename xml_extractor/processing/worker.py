@@ -20,6 +20,7 @@ from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     CountKey,
+    Deletion,
     DocumentKey,
     Failure,
     MappedDocument,
@@ -27,13 +28,14 @@ from xml_extractor.documents import (
     ProcessedDocument,
     Rejection,
     Replaced,
+    Revision,
     RunValues,
     Skipped,
     SourceDocument,
     Unchanged,
 )
 from xml_extractor.errors import RunError, XmlExtractorError, system_error
-from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
@@ -144,12 +146,13 @@ class OwnCrashMarker:
 
 
 def delete_plan(contract: Contract, settings: RunSettings) -> DeletePlan:
-    """Return how the run finds the rows of documents that it reprocesses; empty if none of them can have rows.
+    """Return how the run finds the rows of documents that it replaces; empty if none of them can have rows.
 
     Raises:
         UsageError: In some table they cannot be found.
     """
-    return plan_deletion(contract) if settings.reprocess not in (None, "rejected") else ()
+    replaces = contract.document.revision is not None or settings.reprocess not in (None, "rejected")
+    return plan_deletion(contract) if replaces else ()
 
 
 @contextmanager
@@ -164,7 +167,9 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     target = open_target(settings.target, contract)
     plan = delete_plan(contract, settings)
     with closing(target.connect(context.inserts.strategy)) as connection:
-        yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, plan)
+        has_revisions = contract.document.revision is not None
+        batch_rows = settings.insert_batch_rows
+        yield Loader(connection, layouts(contract), identity, batch_rows, plan, has_revisions=has_revisions)
 
 
 class Worker:
@@ -310,7 +315,7 @@ class Worker:
     def _map(self, document: SourceDocument, began_at: float, replaced: Replaced | None) -> ProcessedDocument:
         stage = Stage.PARSE
         self._marker.enter(stage)
-        value = None
+        value = revision = None
         counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
@@ -320,6 +325,10 @@ class Worker:
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
+                if self._plan.revision is not None:
+                    revision = read_revision(self._plan, root, document.key, self._run_values)
+                if revision is not None and revision.deletes:
+                    return self._deletion(document, began_at, replaced, revision)
                 mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:
@@ -341,9 +350,17 @@ class Worker:
         else:
             seconds = time.perf_counter() - began_at
             counts = tuple(counted)
-            return MappedDocument(document.key, rows, content_hash(document.content), seconds, replaced, counts)
+            hashed = content_hash(document.content)
+            return MappedDocument(document.key, rows, hashed, seconds, replaced, counts, revision)
         seconds = time.perf_counter() - began_at
-        return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value)
+        return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value, revision)
+
+    def _deletion(
+        self, document: SourceDocument, began_at: float, replaced: Replaced | None, revision: Revision
+    ) -> Deletion:
+        no_rows = ((),) * len(self._binders)
+        seconds = time.perf_counter() - began_at
+        return Deletion(document.key, no_rows, content_hash(document.content), seconds, replaced, (), revision)
 
     def _value_of(self, error: ParseError | MappingError) -> str | None:
         """Return the rejected value, if there is one and the run keeps rejected values."""

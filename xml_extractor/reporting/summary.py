@@ -59,6 +59,9 @@ def _hints(result: RunResult) -> Iterator[str]:
     if result.earlier_rejects:
         earlier = "1 document is" if result.earlier_rejects == 1 else f"{result.earlier_rejects:,} documents are"
         yield f"{earlier} still rejected from earlier runs; `xml-extractor rejects` lists them"
+    if statistics.left_older:
+        some = "1 document is" if statistics.left_older == 1 else f"{statistics.left_older:,} documents are"
+        yield f"The newest revisions of {some} rejected; the older ones stay until these are corrected and retried"
     if statistics.without_rows:
         some = (
             f"{statistics.without_rows:,} of the loaded documents" if statistics.loaded > 1 else "The loaded document"
@@ -76,10 +79,11 @@ def documents_line(result: RunResult) -> str:
     """Return the reconciliation of all documents in one line, for people and for log searches."""
     counts = result.statistics
     pending = f" + {counts.unaccounted:,} not finished" if counts.unaccounted else ""
-    skipped = f" + {counts.skipped:,} skipped" if counts.skipped else ""
+    others = (("superseded", counts.superseded), ("deleted", counts.deleted), ("skipped", counts.skipped))
+    besides = "".join(f" + {number:,} {name}" for name, number in others if number)
     return (
         f"Documents: {counts.seen:,} in = {counts.loaded:,} loaded + {counts.rejected:,} rejected"
-        f"{skipped} + {counts.already_done:,} already done{pending}"
+        f"{besides} + {counts.already_done:,} already done{pending}"
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE, is_log
+from xml_extractor.processing_log.revisions import is_revision_table
 from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
@@ -105,9 +106,12 @@ def create_statements(
 def _complete_log(log: Table, dialect: Dialect) -> str:
     """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
     name = dialect.identifier_preparer.format_table(log)
-    has, lacks = (f"COL_LENGTH({literal(name)}, '{column}')" for column in ("content_hash", ADDED_COLUMNS[-1].name))
-    added = ", ".join(f"{column.name} {column.type} NULL" for column in ADDED_COLUMNS)
-    return f"\nELSE IF {has} IS NOT NULL AND {lacks} IS NULL\nALTER TABLE {name} ADD {added}"
+    has = f"COL_LENGTH({literal(name)}, '{{}}')".format
+    added = "\n".join(
+        f"IF {has(column.name)} IS NULL ALTER TABLE {name} ADD {column.name} {column.type} NULL"
+        for column in ADDED_COLUMNS
+    )
+    return f"\nELSE IF {has('content_hash')} IS NOT NULL\nBEGIN\n{added}\nEND"
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
@@ -146,7 +150,8 @@ def _full_name(table: str, *, embedded: bool) -> str:
 
 def _column(layout: TableLayout, column: ColumnLayout) -> Column[object]:
     by_database = column.identity or column.generated
-    collation = CASE_SENSITIVE if is_log(layout) and column.name in layout.key else ""
+    is_own = is_log(layout) or is_revision_table(layout)
+    collation = CASE_SENSITIVE if is_own and column.name in layout.key else ""
     scalar = ScalarType(column.type, collation)
     required = column.required or column.generated
     if by_database:

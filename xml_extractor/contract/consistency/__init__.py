@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from xml_extractor.contract.consistency import columns, expressions, paths, read_until, records, tables
+from xml_extractor.contract.consistency import columns, expressions, paths, read_until, records, revisions, tables
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
 
@@ -31,6 +31,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.selection_faults,
     read_until.read_until_faults,
     records.record_faults,
+    revisions.revision_faults,
     expressions.where_faults,
     paths.value_row_faults,
 )

@@ -56,21 +56,35 @@ class WrittenPath(NamedTuple):
 def written_paths(draft: Draft) -> Iterator[WrittenPath]:
     """Yield every XPath that could be read."""
     document = draft.contract.document
-    if document.key is not None:
-        yield WrittenPath(("document", "key"), document.key)
     for name, paths in (("records", document.records), ("header", document.header)):
         for index, location in enumerate(paths or ()):
             yield WrittenPath(one_or_list_path(draft, ("document", name), index), location)
+    for key_path, xpath in document_paths(draft):
+        yield WrittenPath(key_path, xpath)
     for path, _, table in draft.tables():
         for index, rule in enumerate(table.rows):
             rule_path = (*path, "rows", index, "path")
             if not draft.lost(rule_path):
                 yield WrittenPath(rule_path, rule.path, is_rows=True)
-    for path, _, value_rule in draft.rules():
+    for path, value_rule in draft.values():
         if value_rule.path is not None:
             yield WrittenPath((*path, "path"), value_rule.path)
         if value_rule.each is not None:
             yield WrittenPath((*path, "each"), value_rule.each)
+
+
+def document_paths(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the paths that are read from the root element for the document as a whole, without those of its order."""
+    document = draft.contract.document
+    revision_of: KeyPath = ("document", "revision", "of")
+    if document.key is not None:
+        yield ("document", "key"), document.key
+    for index, path in enumerate(document.revision.of if document.revision is not None else ()):
+        key_path = one_or_list_path(draft, revision_of, index)
+        if not draft.lost(key_path):
+            yield key_path, path
+    if document.deleted is not None:
+        yield ("document", "deleted"), document.deleted
 
 
 def path_faults(draft: Draft) -> Iterator[Fault]:
@@ -245,7 +259,7 @@ def _lxml_faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
 
 def selection_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of `select`, `separator` and `each`."""
-    for path, _, rule in draft.rules():
+    for path, rule in draft.values():
         if rule.separator is not None and rule.select != "join" and draft.whole((*path, "select")):
             message, expected = "separator has no effect without select: join", "select: join, or no separator"
             yield draft.text.fault((*path, "separator"), message, expected=expected, key=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
-from xml_extractor.contract.consistency.paths import parsed, position_within
+from xml_extractor.contract.consistency.paths import document_paths, parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
 from xml_extractor.contract.model import ValueRule
@@ -233,8 +233,10 @@ def read_until_faults(draft: Draft) -> Iterator[Fault]:
     if promise is None:
         return
     faults: list[Fault] = []
-    if document.key is not None:
-        _follow(draft, promise, ("document", "key"), document.key, [promise.root], faults)
+    for path, text in document_paths(draft):
+        _follow(draft, promise, path, text, [promise.root], faults)
+    for path, order in draft.order():
+        _follow_rule(draft, promise, path, order, [promise.root], faults)
     rows: dict[str, list[Nodes]] = {}
     for path, name, table in draft.tables():
         context = [promise.root] if table.parent is None else rows.get(table.parent, [])
