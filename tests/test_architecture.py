@@ -48,6 +48,7 @@ LAYERS = [
 NEIGHBOURS_ALLOWED = {
     ("settings", "errors"),
     ("documents", "reasons"),
+    ("stopping", "errors"),
 }
 """The bottom layer's own order."""
 

@@ -22,7 +22,8 @@ from click.testing import CliRunner
 from env_prep.baseline import command, variants
 from env_prep.baseline.command import baseline_command
 from tests import reasons_page
-from xml_extractor.cli import boundary, commands
+from xml_extractor import errors
+from xml_extractor.cli import commands
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.configuration import setting_names
@@ -35,6 +36,7 @@ from xml_extractor.parsing.parser import MAX_DEPTH
 from xml_extractor.processing import chunks, insert_queue
 from xml_extractor.processing.processes import TASKS_PER_PROCESS
 from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
+from xml_extractor.processing_log.run_history import HISTORY_TABLE
 from xml_extractor.reasons import Reason
 from xml_extractor.samples import KINDS
 from xml_extractor.sources.archives import ARCHIVES
@@ -173,7 +175,7 @@ def test_pages_name_only_commands_options_and_variables_that_exist(page: Path) -
 def test_each_option_of_the_baseline_has_its_row_and_each_exit_code() -> None:
     page = "how-to/compare-speed-with-a-baseline.md"
     assert set(listed(page, "Options")) == flags(baseline_command)
-    codes = {command.EXIT_OK, command.EXIT_SLOWER, boundary.EXIT_USAGE, boundary.EXIT_FAILED, boundary.EXIT_INTERRUPTED}
+    codes = {command.EXIT_OK, command.EXIT_SLOWER, errors.EXIT_USAGE, errors.EXIT_FAILED, errors.EXIT_INTERRUPTED}
     assert {row[0] for row in rows(section(page, "Options"))} >= {str(code) for code in codes}
     assert set(re.findall(r"--[a-z-]+", section(page, "Other settings"))) >= {*map(variants.flag, variants.NAMES)}
 
@@ -198,7 +200,7 @@ def test_shipped_contracts_and_kinds_of_samples_are_named() -> None:
 
 
 def test_each_exit_code_has_its_row() -> None:
-    codes = {str(value) for name, value in vars(boundary).items() if name.startswith("EXIT_")}
+    codes = {str(value) for name, value in vars(errors).items() if name.startswith("EXIT_")}
     assert {row[0] for row in rows(text_of("reference/exit-codes.md"))} == codes
 
 
@@ -301,8 +303,10 @@ def test_each_topic_of_the_guide_has_a_document_a_contract_and_rows() -> None:
 
 
 def test_each_column_of_the_processing_log_has_its_row() -> None:
-    columns = [word for row in rows(text_of("reference/processing-log.md")) for word in words(row[0])]
-    assert columns == [column.name for column in LOG_TABLE.columns]
+    log, _, history = text_of("reference/processing-log.md").partition("\n## The run history")
+    for text, table in ((log, LOG_TABLE), (history, HISTORY_TABLE)):
+        columns = [word for row in rows(text) for word in words(row[0])]
+        assert columns == [column.name for column in table.columns]
 
 
 def documents(page: str) -> list[str]:
@@ -322,13 +326,13 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     completed = subprocess.run(
         [sys.executable, "-m", "xml_extractor", "run", *options], cwd=directory, check=False, timeout=120
     )
-    assert completed.returncode == boundary.EXIT_REJECTS
+    assert completed.returncode == errors.EXIT_REJECTS
     return directory
 
 
 @pytest.fixture(scope="module")
 def metrics(finished_run: Path) -> Metrics:
-    (path,) = (finished_run / "metrics").iterdir()
+    path = finished_run / "metrics" / "latest.json"
     found: Metrics = json.loads(path.read_text(encoding="utf-8"))
     return found
 

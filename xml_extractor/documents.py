@@ -37,6 +37,19 @@ class Status(StrEnum):
     ALREADY_DONE = "already_done"
 
 
+class RunStatus(StrEnum):
+    """How far a run is.
+
+    `LOST` is not in the run history: it stands for a `RUNNING` run that has stopped reporting.
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+
+
 class RecordPlace(NamedTuple):
     """Where a record is.
 

@@ -18,6 +18,13 @@ No message may hold a value of a document or a secret.
 import errno
 from typing import ClassVar
 
+EXIT_OK = 0
+EXIT_REJECTS = 1
+EXIT_USAGE = 2
+EXIT_FAILED = 3
+EXIT_TOO_MANY_REJECTS = 4
+EXIT_INTERRUPTED = 130
+
 _EXHAUSTED = {
     errno.EMFILE: "raise the limit of open files (`ulimit -n`), or run with fewer workers",
     errno.ENFILE: "close other programs, or raise the system's limit of open files",
@@ -37,7 +44,7 @@ class XmlExtractorError(Exception):
         tip: What to do next, in one line; empty when the message says it all.
     """
 
-    exit_code: ClassVar[int] = 3
+    exit_code: ClassVar[int] = EXIT_FAILED
     is_list: ClassVar[bool] = False
     """Whether the message has several lines, each with escapes for characters that are not printable."""
 
@@ -53,13 +60,13 @@ class XmlExtractorError(Exception):
 class UsageError(XmlExtractorError):
     """An option, a file name or an address cannot be used."""
 
-    exit_code = 2
+    exit_code = EXIT_USAGE
 
 
 class ContractError(XmlExtractorError):
     """The contract has faults; the message lists all of them, one a line."""
 
-    exit_code = 2
+    exit_code = EXIT_USAGE
     is_list = True
 
 
@@ -84,7 +91,7 @@ class TablesError(TargetError):
 class TooManyRejectsError(RunError):
     """More documents were rejected than the run allows. Another run would not help."""
 
-    exit_code = 4
+    exit_code = EXIT_TOO_MANY_REJECTS
 
 
 class WorkerDiedError(RunError):

@@ -25,11 +25,11 @@ from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, 
 from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
+from xml_extractor.processing.run_reporter import RunReporter
 from xml_extractor.processing.worker import delete_plan
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
-from xml_extractor.processing_log.revisions import needed_tables
 from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
@@ -68,44 +68,59 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
     with closing(_open_source(settings, contract)) as source:
-        target.prepare(needed_tables(contract, target.log_table))
+        target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
-        rejects = _rejects_dir(context)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
-        queue_stats, failure, earlier_rejects = None, None, 0
-        # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
-        # reader may not. The writer of rejects reads the source.
-        with closing(target.connect()) as connection, closing(source), _reject_writer(context, rejects) as on_reject:
-            coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject)
-            logged = LoggedDocuments(connection, context)
-            try:
-                queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
-            except XmlExtractorError as error:
-                failure = error
-    elapsed = round(time.perf_counter() - began_at, 3)
-    statistics.series.end(statistics.processed, elapsed)
+        describe = partial(_describe, context, source, target, statistics)
+        with closing(target.connect()) as connection, RunReporter(target, connection, describe) as reporter:
+            rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
+            queue_stats, failure, earlier_rejects = None, None, 0
+            # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
+            # which a reader may not. The writer of rejects reads the source.
+            with closing(source), _reject_writer(context, rejects) as on_reject:
+                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
+                try:
+                    queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
+                except XmlExtractorError as error:
+                    failure = error
+            result = replace(
+                describe(),
+                is_running=False,
+                queue=queue_stats._asdict() if queue_stats else {},
+                insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
+                interrupted=coordinator.interrupted,
+                failure=failure,
+                rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
+                files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
+                outdated=logged.report_outdated(),
+                earlier_rejects=earlier_rejects,
+            )
+            statistics.series.end(statistics.processed, result.elapsed_seconds)
+            reporter.finish(result)
+    return result
+
+
+def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:
+    """Return what a run has done so far."""
+    elapsed = round(time.perf_counter() - statistics.series.began_at, 3)
+    inserts = context.inserts
     return RunResult(
         run_id=context.run_id,
-        contract=contract.contract,
-        contract_version=contract.version,
+        contract=context.contract.contract,
+        contract_version=context.contract.version,
         contract_hash=context.contract_hash,
         source=source.name,
         target=target.name,
         started_at=context.started_at,
         # The clock of the system may have been set meanwhile.
-        finished_at=started_at + timedelta(seconds=elapsed),
+        finished_at=context.started_at + timedelta(seconds=elapsed),
         elapsed_seconds=elapsed,
-        settings=replace(settings, insert_strategy=context.inserts.strategy, insert_threads=context.inserts.threads),
+        settings=replace(context.settings, insert_strategy=inserts.strategy, insert_threads=inserts.threads),
         statistics=statistics,
-        queue=queue_stats._asdict() if queue_stats else {},
-        insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
-        interrupted=coordinator.interrupted,
-        failure=failure,
-        rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
-        files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
-        outdated=logged.report_outdated(),
-        earlier_rejects=earlier_rejects,
+        queue={},
+        insert_threads=(),
         log_table=target.log_table.table,
+        is_running=True,
     )
 
 

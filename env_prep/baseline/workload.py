@@ -13,10 +13,9 @@ from typing import Any
 
 from env_prep.baseline.scratch import Scratch
 from env_prep.baseline.variants import Variant
-from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract, SourceTable
-from xml_extractor.errors import RunError, UsageError
+from xml_extractor.errors import EXIT_OK, EXIT_REJECTS, RunError, UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.samples import KINDS, samples
 from xml_extractor.schema.names import database_name

@@ -27,7 +27,10 @@ _TRY = r"TRY_(CAST|CONVERT)\(.*"
 _TO_BINARY = r"(TRY_)?(CAST\(.* AS (var)?binary.*|CONVERT\((var)?binary.*)"
 _TO_TEXT = r"(TRY_)?(CAST\(.* AS n?(var)?char.*|CONVERT\(n?(var)?char.*)"
 _TO_MOMENT = r"(TRY_)?(CAST\(.* AS (date|time|smalldate).*|CONVERT\((date|time|smalldate).*)"
-_WRITTEN = r"(CONCAT|LEN|LEFT|RIGHT|CHARINDEX|L?TRIM|RTRIM|UPPER|LOWER|REPLACE)\(.*|.* (NOT )?LIKE .*"
+_WRITTEN = (
+    r"(CONCAT|CONCAT_WS|STUFF|REPLICATE|REVERSE|TRANSLATE|LEN|LEFT|RIGHT|CHARINDEX|L?TRIM|RTRIM|UPPER|LOWER|REPLACE)\(.*"
+    r"|.* (NOT )?LIKE .*"
+)
 _ARITHMETIC = r"\(\{\w+\} [-+*/%] \{\w+\}\)"
 _COMPARED = r".* (=|<>|!=|<|<=|>|>=|!<|!>|(NOT )?IN|(NOT )?BETWEEN) .*"
 _LENGTHS = {"char", "varchar", "nchar", "nvarchar", "binary", "varbinary"}
@@ -216,6 +219,8 @@ DIFFERENCES: tuple[Difference, ...] = (
         "type",
         when=_gives("int", "bigint", "money", "float"),
     ),
+    Difference("PATINDEX is bigint for large text only.", r"PATINDEX\(.*", "type", when=_gives("int", "bigint")),
+    Difference("The precision of a moment of parts is its scale.", r"\w+FROMPARTS\(.*", "type"),
     Difference("NULLIF has the type of its first value.", r"NULLIF\(.*", "type|value"),
     Difference("Floats and dates go before decimals.", r"COALESCE\(.*", when=_is_decimal_there),
     Difference("Arithmetic with NULL alone is int.", _ARITHMETIC, "type", when=_is_null_alone),
@@ -259,6 +264,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "type|value",
         when=_gives("datetimeoffset", "datetime2"),
     ),
+    Difference("Dates go before floats.", r"CASE .*", "type|value", when=_gives("datetime", "smalldatetime")),
     Difference("NULL alone is an int.", about="failure", message="input has type unknown|operator is not unique"),
     Difference("NULL of a function is NULL.", "(LEFT|RIGHT).*", "failure", message="Invalid length parameter"),
     # Numbers
@@ -317,6 +323,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         "A bit becomes a float, to be compared with one.", rf"{_COMPARED}|CASE.*", "value", when=_has({Family.BIT})
     ),
     Difference("Text with a sign is a bit.", about="failure", message="invalid input syntax for type bit"),
+    Difference(
+        "A moment of parts has seven digits of a second.",
+        r"\w+FROMPARTS\(.*, 7\)",
+        "failure|value",
+        message="cast to SMALLINT|^$",
+    ),
     # Binaries
     Difference("Binaries are joined by +.", r"\(\{\w+\} \+ \{\w+\}\)", when=_gives("binary", "varbinary")),
     Difference("Binary zeros are characters.", about="failure", message="invalid byte sequence for encoding"),
@@ -327,6 +339,9 @@ DIFFERENCES: tuple[Difference, ...] = (
         "Binaries are cut on the left for integers.", rf"(TRY_)?CONVERT\(.*int.*|{_ARITHMETIC}", when=_has(_BINARY)
     ),
     # Text
+    Difference("Empty text has no first character.", r"(UNICODE|ASCII)\(.*", "value", when=_is_null_here),
+    Difference("TRANSLATE compares as the collation does.", r"TRANSLATE\(.*", "value"),
+    Difference("CHAR(0) is a character.", r"N?CHAR\(.*", "failure", message="null character not permitted"),
     Difference("LTRIM and RTRIM take characters to trim.", r"[LR]TRIM\(\{text\}, \{text\}\)", "failure|value"),
     Difference(
         "Spaces at the end count for LIKE if a side is Unicode.", r".* LIKE .*", "value", when=_has_space_at_the_end

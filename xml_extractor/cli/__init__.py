@@ -40,13 +40,8 @@ def _run(load_command: Callable[[], "click.Command"], program: str) -> NoReturn:
     _ignore_working_directory()
     import threading
 
-    from xml_extractor.stopping import (
-        EXIT_INTERRUPTED,
-        answer_signals,
-        end_process,
-        end_process_if_stuck,
-        ignore_signals,
-    )
+    from xml_extractor.errors import EXIT_INTERRUPTED
+    from xml_extractor.stopping import answer_signals, end_process, end_process_if_stuck, ignore_signals
 
     end_process_if_stuck()
     answer_signals()

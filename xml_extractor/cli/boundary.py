@@ -13,16 +13,17 @@ import click
 from click.core import ParameterSource
 
 from xml_extractor import stopping
-from xml_extractor.errors import RunError, XmlExtractorError, system_error
+from xml_extractor.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    RunError,
+    XmlExtractorError,
+    system_error,
+)
 from xml_extractor.escaping import escaped
 from xml_extractor.reporting.console import discard
-
-EXIT_OK = 0
-EXIT_REJECTS = 1
-EXIT_USAGE = 2
-EXIT_FAILED = 3
-EXIT_TOO_MANY_REJECTS = 4
-EXIT_INTERRUPTED = stopping.EXIT_INTERRUPTED
 
 LONGEST = 400
 """Characters of a message of click's at most: it repeats all arguments that it did not expect."""

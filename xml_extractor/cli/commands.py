@@ -25,6 +25,7 @@ COMMANDS = {
     "rejects": Entry("status", "rejects_command", "List rejected documents with their reasons."),
     "retry": Entry("status", "retry_command", "Mark rejected documents so that the next run retries them."),
     "run": Entry("run", "run_command", "Load all documents of the source that are not loaded yet."),
+    "runs": Entry("runs", "runs_command", "List the runs of the contract, or compare runs."),
     "sample": Entry("sample", "sample_command", "Create sample documents."),
     "schema": Entry("contract", "schema_command", "Print the JSON Schema of contracts, for editors."),
     "status": Entry("status", "status_command", "Count documents by status and run."),

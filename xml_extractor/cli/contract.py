@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xml_extractor.cli.boundary import EXIT_OK, EXIT_USAGE, say
+from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
@@ -19,7 +19,7 @@ from xml_extractor.cli.options import (
     with_target,
 )
 from xml_extractor.cli.parameters import WholeNumber
-from xml_extractor.errors import SourceError, UsageError
+from xml_extractor.errors import EXIT_OK, EXIT_USAGE, SourceError, UsageError
 
 if TYPE_CHECKING:
     from xml_extractor.contract.model import Contract
@@ -75,7 +75,6 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
     """
     from xml_extractor.contract.layout import layouts
     from xml_extractor.contract.reading import read_contract
-    from xml_extractor.processing_log.revisions import needed_tables
     from xml_extractor.targets.registry import open_target
 
     if grant_to and not sql:
@@ -88,7 +87,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
         return EXIT_OK
     database = open_target(target, checked)
     tables = layouts(checked)
-    database.create(needed_tables(checked, database.log_table))
+    database.create(tables)
     code = _compare(checked, database)
     if code == EXIT_OK:
         say(f"{database.name} has the {len(tables)} tables of {checked.contract} and the processing log")
@@ -128,10 +127,10 @@ def schema_command() -> None:
 
 def _compare(contract: "Contract", target: "Target") -> int:
     """Print how the target's tables differ from those that the contract needs, and return the exit code."""
-    from xml_extractor.processing_log.revisions import needed_tables
+    from xml_extractor.contract.layout import layouts
     from xml_extractor.schema.model import Severity
 
-    found = target.differences(needed_tables(contract, target.log_table))
+    found = target.differences(layouts(contract))
     for difference in found:
         say(str(difference))
     errors = sum(difference.severity is Severity.ERROR for difference in found)

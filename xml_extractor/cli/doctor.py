@@ -9,9 +9,10 @@ import click
 
 from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.cli.addresses import chosen, shown_address
-from xml_extractor.cli.boundary import EXIT_FAILED, EXIT_OK, say
+from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import CONTRACT_OPTION, OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, with_addresses
+from xml_extractor.errors import EXIT_FAILED, EXIT_OK
 
 if TYPE_CHECKING:
     from xml_extractor.doctor.examination import Finding, Role

@@ -17,12 +17,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from xml_extractor.cli.boundary import EXIT_OK, EXIT_REJECTS
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, Row, RunValues, SourceDocument, Value
-from xml_extractor.errors import UsageError
+from xml_extractor.errors import EXIT_OK, EXIT_REJECTS, UsageError
 from xml_extractor.escaping import escaped
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain

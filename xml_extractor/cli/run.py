@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xml_extractor.cli.boundary import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, output
+from xml_extractor.cli.boundary import output
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import run_options
-from xml_extractor.errors import RunError, UsageError
+from xml_extractor.errors import EXIT_INTERRUPTED, RunError, UsageError
 from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stop_requests
 
@@ -45,15 +45,7 @@ def run_command(**options: Any) -> int:
     failure = result.failure or unwritten
     if failure is not None:
         raise failure
-    return EXIT_INTERRUPTED if stop.requested else exit_code(result)
-
-
-def exit_code(result: "RunResult") -> int:
-    """Return the exit code of a run that finished or was interrupted."""
-    if result.interrupted:
-        return EXIT_INTERRUPTED
-    earlier = 0 if result.settings.ignore_earlier_rejects else result.earlier_rejects
-    return EXIT_REJECTS if result.statistics.rejected or earlier else EXIT_OK
+    return EXIT_INTERRUPTED if stop.requested else result.exit_code
 
 
 def _settings(options: dict[str, Any]) -> RunSettings:
@@ -71,12 +63,13 @@ def _report(result: "RunResult") -> RunError | None:
         The error if the metrics could not be written.
     """
     from xml_extractor.reporting.console import rendered
-    from xml_extractor.reporting.metrics import write_metrics
+    from xml_extractor.reporting.metrics import metrics_text, write_metrics
     from xml_extractor.reporting.summary import summary
 
     metrics_path, unwritten = None, None
     try:
-        metrics_path = write_metrics(result)
+        if result.settings.metrics_dir is not None:
+            metrics_path = write_metrics(result.settings.metrics_dir, result.run_id, metrics_text(result))
     except RunError as error:
         unwritten = error
     with output():

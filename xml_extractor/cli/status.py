@@ -17,7 +17,7 @@ from xml_extractor.cli.parameters import OneOf, WholeNumber
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey, Status
 from xml_extractor.escaping import escaped
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.reporting.console import cell, rendered
+from xml_extractor.reporting.console import cell, plain_table, rendered
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -173,7 +173,7 @@ def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
 
 def _show_rejects(entries: Sequence["LogEntry"]) -> None:
     if entries:
-        table = _table("Document", "Attempts", "Stage", "Reason", "Rejected at")
+        table = plain_table("Document", "Attempts", "Stage", "Reason", "Rejected at")
         for entry in entries:
             _add(table, entry.document_key, f"{entry.attempts}", entry.stage, entry.reason, _time(entry.finished_at))
         click.echo(rendered(table, sys.stdout), nl=False)
@@ -184,7 +184,7 @@ def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[Co
     from xml_extractor.reporting.summary import counts_table
 
     if counts:
-        table = _table("Run", "Last document at", "Contract version", "Status", "Documents")
+        table = plain_table("Run", "Last document at", "Contract version", "Status", "Documents")
         for count in counts:
             version, documents = f"{count.contract_version}", f"{count.documents:,}"
             _add(table, count.run_id, _time(count.finished_at), version, count.status, documents)
@@ -198,15 +198,6 @@ def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[Co
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
         f"{besides}{sums[Status.RETRY]:,} marked for retry"
     )
-
-
-def _table(*headings: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
 
 
 def _add(table: "Table", *cells: str) -> None:

@@ -70,6 +70,11 @@ class TableLayout:
         return self.on_conflict == "fail" or not self.key
 
     @property
+    def is_shared(self) -> bool:
+        """Whether documents share rows: they are added when they are absent, and stay when a document is replaced."""
+        return self.on_conflict == "keep"
+
+    @property
     def identity(self) -> str:
         """The name of the IDENTITY column that gets the document's value, or empty."""
         return next((column.name for column in self.columns if column.identity), "")

@@ -90,11 +90,6 @@ class UnreachableRowsError(Exception):
         self.tip = tip
 
 
-def is_shared(table: TableLayout) -> bool:
-    """Return whether documents share the rows of a table."""
-    return table.on_conflict == "keep"
-
-
 def own_rows(contract: Contract) -> tuple[KeyColumn, ...]:
     """Return one key column for each table with rows of single documents, children before parents.
 
@@ -102,7 +97,7 @@ def own_rows(contract: Contract) -> tuple[KeyColumn, ...]:
         UnreachableRowsError: In some table they cannot be distinguished from rows of others.
     """
     search = _Search(contract)
-    tables = [table for table in search.tables.values() if not is_shared(table)]
+    tables = [table for table in search.tables.values() if not table.is_shared]
     return tuple(search.key_column(table) for table in reversed(tables))
 
 
@@ -144,7 +139,7 @@ class _Search:
                 yield (), column
         for foreign_key in table.foreign_keys:
             parent = self.tables[foreign_key.table]
-            if not is_shared(parent):
+            if not parent.is_shared:
                 for links, column in self._ways(parent, kind):
                     yield (Link(foreign_key, parent), *links), column
 

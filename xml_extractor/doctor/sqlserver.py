@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xml_extractor import DISTRIBUTION
 from xml_extractor.connections import DatabaseError, errors_end_the_run
-from xml_extractor.contract.layout import TableLayout
+from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.doctor.examination import Finding, Role, State
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.revisions import needed_tables
+from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.names import t_sql_table
 from xml_extractor.targets.scripts import needed_permissions
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
@@ -208,8 +208,8 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
 
 def _needed(contract: Contract | None, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
     has_revisions = contract is not None and contract.document.revision is not None
-    tables: Sequence[TableLayout] = needed_tables(contract, log) if contract else ()
-    for table in (log, *tables) if "target" in roles else ():
+    tables: Sequence[TableLayout] = layouts(contract) if contract else ()
+    for table in (*own_tables(log), *tables) if "target" in roles else ():
         permissions = needed_permissions(table, has_revisions=has_revisions)
         yield Needed(t_sql_table(table.table, schema), permissions, _CREATE_TABLES)
     if contract and roles[-1] != "target":

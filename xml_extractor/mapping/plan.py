@@ -204,7 +204,7 @@ class Plan(NamedTuple):
         has_markup: Whether a column takes markup.
         nilled: Returns the plan for documents with `xsi:nil`; None if this is it. Others are mapped faster without it.
         noted: Closures add to it what they tolerate in the row that is being computed.
-        revision: How revisions are told apart; None if the contract has none.
+        revision: How revisions are distinguished; None if the contract has none.
     """
 
     contract: Contract

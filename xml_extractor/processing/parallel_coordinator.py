@@ -133,6 +133,7 @@ class ParallelCoordinator:
         statistics: Counts documents.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
         on_reject: Called with each rejected document after the commit.
+        on_poll: Called several times a second.
     """
 
     def __init__(
@@ -141,12 +142,14 @@ class ParallelCoordinator:
         statistics: RunStatistics,
         on_progress: Callable[[int], None] = lambda _: None,
         on_reject: Callable[[Outcome], None] = lambda _: None,
+        on_poll: Callable[[], None] = lambda: None,
     ) -> None:
         self.statistics = statistics
         self._context = context
         self._settings = context.settings
         self._on_progress = on_progress
         self._on_reject = on_reject
+        self._on_poll = on_poll
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._chunks = ChunksInFlight(context.settings.workers)
         self._insert_queue: InsertQueue | None = None
@@ -283,6 +286,7 @@ class ParallelCoordinator:
             self._check_parts()
             size = self._insert_queue.qsize if self._insert_queue is not None else None
             self.statistics.series.sample(self.statistics.processed, size)
+            self._on_poll()
 
     def _handle_waiting_events(self) -> None:
         while not self._events.empty():

@@ -74,11 +74,6 @@ def log_table(name: str = "") -> TableLayout:
     return replace(LOG_TABLE, table=name) if name else LOG_TABLE
 
 
-def is_log(table: TableLayout) -> bool:
-    """Return whether a table is the processing log, under whatever name."""
-    return table.columns is LOG_TABLE.columns
-
-
 class LogEntry(NamedTuple):
     """A row of the processing log: its columns, in this order.
 

@@ -7,13 +7,10 @@ inserted to be locked, or its revision was taken away.
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from xml_extractor.connections import Connection, DatabaseError, ErrorClass
-from xml_extractor.contract.layout import ColumnLayout, TableLayout, layouts
-from xml_extractor.contract.model import Contract
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import DocumentKey, Row
 from xml_extractor.processing_log.log_table import KEY_LENGTH
 from xml_extractor.values.sqltypes import parse_type
@@ -29,8 +26,8 @@ def _column(name: str, type_name: str, *, required: bool = True) -> ColumnLayout
     return ColumnLayout(name, parse_type(type_name), required=required)
 
 
-_REVISION_TABLE = TableLayout(
-    name="revisions",
+REVISION_TABLE = TableLayout(
+    name="",
     table="",
     columns=(
         _column("contract", "nvarchar(100)"),
@@ -49,24 +46,8 @@ _REVISION_TABLE = TableLayout(
     foreign_keys=(),
     on_conflict="keep",
 )
-"""Its columns are the contract's name and the fields of `HeldRevision`, in the same order."""
-
-
-@cache
-def revision_table(log: TableLayout) -> TableLayout:
-    """Return the table of revisions beside a processing log: it has the log's name with `_revisions`."""
-    return replace(_REVISION_TABLE, table=f"{log.table}_revisions")
-
-
-def is_revision_table(table: TableLayout) -> bool:
-    """Return whether a table is the table of revisions, under whatever name."""
-    return table.columns is _REVISION_TABLE.columns
-
-
-def needed_tables(contract: Contract, log: TableLayout) -> tuple[TableLayout, ...]:
-    """Return the tables that a contract needs beside the processing log, in load order."""
-    revisions = () if contract.document.revision is None else (revision_table(log),)
-    return (*revisions, *layouts(contract))
+"""Its columns are the contract's name and the fields of `HeldRevision`, in the same order; its name follows that of the
+processing log."""
 
 
 class HeldRevision(NamedTuple):
@@ -143,13 +124,14 @@ class HeldRevisions:
 
     Args:
         connection: To the target. The caller closes it, and opens the transaction around each call.
+        layout: The table.
         contract: The contract's name.
     """
 
-    def __init__(self, connection: InsertingConnection, contract: str) -> None:
+    def __init__(self, connection: InsertingConnection, layout: TableLayout, contract: str) -> None:
         self._connection = connection
         self._contract = contract
-        self.layout = revision_table(connection.log_table)
+        self.layout = layout
         self._table = connection.table_name(self.layout)
         self._bind = connection.row_binder(self.layout)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 from xml_extractor.escaping import escaped
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import JustifyMethod, RenderableType
+    from rich.table import Table
     from rich.text import Text
 
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s %(message)s"
@@ -104,6 +105,23 @@ def cell(value: object, style: str = "") -> "Text":
     from rich.text import Text
 
     return Text(escaped(str(value)), style)
+
+
+def plain_table(*headings: str, numbers: int = 0) -> "Table":
+    """Return a table without lines. The first column is never folded; others are rather than truncated.
+
+    Args:
+        headings: The columns.
+        numbers: How many columns at the end are aligned to the right.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    texts = len(headings) - numbers
+    for position, heading in enumerate(headings):
+        justify: JustifyMethod = "right" if position >= texts else "left"
+        table.add_column(heading, overflow="fold", justify=justify, no_wrap=position == 0)
+    return table
 
 
 def rendered(renderable: "RenderableType", stream: TextIO | None) -> str:

@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,6 +20,8 @@ from xml_extractor.settings import RunSettings
 
 FORMAT_VERSION = 1
 
+LATEST = "latest.json"
+
 PACKAGES = ("lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
 
 
@@ -32,7 +35,9 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "source": result.source,
         "target": result.target,
         "started_at": result.started_at.isoformat(timespec="milliseconds") + "Z",
-        "finished_at": result.finished_at.isoformat(timespec="milliseconds") + "Z",
+        "finished_at": None if result.is_running else result.finished_at.isoformat(timespec="milliseconds") + "Z",
+        "status": result.status,
+        "exit_code": None if result.is_running else result.exit_code,
         "elapsed_seconds": round(result.elapsed_seconds, 3),
         "documents_per_minute": round(result.documents_per_minute, 1),
         "interrupted": result.interrupted,
@@ -89,6 +94,7 @@ def _settings(settings: RunSettings) -> dict[str, Any]:
     }
 
 
+@cache
 def machine() -> dict[str, Any]:
     """Return the machine and the versions that a measurement depends on, as JSON-ready data."""
     return {
@@ -117,20 +123,24 @@ def prepare_directory(directory: Path) -> None:
         ) from error
 
 
-def write_metrics(result: RunResult) -> Path | None:
-    """Write `metrics_<run id>.json` atomically into the run's metrics directory; return None if it has none.
+def metrics_text(result: RunResult) -> str:
+    """Return the content of a run's metrics file."""
+    return json.dumps(metrics(result), indent=2) + "\n"
+
+
+def write_metrics(directory: Path, run_id: str, text: str) -> Path:
+    """Write `metrics_<run id>.json` and its copy `latest.json` atomically into a directory.
 
     Raises:
-        RunError: It cannot be written; what the run loaded stays committed.
+        RunError: They cannot be written; what the run loaded stays committed.
     """
-    if result.settings.metrics_dir is None:
-        return None
-    path = result.settings.metrics_dir / f"metrics_{result.run_id}.json"
+    path = directory / f"metrics_{run_id}.json"
     try:
-        write_text(path, json.dumps(metrics(result), indent=2) + "\n")
+        write_text(path, text)
+        write_text(directory / LATEST, text)
     except OSError as error:
         raise RunError(
-            f"the metrics of run {result.run_id} cannot be written to {path.parent}: {error.strerror}",
+            f"the metrics of run {run_id} cannot be written to {path.parent}: {error.strerror}",
             "what was loaded is committed; free disk space, or give another directory with --metrics-dir",
         ) from error
     return path

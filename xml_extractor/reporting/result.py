@@ -15,10 +15,11 @@ from xml_extractor.documents import (
     DocumentKey,
     Outcome,
     Revision,
+    RunStatus,
     Status,
     revision_rank,
 )
-from xml_extractor.errors import XmlExtractorError
+from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, XmlExtractorError
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import RunSettings
 
@@ -208,6 +209,7 @@ class RunResult:
     Attributes:
         source, target: Their names, without secrets.
         started_at, finished_at: Naive UTC.
+        is_running: Whether the run has not ended, so that `finished_at` is the current time.
         queue: Counts of the insert queue; empty in blocking mode and if the run could not continue.
         insert_threads: Counts of each background insert thread.
         interrupted: Whether the run was stopped before its end.
@@ -239,6 +241,26 @@ class RunResult:
     outdated: int = 0
     earlier_rejects: int = 0
     log_table: str = "processing_log"
+    is_running: bool = False
+
+    @property
+    def status(self) -> RunStatus:
+        """How far the run is."""
+        if self.is_running:
+            return RunStatus.RUNNING
+        if self.interrupted:
+            return RunStatus.INTERRUPTED
+        return RunStatus.FINISHED if self.failure is None else RunStatus.FAILED
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command at the end of the run."""
+        if self.interrupted:
+            return EXIT_INTERRUPTED
+        if self.failure is not None:
+            return self.failure.exit_code
+        earlier = 0 if self.settings.ignore_earlier_rejects else self.earlier_rejects
+        return EXIT_REJECTS if self.statistics.rejected or earlier else EXIT_OK
 
     @property
     def documents_per_minute(self) -> float:

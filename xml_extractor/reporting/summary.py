@@ -9,7 +9,7 @@ from rich.table import Table
 
 from xml_extractor.documents import Counted, CountKey
 from xml_extractor.reasons import Reason
-from xml_extractor.reporting.console import cell
+from xml_extractor.reporting.console import cell, plain_table
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
 
@@ -97,7 +97,7 @@ def _nothing_left(settings: RunSettings) -> str:
 
 
 def _rows_by_table(result: RunResult) -> Table:
-    table = _table("Table", "Rows inserted")
+    table = plain_table("Table", "Rows inserted", numbers=1)
     for name, rows in zip(result.statistics.tables, result.statistics.rows, strict=True):
         table.add_row(cell(name), f"{rows:,}")
     table.add_row("total", f"{sum(result.statistics.rows):,}", style="bold")
@@ -122,7 +122,7 @@ def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
     """Return a table of what happened to values and rows besides insertion; nothing if there are no counts."""
     if not counts:
         return []
-    table = _table("Table or column", "Besides", "Number")
+    table = plain_table("Table or column", "Besides", "Number", numbers=1)
     for (name, column, what), number in islice(counts.items(), COUNTS_SHOWN):
         table.add_row(cell(f"{name}.{column}" if column else name), _MEANINGS[what], f"{number:,}")
     left_out = len(counts) - COUNTS_SHOWN
@@ -133,17 +133,8 @@ def _reasons(result: RunResult) -> list[RenderableType]:
     reasons, examples = result.statistics.reasons, result.statistics.examples
     if not reasons:
         return []
-    table = _table("Rejected at", "Reason", "First document", "Documents")
+    table = plain_table("Rejected at", "Reason", "First document", "Documents", numbers=1)
     for stage, code in islice(dict(reasons.most_common()), REASONS_SHOWN):
         table.add_row(stage, code, cell(examples[stage, code]), f"{reasons[stage, code]:,}")
     left_out = len(reasons) - REASONS_SHOWN
     return [table] if left_out <= 0 else [table, cell(f"and {left_out} more reasons in the metrics file")]
-
-
-def _table(*headings: str) -> Table:
-    """Return a table whose last column is numeric; a narrow terminal folds cells and never truncates them."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings[:-1]:
-        table.add_column(heading, overflow="fold")
-    table.add_column(headings[-1], justify="right", overflow="fold")
-    return table

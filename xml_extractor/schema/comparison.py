@@ -10,7 +10,8 @@ from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TablesError, TargetError
-from xml_extractor.processing_log.log_table import is_log
+from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.own_tables import history_table, is_own
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
@@ -24,6 +25,9 @@ A_TABLE, NO_TABLE, NO_VISIBLE_TABLE = "a table", "none", "none that this user ca
 
 MOST_CODES = 10
 """Codes that a difference lists at most."""
+
+_TELLING = {"status", "run_id", "document_key"}
+"""Columns by which the program's own tables are recognized, beside their keys."""
 
 _OTHER_FILE = "load into a new file"
 _UTF_8 = 65001
@@ -196,10 +200,10 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there.kind == "elsewhere":
         return
     columns = {column.name.casefold(): column for column in there.columns}
-    if is_log(layout) and not columns.keys() >= {*layout.key, "status", "run_id"}:
+    if is_own(layout) and not columns.keys() >= {*layout.key, *(_TELLING & {each.name for each in layout.columns})}:
         # No advice to alter it: it is somebody else's.
         found, remedy = "a table of another program", "name another table with --log-table"
-        yield pair.error("", "the processing log", found, remedy)
+        yield pair.error("", _own_table(layout), found, remedy)
         return
     for column in (*layout.columns, *layout.generated):
         yield from _of_column(pair, column, columns.get(column.name.casefold()))
@@ -275,8 +279,13 @@ def _type(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Di
         yield report(needed.name, str(needed.type), found, remedy)
 
 
+def _own_table(layout: TableLayout) -> str:
+    names = {LOG_TABLE.name: "the processing log", history_table().name: "the run history"}
+    return names.get(layout.name, "the table of revisions")
+
+
 def _code_page(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
-    is_ascii = is_log(pair.layout)
+    is_ascii = is_own(pair.layout)
     if not pair.context.code_page or not there.code_page or is_ascii or needed.type.name not in CODE_PAGE_TYPES:
         return
     if there.type is not None and there.type.name not in CODE_PAGE_TYPES:
@@ -315,7 +324,7 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
         remedy = remedies.add_key(pair.name, wanted, has_primary=bool(there.key))
         needed = f"a primary key or unique index over {remedies.names(wanted)} and no other column"
         # Without it, existing rows would be neither kept nor replaced, and a document could be loaded twice.
-        is_relied_on = pair.layout.on_conflict != "fail" or is_log(pair.layout)
+        is_relied_on = pair.layout.on_conflict != "fail" or is_own(pair.layout)
         report = pair.error if is_relied_on else pair.warning
         yield report("", needed, ", ".join(listed) or "none", remedy)
     if there.drops_duplicates and pair.layout.on_conflict != "keep":

@@ -16,8 +16,8 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE, is_log
-from xml_extractor.processing_log.revisions import is_revision_table
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE
+from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
@@ -79,20 +79,20 @@ def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
 def create_statements(
     tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "", log: TableLayout = LOG_TABLE
 ) -> list[str]:
-    """Return the statements that create what is missing: schemas, the processing log and the tables, in this order.
+    """Return the statements that create what is missing: schemas, the program's own tables and the contract's.
 
     Args:
         tables: In load order.
         dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
         default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
             default of the database.
-        log: The processing log.
+        log: The processing log, which comes first.
     """
     dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
-    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (log, *tables)]
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own_tables(log), *tables)]
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
@@ -138,8 +138,8 @@ def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, em
         *_keys(layout, embedded=embedded),
         *foreign_keys,
         schema=schema,
-        # Without rowid, the log needs no separate index; wide rows of other tables would take twice the space and time.
-        sqlite_with_rowid=not is_log(layout),
+        # Without rowid, they need no separate index; wide rows of other tables would take twice the space and time.
+        sqlite_with_rowid=not is_own(layout),
     )
 
 
@@ -150,8 +150,7 @@ def _full_name(table: str, *, embedded: bool) -> str:
 
 def _column(layout: TableLayout, column: ColumnLayout) -> Column[object]:
     by_database = column.identity or column.generated
-    is_own = is_log(layout) or is_revision_table(layout)
-    collation = CASE_SENSITIVE if is_own and column.name in layout.key else ""
+    collation = CASE_SENSITIVE if is_own(layout) and column.name in layout.key else ""
     scalar = ScalarType(column.type, collation)
     required = column.required or column.generated
     if by_database:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.contract.own_rows import is_shared
 from xml_extractor.documents import (
     NOT_INSERTED,
     Counted,
@@ -274,8 +273,7 @@ class Loader:
             )
             return self._settled.documents
         self._delete_replaced_entries(documents)
-        old = old_documents(documents, self._replaced)
-        if old:
+        if self._replaced and (old := old_documents(documents, self._replaced)):
             self._replacing.delete_rows(old)
         return documents
 
@@ -329,7 +327,7 @@ class Loader:
         return entry if isinstance(document, Rejection) else entry.with_counts(document.counts)
 
     def _shared_rows(self, document: MappedDocument) -> int:
-        return sum(rows for table, rows in zip(self._tables, self._inserted(document), strict=True) if is_shared(table))
+        return sum(rows for table, rows in zip(self._tables, self._inserted(document), strict=True) if table.is_shared)
 
     def _outcome(self, document: ProcessedDocument, attempts: int = 1) -> Outcome:
         """Return the outcome of a document by the commit of its batch."""

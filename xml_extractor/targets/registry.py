@@ -9,8 +9,10 @@ from typing import Any, Protocol
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.own_tables import history_table, own_tables
+from xml_extractor.processing_log.run_history import RunHistory
 from xml_extractor.schema.comparison import NO_TABLE, NO_VISIBLE_TABLE, raise_errors
-from xml_extractor.targets.interfaces import Target
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.urls import URL, parse_url
 
 
@@ -38,12 +40,11 @@ def open_target(address: str, contract: Contract) -> Target:
     url = read_url(address, "target")
     module: TargetModule = module_for(TARGETS, url, "target")
     target = module.open_target(url, contract)
-    log = target.log_table.table
+    own = {table.table.casefold() for table in own_tables(target.log_table)}
     for name, table in contract.tables.items():
-        if (table.table or name).casefold() == log.casefold():
-            raise UsageError(
-                f"{log} is a table of the contract and cannot be the processing log", "name another with --log-table"
-            )
+        if (table.table or name).casefold() in own:
+            message = f"{table.table or name} is a table of the contract and cannot belong to the processing log"
+            raise UsageError(message, "name another log with --log-table")
     return target
 
 
@@ -54,17 +55,37 @@ def open_processing_log(target: Target) -> Iterator[ProcessingLog]:
     Raises:
         TargetError: There is none, or the target cannot be reached.
     """
+    with _own_tables_of(target) as connection:
+        yield ProcessingLog(connection, target.name)
+
+
+@contextmanager
+def open_run_history(target: Target) -> Iterator[RunHistory]:
+    """Open the run history of a target, which must exist.
+
+    Raises:
+        TargetError: There is none, or the target cannot be reached.
+    """
+    with _own_tables_of(target) as connection:
+        yield RunHistory(connection, history_table(target.log_table), target.name)
+
+
+@contextmanager
+def _own_tables_of(target: Target) -> Iterator[TargetConnection]:
+    """Check the processing log and the tables beside it, and connect."""
     found = target.differences(())
-    missing = {difference.found for difference in found} & {NO_TABLE, NO_VISIBLE_TABLE}
+    missing = [difference for difference in found if difference.found in (NO_TABLE, NO_VISIBLE_TABLE)]
     if missing:
+        names = " and ".join(difference.database_table for difference in missing)
         tip = "check that the target is the one that was loaded; `xml-extractor init` creates what is missing"
-        hidden = (
-            f", or this user has no permission on {target.log_table.table}" if missing == {NO_VISIBLE_TABLE} else ""
+        hidden = any(difference.found == NO_VISIBLE_TABLE for difference in missing)
+        raise TargetError(
+            f"there is no table {names} in {target.name}{', or this user has no permission on it' if hidden else ''}",
+            tip,
         )
-        raise TargetError(f"there is no processing log in {target.name}{hidden}", tip)
     raise_errors(target.name, found)
     with closing(target.connect()) as connection:
-        yield ProcessingLog(connection, target.name)
+        yield connection
 
 
 def read_url(address: str, role: str) -> URL:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from xml_extractor.connections import DatabaseError, ErrorClass
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.contract.own_rows import DocumentKeys, is_shared
+from xml_extractor.contract.own_rows import DocumentKeys
 from xml_extractor.documents import ProcessedDocument, Row
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
@@ -37,7 +37,7 @@ class Replacing:
         self._log = log
         self._contract = contract
         self._plan = plan
-        self._has_shared = any(map(is_shared, tables))
+        self._has_shared = any(table.is_shared for table in tables)
 
     def delete_rows(self, old: Sequence[OldDocument]) -> None:
         """Delete the rows of documents; the transaction must be rolled back after an error.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.contract.own_rows import DocumentKeys, is_shared
+from xml_extractor.contract.own_rows import DocumentKeys
 from xml_extractor.documents import (
     DocumentKey,
     MappedDocument,
@@ -22,6 +22,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.processing_log.own_tables import revision_table
 from xml_extractor.processing_log.revisions import HeldRevision, HeldRevisions, Position
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection
@@ -125,10 +126,10 @@ class Revisions:
         self._log = log
         self._contract = contract
         self._run_id = run_id
-        self._own = [number for number, table in enumerate(tables) if not is_shared(table)]
+        self._own = [number for number, table in enumerate(tables) if not table.is_shared]
         self._no_rows = tuple(() for _ in tables)
         self._plan = plan
-        self._held = HeldRevisions(connection, contract)
+        self._held = HeldRevisions(connection, revision_table(connection.log_table), contract)
 
     def settle(
         self,

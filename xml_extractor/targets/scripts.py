@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from xml_extractor.contract.layout import TableLayout
+from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.own_rows import is_shared
 from xml_extractor.errors import UsageError
-from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, is_log, log_table
-from xml_extractor.processing_log.revisions import is_revision_table, needed_tables
+from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
+from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.targets.registry import TARGETS, dialect_of, read_url
@@ -32,8 +31,8 @@ def creation_script(address: str, contract: Contract, grant_to: str = "") -> str
         raise UsageError(f"'{dialect}' databases have no users", "omit --grant-to, or name a SQL Server")
     schema = read_address(url).schema if is_server else ""
     log = log_table(str(url.query.get(LOG_TABLE_KEY, "")))
-    tables = needed_tables(contract, log)
-    grants = _grants(contract, (log, *tables), grant_to, schema) if grant_to else []
+    tables = layouts(contract)
+    grants = _grants(contract, (*own_tables(log), *tables), grant_to, schema) if grant_to else []
     return script([*create_statements(tables, dialect, schema, log), *grants], dialect)
 
 
@@ -49,15 +48,13 @@ def needed_permissions(table: TableLayout, *, has_revisions: bool = False) -> tu
         table: The table.
         has_revisions: Whether newer revisions of documents replace older ones.
     """
-    if is_revision_table(table):
-        return ("SELECT", "INSERT", "UPDATE")
-    if is_log(table):
+    if is_own(table):
         return ("SELECT", "INSERT", "UPDATE", "DELETE")  # `retry` updates rows; the next run deletes and inserts them
     return (
         "SELECT",
         "INSERT",
         *(("UPDATE",) if table.on_conflict == "replace" else ()),
-        *(("DELETE",) if has_revisions and not is_shared(table) else ()),
+        *(("DELETE",) if has_revisions and not table.is_shared else ()),
         *(("ALTER",) if table.identity else ()),  # SET IDENTITY_INSERT needs it
     )
 
@@ -68,7 +65,7 @@ def grant_statements(
     """Return the statements that grant a user of SQL Server the permissions that runs need, and no others.
 
     Args:
-        tables: The processing log and the contract's tables.
+        tables: The program's own tables and the contract's.
         source: The table with documents. It may be in another database; its statement can be run in both.
         user: A user or role of the database.
         default_schema: As for `create_statements`.

@@ -15,6 +15,7 @@ from typing import Any
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
+from xml_extractor.tsql.collation import to_units
 from xml_extractor.tsql.conversion import as_integer, as_number, convert
 from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.result_types import (
@@ -33,7 +34,7 @@ from xml_extractor.tsql.result_types import (
     varying,
 )
 from xml_extractor.tsql.temporal import BASE, out_of_range, to_datetime, to_smalldatetime
-from xml_extractor.tsql.text import from_units, to_units
+from xml_extractor.tsql.text import from_units
 from xml_extractor.tsql.typed import (
     CUT,
     EXACT,

@@ -19,6 +19,7 @@ _PLAIN = str.maketrans(
     | {"ß": "ss", "ŧ": "t"}
 )
 _KIND_SIZE = 0x50000
+LAST_PLAIN = "\uffff"
 
 
 def _weight(character: str) -> str:
@@ -98,11 +99,65 @@ def matcher(pattern: str, escape: str, *, unicode: bool) -> Matcher:
     simple = _simple_matcher(pattern) if not escape else None
     if simple is not None:
         return simple
-    expression = _expression(folded(pattern), folded(escape))
-    if expression is None:
+    pieces = _pieces(pattern, escape)
+    if pieces is None:
         return lambda _text: False
-    match = re.compile(expression + ("" if unicode else " *"), re.DOTALL).fullmatch
-    return lambda text: match(folded(text)) is not None
+    match = re.compile(pieces[0] + _after_first(pieces, unicode=unicode), re.DOTALL).match
+    return lambda text: match(_comparable(text)) is not None
+
+
+@lru_cache(maxsize=1024)
+def finder(pattern: str, *, unicode: bool) -> Callable[[str], int]:
+    """Return the function that finds where a pattern of LIKE first matches up to the end of a text.
+
+    Args:
+        pattern: The pattern of LIKE. It matches at the first character only, unless it begins with `%`.
+        unicode: Whether trailing spaces of the text count.
+
+    Returns:
+        A function from a text to the position in UTF-16 units, from 1; 0 if there is none.
+    """
+    pieces = _pieces(pattern.lstrip("%") or pattern, "")
+    if pieces is None:
+        return lambda _text: 0
+    rest = re.compile(_after_first(pieces, unicode=unicode), re.DOTALL)
+    if len(pieces) == 1:
+        first, rest = re.compile(pieces[0] + rest.pattern, re.DOTALL), re.compile("")
+    else:
+        first = re.compile(pieces[0], re.DOTALL)
+    begin = first.search if pattern.startswith("%") else first.match
+
+    def position(text: str) -> int:
+        units = _comparable(text)
+        found = begin(units) if units else None
+        return found.start() + 1 if found is not None and rest.match(units, found.end()) else 0
+
+    return position
+
+
+def _comparable(text: str) -> str:
+    return folded(to_units(text))
+
+
+def to_units(text: str) -> str:
+    """Split a text into one Python character for each UTF-16 unit."""
+    if text.isascii() or max(text) <= LAST_PLAIN:
+        return text
+    content = text.encode("utf-16-le", "surrogatepass")
+    return "".join(chr(low | high << 8) for low, high in zip(content[::2], content[1::2], strict=True))
+
+
+def _after_first(pieces: list[str], *, unicode: bool) -> str:
+    """Return the expression of what follows the first piece, up to the end of the text.
+
+    Each piece matches a fixed number of characters, so that its first match after the piece before it is as good as
+    any later one. The atomic groups never go back, which keeps the cost of a match linear in the number of pieces.
+    """
+    end = r"\Z" if unicode else r" *\Z"
+    if len(pieces) == 1:
+        return end
+    *between, last = pieces[1:]
+    return "".join(f"(?>.*?{piece})" for piece in between) + (f".*{last}{end}" if last else "")
 
 
 def _simple_matcher(pattern: str) -> Matcher | None:
@@ -116,8 +171,10 @@ def _simple_matcher(pattern: str) -> Matcher | None:
     return lambda text: folded(text).startswith(wanted)
 
 
-def _expression(pattern: str, escape: str) -> str | None:
-    parts: list[str] = []
+def _pieces(pattern: str, escape: str) -> list[str] | None:
+    """Return the expressions of a pattern's parts between `%`; None if it matches nothing."""
+    pattern, escape = _comparable(pattern), folded(escape)
+    pieces = [""]
     position = 0
     while position < len(pattern):
         character = pattern[position]
@@ -125,21 +182,21 @@ def _expression(pattern: str, escape: str) -> str | None:
         if character == escape:
             if position == len(pattern):
                 return None
-            parts.append(re.escape(pattern[position]))
+            pieces[-1] += re.escape(pattern[position])
             position += 1
         elif character == "%":
-            parts.append(".*")
+            pieces.append("")
         elif character == "_":
-            parts.append(".")
+            pieces[-1] += "."
         elif character == "[":
             found = _set(pattern, position, escape)
             if found is None:
                 return None
             part, position = found
-            parts.append(part)
+            pieces[-1] += part
         else:
-            parts.append(re.escape(character))
-    return "".join(parts)
+            pieces[-1] += re.escape(character)
+    return [pieces[0], *(piece for piece in pieces[1:-1] if piece), *pieces[1:][-1:]]
 
 
 def _set(pattern: str, start: int, escape: str) -> tuple[str, int] | None:

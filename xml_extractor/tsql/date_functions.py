@@ -6,7 +6,7 @@ A new function is a function here and a line in `FUNCTIONS`. Source: "Date and t
 
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import partial
 from typing import TypeVar
 
@@ -22,11 +22,12 @@ from xml_extractor.tsql.temporal import (
     out_of_range,
     time_fitter,
     to_datetime,
+    to_smalldatetime,
     without_offset,
 )
-from xml_extractor.tsql.typed import INT, Function, Kernel, Typed, apply, constant
+from xml_extractor.tsql.typed import INT, Function, Kernel, Typed, apply, constant, constant_value
 from xml_extractor.values.sqltypes import INTEGER_RANGES, Family, SqlType
-from xml_extractor.values.times import SECOND, combine, fraction_of, later
+from xml_extractor.values.times import FRACTION_DIGITS, SECOND, combine, fraction_of, later, with_seventh_digit
 
 _DATE = SqlType("date")
 _DATETIME = SqlType("datetime")
@@ -64,6 +65,9 @@ _UNITS = {
 """In units of 100 nanoseconds."""
 _DAY_UNITS = 24 * _UNITS["hour"]
 _NANOSECONDS = 100
+_MILLISECOND_DIGITS = 3
+_MINUTES = 60
+_MOST_OFFSET_MINUTES = 14 * _MINUTES
 
 _Day = TypeVar("_Day", date, datetime)
 
@@ -236,15 +240,65 @@ def _date_field(part: str) -> Callable[[Sequence[Typed]], Typed]:
     return lambda arguments: _datepart(part, arguments)
 
 
-def _datefromparts(arguments: Sequence[Typed]) -> Typed:
-    return apply(_date_of_parts, _DATE, *(as_integer(argument) for argument in arguments))
+def _from_parts(build: Kernel, data_type: SqlType) -> Callable[[Sequence[Typed]], Typed]:
+    return lambda arguments: apply(build, data_type, *(as_integer(argument) for argument in arguments))
+
+
+def _scaled_from_parts(build: Kernel, name: str) -> Callable[[Sequence[Typed]], Typed]:
+    """Return the compiler of a function whose last argument is the number of digits of a second in its type."""
+
+    def compile_call(arguments: Sequence[Typed]) -> Typed:
+        *parts, precision = (as_integer(argument) for argument in arguments)
+        digits = constant_value(precision) if precision.constant else None
+        if not isinstance(digits, int) or not 0 <= digits <= FRACTION_DIGITS:
+            raise CompileError(f"the precision of {name} must be a constant number", expected=f"0 to {FRACTION_DIGITS}")
+        return apply(partial(build, digits), SqlType(name, scale=digits), *parts)
+
+    return compile_call
+
+
+def _not_a_moment(what: str = "date") -> EvaluationError:
+    return EvaluationError(Reason.INVALID_ARGUMENT, f"the parts are not a {what}")
 
 
 def _date_of_parts(year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except (ValueError, OverflowError):
-        raise EvaluationError(Reason.INVALID_ARGUMENT, "the parts are not a date") from None
+        raise _not_a_moment() from None
+
+
+def _time_of_parts(digits: int, hour: int, minute: int, second: int, fraction: int) -> time:
+    microsecond, seventh_digit = divmod(fraction * 10 ** (FRACTION_DIGITS - digits), 10)
+    try:
+        return with_seventh_digit(time(hour, minute, second, microsecond), seventh_digit)
+    except (ValueError, OverflowError):
+        raise _not_a_moment("time") from None
+
+
+def _moment_of_parts(digits: int, *parts: int) -> datetime:
+    return combine(_date_of_parts(*parts[:3]), _time_of_parts(digits, *parts[3:]))
+
+
+def _offset_of_parts(digits: int, *parts: int) -> datetime:
+    *moment, hours, minutes = parts
+    if abs(minutes) >= _MINUTES or hours * minutes < 0 or abs(hours * _MINUTES + minutes) > _MOST_OFFSET_MINUTES:
+        raise _not_a_moment("time zone")
+    zone = timezone(timedelta(hours=hours, minutes=minutes))
+    local = _moment_of_parts(digits, *moment)
+    try:
+        local.replace(tzinfo=zone).astimezone(UTC)
+    except OverflowError:
+        raise _not_a_moment() from None
+    return local.replace(tzinfo=zone)
+
+
+def _datetime_of_parts(*parts: int) -> datetime:
+    return to_datetime(_moment_of_parts(_MILLISECOND_DIGITS, *parts))
+
+
+def _smalldatetime_of_parts(*parts: int) -> datetime:
+    return to_smalldatetime(_moment_of_parts(0, *parts, 0, 0))
 
 
 def _eomonth(arguments: Sequence[Typed]) -> Typed:
@@ -273,12 +327,17 @@ def _sysutcdatetime(_arguments: Sequence[Typed]) -> Typed:
 FUNCTIONS: dict[str, Function] = {
     "DATEADD": Function(_dateadd, 3, parts=_parts("tzoffset", "iso_week")),
     "DATEDIFF": Function(_datediff, 3, parts=_parts("tzoffset", "iso_week", "weekday")),
-    "DATEFROMPARTS": Function(_datefromparts, 3),
+    "DATEFROMPARTS": Function(_from_parts(_date_of_parts, _DATE), 3),
     "DATEPART": Function(_datepart, 2, parts=_parts()),
+    "DATETIME2FROMPARTS": Function(_scaled_from_parts(_moment_of_parts, "datetime2"), 8),
+    "DATETIMEFROMPARTS": Function(_from_parts(_datetime_of_parts, _DATETIME), 7),
+    "DATETIMEOFFSETFROMPARTS": Function(_scaled_from_parts(_offset_of_parts, "datetimeoffset"), 10),
     "DAY": Function(_date_field("day"), 1),
     "EOMONTH": Function(_eomonth, 1, 2),
     "GETUTCDATE": Function(_getutcdate, 0),
     "MONTH": Function(_date_field("month"), 1),
+    "SMALLDATETIMEFROMPARTS": Function(_from_parts(_smalldatetime_of_parts, SqlType("smalldatetime")), 5),
     "SYSUTCDATETIME": Function(_sysutcdatetime, 0),
+    "TIMEFROMPARTS": Function(_scaled_from_parts(_time_of_parts, "time"), 5),
     "YEAR": Function(_date_field("year"), 1),
 }

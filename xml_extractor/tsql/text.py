@@ -13,13 +13,13 @@ from functools import partial
 from uuid import UUID
 
 from xml_extractor.reasons import Reason
+from xml_extractor.tsql.collation import LAST_PLAIN, to_units
 from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.numeric import not_a, text_of_float, text_of_money
 from xml_extractor.tsql.result_types import is_unicode, longest, text_type
 from xml_extractor.tsql.typed import EXACT, Cast, Kernel, Typed, constant, overflow
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
-_LAST_PLAIN = "\uffff"
 _UNDEFINED_IN_1252 = frozenset("\x81\x8d\x8f\x90\x9d")
 _GUID = re.compile(r"\{?([0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})")
 _SIZES = {"bit": 1, "tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "smallmoney": 4, "money": 8}
@@ -40,30 +40,24 @@ def in_codepage(text: str) -> str:
 def _in_codepage(character: str) -> str:
     if character in _UNDEFINED_IN_1252:
         return character
-    if character > _LAST_PLAIN:
+    if character > LAST_PLAIN:
         return "??"
     return character.encode("cp1252", "replace").decode("cp1252")
 
 
-def _codepage_bytes(text: str) -> bytes:
+def codepage_bytes(text: str) -> bytes:
+    """Return the bytes that `varchar` stores for a text."""
     return b"".join(
         character.encode("latin-1") if character in _UNDEFINED_IN_1252 else character.encode("cp1252")
         for character in in_codepage(text)
     )
 
 
-def _codepage_text(content: bytes) -> str:
+def codepage_text(content: bytes) -> str:
+    """Return the text of bytes that `varchar` stores."""
     return "".join(
         chr(byte) if chr(byte) in _UNDEFINED_IN_1252 else bytes((byte,)).decode("cp1252") for byte in content
     )
-
-
-def to_units(text: str) -> str:
-    """Split a text into one Python character for each UTF-16 unit."""
-    if text.isascii() or max(text) <= _LAST_PLAIN:
-        return text
-    content = text.encode("utf-16-le", "surrogatepass")
-    return "".join(chr(low | high << 8) for low, high in zip(content[::2], content[1::2], strict=True))
 
 
 def from_units(units: str) -> str:
@@ -183,7 +177,7 @@ def _text_to_binary(cast: Cast) -> Kernel:
         return lambda text: fit(_bytes_of_hex(text, prefixed=style == 1))
     if is_unicode(cast.source):
         return lambda text: fit(text.encode("utf-16-le"))
-    return lambda text: fit(_codepage_bytes(text))
+    return lambda text: fit(codepage_bytes(text))
 
 
 def _bytes_of_hex(text: str, *, prefixed: bool) -> bytes:
@@ -210,7 +204,7 @@ def _binary_to_text(cast: Cast) -> Kernel:
         return lambda content: fit(prefix + content.hex().upper())
     if is_unicode(cast.target):
         return lambda content: fit((content + b"\0" * (len(content) % 2)).decode("utf-16-le", "replace"))
-    return lambda content: fit(_codepage_text(content))
+    return lambda content: fit(codepage_text(content))
 
 
 def _binary_fitter(cast: Cast) -> Callable[[bytes], bytes]:

@@ -6,18 +6,23 @@ functions (Transact-SQL)", Microsoft Learn, and the page of each function.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
-from xml_extractor.tsql.collation import folded, lowered, raised
+from xml_extractor.tsql.collation import finder, folded, lowered, raised, to_units
 from xml_extractor.tsql.conversion import Purpose, as_integer, as_text, convert, refuse_large_objects, require_text
-from xml_extractor.tsql.errors import EvaluationError
+from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.result_types import is_unicode, length_of, longest, text_type, varying, written_type
-from xml_extractor.tsql.text import from_units, text_fitter, to_units
+from xml_extractor.tsql.text import codepage_bytes, codepage_text, from_units, text_fitter
 from xml_extractor.tsql.typed import BIGINT, INT, NULL, Function, Typed, apply, constant_value, lazily
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _MOST_TO_CONCATENATE = 254
+_LAST_BYTE, _LAST_UNIT = 0xFF, 0xFFFF
+_MOST_CHARACTERS = 2**26
+"""The length of the longest text that REPLICATE makes."""
 
 
 def _len(arguments: Sequence[Typed]) -> Typed:
@@ -155,18 +160,33 @@ def trimmed(text: Typed, characters: Typed | None, side: str) -> Typed:
 
 
 def _concat(arguments: Sequence[Typed]) -> Typed:
+    return _joined(None, arguments)
+
+
+def _concat_ws(arguments: Sequence[Typed]) -> Typed:
+    separator, *parts = arguments
+    if not separator.null:
+        require_text(separator, "the separator of CONCAT_WS")
+    return _joined(separator, parts)
+
+
+def _joined(separator: Typed | None, arguments: Sequence[Typed]) -> Typed:
+    """Compile the concatenation of all arguments that are not NULL; a separator that is NULL is empty text."""
+    between = _for_concat(NULL if separator is None else separator)
     texts = [_for_concat(argument) for argument in arguments]
-    name = "nvarchar" if any(is_unicode(text.type) for text in texts) else "varchar"
-    lengths = [text.type.length for text in texts]
+    name = "nvarchar" if any(is_unicode(text.type) for text in (between, *texts)) else "varchar"
+    lengths = [text.type.length for text in texts] + [0 if separator is None else between.type.length] * (
+        len(texts) - 1
+    )
     result = text_type(name, MAX if MAX in lengths else max(1, sum(lengths)))
     fit = text_fitter(result, result, strict=False)
-    runs = tuple(text.run for text in texts)
+    runs, run_between = tuple(text.run for text in texts), between.run
 
     def run(values: Sequence[Value], clock: datetime) -> Value:
         found = [part(values, clock) for part in runs]
-        return fit("".join([text for text in found if isinstance(text, str)]))
+        return fit(str(run_between(values, clock) or "").join([text for text in found if isinstance(text, str)]))
 
-    return lazily(result, run, *texts)
+    return lazily(result, run, between, *texts)
 
 
 def _for_concat(part: Typed) -> Typed:
@@ -177,16 +197,141 @@ def _for_concat(part: Typed) -> Typed:
     return part if part.type.family is Family.TEXT else convert(part, written_type(part.type), purpose)
 
 
+def _patindex(arguments: Sequence[Typed]) -> Typed:
+    for argument in arguments:
+        require_text(argument, "PATINDEX")
+    pattern, text = arguments
+    unicode = is_unicode(pattern.type) or is_unicode(text.type)
+    return apply(
+        lambda wanted, searched: finder(wanted, unicode=unicode)(searched), _position_type(text.type), pattern, text
+    )
+
+
+def _stuff(arguments: Sequence[Typed]) -> Typed:
+    whole, start, count, inserted = arguments
+    big_start, big_count = convert(start, BIGINT), convert(count, BIGINT)
+    if whole.type.family is Family.BINARY:
+        added = convert(inserted, SqlType("varbinary", length=1)) if inserted.null else inserted
+        require_text(added, "STUFF of binaries", Family.BINARY)
+        if added.type.family is not Family.BINARY:
+            raise CompileError("STUFF of binaries does not take text", expected="varbinary")
+        return _stuffed(whole, big_start, big_count, added, b"", bytes, bytes)
+    return _stuffed(_small_text(whole), big_start, big_count, _small_text(inserted), "", to_units, from_units)
+
+
+def _stuffed(
+    whole: Typed,
+    start: Typed,
+    count: Typed,
+    inserted: Typed,
+    nothing: str | bytes,
+    split: Callable[[Any], Any],
+    join: Callable[[Any], Value],
+) -> Typed:
+    """Compile STUFF of text or binaries; NULL inserts nothing, a range outside the text makes NULL."""
+    name = "nvarchar" if is_unicode(inserted.type) else varying(whole.type).name
+    lengths = (length_of(whole.type), length_of(inserted.type))
+    result = text_type(name, MAX if MAX in lengths else max(1, sum(lengths)))
+    runs = (whole.run, start.run, count.run, inserted.run)
+
+    def run(values: Sequence[Value], clock: datetime) -> Value:
+        found, first, removed, new = (part(values, clock) for part in runs)
+        if found is None or not isinstance(first, int) or not isinstance(removed, int):
+            return None
+        units = split(found)
+        if removed < 0 or not 1 <= first <= len(units):
+            return None
+        stuffed = units[: first - 1] + split(nothing if new is None else new) + units[first - 1 + removed :]
+        if result.length != MAX and len(stuffed) > result.length:
+            raise EvaluationError(Reason.TRUNCATION, f"the text is longer than {result}")
+        return join(stuffed)
+
+    return lazily(result, run, whole, start, count, inserted)
+
+
+def _replicate(arguments: Sequence[Typed]) -> Typed:
+    text, count = _small_text(arguments[0]), convert(arguments[1], BIGINT)
+    kept = varying(text.type)
+    result = text_type(kept.name, MAX if kept.length == MAX else longest(kept.name))
+    return apply(partial(_repeated, result), result, text, count)
+
+
+def _repeated(result: SqlType, text: str, count: int) -> Value:
+    if count < 0:
+        return None
+    units = to_units(text)
+    if result.length != MAX:
+        return from_units((units * min(count, result.length))[: result.length])
+    if len(units) * count > _MOST_CHARACTERS:
+        raise EvaluationError(Reason.INVALID_ARGUMENT, f"the text has more than {_MOST_CHARACTERS:,} characters")
+    return text * count
+
+
+def _space(arguments: Sequence[Typed]) -> Typed:
+    result = SqlType("varchar", length=longest("varchar"))
+    return apply(partial(_repeated, result, " "), result, as_integer(arguments[0]))
+
+
+def _reverse(arguments: Sequence[Typed]) -> Typed:
+    text = _small_text(arguments[0])
+    return apply(lambda found: from_units(to_units(found)[::-1]), varying(text.type), text)
+
+
+def _translate(arguments: Sequence[Typed]) -> Typed:
+    texts = [_small_text(argument) for argument in arguments]
+    result = varying(texts[0].type)
+    fit = text_fitter(SqlType("nvarchar", length=MAX), result, strict=False)
+    return apply(lambda text, old, new: fit(_translated(text, old, new)), result, *texts)
+
+
+def _translated(text: str, old: str, new: str) -> str:
+    before, after = folded(to_units(old)), to_units(new)
+    if len(before) != len(after):
+        raise EvaluationError(Reason.INVALID_ARGUMENT, "TRANSLATE needs as many new characters as old ones")
+    table = dict(zip(reversed(before), reversed(after), strict=True))
+    units = to_units(text)
+    return from_units("".join([table.get(key, unit) for key, unit in zip(folded(units), units, strict=True)]))
+
+
+def _code(kernel: Callable[[str], int | None]) -> Callable[[Sequence[Typed]], Typed]:
+    return lambda arguments: apply(kernel, INT, _small_text(arguments[0]))
+
+
+def _char(arguments: Sequence[Typed]) -> Typed:
+    def character(code: int) -> str | None:
+        return codepage_text(bytes((code,))) if 0 <= code <= _LAST_BYTE else None
+
+    return apply(character, SqlType("char", length=1), as_integer(arguments[0]))
+
+
+def _nchar(arguments: Sequence[Typed]) -> Typed:
+    def character(code: int) -> str | None:
+        return from_units(chr(code)) if 0 <= code <= _LAST_UNIT else None
+
+    return apply(character, SqlType("nchar", length=1), as_integer(arguments[0]))
+
+
 FUNCTIONS: dict[str, Function] = {
+    "ASCII": Function(_code(lambda text: codepage_bytes(text[:1])[0] if text else None), 1),
+    "CHAR": Function(_char, 1),
     "CHARINDEX": Function(_charindex, 2, 3),
     "CONCAT": Function(_concat, 2, _MOST_TO_CONCATENATE),
+    "CONCAT_WS": Function(_concat_ws, 3, _MOST_TO_CONCATENATE),
     "LEFT": Function(_left, 2),
     "LEN": Function(_len, 1),
     "LOWER": Function(_mapped(lowered), 1),
     "LTRIM": Function(_trimmer(left=True, right=False), 1, 2),
+    "NCHAR": Function(_nchar, 1),
+    "PATINDEX": Function(_patindex, 2),
     "REPLACE": Function(_replace, 3),
+    "REPLICATE": Function(_replicate, 2),
+    "REVERSE": Function(_reverse, 1),
     "RIGHT": Function(_right, 2),
     "RTRIM": Function(_trimmer(left=False, right=True), 1, 2),
+    "SPACE": Function(_space, 1),
+    "STUFF": Function(_stuff, 4),
     "SUBSTRING": Function(_substring, 3),
+    "TRANSLATE": Function(_translate, 3),
+    "UNICODE": Function(_code(lambda text: ord(to_units(text[0])[0]) if text else None), 1),
     "UPPER": Function(_mapped(raised), 1),
 }

@@ -64,18 +64,19 @@ def test_errors_come_first_and_have_the_exit_code_of_a_faulty_contract() -> None
             "1 of 2 missing: 2; add them to that table, or remove them from the contract"
         ),
         "warning: processing_log: expected a table, found none; the next run creates it",
+        "warning: processing_log_runs: expected a table, found none; the next run creates it",
         (
             "warning: customer_order.state_id: expected a nullable column, found NOT NULL, so documents "
             "without a value are rejected; set `required: true` or a `default` in the contract"
         ),
     ]
-    assert result.stderr == "2 errors and 2 warnings in sqlite:///orders.db\n"
+    assert result.stderr == "2 errors and 3 warnings in sqlite:///orders.db\n"
 
 
 def test_warnings_do_not_change_the_exit_code_and_nothing_is_made() -> None:
     result = check("--target", "sqlite:///absent.db")
     assert result.return_value == 0
-    assert result.stdout.splitlines()[-1] == "0 errors and 2 warnings in sqlite:///absent.db"
+    assert result.stdout.splitlines()[-1] == "0 errors and 3 warnings in sqlite:///absent.db"
     assert result.stderr == ""
     assert not Path("absent.db").exists()
 
@@ -89,7 +90,7 @@ def test_a_target_that_fits_has_no_differences() -> None:
 
 def test_the_target_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XML_EXTRACTOR_TARGET", "sqlite:///absent.db")
-    assert "2 warnings in sqlite:///absent.db" in check().output
+    assert "3 warnings in sqlite:///absent.db" in check().output
 
 
 def test_of_a_faulty_contract_no_target_is_compared() -> None:

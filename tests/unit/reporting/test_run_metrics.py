@@ -8,7 +8,7 @@ import pytest
 
 from xml_extractor.errors import RunError
 from xml_extractor.reasons import Reason
-from xml_extractor.reporting.metrics import metrics, prepare_directory, write_metrics
+from xml_extractor.reporting.metrics import metrics, metrics_text, prepare_directory, write_metrics
 from xml_extractor.reporting.result import RunResult
 
 MakeResult = Callable[..., RunResult]
@@ -18,17 +18,19 @@ CODES = list(Reason)[:30]
 
 def test_the_file_holds_the_counts_times_and_settings_of_the_run(make_result: MakeResult, tmp_path: Path) -> None:
     result = make_result(loaded=2, already_done=4, reasons={"overflow": "a.xml"}, settings={"workers": 3})
-    path = write_metrics(result)
+    path = write_metrics(tmp_path, result.run_id, metrics_text(result))
     assert path == tmp_path / "metrics_20260305T013000000-0a1b2c3d.json"
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written == metrics(result)
-    assert written["documents"] == {"seen": 7, "loaded": 2, "rejected": 1, "skipped": 0, "already_done": 4}
+    nothing = {"skipped": 0, "superseded": 0, "deleted": 0}
+    assert written["documents"] == {"seen": 7, "loaded": 2, "rejected": 1, "already_done": 4, **nothing}
     assert written["rows"] == {"orders": 2, "order_line": 2400}
     assert written["rejects"] == [{"stage": "map", "code": "overflow", "documents": 1, "example_key": "a.xml"}]
     assert (written["started_at"], written["finished_at"]) == ("2026-03-05T01:30:00.000Z", "2026-03-05T01:30:02.500Z")
     assert (written["elapsed_seconds"], written["documents_per_minute"]) == (2.5, 72.0)
     assert written["settings"]["workers"] == 3
-    assert [*tmp_path.iterdir()] == [path]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "latest.json", path]
+    assert (tmp_path / "latest.json").read_bytes() == path.read_bytes()
 
 
 def test_no_password_of_an_address_is_in_the_file(make_result: MakeResult) -> None:
@@ -69,6 +71,6 @@ def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing_behind(
     result = make_result(loaded=1)
     (tmp_path / f"metrics_{result.run_id}.json").mkdir()
     with pytest.raises(RunError, match="cannot be written") as error:
-        write_metrics(result)
+        write_metrics(tmp_path, result.run_id, metrics_text(result))
     assert "what was loaded is committed" in error.value.tip
     assert [path.name for path in tmp_path.iterdir()] == [f"metrics_{result.run_id}.json"]

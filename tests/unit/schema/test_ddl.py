@@ -76,8 +76,9 @@ def test_schemas_are_for_t_sql_only() -> None:
     statements = create_statements([orders, lines], "mssql")
     assert statements[0] == "IF SCHEMA_ID(N'sales') IS NULL EXEC(N'CREATE SCHEMA sales')"
     assert "CREATE TABLE processing_log (" in statements[1]
-    assert "IF OBJECT_ID(N'sales.orders') IS NULL\nCREATE TABLE sales.orders (" in statements[2]
-    assert "REFERENCES sales.orders (order_id)" in statements[3]
+    assert "CREATE TABLE processing_log_runs (" in statements[2]
+    assert "IF OBJECT_ID(N'sales.orders') IS NULL\nCREATE TABLE sales.orders (" in statements[3]
+    assert "REFERENCES sales.orders (order_id)" in statements[4]
     assert not any("sales." in statement for statement in create_statements([orders, lines], "sqlite"))
 
 
@@ -91,9 +92,10 @@ def test_tables_without_a_schema_and_the_log_go_into_the_schema_that_the_address
     assert statements[2].startswith(
         "IF OBJECT_ID(N'[o''hara load].processing_log') IS NULL\nCREATE TABLE [o'hara load]."
     )
-    assert "CREATE TABLE sales.orders (" in statements[3]
-    assert "CREATE TABLE [o'hara load].demo_lines (" in statements[4]
-    assert "REFERENCES sales.orders (order_id)" in statements[4]
+    assert "CREATE TABLE [o'hara load].processing_log_runs (" in statements[3]
+    assert "CREATE TABLE sales.orders (" in statements[4]
+    assert "CREATE TABLE [o'hara load].demo_lines (" in statements[5]
+    assert "REFERENCES sales.orders (order_id)" in statements[5]
 
 
 def test_names_are_quoted_where_they_must_be() -> None:
@@ -142,6 +144,7 @@ def test_the_log_comes_first_and_its_keys_tell_upper_from_lower_case() -> None:
 @pytest.mark.parametrize("dialect", ["sqlite", "mssql"])
 def test_statements_come_in_load_order(dialect: str) -> None:
     statements = create_statements(TABLES, dialect)
-    for statement, name in zip(statements, ("processing_log", "demo_orders", "demo_lines", "demo_notes"), strict=True):
+    names = ("processing_log", "processing_log_runs", "demo_orders", "demo_lines", "demo_notes")
+    for statement, name in zip(statements, names, strict=True):
         assert f" {name} (" in statement
         assert not any(line.endswith(" ") for line in statement.splitlines())

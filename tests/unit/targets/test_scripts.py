@@ -55,7 +55,7 @@ def test_a_script_needs_neither_server_nor_driver(monkeypatch: pytest.MonkeyPatc
     text = creation_script("mssql://nowhere.invalid/db?schema=etl", CONTRACT, "loader")
     batches = text.split(";\nGO\n")
     assert batches[0] == "IF SCHEMA_ID(N'etl') IS NULL EXEC(N'CREATE SCHEMA etl')"
-    created_and_granted = ["processing_log", "orders"] * 2
+    created_and_granted = ["processing_log", "processing_log_runs", "orders"] * 2
     for batch, table in zip(batches[1:], created_and_granted, strict=False):
         assert table in batch
     assert (len(batches), batches[-1]) == (1 + len(created_and_granted) + 2, "")

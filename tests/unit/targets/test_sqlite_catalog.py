@@ -59,7 +59,13 @@ def test_what_the_next_run_makes_is_a_warning_and_nothing_is_made_by_looking(pat
     found = target.differences(TABLES)
     assert [str(difference) for difference in found] == [
         f"warning: {where}: expected a table, found none; the next run creates it"
-        for where in ("processing_log", "orders in demo_orders", "lines in demo_lines", "notes in demo_notes")
+        for where in (
+            "processing_log",
+            "processing_log_runs",
+            "orders in demo_orders",
+            "lines in demo_lines",
+            "notes in demo_notes",
+        )
     ]
     assert not path.exists()
 
@@ -84,6 +90,7 @@ def test_all_differences_are_found_errors_first(database: SqliteConnection, targ
             "found INTEGER without IDENTITY or default"
         ),
         "warning: processing_log: expected a table, found none",
+        "warning: processing_log_runs: expected a table, found none",
         (
             'warning: lines in demo_lines: expected FOREIGN KEY (order_id) REFERENCES "Demo_Orders" (order_id), found '
             "none, so rows without a parent are accepted"

@@ -54,7 +54,7 @@ def database(path: Path, target: Target) -> Iterator[sqlite3.Connection]:
 
 def test_preparing_makes_a_file_in_wal_mode_with_all_tables(database: sqlite3.Connection) -> None:
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    assert tables == {"processing_log", "demo_orders", "demo_lines", "demo_notes"}
+    assert tables == {"processing_log", "processing_log_runs", "demo_orders", "demo_lines", "demo_notes"}
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

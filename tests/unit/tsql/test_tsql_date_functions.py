@@ -291,3 +291,73 @@ def test_adding_months_crosses_as_many_month_boundaries(a: date, months: int) ->
     inputs: Inputs = {"a": ("date", a), "n": ("int", months)}
     assert evaluated("DATEDIFF(month, a, DATEADD(month, n, a))", inputs) == months
     assert evaluated("EOMONTH(a, n)", inputs) == evaluated("EOMONTH(DATEADD(month, n, a))", inputs)
+
+
+OF_PARTS = [
+    ("DATETIME2FROMPARTS(2011, 8, 15, 14, 23, 44, 5, 1)", "2011-08-15 14:23:44.5", "datetime2(1)"),
+    ("DATETIME2FROMPARTS(2011, 8, 15, 14, 23, 44, 50, 2)", "2011-08-15 14:23:44.5", "datetime2(2)"),
+    ("DATETIME2FROMPARTS(2011, 8, 15, 14, 23, 44, 1234567, 7)", "2011-08-15 14:23:44.1234567", "datetime2(7)"),
+    ("DATETIME2FROMPARTS(2011, 8, 15, 14, 23, 44, 0, 0)", "2011-08-15 14:23:44", "datetime2(0)"),
+    ("DATETIMEFROMPARTS(2010, 12, 31, 23, 59, 59, 0)", "2010-12-31 23:59:59", "datetime"),
+    ("DATETIMEFROMPARTS(2010, 12, 31, 23, 59, 59, 999)", "2011-01-01 00:00:00", "datetime"),
+    ("SMALLDATETIMEFROMPARTS(2010, 12, 31, 23, 59)", "2010-12-31 23:59:00", "smalldatetime"),
+    (
+        "DATETIMEOFFSETFROMPARTS(2010, 12, 31, 14, 23, 23, 1, 12, 30, 7)",
+        "2010-12-31 14:23:23.0000001+12:30",
+        "datetimeoffset(7)",
+    ),
+    (
+        "DATETIMEOFFSETFROMPARTS(2010, 12, 31, 14, 23, 23, 0, -5, -30, 0)",
+        "2010-12-31 14:23:23-05:30",
+        "datetimeoffset(0)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "data_type"), OF_PARTS)
+def test_a_moment_is_made_of_its_parts(text: str, expected: str, data_type: str) -> None:
+    assert evaluated(text) == parse_datetime(expected)
+    assert type_of(text) == data_type
+
+
+def test_a_time_is_made_of_its_parts() -> None:
+    assert evaluated("TIMEFROMPARTS(14, 23, 44, 500, 3)") == parse_time("14:23:44.5")
+    assert evaluated("TIMEFROMPARTS(23, 59, 59, 9999999, 7)") == parse_time("23:59:59.9999999")
+    assert type_of("TIMEFROMPARTS(14, 23, 44, 500, 3)") == "time(3)"
+
+
+def test_a_part_that_is_null_makes_null() -> None:
+    assert evaluated("DATETIME2FROMPARTS(2011, 8, NULL, 14, 23, 44, 5, 1)") is None
+    assert evaluated("DATETIMEFROMPARTS(2011, 8, m, 14, 23, 44, 5)", {"m": ("int", None)}) is None
+
+
+NO_MOMENTS = [
+    "DATETIME2FROMPARTS(2011, 2, 30, 0, 0, 0, 0, 0)",
+    "DATETIME2FROMPARTS(2011, 2, 1, 24, 0, 0, 0, 0)",
+    "DATETIME2FROMPARTS(2011, 2, 1, 0, 0, 60, 0, 0)",
+    "DATETIME2FROMPARTS(2011, 2, 1, 0, 0, 0, 10, 1)",
+    "DATETIME2FROMPARTS(2011, 2, 1, 0, 0, 0, 1, 0)",
+    "DATETIME2FROMPARTS(2011, 2, 1, 0, 0, 0, -1, 7)",
+    "TIMEFROMPARTS(-1, 0, 0, 0, 0)",
+    "DATETIMEFROMPARTS(2011, 2, 1, 0, 0, 0, 1000)",
+    "SMALLDATETIMEFROMPARTS(2011, 2, 1, 0, 60)",
+    "DATETIMEOFFSETFROMPARTS(2011, 2, 1, 0, 0, 0, 0, 14, 1, 0)",
+    "DATETIMEOFFSETFROMPARTS(2011, 2, 1, 0, 0, 0, 0, 1, -30, 0)",
+    "DATETIMEOFFSETFROMPARTS(1, 1, 1, 0, 0, 0, 0, 2, 0, 0)",
+]
+
+
+@pytest.mark.parametrize("text", NO_MOMENTS)
+def test_parts_that_make_no_moment_fail(text: str) -> None:
+    assert failure_of(text) == "invalid_argument"
+
+
+def test_a_moment_of_parts_has_the_range_of_its_type() -> None:
+    assert failure_of("DATETIMEFROMPARTS(1752, 1, 1, 0, 0, 0, 0)") == "overflow"
+    assert failure_of("SMALLDATETIMEFROMPARTS(2079, 6, 7, 0, 0)") == "overflow"
+
+
+@pytest.mark.parametrize("precision", ["n", "8", "-1", "NULL"])
+def test_the_precision_of_a_moment_is_a_constant(precision: str) -> None:
+    (fault,) = faults_of(f"DATETIME2FROMPARTS(2011, 8, 15, 14, 23, 44, 5, {precision})", {"n": "int"})
+    assert fault.expected == "0 to 7"

@@ -35,7 +35,7 @@ CLASSES: dict[Family, type] = {
 
 
 def _assert_value_of(data_type: SqlType, value: Value) -> None:
-    assert type(value) is CLASSES[data_type.family], (data_type, value)
+    assert type(getattr(value, "plain", value)) is CLASSES[data_type.family], (data_type, value)
     match value:
         case bool():
             return

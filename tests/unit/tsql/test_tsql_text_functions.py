@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.tsql.tsql_evaluation import Inputs, assert_same, evaluated, failure_of, faults_of, type_of
+from tests.unit.tsql.tsql_evaluation import Inputs, assert_same, evaluated, failure_of, faults_of, holds, type_of
 from xml_extractor.documents import Value
 
 CASES: list[tuple[str, Value, str]] = [
@@ -78,6 +78,64 @@ CASES: list[tuple[str, Value, str]] = [
     ("CONCAT(NULL, NULL)", "", "varchar(2)"),
     ("CONCAT('a', N'b')", "ab", "nvarchar(2)"),
     ("CONCAT('a', CAST('b' AS varchar(max)))", "ab", "varchar(max)"),
+    ("CONCAT_WS(',', 'a', NULL, 1, 2.50)", "a,1,2.50", "varchar(21)"),
+    ("CONCAT_WS(', ', NULL, NULL)", "", "varchar(4)"),
+    ("CONCAT_WS(NULL, 'a', 'b')", "ab", "varchar(3)"),
+    ("CONCAT_WS(N'-', 'a', '')", "a-", "nvarchar(3)"),
+    ("CONCAT_WS('-', 'a', CAST('b' AS varchar(max)))", "a-b", "varchar(max)"),
+    ("STUFF('abcdef', 2, 3, 'ijklmn')", "aijklmnef", "varchar(12)"),
+    ("STUFF('abc', 2, 0, N'x')", "axbc", "nvarchar(4)"),
+    ("STUFF('abc', 2, 9, '')", "a", "varchar(4)"),
+    ("STUFF('abc', 3, 1, NULL)", "ab", "varchar(4)"),
+    ("STUFF('abc', 0, 1, 'x')", None, "varchar(4)"),
+    ("STUFF('abc', -1, 1, 'x')", None, "varchar(4)"),
+    ("STUFF('abc', 4, 0, 'x')", None, "varchar(4)"),
+    ("STUFF('abc', 1, -1, 'x')", None, "varchar(4)"),
+    ("STUFF('abc', NULL, 1, 'x')", None, "varchar(4)"),
+    ("STUFF(1234, 2, 2, '-')", "1-4", "varchar(12)"),
+    ("STUFF(0x010203, 2, 1, 0xFFFE)", b"\x01\xff\xfe\x03", "varbinary(5)"),
+    ("STUFF(N'😀b', 3, 1, 'c')", "😀c", "nvarchar(4)"),
+    ("PATINDEX('%ter%', 'interesting data')", 3, "int"),
+    ("PATINDEX('%TER%', 'interesting data')", 3, "int"),
+    ("PATINDEX('%en_ure%', 'Please ensure the door is locked!')", 8, "int"),
+    ("PATINDEX('%[^ 0-9A-z]%', 'Please ensure the door is locked!')", 33, "int"),
+    ("PATINDEX('ter%', 'interesting')", 0, "int"),
+    ("PATINDEX('in%', 'interesting')", 1, "int"),
+    ("PATINDEX('%ing', 'interesting')", 9, "int"),
+    ("PATINDEX('%i%g', 'interesting')", 1, "int"),
+    ("PATINDEX('%t%t%t', 'interest t')", 3, "int"),
+    ("PATINDEX('%a%b', 'ab abc')", 0, "int"),
+    ("PATINDEX('%', 'abc')", 1, "int"),
+    ("PATINDEX('', 'abc')", 0, "int"),
+    ("PATINDEX('%a%', '')", 0, "int"),
+    ("PATINDEX('%abc', 'abc  ')", 1, "int"),
+    ("PATINDEX(N'%abc', 'abc  ')", 0, "int"),
+    ("PATINDEX('%[a', 'abc')", 0, "int"),
+    ("PATINDEX(N'%b%', N'😀b')", 3, "int"),
+    ("PATINDEX('%b%', CAST('abc' AS varchar(max)))", 2, "bigint"),
+    ("PATINDEX('%b%', CAST(NULL AS varchar(5)))", None, "int"),
+    ("TRANSLATE('2*[3+4]/{7-2}', '[]{}', '()()')", "2*(3+4)/(7-2)", "varchar(13)"),
+    ("TRANSLATE('aAb', 'ab', 'xy')", "xxy", "varchar(3)"),
+    ("TRANSLATE('aa', 'aa', 'xy')", "xx", "varchar(2)"),
+    ("TRANSLATE('a', 'a', N'Ω')", "?", "varchar(1)"),
+    ("TRANSLATE('a', NULL, 'b')", None, "varchar(1)"),
+    ("REPLICATE('ab', 3)", "ababab", "varchar(8000)"),
+    ("REPLICATE(N'ab', 0)", "", "nvarchar(4000)"),
+    ("REPLICATE('ab', -1)", None, "varchar(8000)"),
+    ("REPLICATE(0, 4)", "0000", "varchar(8000)"),
+    ("LEN(REPLICATE('abc', 4000000000))", 8000, "int"),
+    ("LEN(REPLICATE(CAST('abc' AS varchar(max)), 4000))", 12000, "bigint"),
+    ("REVERSE('abc ')", " cba", "varchar(4)"),
+    ("SPACE(3)", "   ", "varchar(8000)"),
+    ("CHAR(10)", "\n", "char(1)"),
+    ("CHAR(128)", "€", "char(1)"),
+    ("CHAR(256)", None, "char(1)"),
+    ("NCHAR(937)", "Ω", "nchar(1)"),
+    ("NCHAR(65536)", None, "nchar(1)"),
+    ("ASCII('€uro')", 128, "int"),
+    ("ASCII('')", None, "int"),
+    ("UNICODE(N'Ω')", 937, "int"),
+    ("UNICODE(N'😀')", 0xD83D, "int"),
     ("CONCAT(N'a', CAST('b' AS varchar(max)))", "ab", "nvarchar(max)"),
     ("CONCAT(14, 1234.56789e0)", "141234.57", "varchar(34)"),
     ("CONCAT(CAST(1.5 AS money), '!')", "1.50!", "varchar(23)"),
@@ -109,6 +167,10 @@ def test_an_argument_out_of_range_fails_when_it_is_evaluated(text: str, code: st
 
 REFUSED = [
     "LEN(CAST('a' AS text))",
+    "CONCAT_WS(1, 'a', 'b')",
+    "PATINDEX('%1%', 123)",
+    "PATINDEX(NULL, 'abc')",
+    "STUFF(0x0102, 1, 1, 'a')",
     "LEN(CAST(1 AS money))",
     "LEN(CAST('<a/>' AS xml))",
     "UPPER(CAST('a' AS ntext))",
@@ -129,6 +191,43 @@ REFUSED = [
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_text_function_refuses_types_that_it_does_not_take(text: str) -> None:
     assert len(faults_of(text)) == 1
+
+
+FAILING = [
+    ("TRANSLATE('abc', 'ab', 'x')", "invalid_argument"),
+    ("NCHAR(55357)", "invalid_argument"),
+    ("REVERSE(N'😀')", "invalid_argument"),
+    ("STUFF(REPLICATE('a', 8000), 1, 0, 'b')", "truncation"),
+    ("REPLICATE(CAST('abc' AS varchar(max)), 4000000000)", "invalid_argument"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), FAILING)
+def test_a_text_function_fails_for_values_that_it_does_not_take(text: str, code: str) -> None:
+    assert failure_of(text) == code
+
+
+def test_a_pattern_of_many_parts_costs_no_more_than_its_parts_one_after_the_other() -> None:
+    inputs: Inputs = {"a": ("varchar(max)", "ab" * 20_000)}
+    parts = "%a%b" * 30
+    assert evaluated(f"PATINDEX('{parts}%c%', a)", inputs) == 0
+    assert evaluated(f"PATINDEX('{parts}%', a)", inputs) == 1
+    assert holds(f"a LIKE '{parts}%c'", inputs) is False
+    assert holds(f"a LIKE '{parts}'", inputs) is True
+
+
+@given(text=st.text("abc", max_size=8), pattern=st.text("ab%_", max_size=6))
+def test_a_pattern_is_found_where_the_rest_of_the_text_is_like_it(text: str, pattern: str) -> None:
+    starts = range(len(text)) if pattern.startswith("%") else range(min(1, len(text)))
+    core = pattern.lstrip("%")
+    found = [
+        start + 1
+        for start in starts
+        if holds("a LIKE p", {"a": ("nvarchar(20)", text[start:]), "p": ("nvarchar(20)", core)})
+        or (pattern and not core)
+    ]
+    inputs: Inputs = {"a": ("nvarchar(20)", text), "p": ("nvarchar(20)", pattern)}
+    assert evaluated("PATINDEX(p, a)", inputs) == (found[0] if found else 0)
 
 
 def test_the_length_of_a_part_is_the_texts_when_the_number_is_not_known() -> None:

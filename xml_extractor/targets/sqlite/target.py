@@ -15,6 +15,7 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import ADDED_COLUMNS, log_table
+from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import ActualTable, Difference
 from xml_extractor.settings import InsertStrategy
@@ -76,7 +77,7 @@ class SqliteTarget:
             TargetError: The file cannot be read.
         """
         if not self.file.path.exists():
-            return differences((self.log_table, *tables), {}, dialect_name="sqlite")
+            return differences((*own_tables(self.log_table), *tables), {}, dialect_name="sqlite")
         with self._errors_end_the_run(), closing(self.file.connect(read_only=True)) as database:
             return self._differences(database, tables)
 
@@ -87,7 +88,7 @@ class SqliteTarget:
             TargetError: A table does not fit, or the database cannot be written.
         """
         with self._writing() as database:
-            wanted = {table.table for table in (self.log_table, *tables)}
+            wanted = {table.table for table in (*own_tables(self.log_table), *tables)}
             there = read_catalog(database, sorted(wanted))
             if len(there) < len(wanted):
                 self._create(database, tables)
@@ -127,7 +128,7 @@ class SqliteTarget:
         _complete_log(database, log, read_catalog(database, [log.table])[log.table])
 
     def _differences(self, database: SqliteConnection, tables: Sequence[TableLayout]) -> list[Difference]:
-        wanted = (self.log_table, *tables)
+        wanted = (*own_tables(self.log_table), *tables)
         actual = read_catalog(database, [table.table for table in wanted])
         return differences(wanted, actual, dialect_name="sqlite", missing_codes=partial(missing_codes, database))
 

@@ -11,6 +11,7 @@ from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import log_table
+from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
@@ -81,7 +82,7 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached, or its catalog cannot be read.
         """
-        wanted = (self.log_table, *tables)
+        wanted = (*own_tables(self.log_table), *tables)
         with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
             there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
             return differences(

@@ -1,0 +1,161 @@
+"""Reports a run while it runs: its row in the run history and its metrics file."""
+
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from xml_extractor import __version__
+from xml_extractor.connections import ATTEMPTS, Connection
+from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor.processing_log.log_table import log_time
+from xml_extractor.processing_log.own_tables import history_table
+from xml_extractor.processing_log.run_history import HOST_LENGTH, RunEntry, RunHistory
+from xml_extractor.reporting.metrics import metrics_text, write_metrics
+from xml_extractor.reporting.result import RunResult
+from xml_extractor.stopping import stops_at_once
+from xml_extractor.targets.interfaces import Target
+
+logger = logging.getLogger(__name__)
+
+REPORT_SECONDS = 5.0
+
+LAST_REPORT_SECONDS = 1.0
+"""How long the end of a run waits for reports that its thread writes."""
+
+
+class RunReporter:
+    """A context manager that inserts the run's row at the start of its block, and updates it until the run has ended.
+
+    In between, a thread with a connection of its own writes the row and the metrics file, so that no lock of the target
+    delays the run. Its failures are warnings.
+
+    Args:
+        target: Where the run history is.
+        connection: To the target, for the start and the end. The caller closes it.
+        describe: Returns what the run has done so far.
+
+    Raises:
+        TargetError: On entering: the run history cannot be written.
+    """
+
+    def __init__(self, target: Target, connection: Connection, describe: Callable[[], RunResult]) -> None:
+        self._target = target
+        self._history = self._history_of(connection)
+        self._describe = describe
+        self._next_at = time.monotonic() + REPORT_SECONDS
+        self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._warned: set[str] = set()
+        # A daemon, so that a run that must stop at once does not wait for the target.
+        self._thread = threading.Thread(target=self._run, name="run reporter", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._history.start(Report.of(self._describe()).entry)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Record the end of a run that an exception ends."""
+        if isinstance(error, KeyboardInterrupt):
+            self.finish(replace(self._describe(), is_running=False, interrupted=True))
+        elif error is not None:
+            defect = RunError(f"internal error: {type(error).__name__}")
+            failure = error if isinstance(error, XmlExtractorError) else defect
+            self.finish(replace(self._describe(), is_running=False, failure=failure))
+
+    def report(self) -> None:
+        """Have the thread write a report if the last one is some seconds old."""
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + REPORT_SECONDS
+            if self._reports.empty():
+                self._reports.put(Report.of(self._describe()))
+
+    def finish(self, result: RunResult) -> None:
+        """Record the end of the run."""
+        last = Report.of(result)
+        if stops_at_once.is_set():
+            self._reports.put(last)
+        self._reports.put(None)
+        self._thread.join(LAST_REPORT_SECONDS)
+        if stops_at_once.is_set():
+            # The main thread must not wait for a lock of the target.
+            return
+        is_patient = not result.failure and not result.interrupted
+        try:
+            self._history.update(last.entry, ATTEMPTS if is_patient else 1)
+        except XmlExtractorError as error:
+            self._warn(error.message)
+
+    def _run(self) -> None:
+        with ExitStack() as parts:
+            history = None
+            for report in iter(self._reports.get, None):
+                try:
+                    report.write_file()
+                    if history is None:
+                        history = self._history_of(parts.enter_context(closing(self._target.connect())))
+                    history.update(report.entry)
+                except XmlExtractorError as error:
+                    self._warn(error.message)
+
+    def _history_of(self, connection: Connection) -> RunHistory:
+        return RunHistory(connection, history_table(self._target.log_table), self._target.name)
+
+    def _warn(self, reason: str) -> None:
+        """Log a warning, once for each reason."""
+        if reason not in self._warned:
+            self._warned.add(reason)
+            logger.warning("The progress of the run is not reported: %s", reason)
+
+
+class Report(NamedTuple):
+    """What a run had done at one moment.
+
+    Attributes:
+        entry: Its row in the run history.
+        metrics_dir: The directory of its metrics file; None if it has none.
+    """
+
+    entry: RunEntry
+    metrics_dir: Path | None
+
+    @classmethod
+    def of(cls, result: RunResult) -> Self:
+        """Return the report of a run."""
+        now = log_time(datetime.now(UTC))
+        statistics = result.statistics
+        entry = RunEntry(
+            run_id=result.run_id,
+            contract=result.contract,
+            contract_version=result.contract_version,
+            status=result.status,
+            exit_code=None if result.is_running else result.exit_code,
+            host=socket.gethostname()[:HOST_LENGTH],
+            program_version=__version__,
+            started_at=result.started_at,
+            reported_at=now,
+            finished_at=None if result.is_running else max(result.finished_at, result.started_at),
+            loaded=statistics.loaded,
+            rejected=statistics.rejected,
+            metrics=metrics_text(result),
+        )
+        return cls(entry, result.settings.metrics_dir)
+
+    def write_file(self) -> None:
+        """Write the metrics file, if the run has one.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        if self.metrics_dir is not None:
+            write_metrics(self.metrics_dir, self.entry.run_id, self.entry.metrics)

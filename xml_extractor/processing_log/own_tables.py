@@ -1,0 +1,38 @@
+"""The tables of a target that belong to this program rather than to a contract."""
+
+from dataclasses import replace
+from functools import cache
+
+from xml_extractor.contract.layout import TableLayout
+from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.revisions import REVISION_TABLE
+from xml_extractor.processing_log.run_history import HISTORY_TABLE
+
+HISTORY_SUFFIX = "_runs"
+"""Follows the name of the processing log in the name of the run history."""
+
+
+REVISIONS_SUFFIX = "_revisions"
+"""Follows the name of the processing log in the name of the table of revisions."""
+
+
+@cache
+def history_table(log: TableLayout = LOG_TABLE) -> TableLayout:
+    """Return the run history beside a processing log."""
+    return replace(HISTORY_TABLE, name=f"{log.name}{HISTORY_SUFFIX}", table=f"{log.table}{HISTORY_SUFFIX}")
+
+
+@cache
+def revision_table(log: TableLayout = LOG_TABLE) -> TableLayout:
+    """Return the table of revisions beside a processing log."""
+    return replace(REVISION_TABLE, name=f"{log.name}{REVISIONS_SUFFIX}", table=f"{log.table}{REVISIONS_SUFFIX}")
+
+
+def own_tables(log: TableLayout = LOG_TABLE) -> tuple[TableLayout, ...]:
+    """Return a processing log, which comes first, and the tables beside it."""
+    return log, history_table(log), revision_table(log)
+
+
+def is_own(table: TableLayout) -> bool:
+    """Return whether a table is one of this program's, under whatever name."""
+    return any(table.columns is own.columns for own in own_tables())

@@ -1,0 +1,149 @@
+"""The run history: a table beside the processing log with a row for each run, from its start on."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from xml_extractor.connections import Answer, Connection, Retrying, errors_end_the_run
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.documents import Row, RunStatus
+from xml_extractor.errors import TargetError
+from xml_extractor.values.sqltypes import parse_type
+
+SILENT_AFTER = timedelta(minutes=2)
+"""A run that has not reported for this long has ended without a word, for example because it was killed."""
+
+
+HOST_LENGTH = 255
+
+
+def _column(name: str, type_name: str, *, required: bool = True) -> ColumnLayout:
+    return ColumnLayout(name, parse_type(type_name), required=required)
+
+
+HISTORY_TABLE = TableLayout(
+    name="",
+    table="",
+    columns=(
+        _column("run_id", "varchar(32)"),
+        _column("contract", "nvarchar(100)"),
+        _column("contract_version", "int"),
+        _column("status", "varchar(12)"),
+        _column("exit_code", "int", required=False),
+        _column("host", f"nvarchar({HOST_LENGTH})"),
+        _column("program_version", "varchar(40)"),
+        _column("started_at", "datetime2(3)"),
+        _column("reported_at", "datetime2(3)"),
+        _column("finished_at", "datetime2(3)", required=False),
+        _column("loaded", "int"),
+        _column("rejected", "int"),
+        _column("metrics", "nvarchar(max)"),
+    ),
+    generated=(),
+    key=("run_id",),
+    foreign_keys=(),
+    on_conflict="fail",
+)
+"""Its columns are the fields of `RunEntry`, in the same order; its name follows that of the processing log."""
+
+
+class RunEntry(NamedTuple):
+    """A row of the run history.
+
+    Attributes:
+        exit_code: None until the run has ended.
+        host: The name of the machine.
+        program_version: Of this package.
+        started_at, reported_at, finished_at: In UTC without a zone; `finished_at` is None until the run has ended.
+        loaded, rejected: Documents so far.
+        metrics: What the metrics file has, as JSON.
+    """
+
+    run_id: str
+    contract: str
+    contract_version: int
+    status: RunStatus
+    exit_code: int | None
+    host: str
+    program_version: str
+    started_at: datetime
+    reported_at: datetime
+    finished_at: datetime | None
+    loaded: int
+    rejected: int
+    metrics: str
+
+    @classmethod
+    def of(cls, row: Sequence[Any], now: datetime | None = None) -> "RunEntry":
+        """Return the entry of a row, whose status is `lost` if the run has stopped reporting."""
+        entry = cls(*row)._replace(status=RunStatus(row[3]))
+        now = now or datetime.now(UTC).replace(tzinfo=None)
+        is_lost = entry.status is RunStatus.RUNNING and now - entry.reported_at > SILENT_AFTER
+        return entry._replace(status=RunStatus.LOST) if is_lost else entry
+
+    @property
+    def row(self) -> Row:
+        """The row of the entry."""
+        return (*self[:3], self.status.value, *self[4:])
+
+
+class RunHistory:
+    """The run history of a target.
+
+    Args:
+        connection: To the target. The caller closes it.
+        layout: Its table.
+        name: The target's name for messages.
+    """
+
+    def __init__(self, connection: Connection, layout: TableLayout, name: str = "the target") -> None:
+        self._connection = connection
+        self._name = name
+        self._layout = layout
+        self._table = connection.table_name(self._layout)
+        self._bind = connection.row_binder(self._layout)
+
+    def start(self, entry: RunEntry) -> None:
+        """Insert the row of a run.
+
+        Raises:
+            TargetError: The history cannot be written.
+        """
+        places = ", ".join("?" * len(self._layout.columns))
+        names = ", ".join(column.name for column in self._layout.columns)
+        insert = f"INSERT INTO {self._table} ({names}) VALUES ({places})"  # noqa: S608 - names are quoted, values bound
+        self._answer(lambda: self._write(insert, self._layout.columns, self._bind(entry.row)))
+
+    def update(self, entry: RunEntry, attempts: int = 1) -> None:
+        """Change the row of a run that has not ended.
+
+        Raises:
+            TargetError: The history cannot be written.
+        """
+        key, *others = self._layout.columns
+        assigned = ", ".join(f"{column.name} = ?" for column in others)
+        update = f"UPDATE {self._table} SET {assigned} WHERE {key.name} = ? AND finished_at IS NULL"  # noqa: S608 - names are quoted, values bound
+        run_id, *values = self._bind(entry.row)
+        self._answer(lambda: self._write(update, (*others, key), (*values, run_id)), attempts)
+
+    def entries(self, contract: str = "") -> list[RunEntry]:
+        """Return the runs of a contract, or of all contracts, the one that was started last first.
+
+        Raises:
+            TargetError: The history cannot be read.
+        """
+        condition, values = ("contract = ?", (contract,)) if contract else ("", ())
+
+        def read() -> list[RunEntry]:
+            return [RunEntry.of(row) for row in self._connection.read_rows(self._layout, condition, values)]
+
+        return sorted(self._answer(read), key=lambda entry: (entry.started_at, entry.run_id), reverse=True)
+
+    def _write(self, statement: str, columns: Sequence[ColumnLayout], row: Row) -> None:
+        with self._connection.transaction():
+            self._connection.execute_many(statement, columns, [row])
+
+    def _answer(self, action: Callable[[], Answer], attempts: int | None = None) -> Answer:
+        retrying = Retrying() if attempts is None else Retrying(attempts=attempts)
+        with errors_end_the_run(TargetError, f"the run history of {self._name} cannot be used"):
+            return retrying(action)
