@@ -376,9 +376,10 @@ class Reason(StrEnum):
         "not_replaced",
         Explanation(
             Stage.LOAD,
-            "The document was to be [reprocessed](../how-to/reprocess-documents.md#what-happens-to-a-document), but "
-            "its existing rows cannot be identified with certainty or cannot be deleted. These rows and its row in the "
-            "processing log are unchanged.",
+            "The document was to be [reprocessed](../how-to/reprocess-documents.md#what-happens-to-a-document), or to "
+            "replace an older [revision](../how-to/load-revisions.md), but the existing rows cannot be identified with "
+            "certainty or cannot be deleted. These rows stay, and so does a reprocessed document's row in the "
+            "processing log.",
             "Follow the explanation; or delete its rows and its row in the processing log, and run again.",
         ),
     )

@@ -16,8 +16,8 @@ import pytest
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import Failure, RunValues, Value
-from xml_extractor.mapping import MappingError, compile_plan, map_document
+from xml_extractor.documents import Failure, Revision, RunValues, Value
+from xml_extractor.mapping import MappingError, compile_plan, map_document, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.values.sqltypes import Family, SqlType
 from xml_extractor.values.times import FineDatetime, FineTime
@@ -66,13 +66,23 @@ def _rejected(failure: Failure) -> object:
     return {"rejected": {part: getattr(failure, part) for part in parts}}
 
 
+def _revision(revision: Revision) -> object:
+    order = [list(value) for value in revision.order]
+    return {"of": list(revision.of), "order": order, "own_key": revision.own_key, "deletes": revision.deletes}
+
+
 def _mapped(contract: Contract, content: bytes | str) -> object:
     try:
         root = DocumentParser(parsing_rules(contract)).parse(content)
-        tables = map_document(compile_plan(contract), root, SOURCE_KEY, RUN)
+        plan = compile_plan(contract)
+        revision = read_revision(plan, root, SOURCE_KEY, RUN)
+        if revision is not None and revision.deletes:
+            return {"document.revision": _revision(revision)}
+        tables = map_document(plan, root, SOURCE_KEY, RUN)
     except (ParseError, MappingError) as error:
         return _rejected(error.failure)
-    return {
+    found = {} if revision is None else {"document.revision": _revision(revision)}
+    return found | {
         layout.name: [
             {column.name: _written(value, column.type) for column, value in zip(layout.columns, row, strict=True)}
             for row in rows

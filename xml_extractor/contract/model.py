@@ -4,12 +4,23 @@ The model checks the shape of a contract; the package `consistency` checks that 
 JSON Schema is generated from the model and from the text below its keys.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
+from xml_extractor.contract.short_forms import (
+    as_list,
+    null_as_word,
+    only_true,
+    read_input,
+    read_lookup,
+    read_order,
+    read_rows,
+    read_transform,
+    read_type,
+)
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
 Scalar = Annotated[
@@ -48,67 +59,16 @@ POSITION_TYPE = parse_type("int")
 TEXT_INPUT_TYPE = parse_type("nvarchar(4000)")
 
 
-def _null_as_word(value: object) -> object:
-    return "null" if value is None else value
-
-
-def _read_type(value: object) -> object:
-    return value if isinstance(value, SqlType) else parse_type(str(value))
-
-
-def _read_transform(value: object) -> object:
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, Mapping) and len(value) == 1:
-        name, options = next(iter(value.items()))
-        return {"name": name, "options": {"name": options} if name == "lookup" else options}
-    raise ValueError("a name, or one name with its options")
-
-
-def _read_input(value: object) -> object:
-    return {"path": value} if isinstance(value, str) else value
-
-
-def _as_list(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _read_lookup(value: object) -> object:
-    if isinstance(value, Mapping) and not isinstance(value.get("values"), Mapping):
-        return {"values": value}
-    return value
-
-
-def _read_rows(value: object) -> object:
-    if isinstance(value, list):
-        return [{"path": rule} if isinstance(rule, str) else rule for rule in value]
-    return [{"path": value}] if isinstance(value, str) else value
-
-
-def _read_order(value: object) -> object:
-    if value == "source":
-        return ()
-    if isinstance(value, str) or value == []:
-        raise ValueError("source, or a list of mappings with path and type")
-    return (value,) if isinstance(value, Mapping) else value
-
-
-def _only_true(value: object) -> object:
-    if value is not True:
-        raise ValueError("true, or the key left out")
-    return value
-
-
 Flag = Annotated[bool, Strict()]
-Only = Annotated[Literal[True], BeforeValidator(_only_true)]
+Only = Annotated[Literal[True], BeforeValidator(only_true)]
 """A key that is either absent or `true`."""
-Type = Annotated[SqlType, BeforeValidator(_read_type), WithJsonSchema({"format": "type"})]
+Type = Annotated[SqlType, BeforeValidator(read_type), WithJsonSchema({"format": "type"})]
 OnInvalid = Annotated[
     Literal["reject", "null", "default", "truncate"],
-    BeforeValidator(_null_as_word, json_schema_input_type=Literal["reject", "null", "default", "truncate"] | None),
+    BeforeValidator(null_as_word, json_schema_input_type=Literal["reject", "null", "default", "truncate"] | None),
 ]
 OnBlank = Annotated[
-    Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
+    Literal["null", "keep"], BeforeValidator(null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
 Select = Literal["first", "last", "only", "join", "sum", "min", "max"]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
@@ -120,7 +80,7 @@ PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=PRINTABLE)]
 NameOrNames = Annotated[
     tuple[Name, ...],
-    BeforeValidator(_as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
+    BeforeValidator(as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
     Field(min_length=1),
 ]
 ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
@@ -184,7 +144,7 @@ class ValueRule(Part):
     type: Type | None = None
     """A SQL Server scalar type. May be left out for `parent`, `run` and `position`."""
     transform: tuple[
-        Annotated[Transform, BeforeValidator(_read_transform, json_schema_input_type=TransformInput)], ...
+        Annotated[Transform, BeforeValidator(read_transform, json_schema_input_type=TransformInput)], ...
     ] = ()
     """Steps applied to the text in the order written."""
     lookup: Name | None = None
@@ -238,7 +198,7 @@ class Column(ValueRule):
     """`true`: the row's number among the rows of its parent row, from 1."""
     expression: str | None = None
     """A T-SQL scalar expression over `inputs`."""
-    inputs: dict[Name, Annotated[Input, BeforeValidator(_read_input, json_schema_input_type=XPath | Input)]] = Field(
+    inputs: dict[Name, Annotated[Input, BeforeValidator(read_input, json_schema_input_type=XPath | Input)]] = Field(
         default_factory=dict
     )
     """The inputs of the expression by name: a path (text), or a mapping."""
@@ -283,7 +243,7 @@ class Table(Part):
     rows: Annotated[
         tuple[RowRule, ...],
         BeforeValidator(
-            _read_rows, json_schema_input_type=XPath | Annotated[list[XPath | RowRule], Field(min_length=1)]
+            read_rows, json_schema_input_type=XPath | Annotated[list[XPath | RowRule], Field(min_length=1)]
         ),
     ] = Field(min_length=1)
     """A path with one row for each node, or a list of paths with constants (key/value tables)."""
@@ -301,17 +261,17 @@ class Table(Part):
 
 Paths = Annotated[
     tuple[LocationPath, ...],
-    BeforeValidator(_as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
+    BeforeValidator(as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
     Field(min_length=1),
 ]
 
 
 XPaths = Annotated[
     tuple[XPath, ...],
-    BeforeValidator(_as_list, json_schema_input_type=XPath | Annotated[list[XPath], Field(min_length=1)]),
+    BeforeValidator(as_list, json_schema_input_type=XPath | Annotated[list[XPath], Field(min_length=1)]),
     Field(min_length=1),
 ]
-TypedPath = Annotated[Input, BeforeValidator(_read_input, json_schema_input_type=Input)]
+TypedPath = Annotated[Input, BeforeValidator(read_input, json_schema_input_type=Input)]
 
 
 class Revision(Part):
@@ -322,7 +282,7 @@ class Revision(Part):
     order: Annotated[
         tuple[TypedPath, ...],
         BeforeValidator(
-            _read_order,
+            read_order,
             json_schema_input_type=Literal["source"] | Input | Annotated[list[Input], Field(min_length=1)],
         ),
     ]
@@ -390,7 +350,7 @@ class Contract(Part):
         str,
         Annotated[
             tuple[str, ...],
-            BeforeValidator(_as_list, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+            BeforeValidator(as_list, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
             Field(min_length=1),
         ],
     ] = Field(default_factory=dict)
@@ -399,7 +359,7 @@ class Contract(Part):
     code_page: str = "cp1252"
     """The code page of `char`, `varchar` and `text` columns in the target's collation."""
     lookups: dict[
-        Name, Annotated[Lookup, BeforeValidator(_read_lookup, json_schema_input_type=Lookup | dict[str, Scalar])]
+        Name, Annotated[Lookup, BeforeValidator(read_lookup, json_schema_input_type=Lookup | dict[str, Scalar])]
     ] = Field(default_factory=dict)
     """Code tables; the short form is `CODE: value`."""
     tables: dict[Name, Table] = Field(min_length=1)

@@ -12,9 +12,6 @@ from dataclasses import replace
 from hashlib import sha256
 from multiprocessing.util import Finalize
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
 
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
@@ -37,7 +34,7 @@ from xml_extractor.documents import (
 from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import Chunk, CrashMarker, RunContext
+from xml_extractor.processing.chunks import Chunk, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
@@ -55,9 +52,9 @@ logger = logging.getLogger(__name__)
 LONGEST_VALUE = 200
 """Characters of a rejected value that are kept."""
 
-_MARKER = struct.Struct("<qqbd")
-_STAGES = (*Stage,)
-_BETWEEN_DOCUMENTS = -1
+MARKER = struct.Struct("<qqbd")
+STAGES = (*Stage,)
+BETWEEN_DOCUMENTS = -1
 """The stage in a marker's file of a worker that has no document."""
 
 _shared_plans: list[tuple[Contract, Plan]] = []
@@ -67,45 +64,6 @@ _shared_plans: list[tuple[Contract, Plan]] = []
 def share_plan(contract: Contract) -> None:
     """Compile a contract in the fork server, for the workers that it will start."""
     _shared_plans.append((contract, compile_plan(contract)))
-
-
-class CrashMarkers:
-    """The directory of the workers' crash markers; a context manager in the main process, which removes it at the end.
-
-    Markers are files, because they must survive a process that is killed.
-    """
-
-    def __init__(self) -> None:
-        self._directory = TemporaryDirectory(prefix="xml_extractor-")
-        self.path = Path(self._directory.name)
-
-    def read(self, process_id: int) -> CrashMarker | None:
-        """Return what a worker is or was doing; None if it was starting, between documents or loading."""
-        try:
-            content = (self.path / str(process_id)).read_bytes()
-        except FileNotFoundError:
-            return None
-        if len(content) != _MARKER.size:
-            return None
-        sequence, position, stage, since = _MARKER.unpack(content)
-        return None if stage == _BETWEEN_DOCUMENTS else CrashMarker(sequence, position, _STAGES[stage], since)
-
-    def clear(self) -> None:
-        """Remove all markers, after all workers have ended. The next worker may have the process id of one of them."""
-        for path in self.path.iterdir():
-            path.unlink()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove the directory."""
-        self._directory.cleanup()
 
 
 class OwnCrashMarker:
@@ -130,15 +88,15 @@ class OwnCrashMarker:
         """Record the next stage of the document. Its clock starts again, except between parsing and mapping."""
         if stage is not Stage.MAP:
             self._since = time.monotonic()
-        self._write(_STAGES.index(stage))
+        self._write(STAGES.index(stage))
 
     def clear(self) -> None:
         """Record that no document is being processed."""
-        self._write(_BETWEEN_DOCUMENTS)
+        self._write(BETWEEN_DOCUMENTS)
 
     def _write(self, stage: int) -> None:
         self._file.seek(0)
-        self._file.write(_MARKER.pack(*self._document, stage, self._since))
+        self._file.write(MARKER.pack(*self._document, stage, self._since))
 
     def close(self) -> None:
         """Close the file; the main process can still read it."""

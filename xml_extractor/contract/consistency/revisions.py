@@ -43,5 +43,5 @@ def own_row_faults(text: YamlText, contract: Contract) -> Iterator[Fault]:
     try:
         own_rows(contract)
     except UnreachableRowsError as error:
-        message = f"a newer revision could not replace the older one: {error.explanation}"
-        yield text.fault(("tables", error.table), message, expected=error.tip, key=True)
+        message = f"a newer revision could not replace an older one: {error.explanation}; {error.tip}"
+        yield text.fault(("tables", error.table), message, key=True)
