@@ -17,7 +17,8 @@ def warnings(contract: Contract) -> Iterator[str]:
     for name, table in contract.tables.items():
         keys = [column for column in table.columns.values() if column.key]
         has_source_key = any(_is_source_key(contract, column) for column in keys)
-        if table.on_conflict == "keep" and len(keys) < len(table.columns) and not has_source_key:
+        has_own_key = has_source_key or any(_is_document_key(contract, column) for column in keys)
+        if table.on_conflict == "keep" and len(keys) < len(table.columns) and not has_own_key:
             yield (
                 f"note: tables.{name}: where documents disagree about a row with the same key, the first one loaded "
                 "decides; the run counts such rows as disagreeing"
@@ -39,3 +40,11 @@ def _is_source_key(contract: Contract, column: Column) -> bool:
     if column.transform or column.lookup or column.on_invalid != "reject":
         return False
     return column.run == "source_key" or (column.run == "document_key" and contract.document.key is None)
+
+
+def _is_document_key(contract: Contract, column: Column) -> bool:
+    """Return whether a column holds the document's own key."""
+    if column.parent is not None:
+        table, _, name = column.parent.partition(".")
+        return _is_document_key(contract, contract.tables[table].columns[name])
+    return column.run == "document_key" or (column.path is not None and column.path == contract.document.key)

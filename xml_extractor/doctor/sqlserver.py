@@ -209,7 +209,7 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
 def _needed(contract: Contract | None, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
     has_revisions = contract is not None and contract.document.revision is not None
     tables: Sequence[TableLayout] = layouts(contract) if contract else ()
-    for table in (*own_tables(log), *tables) if "target" in roles else ():
+    for table in (*own_tables(log, has_revisions=has_revisions), *tables) if "target" in roles else ():
         permissions = needed_permissions(table, has_revisions=has_revisions)
         yield Needed(t_sql_table(table.table, schema), permissions, _CREATE_TABLES)
     if contract and roles[-1] != "target":

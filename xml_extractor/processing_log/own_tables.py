@@ -28,11 +28,16 @@ def revision_table(log: TableLayout = LOG_TABLE) -> TableLayout:
     return replace(REVISION_TABLE, name=f"{log.name}{REVISIONS_SUFFIX}", table=f"{log.table}{REVISIONS_SUFFIX}")
 
 
-def own_tables(log: TableLayout = LOG_TABLE) -> tuple[TableLayout, ...]:
-    """Return a processing log, which comes first, and the tables beside it."""
-    return log, history_table(log), revision_table(log)
+def own_tables(log: TableLayout = LOG_TABLE, *, has_revisions: bool = False) -> tuple[TableLayout, ...]:
+    """Return a processing log, which comes first, and the tables beside it.
+
+    Args:
+        log: The processing log.
+        has_revisions: Whether the contract has `document.revision`, and so needs the table of revisions.
+    """
+    return (log, history_table(log), *((revision_table(log),) if has_revisions else ()))
 
 
 def is_own(table: TableLayout) -> bool:
     """Return whether a table is one of this program's, under whatever name."""
-    return any(table.columns is own.columns for own in own_tables())
+    return any(table.columns is own.columns for own in own_tables(has_revisions=True))

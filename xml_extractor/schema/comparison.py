@@ -11,7 +11,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TablesError, TargetError
 from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.processing_log.own_tables import history_table, is_own
+from xml_extractor.processing_log.own_tables import history_table, is_own, revision_table
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
@@ -26,6 +26,11 @@ A_TABLE, NO_TABLE, NO_VISIBLE_TABLE = "a table", "none", "none that this user ca
 MOST_CODES = 10
 """Codes that a difference lists at most."""
 
+_OWN_TABLES = {
+    LOG_TABLE.name: "the processing log",
+    history_table().name: "the run history",
+    revision_table().name: "the table of revisions",
+}
 _TELLING = {"status", "run_id", "document_key"}
 """Columns by which the program's own tables are recognized, beside their keys."""
 
@@ -203,7 +208,7 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if is_own(layout) and not columns.keys() >= {*layout.key, *(_TELLING & {each.name for each in layout.columns})}:
         # No advice to alter it: it is somebody else's.
         found, remedy = "a table of another program", "name another table with --log-table"
-        yield pair.error("", _own_table(layout), found, remedy)
+        yield pair.error("", _OWN_TABLES[layout.name], found, remedy)
         return
     for column in (*layout.columns, *layout.generated):
         yield from _of_column(pair, column, columns.get(column.name.casefold()))
@@ -277,11 +282,6 @@ def _type(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Di
         found = f"{there.type}, {unfit.reason}"
         report = pair.error if unfit.severity is Severity.ERROR else pair.warning
         yield report(needed.name, str(needed.type), found, remedy)
-
-
-def _own_table(layout: TableLayout) -> str:
-    names = {LOG_TABLE.name: "the processing log", history_table().name: "the run history"}
-    return names.get(layout.name, "the table of revisions")
 
 
 def _code_page(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:

@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE
 from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.type_fit import EXACT_DIGITS
@@ -77,7 +77,10 @@ def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
 
 
 def create_statements(
-    tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "", log: TableLayout = LOG_TABLE
+    tables: Sequence[TableLayout],
+    dialect_name: str,
+    default_schema: str = "",
+    own: Sequence[TableLayout] = own_tables(),
 ) -> list[str]:
     """Return the statements that create what is missing: schemas, the program's own tables and the contract's.
 
@@ -86,13 +89,13 @@ def create_statements(
         dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
         default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
             default of the database.
-        log: The processing log, which comes first.
+        own: The processing log, which comes first, and the tables beside it.
     """
     dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
-    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own_tables(log), *tables)]
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own, *tables)]
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [

@@ -32,8 +32,9 @@ def creation_script(address: str, contract: Contract, grant_to: str = "") -> str
     schema = read_address(url).schema if is_server else ""
     log = log_table(str(url.query.get(LOG_TABLE_KEY, "")))
     tables = layouts(contract)
-    grants = _grants(contract, (*own_tables(log), *tables), grant_to, schema) if grant_to else []
-    return script([*create_statements(tables, dialect, schema, log), *grants], dialect)
+    own = own_tables(log, has_revisions=contract.document.revision is not None)
+    grants = _grants(contract, (*own, *tables), grant_to, schema) if grant_to else []
+    return script([*create_statements(tables, dialect, schema, own), *grants], dialect)
 
 
 def _grants(contract: Contract, tables: Sequence[TableLayout], user: str, schema: str) -> list[str]:
