@@ -386,7 +386,9 @@ def log_calls() -> Iterator[tuple[str, str]]:
             match node:
                 case ast.Assign(targets=[ast.Name(name)], value=ast.Constant(str(text))):
                     names[name] = text
-                case ast.Call(func=ast.Attribute(value=ast.Name("logger"), attr=level), args=[template, *_]):
+                case ast.Call(func=ast.Attribute(value=ast.Name("logger"), attr=level), args=[template, *_]) if (
+                    level in LOGGERS
+                ):
                     text = names[template.id] if isinstance(template, ast.Name) else ast.literal_eval(template)
                     if text != "%s":
                         yield level.upper(), text

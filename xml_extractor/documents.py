@@ -1,6 +1,6 @@
 """The values that pass between processes: documents, rejections and outcomes. All are immutable and picklable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -167,16 +167,23 @@ class SourceDocument(NamedTuple):
         envelope: For a record: what surrounds it. Its content is then UTF-8 bytes.
         is_cut: Whether the source cut the document after the first end tag that may be the last one needed. If it
             cannot be parsed, it may have been cut too early.
+        logged_hash: For a document that was copied and is unchanged since then: the hash of what was copied, of which
+            the copy may hold more or less. Otherwise empty.
+        pieces: For the rest of a file of records that breaks off: what there is instead of a content.
     """
 
     key: DocumentKey
     content: bytes | str | None
     is_cut: bool = False
     envelope: Envelope | None = None
+    logged_hash: str = ""
+    pieces: Iterator[bytes] | None = None
 
     @property
-    def whole(self) -> bytes | str | None:
-        """The content; for a record, as a document of its own."""
+    def whole(self) -> bytes | str | Iterator[bytes] | None:
+        """The content; for a record, as a document of its own; for the rest of a file, its pieces."""
+        if self.pieces is not None:
+            return self.pieces
         if self.envelope is None or not isinstance(self.content, bytes):
             return self.content
         return self.envelope.start + self.content + self.envelope.end
@@ -216,11 +223,13 @@ class Replaced(NamedTuple):
         run_id: The run that loaded or rejected it. If another run has reprocessed it since, it is left alone.
         content_hash: The hash of the content that this run read.
         own_key: The key inside the document now, if there is one and it can be read.
+        only_if_changed: Whether the document is done if its content is still the same.
     """
 
     run_id: str
     content_hash: str
     own_key: Value = None
+    only_if_changed: bool = False
 
 
 class Revision(NamedTuple):
@@ -324,6 +333,7 @@ class Outcome(NamedTuple):
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
         counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
+        seconds: From fetching the document to its mapped rows.
         revision: As for `MappedDocument`, of a document that is loaded, deleted or rejected.
         superseded: The statuses of those documents of this run that it superseded after they had been committed.
         leaves_older: Whether the document is rejected and an older revision of the thing stays.
@@ -337,6 +347,7 @@ class Outcome(NamedTuple):
     content_hash: str = ""
     value: str | None = None
     counts: Counts = ()
+    seconds: float = 0.0
     revision: Revision | None = None
     superseded: tuple[Status, ...] = ()
     leaves_older: bool = False

@@ -6,7 +6,8 @@
     └── RunError                 exit code 3: the run could not start or continue
         ├── SourceError              documents cannot be listed or read
         ├── TargetError              the target refuses what is not a document's fault
-        │   └── TablesError              its tables do not fit the contract
+        │   ├── TablesError              its tables do not fit the contract
+        │   └── SilentTargetError        it does not answer at all
         ├── TooManyRejectsError      exit code 4: more than --max-rejects
         ├── WorkerDiedError          a worker process ended unexpectedly
         └── StopRequestedError       a pause ended because the command was asked to stop
@@ -86,6 +87,10 @@ class TablesError(TargetError):
     """Tables of the target do not fit the contract; the message lists all differences, one a line."""
 
     is_list = True
+
+
+class SilentTargetError(TargetError):
+    """The target does not answer, and no timeout has ended the wait."""
 
 
 class TooManyRejectsError(RunError):

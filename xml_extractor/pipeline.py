@@ -31,6 +31,7 @@ from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.records import RecordSource, open_documents
+from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import Source
@@ -47,12 +48,17 @@ HIGH_LATENCY_THREADS = 4
 """Insert threads that wait for a high-latency target at the same time."""
 
 
-def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: None) -> RunResult:
+def run(
+    settings: RunSettings,
+    on_progress: Callable[[int], None] = lambda _: None,
+    on_poll: Callable[[RunStatistics], None] = lambda _: None,
+) -> RunResult:
     """Load all documents of the source that are not done yet.
 
     Args:
         settings: The settings of the run.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
+        on_poll: Called several times a second with the counts so far.
 
     Returns:
         The result. If the run could not continue, it has a `failure`.
@@ -71,8 +77,9 @@ def run(settings: RunSettings, on_progress: Callable[[int], None] = lambda _: No
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+        name_run_in_log(context.run_id)
         describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe) as reporter:
+        with closing(target.connect()) as connection, RunReporter(target, connection, describe, on_poll) as reporter:
             rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
             # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
@@ -189,6 +196,7 @@ class LoggedDocuments:
         self._log = ProcessingLog(connection)
         self._context = context
         self._reprocessed: dict[str, Replaced] = {}
+        self._retried: set[str] = set()
 
     @property
     def for_sources(self) -> "LoggedDocuments | None":
@@ -205,30 +213,43 @@ class LoggedDocuments:
         if self._context.settings.reprocess is None:
             done = self._log.done(contract, keys)
             rejected = {
-                key: Replaced(entry.rejected_by, entry.content_hash or "")
+                key: Replaced(entry.rejected_by, entry.content_hash or "", only_if_changed=True)
                 for key, entry in done.items()
                 if entry.rejected_by is not None
             }
             self._reprocessed |= rejected
+            self._retried |= rejected.keys()
             self.outdated += sum(entry.contract_hash != self._context.contract_hash for entry in done.values())
             return done.keys() - rejected.keys()
         logged = self._log.find(contract, keys)
         entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
+        only_if_changed = self._context.settings.reprocess == "changed-documents"
         chosen = {
-            key: Replaced(entry.run_id, entry.content_hash)
+            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=only_if_changed)
             for key, entry in entries.items()
             if self._is_reprocessed(entry)
         }
-        self._reprocessed |= chosen
-        return entries.keys() - chosen.keys()
+        rejected = {
+            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=True)
+            for key, entry in entries.items()
+            if entry.status is Status.REJECTED and key not in chosen
+        }
+        self._reprocessed |= chosen | rejected
+        self._retried |= rejected.keys()
+        return entries.keys() - chosen.keys() - rejected.keys()
 
     def is_retried(self, key: DocumentKey) -> bool:
-        """Return whether a document is done unless it has changed since it was rejected."""
-        return self._context.settings.reprocess is None and str(key) in self._reprocessed
+        """Return whether a document is done unless it has changed since it was rejected.
+
+        Every run looks at those, whatever it reprocesses besides.
+        """
+        return str(key) in self._retried
 
     def take_replaced(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
         """Return what the log has of those of the given documents that are reprocessed, and forget it."""
-        return {key: self._reprocessed.pop(str(key)) for key in keys if str(key) in self._reprocessed}
+        taken = {key: self._reprocessed.pop(str(key)) for key in keys if str(key) in self._reprocessed}
+        self._retried.difference_update(map(str, taken))
+        return taken
 
     def done_blocks(self, blocks: KeyBlocks, listed: Mapping[int, Digest]) -> set[int]:
         """Return the numbers of the blocks whose documents are all done; none for a shard, which needs their keys.
@@ -300,7 +321,9 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
     contract = context.contract
     settings = context.settings
     files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
-    with RejectWriter(files, partial(open_documents, context.source_address, contract)) as writer:
+    with RejectWriter(
+        files, partial(open_documents, context.source_address, contract), settings.document_timeout
+    ) as writer:
         yield writer.add
 
 

@@ -189,6 +189,14 @@ class Reason(StrEnum):
             "Correct the path.",
         ),
     )
+    CYCLE = (
+        "cycle",
+        Explanation(
+            Stage.MAP,
+            "`rows` and `recursive` reach a node twice: rows contain each other, or one is found in two places.",
+            "Restrict the paths, or correct the document.",
+        ),
+    )
     SEVERAL_VALUES = (
         "several_values",
         Explanation(
@@ -334,8 +342,11 @@ class Reason(StrEnum):
         "duplicate_key",
         Explanation(
             Stage.LOAD,
-            "A row with this key already exists, from this document or another one.",
-            "Use `distinct` for duplicates within a document, `on_conflict` for those of other documents.",
+            "A row with this key already exists, from this document or another one. At stage `fetch`: the source has "
+            "another document with this key, which it lists before; [another key](processing-log.md#keys) stands for "
+            "this one.",
+            "Use `distinct` for duplicates within a document, `on_conflict` for those of other documents. Of documents "
+            "with one key, name another key column in the contract's `source`, or remove or rename the others.",
         ),
     )
     MISSING_PARENT = (

@@ -13,6 +13,7 @@ DEFAULT_TARGET = "sqlite:///xml_extractor.db"
 
 InsertMode = Literal["queue", "blocking"]
 InsertStrategy = Literal["executemany", "json"]
+LogFormat = Literal["text", "json"]
 StartMethod = Literal["spawn", "forkserver"]
 Reprocess = Literal["loaded", "rejected", "changed-contract", "changed-documents", "all"]
 """Which of the documents that are already done are reprocessed."""
@@ -130,6 +131,10 @@ class RunSettings:
         metrics_dir: Directory of metrics files; None to write none.
         rejects_dir: Directory in which each run makes a directory for its rejected documents; None to write none.
         reject_values: Whether the list of rejects includes rejected values.
+        log_format: How log lines are written.
+        progress: Whether to show the progress on standard error.
+        metrics_prom: A file for the figures of the run in the format of Prometheus; None to write none.
+        keep_metrics, keep_rejects: Days after which what a run wrote to these directories is deleted; None for never.
         start_method: How worker processes are started.
     """
 
@@ -152,8 +157,12 @@ class RunSettings:
     max_rejects: RejectLimit = DEFAULT_REJECT_LIMIT
     document_timeout: int = 300
     log_level: str = "WARNING"
+    log_format: LogFormat = "text"
     progress: bool = True
     metrics_dir: Path | None = Path("metrics")
     rejects_dir: Path | None = Path("rejects")
+    metrics_prom: Path | None = None
+    keep_metrics: int | None = None
+    keep_rejects: int | None = None
     reject_values: bool = False
     start_method: StartMethod = DEFAULT_START_METHOD

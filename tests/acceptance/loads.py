@@ -157,7 +157,7 @@ class Load:
             contract=str(self._contract_path),
             source=self._source,
             target=self._target,
-            **{"workers": 2, "batch_size": 25, "rejects_dir": None, **settings},
+            **{"workers": 2, "batch_size": 25, "rejects_dir": None, "metrics_dir": None, **settings},
         )
 
     def run(self, on_progress: Callable[[int], None] | None = None, **settings: Any) -> RunResult:

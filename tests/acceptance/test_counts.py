@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import Command
 
 TARGET = "sqlite:///t.db"
+OLD_COLUMNS = ("kept_count", "replaced_count", "left_out_count", "tolerated_count", "counts")
+"""What a processing log of an earlier version lacks."""
 
 TOLERATED = """
 contract: tolerated
@@ -247,11 +249,41 @@ def test_a_log_of_an_earlier_version_gets_the_columns_that_it_lacks(xml_extracto
     write(tmp_path, NIGHTS, "<P/>")
     run(xml_extractor, tmp_path)
     with closing(sqlite3.connect(tmp_path / "t.db")) as database:
-        for column in ("kept_count", "replaced_count", "left_out_count", "tolerated_count", "counts"):
+        for column in OLD_COLUMNS:
             database.execute(f"ALTER TABLE processing_log DROP COLUMN {column}")
     write(tmp_path, NIGHTS, "<P/>", "<P/>")
     assert run(xml_extractor, tmp_path)[0] == 0
     assert rows(tmp_path, "SELECT tolerated_count FROM processing_log ORDER BY document_key") == [(None,), (0,)]
+
+
+@pytest.mark.parametrize("dropped", [OLD_COLUMNS, OLD_COLUMNS[2:], OLD_COLUMNS[:1]])
+def test_a_log_of_an_earlier_version_can_be_read_and_its_rejects_be_retried(
+    xml_extractor: Command, tmp_path: Path, dropped: tuple[str, ...]
+) -> None:
+    write(tmp_path, NIGHTS, "<P/>", "<P", "<P")
+    assert run(xml_extractor, tmp_path)[0] == 1
+    with closing(sqlite3.connect(tmp_path / "t.db")) as database:
+        database.execute("DROP TABLE processing_log_runs")
+        for column in dropped:
+            database.execute(f"ALTER TABLE processing_log DROP COLUMN {column}")
+    log = ("--contract", "contract.yaml", "--target", TARGET)
+    shown = [xml_extractor("status", *log), xml_extractor("rejects", *log), xml_extractor("retry", *log)]
+    assert [(each.returncode, each.stderr) for each in shown] == [(0, "")] * 3
+    ends = [each.stdout.splitlines()[-1] for each in shown]
+    assert ends == [
+        "Documents of nights: 1 loaded, 2 rejected, 0 marked for retry",
+        "2 documents rejected",
+        "2 documents marked for retry by the next run",
+    ]
+    assert json.loads(xml_extractor("status", *log, "--json").stdout)["tolerated_values"] == {}
+    history = xml_extractor("runs", *log)
+    assert history.returncode == 3
+    assert history.stderr.splitlines() == [
+        "Error: there is no table processing_log_runs in sqlite:///t.db",
+        "Hint: check that the target is the one that was loaded; `xml-extractor init` creates what is missing",
+    ]
+    assert xml_extractor("init", *log).returncode == 0
+    assert xml_extractor("runs", *log).returncode == 0
 
 
 def test_commands_say_so_where_there_is_nothing(xml_extractor: Command, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def write(directory: Path, files: dict[str, str]) -> Path:
 def test_a_bad_record_is_rejected_alone_corrected_and_loaded_under_its_key(
     tmp_path: Path, xml_extractor: Command
 ) -> None:
-    bad = [reading(1), reading(2, "high"), reading(3), reading(3), '<Reading id="R5"><Level></Reading>', reading(6)]
+    bad = [reading(1), reading(2, "high"), reading(3), reading(3), '<Reading id="R5"><x:a/></Reading>', reading(6)]
     target = write(tmp_path, {"a.xml": export(*bad), "none.xml": export()})
     first = xml_extractor("run", *LOAD, "--source", "d", "--workers", "1")
     assert first.returncode == 1, first.stderr
@@ -72,7 +72,7 @@ def test_a_bad_record_is_rejected_alone_corrected_and_loaded_under_its_key(
     assert [(key, reason.split(" ")[0].strip(":")) for key, reason in query(target, rejected)] == [
         ("a.xml#R2", "not_a_number"),
         ("a.xml#R3#2", "duplicate_key"),
-        ("a.xml#R5", "malformed"),
+        ("a.xml#R5", "namespace"),
     ]
     (rejects,) = (tmp_path / "rejects").iterdir()
     (found,) = rejects.glob("*R2-*.xml")
@@ -94,8 +94,8 @@ def test_a_file_that_breaks_off_loads_what_is_complete_and_its_rest_can_be_compl
     target = write(tmp_path, {"a.xml": whole[: whole.index("</Level>", whole.index("R4"))]})
     first = xml_extractor("run", *LOAD, "--source", "d", "--workers", "1")
     assert accounts(first.stdout, tmp_path, target) == Accounts(4, 3, 1, 0)
-    assert query(target, "SELECT document_key FROM processing_log WHERE status = 'rejected'") == [("a.xml",)]
-    (rest,) = (tmp_path / "rejects").glob("*/a-*.xml")
+    assert query(target, "SELECT document_key FROM processing_log WHERE status = 'rejected'") == [("a.xml#R4",)]
+    (rest,) = (tmp_path / "rejects").glob("*/a_xml_R4-*.xml")
     rest.write_text(rest.read_text() + f"</Level></Reading>{reading(5)}</Export>", encoding="utf-8")
     again = xml_extractor("run", *LOAD, "--source", str(rest.parent), "--workers", "1")
     assert accounts(again.stdout, tmp_path, target).loaded == 2
@@ -103,19 +103,50 @@ def test_a_file_that_breaks_off_loads_what_is_complete_and_its_rest_can_be_compl
     assert rows == [(f"R{number}", number, "K7") for number in range(1, 6)]
 
 
-def test_a_file_that_broke_off_and_is_complete_the_next_night_is_no_longer_rejected(
+def test_a_record_that_is_not_well_formed_ends_its_file_until_that_is_corrected(
     tmp_path: Path, xml_extractor: Command
 ) -> None:
+    bad = '<Reading id="R4"><Level>1.5</Reading>'
+    target = write(tmp_path, {"a.xml": export(*map(reading, range(1, 4)), bad, *map(reading, range(5, 8)))})
+    run = ("run", *LOAD, "--source", "d", "--workers", "2")
+    first = xml_extractor(*run)
+    assert (first.returncode, accounts(first.stdout, tmp_path, target)) == (1, Accounts(4, 3, 1, 0))
+    ((key, reason),) = query(target, "SELECT document_key, reason FROM processing_log WHERE status = 'rejected'")
+    assert key == "a.xml#R4"
+    assert reason.startswith("malformed: the file breaks off after record 3: ")
+    (rest,) = (tmp_path / "rejects").glob("*/a_xml_R4-*.xml")
+    head = '<Export xmlns="urn:example:gauge" made="2026-02-03"><Station code="K7"/>'
+    whole = f"{head}{bad}{''.join(map(reading, range(5, 8)))}<Summary/></Export>"
+    assert rest.read_text(encoding="utf-8") == whole
+    (tmp_path / "d" / "a.xml").write_text(export(*map(reading, range(1, 8))), encoding="utf-8")
+    again = xml_extractor(*run)
+    assert (again.returncode, accounts(again.stdout, tmp_path, target)) == (0, Accounts(7, 4, 0, 3))
+    rows = query(target, "SELECT reading_id, number FROM reading ORDER BY number")
+    assert rows == [(f"R{number}", number) for number in range(1, 8)]
+
+
+@pytest.mark.parametrize(
+    ("cut", "key", "complete"),
+    [
+        ("R4", "a.xml", Accounts(6, 2, 0, 3, 1)),
+        ('1.5</Level><!-- </Reading> --></Reading><Reading id="R5', "a.xml#R4", None),
+    ],
+)
+def test_a_file_that_broke_off_and_is_complete_the_next_night_is_no_longer_rejected(
+    tmp_path: Path, xml_extractor: Command, cut: str, key: str, complete: Accounts | None
+) -> None:
     whole = export(*map(reading, range(1, 6)))
-    target = write(tmp_path, {"a.xml": whole[: whole.index("R4")]})
+    target = write(tmp_path, {"a.xml": whole[: whole.index(cut)]})
     run = ("run", *LOAD, "--source", "d", "--workers", "1")
     assert accounts(xml_extractor(*run).stdout, tmp_path, target) == Accounts(4, 3, 1, 0)
+    assert query(target, "SELECT document_key FROM processing_log WHERE status = 'rejected'") == [(key,)]
     same = xml_extractor(*run)
     assert (same.returncode, accounts(same.stdout, tmp_path, target)) == (1, Accounts(4, 0, 0, 4))
     (tmp_path / "d" / "a.xml").write_text(whole, encoding="utf-8")
     again = xml_extractor(*run)
-    assert (again.returncode, accounts(again.stdout, tmp_path, target)) == (0, Accounts(6, 2, 0, 3, 1))
-    assert query(target, "SELECT status FROM processing_log WHERE document_key = 'a.xml'") == [("skipped",)]
+    assert (again.returncode, accounts(again.stdout, tmp_path, target)) == (0, complete or Accounts(5, 2, 0, 3))
+    assert query(target, "SELECT count(*) FROM reading") == [(5,)]
+    assert query(target, "SELECT count(*) FROM processing_log WHERE status = 'rejected'") == [(0,)]
 
 
 def in_archive(directory: Path, content: str) -> str:

@@ -148,7 +148,10 @@ def test_a_target_holds_what_a_document_was_mapped_to_and_of_a_reject_its_row_in
         assert (entry.stage, entry.reason, entry.row_count) == ("", "", sum(outcome.rows))
         is_microsofts = not shared.schema or sqlserver.is_sql_server()
         kept = tuple if is_microsofts else lambda row: tuple(map(as_kept_elsewhere, row))
-        assert found == [written(map(kept, rows)) for rows in case.document.rows]
+        expected = [written(map(kept, rows)) for rows in case.document.rows]
+        fillers = Counter(table.table for table in case.tables)
+        for table, there, rows in zip(case.tables, found, expected, strict=True):
+            assert there == rows if fillers[table.table] == 1 else not Counter(rows) - Counter(there)
 
 
 def test_rows_with_one_key_in_a_document_are_refused_by_the_target(shared: Shared) -> None:

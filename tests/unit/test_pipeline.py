@@ -74,8 +74,14 @@ def test_documents_are_chosen_by_what_became_of_them_and_by_contract(
     connection: TargetConnection, reprocess: Reprocess | None, version: int | None, again: str
 ) -> None:
     documents = logged(connection, reprocess, version)
-    assert documents.done(KEYS) == set("12345") - set(again)
-    assert documents.take_replaced(KEYS).keys() == set(again)
+    others = set("45") - set(again)
+    assert documents.done(KEYS) == set("12345") - set(again) - others
+    if reprocess is not None:
+        assert {key for key in KEYS if documents.is_retried(key)} == others, "rejects are tried if they have changed"
+    replaced = documents.take_replaced(KEYS)
+    assert replaced.keys() == set(again) | others
+    only_if_changed = others if reprocess not in (None, "changed-documents") else replaced.keys()
+    assert {key for key, known in replaced.items() if known.only_if_changed} == only_if_changed
 
 
 def test_each_document_is_told_once_with_its_run_and_its_hash(connection: TargetConnection) -> None:

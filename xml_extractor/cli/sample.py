@@ -15,7 +15,7 @@ from xml_extractor.cli.parameters import Parsed, WholeNumber
 from xml_extractor.errors import UsageError
 
 if TYPE_CHECKING:
-    from xml_extractor.reporting.console import Advance
+    from xml_extractor.reporting.progress import Show
     from xml_extractor.samples import Sample
 
 KINDS = ("card_application", "ubl_invoice")
@@ -61,22 +61,22 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
     KIND is card_application or ubl_invoice, COUNT the number of documents. All people and companies in them are
     invented. Existing documents are never overwritten.
     """
-    from xml_extractor.reporting.console import progress_bar
+    from xml_extractor.reporting.progress import shown_progress
     from xml_extractor.samples import samples
     from xml_extractor.samples.writers import RECORDS, by_number, faults_list, write_samples, write_to_files
     from xml_extractor.sources.registry import open_source_writer
 
-    with progress_bar(sys.stderr, "documents created", total=count) as advance:
+    with shown_progress(sys.stderr, "Creating") as show:
         if "://" in destination:
             with open_source_writer(destination) as writer:
                 listed = faults_list(writer.path)
                 made = samples(kind, count, seed, faulty, only_text=not writer.takes_bytes)
-                write_samples(_counted(made, advance), writer.write, listed, by_number)
+                write_samples(_counted(made, count, show), writer.write, listed, by_number)
         else:
             path = _files(destination)
             listed = faults_list(path)
             made = samples(kind, count, seed, faulty, only_well_formed=path.suffix == RECORDS)
-            write_to_files(_counted(made, advance), path)
+            write_to_files(_counted(made, count, show), path)
     say(f"{count:,} documents of {kind} are in {shown_address(destination)}")
     if listed.exists():
         say(f"The faulty documents are listed in {listed}")
@@ -98,7 +98,9 @@ def _files(destination: str) -> Path:
     raise UsageError(f"samples cannot be written to '{destination}'", tip)
 
 
-def _counted(made: Iterable["Sample"], advance: "Advance") -> Iterator["Sample"]:
-    for sample in made:
+def _counted(made: Iterable["Sample"], count: int, show: "Show") -> Iterator["Sample"]:
+    from xml_extractor.reporting.progress import Progress
+
+    for number, sample in enumerate(made, 1):
         yield sample
-        advance(1)
+        show(Progress(number, number, count))

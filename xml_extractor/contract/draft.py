@@ -110,6 +110,8 @@ class Draft:
             yield self.text.fault(path, found=unknown, expected=f"a column of table {table}", suggestion=suggestion)
         elif found is not None and column in found.columns and found.columns[column].generated:
             expected = "a column whose value is known before the row is inserted"
+            if prefix:
+                expected += ": a key from the document, or one with derived: true"
             yield self.text.fault(path, found=f"the generated column '{prefix}{column}'", expected=expected)
 
     def type_of(self, path: KeyPath, rule: Column | Input) -> SqlType | None:
@@ -129,8 +131,12 @@ class Draft:
         if rule.parent is not None:
             table, _, column = rule.parent.partition(".")
             order = list(self.contract.tables)
-            is_earlier = table in order[: order.index(str(path[1]))]
-            return self.column_type(table, column) if is_earlier else None
+            own = str(path[1])
+            contains_own = table == own and self.contract.tables[own].recursive is not None
+            taken = self.contract.tables[own].columns.get(column) if contains_own else None
+            is_known = taken is not None and (taken.type is not None or not (taken.parent or "").startswith(f"{own}."))
+            is_earlier = table in order[: order.index(own)]
+            return self.column_type(table, column) if is_earlier or is_known else None
         if rule.run == "document_key":
             document = self.contract.document
             has_own_type = document.key is not None and self.whole(("document",))

@@ -134,7 +134,7 @@ def _column(contract: Contract, table: str, name: str) -> ColumnLayout:
         identity=column.identity,
         generated=column.generated is True,
         path=column.path or "",
-        can_be_null=can_be_null(contract, column),
+        can_be_null=can_be_null(contract, column, table),
         constants=_constants(contract, table, name, target),
     )
 
@@ -180,8 +180,8 @@ def _written_constants(contract: Contract, table: Table, name: str) -> Iterator[
     yield from (value for value in (*found, column.default) if value is not None)
 
 
-def can_be_null(contract: Contract, column: Column) -> bool:
-    """Return whether the contract allows a document to give the column a NULL."""
+def can_be_null(contract: Contract, column: Column, table: str) -> bool:
+    """Return whether the contract allows a document to give a column of a table a NULL."""
     if column.required or column.key:
         return False
     if column.on_invalid == "null" or column.default is not None:
@@ -190,12 +190,13 @@ def can_be_null(contract: Contract, column: Column) -> bool:
     if lookup is not None:
         codes = contract.lookups[lookup]
         return codes.blank is None or ("unknown" in codes.model_fields_set and codes.unknown is None)
-    return bool(column.transform) or _has_nullable_origin(contract, column)
+    return bool(column.transform) or _has_nullable_origin(contract, column, table)
 
 
-def _has_nullable_origin(contract: Contract, column: Column) -> bool:
+def _has_nullable_origin(contract: Contract, column: Column, table: str) -> bool:
     if column.parent is not None:
-        table, _, name = column.parent.partition(".")
-        return can_be_null(contract, contract.tables[table].columns[name])
+        above, _, name = column.parent.partition(".")
+        # The rows at the top of a recursive table are contained in none.
+        return above == table or can_be_null(contract, contract.tables[above].columns[name], above)
     never_null = (column.value, column.run, column.set_by_rule, column.position, column.derived)
     return all(value is None for value in never_null)

@@ -83,6 +83,7 @@ NameOrNames = Annotated[
     BeforeValidator(as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
     Field(min_length=1),
 ]
+NodeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=128)]
 ColumnReference = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$", examples=["application.app_id"])]
 
 
@@ -138,7 +139,7 @@ class ValueRule(Part):
     each: XPath | None = None
     """XPath 1.0, evaluated from each node that `path` finds. The default is the node's text."""
     parent: ColumnReference | None = None
-    """`table.column`: the value of a column of the parent row."""
+    """`table.column`: the value of a column of the parent row, or, of the own table, of the containing row."""
     run: RunValue | None = None
     """A value of the run."""
     type: Type | None = None
@@ -233,6 +234,15 @@ class Distinct(Part):
     """What becomes of child rows of the other rows: they are left out, or become children of the row that is kept."""
 
 
+class Key(Part):
+    """Elements that `key()` finds by a value, as `xsl:key` of XSLT 1.0."""
+
+    match: Annotated[str, Field(min_length=1, description="A match pattern of XSLT 1.0.")]
+    """The elements: a pattern such as `m:People/m:Person`, compared with every element of the document."""
+    use: XPath
+    """The value by which `key()` finds an element, from the element. Of a node-set, each node gives one."""
+
+
 class Table(Part):
     """A target table and the rows that a document has for it."""
 
@@ -247,6 +257,13 @@ class Table(Part):
         ),
     ] = Field(min_length=1)
     """A path with one row for each node, or a list of paths with constants (key/value tables)."""
+    recursive: XPath | None = None
+    """From a row's node to the nodes of the rows directly within it, to any depth."""
+    nodes: dict[NodeName, XPath] = Field(default_factory=dict)
+    """Names of nodes: paths from the row's node. `$name` stands for them in paths of the table, in `rows` of its child
+    tables, and in later entries."""
+    base: XPath | None = None
+    """The node where the paths of the columns start: the first one that this path finds from the row's node."""
     when: str | None = None
     """A T-SQL search condition over the row's columns. Rows for which it is not true are left out."""
     at_least_one: tuple[Name, ...] = ()
@@ -362,5 +379,7 @@ class Contract(Part):
         Name, Annotated[Lookup, BeforeValidator(read_lookup, json_schema_input_type=Lookup | dict[str, Scalar])]
     ] = Field(default_factory=dict)
     """Code tables; the short form is `CODE: value`."""
+    keys: dict[Name, Key] = Field(default_factory=dict)
+    """Elements of the document that `key('name', value)` finds in constant time."""
     tables: dict[Name, Table] = Field(min_length=1)
     """The tables in load order, parents first."""

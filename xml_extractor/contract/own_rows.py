@@ -59,6 +59,13 @@ class KeyColumn:
     code_page: str
 
     @property
+    def way(self) -> object:
+        """What its statement depends on."""
+        links = [(*link.foreign_key.columns, link.parent.table, *link.foreign_key.references) for link in self.links]
+        names = (self.table.table, *(name for link in links for name in link), self.column.name)
+        return self.kind, tuple(map(str.casefold, names))
+
+    @property
     def key_table(self) -> TableLayout:
         """The table that has the column."""
         return self.links[-1].parent if self.links else self.table
@@ -91,14 +98,20 @@ class UnreachableRowsError(Exception):
 
 
 def own_rows(contract: Contract) -> tuple[KeyColumn, ...]:
-    """Return one key column for each table with rows of single documents, children before parents.
+    """Return one key column for each database table with rows of single documents, children before parents.
+
+    Several tables of a contract that fill one database table have one in common if their rows are found alike.
 
     Raises:
         UnreachableRowsError: In some table they cannot be distinguished from rows of others.
     """
     search = _Search(contract)
-    tables = [table for table in search.tables.values() if not table.is_shared]
-    return tuple(search.key_column(table) for table in reversed(tables))
+    found: dict[object, KeyColumn] = {}
+    for table in search.tables.values():
+        if not table.is_shared:
+            column = search.key_column(table)
+            found.setdefault(column.way, column)
+    return tuple(reversed(found.values()))
 
 
 class _Search:
@@ -139,7 +152,7 @@ class _Search:
                 yield (), column
         for foreign_key in table.foreign_keys:
             parent = self.tables[foreign_key.table]
-            if not parent.is_shared:
+            if not parent.is_shared and parent is not table:
                 for links, column in self._ways(parent, kind):
                     yield (Link(foreign_key, parent), *links), column
 
@@ -150,6 +163,8 @@ class _Search:
             return False
         if rule.parent is not None:
             above, _, column = rule.parent.partition(".")
+            if above == table:  # NULL in rows that no other row contains
+                return False
             return self._holds_key(above, column, kind) and _alike(
                 rule_type(self._contract, self._contract.tables[above].columns[column]),
                 rule_type(self._contract, rule),
@@ -180,7 +195,7 @@ class _Search:
 
     def _is_read_at_root(self, table: str, rule: Column, path: str) -> bool:
         rows = self._contract.tables[table]
-        starts_at_root = rows.parent is None and all(row.path == "." for row in rows.rows)
+        starts_at_root = rows.parent is None and rows.base is None and all(row.path == "." for row in rows.rows)
         return rule.path == path and not rule.selects and starts_at_root
 
 

@@ -1,11 +1,12 @@
 """Parse XPath 1.0 to find the names, functions, variables and paths that an expression uses.
 
 Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation: the grammar in sections 2 and 3, the functions in
-section 4. The functions of regular expressions are those of EXSLT, which lxml implements.
+section 4. `current()` and `key()` are those of "XSL Transformations (XSLT) Version 1.0", section 12. The functions of
+regular expressions are those of EXSLT, which lxml implements. Variables are node-sets.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -34,9 +35,11 @@ FUNCTIONS: dict[str, Function] = {
     "concat": Function(2, ANY_NUMBER, "text"),
     "contains": Function(2, 2, "boolean"),
     "count": Function(1, 1, "number"),
+    "current": Function(0, 0, "node-set"),
     "false": Function(0, 0, "boolean"),
     "floor": Function(1, 1, "number"),
     "id": Function(1, 1, "node-set"),
+    "key": Function(2, 2, "node-set"),
     "lang": Function(1, 1, "boolean"),
     "last": Function(0, 0, "number"),
     "local-name": Function(0, 1, "text"),
@@ -183,36 +186,9 @@ def _walk(expression: Expression) -> Iterator[tuple[Expression | Step, int]]:
         waiting += ((inner, level + 1) for inner in reversed(inside))
 
 
-def _unchanged(_call: Call, _index: int, text: str) -> str:
-    return text
-
-
-def written(expression: Expression, argument: Callable[[Call, int, str], str] = _unchanged) -> str:
-    """Write an expression as XPath.
-
-    Args:
-        expression: The expression.
-        argument: Returns what is written for an argument of a function: the call, its number from 0, its text.
-    """
-
-    def predicates(of: tuple[Expression, ...]) -> str:
-        return "".join(f"[{written(predicate, argument)}]" for predicate in of)
-
-    match expression:
-        case Constant(text=text):
-            return text
-        case Operation(operator, operands):
-            *left, right = (written(operand, argument) for operand in operands)
-            return f"({' '.join((*left, operator, right))})"
-        case Call(name, arguments):
-            texts = (argument(expression, index, written(each, argument)) for index, each in enumerate(arguments))
-            return f"{name}({', '.join(texts)})"
-        case Path(start, own_predicates, steps):
-            known = {"context": "", "document": "/"}
-            first = known[start] if isinstance(start, str) else f"({written(start, argument)})"
-            relative = "/".join(f"{step.axis}::{step.test}{predicates(step.predicates)}" for step in steps)
-            slash = "/" if steps and not isinstance(start, str) else ""
-            return f"{first}{predicates(own_predicates)}{slash}{relative}"
+def variable_name(variable: Constant) -> str:
+    """Return the name of a variable, without the sign."""
+    return variable.text.removeprefix("$").strip()
 
 
 def kind_of(expression: Expression) -> ValueKind:
@@ -227,7 +203,7 @@ def kind_of(expression: Expression) -> ValueKind:
         case Operation(operator):
             return "number" if operator in _ARITHMETIC else "boolean"
         case Constant(kind):
-            return "unknown" if kind == "variable" else kind
+            return "node-set" if kind == "variable" else kind
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -1,18 +1,21 @@
 """Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import TableLayout, has_markup, layouts, rule_type
-from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, ValueRule
+from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, Table, ValueRule
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
+from xml_extractor.mapping.keys import Keys
+from xml_extractor.mapping.nodes import BASE, Frame
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import (
     compile_boolean,
+    compile_nodes,
     compile_rows,
     compile_text,
     finds_elements,
@@ -25,6 +28,9 @@ from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
 from xml_extractor.values.conversions import converter
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
+_OF_REVISION = "document.revision"
+"""The name of the frame of the rules of `document.revision`."""
+
 
 def compile_plan(contract: Contract) -> Plan:
     """Compile a contract that is known to be consistent.
@@ -36,53 +42,73 @@ def compile_plan(contract: Contract) -> Plan:
     return _compile(contract, string_value, nilled)
 
 
+@dataclass(frozen=True, slots=True)
+class _Compilation:
+    """What the tables of a contract share while they are compiled.
+
+    Attributes:
+        text_of: Returns the text of an element.
+        frames: The frames of the tables compiled so far; that of the root element under an empty name.
+    """
+
+    contract: Contract
+    layouts: dict[str, TableLayout]
+    text_of: Callable[[Element], str]
+    keys: Keys | None
+    noted: Notes = field(default_factory=list)
+    frames: dict[str, Frame] = field(default_factory=dict)
+
+
 def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Callable[[], Plan] | None) -> Plan:
     document = contract.document
-    noted: Notes = []
     tables = {layout.name: layout for layout in layouts(contract)}
     reading = origins.reading_for(document.key_type, text_of)
+    keys = Keys(contract.keys, contract.namespaces) if contract.keys else None
+    compilation = _Compilation(contract, tables, text_of, keys)
+    compilation.frames[""] = Frame(keys)
+    revision = _revision(contract, compilation)
     return Plan(
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
         convert_key=converter(document.key_type, code_page=contract.code_page),
         run_values=partial(origins.run_values, contract),
-        tables=tuple(_table(contract, layout, tables, text_of, noted) for layout in tables.values()),
+        tables=tuple(_table(layout, compilation) for layout in tables.values()),
         has_markup=has_markup(contract),
         nilled=nilled,
-        noted=noted,
-        revision=_revision(contract, tables, text_of, noted),
+        noted=compilation.noted,
+        keys=keys,
+        frames=tuple(frame for frame in compilation.frames.values() if frame.uses),
+        revision=revision,
     )
 
 
-def _revision(
-    contract: Contract, tables: dict[str, TableLayout], text_of: Callable[[Element], str], noted: Notes
-) -> RevisionPlan | None:
-    revision, deleted = contract.document.revision, contract.document.deleted
+def _revision(contract: Contract, compilation: _Compilation) -> RevisionPlan | None:
+    revision, deleted, namespaces = contract.document.revision, contract.document.deleted, contract.namespaces
     if revision is None:
         return None
-    # These rules read the root element, as those of a table with one row for each document do.
-    context = TableContext(contract, next(iter(tables)), tables, True, text_of, noting(noted, ""))
-    order = tuple(_input("order", rule, context) for rule in revision.order)
-    reading = origins.reading_for(TEXT_INPUT_TYPE, text_of)
+    # These rules read the root element, and belong to no table.
+    frame = compilation.frames[_OF_REVISION] = Frame(compilation.keys)
+    note = noting(compilation.noted, "")
+    context = TableContext(contract, "", compilation.layouts, frame, compilation.text_of, note)
+    reading = origins.reading_for(TEXT_INPUT_TYPE, compilation.text_of)
     return RevisionPlan(
-        of=tuple((path, compile_text(path, contract.namespaces, reading)) for path in revision.of),
-        order=order,
-        deletes=None if deleted is None else (deleted, compile_boolean(deleted, contract.namespaces)),
+        of=tuple((path, compile_text(path, namespaces, reading, frame)) for path in revision.of),
+        order=tuple(_input("order", rule, context) for rule in revision.order),
+        deletes=None if deleted is None else (deleted, compile_boolean(deleted, namespaces, frame)),
         searches=len(context.searches),
-        noted=noted,
+        noted=compilation.noted,
+        frame=frame,
     )
 
 
-def _table(
-    contract: Contract,
-    layout: TableLayout,
-    tables: dict[str, TableLayout],
-    text_of: Callable[[Element], str],
-    noted: Notes,
-) -> TablePlan:
+def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
+    contract, noted = compilation.contract, compilation.noted
     table = contract.tables[layout.name]
-    elements_only = _finds_only_elements(contract, layout.name)
-    context = TableContext(contract, layout.name, tables, elements_only, text_of, lambda _: None)
+    rules, start_frame = _row_rules(table, compilation)
+    frame = _frame(layout.name, compilation)
+    uses, namespaces = frame.uses, contract.namespaces
+    recursive = table.recursive and RulePlan(table.recursive, compile_rows(table.recursive, namespaces, frame))
+    context = TableContext(contract, layout.name, compilation.layouts, frame, compilation.text_of, lambda _: None)
     columns = tuple(
         _column(column.name, table.columns[column.name], replace(context, note=noting(noted, column.name)))
         for column in layout.columns
@@ -92,10 +118,13 @@ def _table(
     return TablePlan(
         name=layout.name,
         parent=None if table.parent is None else context.table_index(table.parent),
-        rules=tuple(RulePlan(rule.path, compile_rows(rule.path, contract.namespaces)) for rule in table.rows),
+        rules=rules,
+        recursive=recursive or None,
         columns=columns,
         computes=tuple(column.compute for column in columns),
         searches=len(context.searches),
+        start_frame=start_frame,
+        frame=frame if frame.uses > uses else None,
         at_least_one=tuple(numbers[column] for column in table.at_least_one),
         when=None if table.when is None else origins.condition(table.when, columns),
         distinct=None
@@ -106,6 +135,26 @@ def _table(
         has_children=any(other.parent == layout.name for other in contract.tables.values()),
         required=tuple(numbers[column.name] for column in layout.columns if column.required),
     )
+
+
+def _row_rules(table: Table, compilation: _Compilation) -> tuple[tuple[RulePlan, ...], Frame | None]:
+    """Return the row rules, and the frame that they need."""
+    frame = compilation.frames[table.parent or ""]
+    uses, namespaces = frame.uses, compilation.contract.namespaces
+    rules = tuple(RulePlan(rule.path, compile_rows(rule.path, namespaces, frame)) for rule in table.rows)
+    return rules, frame if frame.uses > uses else None
+
+
+def _frame(name: str, compilation: _Compilation) -> Frame:
+    """Return the frame of a table, with its named nodes."""
+    contract, keys = compilation.contract, compilation.keys
+    table = contract.tables[name]
+    frame = Frame(keys, only_elements=_finds_only_elements(contract, name))
+    compilation.frames[name] = frame
+    names = {**table.nodes, **({} if table.base is None else {BASE: table.base})}
+    for node_name, path in names.items():
+        frame.add(node_name, path, compile_nodes(path, contract.namespaces, frame))
+    return frame
 
 
 def _finds_only_elements(contract: Contract, name: str) -> bool:
@@ -166,7 +215,8 @@ def _column_origin(
     if column.expression is not None:
         return origins.expression_origin(column.expression, inputs, _own_columns(column, inputs, context))
     if column.derived is not None:
-        return origins.derived_origin(target, contract.contract, context.name, [rule.path for rule in rules])
+        paths, has_trees = [rule.path for rule in rules], any(table.recursive for table in contract.tables.values())
+        return origins.derived_origin(target, contract.contract, context.name, paths, has_trees=has_trees)
     if column.set_by_rule is not None:
         values = [constant_of(rule.set_values.get(name), target, contract) for rule in rules]
         return origins.set_origin(values, target)

@@ -8,10 +8,11 @@ from lxml.etree import _Element as Element
 from xml_extractor.documents import DocumentKey, RunValues, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, failure_of
-from xml_extractor.mapping.paths import NIL, compile_nodes
+from xml_extractor.mapping.paths import NIL
 from xml_extractor.mapping.plan import ColumnPlan, DocumentScope, Plan, RowScope, TablePlan
-from xml_extractor.mapping.rows import document_scope, found_rows, plan_for, rows_of
+from xml_extractor.mapping.rows import document_scope, enter_row, found_rows, plan_for, rows_of
 from xml_extractor.mapping.steps import value_for
+from xml_extractor.mapping.trees import TreeRow, containers
 
 
 class ExplainedStep(NamedTuple):
@@ -59,7 +60,12 @@ def explain(
         document.rows.append(rows_of(earlier, document))
     table_plan = plan.tables[number]
     kept = _kept_positions(table_plan, document)
-    return [_explain_row(plan, table_plan, column_number, row, kept) for row in found_rows(table_plan, document)]
+    explained = []
+    for row in found_rows(table_plan, document):
+        explained.append(_explain_row(table_plan, column_number, row, kept))
+        if isinstance(row, TreeRow):
+            row.is_kept = kept is None or _positions(row) in kept
+    return explained
 
 
 def _numbers(plan: Plan, table: str, column: str) -> tuple[int, int]:
@@ -75,7 +81,8 @@ def _numbers(plan: Plan, table: str, column: str) -> tuple[int, int]:
 
 def _positions(row: RowScope) -> tuple[int, ...]:
     above = () if row.parent is None else _positions(row.parent)
-    return (*above, row.position)
+    containing = reversed([container.position for container in containers(row)])
+    return (*above, *containing, row.position)
 
 
 def _kept_positions(table: TablePlan, document: DocumentScope) -> set[tuple[int, ...]] | None:
@@ -85,13 +92,12 @@ def _kept_positions(table: TablePlan, document: DocumentScope) -> set[tuple[int,
         return None
 
 
-def _explain_row(
-    plan: Plan, table: TablePlan, number: int, row: RowScope, kept: set[tuple[int, ...]] | None
-) -> ExplainedValue:
+def _explain_row(table: TablePlan, number: int, row: RowScope, kept: set[tuple[int, ...]] | None) -> ExplainedValue:
+    enter_row(table, row)
     for column in table.columns[:number]:
         row.values.append(_value_or_null(column, row))
     positions = _positions(row)
-    steps = tuple(_steps(plan, table.columns[number], row))
+    steps = tuple(_steps(table.columns[number], row))
     return ExplainedValue(positions, None if kept is None else positions in kept, steps)
 
 
@@ -102,9 +108,9 @@ def _value_or_null(column: ColumnPlan, row: RowScope) -> Value:
         return None
 
 
-def _steps(plan: Plan, column: ColumnPlan, row: RowScope) -> Iterator[ExplainedStep]:
+def _steps(column: ColumnPlan, row: RowScope) -> Iterator[ExplainedStep]:
     for column_input in column.inputs:
-        for explained in _steps(plan, column_input, row):
+        for explained in _steps(column_input, row):
             yield explained._replace(name=f"input {column_input.name}: {explained.name}")
     name = column.origin.name
     try:
@@ -112,7 +118,7 @@ def _steps(plan: Plan, column: ColumnPlan, row: RowScope) -> Iterator[ExplainedS
         if value is NIL:
             yield ExplainedStep(name, None, "xsi:nil: NULL without default")
             return
-        yield ExplainedStep(name, value, _nodes_found(plan, column, row))
+        yield ExplainedStep(name, value, _nodes_found(column, row))
         for step in column.steps:
             name = step.name
             value = step(value)
@@ -131,11 +137,11 @@ def _failed(column: ColumnPlan, name: str, error: AnyRuleError) -> Iterator[Expl
     yield ExplainedStep(f"on_invalid {column.on_invalid}", value)
 
 
-def _nodes_found(plan: Plan, column: ColumnPlan, row: RowScope) -> str:
-    if not column.path:
+def _nodes_found(column: ColumnPlan, row: RowScope) -> str:
+    if column.origin.find is None:
         return ""
     try:
-        number = len(compile_nodes(column.path, plan.contract.namespaces)(row.node))
+        number = len(column.origin.find()(row.node))
     except RULE_ERRORS:
         return "a value, not nodes"
     return f"{number} node" if number == 1 else f"{number} nodes"

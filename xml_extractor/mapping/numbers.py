@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
-from xml_extractor.contract.xpath import Call, Expression, Step, kind_of, parse_xpath, walk, written
+from xml_extractor.contract.rewriting import written
+from xml_extractor.contract.xpath import Call, Expression, Step, kind_of, parse_xpath, walk
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import XML_SPACE, InvalidValueError
 

@@ -7,7 +7,7 @@ keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % f
 million.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -17,18 +17,17 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
-from xml_extractor.contract.names import Namespaces
+from xml_extractor.contract.rewriting import starting_at, written
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
+from xml_extractor.mapping.nodes import BASE, FindNodes, Frame, Node, ValueNode
 from xml_extractor.mapping.numbers import decimal_sum, decimal_text
 from xml_extractor.mapping.paths import (
     NIL,
     FindElements,
-    Node,
     Reading,
     ReadText,
-    ValueNode,
     compile_elements,
     compile_nodes,
     compile_text,
@@ -37,6 +36,8 @@ from xml_extractor.mapping.paths import (
     string_value,
 )
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
+from xml_extractor.mapping.trees import positions as positions_in_trees
+from xml_extractor.mapping.trees import read_container
 from xml_extractor.tsql import compile_condition, compile_expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
 
@@ -51,7 +52,7 @@ class TableContext:
     Attributes:
         name: The table's name in the contract.
         layouts: All tables of the contract, by name.
-        elements_only: Whether all nodes that become rows are elements.
+        frame: What paths can refer to besides their context node.
         text_of: Returns the text of an element.
         note: Notes what is tolerated in the column that is being compiled.
         searches: The searches for elements that the columns share, by path. Their order is their number.
@@ -60,7 +61,7 @@ class TableContext:
     contract: Contract
     name: str
     layouts: Mapping[str, TableLayout]
-    elements_only: bool
+    frame: Frame
     text_of: Callable[[Element], str]
     note: Note
     searches: dict[str, FindElements] = field(default_factory=dict)
@@ -68,8 +69,19 @@ class TableContext:
     def search(self, path: str) -> tuple[int, FindElements]:
         """Return a shared search and its number."""
         if path not in self.searches:
-            self.searches[path] = compile_elements(path, self.contract.namespaces)
+            self.searches[path] = compile_elements(path, self.contract.namespaces, self.frame)
         return list(self.searches).index(path), self.searches[path]
+
+    def start(self, path: str) -> str:
+        """Return the path of a column from the row's node: from the table's `base`, if it has one."""
+        table = self.contract.tables.get(self.name)
+        if table is None or table.base is None:
+            return path
+        return written(starting_at(parse_xpath(path), BASE))
+
+    def find(self, path: str) -> FindNodes:
+        """Compile the path of a column to a search for nodes."""
+        return compile_nodes(self.start(path), self.contract.namespaces, self.frame)
 
     def column(self, table: str, name: str) -> tuple[int, SqlType]:
         """Return the position of a column in the rows of its table, and its type."""
@@ -92,16 +104,16 @@ class TableContext:
 
 def path_origin(path: str, target: SqlType, context: TableContext) -> Origin:
     """Read the text at a path; for a column of type xml, the markup."""
-    return Origin(_read_path(path, target, context), None, f"path {path}")
+    return Origin(_read_path(path, target, context), None, f"path {path}", partial(context.find, path))
 
 
 def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
-    namespaces = context.contract.namespaces
+    namespaces, path = context.contract.namespaces, context.start(path)
     if target.family is Family.XML:
         return _read_markup(path, context)
     if path == ".":
         return _own_text(context.text_of)
-    split = split_path(path, namespaces) if context.elements_only else None
+    split = split_path(path, namespaces) if context.frame.only_elements else None
     if split is None:
         text = _compile_expression(path, target, context)
         return lambda row: text(row.node)
@@ -115,8 +127,8 @@ def _compile_expression(path: str, target: SqlType, context: TableContext) -> Re
     namespaces = context.contract.namespaces
     match parse_xpath(path):
         case Call("sum", (Path(),)) if target.family in _EXACT:
-            return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], namespaces)
-    return compile_text(path, namespaces, reading_for(target, context.text_of))
+            return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], context)
+    return compile_text(path, namespaces, reading_for(target, context.text_of), context.frame)
 
 
 def reading_for(target: SqlType, text_of: Callable[[Element], str]) -> Reading:
@@ -124,9 +136,9 @@ def reading_for(target: SqlType, text_of: Callable[[Element], str]) -> Reading:
     return Reading(text_of, partial(decimal_text, scale=target.scale)) if target.family in _EXACT else Reading(text_of)
 
 
-def _exact_sum(path: str, namespaces: Namespaces) -> ReadText:
+def _exact_sum(path: str, context: TableContext) -> ReadText:
     """Add the numbers of nodes as decimals; XPath's sum() would add doubles."""
-    find = compile_nodes(path, namespaces)
+    find = compile_nodes(path, context.contract.namespaces, context.frame)
 
     def read(node: Node) -> str | None:
         return decimal_sum(node.text if isinstance(node, ValueNode) else string_value(node) for node in find(node))
@@ -136,7 +148,7 @@ def _exact_sum(path: str, namespaces: Namespaces) -> ReadText:
 
 def _read_markup(path: str, context: TableContext) -> Compute:
     """Read the first node as XML text; the value if it is no element."""
-    find = compile_nodes(path, context.contract.namespaces)
+    find = compile_nodes(path, context.contract.namespaces, context.frame)
 
     def read(row: RowScope) -> Value:
         first = next(iter(find(row.node)), None)
@@ -177,11 +189,14 @@ def _read_shared(number: int, search: FindElements, attribute: str, text_of: Cal
 
 
 def parent_origin(reference: str, context: TableContext) -> Origin:
-    """Read a column of an ancestor row, or of the only row of a table that has one row for each document."""
+    """Read a column of an ancestor row, of the containing row, or of the only row of a table that has one."""
     table, _, name = reference.partition(".")
     index, column_type = context.column(table, name)
     levels = context.levels_above(table)
-    read = _read_ancestor(index, levels) if levels else _read_only_row(context.table_index(table), index)
+    if table == context.name:
+        read = read_container(index)
+    else:
+        read = _read_ancestor(index, levels) if levels else _read_only_row(context.table_index(table), index)
     return Origin(read, column_type, f"parent {reference}")
 
 
@@ -337,18 +352,24 @@ _KEY_SHAPES: dict[Family, Callable[[SqlType, bytes], Value]] = {
 }
 
 
-def derived_origin(target: SqlType, contract: str, table: str, rule_paths: Sequence[str]) -> Origin:
+def derived_origin(
+    target: SqlType, contract: str, table: str, rule_paths: Sequence[str], *, has_trees: bool = False
+) -> Origin:
     """Derive a key of the column's type from the identity of the row; see the module's documentation."""
+    positions = positions_in_trees if has_trees else _positions
     shape = partial(_KEY_SHAPES[target.family], target)
     prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
 
     def derive(row: RowScope) -> Value:
-        identity = [prefixes[row.rule], str(row.document.key), str(row.position)]
-        parent = row.parent
-        while parent is not None:
-            identity.append(str(parent.position))
-            parent = parent.parent
+        identity = [prefixes[row.rule], str(row.document.key), *positions(row)]
         text = "\0".join(identity).encode("utf-8", "surrogatepass")
         return shape(blake2b(text, digest_size=_KEY_BYTES).digest())
 
     return Origin(derive, target, "derived")
+
+
+def _positions(row: RowScope) -> Iterator[str]:
+    above: RowScope | None = row
+    while above is not None:
+        yield str(above.position)
+        above = above.parent

@@ -1,6 +1,6 @@
 """Compile the XPath 1.0 of a contract to closures over nodes.
 
-A node is an element, or the value of an attribute or text node with the element that owns it. Most paths of a contract
+Most paths of a contract
 go to elements, and from there perhaps to an attribute. `split_path` separates the two, so that columns share the search
 for the elements. `etree.XPath` evaluates all other expressions.
 
@@ -10,42 +10,30 @@ Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation.
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from lxml import etree
 from lxml.etree import _Element as Element
 from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
-from xml_extractor.contract.names import (
-    EXSLT_NAMESPACE,
-    Namespaces,
-    clark_names,
-    is_of_one_namespace,
-    with_all_namespaces,
-)
+from xml_extractor.contract.names import Namespaces, clark_names, is_of_one_namespace
+from xml_extractor.contract.xpath import parse_xpath
 from xml_extractor.mapping.errors import RuleError, raise_if_out_of_memory
-from xml_extractor.mapping.numbers import FIRST_INEXACT, number_text, with_exact_numbers
+from xml_extractor.mapping.nodes import (
+    FindNodes,
+    Frame,
+    Node,
+    ValueNode,
+    evaluator,
+    evaluator_of_value,
+    needs_frame,
+)
+from xml_extractor.mapping.numbers import FIRST_INEXACT, number_text
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import XML_SPACE
 
-
-class ValueNode(NamedTuple):
-    """An attribute or text node that a row rule found.
-
-    Attributes:
-        text: Its value.
-        owner: Its parent in XPath's sense: the element that `..` finds.
-        name: The attribute's Clark name; empty for a text node.
-    """
-
-    text: str
-    owner: Element
-    name: str
-
-
-Node = Element | ValueNode
+NodeType = TypeVar("NodeType", Element, ValueNode)
 FindElements = Callable[[Element], list[Element]]
-FindNodes = Callable[[Node], list[Node]]
 SharedElements = dict[str, list[Node]]
 """Elements found for several paths from one node, by the part that the paths have in common."""
 
@@ -113,13 +101,13 @@ def _slashes(path: str) -> int:
     return start.end() if start else 0
 
 
-def compile_elements(path: str, namespaces: Namespaces) -> FindElements:
+def compile_elements(path: str, namespaces: Namespaces, frame: Frame | None = None) -> FindElements:
     """Compile a path of element steps to a search that returns elements in document order."""
     if path == ".":
         return lambda element: [element]
     if path == "..":
         return _parent
-    evaluate = _xpath(path, namespaces)
+    evaluate = evaluator(path, namespaces, frame)
 
     def find(element: Element) -> list[Element]:
         found: list[Element] = evaluate(element)
@@ -128,10 +116,10 @@ def compile_elements(path: str, namespaces: Namespaces) -> FindElements:
     return find
 
 
-def compile_nodes(path: str, namespaces: Namespaces) -> FindNodes:
+def compile_nodes(path: str, namespaces: Namespaces, frame: Frame | None = None) -> FindNodes:
     """Compile a path to a search that returns nodes in document order, only elements if `finds_elements(path)`."""
-    from_element = _nodes_from_element(path, namespaces)
-    from_value = cache(lambda: _nodes_from_value(path, namespaces))  # few rows start at attributes or text
+    from_element = _nodes_from_element(path, namespaces, frame)
+    from_value = cache(lambda: _nodes_from_value(path, namespaces, frame))  # few rows start at attributes or text
 
     def find(node: Node) -> list[Node]:
         return from_value()(node) if isinstance(node, ValueNode) else from_element(node)
@@ -139,14 +127,14 @@ def compile_nodes(path: str, namespaces: Namespaces) -> FindNodes:
     return find
 
 
-def compile_rows(path: str, namespaces: Namespaces) -> FindRows:
+def compile_rows(path: str, namespaces: Namespaces, frame: Frame | None = None) -> FindRows:
     """Compile a path as `compile_nodes` does, but share the elements of paths that differ only in the attribute."""
     split = split_path(path, namespaces)
     if split is None or not split.attribute or split.elements == ".":
-        find_all = compile_nodes(path, namespaces)
+        find_all = compile_nodes(path, namespaces, frame)
         return lambda node, _: find_all(node)
     elements, attribute = split
-    find = compile_nodes(elements, namespaces)
+    find = compile_nodes(elements, namespaces, frame)
 
     def find_attributes(node: Node, shared: SharedElements) -> list[Node]:
         owners = shared.get(elements)
@@ -196,10 +184,10 @@ class Reading(NamedTuple):
 PLAIN = Reading()
 
 
-def compile_text(path: str, namespaces: Namespaces, reading: Reading = PLAIN) -> ReadText:
+def compile_text(path: str, namespaces: Namespaces, reading: Reading = PLAIN, frame: Frame | None = None) -> ReadText:
     """Compile a path to what XPath's string() returns: the string-value of the first node; None without a node."""
-    from_element = _text_from_element(path, namespaces, reading)
-    from_value = cache(lambda: _text_from_value(path, namespaces, reading))
+    from_element = _text_from_element(path, namespaces, reading, frame)
+    from_value = cache(lambda: _text_from_value(path, namespaces, reading, frame))
 
     def read(node: Node) -> str | None:
         return from_value()(node) if isinstance(node, ValueNode) else from_element(node)
@@ -207,9 +195,9 @@ def compile_text(path: str, namespaces: Namespaces, reading: Reading = PLAIN) ->
     return read
 
 
-def compile_boolean(expression: str, namespaces: Namespaces) -> Callable[[Element], object]:
+def compile_boolean(expression: str, namespaces: Namespaces, frame: Frame | None = None) -> Callable[[Element], object]:
     """Compile an expression to its value as a boolean, as XPath's boolean() gives it."""
-    return _xpath(f"boolean({expression})", namespaces)
+    return evaluator(f"boolean({expression})", namespaces, frame)
 
 
 def _without_predicates(path: str) -> str:
@@ -233,30 +221,16 @@ def _without_predicates(path: str) -> str:
     return "".join(kept)
 
 
-def _xpath(path: str, namespaces: Namespaces, *, with_owners: bool = False) -> etree.XPath:
-    # By default, lxml registers EXSLT's functions at each evaluation, which takes a third of its time.
-    uses_exslt = (EXSLT_NAMESPACE,) in namespaces.values()
-    in_all_namespaces, prefixes = with_all_namespaces(path, namespaces)
-    exact, names, functions = with_exact_numbers(in_all_namespaces)
-    return etree.XPath(
-        exact,
-        namespaces={**prefixes, **names},
-        extensions=functions or None,
-        regexp=uses_exslt,
-        smart_strings=with_owners,
-    )
-
-
 def _parent(element: Element) -> list[Element]:
     parent = element.getparent()
     return [] if parent is None else [parent]
 
 
-def _nodes_from_element(path: str, namespaces: Namespaces) -> Callable[[Element], list[Node]]:
+def _nodes_from_element(path: str, namespaces: Namespaces, frame: Frame | None) -> Callable[[Element], list[Node]]:
     split = split_path(path, namespaces)
     if split is None:
-        return _nodes_of_expression(path, namespaces)
-    find, attribute = compile_elements(split.elements, namespaces), split.attribute
+        return _nodes_of_expression(evaluator(path, namespaces, frame, with_owners=True))
+    find, attribute = compile_elements(split.elements, namespaces, frame), split.attribute
     if not attribute:
         return lambda element: [*find(element)]
 
@@ -271,14 +245,12 @@ def _attributes(owners: Iterable[Node], name: str) -> list[Node]:
     ]
 
 
-def _nodes_of_expression(path: str, namespaces: Namespaces) -> Callable[[Element], list[Node]]:
-    evaluate = _xpath(path, namespaces, with_owners=True)
-
-    def find(element: Element) -> list[Node]:
-        found = evaluate(element)
+def _nodes_of_expression(evaluate: Callable[[NodeType], Any]) -> Callable[[NodeType], list[Node]]:
+    def find(node: NodeType) -> list[Node]:
+        found = evaluate(node)
         if not isinstance(found, list):
             raise RuleError(Reason.PATH_FAILED, "the XPath returns a value, but nodes are needed")
-        return [_as_node(node) for node in found]
+        return [_as_node(each) for each in found]
 
     return find
 
@@ -294,12 +266,14 @@ def _as_node(found: object) -> Node:
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes other than elements, attributes and text")
 
 
-def _text_from_element(path: str, namespaces: Namespaces, reading: Reading) -> Callable[[Element], str | None]:
+def _text_from_element(
+    path: str, namespaces: Namespaces, reading: Reading, frame: Frame | None
+) -> Callable[[Element], str | None]:
     split = split_path(path, namespaces)
     if split is None:
-        evaluate = _xpath(path, namespaces)
+        evaluate = evaluator(path, namespaces, frame)
         return lambda element: _as_text(evaluate(element), reading)
-    find = compile_elements(split.elements, namespaces)
+    find = compile_elements(split.elements, namespaces, frame)
     if split.attribute:
         return lambda element: first_attribute(find(element), split.attribute)
     return lambda element: first_text(find(element), reading.element)
@@ -335,25 +309,32 @@ def _as_text(found: object, reading: Reading) -> str | None:
     raise RuleError(Reason.PATH_FAILED, "the XPath finds nodes that have no text, such as namespaces")
 
 
-def _text_from_value(path: str, namespaces: Namespaces, reading: Reading) -> Callable[[ValueNode], str | None]:
+def _text_from_value(
+    path: str, namespaces: Namespaces, reading: Reading, frame: Frame | None
+) -> Callable[[ValueNode], str | None]:
     if path == ".":
         return lambda node: node.text
     if path in _NAMES:
         return _NAMES[path]
     from_owner = _path_from_owner(path)
+    if frame is not None and (from_owner is None or needs_frame(parse_xpath(path))):
+        evaluate = evaluator_of_value(path, namespaces, frame)
+        return lambda node: _as_text(evaluate(node), reading)
     if from_owner is None:
         return _raise_path_failed
-    read = _text_from_element(from_owner, namespaces, reading)
+    read = _text_from_element(from_owner, namespaces, reading, frame)
     return lambda node: read(node.owner)
 
 
-def _nodes_from_value(path: str, namespaces: Namespaces) -> Callable[[ValueNode], list[Node]]:
+def _nodes_from_value(path: str, namespaces: Namespaces, frame: Frame | None) -> Callable[[ValueNode], list[Node]]:
     if path == ".":
         return lambda node: [node]
     from_owner = _path_from_owner(path)
+    if frame is not None and (from_owner is None or needs_frame(parse_xpath(path))):
+        return _nodes_of_expression(evaluator_of_value(path, namespaces, frame, with_owners=True))
     if from_owner is None:
         return _raise_path_failed
-    find = _nodes_from_element(from_owner, namespaces)
+    find = _nodes_from_element(from_owner, namespaces, frame)
     return lambda node: find(node.owner)
 
 

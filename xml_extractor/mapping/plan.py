@@ -11,8 +11,10 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.model import Contract, OnInvalid
 from xml_extractor.documents import Counted, DocumentKey, RunValues, Value
+from xml_extractor.mapping.keys import Keys
 from xml_extractor.mapping.markup import Markup
-from xml_extractor.mapping.paths import FindRows, Node, ReadText
+from xml_extractor.mapping.nodes import FindNodes, Frame, Node
+from xml_extractor.mapping.paths import FindRows, ReadText
 from xml_extractor.values.sqltypes import SqlType
 
 Notes = list[tuple[str, Counted]]
@@ -106,11 +108,13 @@ class Origin(NamedTuple):
         read: Reads it.
         type: Its type; None for text of the document.
         name: What it is, for explanations.
+        find: Compiles the search for the nodes of a path, for explanations; None if there is no path.
     """
 
     read: Compute
     type: SqlType | None
     name: str
+    find: Callable[[], FindNodes] | None = None
 
 
 class ColumnPlan(NamedTuple):
@@ -157,17 +161,23 @@ class TablePlan(NamedTuple):
 
     Attributes:
         parent: The number of the table from whose rows the row rules start; None for the document's root element.
+        recursive: Finds the rows directly within a row; None if rows contain none.
         computes: The closures of the columns, in the order of a row.
         searches: How many searches for elements the columns share.
+        start_frame: The frame of the row rules: that of the parent table; None if they need none.
+        frame: The frame of the columns; None if they need none.
         when: Evaluates the condition for keeping a computed row; None keeps all.
     """
 
     name: str
     parent: int | None
     rules: tuple[RulePlan, ...]
+    recursive: RulePlan | None
     columns: tuple[ColumnPlan, ...]
     computes: tuple[Compute, ...]
     searches: int
+    start_frame: Frame | None
+    frame: Frame | None
     at_least_one: tuple[int, ...]
     when: Callable[[RowScope], bool | None] | None
     distinct: DistinctPlan | None
@@ -184,6 +194,7 @@ class RevisionPlan(NamedTuple):
         deletes: The path of `deleted`, and its XPath as a boolean; None if nothing deletes.
         searches: How many searches for elements the rules of `order` share.
         noted: As in `Plan`.
+        frame: What their paths can refer to besides the root element.
     """
 
     of: tuple[tuple[str, ReadText], ...]
@@ -191,6 +202,7 @@ class RevisionPlan(NamedTuple):
     deletes: tuple[str, Callable[[Element], object]] | None
     searches: int
     noted: Notes
+    frame: Frame
 
 
 class Plan(NamedTuple):
@@ -204,6 +216,8 @@ class Plan(NamedTuple):
         has_markup: Whether a column takes markup.
         nilled: Returns the plan for documents with `xsi:nil`; None if this is it. Others are mapped faster without it.
         noted: Closures add to it what they tolerate in the row that is being computed.
+        keys: The elements that `key()` finds; None if the contract has no keys.
+        frames: The frames of all tables that need one.
         revision: How revisions are distinguished; None if the contract has none.
     """
 
@@ -215,4 +229,6 @@ class Plan(NamedTuple):
     has_markup: bool
     nilled: "Callable[[], Plan] | None"
     noted: Notes
+    keys: Keys | None
+    frames: tuple[Frame, ...]
     revision: RevisionPlan | None = None

@@ -27,6 +27,7 @@ def read_revision(plan: Plan, root: Element, source_key: DocumentKey, run: RunVa
     revision = plan_for(plan, root).revision
     if revision is None:
         return None
+    revision.frame.enter_again(root, root)
     of = tuple(_of(revision, root))
     place = source_key.place if isinstance(source_key, RecordKey) else None
     return Revision(

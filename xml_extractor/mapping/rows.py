@@ -15,8 +15,10 @@ from lxml.etree import _Element as Element
 from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
 from xml_extractor.mapping.markup import Markup
-from xml_extractor.mapping.paths import Node, SharedElements, ValueNode, has_nil
+from xml_extractor.mapping.nodes import Node, ValueNode
+from xml_extractor.mapping.paths import SharedElements, has_nil
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
+from xml_extractor.mapping.trees import TreeRow, with_rows_below
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import XML_SPACE
 
@@ -52,6 +54,10 @@ def map_document(
         # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
         document.rows.clear()
         document.starts.clear()
+        for frame in plan.frames:
+            frame.leave()
+        if plan.keys is not None:
+            plan.keys.leave()
 
 
 def plan_for(plan: Plan, root: Element) -> Plan:
@@ -79,6 +85,8 @@ def document_scope(plan: Plan, root: Element, source_key: DocumentKey, run: RunV
         MappingError: The document has no usable key.
     """
     markup = Markup(root) if plan.has_markup else None
+    if plan.keys is not None:
+        plan.keys.enter(root)
     key = _document_key(plan, root, source_key)
     plan.noted.clear()
     run_values = plan.run_values(key, source_key, run)
@@ -107,17 +115,22 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     """
     rows, noted = [], document.noted
     tolerated: dict[RowScope, Notes] = {}
+    seen: dict[tuple[Value, ...], TreeRow] = {}
     for row in found_rows(table, document):
         _compute_row(table, row)
         if noted:
             tolerated[row] = noted.copy()
             noted.clear()
         exclusion = _exclusion(table, row)
+        if isinstance(row, TreeRow):
+            exclusion = exclusion or _repetition(table, row, seen)
+            row.is_kept = exclusion is None
         if exclusion is None:
             rows.append(row)
         else:
-            _leave_out(table, row.node, exclusion, document)
-    if table.distinct is not None:
+            is_attached = isinstance(row, TreeRow) and row.replaced_by is not None
+            _leave_out(table, row.node, exclusion, document, with_children=not is_attached)
+    if table.distinct is not None and table.recursive is None:
         rows = _distinct(table, rows, table.distinct, document)
     for row in rows:
         _check_required(table, row)
@@ -132,11 +145,18 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
 def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
     """Yield a row without values for each node that the row rules find: by parent row, then rule, then document order.
 
-    If `distinct` attaches children, the nodes of its equal rows come one after the other in place of the parent row's.
+    A row of a recursive table is followed by those below it, unless the caller has it left out. If `distinct` attaches
+    children, the nodes of equal rows come one after the other in place of the parent row's.
 
     Raises:
         MappingError: A row rule cannot be evaluated.
     """
+    found = _rows_of_rules(table, document)
+    return found if table.recursive is None else with_rows_below(table, found)
+
+
+def _rows_of_rules(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
+    row_type = RowScope if table.recursive is None else TreeRow
     parents = [None] if table.parent is None else document.rows[table.parent]
     for parent in parents:
         start = document.root if parent is None else parent.node
@@ -144,6 +164,8 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
         position = 0
         for start in starts:
             shared = SharedElements()
+            if table.start_frame is not None:
+                table.start_frame.enter(start)
             for number, rule in enumerate(table.rules):
                 try:
                     nodes = rule.find(start, shared)
@@ -152,18 +174,26 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
                 for node in nodes:
                     position += 1
                     element = node.owner if isinstance(node, ValueNode) else node
-                    yield RowScope(document, parent, node, element, number, position, [None] * table.searches)
+                    yield row_type(document, parent, node, element, number, position, [None] * table.searches)
+
+
+def enter_row(table: TablePlan, row: RowScope) -> None:
+    """Let the paths of a table refer to a row, also of a document that was left."""
+    if table.frame is not None:
+        table.frame.enter_again(row.node, row.document.root)
 
 
 def _compute_row(table: TablePlan, row: RowScope) -> None:
     values = row.values
+    if table.frame is not None:
+        table.frame.enter(row.node)
     try:
         for compute in table.computes:
             values.append(compute(row))
     except RULE_ERRORS as error:
         column = table.columns[len(values)]
         failure = failure_of(error, column.path, table.name, column.name)
-        raise MappingError(failure, partial(_invalid_value, column, row)) from None
+        raise MappingError(failure, partial(_invalid_value, table, column, row)) from None
 
 
 def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
@@ -177,6 +207,19 @@ def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
         return None if table.when(row) is True else Counted.WHEN
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, "", table.name)) from None
+
+
+def _repetition(table: TablePlan, row: TreeRow, seen: dict[tuple[Value, ...], TreeRow]) -> Counted | None:
+    """Return whether a row of a tree repeats an earlier one by `distinct`, before the rows below it are found."""
+    if table.distinct is None:
+        return None
+    stays = seen.setdefault(_values(row, table.distinct.columns), row)
+    if stays is row:
+        return None
+    if table.distinct.attaches:
+        row.replaced_by = stays
+        row.document.starts[stays] = [*(row.document.starts[stays] or [stays.node]), row.node]
+    return Counted.DISTINCT
 
 
 def _distinct(
@@ -209,6 +252,8 @@ def _leave_out_children(table: TablePlan, document: DocumentScope) -> None:
     """Count the nodes that would be rows if their parent rows were not left out."""
     for start in document.left_out[table.parent or 0]:
         shared = SharedElements()
+        if table.start_frame is not None:
+            table.start_frame.enter(start)
         for rule in table.rules:
             with suppress(*RULE_ERRORS):
                 for node in rule.find(start, shared):
@@ -225,19 +270,20 @@ def _check_required(table: TablePlan, row: RowScope) -> None:
             column = table.columns[number]
             explanation = "the column is required and the document has no value for it"
             failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
-            raise MappingError(failure, partial(_invalid_value, column, row))
+            raise MappingError(failure, partial(_invalid_value, table, column, row))
 
 
-def _invalid_value(column: ColumnPlan, row: RowScope) -> Value:
+def _invalid_value(table: TablePlan, column: ColumnPlan, row: RowScope) -> Value:
     """Return what the document has for an invalid column, before any step; None if it has nothing.
 
     For an expression, this is the first invalid input, or else its only input. An expression with several valid inputs
     has no such value.
     """
+    enter_row(table, row)
     only = column.inputs[0] if len(column.inputs) == 1 else None
     invalid = next((rule for rule in column.inputs if _is_invalid(rule, row)), only)
     if invalid is not None:
-        return _invalid_value(invalid, row)
+        return _invalid_value(table, invalid, row)
     try:
         return None if column.inputs else column.origin.read(row)
     except RULE_ERRORS:

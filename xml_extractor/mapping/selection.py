@@ -6,9 +6,10 @@ from typing import Any
 
 from xml_extractor.contract.model import Select, ValueRule
 from xml_extractor.documents import Value
+from xml_extractor.mapping.nodes import Node
 from xml_extractor.mapping.numbers import decimal_sum
 from xml_extractor.mapping.origins import TableContext, reading_for
-from xml_extractor.mapping.paths import Node, ReadText, compile_nodes, compile_text
+from xml_extractor.mapping.paths import ReadText, compile_text
 from xml_extractor.mapping.plan import Compute, Origin, RowScope
 from xml_extractor.mapping.steps import blank_to_null, fuse, steps_of, text_steps
 from xml_extractor.reasons import Reason
@@ -22,14 +23,15 @@ _OF_VALUES = ("min", "max")
 def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin:
     """Read what a rule with `select` or `each` selects; `rest_of` are the steps that remain."""
     contract, path = context.contract, rule.path or ""
-    find = compile_nodes(path, contract.namespaces)
-    text_of = compile_text(rule.each or ".", contract.namespaces, reading_for(target, context.text_of))
+    find, reading = context.find(path), reading_for(target, context.text_of)
+    text_of = compile_text(rule.each or ".", contract.namespaces, reading, context.frame)
     if rule.select in ("first", "last"):
         read = _read_one(find, text_of, 0 if rule.select == "first" else -1)
     else:
         read = _read_all(find, _value_of(rule, target, context, text_of), _combination(rule, target))
     each = f", each {rule.each}" if rule.each else ""
-    return Origin(read, target if rule.select in _OF_VALUES else None, f"path {path}{each}, select {rule.select}")
+    own_type = target if rule.select in _OF_VALUES else None
+    return Origin(read, own_type, f"path {path}{each}, select {rule.select}", partial(context.find, path))
 
 
 def rest_of(rule: ValueRule) -> ValueRule:

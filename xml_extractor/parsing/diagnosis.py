@@ -99,7 +99,7 @@ _KNOWN_ERRORS: dict[int, tuple[Reason, str]] = {
     etree.ErrorTypes.DTD_ID_REDEFINED: (Reason.MALFORMED, "the same xml:id twice"),
 }
 
-_RESOURCE_LIMITS = frozenset((int(etree.ErrorTypes.ERR_RESOURCE_LIMIT), int(etree.ErrorTypes.ERR_INTERNAL_ERROR)))
+RESOURCE_LIMITS = frozenset((int(etree.ErrorTypes.ERR_RESOURCE_LIMIT), int(etree.ErrorTypes.ERR_INTERNAL_ERROR)))
 _TOO_BIG = re.compile(r"(?:Comment|PI \S+) too big found")
 """libxml2 reports these with the code of a comment or processing instruction that is not closed."""
 
@@ -120,7 +120,7 @@ def syntax_error(entries: Collection[etree._LogEntry], content: bytes) -> ParseE
     """
     if any(entry.type == etree.ErrorTypes.ERR_NO_MEMORY for entry in entries):
         raise MemoryError
-    limits = (entry for entry in entries if entry.type in _RESOURCE_LIMITS)
+    limits = (entry for entry in entries if entry.type in RESOURCE_LIMITS)
     entry = next(limits, None) or next(iter(entries), None)
     code, explanation = (Reason.MALFORMED, _NOT_WELL_FORMED) if entry is None else _meaning(entry)
     if code in (Reason.MALFORMED, Reason.CONTROL_CHARACTER):
@@ -152,7 +152,7 @@ def underlying_error(document: bytes | str) -> ParseError | None:
 
 
 def _meaning(entry: etree._LogEntry) -> tuple[Reason, str]:
-    if entry.type in _RESOURCE_LIMITS:
+    if entry.type in RESOURCE_LIMITS:
         # libxml2 has one code for all limits; only the message says which one was hit.
         if "depth" in entry.message:
             return Reason.TOO_DEEP, "elements are nested deeper than 256 levels"

@@ -6,6 +6,7 @@ which raises them to 1,000,000,000 and 10,000,000 bytes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, AnyStr, Final, NamedTuple
 
@@ -24,6 +25,7 @@ MAX_DEPTH: Final = 256
 """The deepest nesting of elements that libxml2 reads."""
 
 _PIECE = 16 * 1024
+_FIRST_PIECE = 256
 _WARNINGS_KEPT = 100
 _LONGEST_NAME = 200
 _SMALL_HEADER = 512
@@ -146,6 +148,27 @@ class DocumentParser:
             raise wrong_root(str(root.tag), self._rules.roots)
         return root
 
+    def elements_of(
+        self, content: bytes, envelope: Envelope, names: Iterable[str], depth: int
+    ) -> Iterator[etree._Element]:
+        """Yield the element of a record, without its header, each time an element has ended in it; it may be malformed.
+
+        Args:
+            content: The record.
+            envelope: What surrounds it.
+            names: The Clark names of the elements that count.
+            depth: Their depth below the record.
+        """
+        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=tuple(names), **self._options)
+        parser.feed(envelope.tags)
+        for piece in _growing_pieces(content):
+            with suppress(etree.XMLSyntaxError):
+                parser.feed(piece)
+            for _, element in parser.read_events():
+                above = list(element.iterancestors())
+                if len(above) == envelope.depth + depth:
+                    yield above[depth - 1]
+
     def _record(self, content: bytes, envelope: Envelope) -> etree._Element:
         """Parse a record. A large header is parsed once, and the record's element moved to it."""
         is_shared = len(envelope.start) - len(envelope.tags) > len(content) // 4 + _SMALL_HEADER
@@ -264,6 +287,13 @@ def wrong_root(found: str, roots: Sequence[str]) -> ParseError:
     """Return the error of a root element that is none of the expected ones."""
     name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
     return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {' or '.join(roots)}")
+
+
+def _growing_pieces(content: bytes) -> Iterator[bytes]:
+    position, size = 0, _FIRST_PIECE
+    while position < len(content):
+        yield content[position : position + size]
+        position, size = position + size, 2 * size
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -31,6 +31,9 @@ DEATHS_OF_A_POISON_DOCUMENT = 2
 POISON_DOCUMENT = Failure(Stage.MAP, Reason.WORKER_DIED, "two worker processes died while they worked on the document")
 """Why a document is rejected at which workers died."""
 
+LOADING = -1
+"""The position in a crash marker while a worker loads documents."""
+
 OF_THE_DOCUMENT = (Stage.PARSE, Stage.MAP)
 """Stages at which a document is rejected for its time. What hangs at other stages is no document's fault."""
 
@@ -131,8 +134,8 @@ class CrashMarker(NamedTuple):
 
     Attributes:
         sequence: The number of its chunk.
-        position: The position of the document in the chunk, from 0.
-        stage: The stage of the document; `LOAD` while the whole chunk is put into the insert queue.
+        position: The position of the document in the chunk, from 0; -1 while the worker loads documents itself.
+        stage: The stage of the document; `LOAD` while the whole chunk is put into the insert queue, or loaded.
         since: When it began, by `time.monotonic`. Parsing and mapping count as one.
     """
 
@@ -140,6 +143,11 @@ class CrashMarker(NamedTuple):
     position: int
     stage: Stage
     since: float
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the worker waits for the target."""
+        return self.position == LOADING
 
 
 class Selection(NamedTuple):

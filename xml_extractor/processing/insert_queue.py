@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError
+from xml_extractor.processing import processes
 from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
 from xml_extractor.stopping import stop_signals_blocked
@@ -342,7 +343,7 @@ class BackgroundInsertThread:
             self._abandoned.set()
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(None if drain else ABANDON_SECONDS)
+            self._thread.join(processes.LONGEST_LOAD_SECONDS if drain else ABANDON_SECONDS)
 
     @property
     def is_alive(self) -> bool:
@@ -386,8 +387,11 @@ class BackgroundInsertThread:
                 return
             if not items:
                 continue
+            began_at = time.perf_counter()
             outcomes = loader.load([document for item in items for document in item.unpack()])
             self._batches += 1
+            message = "Committed a batch (chunks=%d, documents=%d, seconds=%.3f)"
+            logger.debug(message, len(items), len(outcomes), time.perf_counter() - began_at)
             for item in items:
                 of_item, outcomes = outcomes[: item.documents], outcomes[item.documents :]
                 self._documents += len(of_item)

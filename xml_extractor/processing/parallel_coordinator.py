@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
-from xml_extractor.errors import RunError, StopRequestedError, TooManyRejectsError, WorkerDiedError
+from xml_extractor.errors import RunError, SilentTargetError, StopRequestedError, TooManyRejectsError, WorkerDiedError
+from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import (
     Chunk,
     ChunkResult,
@@ -46,7 +47,8 @@ from xml_extractor.processing.processes import (
     shared_plan,
 )
 from xml_extractor.processing.worker import Worker, as_run_error, open_loader
-from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor
+from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
+from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
@@ -55,10 +57,10 @@ from xml_extractor.stopping import StopRequests, stop_requests
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
+"""How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
 
 WAIT_REPORT_SECONDS = 10.0
 """How long the target may take for what is queued before the wait is reported, and again after each such time."""
-"""How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
 
 _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
 """In a worker process: its worker, or why it has none."""
@@ -66,7 +68,7 @@ _worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
 
 def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
     set_up_child()
-    configure_logging(context.settings.log_level)
+    configure_logging(context.settings.log_level, context.settings.log_format, context.run_id)
     try:
         _worker.set(Worker(context, insert_queue, markers))
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
@@ -157,7 +159,7 @@ class ParallelCoordinator:
         self._next_check = 0.0
         self._too_many_rejects = False
         self._stop_is_announced = False
-        self._waiting_since = time.monotonic()
+        self._waiting_since = self._reported_wait_at = time.monotonic()
         self._stop = StopRequests(is_orderly=False)
 
     def process_xml_batch(
@@ -250,7 +252,8 @@ class ParallelCoordinator:
         thread = BackgroundInsertThread(insert_queue, opener, self._events.put, self._events.put, number)
         self._insert_threads.append(thread)
         thread.start()
-        parts.push(lambda kind, _error, _traceback: thread.stop(drain=kind is not KeyboardInterrupt))
+        at_once = (KeyboardInterrupt, SilentTargetError)
+        parts.push(lambda kind, *_: thread.stop(drain=kind not in at_once))
 
     def _keys_to_do(
         self,
@@ -262,6 +265,7 @@ class ParallelCoordinator:
         settings = self._settings
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
+            logger.debug("Listed %d documents to process, %d already done", len(selection.keys), selection.done)
             yield from divide(selection.keys, settings.workers)
             self._poll_events(timeout=0)
             if self._is_ending:
@@ -314,6 +318,8 @@ class ParallelCoordinator:
             return
         for outcome in outcomes:
             self.statistics.record(outcome)
+            if logger.isEnabledFor(logging.DEBUG):
+                _log_outcome(outcome)
             if outcome.status is Status.REJECTED:
                 self._on_reject(outcome)
         self._on_progress(len(outcomes))
@@ -336,13 +342,20 @@ class ParallelCoordinator:
             raise RunError("a background insert thread ended unexpectedly", RESUME_TIP)
 
     def _report_wait(self) -> None:
-        """Report that the target keeps mapped documents waiting, for example for a lock of another session."""
+        """Report that the target keeps mapped documents waiting, for example for a lock of another session.
+
+        Raises:
+            SilentTargetError: It has for so long that no timeout or retry can still end the wait.
+        """
         now = time.monotonic()
         if not self._chunks.are_waiting_for_commit():
-            self._waiting_since = now
-        elif now - self._waiting_since > WAIT_REPORT_SECONDS:
-            self._waiting_since = now
+            self._waiting_since = self._reported_wait_at = now
+            return
+        if now - max(self._waiting_since, self._reported_wait_at) > WAIT_REPORT_SECONDS:
+            self._reported_wait_at = now
             logger.warning("Waiting for the target: nothing was committed in the last %d s", WAIT_REPORT_SECONDS)
+        if now - self._waiting_since > processes.LONGEST_LOAD_SECONDS:
+            raise silent_target()
 
     def _check_accounts(self) -> None:
         counts = self.statistics
@@ -365,3 +378,11 @@ class ParallelCoordinator:
                 self._finish(event.sequence, event.outcomes)
         for stats in self.insert_thread_stats:
             self.statistics.stage_seconds.update({"insert": stats.insert_seconds, "commit": stats.commit_seconds})
+
+
+def _log_outcome(outcome: Outcome) -> None:
+    failure = outcome.failure
+    what = f"rows={sum(outcome.rows)}" if failure is None else f"reason={failure.code}"
+    extra = {"document": outcome.key, "stage": Stage.LOAD if failure is None else failure.stage}
+    message = "Document %s: %s (%s, seconds=%.4f)"
+    logger.debug(message, outcome.key, outcome.status, what, outcome.seconds, extra=extra)

@@ -42,6 +42,9 @@ PRELOAD_VARIABLE = "_XML_EXTRACTOR_PRELOAD"
 TASKS_PER_PROCESS = 200
 """Tasks after which a worker is replaced. libxml2 keeps every name it has seen for as long as the process lives."""
 
+LONGEST_LOAD_SECONDS = 2 * 3600.0
+"""How long loading may take without a commit. The timeouts of statements and locks, and all attempts, end before."""
+
 MAX_GROWTH = 80 * 2**20
 """Bytes of memory growth after which a worker is replaced, because documents may consist of nothing but new names."""
 

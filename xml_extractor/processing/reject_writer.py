@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from itertools import chain, islice, repeat
@@ -33,16 +34,19 @@ class RejectWriter:
     Args:
         files: Where they are written.
         open_source: Opens the run's source for this thread.
+        longest: Seconds that fetching and writing a document may take before all others are given up; 0 for no limit.
     """
 
-    def __init__(self, files: RejectFiles, open_source: Callable[[], Source]) -> None:
+    def __init__(self, files: RejectFiles, open_source: Callable[[], Source], longest: float = 0) -> None:
         self._files = files
+        self._longest = longest
+        self._last_progress = time.monotonic()
         self._open_source = open_source
         self._waiting: queue.Queue[Outcome | None] = queue.Queue(WAITING)
         self._is_abandoned = threading.Event()
         self._warned: set[str] = set()
         self._source: Source | None = None
-        self._is_source_lost = False
+        self._is_source_lost = self._is_busy = False
         # A daemon, so that a run that must stop at once does not wait for a document.
         self._thread = threading.Thread(target=self._run, name="rejects", daemon=True)
 
@@ -55,7 +59,7 @@ class RejectWriter:
     ) -> None:
         """Write all that is waiting, unless the run must stop at once."""
         if kind is None or issubclass(kind, Exception):
-            while self._thread.is_alive() and not stops_at_once.is_set():
+            while self._thread.is_alive() and not stops_at_once.is_set() and not self._is_stuck():
                 if self._waiting.empty():
                     self._waiting.put(None)
                 self._thread.join(POLL_SECONDS)
@@ -64,18 +68,34 @@ class RejectWriter:
             self._waiting.put_nowait(None)
 
     def add(self, reject: Outcome) -> None:
-        """Write a document whose rejection is committed."""
-        self._waiting.put(reject)
+        """Write a document whose rejection is committed. Waits while too many are waiting."""
+        while not self._is_abandoned.is_set() and not self._is_stuck():
+            with suppress(queue.Full):
+                self._waiting.put(reject, timeout=POLL_SECONDS)
+                return
+
+    def _is_stuck(self) -> bool:
+        """Return whether the thread is given up, because it takes too long for a document."""
+        if self._waiting.empty() and not self._is_busy:
+            self._last_progress = time.monotonic()
+        elif self._longest and time.monotonic() - self._last_progress > self._longest:
+            self._warn(f"fetching or writing one takes more than {self._longest:g} s (--document-timeout)")
+            self._is_abandoned.set()
+        return self._is_abandoned.is_set()
 
     def _run(self) -> None:
         with ExitStack() as parts:
             for rejects in self._groups():
+                self._is_busy = True
+                self._last_progress = time.monotonic()
                 try:
                     contents = chain(self._contents(rejects, parts), repeat(None))
                     for reject, content in zip(rejects, contents, strict=False):
                         self._write(reject, content)
+                        self._last_progress = time.monotonic()
                 except Exception as error:  # noqa: BLE001 - a defect here must not end the run
                     self._warn(f"internal error: {type(error).__name__}")
+                self._is_busy = False
 
     def _groups(self) -> Iterator[Sequence[Outcome]]:
         """Yield rejects in groups of those that are waiting, until there are no more."""
@@ -86,7 +106,7 @@ class RejectWriter:
             more = min(self._waiting.qsize(), FETCHED_AT_ONCE - 1)
             yield [first, *islice(arriving, more)]
 
-    def _contents(self, rejects: Sequence[Outcome], parts: ExitStack) -> Iterator[bytes | str | None]:
+    def _contents(self, rejects: Sequence[Outcome], parts: ExitStack) -> Iterator[bytes | str | Iterator[bytes] | None]:
         """Yield the documents while the source can be read; one by one, because they may be large."""
         if self._is_source_lost:
             return
@@ -101,7 +121,7 @@ class RejectWriter:
             self._is_source_lost = True
             self._warn(error.message)
 
-    def _write(self, reject: Outcome, content: bytes | str | None) -> None:
+    def _write(self, reject: Outcome, content: bytes | str | Iterator[bytes] | None) -> None:
         try:
             self._files.write(reject, content)
         except OSError as error:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -19,8 +18,10 @@ from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.processing_log.log_table import log_time
 from xml_extractor.processing_log.own_tables import history_table
 from xml_extractor.processing_log.run_history import HOST_LENGTH, RunEntry, RunHistory
-from xml_extractor.reporting.metrics import metrics_text, write_metrics
-from xml_extractor.reporting.result import RunResult
+from xml_extractor.reporting.metrics import metrics_text, shown_settings, write_metrics
+from xml_extractor.reporting.prometheus import prometheus_text
+from xml_extractor.reporting.result import RunResult, RunStatistics
+from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stops_at_once
 from xml_extractor.targets.interfaces import Target
 
@@ -42,15 +43,24 @@ class RunReporter:
         target: Where the run history is.
         connection: To the target, for the start and the end. The caller closes it.
         describe: Returns what the run has done so far.
+        show: Called by `report` with the counts so far.
 
     Raises:
         TargetError: On entering: the run history cannot be written.
     """
 
-    def __init__(self, target: Target, connection: Connection, describe: Callable[[], RunResult]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        connection: Connection,
+        describe: Callable[[], RunResult],
+        show: Callable[[RunStatistics], None] = lambda _: None,
+    ) -> None:
         self._target = target
         self._history = self._history_of(connection)
         self._describe = describe
+        self._show = show
+        self._statistics = describe().statistics
         self._next_at = time.monotonic() + REPORT_SECONDS
         self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._warned: set[str] = set()
@@ -58,7 +68,12 @@ class RunReporter:
         self._thread = threading.Thread(target=self._run, name="run reporter", daemon=True)
 
     def __enter__(self) -> Self:
-        self._history.start(Report.of(self._describe()).entry)
+        result = self._describe()
+        given = (f"{name}={value}" for name, value in shown_settings(result.settings).items() if value is not None)
+        message = "Run %s started: contract %s version %d, %s -> %s, %s"
+        of_contract = result.contract, result.contract_version
+        logger.info(message, result.run_id, *of_contract, result.source, result.target, ", ".join(given))
+        self._history.start(Report.of(result).entry)
         self._thread.start()
         return self
 
@@ -74,7 +89,8 @@ class RunReporter:
             self.finish(replace(self._describe(), is_running=False, failure=failure))
 
     def report(self) -> None:
-        """Have the thread write a report if the last one is some seconds old."""
+        """Show the progress, and have the thread write a report if the last one is some seconds old."""
+        self._show(self._statistics)
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + REPORT_SECONDS
             if self._reports.empty():
@@ -82,6 +98,8 @@ class RunReporter:
 
     def finish(self, result: RunResult) -> None:
         """Record the end of the run."""
+        message = "Run %s %s (exit code %d): %s"
+        logger.info(message, result.run_id, result.status, result.exit_code, result.statistics.documents_line)
         last = Report.of(result)
         if stops_at_once.is_set():
             self._reports.put(last)
@@ -101,7 +119,7 @@ class RunReporter:
             history = None
             for report in iter(self._reports.get, None):
                 try:
-                    report.write_file()
+                    write_metrics(report.settings, report.entry.run_id, report.entry.metrics, report.prometheus)
                     if history is None:
                         history = self._history_of(parts.enter_context(closing(self._target.connect())))
                     history.update(report.entry)
@@ -123,11 +141,13 @@ class Report(NamedTuple):
 
     Attributes:
         entry: Its row in the run history.
-        metrics_dir: The directory of its metrics file; None if it has none.
+        settings: The run's settings, which say where its files are.
+        prometheus: The content of its file for Prometheus; empty if it has none.
     """
 
     entry: RunEntry
-    metrics_dir: Path | None
+    settings: RunSettings
+    prometheus: str
 
     @classmethod
     def of(cls, result: RunResult) -> Self:
@@ -149,13 +169,4 @@ class Report(NamedTuple):
             rejected=statistics.rejected,
             metrics=metrics_text(result),
         )
-        return cls(entry, result.settings.metrics_dir)
-
-    def write_file(self) -> None:
-        """Write the metrics file, if the run has one.
-
-        Raises:
-            RunError: It cannot be written.
-        """
-        if self.metrics_dir is not None:
-            write_metrics(self.metrics_dir, self.entry.run_id, self.entry.metrics)
+        return cls(entry, result.settings, prometheus_text(result) if result.settings.metrics_prom else "")

@@ -34,7 +34,7 @@ from xml_extractor.documents import (
 from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import Chunk, RunContext
+from xml_extractor.processing.chunks import LOADING, Chunk, RunContext
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
@@ -151,8 +151,6 @@ class Worker:
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
-        # A run that reprocesses nothing replaces rejected documents, if they have changed.
-        self._only_changed = context.settings.reprocess in (None, "changed-documents")
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
@@ -218,11 +216,13 @@ class Worker:
         Raises:
             TargetError: The target fails for a reason that no document causes.
         """
+        self._marker.set(0, LOADING, Stage.LOAD)
         if self._loader is None:
             self._loader = self._open_parts.enter_context(open_loader(self._context))
         loads = self._loader.statistics
         before = replace(loads)
         outcomes = self._loader.load(documents)
+        self._marker.clear()
         self._seconds["insert"] += loads.insert_seconds - before.insert_seconds
         self._seconds["commit"] += loads.commit_seconds - before.commit_seconds
         return outcomes
@@ -259,15 +259,13 @@ class Worker:
         failure: Failure | None = None,
     ) -> ProcessedDocument:
         """Parse and map a fetched document; one that has failed already is only rejected."""
-        if replaced is not None and self._only_changed:
-            found = document.content_hash if isinstance(document, Rejection) else content_hash(document.content)
-            if found == replaced.content_hash:
-                return Unchanged(document.key, (), found, time.perf_counter() - began_at)
+        if replaced is not None and replaced.only_if_changed and _hash_of(document) == replaced.content_hash:
+            return Unchanged(document.key, (), replaced.content_hash, time.perf_counter() - began_at)
         if isinstance(document, Rejection):
             return document._replace(replaced=replaced)
         if failure is not None:
             seconds = time.perf_counter() - began_at
-            return Rejection(document.key, failure, content_hash(document.content), seconds, replaced)
+            return Rejection(document.key, failure, _hash_of(document), seconds, replaced)
         return self._map(document, began_at, replaced)
 
     def _map(self, document: SourceDocument, began_at: float, replaced: Replaced | None) -> ProcessedDocument:
@@ -291,7 +289,7 @@ class Worker:
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:
             seconds = time.perf_counter() - began_at
-            return Skipped(document.key, error.failure, content_hash(document.content), seconds, replaced)
+            return Skipped(document.key, error.failure, _hash_of(document), seconds, replaced)
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
                 # The source may have cut it too early, such as in a comment that quotes an end tag.
@@ -303,22 +301,22 @@ class Worker:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
-            _log_defect(error, f"document {document.key} was at stage {stage}")
+            _log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
             counts = tuple(counted)
-            hashed = content_hash(document.content)
+            hashed = _hash_of(document)
             return MappedDocument(document.key, rows, hashed, seconds, replaced, counts, revision)
         seconds = time.perf_counter() - began_at
-        return Rejection(document.key, failure, content_hash(document.content), seconds, replaced, value, revision)
+        return Rejection(document.key, failure, _hash_of(document), seconds, replaced, value, revision)
 
     def _deletion(
         self, document: SourceDocument, began_at: float, replaced: Replaced | None, revision: Revision
     ) -> Deletion:
         no_rows = ((),) * len(self._binders)
         seconds = time.perf_counter() - began_at
-        return Deletion(document.key, no_rows, content_hash(document.content), seconds, replaced, (), revision)
+        return Deletion(document.key, no_rows, _hash_of(document), seconds, replaced, (), revision)
 
     def _value_of(self, error: ParseError | MappingError) -> str | None:
         """Return the rejected value, if there is one and the run keeps rejected values."""
@@ -333,6 +331,13 @@ def content_hash(content: bytes | str | None) -> str:
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
     return sha256(content or b"").hexdigest()[:32]
+
+
+def _hash_of(document: SourceDocument | Rejection) -> str:
+    """Return the hash by which the processing log recognizes the content of a document."""
+    if isinstance(document, Rejection):
+        return document.content_hash
+    return document.logged_hash or content_hash(document.content)
 
 
 def resident_bytes() -> int:
@@ -358,8 +363,9 @@ def as_run_error(error: Exception) -> XmlExtractorError:
             return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
 
 
-def _log_defect(error: Exception, when: str) -> None:
+def _log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
     """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
-    logger.error("Internal error: %s while %s", type(error).__name__, when)
+    extra = {"document": document, "stage": stage}
+    logger.error("Internal error: %s while %s", type(error).__name__, when, extra=extra)
     for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
         logger.error("%s", line)

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from xml_extractor.errors import RunError, WorkerDiedError
+from xml_extractor.errors import RunError, SilentTargetError, WorkerDiedError
+from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import ChunksInFlight, CrashMarker
 from xml_extractor.processing.processes import DeadWorker, WorkerPool
 from xml_extractor.processing.worker import BETWEEN_DOCUMENTS, MARKER, STAGES
@@ -27,6 +28,15 @@ MOST_HANGS_IN_A_ROW = 1
 """How often workers may hang outside of a document without a chunk being committed in between."""
 
 RESUME_TIP = "what was committed stays; run the same command again to continue"
+
+
+def silent_target() -> SilentTargetError:
+    """Return the error that ends a run whose target does not answer."""
+    minutes = processes.LONGEST_LOAD_SECONDS / 60
+    return SilentTargetError(
+        f"the target has not answered for {minutes:g} minutes",
+        f"check the database, its disk and the network; {RESUME_TIP}",
+    )
 
 
 class CrashMarkers:
@@ -141,11 +151,18 @@ class WorkerSupervisor:
     def _kill_stuck(self) -> bool:
         """Kill the workers if one of them takes too long; return whether one did."""
         seconds, now = self._settings.document_timeout, time.monotonic()
-        if not seconds or now < self._next_timeout_check:
+        if now < self._next_timeout_check:
             return False
         self._next_timeout_check = now + TIMEOUT_CHECK_SECONDS
         markers = {process_id: self._markers.read(process_id) for process_id in self.pool.process_ids()}
-        stuck = {number: marker for number, marker in markers.items() if marker and now - marker.since > seconds}
+        loading = (marker for marker in markers.values() if marker and marker.is_loading)
+        if any(now - marker.since > processes.LONGEST_LOAD_SECONDS for marker in loading):
+            raise silent_target()
+        stuck = {
+            number: marker
+            for number, marker in markers.items()
+            if marker and not marker.is_loading and 0 < seconds < now - marker.since
+        }
         if not stuck:
             return False
         self.pool.kill()
@@ -157,7 +174,8 @@ class WorkerSupervisor:
             ):
                 continue
             what = "the insert queue" if marker.stage is Stage.LOAD else f"document {key} at stage {marker.stage}"
-            logger.warning("A worker process was killed: it took more than %d s for %s", seconds, what)
+            message = "A worker process was killed: it took more than %d s for %s"
+            logger.warning(message, seconds, what, extra={"document": key, "stage": marker.stage})
             if self._chunks.hangs_in_a_row > MOST_HANGS_IN_A_ROW:
                 raise RunError(
                     f"worker processes take more than {seconds} s (--document-timeout) for {what}, again and again",

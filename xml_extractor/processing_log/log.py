@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from xml_extractor.connections import Answer, Connection, answered
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import CountKey, Counts, Row, Status
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log_table import (
@@ -64,15 +65,18 @@ class ProcessingLog:
     Args:
         connection: To the target. The caller closes it.
         name: The target's name for messages.
+        layout: Its table, if that was created by an earlier version and lacks some of `ADDED_COLUMNS`. Such a log can
+            only be read, and documents be marked for retry.
 
     Attributes:
         layout: Its table.
     """
 
-    def __init__(self, connection: Connection, name: str = "the target") -> None:
+    def __init__(self, connection: Connection, name: str = "the target", layout: TableLayout | None = None) -> None:
         self._connection = connection
         self._name = name
-        self.layout = connection.log_table
+        self.layout = layout or connection.log_table
+        self._columns = [column.name for column in self.layout.columns]
         self._table = connection.table_name(self.layout)
         self._bind = connection.row_binder(self.layout)
 
@@ -116,8 +120,6 @@ class ProcessingLog:
             "contract = ?",
             # Rejected documents are compared one by one, because changed ones are retried.
             f"status NOT IN ('{Status.RETRY}', '{Status.REJECTED}')",
-            # A run retries rejected documents that have changed.
-            f"status <> '{Status.REJECTED}'",
             *([f"({within})"] if within else []),
             # Texts such as 007 are other keys.
             f"{written} = document_key AND {length}({written}) = {length}(document_key)",
@@ -157,6 +159,8 @@ class ProcessingLog:
         Raises:
             TargetError: The log cannot be read.
         """
+        if "counts" not in self._columns:
+            return ()
         query = f"SELECT counts, COUNT(*) FROM {self._table} WHERE contract = ? AND counts IS NOT NULL GROUP BY counts"  # noqa: S608 - the name is quoted, values bound
         found: Counter[CountKey] = Counter()
         for text, documents in self._answer(lambda: list(self._connection.query(query, (contract,)))):
@@ -217,7 +221,7 @@ class ProcessingLog:
         Raises:
             DatabaseError: The log cannot be read.
         """
-        return map(LogEntry.of, self._connection.read_rows(self.layout))
+        return self._read()
 
     def entries(self, contract: str, keys: Sequence[str]) -> dict[str, LogEntry]:
         """Return the rows of these documents by document key; nothing is retried.
@@ -225,11 +229,7 @@ class ProcessingLog:
         Raises:
             DatabaseError: The log cannot be read.
         """
-        found = {
-            entry.document_key: entry
-            for where in self._documents(contract, keys)
-            for entry in map(LogEntry.of, self._connection.read_rows(self.layout, *where))
-        }
+        found = {entry.document_key: entry for where in self._documents(contract, keys) for entry in self._read(*where)}
         # SQL Server ignores spaces at the end of a key when it compares.
         return {key: found[key] for key in keys if key in found}
 
@@ -292,8 +292,7 @@ class ProcessingLog:
         """Set columns of rows, by one call."""
         if not entries:
             return
-        names = [column.name for column in self.layout.columns]
-        positions = [names.index(name) for name in (*assigned_names, *self.layout.key)]
+        positions = [self._columns.index(name) for name in (*assigned_names, *self.layout.key)]
         assigned = ", ".join(f"{name} = ?" for name in assigned_names)
         same = " AND ".join(f"{name} = ?" for name in self.layout.key)
         self._connection.execute_many(
@@ -301,6 +300,10 @@ class ProcessingLog:
             [self.layout.columns[position] for position in positions],
             [tuple(row[position] for position in positions) for row in self.bound(entries)],
         )
+
+    def _read(self, condition: str = "", values: Sequence[str | int] = ()) -> Iterator[LogEntry]:
+        rows = self._connection.read_rows(self.layout, condition, values)
+        return (LogEntry.of(dict(zip(self._columns, row, strict=True))) for row in rows)
 
     def _answer(self, action: Callable[[], Answer]) -> Answer:
         return answered(action, f"the processing log of {self._name} cannot be used")
@@ -316,7 +319,7 @@ class ProcessingLog:
 
     def _rejected(self, selection: RejectSelection) -> Iterator[LogEntry]:
         for where in self._rejects(selection):
-            yield from map(LogEntry.of, self._connection.read_rows(self.layout, *where))
+            yield from self._read(*where)
 
     def _rejects(self, selection: RejectSelection) -> Iterator[_Condition]:
         """Yield the conditions that, one after the other, find the rows of these documents."""

@@ -1,11 +1,16 @@
 """Keys that the processing log can hold, and keys that stand for those that it cannot."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Self
 
 from xml_extractor.documents import DocumentKey
 from xml_extractor.processing_log.log_table import KEY_LENGTH
+
+REPEATED = "another document of the source, which is listed before, has the same key"
+"""Why a key stands for one that occurs again."""
 
 _DIGEST_BYTES = 8
 _READABLE_LENGTH = KEY_LENGTH - 1 - 2 * _DIGEST_BYTES
@@ -73,10 +78,29 @@ def null_key(number: int) -> UnusableKey:
 
 def standing_in(key: str, original: str | None, explanation: str) -> UnusableKey:
     """Return a key that stands for another."""
-    readable = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", key)
-    cut = readable.encode("utf-16-le")[: 2 * _READABLE_LENGTH].decode("utf-16-le", "ignore")
-    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
-    return UnusableKey(f"{cut}~{digest}", original, explanation)
+    return UnusableKey(_stand_in(key, key), original, explanation)
+
+
+def repeated_key(key: DocumentKey, number: int | str) -> UnusableKey:
+    """Return the key of a document whose key is also that of a document before it.
+
+    Args:
+        key: The key.
+        number: Distinguishes the documents with this key: 2 for the second one.
+    """
+    return UnusableKey(_stand_in(str(key), f"{key}#{number}"), None, REPEATED)
+
+
+def numbered(keys: Sequence[DocumentKey]) -> list[DocumentKey]:
+    """Return keys in their order, with another key for each one that has occurred before."""
+    if len(set(keys)) == len(keys):
+        return list(keys)
+    occurrences: Counter[DocumentKey] = Counter()
+    found: list[DocumentKey] = []
+    for key in keys:
+        occurrences[key] += 1
+        found.append(key if occurrences[key] == 1 else repeated_key(key, occurrences[key]))
+    return found
 
 
 def source_key(key: DocumentKey) -> DocumentKey:
@@ -97,6 +121,13 @@ def is_fetchable(key: DocumentKey) -> bool:
 def is_text(key: str) -> bool:
     """Return whether a key is Unicode text, without halves of surrogate pairs."""
     return not any("\ud800" <= character <= "\udfff" for character in key)
+
+
+def _stand_in(key: str, hashed: str) -> str:
+    readable = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", key)
+    cut = readable.encode("utf-16-le")[: 2 * _READABLE_LENGTH].decode("utf-16-le", "ignore")
+    digest = blake2b(hashed.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    return f"{cut}~{digest}"
 
 
 def _log_key_of_text(key: str) -> str:

@@ -1,5 +1,6 @@
 """The processing log as a table, with the same DDL, binding and reading as the contract's tables; and its rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -115,10 +116,9 @@ class LogEntry(NamedTuple):
     thing: str | None = None
 
     @classmethod
-    def of(cls, row: tuple[Any, ...]) -> "LogEntry":
-        """Return the entry of a row."""
-        contract, document_key, status, *others = row
-        return cls(contract, document_key, Status(status), *others)
+    def of(cls, row: Mapping[str, Any]) -> "LogEntry":
+        """Return the entry of a row, whose values are given by column."""
+        return cls(**{**row, "status": Status(row["status"])})
 
     @property
     def row(self) -> Row:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.xpath import Call, Constant, Path, parse_xpath, walk
+from xml_extractor.contract.names import clark_names
+from xml_extractor.contract.xpath import Call, Constant, Path, Step, parse_xpath, walk
 from xml_extractor.documents import DocumentKey, Envelope, RecordKey, RecordPlace
 from xml_extractor.mapping.errors import RULE_ERRORS
 from xml_extractor.mapping.paths import compile_text
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key
+from xml_extractor.records.scanner import attributes_of
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.values.sqltypes import XML_SPACE
@@ -26,6 +28,10 @@ class KeyReader:
     def __init__(self, contract: Contract) -> None:
         path = contract.document.key
         self._read = None if path is None else compile_text(path, contract.namespaces)
+        self.is_named = path is not None
+        """Whether the contract names a key."""
+        self._attribute = "" if path is None else _attribute_named(path)
+        self._first = None if path is None else _first_element(path, contract)
         self._parser = DocumentParser(parsing_rules(contract))
         self._checked: Envelope | None = None
         self.needs_content = path is not None and not _reads_attributes_only(path)
@@ -50,12 +56,42 @@ class KeyReader:
         """
         if self._read is None or content is None:
             return ""
-        if not self.needs_content and not content.endswith(b"/>"):
-            content = content[:-1] + b"/>"
+        if not self.needs_content:
+            if self._attribute and b"&" not in content:
+                return attributes_of(content[:-1]).get(self._attribute, "").strip(XML_SPACE)
+            content = content if content.endswith(b"/>") else content[:-1] + b"/>"
         try:
-            return (self._read(self._parser.parse(content, envelope)) or "").strip(XML_SPACE)
+            if self._first is None:
+                found = self._read(self._parser.parse(content, envelope))
+            else:
+                records = self._parser.elements_of(content, envelope, *self._first)
+                found = next((found for found in map(self._read, records) if found is not None), None)
         except (ParseError, *RULE_ERRORS):
             return ""
+        return (found or "").strip(XML_SPACE)
+
+
+def _attribute_named(path: str) -> str:
+    """Return the name of the attribute that a path reads, if it is `@NAME`."""
+    match parse_xpath(path):
+        case Path("context", (), (Step("attribute", name, ()),)) if not name.endswith((")", "*")) and ":" not in name:
+            return name
+    return ""
+
+
+def _first_element(path: str, contract: Contract) -> tuple[frozenset[str], int] | None:
+    """Return the names and the depth of the element whose first occurrence decides about a key.
+
+    Returns:
+        None if other parts of the record matter too.
+    """
+    match parse_xpath(path):
+        case Path("context", (), steps) if steps:
+            steps = steps[:-1] if steps[-1].axis == "attribute" else steps
+            if steps and all(step.axis == "child" and not step.predicates for step in steps):
+                name = steps[-1].test
+                return (frozenset(clark_names(name, contract.namespaces)), len(steps)) if name[-1] not in ")*" else None
+    return None
 
 
 def _reads_attributes_only(path: str) -> bool:

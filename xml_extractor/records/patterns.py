@@ -13,7 +13,8 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names, with_all_namespaces
-from xml_extractor.contract.xpath import Expression, Path, Step, parse_xpath, written
+from xml_extractor.contract.rewriting import written
+from xml_extractor.contract.xpath import Expression, Path, Step, parse_xpath
 
 State = tuple[int, int]
 States = frozenset[State]

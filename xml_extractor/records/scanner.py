@@ -17,6 +17,7 @@ from lxml.etree import _Element as Element
 from xml_extractor.contract.names import XML_NAMESPACE
 from xml_extractor.documents import Envelope, EnvelopeRanges
 from xml_extractor.escaping import escaped
+from xml_extractor.parsing.checked_stream import CheckedStream
 from xml_extractor.parsing.diagnosis import ParseError
 from xml_extractor.parsing.prolog import Prolog, read_prolog
 from xml_extractor.records.patterns import Patterns, States, element_of
@@ -94,7 +95,7 @@ class Scanner:
     """
 
     def __init__(self, stream: ByteStream, patterns: Patterns, limit: int) -> None:
-        self._stream = stream
+        self._stream = CheckedStream(stream)
         self._patterns = patterns
         self._limit = max(limit, PIECE)
         self._data = b""
@@ -109,6 +110,9 @@ class Scanner:
         self._envelope: tuple[Envelope, Envelope | EnvelopeRanges] | None = None
         self.position = 0
         """The end of the last record, or of what was last read outside records."""
+        self._before_end: tuple[int, Envelope] | None = None
+        self.begun: bytes | None = None
+        """The start tag of the record whose end is looked for."""
 
     def content(self, first: int, last: int) -> bytes | None:
         """Return bytes of the element that was yielded last; None if they were too many to keep."""
@@ -125,18 +129,24 @@ class Scanner:
             self._envelope = envelope, envelope if len(envelope.start) <= LARGEST_ENVELOPE else ranges
         return self._envelope
 
+    def rest(self) -> tuple[int, Envelope]:
+        """Return where the rest of a file that breaks off begins, and what surrounds it. It has the root's end tag."""
+        return self._before_end or (self.position, self.envelope()[0])
+
     def prolog(self) -> Prolog:
         """Read what comes before the root element.
 
         Raises:
             ParseError: It is not well-formed, or the file is empty.
         """
-        while self._more(0) and len(self._data) < _LONGEST_PROLOG:
+        found = None
+        while found is None and self._more(0) and len(self._data) < _LONGEST_PROLOG:
             with suppress(ParseError):
                 found = read_prolog(self._data)
-                if _TOKEN.match(self._data, found.root):
-                    return found
-        return read_prolog(self._data)
+                found = found if _TOKEN.match(self._data, found.root) else None
+        found = found or read_prolog(self._data)
+        self._stream.start(found)
+        return found
 
     def root_name(self, position: int) -> str:
         """Return the Clark name of the root element.
@@ -152,6 +162,7 @@ class Scanner:
 
         Raises:
             BrokenFileError: The file breaks off.
+            ParseError: It is not well-formed after `position`.
         """
         position = start
         while True:
@@ -160,33 +171,24 @@ class Scanner:
             self._keep = position if self._header is None else self._header
             self._holds = not self._open or self._header is not None
             found = self._find(b"<", position)
-            if self._is_outside(position, found):
-                raise BrokenFileError("text follows the end of the root element")
             if found < 0:
                 break
             token = self._token(found)
             position = self._base + token.end()
             if token["open"]:
                 position = self._after(_TERMINATORS[token["open"]], position)
-            elif token["end"]:
+            self._stream.check(position)
+            if token["end"]:
                 self._close(token["end"], position)
-            else:
-                name = token["start"]
-                record = self._element(name, token["rest"], (found, position))
+            elif token["start"]:
+                record = self._element(token["start"], token["rest"], (found, position))
                 if record is not None:
                     yield record
-                    position = record.end
-                else:
-                    position = self._skipped_to
+                    self.begun = None
+                position = self._skipped_to
         if self._open:
             raise BrokenFileError(f"the file ends inside the element {_shown(self._open[-1].name)}")
-
-    def _is_outside(self, position: int, found: int) -> bool:
-        """Return whether there is text outside the root element."""
-        if self._open:
-            return False
-        last = len(self._data) if found < 0 else found - self._base
-        return bool(self._data[position - self._base : last].strip())
+        self._stream.end()
 
     def _element(self, raw: bytes, rest: bytes, tag: Range) -> ScannedRecord | None:
         """Enter or skip an element; return it if it is a record. Scanning continues at `_skipped_to`."""
@@ -199,10 +201,11 @@ class Scanner:
         if self._patterns.is_record(states):
             for ancestor in self._open:
                 ancestor.has_records, ancestor.is_header = True, False
-            end = tag[1] if is_empty else self._end_of(raw, tag[1], tag[0])
+            self.begun = self.content(*tag)
+            self._skipped_to = tag[1] if is_empty else self._end_of(raw, tag[1], tag[0])
             if parent is None:
                 self._skipped_root = True
-            return ScannedRecord(tag[0], tag[1], end, *self.envelope())
+            return ScannedRecord(tag[0], tag[1], self._skipped_to, *self.envelope())
         is_header = parent is not None and not parent.has_records and self._patterns.is_header(states)
         if not is_empty and (parent is None or self._patterns.may_contain_records(states)):
             opened = _Ancestor(raw, name, namespaces, states, (tag, self.content(*tag) or b""))
@@ -253,6 +256,8 @@ class Scanner:
     def _close(self, raw: bytes, end: int) -> None:
         if not self._open or self._open[-1].raw != raw:
             raise BrokenFileError("an end tag that does not match its start tag")
+        if len(self._open) == 1:
+            self._before_end = self.position, self.envelope()[0]
         closed = self._open.pop()
         if closed.is_header:
             self._add_header(self._open[-1], (closed.tag[0][0], end))
@@ -294,6 +299,7 @@ class Scanner:
             if token["end"]:
                 depth -= 1
                 if depth == 0:
+                    self._stream.check(position)
                     return position
             elif not token["rest"].endswith(b"/"):
                 depth += 1

@@ -1,9 +1,12 @@
 """A source of records: lists and fetches the records of the files of another source."""
 
 import logging
-import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from hashlib import blake2b
+from itertools import chain
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
@@ -27,16 +30,13 @@ from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records.keys import Bounds, KeyReader, RecordNames
 from xml_extractor.records.patterns import Patterns
 from xml_extractor.records.scanner import BrokenFileError, ScannedRecord, Scanner
-from xml_extractor.records.streams import Opened, Streams
+from xml_extractor.records.streams import PIECE, UNREADABLE, DamagedError, Opened, Streams
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.registry import open_source
 
 logger = logging.getLogger(__name__)
-
-UNREADABLE = (OSError, EOFError, zlib.error)
-"""Errors of files and compressed streams that cannot be read, or not to their end."""
 
 FILE_COMPLETE = Failure(
     Stage.FETCH, Reason.MISSING, "the file is complete now, and its records are documents of their own"
@@ -122,10 +122,11 @@ class RecordSource:
                 yield from self._files.fetch([key], whole=whole)
             elif key.place.is_complete:
                 yield Skipped(key, FILE_COMPLETE, _hash(FILE_COMPLETE), seconds=0.0)
-            elif (carried := _carried(key)) is not None:
-                yield carried
+            elif whole and key.place.failure is not None and key.place.end < 0:
+                yield self._broken_off(key, key.place)
             elif key.place.failure is None or whole:
-                yield self._record(key, key.place)
+                record = _carried(key) or self._record(key, key.place)
+                yield self._as_file(record) if whole else record
             else:
                 yield self._failed(key, key.place.failure)
 
@@ -150,13 +151,8 @@ class RecordSource:
             for record in scanner.records(start):
                 key = self._named(record, scanner, names, place)
                 yield key if opened.is_direct else _with_content(key, record, scanner)
-        except ParseError as error:
-            if names.records == 0:
-                yield RecordKey(names.name, place._replace(failure=error.failure))
-            else:
-                yield _rest(names, place, scanner, error)
-        except (BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
-            yield _rest(names, place, scanner, error)
+        except (ParseError, BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
+            yield self._rest(names, place, scanner, error)
         else:
             yield RecordKey(names.name, place._replace(is_complete=True))
             if names.records == 0:
@@ -192,6 +188,25 @@ class RecordSource:
         )
         return names.next(own_key, found)
 
+    def _rest(self, names: RecordNames, place: RecordPlace, scanner: Scanner, error: Exception) -> RecordKey:
+        """Return the key of what is left of a file that breaks off.
+
+        It is the key of the record that is not complete. If there is none, or its key cannot be read, it is that of the
+        file. If no record is complete, the whole file is left.
+        """
+        failure = _why_broken(error)
+        start, around = scanner.rest()
+        if names.records:
+            explanation = f"the file breaks off after record {names.number - 1}: {failure.explanation}"
+            failure = replace(failure, explanation=explanation)
+            place = place._replace(start=start, envelope=around._replace(end=b""))
+        rest = place._replace(number=names.number, failure=failure)
+        if scanner.begun is not None:
+            own_key = "" if self._keys.needs_content else self._keys.read(scanner.begun, around)
+            if own_key or not self._keys.is_named:
+                return names.next(own_key, rest)
+        return RecordKey(names.name, rest)
+
     def _failed(self, key: RecordKey, failure: Failure) -> Rejection:
         is_skipped = failure.code is Reason.WRONG_ROOT and self._document.other_roots == "skip"
         return (Skipped if is_skipped else Rejection)(key, failure, _hash(failure), seconds=0.0)
@@ -213,6 +228,31 @@ class RecordSource:
         if place.end >= 0 and not (content.startswith(b"<") and content.endswith(b">")):
             return unreadable(key, "its file has changed since its records were listed")
         return SourceDocument(key, content, envelope=envelope)
+
+    def _as_file(self, record: SourceDocument | Rejection) -> SourceDocument | Rejection:
+        """Return a record whose whole is a file that the contract's `encoding` does not apply to."""
+        if self._document.encoding is None or isinstance(record, Rejection) or record.envelope is None:
+            return record
+        return record._replace(envelope=record.envelope._replace(start=BOM_UTF8 + record.envelope.start))
+
+    def _broken_off(self, key: RecordKey, place: RecordPlace) -> SourceDocument | Rejection:
+        """Return the rest of a file that breaks off, as far as it can be read."""
+        opened = self._fetching.open(place.file, place.encoding)
+        if isinstance(opened, Rejection):
+            return opened._replace(key=key)
+
+        def pieces() -> Iterator[bytes]:
+            with suppress(UnicodeDecodeError, *UNREADABLE):
+                stream = opened.raw if place.envelope is None else opened.stream
+                stream.seek(place.start)
+                while piece := stream.read(PIECE):
+                    yield piece
+
+        if place.envelope is None:
+            return SourceDocument(key, None, pieces=pieces())
+        around = self._envelope_of(place, opened)
+        mark = b"" if self._document.encoding is None else BOM_UTF8
+        return SourceDocument(key, None, pieces=chain([mark + around.start], pieces()))
 
     def _envelope_of(self, place: RecordPlace, opened: Opened) -> Envelope:
         """Return what surrounds a record: the same object as for the previous record if it is the same."""
@@ -249,19 +289,14 @@ def _hash(failure: Failure) -> str:
     return blake2b(failure.reason.encode(), digest_size=16).hexdigest()
 
 
-def _rest(names: RecordNames, place: RecordPlace, scanner: Scanner, error: Exception) -> RecordKey:
-    """Return the key of what is left of a file that breaks off: the key of the file."""
-    code, explanation = Reason.MALFORMED, str(error)
+def _why_broken(error: Exception) -> Failure:
+    if isinstance(error, ParseError):
+        return error.failure
     if isinstance(error, UnicodeDecodeError):
-        code, explanation = Reason.WRONG_ENCODING, f"bytes that are invalid in {error.encoding}"
-    elif isinstance(error, ParseError):
-        code, explanation = error.failure.code, error.failure.explanation
-    elif not isinstance(error, BrokenFileError):
-        code, explanation = Reason.UNREADABLE, f"it cannot be read ({type(error).__name__})"
-    where = f"after record {names.number - 1}" if names.records else "before its first record"
-    stage = Stage.FETCH if code is Reason.UNREADABLE else Stage.PARSE
-    failure = Failure(stage, code, f"the file breaks off {where}: {explanation}")
-    _, envelope = scanner.envelope()
-    open_end = envelope._replace(end=b"")
-    rest = place._replace(number=names.number, start=scanner.position, envelope=open_end, failure=failure)
-    return RecordKey(names.name, rest)
+        return parse_error(Reason.WRONG_ENCODING, f"bytes that are invalid in {error.encoding}").failure
+    if isinstance(error, BrokenFileError):
+        return parse_error(Reason.MALFORMED, str(error)).failure
+    if isinstance(error, DamagedError):
+        explanation = f"the compressed data end too early, or are damaged ({error})"
+        return Failure(Stage.FETCH, Reason.UNREADABLE, explanation)
+    return Failure(Stage.FETCH, Reason.UNREADABLE, f"it cannot be read ({type(error).__name__})")

@@ -16,8 +16,16 @@ from xml_extractor.reasons import Reason, Stage
 from xml_extractor.sources.interfaces import Source, SourceOfFiles
 
 UTF_8 = "utf-8"
+PIECE = 2**20
 _PIECE = 2**18
 _HEAD = 1024
+
+
+class DamagedError(Exception):
+    """A stream that cannot be read to its end, such as a compressed one that was cut."""
+
+
+UNREADABLE = (OSError, DamagedError)
 
 
 class ByteStream(Protocol):
@@ -36,6 +44,61 @@ class ByteStream(Protocol):
         ...
 
 
+class LastingStream:
+    """A stream of an archive or of compressed data. What comes before a damage is read; then reading raises.
+
+    Args:
+        raw: The stream; closed with this one.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        # `read` would lose what it has read before an error.
+        self._read = getattr(raw, "read1", raw.read)
+        self._error: DamagedError | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to `size` bytes; fewer only at the end, or before a damage.
+
+        Raises:
+            DamagedError: The next bytes cannot be read.
+        """
+        pieces: list[bytes] = []
+        while size and self._error is None:
+            try:
+                piece: bytes = self._read(size)
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001 - each library for archives has errors of its own
+                self._error = DamagedError(type(error).__name__)
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            size -= len(piece)
+        if not pieces and self._error is not None:
+            raise self._error
+        return b"".join(pieces)
+
+    def seek(self, position: int, /) -> int:
+        """Go to a position; going back may decompress the stream anew.
+
+        Raises:
+            DamagedError: The position cannot be reached.
+        """
+        self._error = None
+        try:
+            return self._raw.seek(position)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `read`
+            raise DamagedError(type(error).__name__) from None
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._raw.close()
+
+
 class Utf8Stream:
     """A stream in another encoding, as UTF-8. Bytes before an invalid one are read; then reading raises.
 
@@ -45,7 +108,7 @@ class Utf8Stream:
         encoding: Its encoding.
     """
 
-    def __init__(self, raw: IO[bytes], mark: int, encoding: str) -> None:
+    def __init__(self, raw: ByteStream, mark: int, encoding: str) -> None:
         self._raw = raw
         self._mark = mark
         self._encoding = encoding
@@ -107,16 +170,18 @@ class Opened:
     """A file that is open.
 
     Attributes:
-        stream: Its content as UTF-8.
+        raw: Its content.
+        stream: The same as UTF-8.
         encoding: Its encoding.
         is_direct: Whether any part of it can be read at once.
     """
 
-    def __init__(self, key: DocumentKey, stream: ByteStream, encoding: str) -> None:
-        self.is_direct = isinstance(stream, BufferedReader)
+    def __init__(self, key: DocumentKey, raw: ByteStream, mark: int, encoding: str, *, is_direct: bool) -> None:
         self.key = key
-        self.stream = stream
+        self.raw = raw
+        self.stream = raw if encoding == UTF_8 else Utf8Stream(raw, mark, encoding)
         self.encoding = encoding
+        self.is_direct = is_direct and encoding == UTF_8
 
     def range(self, start: int, end: int) -> bytes:
         """Read a range of bytes; fewer if the file ends earlier."""
@@ -147,21 +212,22 @@ class Streams:
         if self._last is not None and self._last.key == key and encoding:
             return self._last
         self.close()
-        raw = self._raw(key)
-        if isinstance(raw, Rejection):
-            return raw
-        mark, declared = encoding_of(raw.read(_HEAD), self._document.encoding)
+        opened = self._raw(key)
+        if isinstance(opened, Rejection):
+            return opened
+        raw = opened if type(opened) in (BufferedReader, BytesIO) else LastingStream(opened)
         try:
+            mark, declared = encoding_of(raw.read(_HEAD), self._document.encoding)
             encoding = encoding or self._chosen(raw, mark, declared)
-        except OSError as error:
+            raw.seek(0)
+        except UNREADABLE as error:
             raw.close()
             return _rejected(key, Stage.FETCH, Reason.UNREADABLE, f"it cannot be read ({type(error).__name__})")
         if not encoding:
             raw.close()
             explanation = "the XML declaration names an encoding that is not supported"
             return _rejected(key, Stage.PARSE, Reason.WRONG_ENCODING, explanation)
-        raw.seek(0)
-        self._last = Opened(key, raw if encoding == UTF_8 else Utf8Stream(raw, mark, encoding), encoding)
+        self._last = Opened(key, raw, mark, encoding, is_direct=isinstance(opened, BufferedReader))
         return self._last
 
     def close(self) -> None:
@@ -182,7 +248,7 @@ class Streams:
             content = codecs.BOM_UTF8 + content.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
         return BytesIO(content or b"")
 
-    def _chosen(self, raw: IO[bytes], mark: int, encoding: str) -> str:
+    def _chosen(self, raw: ByteStream, mark: int, encoding: str) -> str:
         """Return the encoding, or the fallback of a file that is invalid in its own."""
         fallback = self._document.fallback_encoding
         if fallback is None:

@@ -1,14 +1,15 @@
-"""What people read on a terminal or in a file: log lines, the progress bar and tables."""
+"""What people read on a terminal or in a file: log lines and tables."""
 
+import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from xml_extractor.escaping import escaped
+from xml_extractor.settings import LogFormat
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType
@@ -19,8 +20,6 @@ FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(processName)s %(message)s"
 
 FILE_WIDTH = 10_000
 """Characters per line outside of a terminal; only longer values are folded."""
-
-Advance = Callable[[int], None]
 
 
 class StandardErrorHandler(logging.Handler):
@@ -47,9 +46,47 @@ class LineFormatter(logging.Formatter):
         return super().formatMessage(record)
 
 
-def configure_logging(level: str) -> None:
-    """Send log lines of this level and above to standard error, with UTC times."""
-    formatter = LineFormatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+class JsonFormatter(logging.Formatter):
+    """Format a record as a JSON object in one line, with the run, and with document and stage where they are known.
+
+    Args:
+        run_id: The run; empty before it has an id.
+    """
+
+    def __init__(self, run_id: str = "") -> None:
+        super().__init__(datefmt="%Y-%m-%dT%H:%M:%S")
+        self.run_id = run_id
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object."""
+        values = {
+            "time": f"{self.formatTime(record, self.datefmt)}.{int(record.msecs):03}Z",
+            "level": record.levelname,
+            "process": record.processName,
+            "run_id": self.run_id or None,
+            "message": record.getMessage(),
+            "document": getattr(record, "document", None),
+            "stage": getattr(record, "stage", None),
+        }
+        return escaped(json.dumps({name: value for name, value in values.items() if value is not None}))
+
+
+def name_run_in_log(run_id: str) -> None:
+    """Add the id of a run to the JSON log lines of this process."""
+    for handler in logging.getLogger("xml_extractor").handlers:
+        if isinstance(handler.formatter, JsonFormatter):
+            handler.formatter.run_id = run_id
+
+
+def configure_logging(level: str, log_format: LogFormat = "text", run_id: str = "") -> None:
+    """Send log lines of this level and above to standard error, with UTC times.
+
+    Args:
+        level: The lowest level.
+        log_format: How lines are written.
+        run_id: The run, for JSON; empty before it has an id.
+    """
+    formatter = LineFormatter(FORMAT, "%Y-%m-%dT%H:%M:%S") if log_format == "text" else JsonFormatter(run_id)
     formatter.converter = time.gmtime
     handler = StandardErrorHandler()
     handler.setFormatter(formatter)
@@ -57,47 +94,6 @@ def configure_logging(level: str) -> None:
     package.handlers = [handler]
     package.setLevel(level)
     package.propagate = False
-
-
-@contextmanager
-def progress_bar(
-    stream: TextIO | None, description: str, *, total: int | None, shown: bool = True
-) -> Iterator[Advance]:
-    """Show a progress bar on a terminal while the block runs.
-
-    Args:
-        stream: Where to draw; nothing is drawn unless it is a terminal.
-        description: What is counted.
-        total: The expected number of documents, if known.
-        shown: Whether to draw the bar at all.
-
-    Yields:
-        A function to call with the number of documents that are finished since the last call.
-    """
-    if not shown or stream is None or not stream.isatty():
-        yield lambda _: None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[rate]}"),
-        progress.TimeElapsedColumn(),
-    )
-    with progress.Progress(*columns, console=Console(file=stream), transient=True) as bar:
-        task = bar.add_task(description, total=total, rate="")
-        began_at = time.perf_counter()
-
-        def advance(documents: int) -> None:
-            done = bar.tasks[0].completed + documents
-            rate = done / (time.perf_counter() - began_at) * 60
-            bar.update(task, advance=documents, rate=f"{rate:,.0f} a minute")
-
-        yield advance
 
 
 def cell(value: object, style: str = "") -> "Text":

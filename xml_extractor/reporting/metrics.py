@@ -61,6 +61,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
         ],
+        "slowest": [{"key": key, "seconds": seconds} for seconds, key in reversed(statistics.slowest)],
         "stage_seconds": {stage: round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()},
         "queue": dict(result.queue),
         "insert_threads": [dict(counts) for counts in result.insert_threads],
@@ -69,7 +70,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "documents": statistics.series.documents,
             "queued": statistics.series.queued,
         },
-        "settings": _settings(settings),
+        "settings": shown_settings(settings),
         "machine": machine(),
     }
 
@@ -83,7 +84,7 @@ def counts_by_place(counts: Mapping[CountKey, int]) -> dict[str, Any]:
     return found
 
 
-def _settings(settings: RunSettings) -> dict[str, Any]:
+def shown_settings(settings: RunSettings) -> dict[str, Any]:
     """Return all settings by the names of their options, except for the addresses, which may hold secrets."""
     names = {"key_range": "range"}
     values = {name: getattr(settings, name) for name in (field.name for field in fields(settings))}
@@ -128,19 +129,32 @@ def metrics_text(result: RunResult) -> str:
     return json.dumps(metrics(result), indent=2) + "\n"
 
 
-def write_metrics(directory: Path, run_id: str, text: str) -> Path:
-    """Write `metrics_<run id>.json` and its copy `latest.json` atomically into a directory.
+def write_metrics(settings: RunSettings, run_id: str, text: str, prometheus: str = "") -> Path | None:
+    """Write the files of a run that its settings name, each atomically.
+
+    Args:
+        settings: Of the run.
+        run_id: Its id.
+        text: For `metrics_<run id>.json` and its copy `latest.json`.
+        prometheus: For the file of Prometheus.
+
+    Returns:
+        The metrics file; None if the run has none.
 
     Raises:
-        RunError: They cannot be written; what the run loaded stays committed.
+        RunError: A file cannot be written; what the run loaded stays committed.
     """
-    path = directory / f"metrics_{run_id}.json"
-    try:
-        write_text(path, text)
-        write_text(directory / LATEST, text)
-    except OSError as error:
-        raise RunError(
-            f"the metrics of run {run_id} cannot be written to {path.parent}: {error.strerror}",
-            "what was loaded is committed; free disk space, or give another directory with --metrics-dir",
-        ) from error
+    directory = settings.metrics_dir
+    path = None if directory is None else directory / f"metrics_{run_id}.json"
+    files = {} if path is None else {path: text, path.with_name(LATEST): text}
+    if settings.metrics_prom is not None:
+        files[settings.metrics_prom] = prometheus
+    for file, content in files.items():
+        try:
+            write_text(file, content)
+        except OSError as error:
+            raise RunError(
+                f"the metrics of run {run_id} cannot be written to {file.parent}: {error.strerror}",
+                "what was loaded is committed; free disk space, or give another directory with --metrics-dir",
+            ) from error
     return path

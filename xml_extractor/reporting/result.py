@@ -1,10 +1,11 @@
 """What a run did: its counts, its progress over time, and its result."""
 
 import time
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,9 +22,13 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, XmlExtractorError
 from xml_extractor.reasons import Reason, Stage
+from xml_extractor.reporting.progress import Progress
 from xml_extractor.settings import RunSettings
 
 Counts = Mapping[str, int | float]
+
+SLOWEST = 10
+"""How many of the slowest documents are kept."""
 
 StageReason = tuple[Stage, Reason]
 """The stage and the reason code of a rejection."""
@@ -104,6 +109,8 @@ class RunStatistics:
         deleted: Revisions that delete their thing.
         stage_seconds: Seconds spent in each step, summed over processes and threads.
         series: Samples of the progress.
+        slowest: The documents that took longest to fetch, parse and map: seconds and key, the slowest last.
+        total: The number of documents that the source has; None if it is unknown.
     """
 
     tables: tuple[str, ...]
@@ -122,6 +129,8 @@ class RunStatistics:
     examples: dict[StageReason, DocumentKey] = field(default_factory=dict)
     stage_seconds: Counter[str] = field(default_factory=Counter)
     series: ProgressSeries = field(default_factory=ProgressSeries)
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+    total: int | None = None
     _rejected_revisions: dict[str, tuple[tuple[str, Decimal | str], ...]] = field(default_factory=dict)
     _left_older: set[str] = field(default_factory=set)
 
@@ -138,10 +147,30 @@ class RunStatistics:
         """The number of documents without an outcome: 0 at the end of a run that was not interrupted."""
         return self.seen - self.processed - self.already_done
 
+    @property
+    def progress(self) -> Progress:
+        """The progress for people."""
+        queued = self.series.queued[-1] if self.series.queued else None
+        return Progress(self.already_done + self.processed, self.processed, self.total, self.rejected, queued)
+
+    @property
+    def documents_line(self) -> str:
+        """The reconciliation of all documents in one line, for people and for log searches."""
+        pending = f" + {self.unaccounted:,} not finished" if self.unaccounted else ""
+        others = (("superseded", self.superseded), ("deleted", self.deleted), ("skipped", self.skipped))
+        besides = "".join(f" + {number:,} {name}" for name, number in others if number)
+        return (
+            f"Documents: {self.seen:,} in = {self.loaded:,} loaded + {self.rejected:,} rejected"
+            f"{besides} + {self.already_done:,} already done{pending}"
+        )
+
     def record(self, outcome: Outcome) -> None:
         """Count a document whose transaction has committed, or that another run has processed."""
         if outcome.revision is not None:
             self._record_revision(outcome, outcome.revision)
+        if outcome.seconds:
+            insort(self.slowest, (round(outcome.seconds, 3), str(outcome.key)))
+            del self.slowest[:-SLOWEST]
         match outcome.status:
             case Status.LOADED:
                 self.loaded += 1
@@ -242,6 +271,11 @@ class RunResult:
     earlier_rejects: int = 0
     log_table: str = "processing_log"
     is_running: bool = False
+
+    @property
+    def started_at_timestamp(self) -> float:
+        """`started_at` as seconds since 1970."""
+        return self.started_at.replace(tzinfo=UTC).timestamp()
 
     @property
     def status(self) -> RunStatus:

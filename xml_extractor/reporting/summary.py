@@ -32,7 +32,7 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     if statistics.loaded:
         parts.append(_rows_by_table(result))
     parts += [*counts_table(statistics.counted(tuple(Counted))), *_reasons(result)]
-    parts.append(cell(documents_line(result), style="bold"))
+    parts.append(cell(result.statistics.documents_line, style="bold"))
     if result.files_without_records:
         parts.append(cell(f"Files without records: {result.files_without_records:,}"))
     if result.interrupted:
@@ -73,18 +73,6 @@ def _hints(result: RunResult) -> Iterator[str]:
         yield f"Hint: {done} processed by another contract of this name; --reprocess changed-contract includes them"
     if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == [Reason.WRONG_ROOT]:
         yield f"Hint: is {result.contract} the contract for these documents? --contract names another"
-
-
-def documents_line(result: RunResult) -> str:
-    """Return the reconciliation of all documents in one line, for people and for log searches."""
-    counts = result.statistics
-    pending = f" + {counts.unaccounted:,} not finished" if counts.unaccounted else ""
-    others = (("superseded", counts.superseded), ("deleted", counts.deleted), ("skipped", counts.skipped))
-    besides = "".join(f" + {number:,} {name}" for name, number in others if number)
-    return (
-        f"Documents: {counts.seen:,} in = {counts.loaded:,} loaded + {counts.rejected:,} rejected"
-        f"{besides} + {counts.already_done:,} already done{pending}"
-    )
 
 
 def _nothing_left(settings: RunSettings) -> str:

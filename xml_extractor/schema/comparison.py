@@ -14,6 +14,7 @@ from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.processing_log.own_tables import history_table, is_own, revision_table
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
+from xml_extractor.schema.shared_tables import with_common_foreign_keys
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
 from xml_extractor.values.sqltypes import SqlType
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 A_TABLE, NO_TABLE, NO_VISIBLE_TABLE = "a table", "none", "none that this user can see"
 """`Difference.needed` and `Difference.found` of a missing table; a server hides tables without permission."""
+
+NO_COLUMN = "none"
+"""`Difference.found` of a missing column."""
 
 MOST_CODES = 10
 """Codes that a difference lists at most."""
@@ -62,6 +66,7 @@ def differences(
         code_page: The code page of the contract; empty to skip code pages.
         missing_codes: Finds the constants of the contract that lookup tables lack; None to skip them.
     """
+    tables = with_common_foreign_keys(tables, embedded=dialect_name == "sqlite")
     context = _Context(tables, actual, _Remedies(dialect_name), code_page, missing_codes)
     found = [difference for table in tables for difference in _of_table(table, context)]
     return sorted(found, key=lambda difference: difference.severity is not Severity.ERROR)
@@ -233,7 +238,7 @@ def _of_column(pair: _Pair, needed: ColumnLayout, there: ActualColumn | None) ->
     if there is None:
         what = "an IDENTITY column" if needed.identity or needed.generated else "a column"
         remedy = pair.context.remedies.add_column(pair.name, needed)
-        yield pair.error(needed.name, f"{what} of type {needed.type}", "none", remedy)
+        yield pair.error(needed.name, f"{what} of type {needed.type}", NO_COLUMN, remedy)
     elif needed.generated:
         yield from _generated(pair, needed, there)
     elif there.computed:
@@ -258,7 +263,8 @@ def _generated(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterat
 
 def _identity(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
     if there.identity and not needed.identity:
-        remedy = "set `identity: true` in the contract, or let the database generate it with `generated: true`"
+        generated = "unless other tables take its value, let the database generate it with `generated: true`"
+        remedy = f"set `identity: true` in the contract; or, {generated}"
         yield pair.error(needed.name, "a column that the contract can fill", "IDENTITY", remedy)
     elif needed.identity and there.identity is False:
         remedy = "remove `identity: true` from the contract"
@@ -336,14 +342,13 @@ def _keys(pair: _Pair) -> Iterator[Difference]:
 def _foreign_keys(pair: _Pair) -> Iterator[Difference]:
     """Report foreign keys of the contract that the database does not enforce."""
     context, remedies = pair.context, pair.context.remedies
-    positions = {layout.name: position for position, layout in enumerate(context.tables)}
+    names = {layout.name: layout.table for layout in context.tables}
     for key in pair.layout.foreign_keys:
-        position = positions[key.table]
-        parent = context.actual.get(context.tables[position].table)
+        parent = context.actual.get(names[key.table])
         if parent is None or parent.kind != "table":
             continue
-        wanted = _pairs(key.columns, key.references)
-        there = (other for other in pair.actual.foreign_keys if context.position(other) == position)
+        wanted, place = _pairs(key.columns, key.references), _folded((parent.schema, parent.name))
+        there = (other for other in pair.actual.foreign_keys if _folded((other.schema, other.table)) == place)
         if all(_pairs(other.columns, other.references) != wanted for other in there):
             references = f"{remedies.name(parent.schema, parent.name)} {remedies.names(key.references)}"
             foreign_key = f"FOREIGN KEY {remedies.names(key.columns)} REFERENCES {references}"

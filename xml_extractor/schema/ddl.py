@@ -19,6 +19,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE
 from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.names import database_name, literal
+from xml_extractor.schema.shared_tables import merged_tables
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
 
@@ -90,12 +91,16 @@ def create_statements(
         default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
             default of the database.
         own: The processing log, which comes first, and the tables beside it.
+
+    Raises:
+        UsageError: The database has no schemas, and tables of different schemas would become one.
     """
     dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
-    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own, *tables)]
+    merged = merged_tables(tables, embedded=embedded, default_schema=default_schema)
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own, *merged)]
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [

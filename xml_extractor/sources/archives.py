@@ -76,7 +76,7 @@ class ArchiveSource:
         max_bytes: Larger members are rejected.
 
     Raises:
-        SourceError: The archive is damaged, or has two members with the same name.
+        SourceError: The archive is damaged.
     """
 
     def __init__(self, address: str, max_bytes: int) -> None:
@@ -84,7 +84,9 @@ class ArchiveSource:
         self._max_bytes = max_bytes
         with self._damage_ends_the_run(), ExitStack() as parts:
             self.address, files = ARCHIVES[_suffix(address)](address, parts)
-            self._members = _xml_files(address, files)
+            self._names = [name for name, _ in files if name.lower().endswith(SUFFIX)]
+            # Of members with the same name the first one counts.
+            self._members = {name: member for name, member in reversed(files) if name.lower().endswith(SUFFIX)}
             self._open_parts = parts.pop_all()
 
     def key_pages(
@@ -98,9 +100,9 @@ class ArchiveSource:
         Raises:
             SourceError: There is no XML file.
         """
-        if not self._members:
+        if not self._names:
             raise SourceError(f"there are no XML files in {self.name}", f"files are found by their suffix {SUFFIX}")
-        yield from pages_of_names(list(self._members), page_size, key_range)
+        yield from pages_of_names(self._names, page_size, key_range)
 
     def fetch(
         self,
@@ -154,18 +156,6 @@ open_source = ArchiveSource
 def _suffix(address: str) -> str:
     """Return the suffix of an archive's name; empty if it is none."""
     return next((suffix for suffix in ARCHIVES if address.lower().endswith(suffix)), "")
-
-
-def _xml_files(archive: str, files: list[tuple[str, Member]]) -> dict[str, Member]:
-    found: dict[str, Member] = {}
-    for name, member in files:
-        if name.lower().endswith(SUFFIX):
-            if name in found:
-                raise SourceError(
-                    f"{archive} has two members with the name {name}", "create the archive again with one of them"
-                )
-            found[name] = member
-    return found
 
 
 def _open_zip(name: str, parts: ExitStack) -> Opened:

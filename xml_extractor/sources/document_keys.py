@@ -1,6 +1,6 @@
 """Shared by all sources: pages of keys, and documents that cannot be fetched."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
@@ -8,7 +8,7 @@ from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import UnusableKey, log_key, null_key
+from xml_extractor.processing_log.log_keys import REPEATED, UnusableKey, log_key, null_key, numbered
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage
@@ -72,13 +72,14 @@ def pages(keys: Sequence[DocumentKey], page_size: int) -> Iterator[KeyPage]:
         yield KeyPage([*keys[start : start + page_size]])
 
 
-def pages_of_names(
-    names: Iterator[str] | Sequence[str], page_size: int, key_range: KeyRange | None
-) -> Iterator[KeyPage]:
-    """Sort names and split them into pages. A range of names compares as text."""
+def pages_of_names(names: Iterable[str], page_size: int, key_range: KeyRange | None) -> Iterator[KeyPage]:
+    """Sort names and split them into pages. A range of names compares as text.
+
+    A name that occurs again is that of another document.
+    """
     first, last = (key_range.first, key_range.last) if key_range else ("", "")
-    keys = sorted({str_key for name in names if isinstance(str_key := log_key(name), str)})
-    return pages([key for key in keys if first <= key and (not last or key <= last)], page_size)
+    keys = numbered(sorted(map(log_key, names), key=str))
+    return pages([key for key in keys if first <= str(key) and (not last or str(key) <= last)], page_size)
 
 
 def pages_of_nulls(count: int, page_size: int) -> Iterator[KeyPage]:
@@ -88,7 +89,8 @@ def pages_of_nulls(count: int, page_size: int) -> Iterator[KeyPage]:
 
 def unusable_key(key: UnusableKey) -> Failure:
     """Return why a document is rejected under a key that stands for its own."""
-    return Failure(Stage.FETCH, Reason.UNUSABLE_KEY, f"{key.explanation}; this one stands for it")
+    code = Reason.DUPLICATE_KEY if key.explanation == REPEATED else Reason.UNUSABLE_KEY
+    return Failure(Stage.FETCH, code, f"{key.explanation}; this one stands for it")
 
 
 def missing(key: DocumentKey) -> Rejection:

@@ -61,7 +61,7 @@ class FileSource:
         Raises:
             SourceError: A directory cannot be read.
         """
-        names = list(self._names())
+        names = set(self._names())  # a pattern may match a file more than once
         if not names:
             logger.warning("There are no XML files in %s; files are found by their suffix %s", self.name, SUFFIX)
         yield from pages_of_names(names, page_size, key_range)

@@ -9,17 +9,26 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
-from xml_extractor.documents import DocumentKey, Outcome, RecordKey, RecordPlace, Rejection, SourceDocument
+from xml_extractor.documents import (
+    DocumentKey,
+    Outcome,
+    RecordKey,
+    RecordPlace,
+    Rejection,
+    SourceDocument,
+)
 from xml_extractor.errors import RunError, SourceError
 from xml_extractor.escaping import escaped
 from xml_extractor.processing_log.key_blocks import LoggedKeys
-from xml_extractor.processing_log.log_keys import source_key, stands_for_another
+from xml_extractor.processing_log.log_keys import repeated_key, source_key, stands_for_another
+from xml_extractor.reasons import Reason
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable
 from xml_extractor.sources.files import read_bounded
@@ -80,31 +89,33 @@ class RejectFiles:
         self._version = version
         self._with_values = with_values
 
-    def write(self, reject: Outcome, content: bytes | str | None) -> None:
+    def write(self, reject: Outcome, content: bytes | str | Iterator[bytes] | None) -> None:
         """Write a document and its line in the list. The line is written even if the document cannot be.
 
         Args:
             reject: The outcome of a rejected document.
-            content: The document as it was fetched; None if it has no content.
+            content: The document as it was fetched, or its pieces; None if it has no content.
 
         Raises:
             OSError: The document or the line could not be written.
         """
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        name, failed = None, None
+        file: dict[str, Any] = {"file": None, "text": isinstance(content, str), "file_hash": None}
+        failed = None
         if content is not None:
             name = file_name(reject.key)
             try:
-                self._write_document(self.directory / name, content)
+                file |= {"file": name, "file_hash": self._write_document(self.directory / name, content)}
             except OSError as error:
-                name, failed = None, error
-        line = escaped(json.dumps(self._described(reject, name, is_text=isinstance(content, str)), ensure_ascii=False))
+                failed = error
+        described = self._described(reject) | file
+        line = escaped(json.dumps(described, ensure_ascii=False))
         with open(self.directory / LISTING, "ab", buffering=0, opener=_private) as listing:
             listing.write(f"{line}\n".encode(errors="backslashreplace"))
         if failed is not None:
             raise failed
 
-    def _described(self, reject: Outcome, file: str | None, *, is_text: bool) -> dict[str, Any]:
+    def _described(self, reject: Outcome) -> dict[str, Any]:
         failure = reject.failure
         if failure is None:
             raise AssertionError("a document without a failure is no reject")
@@ -113,8 +124,6 @@ class RejectFiles:
         record = {} if place is None else {"source_file": place.name, "record": place.number}
         return {
             "key": reject.key,
-            "file": file,
-            "text": is_text,
             "stage": failure.stage.value,
             "code": failure.code,
             "table": failure.table,
@@ -129,10 +138,18 @@ class RejectFiles:
             "version": self._version,
         }
 
-    def _write_document(self, path: Path, content: bytes | str) -> None:
+    def _write_document(self, path: Path, content: bytes | str | Iterator[bytes]) -> str:
+        """Write a document and return the hash of its file."""
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        digest = _file_hash()
         with atomic_write(path, OWNER_ONLY) as file:
-            file.write(data)
+            for piece in [data] if isinstance(data, bytes) else data:
+                digest.update(piece)
+                file.write(piece)
+        return digest.hexdigest()
+
+
+_file_hash = partial(blake2b, digest_size=16)
 
 
 def _private(path: str, flags: int) -> int:
@@ -150,10 +167,16 @@ class Listed(NamedTuple):
     Attributes:
         file: The name of its file; empty if it has none.
         is_text: Whether the document was text, so that the file is UTF-8 whatever encoding its XML declares.
+        file_hash: The hash of the file as it was written; empty if it is unknown.
+        content_hash: The hash by which the processing log recognizes the document; empty if it is unknown.
+        is_null: Whether the document was NULL.
     """
 
     file: str
-    is_text: bool
+    is_text: bool = False
+    file_hash: str = ""
+    content_hash: str = ""
+    is_null: bool = False
 
 
 class RejectsSource:
@@ -206,23 +229,45 @@ class RejectsSource:
         """Yield the documents of these keys in this order; one that cannot be read is a rejection."""
         for key in keys:
             listed = self._listed.get(source_key(key))
-            yield self._read(key, listed) if listed and listed.file else missing(key)
+            yield self._read(key, listed) if listed is not None else missing(key)
+
+    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
+        """Open a document's file; one that cannot be read is a rejection."""
+        listed = self._listed.get(source_key(key))
+        if listed is None or not listed.file:
+            return missing(key)
+        try:
+            return (self._directory / listed.file).open("rb")
+        except FileNotFoundError:
+            return missing(key)
+        except OSError as error:
+            return unreadable(key, f"the file cannot be read: {error.strerror}")
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
     def _read(self, key: DocumentKey, listed: Listed) -> SourceDocument | Rejection:
+        """Read a document. If it was not copied, or the copy is unchanged, it has the hash that the log has."""
+        if listed.is_null:
+            return SourceDocument(key, None)
+        if not listed.file:
+            return missing(key)._replace(content_hash=listed.content_hash)
+        opened = self.open_file(key)
+        return opened if isinstance(opened, Rejection) else self._read_file(key, listed, opened)
+
+    def _read_file(self, key: DocumentKey, listed: Listed, opened: IO[bytes]) -> SourceDocument | Rejection:
         try:
-            with (self._directory / listed.file).open("rb") as file:
+            with opened as file:
                 document = read_bounded(key, file, self._max_bytes)
-        except FileNotFoundError:
-            return missing(key)
         except OSError as error:
             return unreadable(key, f"the file cannot be read: {error.strerror}")
-        if isinstance(document, Rejection) or not listed.is_text or not isinstance(document.content, bytes):
+        if isinstance(document, Rejection) or not isinstance(document.content, bytes):
             return document
+        logged_hash = listed.content_hash if _file_hash(document.content).hexdigest() == listed.file_hash else ""
+        if not listed.is_text:
+            return document._replace(logged_hash=logged_hash)
         try:
-            return SourceDocument(key, document.content.decode("utf-8", "surrogatepass"))
+            return SourceDocument(key, document.content.decode("utf-8", "surrogatepass"), logged_hash=logged_hash)
         except UnicodeDecodeError:
             return unreadable(key, "its file is not valid UTF-8")
 
@@ -250,9 +295,7 @@ def _read_listing(path: Path) -> dict[DocumentKey, Listed]:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 key, document = _read_line(path, number, line)
-                if key in listed:
-                    raise _bad_line(path, number, f"lists the document {key} again")
-                listed[key] = document
+                listed[key if key not in listed else repeated_key(key, number)] = document
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
     return listed
@@ -270,7 +313,9 @@ def _read_line(path: Path, number: int, line: bytes) -> tuple[DocumentKey, Liste
             match others:
                 case {"source_file": str(name), "record": int(record)}:
                     key = RecordKey(str(key), RecordPlace(str(key), name, record))
-            return key, Listed(file or "", others.get("text") is True)
+            is_null = not file and others.get("code") == Reason.EMPTY
+            file_hash, logged = (str(others.get(name) or "") for name in ("file_hash", "content_hash"))
+            return key, Listed(file or "", others.get("text") is True, file_hash, logged, is_null)
     raise _bad_line(path, number, "is not a JSON object with `key` and `file`")
 
 

@@ -4,16 +4,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from itertools import pairwise
+from itertools import groupby
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from xml_extractor.connections import DatabaseError, ErrorClass, errors_end_the_run
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import UnusableKey, log_key
+from xml_extractor.processing_log.log_keys import UnusableKey, log_key, repeated_key
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
@@ -99,7 +99,7 @@ class SqliteSource:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
-            SourceError: The table cannot be read, or a key is not unique.
+            SourceError: The table cannot be read.
         """
         blocks = None if log is None else self._blocks(key_range)
         if log is None or blocks is None:
@@ -118,17 +118,17 @@ class SqliteSource:
             select = f"SELECT {self._key}, typeof({self._key}) FROM {self._from}{where} ORDER BY {order} LIMIT ?"  # noqa: S608 - names are quoted
             with self._errors_end_the_run(), condition_errors(self._condition, self.name):
                 rows = list(self._database.query(select, (*bounds, size + 1)))
-            keys = [log_key(key) for key, _ in rows]
-            self._check_unique(keys)
-            page = logged_page(keys[:size], log)
+            keys = self._distinct(rows[:size])
+            if len(rows) > size and rows[size][0] == rows[size - 1][0]:
+                keys += self._repeated([row for row in rows[:size] if row[0] == rows[size][0]])
+            page = logged_page(keys, log)
             if keys:
                 yield page
-            if len(keys) <= size:
+            if len(rows) <= size:
                 return
             conditions, bounds = self._range(key_range)
             # By the column's collation, so that its index is used, and exactly among keys that are equal by it.
-            last, kind = rows[size - 1]
-            bound = "CAST(? AS TEXT)" if kind == "text" and isinstance(last, bytes) else "?"
+            last, bound = rows[size - 1][0], _bound_to(rows[size - 1])
             conditions.append(
                 f"{self._collated} >= {bound} AND ({self._collated} > {bound} OR {self._exact} > {bound})"
             )
@@ -223,14 +223,25 @@ class SqliteSource:
             count: int = next(self._database.query(f"SELECT count(*) FROM {self._from}{where}"))[0]  # noqa: S608 - names are quoted
         return count
 
-    def _check_unique(self, keys: Sequence[DocumentKey]) -> None:
-        """Check that no key follows itself, and that no text is also a number: the log holds keys as text."""
-        for previous, key in pairwise((None, *keys)):
-            if previous == key or (isinstance(key, str) and self._is_number_too(key)):
-                raise SourceError(
-                    f"the key {key} occurs more than once in {self._table}",
-                    "name another key column in the contract's `source`",
-                )
+    def _distinct(self, rows: Sequence[Sequence[Any]]) -> list[DocumentKey]:
+        """Return the keys of listed rows, with other keys for those that occur again, as text or as number."""
+        keys: list[DocumentKey] = []
+        for value, same in groupby(row[0] for row in rows):
+            key = log_key(value)
+            is_again = isinstance(key, str) and self._is_number_too(key)
+            for number, _ in enumerate(same, 1):
+                # The processing log holds keys as text.
+                again = f"text {number}" if is_again else number
+                keys.append(key if again == 1 else repeated_key(key, again))
+        return keys
+
+    def _repeated(self, listed: Sequence[Sequence[Any]]) -> list[DocumentKey]:
+        """Return the keys of the rows that have the same key as the listed ones, and are not listed."""
+        value, bound = listed[0][0], _bound_to(listed[0])
+        where = _where((*self._where, f"{self._collated} = {bound} AND {self._exact} = {bound}"))
+        with self._errors_end_the_run(), condition_errors(self._condition, self.name):
+            (count,) = next(self._database.query(f"SELECT count(*) FROM {self._from}{where}", (value, value)))  # noqa: S608 - names are quoted
+        return self._distinct([listed[0]] * count)[len(listed) :]
 
     def _is_number_too(self, key: str) -> bool:
         if not key.lstrip("-").isdecimal() or not key.isascii() or str(int(key)) != key or len(key) > _MOST_DIGITS:
@@ -263,6 +274,11 @@ class SqliteSource:
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(SourceError, f"{self.name} cannot be read")
+
+
+def _bound_to(row: Sequence[Any]) -> str:
+    """Return the parameter for the key of a listed row: its value and type."""
+    return "CAST(? AS TEXT)" if row[1] == "text" and isinstance(row[0], bytes) else "?"
 
 
 def _where(conditions: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import is_fetchable
+from xml_extractor.processing_log.log_keys import is_fetchable, numbered
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.schema.names import t_sql_name
 from xml_extractor.settings import KeyRange
@@ -98,7 +98,7 @@ class SqlServerSource:
         """Yield all keys in ascending order, in pages of at most `page_size`, or larger while the log has all keys.
 
         Raises:
-            SourceError: The table cannot be read, or a key is not unique.
+            SourceError: The table cannot be read.
         """
         blocks = None if log is None else self._blocks(key_range)
         if log is None or blocks is None:
@@ -137,19 +137,21 @@ class SqlServerSource:
         conditions, bounds = self._range(key_range)
         size = page_size
         seen: AbstractSet[DocumentKey] = set()
+        begin: DocumentKey | None = None
         while True:
             listed, repeated = self._list_others(seen, size + 1, conditions, bounds)
-            while 1 < size < len(listed) and not is_fetchable(listed[size]):
-                size -= 1  # the next page must begin with a key that can be a parameter
             page = logged_page(listed[:size], log)
             if page.keys:
                 yield page
             if len(listed) <= size:
                 return
             seen = repeated | set(page.keys)
+            # The next page must begin with a key that can be a parameter.
+            begin = next((key for key in reversed(listed[: size + 1]) if is_fetchable(key)), begin)
             conditions, bounds = self._range(key_range)
-            conditions.append(f"{self._queries.key.name} >= {self._queries.key.parameter}")
-            bounds.append(listed[size])
+            if begin is not None:
+                conditions.append(f"{self._queries.key.name} >= {self._queries.key.parameter}")
+                bounds.append(begin)
             size = next_size(page, size, page_size)
 
     def _blocks(self, key_range: KeyRange | None) -> KeyBlocks | None:
@@ -189,7 +191,7 @@ class SqlServerSource:
                 for value, size, content, is_cut in rows:
                     key = self._queries.key.log_key(value)
                     if key in found:
-                        raise self._not_unique(key)
+                        continue  # its key stands for that of another document
                     found[key] = self._document(key, size, content, is_cut=bool(is_cut))
                     read_bytes += len(content or "")
                     if read_bytes > PAGE_BYTES and keys[0] in found:
@@ -234,13 +236,7 @@ class SqlServerSource:
             rows = self._answer(*self._queries.keys(conditions), values)
         except UnicodeDecodeError:
             rows = self._answer(*self._queries.keys(conditions, as_bytes=True), values)
-        listed = [self._queries.key.log_key(value) for (value,) in rows]
-        seen: set[DocumentKey] = set()
-        for key in listed:
-            if key in seen:
-                raise self._not_unique(key)
-            seen.add(key)
-        return listed
+        return numbered([self._queries.key.log_key(value) for (value,) in rows])
 
     def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
         try:
@@ -248,10 +244,6 @@ class SqlServerSource:
         except ValueError as error:
             bound, kind = error.args
             raise SourceError(f"'{bound}' is not a key of {self._title}: its keys are {kind}") from None
-
-    def _not_unique(self, key: DocumentKey) -> SourceError:
-        tip = "name another key column in the contract's `source`"
-        return SourceError(f"the key {key} occurs more than once in {self._title}", tip)
 
     def _prepare(self, table: SourceTable, end_tag: str) -> SourceQueries:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):

@@ -8,7 +8,11 @@ from xml_extractor.contract.own_rows import KeyColumn, Link, UnreachableRowsErro
 from xml_extractor.errors import UsageError
 
 DeletePlan = tuple[KeyColumn, ...]
-"""One key column for each table, children before parents, which is the order to delete in."""
+"""One key column for each table, children before parents, which is the order to delete in.
+
+Several tables of a contract that fill one database table, and whose rows are found in the same way, have one in common,
+in the place of the first: their rows are deleted together, when the rows of all their children are.
+"""
 
 
 class Dialect(NamedTuple):

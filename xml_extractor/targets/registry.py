@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Protocol
 
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS
 from xml_extractor.processing_log.own_tables import history_table, own_tables
 from xml_extractor.processing_log.run_history import RunHistory
-from xml_extractor.schema.comparison import NO_TABLE, NO_VISIBLE_TABLE, raise_errors
+from xml_extractor.schema.comparison import NO_COLUMN, NO_TABLE, NO_VISIBLE_TABLE, raise_errors
 from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.urls import URL, parse_url
 
@@ -50,13 +53,15 @@ def open_target(address: str, contract: Contract) -> Target:
 
 @contextmanager
 def open_processing_log(target: Target) -> Iterator[ProcessingLog]:
-    """Open the processing log of a target, which must exist.
+    """Open the processing log of a target, which must exist. An earlier version may have created it.
 
     Raises:
         TargetError: There is none, or the target cannot be reached.
     """
-    with _own_tables_of(target) as connection:
-        yield ProcessingLog(connection, target.name)
+    log = target.log_table
+    with _own_table_of(target, log) as (connection, lacking):
+        there = tuple(column for column in log.columns if column.name not in lacking)
+        yield ProcessingLog(connection, target.name, replace(log, columns=there) if lacking else log)
 
 
 @contextmanager
@@ -66,26 +71,32 @@ def open_run_history(target: Target) -> Iterator[RunHistory]:
     Raises:
         TargetError: There is none, or the target cannot be reached.
     """
-    with _own_tables_of(target) as connection:
-        yield RunHistory(connection, history_table(target.log_table), target.name)
+    history = history_table(target.log_table)
+    with _own_table_of(target, history) as (connection, _):
+        yield RunHistory(connection, history, target.name)
 
 
 @contextmanager
-def _own_tables_of(target: Target) -> Iterator[TargetConnection]:
-    """Check the processing log and the tables beside it, and connect."""
-    found = target.differences(())
-    missing = [difference for difference in found if difference.found in (NO_TABLE, NO_VISIBLE_TABLE)]
-    if missing:
-        names = " and ".join(difference.database_table for difference in missing)
+def _own_table_of(target: Target, table: TableLayout) -> Iterator[tuple[TargetConnection, set[str]]]:
+    """Check one of the tables beside those of the contract, and connect.
+
+    Yields:
+        The connection, and the names of columns that the table of an earlier version lacks.
+    """
+    found = [difference for difference in target.differences(()) if difference.table == table.name]
+    if any(not each.column and each.found in (NO_TABLE, NO_VISIBLE_TABLE) for each in found):
         tip = "check that the target is the one that was loaded; `xml-extractor init` creates what is missing"
-        hidden = any(difference.found == NO_VISIBLE_TABLE for difference in missing)
+        hidden = any(each.found == NO_VISIBLE_TABLE for each in found)
         raise TargetError(
-            f"there is no table {names} in {target.name}{', or this user has no permission on it' if hidden else ''}",
+            f"there is no table {table.table} in {target.name}"
+            f"{', or this user has no permission on it' if hidden else ''}",
             tip,
         )
-    raise_errors(target.name, found)
+    added = {column.name for column in ADDED_COLUMNS}
+    lacking = {each.column for each in found if each.found == NO_COLUMN and each.column in added}
+    raise_errors(target.name, [each for each in found if each.column not in lacking])
     with closing(target.connect()) as connection:
-        yield connection
+        yield connection, lacking
 
 
 def read_url(address: str, role: str) -> URL:

@@ -9,6 +9,7 @@ from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
+from xml_extractor.schema.shared_tables import merged_tables
 from xml_extractor.targets.registry import TARGETS, dialect_of, read_url
 from xml_extractor.targets.sqlserver.address import read_address
 
@@ -76,7 +77,7 @@ def grant_statements(
     grants = [
         f"GRANT {', '.join(needed_permissions(table, has_revisions=has_revisions))} "
         f"ON {t_sql_table(table.table, default_schema)} TO {principal}"
-        for table in tables
+        for table in merged_tables(tables, default_schema=default_schema)
     ]
     documents = t_sql_table(source, default_schema)
     return [*grants, f"IF OBJECT_ID({literal(documents)}) IS NOT NULL\nGRANT SELECT ON {documents} TO {principal}"]

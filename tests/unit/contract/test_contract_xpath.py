@@ -135,7 +135,7 @@ def test_all_parts_of_an_expression_are_walked() -> None:
         ("a = b", "boolean"),
         ("a and b", "boolean"),
         ("not(a)", "boolean"),
-        ("$x", "unknown"),
+        ("$x", "node-set"),
         ("re:match(a, b)", "unknown"),
     ],
 )

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from xml_extractor.mapping.errors import RuleError
+from xml_extractor.mapping.nodes import Node, ValueNode
 from xml_extractor.mapping.paths import (
-    Node,
-    ValueNode,
     compile_elements,
     compile_nodes,
     compile_text,

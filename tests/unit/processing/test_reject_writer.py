@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -115,6 +116,32 @@ def test_a_directory_that_is_gone_is_one_warning_and_no_end(tmp_path: Path, capl
     write(Numbers(), tmp_path / "gone" / "run", *map(reject, range(50)))
     (record,) = caplog.records
     assert record.getMessage().startswith(f"Rejected documents are not written to {tmp_path / 'gone' / 'run'}: ")
+
+
+class Stuck(Numbers):
+    """A source that does not answer until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[SourceDocument | Rejection]:
+        self.released.wait()
+        return super().fetch(keys, whole=whole)
+
+
+@pytest.mark.parametrize("rejects", [1, WAITING + 2 * FETCHED_AT_ONCE])
+def test_a_source_that_does_not_answer_is_a_warning_and_no_run_waits_for_it(
+    rejects: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Stuck()
+    with RejectWriter(RejectFiles(tmp_path / "run", "numbers", 1), lambda: source, longest=0.5) as writer:
+        for number in range(rejects):
+            writer.add(reject(number))
+    source.released.set()
+    (record,) = caplog.records
+    what = "fetching or writing one takes more than 0.5 s (--document-timeout)"
+    assert record.getMessage() == f"Rejected documents are not written to {tmp_path / 'run'}: {what}"
 
 
 def test_a_run_that_is_to_stop_at_once_does_not_wait_for_what_is_still_to_be_written(tmp_path: Path) -> None:

@@ -130,14 +130,14 @@ def test_only_changed_documents_are_mapped_again_if_the_run_is_to_do_these(conte
         "4.xml": Replaced("run 1", ""),
     }
     kinds = {}
-    for which in ("all", "changed-documents"):
-        given = replace(context, settings=replace(context.settings, reprocess=which))
-        with closing(Worker(given, None, tmp_path)) as worker:
-            documents = worker.map_documents(Chunk(7, (*replaced, "1.xml"), replaced=replaced))
-            kinds[which] = [type(document) for document in documents]
+    for only_if_changed in (False, True):
+        wanted = {key: known._replace(only_if_changed=only_if_changed) for key, known in replaced.items()}
+        with closing(Worker(context, None, tmp_path)) as worker:
+            documents = worker.map_documents(Chunk(7, (*replaced, "1.xml"), replaced=wanted))
+            kinds[only_if_changed] = [type(document) for document in documents]
     assert kinds == {
-        "all": [MappedDocument, Rejection, Rejection, Rejection, MappedDocument],
-        "changed-documents": [Unchanged, Unchanged, Rejection, Unchanged, Unchanged],
+        False: [MappedDocument, Rejection, Rejection, Rejection, MappedDocument],
+        True: [Unchanged, Unchanged, Rejection, Unchanged, Unchanged],
     }
 
 
@@ -249,7 +249,7 @@ def test_mapped_documents_are_queued_and_those_that_the_full_queue_refuses_are_l
     with InsertQueue(max_size=1) as queue:
         assert _queue_mapped_data(queue, worker, 0, documents[1:]) is None
         outcomes = _queue_mapped_data(queue, worker, 1, documents[:1])
-        assert outcomes == [Outcome("1.xml", Status.LOADED, (1,))]
+        assert outcomes == [Outcome("1.xml", Status.LOADED, (1,), seconds=documents[0].seconds)]
         assert [item.sequence for item in queue.dequeue_batch()] == [0]
     assert "Queued insert (documents=1, rows=0)" in caplog.messages
     assert "Queue full, falls back to a blocking insert (documents=1, rows=1)" in caplog.messages

@@ -77,11 +77,15 @@ def fetched(source: RecordSource) -> dict[str, str]:
     keys = listed(source)
     assert len({str(key) for key in keys}) == len(keys)
     return {
-        str(document.key): document.failure.reason if isinstance(document, Rejection) else _text(document.whole)
+        str(document.key): document.failure.reason if isinstance(document, Rejection) else whole_of(document).decode()
         for document in source.fetch(keys)
     }
 
 
-def _text(content: bytes | str | None) -> str:
-    assert isinstance(content, bytes)
-    return content.decode()
+def whole_of(document: SourceDocument | Rejection) -> bytes:
+    """A record, or the rest of a file, as a file of its own."""
+    assert isinstance(document, SourceDocument)
+    if document.pieces is not None:
+        return b"".join(document.pieces)
+    assert isinstance(document.whole, bytes)
+    return document.whole

@@ -4,8 +4,9 @@ import codecs
 
 import pytest
 
-from tests.unit.records.conftest import OpenRecords, fetched, listed
-from xml_extractor.documents import RecordKey, Skipped, SourceDocument
+from tests.unit.records.conftest import OpenRecords, fetched, listed, whole_of
+from xml_extractor.documents import RecordKey, Skipped
+from xml_extractor.records import scanner as scanner_module
 from xml_extractor.settings import KeyRange
 
 SET = '{root: "m:Set", records: "m:R", key: "@id", header: ["m:Head"]}'
@@ -107,6 +108,38 @@ def test_a_key_may_be_any_path(open_records: OpenRecords, key: str) -> None:
     assert listed(open_records({"f": content}, document)) == ["f#-1" if "concat" in key else "f#1"]
 
 
+@pytest.mark.parametrize(
+    ("key", "record", "own_key"),
+    [
+        ("m:Id", "<m:Id>a</m:Id><m:Id>b</m:Id>", "a"),
+        ("m:Id", "<m:Id> <!-- b -->a<![CDATA[&]]> </m:Id>", "a&"),
+        ("m:Id", "<m:Id/><m:Id>b</m:Id>", None),
+        ("m:Id", "<m:X><m:Id>b</m:Id></m:X><m:Id>a<m:Id>b</m:Id></m:Id>", "ab"),
+        ("m:Id", f"<m:X>{'x' * 5000}</m:X><m:Id>a</m:Id>", "a"),
+        ("m:Id", "<m:Id>a</m:Id><u:undeclared/>", "a"),
+        ("m:Id", "<Id>b</Id><o:Id xmlns:o='urn:o'>b</o:Id><Id xmlns='urn:m'>a</Id>", "a"),
+        ("m:Id", "<m:Head/>", None),
+        ("m:X/m:Id", "<m:Id>b</m:Id><m:X><m:Y><m:Id>b</m:Id></m:Y></m:X><m:X/><m:X><m:Id>a</m:Id></m:X>", "a"),
+        ("m:Id/@v", "<m:Id/><m:Id v='a'/><m:Id v='b'/>", "a"),
+        ("v:Id", "<Id>a</Id>", "a"),
+        ("m:Id[2]", "<m:Id>b</m:Id><m:Id>a</m:Id>", "a"),
+        (".//m:Id", "<m:X><m:Id>a</m:Id></m:X><m:Id>b</m:Id>", "a"),
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", '<m:U xmlns:k="urn:k">{}</m:U>'])
+def test_a_key_may_be_an_element(open_records: OpenRecords, key: str, record: str, own_key: str, around: str) -> None:
+    document = f'{{root: "m:Set", records: "//m:R", key: "{key}"}}'
+    content = in_set(around.format(f'<m:R id="1">{record}</m:R>'))
+    assert listed(open_records({"f": content}, document)) == [f"f#{own_key or 1}"]
+
+
+@pytest.mark.parametrize(
+    "tag", ["<m:R id='&#x61;'/>", '<m:R x=\'id="b"\' id=\t"\ta " ></m:R>', "<m:R m:id='b' id='a'/>"]
+)
+def test_a_key_may_be_an_attribute_however_it_is_written(open_records: OpenRecords, tag: str) -> None:
+    assert listed(open_records({"f": in_set(tag)}, SET)) == ["f#a"]
+
+
 def test_a_doctype_with_entities_is_refused_or_skipped(open_records: OpenRecords) -> None:
     doctype = '<!DOCTYPE Set [<!ENTITY e "<m:R/>"> <!-- ]> <m:R/> -->]>'
     content = in_set('<m:R id="1">&amp;</m:R>').decode()
@@ -159,32 +192,76 @@ def test_a_file_that_cannot_be_read_is_one_reject(open_records: OpenRecords, con
 
 
 @pytest.mark.parametrize(
-    "rest",
+    ("rest", "key"),
     [
-        '<m:R id="3"><x>',
-        '<m:R id="3"',
-        "<m:Q>",
-        "</m:X>",
-        "<!-- ",
-        "<m:R><![CDATA[",
-        "</m:Set>text",
-        "</m:Set><m:Set/>",
-        "<m:Q a='<'/></m:Set>",
+        ('<m:R id="C"><x>', "f#C"),
+        ('<m:R id="1"><x>', "f#1#2"),
+        ('<m:R id="C"><a></b></m:R><m:R id="D"/></m:Set>', "f#C"),
+        ('<m:R id="C"><a b="1" b="2"/></m:R><m:R id="D"/></m:Set>', "f#C"),
+        ('<m:R id="C">a & b</m:R><m:R id="D">&amp;</m:R></m:Set>', "f#C"),
+        ('<m:R id="C">&nbsp;</m:R><m:R id="D"/></m:Set>', "f#C"),
+        ('<m:R id="C">&#1;</m:R><m:R id="D"/></m:Set>', "f#C"),
+        ('<m:R id="C">]]></m:R><m:R id="D"/></m:Set>', "f#C"),
+        ('<m:R id="C"><!-- -- --></m:R><m:R id="D"/></m:Set>', "f#C"),
+        ('<m:R id="C"><![CDATA[ & ]]><!-- & --><?p & ?><x a="&"/></m:R><m:R id="D"/></m:Set>', "f#C"),
+        ('<m:R id="C"><?xml version="1.0"?></m:R></m:Set>', "f#C"),
+        ('<m:R id="C" id="D"></m:R><m:R id="D"/></m:Set>', "f"),
+        ('<m:R id="C"', "f"),
+        ("<m:R><x>", "f"),
+        ("<m:Q>", "f"),
+        ("<m:Q><a></b></m:Q><m:R id='D'/></m:Set>", "f"),
+        ("<m:U><m:V x=1><m:R id='D'/></m:V></m:U></m:Set>", "f"),
+        ("a & b<m:R id='D'/></m:Set>", "f"),
+        ("</m:X>", "f"),
+        ("<!-- ", "f"),
+        ("<m:R><![CDATA[", "f"),
+        ("</m:Set>text", "f"),
+        ("</m:Set><m:Set/>", "f"),
+        ("</m:Set>\n\0", "f"),
+        ("<m:Q a='<'/></m:Set>", "f"),
     ],
 )
-def test_records_before_a_break_are_loaded_and_the_rest_is_one_reject(open_records: OpenRecords, rest: str) -> None:
-    before = f'{OPEN}<m:Head/><m:R id="1"/><m:R id="2"></m:R>'
+@pytest.mark.parametrize("piece", [1, 2**20])
+def test_records_before_a_break_are_loaded_and_the_rest_is_one_reject(
+    open_records: OpenRecords, monkeypatch: pytest.MonkeyPatch, piece: int, rest: str, key: str
+) -> None:
+    monkeypatch.setattr(scanner_module, "PIECE", piece)
+    before = f'{OPEN}<m:Head/><m:R id="1">&amp;</m:R><m:R id="2">; & amp;<![CDATA[&]]></m:R>'.replace(" & amp;", "&lt;")
     source = open_records({"f": f"{before}{rest}".encode()}, SET)
     found = fetched(source)
-    assert list(found) == ["f#1", "f#2", "f"]
-    assert found["f"].startswith("malformed: the file breaks off after record 2: ")
+    assert list(found) == ["f#1", "f#2", key]
+    code, _, explanation = found[key].partition(": ")
+    assert code in ("malformed", "entity", "control_character")
+    assert explanation.startswith("the file breaks off after record 2: ")
     keys = listed(source)
     assert isinstance(keys[-1], RecordKey)
     assert keys[-1].place.number == 3
     (whole,) = source.fetch(keys[-1:], whole=True)
-    assert isinstance(whole, SourceDocument)
-    assert whole.content
-    assert rest.encode().endswith(whole.content)  # type: ignore[arg-type]
+    assert whole_of(whole) == f"{OPEN}<m:Head/>{rest}".encode()
+
+
+def test_a_record_without_a_key_of_its_own_has_its_number_also_if_the_file_breaks_off_in_it(
+    open_records: OpenRecords,
+) -> None:
+    document = '{root: "m:Set", records: "m:R"}'
+    found = fetched(open_records({"f": f"{OPEN}<m:R/><m:R><a></m:R><m:R/>{CLOSE}".encode()}, document))
+    assert list(found) == ["f#1", "f#2"]
+
+
+def test_a_record_with_an_undeclared_prefix_or_too_many_levels_is_well_formed_and_rejected_alone(
+    open_records: OpenRecords,
+) -> None:
+    deep = "<x>" * 3000 + "</x>" * 3000
+    content = in_set('<m:R id="1"><u:x/></m:R>', f'<m:R id="2">{deep}</m:R>', '<m:R id="3"/>')
+    assert list(fetched(open_records({"f": content}, SET))) == ["f#1", "f#2", "f#3"]
+
+
+def test_entities_that_expand_without_limits_do_not_break_a_file_off(open_records: OpenRecords) -> None:
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 20}">' for n in range(1, 12))
+    content = in_set('<m:R id="1" a="&e11;"/>', '<m:R id="2"/>').decode()
+    doctype = f'<!DOCTYPE m:Set [<!ENTITY e0 "0123456789">{entities}]>'
+    allowing = SET.replace("{", "{doctype: allow, ")
+    assert list(fetched(open_records({"f": f"{doctype}{content}".encode()}, allowing))) == ["f#1", "f#2"]
 
 
 def test_bytes_that_are_invalid_in_the_encoding_break_a_file_off(open_records: OpenRecords) -> None:
@@ -192,11 +269,6 @@ def test_bytes_that_are_invalid_in_the_encoding_break_a_file_off(open_records: O
     found = fetched(open_records({"f": content[:-20] + b"\x00\xdc\x00\x00" + content[-20:]}, SET))
     assert list(found) == ["f#1", "f"]
     assert found["f"].startswith("wrong_encoding: ")
-
-
-def test_a_record_that_is_not_well_formed_is_rejected_alone(open_records: OpenRecords) -> None:
-    found = fetched(open_records({"f": in_set('<m:R id="1"><a></b></m:R>', '<m:R id="2"/>')}, SET))
-    assert list(found) == ["f#1", "f#2"]
 
 
 def test_max_bytes_applies_to_a_record_and_not_to_the_file(open_records: OpenRecords) -> None:

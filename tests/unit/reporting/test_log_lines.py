@@ -1,5 +1,6 @@
 """Log lines go to standard error, one whole line each."""
 
+import json
 import logging
 import re
 import sys
@@ -7,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from xml_extractor.reporting.console import configure_logging
+from xml_extractor.reporting.console import configure_logging, name_run_in_log
 
 
 def test_a_line_has_time_level_process_and_message(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,3 +44,16 @@ def test_without_standard_error_the_program_goes_on(monkeypatch: pytest.MonkeyPa
     configure_logging("INFO")
     monkeypatch.setattr(sys, "stderr", None)
     logging.getLogger("xml_extractor").info("nowhere")
+
+
+def test_json_lines_have_run_document_and_stage_where_they_are_known(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", "json")
+    logger = logging.getLogger("xml_extractor")
+    logger.info("before")
+    name_run_in_log("20260305T013000000-0a1b2c3d")
+    logger.warning("a\u2028%s", "b", extra={"document": 17, "stage": "map"})
+    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert first == {"level": "INFO", "process": "MainProcess", "message": "before"}
+    assert (second["run_id"], second["document"], second["stage"]) == ("20260305T013000000-0a1b2c3d", 17, "map")
+    assert second["message"] == "a\u2028b"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from xml_extractor.documents import Outcome, Status
 from xml_extractor.errors import RunError
 from xml_extractor.reasons import Reason
 from xml_extractor.reporting.metrics import metrics, metrics_text, prepare_directory, write_metrics
@@ -18,7 +19,7 @@ CODES = list(Reason)[:30]
 
 def test_the_file_holds_the_counts_times_and_settings_of_the_run(make_result: MakeResult, tmp_path: Path) -> None:
     result = make_result(loaded=2, already_done=4, reasons={"overflow": "a.xml"}, settings={"workers": 3})
-    path = write_metrics(tmp_path, result.run_id, metrics_text(result))
+    path = write_metrics(result.settings, result.run_id, metrics_text(result))
     assert path == tmp_path / "metrics_20260305T013000000-0a1b2c3d.json"
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written == metrics(result)
@@ -71,6 +72,16 @@ def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing_behind(
     result = make_result(loaded=1)
     (tmp_path / f"metrics_{result.run_id}.json").mkdir()
     with pytest.raises(RunError, match="cannot be written") as error:
-        write_metrics(tmp_path, result.run_id, metrics_text(result))
+        write_metrics(result.settings, result.run_id, metrics_text(result))
     assert "what was loaded is committed" in error.value.tip
     assert [path.name for path in tmp_path.iterdir()] == [f"metrics_{result.run_id}.json"]
+
+
+def test_the_slowest_documents_are_in_the_file_the_slowest_first(make_result: MakeResult) -> None:
+    result = make_result()
+    for number in range(30):
+        seconds = number * 7 % 30 / 10
+        result.statistics.record(Outcome(number, Status.LOADED, (1, 1), seconds=seconds))
+    slowest = metrics(result)["slowest"]
+    assert [document["seconds"] for document in slowest] == [2.9, 2.8, 2.7, 2.6, 2.5, 2.4, 2.3, 2.2, 2.1, 2.0]
+    assert slowest[0]["key"] == "17"

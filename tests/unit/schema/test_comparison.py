@@ -163,7 +163,8 @@ DIFFERENT: list[tuple[str, TableLayout, ActualTable, str]] = [
         with_column(made(ORDERS), "order_id", identity=True),
         (
             "error: orders.order_id in dbo.demo_orders: expected a column that the contract can fill, found IDENTITY; "
-            "set `identity: true` in the contract, or let the database generate it with `generated: true`"
+            "set `identity: true` in the contract; or, unless other tables take its value, let the database generate "
+            "it with `generated: true`"
         ),
     ),
     (
@@ -497,3 +498,10 @@ def test_tables_that_are_all_missing_are_one_line_with_one_remedy() -> None:
         "processing_log, demo_orders, demo_lines, demo_notes"
     )
     assert "xml-extractor init" in refused.value.tip
+
+
+def test_a_foreign_key_that_one_of_two_tables_lacks_is_not_missed() -> None:
+    other = replace(LINES, name="other", foreign_keys=())
+    without = replace(made(LINES), foreign_keys=())
+    assert compare([ORDERS, LINES, other], made(ORDERS), without) == []
+    assert len(compare([ORDERS, LINES, replace(LINES, name="other")], made(ORDERS), without)) == 2

@@ -6,6 +6,7 @@ import pytest
 
 from tests.database.demo_tables import LINES, NOTES, ORDERS, TABLES
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.errors import UsageError
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.values.sqltypes import TYPES, parse_type
 
@@ -148,3 +149,27 @@ def test_statements_come_in_load_order(dialect: str) -> None:
     for statement, name in zip(statements, names, strict=True):
         assert f" {name} (" in statement
         assert not any(line.endswith(" ") for line in statement.splitlines())
+
+
+def test_tables_that_differ_only_in_their_schema_are_refused_by_sqlite() -> None:
+    one, other = (replace(NOTES, name=table, table=table, foreign_keys=()) for table in ("x.notes", "y.notes"))
+    with pytest.raises(UsageError, match=r"x\.notes and y\.notes would be one table in SQLite"):
+        create_statements([one, other], "sqlite")
+    assert sum("CREATE TABLE" in created for created in create_statements([one, other], "mssql")[-2:]) == 2
+
+
+def test_a_column_that_one_of_two_tables_lacks_or_may_leave_empty_can_be_null() -> None:
+    number, text = parse_type("int"), parse_type("varchar(10)")
+    key = ColumnLayout("id", number, required=True)
+    one = TableLayout("one", "t", (key, ColumnLayout("a", text, required=True)), (), ("id",), (), "fail")
+    own = (ColumnLayout("A", text), ColumnLayout("b", text, required=True), key)
+    (created,) = create_statements([one, TableLayout("other", "T", own, (), ("id",), (), "fail")], "mssql")[-1:]
+    assert created == (
+        "IF OBJECT_ID(N't') IS NULL\n"
+        "CREATE TABLE t (\n"
+        "\tid int NOT NULL,\n"
+        "\ta varchar(10) NULL,\n"
+        "\tb varchar(10) NULL,\n"
+        "\tCONSTRAINT pk_t PRIMARY KEY (id)\n"
+        ")"
+    )

@@ -18,6 +18,7 @@ import pytest
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
+from xml_extractor.processing_log.log_keys import repeated_key
 from xml_extractor.sources import archives
 from xml_extractor.sources.registry import open_source
 
@@ -111,17 +112,15 @@ def test_names_that_point_elsewhere_are_only_names(tmp_path: Path, zip_path: Pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_name_that_is_twice_in_a_zip_is_refused(zip_path: Path) -> None:
+def test_of_members_of_a_zip_with_one_name_the_first_is_the_document(zip_path: Path) -> None:
     make_zip(zip_path, "a.xml", "b.xml")
     patch(zip_path, b"b.xml", b"a.xml")
-    with pytest.raises(SourceError, match=r"two members with the name a\.xml"):
-        keys_at(zip_path)
+    assert keys_at(zip_path) == ["a.xml", repeated_key("a.xml", 2)]
 
 
-def test_a_name_that_is_twice_in_a_tar_is_refused(tar_path: Path) -> None:
+def test_of_members_of_a_tar_with_one_name_the_first_is_the_document(tar_path: Path) -> None:
     make_tar(tar_path, member("a.xml"), member("a.xml"))
-    with pytest.raises(SourceError, match=r"two members with the name a\.xml"):
-        keys_at(tar_path)
+    assert keys_at(tar_path) == ["a.xml", repeated_key("a.xml", 2)]
 
 
 def test_an_encrypted_member_is_rejected_and_others_are_not(zip_path: Path) -> None:

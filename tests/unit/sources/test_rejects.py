@@ -3,6 +3,7 @@
 import json
 import stat
 from contextlib import closing
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.conftest import posix_only
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import RunError, SourceError
+from xml_extractor.processing_log.log_keys import REPEATED, UnusableKey
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.registry import open_source
@@ -89,6 +91,7 @@ def test_a_document_is_written_as_it_came_with_its_reason(files: RejectFiles) ->
         "explanation": "the text is too long for its column",
         "attempts": 3,
         "content_hash": "ab" * 16,
+        "file_hash": blake2b(content, digest_size=16).hexdigest(),
         "contract": "orders",
         "version": 3,
     }
@@ -138,7 +141,7 @@ def keys_of(files: RejectFiles, key_range: KeyRange | None = None) -> list[Docum
 @pytest.mark.parametrize("text", ["<?xml version='1.0' encoding='iso-8859-1'?><a b='é😀'/>", "", "\ud800"])
 def test_text_comes_back_as_text_whatever_encoding_it_declares(files: RejectFiles, text: str) -> None:
     files.write(reject(1), text)
-    assert fetched(files, 1) == SourceDocument(1, text)
+    assert fetched(files, 1) == SourceDocument(1, text, logged_hash="ab" * 16)
 
 
 def test_numbers_stay_numbers_in_their_order_and_range(files: RejectFiles) -> None:
@@ -150,6 +153,28 @@ def test_numbers_stay_numbers_in_their_order_and_range(files: RejectFiles) -> No
     assert keys_of(files, KeyRange("10", "")) == [10, 100]
     with pytest.raises(SourceError, match="its keys are numbers"):
         keys_of(files, KeyRange("a", ""))
+
+
+def test_a_copy_that_is_changed_has_the_hash_of_its_content(files: RejectFiles) -> None:
+    files.write(reject(1), b"<a/>")
+    (files.directory / "1.xml").write_bytes(b"<b/>")
+    changed = fetched(files, 1)
+    assert changed == SourceDocument(1, b"<b/>")
+
+
+def test_a_document_that_was_null_is_null_again(files: RejectFiles) -> None:
+    empty = Failure(Stage.PARSE, Reason.EMPTY, "there is no document")
+    files.write(reject(1)._replace(failure=empty), None)
+    assert fetched(files, 1) == SourceDocument(1, None)
+
+
+def test_a_document_that_is_listed_twice_is_rejected_once(files: RejectFiles) -> None:
+    files.write(reject(1), b"<a/>")
+    files.write(reject(1), b"<b/>")
+    key, again = keys_of(files)
+    assert key == 1
+    assert isinstance(again, UnusableKey)
+    assert again.explanation == REPEATED
 
 
 def test_a_document_without_its_file_is_rejected_as_missing(files: RejectFiles) -> None:
@@ -179,7 +204,6 @@ def test_text_that_was_mended_in_another_encoding_is_rejected(files: RejectFiles
         ('{"key": 1.5, "file": null}', "is not a JSON object with `key` and `file`"),
         ('{"key": true, "file": null}', "is not a JSON object with `key` and `file`"),
         ('{"key": 2}', "is not a JSON object with `key` and `file`"),
-        ('{"key": 1, "file": null}', "lists the document 1 again"),
         ('{"key": 2, "file": "../1.xml"}', "names a file that is not in this directory"),
         ('{"key": 2, "file": "/etc/passwd"}', "names a file that is not in this directory"),
         ('{"key": 2, "file": ".."}', "names a file that is not in this directory"),

@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Iterable
 
-from xml_extractor.contract.consistency import columns, expressions, paths, read_until, records, revisions, tables
+from xml_extractor.contract.consistency import (
+    columns,
+    expressions,
+    nodes,
+    paths,
+    read_until,
+    records,
+    revisions,
+    tables,
+)
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
 
 CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     tables.name_faults,
+    tables.shared_table_faults,
     tables.parent_faults,
     tables.key_faults,
     tables.column_list_faults,
@@ -29,6 +39,9 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.path_faults,
     paths.name_faults,
     paths.selection_faults,
+    nodes.key_pattern_faults,
+    nodes.base_faults,
+    nodes.recursive_faults,
     read_until.read_until_faults,
     records.record_faults,
     revisions.revision_faults,

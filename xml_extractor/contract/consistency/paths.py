@@ -1,8 +1,8 @@
 """Check XPaths, their prefixes, functions and results, and the names of elements and namespaces."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from lxml import etree
 
@@ -10,6 +10,7 @@ from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Table
 from xml_extractor.contract.names import EXSLT_NAMESPACE, with_all_namespaces
+from xml_extractor.contract.rewriting import NAME_FUNCTIONS, READ_CONTEXT
 from xml_extractor.contract.xpath import (
     ANY_NUMBER,
     EXSLT_FUNCTIONS,
@@ -24,14 +25,17 @@ from xml_extractor.contract.xpath import (
     XPathError,
     kind_of,
     parse_xpath,
+    variable_name,
     walk,
 )
 from xml_extractor.values.sqltypes import Family
 
 _ELEMENT_NAME = re.compile(r"(?:([^\W\d][\w.-]*):)?[^\W\d][\w.-]*")
 
-_NAME_FUNCTIONS = ("name", "local-name")
-
+_FUNCTIONS_OF_XSLT: dict[tuple[str | None, str], Callable[..., Any]] = {
+    (None, "current"): lambda _: [],
+    (None, "key"): lambda *_: [],
+}
 
 _NUMBERS = frozenset((Family.INTEGER, Family.DECIMAL, Family.MONEY, Family.FLOAT))
 _TIMES = frozenset((Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET))
@@ -46,11 +50,19 @@ _SELECTED: dict[str, frozenset[Family]] = {
 
 
 class WrittenPath(NamedTuple):
-    """An XPath of a contract: its key path, its text, and whether its nodes become rows."""
+    """An XPath of a contract.
+
+    Attributes:
+        key_path: The key path.
+        text: The XPath.
+        finds: What the nodes are that it must find; empty for a path that may have any value.
+        names: The named nodes that it can use; None where neither they nor `current()` and `key()` have a meaning.
+    """
 
     key_path: KeyPath
     text: str
-    is_rows: bool = False
+    finds: str = ""
+    names: tuple[str, ...] | None = None
 
 
 def written_paths(draft: Draft) -> Iterator[WrittenPath]:
@@ -61,16 +73,33 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
             yield WrittenPath(one_or_list_path(draft, ("document", name), index), location)
     for key_path, xpath in document_paths(draft):
         yield WrittenPath(key_path, xpath)
+    for name, key in draft.contract.keys.items():
+        yield WrittenPath(("keys", name, "match"), key.match)
+        yield WrittenPath(("keys", name, "use"), key.use)
     for path, _, table in draft.tables():
-        for index, rule in enumerate(table.rows):
-            rule_path = (*path, "rows", index, "path")
-            if not draft.lost(rule_path):
-                yield WrittenPath(rule_path, rule.path, is_rows=True)
+        yield from _paths_of_table(draft, path, table)
     for path, value_rule in draft.values():
+        names = tuple(draft.contract.tables[str(path[1])].nodes) if path[0] == "tables" else ()
         if value_rule.path is not None:
-            yield WrittenPath((*path, "path"), value_rule.path)
+            yield WrittenPath((*path, "path"), value_rule.path, names=names)
         if value_rule.each is not None:
-            yield WrittenPath((*path, "each"), value_rule.each)
+            yield WrittenPath((*path, "each"), value_rule.each, names=names)
+
+
+def _paths_of_table(draft: Draft, path: KeyPath, table: Table) -> Iterator[WrittenPath]:
+    parent = draft.contract.tables.get(table.parent or "")
+    outer = () if parent is None else tuple(parent.nodes)
+    for index, rule in enumerate(table.rows):
+        rule_path = (*path, "rows", index, "path")
+        if not draft.lost(rule_path):
+            yield WrittenPath(rule_path, rule.path, "the nodes that become rows", outer)
+    names = tuple(table.nodes)
+    for index, (name, text) in enumerate(table.nodes.items()):
+        yield WrittenPath((*path, "nodes", name), text, "the nodes of that name", names[:index])
+    if table.recursive is not None:
+        yield WrittenPath((*path, "recursive"), table.recursive, "the rows directly within a row", names)
+    if table.base is not None:
+        yield WrittenPath((*path, "base"), table.base, "the node where the paths of the columns start", names)
 
 
 def document_paths(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
@@ -171,12 +200,12 @@ def _faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
         return
     for part in walk(expression):
         yield from _part_faults(draft, path, part)
-    if not path.is_rows:
+    if not path.finds:
         return
     kind = kind_of(expression)
     if kind not in ("node-set", "unknown"):
         found = f"a path whose value is a {kind}"
-        yield draft.text.fault(path.key_path, found=found, expected="a path to the nodes that become rows")
+        yield draft.text.fault(path.key_path, found=found, expected=f"a path to {path.finds}")
     for found in _other_nodes(expression):
         expected = "a path to elements, attributes or text()"
         yield draft.text.fault(path.key_path, found=f"a path to {found}", expected=expected)
@@ -205,16 +234,23 @@ def _part_faults(draft: Draft, path: WrittenPath, part: Expression | Step) -> It
     match part:
         case Step(_, test) if ":" in test:
             yield from _prefix_faults(draft, path.key_path, test.partition(":")[0], within)
-        case Constant("variable", text):
-            found = f"the variable {text}"
-            yield draft.text.fault(path.key_path, found=found, expected="a path without variables", within=within)
-        case Call(name, arguments):
-            yield from _call_faults(draft, path, name, len(arguments), within)
+        case Constant("variable", text) if variable_name(part) not in (path.names or ()):
+            names = path.names or ()
+            known = f"{one_of(f'${name}' for name in names)}, which nodes declares"
+            meant = did_you_mean(variable_name(part), names)
+            yield draft.text.fault(
+                path.key_path,
+                found=f"the unknown variable {text}",
+                expected=known if names else "a name that nodes declares",
+                suggestion=f"${meant}" if meant else "",
+                within=within,
+            )
+        case Call():
+            yield from _call_faults(draft, path, part, within)
 
 
-def _call_faults(
-    draft: Draft, path: WrittenPath, name: str, arguments: int, within: tuple[int, int]
-) -> Iterator[Fault]:
+def _call_faults(draft: Draft, path: WrittenPath, call: Call, within: tuple[int, int]) -> Iterator[Fault]:
+    name, arguments = call.name, len(call.arguments)
     prefix, colon, local = name.rpartition(":")
     functions: Mapping[str, Function] = FUNCTIONS
     if colon:
@@ -231,11 +267,29 @@ def _call_faults(
         yield draft.text.fault(path.key_path, found=found, expected=expected, suggestion=meant, within=within)
     elif function is FUNCTIONS["id"]:
         found = "the function id(), which finds nothing, because no DTD is read"
-        expected = "a comparison with the attribute, such as //*[@id = 'x']"
+        expected = "key('NAME', value), with a key such as keys: {NAME: {match: '*', use: '@id'}}"
         yield draft.text.fault(path.key_path, found=found, expected=expected, within=within)
     elif not function.fewest <= arguments <= function.most:
         found = f"{name}() with {arguments or 'no'} argument{'' if arguments == 1 else 's'}"
         yield draft.text.fault(path.key_path, found=found, expected=_arguments(function), within=within)
+    elif name in ("current", "key") and path.names is None:
+        expected = "a path from this node alone; current() and key() belong to paths of tables"
+        yield draft.text.fault(path.key_path, found=f"the function {name}()", expected=expected, within=within)
+    elif name == "key":
+        yield from _key_faults(draft, path, call.arguments[0])
+
+
+def _key_faults(draft: Draft, path: WrittenPath, name: Expression) -> Iterator[Fault]:
+    within, known = position_within(path.text, name.offset), tuple(draft.contract.keys)
+    if not isinstance(name, Constant) or name.kind != "text":
+        expected = "the name of a key in quotes, because keys are known before the document"
+        yield draft.text.fault(path.key_path, found="a computed name of a key", expected=expected, within=within)
+        return
+    key = name.text[1:-1]
+    if key not in known and not draft.lost(("keys", key)):
+        found, expected = f"the unknown key '{key}'", one_of(known) or "a key that keys declares"
+        meant = did_you_mean(key, known)
+        yield draft.text.fault(path.key_path, found=found, expected=expected, suggestion=meant, within=within)
 
 
 def _arguments(function: Function) -> str:
@@ -251,8 +305,8 @@ def _lxml_faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
     namespaces = {prefix: addresses for prefix, addresses in draft.contract.namespaces.items() if prefix}
     try:
         rewritten, prefixes = with_all_namespaces(path.text, namespaces)
-        compiled = etree.XPath(rewritten, namespaces=prefixes, smart_strings=False)
-        compiled(etree.Element("document"))
+        compiled = etree.XPath(rewritten, namespaces=prefixes, extensions=_FUNCTIONS_OF_XSLT, smart_strings=False)
+        compiled(etree.Element("document"), **{name: [] for name in path.names or ()})
     except (etree.XPathError, ValueError) as error:
         yield draft.text.fault(path.key_path, f"this is not XPath 1.0: {str(error).lower()}", found=shown(path.text))
 
@@ -310,17 +364,21 @@ def _value_row_fault(draft: Draft, key_path: KeyPath, text: str) -> Iterator[Fau
             key_path,
             "the row is an attribute or text",
             found=shown(text),
-            expected="., name(), local-name(), or a path that begins with .. or /",
+            expected="., name(), local-name(), a path that begins with .. or /, or an expression of these",
         )
 
 
-def _starts_from_values(expression: Expression) -> bool:
+def _starts_from_values(expression: Expression, *, is_whole: bool = True) -> bool:
     match expression:
-        case Path(start="document"):
+        case Path(start="document") | Constant():
             return True
         case Path(start="context", steps=(first, *others)):
             is_itself = first.axis == "self" and not others and not first.predicates
             return is_itself or first.axis == "parent"
-        case Call(name=name, arguments=()):
-            return name in _NAME_FUNCTIONS
+        case Path(start=Path() | Call() | Constant() | Operation() as start):
+            return _starts_from_values(start, is_whole=False)
+        case Call(name=name, arguments=()) if name in READ_CONTEXT:
+            return is_whole or name not in NAME_FUNCTIONS
+        case Call(arguments=parts) | Operation(operands=parts):
+            return all(_starts_from_values(part, is_whole=False) for part in parts)
     return False

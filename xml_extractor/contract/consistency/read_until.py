@@ -3,7 +3,7 @@
 A path is followed through every step, predicate and argument, as far as possible without a document.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
@@ -11,13 +11,20 @@ from typing import NamedTuple
 from xml_extractor.contract.consistency.paths import document_paths, parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
-from xml_extractor.contract.model import ValueRule
+from xml_extractor.contract.match_patterns import anywhere, pattern_faults
+from xml_extractor.contract.model import Table, ValueRule
 from xml_extractor.contract.names import Namespaces, clark_names
-from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, walk
+from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, variable_name, walk
 
 _LOOK_AT_NODES_ONLY = ("boolean", "count", "local-name", "name", "namespace-uri", "not")
 _READ_CONTEXT = ("normalize-space", "number", "string", "string-length")
 _LOGIC = ("and", "or")
+_BASE = ""
+"""The name of a table's `base` among its named nodes."""
+
+_LEVELS = 2
+"""How many levels of a recursive table are followed one by one."""
+
 _ANY_NODE = ("*", "node()")
 
 
@@ -86,10 +93,19 @@ class UnsafePart(NamedTuple):
 
 @dataclass
 class PathFollower:
-    """Follows expressions through a document that is read in part. `unsafe` collects the parts that need more."""
+    """Follows expressions through a document that is read in part. `unsafe` collects the parts that need more.
+
+    Attributes:
+        keys: The nodes of each key.
+        current: The nodes of `current()`.
+        named: The named nodes.
+    """
 
     promise: Promise
     namespaces: Namespaces
+    keys: Mapping[str, list[Nodes]] = field(default_factory=dict)
+    current: list[Nodes] = field(default_factory=list)
+    named: dict[str, list[Nodes]] = field(default_factory=dict)
     unsafe: list[UnsafePart] = field(default_factory=list)
 
     def follow(self, expression: Expression, context: Iterable[Nodes], *, for_text: bool) -> list[Nodes]:
@@ -104,16 +120,27 @@ class PathFollower:
             case Path():
                 return self._path(expression, list(context), for_text=for_text)
             case Operation("|", operands):
-                nodes = [self.follow(operand, context, for_text=for_text) for operand in operands]
-                return [node for some in nodes for node in some]
+                found = [self.follow(operand, context, for_text=for_text) for operand in operands]
+                return [node for some in found for node in some]
             case Operation(operator, operands):
                 for operand in operands:
                     self.follow(operand, context, for_text=operator not in _LOGIC)
-            case Call():
+            case Call(name):
                 self._call(expression, context)
-            case Constant():
-                pass
+                if name == "current":
+                    return self._with_text(self.current, expression.offset, for_text=for_text)
+                if name == "key" and isinstance(expression.arguments[0], Constant):
+                    nodes = self.keys.get(expression.arguments[0].text[1:-1], [])
+                    return self._with_text(nodes, expression.offset, for_text=for_text)
+            case Constant("variable"):
+                nodes = self.named.get(variable_name(expression), [])
+                return self._with_text(nodes, expression.offset, for_text=for_text)
         return []
+
+    def _with_text(self, nodes: list[Nodes], offset: int, *, for_text: bool) -> list[Nodes]:
+        if for_text and not all(map(self.promise.has_all_of, nodes)):
+            self.unsafe.append(UnsafePart("the text of an element that is not read to its end", offset))
+        return nodes
 
     def _path(self, path: Path, context: list[Nodes], *, for_text: bool) -> list[Nodes]:
         if path.start == "context":
@@ -125,11 +152,7 @@ class PathFollower:
         self._check_predicates(path.predicates, nodes)
         for step, following in zip_longest(path.steps, path.steps[1:]):
             nodes = self._step(step, nodes, is_last=following is None)
-        if for_text:
-            for node in nodes:
-                if not self.promise.has_all_of(node):
-                    self.unsafe.append(UnsafePart("the text of an element that is not read to its end", path.offset))
-        return nodes
+        return self._with_text(nodes, path.offset, for_text=for_text)
 
     def _step(self, step: Step, nodes: list[Nodes], *, is_last: bool) -> list[Nodes]:
         found = []
@@ -232,67 +255,121 @@ def read_until_faults(draft: Draft) -> Iterator[Fault]:
     promise = _promise(draft)
     if promise is None:
         return
-    faults: list[Fault] = []
+    reader = _Reader(draft, promise)
+    reader.follow_keys()
     for path, text in document_paths(draft):
-        _follow(draft, promise, path, text, [promise.root], faults)
-    for path, order in draft.order():
-        _follow_rule(draft, promise, path, order, [promise.root], faults)
-    rows: dict[str, list[Nodes]] = {}
+        reader.follow_from_root(path, text)
+    for path, rule in draft.order():
+        reader.follow_rule(path, "", rule)
     for path, name, table in draft.tables():
-        context = [promise.root] if table.parent is None else rows.get(table.parent, [])
-        if draft.lost((*path, "parent")):
-            context = []
-        rows[name] = []
+        reader.follow_table(path, name, table)
+    for path, name, value_rule in draft.rules():
+        reader.follow_rule(path, name, value_rule)
+    yield from reader.faults
+
+
+class _Reader:
+    """Follows all paths of a contract. `faults` collects those that need more than the promise."""
+
+    def __init__(self, draft: Draft, promise: Promise) -> None:
+        self.faults: list[Fault] = []
+        self._draft = draft
+        self._promise = promise
+        self._keys: dict[str, list[Nodes]] = {}
+        self._followers = {"": self._follower([promise.root])}
+
+    def follow_keys(self) -> None:
+        """Follow the patterns of keys from the document, because they are compared with all elements that are read."""
+        for name, key in self._draft.contract.keys.items():
+            pattern = parsed(key.match)
+            if pattern is None or any(pattern_faults(pattern)):
+                continue
+            found = self.follow(("keys", name, "match"), key.match, self._follower([]), [DOCUMENT], anywhere(pattern))
+            self._keys[name] = found
+            self.follow(("keys", name, "use"), key.use, self._follower([]), found)
+
+    def follow_from_root(self, path: KeyPath, text: str) -> None:
+        """Follow a path from the root element."""
+        follower = self._followers[""]
+        self.follow(path, text, follower, follower.current)
+
+    def follow_table(self, path: KeyPath, name: str, table: Table) -> None:
+        """Follow the paths to the rows of a table, and those of its named nodes."""
+        outer = self._followers.get(table.parent or "", self._follower([]))
+        if self._draft.lost((*path, "parent")):
+            outer = self._follower([])
+        rows: list[Nodes] = []
         for index, rule in enumerate(table.rows):
             rule_path = (*path, "rows", index, "path")
-            if not draft.lost(rule_path):
-                rows[name] += _follow(draft, promise, rule_path, rule.path, context, faults, for_text=False)
-    for path, name, value_rule in draft.rules():
-        _follow_rule(draft, promise, path, value_rule, rows[name], faults)
-    yield from faults
+            if not self._draft.lost(rule_path):
+                rows += self.follow(rule_path, rule.path, outer, outer.current, for_text=False)
+        follower = self._followers[name] = self._follower(rows)
+        for node_name, text in table.nodes.items():
+            key_path = (*path, "nodes", node_name)
+            follower.named[node_name] = self.follow(key_path, text, follower, rows, for_text=False)
+        if table.recursive is not None:
+            found = rows
+            for _ in range(_LEVELS):  # what the path does, it does on each level
+                found = self.follow((*path, "recursive"), table.recursive, follower, found, for_text=False)
+                follower.current += found
+            follower.current += [Nodes(node.names, node.deeper or 0) for node in found]
+        if table.base is not None:
+            follower.named[_BASE] = self.follow((*path, "base"), table.base, follower, rows, for_text=False)
 
+    def follow_rule(self, path: KeyPath, table: str, rule: ValueRule) -> None:
+        """Follow the paths of a column or input; those of no table start from the root element."""
+        follower = self._followers[table]
+        if rule.path is not None:
+            start = follower.named.get(_BASE, follower.current)
+            found = self.follow((*path, "path"), rule.path, follower, start, for_text=rule.each is None)
+            if rule.each is not None:
+                self.follow((*path, "each"), rule.each, follower, found)
 
-def _follow_rule(
-    draft: Draft, promise: Promise, path: KeyPath, rule: ValueRule, context: list[Nodes], faults: list[Fault]
-) -> None:
-    if rule.path is not None:
-        for_text = rule.each is None
-        found = _follow(draft, promise, (*path, "path"), rule.path, context, faults, for_text=for_text)
-        if rule.each is not None:
-            _follow(draft, promise, (*path, "each"), rule.each, found, faults)
+    def _follower(self, current: list[Nodes]) -> PathFollower:
+        return PathFollower(self._promise, self._draft.contract.namespaces, self._keys, current)
 
+    def follow(
+        self,
+        key_path: KeyPath,
+        text: str,
+        follower: PathFollower,
+        context: list[Nodes],
+        expression: Expression | None = None,
+        *,
+        for_text: bool = True,
+    ) -> list[Nodes]:
+        """Return the nodes that a path finds, and add a fault if it is unsafe.
 
-def _follow(
-    draft: Draft,
-    promise: Promise,
-    key_path: KeyPath,
-    text: str,
-    context: list[Nodes],
-    faults: list[Fault],
-    *,
-    for_text: bool = True,
-) -> list[Nodes]:
-    """Return the nodes that a path finds, and append a fault if it is unsafe."""
-    expression = parsed(text)
-    if expression is None:
-        return []
-    follower = PathFollower(promise, draft.contract.namespaces)
-    try:
-        nodes = follower.follow(expression, context, for_text=for_text)
-    except ValueError:  # an undeclared prefix, which `path_faults` reports
-        return []
-    read_until = draft.contract.document.read_until
-    for unsafe in follower.unsafe[:1]:
-        fault = draft.text.fault(
-            key_path,
-            f"document.read_until stops reading at the end of {read_until}",
-            found=unsafe.found,
-            expected=f"names below {read_until}, an attribute of the root element, "
-            "or a child element that document.preceded_by names",
-            within=position_within(text, unsafe.offset),
-        )
-        faults.append(fault)
-    return nodes
+        Args:
+            key_path: The path's key path.
+            text: The path.
+            follower: What it can refer to.
+            context: Where it starts.
+            expression: What is followed instead of the path itself.
+            for_text: Whether the text of the nodes is needed.
+        """
+        expression = expression or parsed(text)
+        if expression is None:
+            return []
+        follower.unsafe.clear()
+        try:
+            nodes = follower.follow(expression, context, for_text=for_text)
+        except ValueError:  # an undeclared prefix, which `path_faults` reports
+            return []
+        read_until = self._draft.contract.document.read_until
+        for unsafe in follower.unsafe[:1]:
+            is_pattern = key_path[0] == "keys" and key_path[-1] == "match"
+            from_root = f"a pattern from the root element, such as /{'/'.join(self._promise.element)}//…, "
+            fault = self._draft.text.fault(
+                key_path,
+                f"document.read_until stops reading at the end of {read_until}",
+                found=unsafe.found,
+                expected=f"{from_root if is_pattern else ''}names below {read_until}, "
+                "an attribute of the root element, or a child element that document.preceded_by names",
+                within=position_within(text, unsafe.offset),
+            )
+            self.faults.append(fault)
+        return nodes
 
 
 def _promise(draft: Draft) -> Promise | None:

@@ -73,7 +73,12 @@ def _hidden_faults(draft: Draft) -> Iterator[Fault]:
     paths += [((*path, "path"), rule.path) for path, rule in draft.order() if rule.path is not None]
     for path, table, rule in draft.rules():
         rows = draft.contract.tables[table]
-        if rule.path is not None and rows.parent is None and all(row.path == "." for row in rows.rows):
+        if (
+            rule.path is not None
+            and rows.parent is None
+            and rows.base is None
+            and all(row.path == "." for row in rows.rows)
+        ):
             paths.append(((*path, "path"), rule.path))
     for key_path, path_text in paths:
         expression = parsed(path_text)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, one_of
+from xml_extractor.contract.model import Column, Input, Table
 
 LOG_TABLE = "processing_log"
 """The default name of the table that records the outcome of each document."""
@@ -19,10 +20,11 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
         key_path, key = ((*path, "table"), False) if table.table else (path, True)
         target = table.table or name
         found = f"the table '{target}'"
-        if target.casefold() in taken and not draft.lost((*path, "table")):
-            message = f"table {taken[target.casefold()]} already uses this database table"
-            yield draft.text.fault(key_path, message, found=found, expected="another name", key=key)
-        taken.setdefault(target.casefold(), name)
+        other = taken.setdefault(target.casefold(), name)
+        if other != name and not table.table and not draft.contract.tables[other].table:
+            message = f"table {other} already uses this database table"
+            expected = "another name; or, if both fill the same table of the database, `table` in one of them"
+            yield draft.text.fault(key_path, message, found=found, expected=expected, key=key)
         parts = target.split(".")
         if parts[-1].casefold() == LOG_TABLE:
             message = "the name is reserved for the processing log"
@@ -33,6 +35,48 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
         for first, second in differing_in_case(table.columns):
             found, expected = f"the columns '{first}' and '{second}'", "names that differ in more than case"
             yield draft.text.fault((*path, "columns", second), found=found, expected=expected, key=True)
+
+
+def shared_table_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield what tables that fill the same table of the database do not agree on."""
+    first: dict[str, str] = {}
+    for path, name, table in draft.tables():
+        other = first.setdefault((table.table or name).casefold(), name)
+        if other == name or draft.lost((*path, "table")) or draft.lost(("tables", other, "table")):
+            continue
+        message, known = f"table {other} fills the same table of the database", draft.contract.tables[other]
+        if not table.table and not known.table:  # `name_faults` reports names that differ only in case
+            continue
+        for column_path, column_name, here, there in _shared_columns(draft, path, table, other):
+            own_type, other_type = draft.type_of(column_path, here), draft.column_type(other, column_name)
+            if own_type is not None and other_type is not None and own_type != other_type:
+                yield draft.text.fault((*column_path, "type"), message, found=str(own_type), expected=str(other_type))
+            for key in ("identity", "generated"):
+                if bool(getattr(here, key)) != bool(getattr(there, key)):
+                    expected = f"{key}: {'true' if getattr(there, key) else 'false'}, as there"
+                    yield draft.text.fault((*column_path, key), message, expected=expected)
+        keys_are_known = draft.whole((*path, "columns")) and draft.whole(("tables", other, "columns"))
+        if keys_are_known and {*map(str.casefold, _key_of(table))} != {*map(str.casefold, _key_of(known))}:
+            found, expected = (f"the key ({', '.join(_key_of(each))})" for each in (table, known))
+            yield draft.text.fault(path, message, found=found, expected=expected, key=True)
+        if table.on_conflict != known.on_conflict and not draft.lost(("tables", other, "on_conflict")):
+            found, expected = (f"on_conflict: {each.on_conflict}" for each in (table, known))
+            yield draft.text.fault((*path, "on_conflict"), message, found=found, expected=expected)
+
+
+def _shared_columns(
+    draft: Draft, path: KeyPath, table: Table, other: str
+) -> Iterator[tuple[KeyPath, str, Column, Column]]:
+    """Yield path, name there, and both declarations of the columns that a table has in common with another one."""
+    there = {name.casefold(): name for name in draft.contract.tables[other].columns}
+    for name, column in table.columns.items():
+        known, column_path = there.get(name.casefold()), (*path, "columns", name)
+        if known is not None and not draft.lost(column_path) and not draft.lost(("tables", other, "columns", known)):
+            yield column_path, known, column, draft.contract.tables[other].columns[known]
+
+
+def _key_of(table: Table) -> list[str]:
+    return [name for name, column in table.columns.items() if column.key]
 
 
 def parent_faults(draft: Draft) -> Iterator[Fault]:
@@ -65,21 +109,14 @@ def _cycle(draft: Draft, name: str) -> tuple[str, ...]:
 
 
 def key_faults(draft: Draft) -> Iterator[Fault]:
-    """Yield the keys that are missing or unusable because the database generates them."""
+    """Yield the keys that are missing, and rules of conflict that have no effect."""
     referring = _referring_tables(draft)
     for path, name, table in draft.tables():
         keys = [column_name for column_name, column in table.columns.items() if column.key]
         generated = [key for key in keys if table.columns[key].generated]
-        if name in referring:
-            by = f"table {referring[name]} refers to it"
-            if not keys and draft.whole(path):
-                message = f"the table has no key, but {by}"
-                yield draft.text.fault(path, message, expected="a column with key: true", key=True)
-            for key in generated:
-                message = f"the database generates the key when it inserts the row, but {by}"
-                expected = "a key from the document, or derived: true"
-                key_path = (*path, "columns", key, "generated")
-                yield draft.text.fault(key_path, message, found="generated", expected=expected, key=True)
+        if name in referring and not keys and draft.whole(path):
+            message = f"the table has no key, but table {referring[name]} refers to it"
+            yield draft.text.fault(path, message, expected="a column with key: true", key=True)
         if table.on_conflict != "fail":
             key_path = (*path, "on_conflict")
             if not keys and draft.whole((*path, "columns")):
@@ -120,6 +157,7 @@ def parent_column_faults(draft: Draft) -> Iterator[Fault]:
     for path, table, rule in draft.rules():
         if rule.parent is not None:
             yield from _parent_column_faults(draft, (*path, "parent"), table, rule.parent)
+            yield from _containing_column_faults(draft, path, table, rule)
 
 
 def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference: str) -> Iterator[Fault]:
@@ -134,7 +172,11 @@ def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference
             key_path, found=f"the unknown table '{parent}'", expected=expected, suggestion=suggestion
         )
     elif parent == table:
-        yield draft.text.fault(key_path, found=f"the table '{parent}' itself", expected="a column of another table")
+        if draft.contract.tables[table].recursive is not None or draft.lost(("tables", table, "recursive")):
+            yield from draft.column_faults(key_path, table, column, prefix=f"{table}.")
+        else:
+            expected = "a column of another table, or a table with recursive"
+            yield draft.text.fault(key_path, found=f"the table '{parent}' itself", expected=expected)
     elif parent in names and parent not in earlier:
         shown = f"the table '{parent}', which comes later"
         expected = f"'{parent}' before '{table}': parents come first"
@@ -145,6 +187,16 @@ def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference
             shown = f"the table '{parent}', which is not a parent of '{table}' and may have several rows"
             expected = f"parent: {parent} in table {table}, or a table whose rows are '.'"
             yield draft.text.fault(key_path, found=shown, expected=expected)
+
+
+def _containing_column_faults(draft: Draft, path: KeyPath, table: str, rule: Column | Input) -> Iterator[Fault]:
+    """Yield the fault of a column that takes its type from a column of the containing row that has none of its own."""
+    above, _, name = (rule.parent or "").partition(".")
+    taken = draft.contract.tables[table].columns.get(name)
+    is_untyped = taken is not None and taken.type is None and (taken.parent or "").startswith(f"{table}.")
+    if above == table and rule.type is None and is_untyped and not draft.lost((*path, "type")):
+        expected = "a SQL Server scalar type"
+        yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="type")
 
 
 def _is_above(draft: Draft, table: str, parent: str) -> bool:

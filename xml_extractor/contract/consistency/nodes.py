@@ -1,0 +1,63 @@
+"""Check the keys of a contract, and `base` and `recursive` of tables."""
+
+from collections.abc import Iterator
+
+from xml_extractor.contract.consistency.paths import parsed, position_within
+from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.faults import Fault
+from xml_extractor.contract.match_patterns import alternatives, pattern_faults
+from xml_extractor.contract.xpath import Path, Step
+
+
+def key_pattern_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the patterns of keys that are no match patterns of elements."""
+    for name, key in draft.contract.keys.items():
+        expression = parsed(key.match)
+        for offset in () if expression is None else pattern_faults(expression):
+            yield draft.text.fault(
+                ("keys", name, "match"),
+                "this is not a match pattern of elements",
+                expected="names of elements, * and //, with predicates, as in m:People//m:Person[@id]",
+                within=position_within(key.match, offset),
+            )
+
+
+def recursive_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the `recursive` of tables that find no elements, or surely reach a node twice; and what excludes it."""
+    for path, _, table in draft.tables():
+        if table.recursive is None:
+            continue
+        key_path = (*path, "recursive")
+        expression = parsed(table.recursive)
+        for part in () if expression is None else alternatives(expression):
+            match part:
+                case Path(steps=(*_, last)) if last.axis == "attribute" or last.test == "text()":
+                    found, expected = "a path to attributes or text", "a path to the elements directly within a row"
+                    yield draft.text.fault(key_path, found=found, expected=expected)
+                case Path("context", steps=(*_, last)) if _finds_all_below(part.steps):
+                    yield draft.text.fault(
+                        key_path,
+                        "a node that is reached twice rejects the document",
+                        found="a path to all elements further below",
+                        expected="a path to the rows directly within a row, such as m:Section",
+                        within=position_within(table.recursive, last.offset),
+                    )
+        if table.distinct is not None and table.distinct.keep == "last":
+            message = "rows of a recursive table are found after it is known which of those above them are kept"
+            yield draft.text.fault((*path, "distinct", "keep"), message, found="last", expected="first")
+
+
+def _finds_all_below(steps: tuple[Step, ...]) -> bool:
+    """Return whether steps lead to elements of one name at any depth."""
+    *before, last = steps
+    is_deep = last.axis == "descendant" or any(step.axis == "descendant-or-self" for step in before[-1:])
+    return is_deep and not last.predicates
+
+
+def base_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the `base` of tables that is no element."""
+    for path, _, table in draft.tables():
+        match parsed(table.base) if table.base is not None else None:
+            case Path(steps=(*_, last)) if last.axis == "attribute" or last.test == "text()":
+                found, expected = "a path to attributes or text", "a path to the element where paths start"
+                yield draft.text.fault((*path, "base"), found=found, expected=expected)
