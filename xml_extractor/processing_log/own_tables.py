@@ -16,6 +16,10 @@ REVISIONS_SUFFIX = "_revisions"
 """Follows the name of the processing log in the name of the table of revisions."""
 
 
+_IDENTIFYING = ("status", "run_id", "document_key")
+_TITLES = ("the processing log", "the run history", "the table of revisions")
+
+
 @cache
 def history_table(log: TableLayout = LOG_TABLE) -> TableLayout:
     """Return the run history beside a processing log."""
@@ -41,3 +45,16 @@ def own_tables(log: TableLayout = LOG_TABLE, *, has_revisions: bool = False) -> 
 def is_own(table: TableLayout) -> bool:
     """Return whether a table is one of this program's, under whatever name."""
     return any(table.columns is own.columns for own in own_tables(has_revisions=True))
+
+
+def identifying_columns(table: TableLayout) -> set[str]:
+    """Return the columns by which one of the own tables is recognized: those of its key, and others."""
+    return {column.name for column in table.columns if column.name in (*table.key, *_IDENTIFYING)}
+
+
+def title_of(table: TableLayout) -> str:
+    """Return what one of this program's tables is called in messages."""
+    (title,) = (
+        title for title, own in zip(_TITLES, own_tables(has_revisions=True), strict=True) if own.name == table.name
+    )
+    return title
