@@ -92,7 +92,7 @@ class Connection(Protocol):
 
     @property
     def log_table(self) -> TableLayout:
-        """The processing log, under the name that the address gives it."""
+        """The processing log, under the name that the address gives it, with its schema where databases have them."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -24,6 +24,7 @@ SERIES = {
     "load": {"loader", "bare executemany"},
     "run": {"blocking", "parse and map is the bound: 2 workers"},
     "memory": {"main", "manager", "worker"},
+    "records": {"separate files, 2 workers", "1 file, 1 worker", "1 file, 2 workers"},
     "peers": {"xml_extractor", "script with lxml"},
 }
 """Some of what each has to have measured."""
@@ -56,7 +57,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[s
 def test_a_benchmark_measures_and_records_figures_ratios_and_what_they_were_measured_on(
     name: str, recorded: Callable[[str], dict[str, Any]]
 ) -> None:
-    if name in {"memory", "transport"} and sys.platform != "linux":
+    if name in {"memory", "records", "transport"} and sys.platform != "linux":
         pytest.skip("Linux tells what a process uses")
     found = recorded(name)
     series = {one["name"]: one for group in found["groups"] for one in group["series"]}

@@ -1,11 +1,14 @@
 """Each folder here is one behaviour: a contract, a document, and the rows or the rejection that they give.
 
+If the contract names records, they are given by the keys of the records.
+
 `document.xml` and `document.bin` are read as bytes, `document.txt` as text. In `expected.json` the column's type says
 how a value is written: decimals as text, binary values as hexadecimal digits, dates and times as ISO 8601.
 """
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -16,13 +19,16 @@ import pytest
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import Failure, Revision, RunValues, Value
+from xml_extractor.documents import DocumentKey, Envelope, Failure, RecordKey, Rejection, Revision, RunValues, Value
 from xml_extractor.mapping import MappingError, compile_plan, map_document, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.records import open_documents
 from xml_extractor.values.sqltypes import Family, SqlType
 from xml_extractor.values.times import FineDatetime, FineTime
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/contract.yaml"))
+DOCUMENTS = [each for each in FOLDERS if "\n  records:" not in (each / "contract.yaml").read_text(encoding="utf-8")]
+"""The folders whose document is one document."""
 RUN = RunValues(run_id="run-1", load_time=datetime(2024, 2, 29, 23, 59, 58, 123000), source_name="cases")  # noqa: DTZ001 - the clock of a run is UTC without a zone
 SOURCE_KEY = 17
 
@@ -71,14 +77,29 @@ def _revision(revision: Revision) -> object:
     return {"of": list(revision.of), "order": order, "own_key": revision.own_key, "deletes": revision.deletes}
 
 
-def _mapped(contract: Contract, content: bytes | str) -> object:
+def _of_records(contract: Contract, path: Path) -> object:
+    """The rows or the rejection of each record of a file."""
+    with closing(open_documents(str(path), contract)) as source:
+        listed = [key for page in source.key_pages(100) for key in page.keys]
+        keys = [key for key in listed if isinstance(key, RecordKey) and not key.place.is_complete]
+        return {
+            str(document.key): _rejected(document.failure)
+            if isinstance(document, Rejection)
+            else _mapped(contract, document.content, document.envelope, document.key)
+            for document in source.fetch(keys)
+        }
+
+
+def _mapped(
+    contract: Contract, content: bytes | str | None, envelope: Envelope | None = None, key: DocumentKey = SOURCE_KEY
+) -> object:
     try:
-        root = DocumentParser(parsing_rules(contract)).parse(content)
+        root = DocumentParser(parsing_rules(contract)).parse(content, envelope)
         plan = compile_plan(contract)
-        revision = read_revision(plan, root, SOURCE_KEY, RUN)
+        revision = read_revision(plan, root, key, RUN)
         if revision is not None and revision.deletes:
             return {"document.revision": _revision(revision)}
-        tables = map_document(plan, root, SOURCE_KEY, RUN)
+        tables = map_document(plan, root, key, RUN)
     except (ParseError, MappingError) as error:
         return _rejected(error.failure)
     found = {} if revision is None else {"document.revision": _revision(revision)}
@@ -94,4 +115,9 @@ def _mapped(contract: Contract, content: bytes | str) -> object:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_contract_and_a_document_give_these_rows(folder: Path) -> None:
     contract = read_contract(str(folder / "contract.yaml"))
-    assert _mapped(contract, content_of(folder)) == json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    if contract.document.records is None:
+        found = _mapped(contract, content_of(folder))
+    else:
+        (document,) = folder.glob("document.*")
+        found = _of_records(contract, document)
+    assert found == json.loads((folder / "expected.json").read_text(encoding="utf-8"))

@@ -30,6 +30,9 @@ ELSEWHERE: dict[tuple[str, str], Result] = {
 """What becomes of a text of a document, by column and text."""
 
 
+LOSES_NAMES = True
+"""Whether, after several refused arrays with long texts, it looks for the tables of a trigger under another name."""
+
 NOT_FOUND_AGAIN = ("decimal(38,0)", "decimal(38,10)", "decimal(38,18)", "decimal(38,38)")
 """Types whose values of 38 digits are not equal to themselves there: see `as_found_elsewhere`."""
 

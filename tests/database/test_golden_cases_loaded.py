@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import sqlserver
-from tests.cases.test_golden_cases import FOLDERS, RUN, SOURCE_KEY, content_of
+from tests.cases.test_golden_cases import DOCUMENTS, RUN, SOURCE_KEY, content_of
 from tests.database.binding import bound, read_log
 from tests.database.conftest import TARGETS, empty_targets
 from tests.database.demo_tables import CONTRACT
@@ -46,7 +46,7 @@ class Case(NamedTuple):
 
 def case_of(folder: Path) -> Case:
     contract = read_contract(str(folder / "contract.yaml"))
-    number = FOLDERS.index(folder)
+    number = DOCUMENTS.index(folder)
     tables = tuple(_of_case(table, number) for table in layouts(contract))
     return Case(folder.name, processed(contract, content_of(folder)), tables)
 
@@ -65,7 +65,7 @@ def processed(contract: Contract, content: bytes | str) -> ProcessedDocument:
     return MappedDocument(SOURCE_KEY, rows, "c0ffee", 0.5)
 
 
-CASES = {folder.name: case_of(folder) for folder in FOLDERS}
+CASES = {folder.name: case_of(folder) for folder in DOCUMENTS}
 
 
 class Shared(NamedTuple):
@@ -102,7 +102,7 @@ def collate(case: Case, shared: Shared) -> None:
     """Give the case's column the code page of its contract, after seeing that a run would not start without it."""
     if not shared.schema:
         return
-    contract = read_contract(str(next(folder for folder in FOLDERS if folder.name == COLLATED) / "contract.yaml"))
+    contract = read_contract(str(next(folder for folder in DOCUMENTS if folder.name == COLLATED) / "contract.yaml"))
     target = open_target(sqlserver.in_schema(shared.schema), contract)
     found = [(difference.severity, difference.column) for difference in target.differences(case.tables)]
     assert found == [(Severity.ERROR, "name")]

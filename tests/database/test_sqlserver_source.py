@@ -29,6 +29,7 @@ from xml_extractor.targets.registry import open_target
 pytestmark = pytest.mark.mssql
 
 MAX_BYTES = 100_000
+ACCENTS = ["cafe", "caf\u00e9", "CAF\u00c8", "Caf\u00eb", "d", "e"]
 CASE_INSENSITIVE = "varchar(10) COLLATE Latin1_General_CI_AS NOT NULL"
 
 Keys = list[DocumentKey]
@@ -289,9 +290,28 @@ def test_only_documents_for_which_the_contracts_condition_holds_are_listed(make_
     assert listed(source, 2, KeyRange("2", "8")) == [2, 4]
 
 
-def test_keys_that_differ_in_case_only_are_two_documents(make_source: MakeSource) -> None:
-    keys = ["A", "a", "B", "b", "c", "D", "d"]
-    source = make_source(CASE_INSENSITIVE, [(key, f"<note>{key}</note>") for key in keys])
+@pytest.mark.parametrize(
+    ("key_type", "keys"),
+    [
+        (CASE_INSENSITIVE, ["A", "a", "B", "b", "c", "D", "d"]),
+        ("nvarchar(10) COLLATE Latin1_General_CI_AS NULL", ["A", "a", "B", "b", "c", "D", "d"]),
+        (
+            "nvarchar(10) COLLATE Latin1_General_CI_AI NOT NULL",
+            ACCENTS,
+        ),
+        (
+            "nvarchar(10) COLLATE Latin1_General_CS_AI NOT NULL",
+            ACCENTS,
+        ),
+        ("varchar(10) COLLATE SQL_Latin1_General_CP1_CI_AI NOT NULL", ["e", "E", "\u00e9", "\u00c9", "f"]),
+        ("nvarchar(10) COLLATE SQL_Latin1_General_CP1_CI_AS NOT NULL", ["a", "a ", "A", "a  ", "b ", "b"]),
+        ("varchar(10) COLLATE Latin1_General_100_BIN2 NOT NULL", ["a", "a ", "a  ", "b ", "b"]),
+    ],
+)
+def test_keys_that_the_collation_compares_as_equal_are_different_documents(
+    make_source: MakeSource, key_type: str, keys: list[str]
+) -> None:
+    source = make_source(key_type, [(key, f"<note>{key}</note>") for key in keys])
     for size in (1, 2, 3, 4, 100):
         found = pages(source, size)
         assert sorted(key for page in found for key in page.keys if isinstance(key, str)) == sorted(keys)

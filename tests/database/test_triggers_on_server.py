@@ -8,6 +8,7 @@ import pytest
 from tests import sqlserver
 from tests.database.binding import insert_rows
 from tests.database.demo_tables import CONTRACT, LINES, NOTES, TABLES, loader_of, order, order_ids
+from tests.database.server_differences import LOSES_NAMES
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import MappedDocument, Status
 from xml_extractor.errors import TargetError
@@ -90,6 +91,8 @@ def test_rows_behind_one_whose_trigger_rolls_back_are_not_committed_by_themselve
 def test_no_error_is_lost_behind_the_results_of_a_trigger(
     schema: str, connection: TargetConnection, body: str, bad: int, text: str
 ) -> None:
+    if LOSES_NAMES and text is LONG and bad < SIZE - 1 and not sqlserver.is_sql_server():
+        pytest.skip("the server loses the names of tables after several refused arrays with long texts")
     add_trigger(schema, body, "demo_notes")
     loaded = [order(number, lines=0) for number in range(SIZE)]
     loaded = [

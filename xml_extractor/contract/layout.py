@@ -80,6 +80,14 @@ class TableLayout:
         return next((column.name for column in self.columns if column.identity), "")
 
 
+def is_deferred(contract: Contract, table: str, column: Column) -> bool:
+    """Return whether a column refers to a row that may come later, so that its value is known last."""
+    if column.reference is None:
+        return False
+    names = list(contract.tables)
+    return names.index(column.reference.partition(".")[0]) >= names.index(table)
+
+
 def layouts(contract: Contract) -> tuple[TableLayout, ...]:
     """Return the target tables of a consistent contract in load order.
 
@@ -102,6 +110,9 @@ def rule_type(contract: Contract, rule: ValueRule) -> SqlType:
         return rule.type
     if rule.parent is not None:
         table, column = rule.parent.split(".")
+        return rule_type(contract, contract.tables[table].columns[column])
+    if isinstance(rule, Column) and rule.reference is not None:
+        table, column = rule.reference.split(".")
         return rule_type(contract, contract.tables[table].columns[column])
     if rule.run == "document_key" and contract.document.key is not None:
         return contract.document.key_type
@@ -133,7 +144,7 @@ def _column(contract: Contract, table: str, name: str) -> ColumnLayout:
         required=column.required or column.key,
         identity=column.identity,
         generated=column.generated is True,
-        path=column.path or "",
+        path=column.path or column.at or "",
         can_be_null=can_be_null(contract, column, table),
         constants=_constants(contract, table, name, target),
     )
@@ -184,8 +195,10 @@ def can_be_null(contract: Contract, column: Column, table: str) -> bool:
     """Return whether the contract allows a document to give a column of a table a NULL."""
     if column.required or column.key:
         return False
-    if column.on_invalid == "null" or column.default is not None:
-        return column.on_invalid == "null"
+    if column.is_null:
+        return True
+    if "null" in column.on_invalid or column.default is not None:
+        return "null" in column.on_invalid
     lookup = column.last_lookup
     if lookup is not None:
         codes = contract.lookups[lookup]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
 from xml_extractor.contract.short_forms import (
+    as_choices,
     as_list,
     null_as_word,
     only_true,
@@ -63,10 +64,15 @@ Flag = Annotated[bool, Strict()]
 Only = Annotated[Literal[True], BeforeValidator(only_true)]
 """A key that is either absent or `true`."""
 Type = Annotated[SqlType, BeforeValidator(read_type), WithJsonSchema({"format": "type"})]
+Choice = Literal["reject", "null", "default", "truncate", "round"]
 OnInvalid = Annotated[
-    Literal["reject", "null", "default", "truncate"],
-    BeforeValidator(null_as_word, json_schema_input_type=Literal["reject", "null", "default", "truncate"] | None),
+    tuple[Choice, ...],
+    BeforeValidator(
+        as_choices, json_schema_input_type=Choice | None | Annotated[list[Choice | None], Field(min_length=1)]
+    ),
+    Field(min_length=1),
 ]
+REJECT: OnInvalid = ("reject",)
 OnBlank = Annotated[
     Literal["null", "keep"], BeforeValidator(null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
@@ -102,6 +108,24 @@ class Transform(Part):
 
 TransformInput = Annotated[Any, WithJsonSchema({"format": "transform"})]
 """A transform as contracts write it: its name, or a mapping of its name to its options."""
+
+
+Transforms = tuple[Annotated[Transform, BeforeValidator(read_transform, json_schema_input_type=TransformInput)], ...]
+
+
+class Defaults(Part):
+    """Keys of columns and inputs, for those that do not have them. They apply where they have an effect."""
+
+    transform: Transforms | None = None
+    """Steps applied to the text of the document."""
+    blank: OnBlank | None = None
+    """What absent, empty or blank text becomes, for types of text."""
+    formats: tuple[str, ...] | None = None
+    """Formats of dates and times. Each type takes those that fit it."""
+    time_zone: str | None = None
+    """The time zone of dates and times, for the types that it fits."""
+    on_invalid: OnInvalid | None = None
+    """What to do with a value that the type cannot hold. Each column takes the choices that are possible for it."""
 
 
 class Lookup(Part):
@@ -144,24 +168,26 @@ class ValueRule(Part):
     """A value of the run."""
     type: Type | None = None
     """A SQL Server scalar type. May be left out for `parent`, `run` and `position`."""
-    transform: tuple[
-        Annotated[Transform, BeforeValidator(read_transform, json_schema_input_type=TransformInput)], ...
-    ] = ()
+    transform: Transforms = ()
     """Steps applied to the text in the order written."""
     lookup: Name | None = None
     """A name from `lookups`, applied after `transform`."""
     formats: tuple[str, ...] = ()
-    """Formats of dates and times as strptime directives, tried in order. The default is ISO 8601."""
+    """Formats of dates and times as strptime directives, or `iso` for ISO 8601 (the default), tried in order."""
+    partial: Literal["first", "last"] | None = None
+    """The day that a format without day or month gives: the first or the last one of the month or year."""
     time_zone: str | None = None
-    """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one."""
+    """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one.
+    For a `date`, `as_written`: the day in the zone of the text."""
     encoding: Literal["hex", "base64"] = "hex"
     """The encoding of binary values in the document."""
     blank: OnBlank = "null"
     """What absent, empty or blank text becomes: `null`, or `keep` for unchanged text."""
     default: Scalar | None = None
     """The value if the document has none."""
-    on_invalid: OnInvalid = "reject"
-    """What to do with a value that the type cannot hold: reject the document, or use NULL, the default, or truncate."""
+    on_invalid: OnInvalid = REJECT
+    """What to do with a value that the type cannot hold: reject the document, use NULL or the default, truncate or
+    round the value. Of a list, the first that is possible."""
 
     @property
     def selects(self) -> bool:
@@ -187,12 +213,12 @@ class Input(ValueRule):
 class Column(ValueRule):
     """A column of a target table.
 
-    Exactly one of `path`, `value`, `parent`, `run`, `set`, `position`, `expression`, `derived` and `generated` is the
-    source of its value.
+    Exactly one of `path`, `value`, `parent`, `run`, `set`, `position`, `expression`, `reference`, `derived` and
+    `generated` is the source of its value.
     """
 
     value: Scalar | None = None
-    """A constant."""
+    """A constant, or `null` for NULL."""
     set_by_rule: Only | None = Field(default=None, alias="set")
     """`true`: the value is the constant in the `set` of the row rule."""
     position: Only | None = None
@@ -203,6 +229,10 @@ class Column(ValueRule):
         default_factory=dict
     )
     """The inputs of the expression by name: a path (text), or a mapping."""
+    reference: ColumnReference | None = None
+    """`table.column`: the value of a column in the row that was made from the node at `at`."""
+    at: XPath | None = None
+    """With `reference`: the node whose row is meant. Of several, the first counts."""
     derived: Only | None = None
     """`true`: a key derived from document key, table, path and position, the same each time the document loads."""
     generated: Only | None = None
@@ -213,6 +243,11 @@ class Column(ValueRule):
     """Whether the target column is an IDENTITY column that gets the document's value."""
     required: Flag = False
     """Whether NULL rejects the document."""
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the column is NULL in every row."""
+        return self.value is None and "value" in self.model_fields_set
 
 
 class RowRule(Part):
@@ -272,6 +307,8 @@ class Table(Part):
     """How to remove duplicates within the document."""
     on_conflict: Literal["fail", "keep", "replace"] = "fail"
     """If a row with the same key exists: reject the document, keep the existing row, or replace it."""
+    defaults: Defaults | None = None
+    """Keys for the columns and inputs of this table, instead of those of the contract's `defaults`."""
     columns: dict[Name, Column] = Field(min_length=1)
     """The columns by name, in the order in which they are computed and inserted."""
 
@@ -373,6 +410,8 @@ class Contract(Part):
     ] = Field(default_factory=dict)
     """The prefixes of all paths and names of this contract. A list gives one prefix several namespaces; `""` in it
     stands for elements without a namespace."""
+    defaults: Defaults | None = None
+    """Keys for all columns and inputs, and for `document.key`."""
     code_page: str = "cp1252"
     """The code page of `char`, `varchar` and `text` columns in the target's collation."""
     lookups: dict[

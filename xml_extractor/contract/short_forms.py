@@ -10,6 +10,11 @@ def null_as_word(value: object) -> object:
     return "null" if value is None else value
 
 
+def as_choices(value: object) -> object:
+    """Read a list of choices that is only its entry; a null of YAML is the word."""
+    return [null_as_word(choice) for choice in value] if isinstance(value, list) else as_list(null_as_word(value))
+
+
 def read_type(value: object) -> object:
     """Read the name of a SQL Server type."""
     return value if isinstance(value, SqlType) else parse_type(str(value))

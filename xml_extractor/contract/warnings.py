@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from xml_extractor.contract.model import Column, Contract
+from xml_extractor.contract.model import REJECT, Column, Contract
+from xml_extractor.contract.xpath import Call, parse_xpath, walk
 from xml_extractor.tsql import unqualified_columns
 
 
@@ -14,6 +15,7 @@ def warnings(contract: Contract) -> Iterator[str]:
             f"warning: source.where: a subquery has columns without a table: {', '.join(names)}; write TABLE.COLUMN, "
             "because a column that the subquery's table lacks is silently that of the documents' table, and vice versa"
         )
+    yield from _uncounted_references(contract)
     for name, table in contract.tables.items():
         keys = [column for column in table.columns.values() if column.key]
         has_source_key = any(_is_source_key(contract, column) for column in keys)
@@ -32,12 +34,23 @@ def warnings(contract: Contract) -> Iterator[str]:
             )
 
 
+def _uncounted_references(contract: Contract) -> Iterator[str]:
+    for name, table in contract.tables.items():
+        for column_name, column in table.columns.items():
+            calls = [part.name for part in walk(parse_xpath(column.at or ".")) if isinstance(part, Call)]
+            if "current" in calls and "key" not in calls:
+                yield (
+                    f"warning: tables.{name}.columns.{column_name}.at: references that find no node are not counted, "
+                    "because only key() shows that there was a value to look up; use key()"
+                )
+
+
 def _is_source_key(contract: Contract, column: Column) -> bool:
     """Return whether a column holds the key of the source, which no two documents share."""
     if column.parent is not None:
         table, _, name = column.parent.partition(".")
         return _is_source_key(contract, contract.tables[table].columns[name])
-    if column.transform or column.lookup or column.on_invalid != "reject":
+    if column.transform or column.lookup or column.on_invalid != REJECT:
         return False
     return column.run == "source_key" or (column.run == "document_key" and contract.document.key is None)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
@@ -19,6 +20,9 @@ Data = bool | int | Decimal | str | list["Data"] | dict[str, "Data"] | None
 
 MAX_PARTS = 100_000
 """The largest number of values in a contract with all aliases expanded. Real contracts have a few thousand."""
+
+MAX_DEPTH = 100
+"""The largest depth of a contract. Real contracts have ten levels."""
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -156,7 +160,12 @@ class YamlText:
 
     def _compose(self) -> Node | None:
         try:
-            node: Node | None = YAML(typ="safe", pure=True).compose(self.text)
+            yaml = YAML(typ="safe", pure=True)
+            yaml.max_depth = MAX_DEPTH
+            node: Node | None = yaml.compose(self.text)
+        except MaxDepthExceededError as error:
+            line, column = error.problem_mark.line, error.problem_mark.column
+            self.faults.append(Fault(self.file, line + 1, column + 1, "", "the contract is nested too deeply"))
         except MarkedYAMLError as error:
             self.faults.append(_syntax_fault(self.file, error))
         except ReaderError as error:

@@ -1,19 +1,23 @@
 """Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.contract.layout import TableLayout, has_markup, layouts, rule_type
+from xml_extractor.contract.defaults import key_rule, of_rule
+from xml_extractor.contract.layout import TableLayout, has_markup, is_deferred, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, Table, ValueRule
+from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.keys import Keys
 from xml_extractor.mapping.nodes import BASE, Frame
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import (
+    Node,
+    ReadText,
     compile_boolean,
     compile_nodes,
     compile_rows,
@@ -22,10 +26,20 @@ from xml_extractor.mapping.paths import (
     string_value,
     string_value_or_nil,
 )
-from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, Notes, Origin, Plan, RevisionPlan, RulePlan, TablePlan
+from xml_extractor.mapping.plan import (
+    ColumnPlan,
+    DistinctPlan,
+    Notes,
+    Origin,
+    Plan,
+    Reference,
+    RevisionPlan,
+    RowScope,
+    RulePlan,
+    TablePlan,
+)
 from xml_extractor.mapping.selection import rest_of, selection_origin
-from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
-from xml_extractor.values.conversions import converter
+from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 _OF_REVISION = "document.revision"
@@ -40,6 +54,12 @@ def compile_plan(contract: Contract) -> Plan:
     """
     nilled = cache(partial(_compile, contract, string_value_or_nil, None))
     return _compile(contract, string_value, nilled)
+
+
+def _key_converter(contract: Contract) -> Callable[[str], Value]:
+    """Build the conversion of the text of a document's key, which gives None for a text that transforms empty."""
+    apply = fuse(steps_of(key_rule(contract), None, contract.document.key_type, contract)).apply
+    return apply or (lambda text: text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +86,20 @@ def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Call
     keys = Keys(contract.keys, contract.namespaces) if contract.keys else None
     compilation = _Compilation(contract, tables, text_of, keys)
     compilation.frames[""] = Frame(keys)
+    table_plans = tuple(_table(layout, compilation) for layout in tables.values())
     revision = _revision(contract, compilation)
     return Plan(
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
-        convert_key=converter(document.key_type, code_page=contract.code_page),
+        convert_key=_key_converter(contract),
         run_values=partial(origins.run_values, contract),
-        tables=tuple(_table(layout, compilation) for layout in tables.values()),
+        tables=table_plans,
         has_markup=has_markup(contract),
         nilled=nilled,
         noted=compilation.noted,
         keys=keys,
         frames=tuple(frame for frame in compilation.frames.values() if frame.uses),
+        has_deferred=any(table.deferred for table in table_plans),
         revision=revision,
     )
 
@@ -92,13 +114,26 @@ def _revision(contract: Contract, compilation: _Compilation) -> RevisionPlan | N
     context = TableContext(contract, "", compilation.layouts, frame, compilation.text_of, note)
     reading = origins.reading_for(TEXT_INPUT_TYPE, compilation.text_of)
     return RevisionPlan(
-        of=tuple((path, compile_text(path, namespaces, reading, frame)) for path in revision.of),
+        of=tuple((path, _of(path, compile_text(path, namespaces, reading, frame), contract)) for path in revision.of),
         order=tuple(_input("order", rule, context) for rule in revision.order),
         deletes=None if deleted is None else (deleted, compile_boolean(deleted, namespaces, frame)),
         searches=len(context.searches),
         noted=compilation.noted,
         frame=frame,
     )
+
+
+def _of(path: str, read: ReadText, contract: Contract) -> ReadText:
+    """Build what reads a value of `revision.of`, with the contract's default transforms."""
+    rule = of_rule(contract, path)
+    apply = fuse(steps_of(rule, None, rule.type or TEXT_INPUT_TYPE, contract)).apply
+
+    def read_of(node: Node) -> str | None:
+        text = read(node)
+        value = text if text is None or apply is None else apply(text)
+        return None if value is None else str(value)
+
+    return read_of
 
 
 def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
@@ -114,27 +149,60 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         for column in layout.columns
     )
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
-    distinct = table.distinct
+    when, names = (None, ()) if table.when is None else origins.condition(table.when, columns)
+    distinct, deferred = table.distinct, _deferred(layout, columns, contract)
     return TablePlan(
         name=layout.name,
         parent=None if table.parent is None else context.table_index(table.parent),
         rules=rules,
         recursive=recursive or None,
         columns=columns,
-        computes=tuple(column.compute for column in columns),
+        computes=tuple(_nothing_yet if number in deferred else column.compute for number, column in enumerate(columns)),
         searches=len(context.searches),
         start_frame=start_frame,
         frame=frame if frame.uses > uses else None,
         at_least_one=tuple(numbers[column] for column in table.at_least_one),
-        when=None if table.when is None else origins.condition(table.when, columns),
+        when=when,
+        read_by_when=frozenset(numbers[column] for column in _needed(table, names)),
         distinct=None
         if distinct is None
         else DistinctPlan(
             tuple(numbers[by] for by in distinct.by), distinct.keep, attaches=distinct.children == "attach"
         ),
         has_children=any(other.parent == layout.name for other in contract.tables.values()),
+        is_referred_to=any(
+            (column.reference or "").startswith(f"{layout.name}.")
+            for other in contract.tables.values()
+            for column in other.columns.values()
+        ),
+        deferred=tuple(deferred.items()),
         required=tuple(numbers[column.name] for column in layout.columns if column.required),
     )
+
+
+def _needed(table: Table, names: Iterable[str]) -> set[str]:
+    """Return columns, and the columns of the same row from which they are computed."""
+    needed, rest = set[str](), list(names)
+    while rest:
+        name = rest.pop()
+        if name not in needed:
+            needed.add(name)
+            rest += [rule.column for rule in table.columns[name].inputs.values() if rule.column is not None]
+    return needed
+
+
+def _deferred(layout: TableLayout, columns: Sequence[ColumnPlan], contract: Contract) -> dict[int, Reference]:
+    """Return the columns, by number, whose references may lead to rows that come later."""
+    rules = contract.tables[layout.name].columns
+    return {
+        number: column.origin.reference
+        for number, column in enumerate(columns)
+        if column.origin.reference is not None and is_deferred(contract, layout.name, rules[column.name])
+    }
+
+
+def _nothing_yet(_: RowScope) -> Value:
+    return None
 
 
 def _row_rules(table: Table, compilation: _Compilation) -> tuple[tuple[RulePlan, ...], Frame | None]:
@@ -191,7 +259,8 @@ def _column_plan(
     steps = steps_of(rest_of(rule) if rule.selects else rule, origin.type, target, context.contract, context.note)
     default = constant_of(rule.default, target, context.contract)
     compute = compose(origin.read, steps, rule.on_invalid, default, context.note)
-    return ColumnPlan(name, rule.path or "", target, origin, inputs, steps, rule.on_invalid, default, compute)
+    path = rule.path or (rule.at if isinstance(rule, Column) else None) or ""
+    return ColumnPlan(name, path, target, origin, inputs, steps, rule.on_invalid, default, compute)
 
 
 def _rule_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin | None:
@@ -212,6 +281,8 @@ def _column_origin(
 ) -> Origin:
     contract = context.contract
     rules = contract.tables[context.name].rows
+    if column.reference is not None:
+        return origins.reference_origin(column.reference, column.at or "", context)
     if column.expression is not None:
         return origins.expression_origin(column.expression, inputs, _own_columns(column, inputs, context))
     if column.derived is not None:

@@ -60,6 +60,9 @@ def explain(
         document.rows.append(rows_of(earlier, document))
     table_plan = plan.tables[number]
     kept = _kept_positions(table_plan, document)
+    if table_plan.deferred:  # rows of this and of later tables may be referred to
+        for later in plan.tables[number:]:
+            document.rows.append(rows_of(later, document))
     explained = []
     for row in found_rows(table_plan, document):
         explained.append(_explain_row(table_plan, column_number, row, kept))
@@ -131,10 +134,10 @@ def _failed(column: ColumnPlan, name: str, error: AnyRuleError) -> Iterator[Expl
     failure = failure_of(error, column.path)
     yield ExplainedStep(name, None, f"{failure.code}: {failure.explanation}")
     try:
-        value = value_for(error, column.on_invalid, column.default)
+        value, choice = value_for(error, column.on_invalid, column.default)
     except RULE_ERRORS:
         return
-    yield ExplainedStep(f"on_invalid {column.on_invalid}", value)
+    yield ExplainedStep(f"on_invalid {choice}", value)
 
 
 def _nodes_found(column: ColumnPlan, row: RowScope) -> str:

@@ -62,6 +62,9 @@ _MANY = 100
 class KeyFinder(Protocol):
     """The keys of a contract."""
 
+    was_asked: bool
+    """Whether a value that is not blank was looked up since this was last set to False."""
+
     def enter(self, root: Element) -> None:
         """Answer for another document."""
 

@@ -36,6 +36,7 @@ from xml_extractor.mapping.paths import (
     string_value,
 )
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
+from xml_extractor.mapping.references import RowReference
 from xml_extractor.mapping.trees import positions as positions_in_trees
 from xml_extractor.mapping.trees import read_container
 from xml_extractor.tsql import compile_condition, compile_expression
@@ -200,6 +201,15 @@ def parent_origin(reference: str, context: TableContext) -> Origin:
     return Origin(read, column_type, f"parent {reference}")
 
 
+def reference_origin(reference: str, path: str, context: TableContext) -> Origin:
+    """Read a column of the row that was made from another node."""
+    table, _, name = reference.partition(".")
+    index, column_type = context.column(table, name)
+    find = partial(context.find, path)
+    row = RowReference(find(), context.table_index(table), index, context.frame.keys, context.note)
+    return Origin(row.read, column_type, f"reference {reference} at {path}", find, row)
+
+
 def _read_ancestor(index: int, levels: int) -> Compute:
     def read(row: RowScope) -> Value:
         ancestor = row
@@ -300,10 +310,11 @@ def expression_origin(expression: str, inputs: tuple[ColumnPlan, ...], own_colum
     return Origin(read, compiled.type, name)
 
 
-def condition(text: str, columns: Sequence[ColumnPlan]) -> Callable[[RowScope], bool | None]:
-    """Compile a T-SQL condition over the columns of a computed row."""
-    evaluate = compile_condition(text, {column.name: column.type for column in columns}).evaluate
-    return lambda row: evaluate(row.values, row.document.clock)
+def condition(text: str, columns: Sequence[ColumnPlan]) -> tuple[Callable[[RowScope], bool | None], tuple[str, ...]]:
+    """Compile a T-SQL condition over the columns of a computed row, and return the names of those that it reads."""
+    compiled = compile_condition(text, {column.name: column.type for column in columns})
+    evaluate = compiled.evaluate
+    return lambda row: evaluate(row.values, row.document.clock), compiled.names
 
 
 def _taking(columns: Sequence[int]) -> Callable[[list[Value]], Sequence[Value]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from lxml.etree import _Element as Element
 
@@ -16,6 +16,22 @@ from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.nodes import FindNodes, Frame, Node
 from xml_extractor.mapping.paths import FindRows, ReadText
 from xml_extractor.values.sqltypes import SqlType
+
+
+class Reference(Protocol):
+    """The reference of a column.
+
+    Attributes:
+        table: The number of the table whose row is meant.
+        found: The row that the last reference led to.
+    """
+
+    table: int
+    found: "RowScope | None"
+
+    def read(self, row: "RowScope") -> Value:
+        """Return the value from the row that was made from the first node found."""
+
 
 Notes = list[tuple[str, Counted]]
 """Columns, and what was tolerated in each."""
@@ -36,6 +52,8 @@ class DocumentScope:
         noted: What the closures of the row's columns tolerated; see `Plan.noted`.
         markup: The markup of elements; None if the contract has no column of type xml.
         rows: The rows of the tables mapped so far, in the contract's order.
+        rows_by_node: The rows of the tables that references lead to, by the number of the table.
+        stand_ins: The rows that `distinct` keeps in place of others, by the nodes of those, by the number of the table.
         left_out: The nodes of rows that were left out, by the number of their table, if that has child tables.
         starts: The nodes whose children a row takes, if `distinct` attaches those of others.
         counts: Tolerated values, and rows that were left out.
@@ -48,6 +66,8 @@ class DocumentScope:
     noted: Notes
     markup: Markup | None = None
     rows: "list[list[RowScope]]" = field(default_factory=list)
+    rows_by_node: "dict[int, dict[Node, RowScope]]" = field(default_factory=dict)
+    stand_ins: "defaultdict[int, dict[Node, RowScope]]" = field(default_factory=partial(defaultdict, dict))
     left_out: defaultdict[int, list[Node]] = field(default_factory=partial(defaultdict, list))
     starts: "defaultdict[RowScope, list[Node]]" = field(default_factory=partial(defaultdict, list))
     counts: defaultdict[tuple[str, str, Counted], int] = field(default_factory=partial(defaultdict, int))
@@ -109,12 +129,14 @@ class Origin(NamedTuple):
         type: Its type; None for text of the document.
         name: What it is, for explanations.
         find: Compiles the search for the nodes of a path, for explanations; None if there is no path.
+        reference: What it refers to, if it is a reference.
     """
 
     read: Compute
     type: SqlType | None
     name: str
     find: Callable[[], FindNodes] | None = None
+    reference: Reference | None = None
 
 
 class ColumnPlan(NamedTuple):
@@ -166,7 +188,10 @@ class TablePlan(NamedTuple):
         searches: How many searches for elements the columns share.
         start_frame: The frame of the row rules: that of the parent table; None if they need none.
         frame: The frame of the columns; None if they need none.
+        is_referred_to: Whether a reference leads to its rows.
+        deferred: The columns, by number, that refer to rows that may come later, and their references.
         when: Evaluates the condition for keeping a computed row; None keeps all.
+        read_by_when: The numbers of the columns that it reads, and of those from which they are computed.
     """
 
     name: str
@@ -180,8 +205,11 @@ class TablePlan(NamedTuple):
     frame: Frame | None
     at_least_one: tuple[int, ...]
     when: Callable[[RowScope], bool | None] | None
+    read_by_when: frozenset[int]
     distinct: DistinctPlan | None
     has_children: bool
+    is_referred_to: bool
+    deferred: tuple[tuple[int, "Reference"], ...]
     required: tuple[int, ...]
 
 
@@ -218,6 +246,7 @@ class Plan(NamedTuple):
         noted: Closures add to it what they tolerate in the row that is being computed.
         keys: The elements that `key()` finds; None if the contract has no keys.
         frames: The frames of all tables that need one.
+        has_deferred: Whether a column refers to rows that may come later.
         revision: How revisions are distinguished; None if the contract has none.
     """
 
@@ -231,4 +260,5 @@ class Plan(NamedTuple):
     noted: Notes
     keys: Keys | None
     frames: tuple[Frame, ...]
+    has_deferred: bool
     revision: RevisionPlan | None = None

@@ -12,6 +12,7 @@ from typing import Any, AnyStr, Final, NamedTuple
 
 from lxml import etree
 
+from xml_extractor.content import other_content
 from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names
@@ -30,6 +31,8 @@ _WARNINGS_KEPT = 100
 _LONGEST_NAME = 200
 _SMALL_HEADER = 512
 """Bytes of a header that are parsed with each record, because moving the record costs more; a quarter of it as well."""
+
+_CODES_OF_OTHER_CONTENT = (Reason.MALFORMED, Reason.WRONG_ENCODING, Reason.CONTROL_CHARACTER)
 
 _OPTIONS: Final[dict[str, Any]] = {
     "encoding": "utf-8",  # every document is UTF-8 here, whatever its declaration says
@@ -111,6 +114,7 @@ class DocumentParser:
         # Without a table of xml:id values, any xml:id is accepted. But switching the table off makes libxml2 read the
         # external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
         removes = dict.fromkeys(("remove_comments", "remove_pis"), not rules.keep_comments)
+        removes["strip_cdata"] = not rules.keep_comments
         self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
@@ -134,6 +138,14 @@ class DocumentParser:
         """
         if envelope is not None and isinstance(content, bytes):
             return self._record(content, envelope)
+        try:
+            return self._document(content)
+        except ParseError as error:
+            if error.failure.code not in _CODES_OF_OTHER_CONTENT or not (what := other_content(content or b"")):
+                raise
+            raise parse_error(error.failure.code, f"the document is {what}, not XML") from None
+
+    def _document(self, content: bytes | str | None) -> etree._Element:
         self.skip_other_root(content)
         if content is None:
             raise parse_error(Reason.EMPTY, "there is no document")

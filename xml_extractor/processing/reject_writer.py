@@ -10,7 +10,7 @@ from itertools import chain, islice, repeat
 from types import TracebackType
 from typing import Self
 
-from xml_extractor.documents import Outcome, SourceDocument
+from xml_extractor.documents import Outcome, RecordKey, SourceDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing_log.log_keys import is_fetchable
 from xml_extractor.reasons import Reason
@@ -98,13 +98,17 @@ class RejectWriter:
                 self._is_busy = False
 
     def _groups(self) -> Iterator[Sequence[Outcome]]:
-        """Yield rejects in groups of those that are waiting, until there are no more."""
+        """Yield rejects in groups of those that are waiting, until there are no more.
+
+        Records are in the order of their files, because going back in an archive means to decompress it anew.
+        """
         arriving = iter(self._waiting.get, None)
         for first in arriving:
             if self._is_abandoned.is_set():
                 return
-            more = min(self._waiting.qsize(), FETCHED_AT_ONCE - 1)
-            yield [first, *islice(arriving, more)]
+            at_once = WAITING if isinstance(first.key, RecordKey) else FETCHED_AT_ONCE
+            more = min(self._waiting.qsize(), at_once - 1)
+            yield sorted([first, *islice(arriving, more)], key=_place)
 
     def _contents(self, rejects: Sequence[Outcome], parts: ExitStack) -> Iterator[bytes | str | Iterator[bytes] | None]:
         """Yield the documents while the source can be read; one by one, because they may be large."""
@@ -132,6 +136,11 @@ class RejectWriter:
         if reason not in self._warned:
             self._warned.add(reason)
             logger.warning("Rejected documents are not written to %s: %s", self._files.directory, reason)
+
+
+def _place(reject: Outcome) -> tuple[str, int]:
+    key = reject.key
+    return (str(key.place.file), key.place.start) if isinstance(key, RecordKey) else ("", 0)
 
 
 def _is_left_out(reject: Outcome) -> bool:

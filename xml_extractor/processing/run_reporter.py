@@ -127,7 +127,7 @@ class RunReporter:
                     self._warn(error.message)
 
     def _history_of(self, connection: Connection) -> RunHistory:
-        return RunHistory(connection, history_table(self._target.log_table), self._target.name)
+        return RunHistory(connection, history_table(connection.log_table), self._target.name)
 
     def _warn(self, reason: str) -> None:
         """Log a warning, once for each reason."""

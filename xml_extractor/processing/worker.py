@@ -43,6 +43,7 @@ from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import SourceOfFiles
+from xml_extractor.sources.streams import DAMAGE
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
@@ -187,14 +188,15 @@ class Worker:
             processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
-            yield processed
+            # A record that came with its key is written from there if it is rejected: its file may be slow to read.
+            yield processed._replace(key=key) if type(processed) is Rejection else processed
 
     def _skip_by_root(self, document: SourceDocument | Rejection) -> SourceDocument | Rejection:
         """Skip a document that is too large to be read, but has a root element that the contract skips."""
         is_too_large = isinstance(document, Rejection) and document.failure.code is Reason.TOO_LARGE
         if is_too_large and isinstance(self._source, SourceOfFiles):
             file = self._source.open_file(document.key)
-            with suppress(OSError), ExitStack() as parts:
+            with suppress(*DAMAGE), ExitStack() as parts:
                 start = b"" if isinstance(file, Rejection) else parts.enter_context(file).read(LONGEST_PROLOG)
                 try:
                     self._parser.skip_other_root(start)

@@ -11,6 +11,7 @@ from xml_extractor.connections import Answer, Connection, answered
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import CountKey, Counts, Row, Status
 from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
+from xml_extractor.processing_log.log_keys import is_text
 from xml_extractor.processing_log.log_table import (
     CASE_SENSITIVE,
     COUNT_COLUMNS,
@@ -345,12 +346,15 @@ class ProcessingLog:
 
     def _documents(self, contract: str, keys: Sequence[str]) -> Iterator[_Condition]:
         """Yield the conditions that, one after the other, find the rows of the documents with these keys."""
+        keys = [key for key in keys if is_text(key)]  # others are in no log, and no parameter
         if self._connection.dialect == "mssql":
-            # One parameter, so that any number of keys takes one round trip and one plan.
+            # One parameter, so that any number of keys takes one round trip and one plan. Servers differ in escapes.
+            written = {key: json.dumps(key, ensure_ascii=False) for key in keys}
+            plain = [text for text in written.values() if "\\" not in text]
+            keys = [key for key, text in written.items() if "\\" in text]
             keys_in = f"SELECT value COLLATE {CASE_SENSITIVE} FROM OPENJSON(?)"  # noqa: S608 - constants
-            if keys:
-                yield _Condition(f"contract = ? AND document_key IN ({keys_in})", (contract, json.dumps(list(keys))))
-            return
+            if plain:
+                yield _Condition(f"contract = ? AND document_key IN ({keys_in})", (contract, f"[{','.join(plain)}]"))
         for first in range(0, len(keys), KEYS_IN_STATEMENT):
             some = keys[first : first + KEYS_IN_STATEMENT]
             parameters = ", ".join("?" * len(some))

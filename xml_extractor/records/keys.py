@@ -10,7 +10,7 @@ from xml_extractor.mapping.errors import RULE_ERRORS
 from xml_extractor.mapping.paths import compile_text
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key
-from xml_extractor.records.scanner import attributes_of
+from xml_extractor.records.tags import attribute_of
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.values.sqltypes import XML_SPACE
@@ -30,7 +30,7 @@ class KeyReader:
         self._read = None if path is None else compile_text(path, contract.namespaces)
         self.is_named = path is not None
         """Whether the contract names a key."""
-        self._attribute = "" if path is None else _attribute_named(path)
+        self._attribute = b"" if path is None else _attribute_named(path)
         self._first = None if path is None else _first_element(path, contract)
         self._parser = DocumentParser(parsing_rules(contract))
         self._checked: Envelope | None = None
@@ -58,7 +58,7 @@ class KeyReader:
             return ""
         if not self.needs_content:
             if self._attribute and b"&" not in content:
-                return attributes_of(content[:-1]).get(self._attribute, "").strip(XML_SPACE)
+                return attribute_of(content, self._attribute).strip(XML_SPACE)
             content = content if content.endswith(b"/>") else content[:-1] + b"/>"
         try:
             if self._first is None:
@@ -71,12 +71,12 @@ class KeyReader:
         return (found or "").strip(XML_SPACE)
 
 
-def _attribute_named(path: str) -> str:
-    """Return the name of the attribute that a path reads, if it is `@NAME`."""
+def _attribute_named(path: str) -> bytes:
+    """Return the name of the attribute that a path reads, if it is `@NAME`; empty otherwise."""
     match parse_xpath(path):
         case Path("context", (), (Step("attribute", name, ()),)) if not name.endswith((")", "*")) and ":" not in name:
-            return name
-    return ""
+            return name.encode()
+    return b""
 
 
 def _first_element(path: str, contract: Contract) -> tuple[frozenset[str], int] | None:
@@ -109,13 +109,15 @@ def _reads_attributes_only(path: str) -> bool:
 class RecordNames:
     """Gives the records of one file their keys, in the order of the file.
 
-    The records of a rejected record's own file, which is a file of one record, keep key and number.
+    The first record of a rejected record's own file keeps key and number.
 
     Args:
         file: The source's key of the file.
+        may_repeat: Whether records have keys of their own, which may repeat.
     """
 
-    def __init__(self, file: DocumentKey) -> None:
+    def __init__(self, file: DocumentKey, *, may_repeat: bool) -> None:
+        self._may_repeat = may_repeat
         self.file: DocumentKey = str(file) if isinstance(file, str) else file
         self.name = str(file)
         self.number = 1
@@ -131,10 +133,11 @@ class RecordNames:
         """Return the key of the next record; `own_key` may be empty."""
         name = (self.records == 0 and self._first) or f"{self.name}#{own_key or self.number}"
         key, repeated = name, 1
-        while hash(key) in self._seen:
+        while self._may_repeat and hash(key) in self._seen:
             repeated += 1
             key = f"{name}#{repeated}"
-        self._seen.add(hash(key))
+        if self._may_repeat:
+            self._seen.add(hash(key))
         self.records += 1
         self.number += 1
         logged = log_key(key)

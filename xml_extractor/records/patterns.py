@@ -4,7 +4,7 @@ A path is followed as a set of states: a state (path, n) of an element says that
 first n steps of the path. So the states of a child follow from those of its parent and its own start tag.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -110,11 +110,6 @@ def compiled(text: str, contract: Contract) -> tuple[PatternStep, ...]:
         steps.append(PatternStep(_names(step, contract), is_deep, tuple(_predicates(step.predicates, contract))))
         is_deep = False
     return tuple(steps)
-
-
-def element_of(name: str, attributes: Mapping[str, str]) -> Element:
-    """Return an element that consists of a start tag, for predicates; names are Clark names."""
-    return etree.Element(name, dict(attributes))
 
 
 def _names(step: Step, contract: Contract) -> frozenset[str] | None:

@@ -6,13 +6,10 @@ times as fast as a parser. Whether a record is well-formed is found when it is p
 """
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache, lru_cache, partial
 from typing import NamedTuple
-
-from lxml.etree import _Element as Element
 
 from xml_extractor.contract.names import XML_NAMESPACE
 from xml_extractor.documents import Envelope, EnvelopeRanges
@@ -20,8 +17,9 @@ from xml_extractor.escaping import escaped
 from xml_extractor.parsing.checked_stream import CheckedStream
 from xml_extractor.parsing.diagnosis import ParseError
 from xml_extractor.parsing.prolog import Prolog, read_prolog
-from xml_extractor.records.patterns import Patterns, States, element_of
+from xml_extractor.records.patterns import Patterns, States
 from xml_extractor.records.streams import ByteStream
+from xml_extractor.records.tags import BrokenFileError, attributes_of, clark, declared, start_tag
 
 PIECE = 2**20
 _LONGEST_PROLOG = 2**24
@@ -41,14 +39,7 @@ _QUOTED = rb"(?:[^<>\"']*+(?:\"[^\"<]*+\"|'[^'<]*+'))*+[^<>\"']*+"
 _TOKEN = re.compile(
     rb"<(?:(?P<open>!--|!\[CDATA\[|\?)|/(?P<end>[^\s<>/]+)\s*>|(?P<start>[^\s<>/!?\"'=]++)(?P<rest>" + _QUOTED + rb")>)"
 )
-_ATTRIBUTE = re.compile(rb"([^\s=]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
-_REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(lt|gt|amp|quot|apos));")
 _TERMINATORS = {b"!--": b"-->", b"![CDATA[": b"]]>", b"?": b"?>"}
-_NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-
-
-class BrokenFileError(Exception):
-    """The file breaks off, or is not well-formed between records. Its text is for the user."""
 
 
 class ScannedRecord(NamedTuple):
@@ -230,7 +221,7 @@ class Scanner:
         attributes = attributes_of(rest) if b"=" in rest else {}
         namespaces = declared(above, attributes)
         name = clark(raw.decode("utf-8", "replace"), namespaces, is_attribute=False)
-        element = cache(partial(_element, name, attributes, namespaces))
+        element = cache(partial(start_tag, name, attributes, namespaces))
         if parent is None:
             states = self._patterns.of_root(name, element)
         else:
@@ -336,58 +327,6 @@ class Scanner:
 
 def _joined(pieces: Iterable[Piece]) -> bytes:
     return b"".join(text for _, text in pieces)
-
-
-def attributes_of(rest: bytes) -> dict[str, str]:
-    """Return the attributes of a start tag by their names as written."""
-    found = _ATTRIBUTE.findall(rest)
-    return {name.decode("utf-8", "replace"): _value(text[1:-1].decode("utf-8", "replace")) for name, text in found}
-
-
-def declared(above: dict[str, str], attributes: dict[str, str]) -> dict[str, str]:
-    """Return the namespaces by prefix inside an element."""
-    own = {
-        name.removeprefix("xmlns").removeprefix(":"): value
-        for name, value in attributes.items()
-        if name == "xmlns" or name.startswith("xmlns:")
-    }
-    return {**above, **own} if own else above
-
-
-def clark(name: str, namespaces: dict[str, str], *, is_attribute: bool) -> str:
-    """Return a name as written in Clark notation; one with an unknown prefix stays as it is."""
-    prefix, colon, local = name.rpartition(":")
-    if is_attribute and not colon:
-        return name
-    address = namespaces.get(prefix)
-    if address is None:
-        return name
-    return f"{{{address}}}{local}" if address else local
-
-
-def _value(text: str) -> str:
-    text = re.sub(r"\r\n|[\r\n\t]", " ", text)
-    return _REFERENCE.sub(_character, text) if "&" in text else text
-
-
-def _character(reference: re.Match[str]) -> str:
-    hexadecimal, decimal, named = reference.groups()
-    if named:
-        return _NAMED[named]
-    number = int(hexadecimal, 16) if hexadecimal else int(decimal)
-    return chr(number) if number <= sys.maxunicode else ""
-
-
-def _element(name: str, attributes: dict[str, str], namespaces: dict[str, str]) -> Element:
-    plain = {
-        clark(key, namespaces, is_attribute=True): value
-        for key, value in attributes.items()
-        if key != "xmlns" and not key.startswith("xmlns:")
-    }
-    try:
-        return element_of(name, plain)
-    except ValueError:
-        raise BrokenFileError("a start tag with a name or a character that XML does not allow") from None
 
 
 @lru_cache(maxsize=256)

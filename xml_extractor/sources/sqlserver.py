@@ -1,14 +1,16 @@
 """Documents in a table or view of a SQL Server: a source, and a writer that creates such a table."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 import pyodbc
 
 from xml_extractor.connections import Retrying, errors_end_the_run
+from xml_extractor.content import COMPRESSED
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
@@ -28,7 +30,8 @@ from xml_extractor.sources.document_keys import (
     unreadable,
 )
 from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, SourceQueries, key_column
+from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, NATIONAL, SourceQueries, key_column
+from xml_extractor.sources.streams import plain_document
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
@@ -38,6 +41,8 @@ from xml_extractor.values.sqltypes import Family
 
 PAGE_BYTES = 8 * 2**20
 """Bytes of documents after which the rest of a query is left to the next one."""
+
+_ALL = 2**31 - 1
 
 NAME_OTHERS = "name table, key and xml in the contract's `source`"
 
@@ -54,7 +59,8 @@ def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSo
     read_until = contract.document.read_until
     end_tag = f"</{read_until.rpartition('/')[2]}>" if read_until else ""
     address = url.render_as_string(hide_password=False)
-    return SqlServerSource(read_address(url), contract.source, address, max_bytes, end_tag)
+    has_records = contract.document.records is not None
+    return SqlServerSource(read_address(url), contract.source, address, max_bytes, end_tag, has_records=has_records)
 
 
 class SqlServerSource:
@@ -68,19 +74,28 @@ class SqlServerSource:
         address: Opens the same source again.
         max_bytes: Larger documents are rejected: bytes of binary columns, UTF-16 code units of text.
         end_tag: The server truncates text after its first occurrence; empty to fetch whole documents.
+        has_records: Whether documents are files of records, which are decompressed while they are scanned.
 
     Raises:
         SourceError: The server cannot be reached, or a table or column is missing.
     """
 
     def __init__(
-        self, database: SqlServerAddress, table: SourceTable, address: str, max_bytes: int, end_tag: str
+        self,
+        database: SqlServerAddress,
+        table: SourceTable,
+        address: str,
+        max_bytes: int,
+        end_tag: str,
+        *,
+        has_records: bool,
     ) -> None:
         self.name = database.name
         self.address = address
         self._database = database
         self._where = table.where
         self._max_bytes = max_bytes
+        self._has_records = has_records
         self._title = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
         self._connection: SqlServerConnection | None = None
         self._thread = ThreadPoolExecutor(1, "source")
@@ -135,23 +150,20 @@ class SqlServerSource:
             ((nulls,),) = self._answer(self._queries.nulls, (), ())
             yield from pages_of_nulls(nulls, page_size)
         conditions, bounds = self._range(key_range)
-        size = page_size
-        seen: AbstractSet[DocumentKey] = set()
-        begin: DocumentKey | None = None
-        while True:
-            listed, repeated = self._list_others(seen, size + 1, conditions, bounds)
-            page = logged_page(listed[:size], log)
+        size, is_over = page_size, False
+        waiting: list[DocumentKey] = []
+        while waiting or not is_over:
+            while len(waiting) <= size and not is_over:
+                listed, is_over = self._list_groups(size + 1 - len(waiting), conditions, bounds)
+                waiting += listed
+                if not is_over:
+                    conditions, bounds = self._range(key_range)
+                    conditions.append(f"{self._queries.key.name} > {self._queries.key.parameter}")
+                    bounds.append(next(filter(is_fetchable, reversed(listed))))
+            page = logged_page(waiting[:size], log)
             if page.keys:
                 yield page
-            if len(listed) <= size:
-                return
-            seen = repeated | set(page.keys)
-            # The next page must begin with a key that can be a parameter.
-            begin = next((key for key in reversed(listed[: size + 1]) if is_fetchable(key)), begin)
-            conditions, bounds = self._range(key_range)
-            if begin is not None:
-                conditions.append(f"{self._queries.key.name} >= {self._queries.key.parameter}")
-                bounds.append(begin)
+            del waiting[:size]
             size = next_size(page, size, page_size)
 
     def _blocks(self, key_range: KeyRange | None) -> KeyBlocks | None:
@@ -208,27 +220,33 @@ class SqlServerSource:
     def _document(self, key: DocumentKey, size: int | None, content: str | bytes | None, *, is_cut: bool) -> Fetched:
         if size is not None and size > self._max_bytes:
             return too_large(key, self._max_bytes)
-        return SourceDocument(key, content, is_cut=is_cut)
+        document = SourceDocument(key, content, is_cut=is_cut)
+        if isinstance(content, bytes) and content.startswith(COMPRESSED) and not self._has_records:
+            return plain_document(document, self._max_bytes)
+        return document
 
-    def _list_others(
-        self,
-        seen: AbstractSet[DocumentKey],
-        count: int,
-        conditions: Sequence[str],
-        bounds: Sequence[DocumentKey],
-    ) -> tuple[list[DocumentKey], AbstractSet[DocumentKey]]:
-        """List the first keys that were not seen, and the seen keys that were listed again.
+    def _list_groups(
+        self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey]
+    ) -> tuple[list[DocumentKey], bool]:
+        """List the first keys, together with all that the column's collation compares as equal to the last of them.
 
-        If keys are equal by the column's collation, such as `a` and `A`, the server lists them in any order, and a page
-        may end between them. The next page therefore starts with all of them again.
+        The server lists such keys, for example `a` and `A`, in any order, and may list them in another order next time.
+
+        Returns:
+            At least one key that can be a parameter, if there are more; and whether there are no more.
         """
-        again: AbstractSet[DocumentKey] = set()
-        while True:
-            listed = self._list_keys(count + len(again), conditions, bounds)
-            repeated = seen & set(listed)
-            if len(repeated) <= len(again):
-                return [key for key in listed if key not in repeated], repeated
-            again = repeated
+        listed = self._list_keys(count, conditions, bounds)
+        while len(listed) == count and not any(map(is_fetchable, listed)):
+            count *= 2
+            listed = self._list_keys(count, conditions, bounds)
+        if len(listed) < count:
+            return numbered(listed), True
+        while not is_fetchable(listed[-1]):
+            listed.pop()
+        if not self._is_unique:
+            equal = f"{self._queries.key.name} = {self._queries.key.parameter}"
+            listed += (Counter(self._list_keys(_ALL, [equal], listed[-1:])) - Counter(listed)).elements()
+        return numbered(listed), False
 
     def _list_keys(self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey]) -> list[DocumentKey]:
         values = [count, *map(self._queries.key.bind, bounds)]
@@ -236,7 +254,10 @@ class SqlServerSource:
             rows = self._answer(*self._queries.keys(conditions), values)
         except UnicodeDecodeError:
             rows = self._answer(*self._queries.keys(conditions, as_bytes=True), values)
-        return numbered([self._queries.key.log_key(value) for (value,) in rows])
+            if any(row[1] != NATIONAL.encode("utf-16-le") for row in rows):
+                message = f"{self.name} does not convert text to its bytes"
+                raise SourceError(message, "correct the keys that are not valid text") from None
+        return [self._queries.key.log_key(row[0]) for row in rows]
 
     def _range(self, key_range: KeyRange | None) -> tuple[list[str], list[DocumentKey]]:
         try:
@@ -266,7 +287,24 @@ class SqlServerSource:
                 f"the documents of {self._title} are {xml.declared}: neither text nor binary", NAME_OTHERS
             )
         self._is_nullable = key.nullable
-        return SourceQueries(table, self._database.schema, key_of_documents, xml.type, end_tag)
+        unique = (found[table.table].key, *found[table.table].unique_keys)
+        self._is_unique = (key.name,) in unique
+        queries = SourceQueries(table, self._database.schema, key_of_documents, xml.type, end_tag)
+        if self._returns_documents(queries):
+            return queries
+        whole = replace(queries, end_tag="")
+        if end_tag and self._returns_documents(whole):
+            return whole
+        raise SourceError(f"{self.name} does not return documents unchanged", "this server cannot be a source")
+
+    def _returns_documents(self, queries: SourceQueries) -> bool:
+        """Return whether the server returns a document as the queries expect it."""
+        if not queries.is_text:
+            return True
+        probe = queries.probe()
+        with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
+            ((_, _, content, is_cut),) = self._tries(self._read_all, probe.query, probe.types, (2**31, probe.document))
+        return bool(content == probe.content and bool(is_cut) == bool(queries.end_tag))
 
     def _read_catalog(self, table: str) -> dict[str, ActualTable]:
         return read_catalog(self._connected(), [table], self._database.schema)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 from uuid import UUID
 
 import pyodbc
@@ -11,7 +11,7 @@ from xml_extractor.contract.model import SourceTable
 from xml_extractor.documents import DocumentKey
 from xml_extractor.processing_log.log_keys import UnusableKey, is_text, log_key, source_key
 from xml_extractor.processing_log.log_table import CASE_SENSITIVE
-from xml_extractor.schema.names import t_sql_name, t_sql_table
+from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.settings import KeyRange
 from xml_extractor.targets.sqlserver.statements import OdbcType, cast_key
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
@@ -21,6 +21,9 @@ DOCUMENTS_IN_QUERY = 16
 
 _LONGEST_TEXT = 4000
 _DIGITS_OF_BIGINT = 18
+
+NATIONAL = "Ü€𝄞"
+"""Characters of no single code page, one of them of two code units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,22 @@ def key_column(name: str, sql_type: SqlType | None, collation: str = "") -> KeyC
             return None
 
 
+class Probe(NamedTuple):
+    """A query that shows whether the server's functions on national text do what SQL Server's do.
+
+    Attributes:
+        query: Returns a row as the query for documents does.
+        types: Of its parameters: the largest size, and the document.
+        document: The document.
+        content: What the query returns of it.
+    """
+
+    query: str
+    types: list[OdbcType]
+    document: str
+    content: str
+
+
 @dataclass(frozen=True)
 class SourceQueries:
     """The queries of one source.
@@ -166,7 +185,8 @@ class SourceQueries:
 
         Args:
             conditions: Conditions on the table, each with one parameter of the key's type.
-            as_bytes: Whether to return texts as bytes, because the driver cannot decode them.
+            as_bytes: Whether to return texts as bytes, because the driver cannot decode them; each with those of
+                `NATIONAL`.
 
         Returns:
             The query and the types of its parameters: the number of keys, and those of the conditions.
@@ -174,7 +194,8 @@ class SourceQueries:
         where = _where([*conditions, *self._condition, f"{self.key.name} IS NOT NULL"])
         key = self.key.name
         listed = f"CONVERT(varbinary(8000), CONVERT(nvarchar(4000), {key}))" if as_bytes else key
-        query = f"SELECT TOP (?) {listed} FROM {self._name}{where} ORDER BY {key}"  # noqa: S608 - names are quoted
+        probe = f", CONVERT(varbinary(8000), CONVERT(nvarchar(4000), {literal(NATIONAL)}))" if as_bytes else ""
+        query = f"SELECT TOP (?) {listed}{probe} FROM {self._name}{where} ORDER BY {key}"  # noqa: S608 - names are quoted
         return query, [(pyodbc.SQL_INTEGER, 0, 0), *[self.key.odbc_type] * len(conditions)]
 
     @property
@@ -213,46 +234,56 @@ class SourceQueries:
         if the size is larger than the first parameter. The other parameters are keys.
         """
         keys = ", ".join([self.key.parameter] * DOCUMENTS_IN_QUERY)
-        query = self._truncated if self.end_tag and self._is_text and not whole else self._whole
         types = [(pyodbc.SQL_BIGINT, 0, 0), *[self.key.odbc_type] * DOCUMENTS_IN_QUERY]
+        query = self._documents_of(self._name, whole=whole)
         return f"{query} WHERE s.{self.key.name} IN ({keys}) ORDER BY s.{self.key.name}", types
 
     @property
-    def _is_text(self) -> bool:
+    def is_text(self) -> bool:
+        """Whether documents are text."""
         return self.xml_type.family is not Family.BINARY
+
+    def probe(self) -> Probe:
+        """Return a query for a document that is its parameter, by the same expressions as `documents`.
+
+        With it, the source learns whether the server returns documents unchanged, and truncates them at the right end.
+        """
+        prefix, _, local = self.end_tag[2:-1].rpartition(":")
+        name = f"{prefix}:{local}" if prefix else local or "r"
+        other = f"{prefix}:{local.swapcase()}" if prefix else name.swapcase()
+        before = f"<{other}>{NATIONAL}</{other}>" if other != name else ""
+        begin = f'<x xmlns:{prefix or "p"}="p">{before}<{name}>{NATIONAL * _LONGEST_TEXT}</{name}>'
+        convert = "CONVERT(xml, ?)" if self.xml_type.family is Family.XML else "CAST(? AS nvarchar(max))"
+        row = f"(SELECT 1 AS {self.key.name}, {convert} AS {t_sql_name(self.table.xml)})"
+        types = [(pyodbc.SQL_BIGINT, 0, 0), (pyodbc.SQL_WVARCHAR, 0, 0)]
+        document = f"{begin}{NATIONAL}</x>"
+        return Probe(self._documents_of(row, whole=False), types, document, begin if self.end_tag else document)
 
     @property
     def _name(self) -> str:
         """The table, without an alias: the condition of the contract may use its name."""
         return t_sql_table(self.table.table, self.schema)
 
-    @property
-    def _from(self) -> str:
-        return f"{self._name} AS s"
+    def _documents_of(self, rows: str, *, whole: bool) -> str:
+        """Return the query for documents, without a condition.
 
-    @cached_property
-    def _with_content(self) -> str:
-        """The table with `d.content` and `d.size`."""
-        xml = f"s.{t_sql_name(self.table.xml)}"
-        content = f"CONVERT({'nvarchar' if self._is_text else 'varbinary'}(max), {xml})"
-        size = f"DATALENGTH({content}){' / 2' if self._is_text else ''}"
-        return f"{self._from} CROSS APPLY (SELECT {content} AS content, {size} AS size) AS d"
-
-    @property
-    def _whole(self) -> str:
-        content = "CASE WHEN d.size <= ? THEN d.content END"
-        return f"SELECT s.{self.key.name}, d.size, {content}, 0 FROM {self._with_content}"  # noqa: S608 - names are quoted
-
-    @property
-    def _truncated(self) -> str:
-        escaped = self.end_tag.replace("'", "''")
-        position = f"CHARINDEX(N'{escaped}' COLLATE {CASE_SENSITIVE}, d.content)"
+        Args:
+            rows: A table, or a query in parentheses.
+            whole: Whether to return whole documents.
+        """
+        xml, key = f"s.{t_sql_name(self.table.xml)}", f"s.{self.key.name}"
+        content = f"CONVERT({'nvarchar' if self.is_text else 'varbinary'}(max), {xml})"
+        size = f"DATALENGTH({content}){' / 2' if self.is_text else ''}"
+        with_content = f"{rows} AS s CROSS APPLY (SELECT {content} AS content, {size} AS size) AS d"
+        if whole or not (self.end_tag and self.is_text):
+            return f"SELECT {key}, d.size, CASE WHEN d.size <= ? THEN d.content END, 0 FROM {with_content}"  # noqa: S608 - names are quoted
+        position = f"CHARINDEX({literal(self.end_tag)} COLLATE {CASE_SENSITIVE}, d.content)"
         end = f"p.position + {len(self.end_tag) - 1}"
-        content = f"CASE WHEN p.position > 0 THEN LEFT(d.content, {end}) ELSE d.content END"
+        truncated = f"CASE WHEN p.position > 0 THEN LEFT(d.content, {end}) ELSE d.content END"
         return (
-            f"SELECT s.{self.key.name}, d.size, CASE WHEN d.size <= ? THEN {content} END, "  # noqa: S608 - names are quoted
+            f"SELECT {key}, d.size, CASE WHEN d.size <= ? THEN {truncated} END, "  # noqa: S608 - names are quoted
             f"CASE WHEN p.position > 0 THEN 1 ELSE 0 END "
-            f"FROM {self._with_content} CROSS APPLY (SELECT {position} AS position) AS p"
+            f"FROM {with_content} CROSS APPLY (SELECT {position} AS position) AS p"
         )
 
 

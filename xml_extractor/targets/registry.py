@@ -61,7 +61,7 @@ def open_processing_log(target: Target) -> Iterator[ProcessingLog]:
     log = target.log_table
     with _own_table_of(target, log) as (connection, lacking):
         there = tuple(column for column in log.columns if column.name not in lacking)
-        yield ProcessingLog(connection, target.name, replace(log, columns=there) if lacking else log)
+        yield ProcessingLog(connection, target.name, replace(connection.log_table, columns=there) if lacking else None)
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def open_run_history(target: Target) -> Iterator[RunHistory]:
     """
     history = history_table(target.log_table)
     with _own_table_of(target, history) as (connection, _):
-        yield RunHistory(connection, history, target.name)
+        yield RunHistory(connection, history_table(connection.log_table), target.name)
 
 
 @contextmanager

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
+from xml_extractor.documents import (
+    DocumentKey,
+    Failure,
+    Outcome,
+    RecordKey,
+    RecordPlace,
+    Rejection,
+    SourceDocument,
+    Status,
+)
 from xml_extractor.errors import SourceError
 from xml_extractor.processing.reject_writer import FETCHED_AT_ONCE, WAITING, RejectWriter
 from xml_extractor.processing_log.key_blocks import LoggedKeys
@@ -71,6 +80,25 @@ def test_all_rejects_are_written_when_the_block_ends_however_many_come(tmp_path:
     assert written(tmp_path / "run") == {key: f"<n>{key}</n>" for key in range(many)}
     assert max(source.asked) <= FETCHED_AT_ONCE
     assert (source.is_whole, source.is_closed) == (True, True)
+
+
+def test_records_are_fetched_in_the_order_of_their_files(tmp_path: Path) -> None:
+    class Positions(Numbers):
+        def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[SourceDocument | Rejection]:
+            assert whole
+            starts = [key.place.start for key in keys if isinstance(key, RecordKey)]
+            assert starts == sorted(starts)
+            self.asked.append(len(keys))
+            return (SourceDocument(key, f"<n>{key}</n>") for key in keys)
+
+    source, directory = Positions(), tmp_path / "run"
+    files = RejectFiles(directory, "numbers", 1)
+    keys = [RecordKey(f"f#{number}", RecordPlace("f", "f", number, start=number)) for number in range(300)]
+    with RejectWriter(files, lambda: source) as writer:
+        for key in reversed(keys):
+            writer.add(Outcome(key, Status.REJECTED, failure=Failure(Stage.MAP, Reason.OVERFLOW, "it is so")))
+    assert set(written(directory).values()) == {f"<n>{key}</n>" for key in keys}
+    assert sum(source.asked) == 300
 
 
 def test_a_run_without_rejects_opens_no_source_and_makes_no_directory(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from xml_extractor.documents import (
     Failure,
     MappedDocument,
     Outcome,
+    RecordKey,
     Rejection,
     Replaced,
     Status,
@@ -37,6 +38,7 @@ from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing.worker import OwnCrashMarker, Worker, as_run_error, content_hash
 from xml_extractor.processing.worker_supervisor import CrashMarkers
 from xml_extractor.reasons import Reason, Stage
+from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings
 from xml_extractor.targets.registry import open_target
 
@@ -97,6 +99,21 @@ def test_what_is_wrong_with_a_document_is_a_rejection_with_its_stage(worker: Wor
     assert [document.key for document in documents] == ["2.xml", "3.xml", "4.xml"]
     stages = [document.failure.stage for document in documents if isinstance(document, Rejection)]
     assert stages == [Stage.PARSE, Stage.MAP, Stage.FETCH]
+
+
+def test_a_rejected_record_that_came_with_its_key_takes_its_content_along(context: RunContext, tmp_path: Path) -> None:
+    text = CONTRACT.replace("root: note,", "root: notes, records: note,")
+    (tmp_path / "notes.yaml").write_text(text, encoding="utf-8")
+    content = '<notes><note id="1">first</note><note id="x">second</note></notes>'
+    (tmp_path / "documents" / "1.xml").write_text(content, encoding="utf-16")
+    contract = read_contract(context.settings.contract)
+    with closing(open_documents(context.source_address, contract)) as source:
+        keys = [key for page in source.key_pages(9) for key in page.keys if str(key).startswith("1.xml#")]
+    with closing(Worker(replace(context, contract=contract), None, tmp_path)) as worker:
+        good, bad = worker.map_documents(Chunk(7, tuple(keys)))
+    assert isinstance(good.key, RecordKey)
+    assert isinstance(bad.key, RecordKey)
+    assert (good.key.place.content, bad.key.place.content) == (None, b'<note id="x">second</note>')
 
 
 def test_refused_values_leave_the_worker_only_if_the_run_is_to_keep_them(context: RunContext, tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
 """What real files contain: each line of a file is one that a simple search for tags would misread."""
 
 import codecs
+import gzip
+import secrets
+from io import BytesIO
+from typing import IO, cast
 
 import pytest
 
-from tests.unit.records.conftest import OpenRecords, fetched, listed, whole_of
-from xml_extractor.documents import RecordKey, Skipped
+from tests.unit.records.conftest import FilesInMemory, OpenRecords, contract, fetched, listed, whole_of
+from xml_extractor.documents import DocumentKey, RecordKey, Skipped, SourceDocument
+from xml_extractor.parsing import DocumentParser, parsing_rules
+from xml_extractor.records import RecordSource
 from xml_extractor.records import scanner as scanner_module
 from xml_extractor.settings import KeyRange
 
@@ -157,6 +163,19 @@ def test_files_of_any_encoding_hold_records(open_records: OpenRecords, encoding:
     assert found == {"f#é": f'{OPEN}<m:R id="é"/>{CLOSE}', "f#ü": f'{OPEN}<m:R id="ü">ß</m:R>{CLOSE}'}
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("declaration", ["", '<?xml version="1.0"?>', '<?xml version="1.0" encoding="UTF-16"?>'])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_in_either_order_with_and_without_mark_and_declaration(
+    open_records: OpenRecords, encoding: str, declaration: str, mark: str
+) -> None:
+    text = f"{mark}{declaration}{OPEN}<m:R id='\u20ac'/><m:R id='\U0001f98a'><a></m:R>{CLOSE}"
+    source = open_records({"f": text.encode(encoding)}, SET)
+    assert list(fetched(source)) == ["f#\u20ac", "f#\U0001f98a"]
+    (rest,) = source.fetch(listed(source)[1:], whole=True)
+    assert whole_of(rest).decode() == f"{OPEN}<m:R id='\U0001f98a'><a></m:R>{CLOSE}"
+
+
 def test_text_of_a_database_holds_records_whatever_encoding_it_declares(open_records: OpenRecords) -> None:
     text = '<?xml version="1.0" encoding="utf-16"?>' + in_set('<m:R id="é"/>').decode()
     assert list(fetched(open_records({1: text, 2: None, 3: codecs.BOM_UTF8 + text.encode()}, SET))) == [
@@ -269,6 +288,54 @@ def test_bytes_that_are_invalid_in_the_encoding_break_a_file_off(open_records: O
     found = fetched(open_records({"f": content[:-20] + b"\x00\xdc\x00\x00" + content[-20:]}, SET))
     assert list(found) == ["f#1", "f"]
     assert found["f"].startswith("wrong_encoding: ")
+
+
+class Compressed(FilesInMemory):
+    """Files that are compressed, and cut after some bytes."""
+
+    def __init__(self, content: bytes, length: int) -> None:
+        super().__init__({"f": b""})
+        self._compressed = gzip.compress(content)[:length]
+
+    def open_file(self, key: DocumentKey) -> IO[bytes]:
+        assert key == "f"
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=BytesIO(self._compressed)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_records_before_the_end_of_a_compressed_stream_that_is_cut_are_loaded(encoding: str) -> None:
+    text = secrets.token_hex(500)
+    content = in_set(*(f'<m:R id="{number}">{text[number:]}{number}</m:R>' for number in range(999))).decode()
+    whole = content.encode(encoding)
+    everything = fetched(RecordSource(Compressed(whole, len(whole)), contract(SET)))
+    assert len(everything) == 999
+    half = len(gzip.compress(whole)) // 2
+    source = RecordSource(Compressed(whole, half), contract(SET))
+    found = fetched(source)
+    keys = list(found)
+    assert len(keys) > 300
+    assert keys[:-1] == [f"f#{number}" for number in range(len(keys) - 1)]
+    assert found[keys[-1]].startswith(
+        f"unreadable: the file breaks off after record {len(keys) - 1}: the compressed data end"
+    )
+    (rest,) = source.fetch(listed(source)[-1:], whole=True)
+    assert content.startswith(whole_of(rest).decode().removeprefix(OPEN), content.index(f'<m:R id="{len(keys) - 1}"'))
+
+
+def test_a_path_to_the_bounds_of_a_map_costs_the_same_for_each_of_its_73_000_nodes(open_records: OpenRecords) -> None:
+    nodes = "".join(f'<node id="{number}" lat="54.1"/>' for number in range(73_000))
+    document = '{root: osm, records: node, header: bounds, key: "@id"}'
+    source = open_records({"f": f'<osm><bounds minlat="54"/>{nodes}</osm>'.encode()}, document)
+    keys = [key for page in source.key_pages(1000) for key in page.keys]
+    assert len(keys) == 73_001
+    parser = DocumentParser(parsing_rules(contract(document)))
+    for each in source.fetch([keys[0], keys[36_500], keys[72_999]]):
+        assert isinstance(each, SourceDocument)
+        assert each.envelope is not None
+        assert len(each.envelope.start) == len('<osm><bounds minlat="54"/>')
+        node = parser.parse(each.content, each.envelope)
+        assert [element.tag for element in node.getroottree().getroot().iter()] == ["osm", "bounds", "node"]
+        assert node.xpath("string(../bounds/@minlat)") == "54"
 
 
 def test_max_bytes_applies_to_a_record_and_not_to_the_file(open_records: OpenRecords) -> None:

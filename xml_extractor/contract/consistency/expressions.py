@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from xml_extractor.contract.consistency.columns import origins_of
+from xml_extractor.contract.consistency.references import needed_too_early
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, differing_in_case
 from xml_extractor.contract.model import Column
@@ -33,7 +34,7 @@ def expression_faults(draft: Draft) -> Iterator[Fault]:
 
 def condition_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of the conditions of tables, whose names are the columns of the row."""
-    for path, _, table in draft.tables():
+    for path, table_name, table in draft.tables():
         if table.when is None:
             continue
         key_path, names, unknown = (*path, "when"), dict[str, SqlType](), list[str]()
@@ -46,9 +47,12 @@ def condition_faults(draft: Draft) -> Iterator[Fault]:
         if draft.lost((*path, "columns")) or _mentions(table.when, unknown):
             continue
         try:
-            compile_condition(table.when, names)
+            condition = compile_condition(table.when, names)
         except ExpressionError as error:
             yield from _faults(draft, key_path, error)
+            continue
+        for name in condition.names:
+            yield from needed_too_early(draft, key_path, table_name, name, name)
 
 
 def _input_name_faults(draft: Draft, path: KeyPath, column: Column) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from lxml import etree
 
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
-from xml_extractor.contract.model import Table
+from xml_extractor.contract.model import Column, Table
 from xml_extractor.contract.names import EXSLT_NAMESPACE, with_all_namespaces
 from xml_extractor.contract.rewriting import NAME_FUNCTIONS, READ_CONTEXT
 from xml_extractor.contract.xpath import (
@@ -70,7 +70,7 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
     document = draft.contract.document
     for name, paths in (("records", document.records), ("header", document.header)):
         for index, location in enumerate(paths or ()):
-            yield WrittenPath(one_or_list_path(draft, ("document", name), index), location)
+            yield WrittenPath(draft.entry_path(("document", name), index), location)
     for key_path, xpath in document_paths(draft):
         yield WrittenPath(key_path, xpath)
     for name, key in draft.contract.keys.items():
@@ -84,6 +84,8 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
             yield WrittenPath((*path, "path"), value_rule.path, names=names)
         if value_rule.each is not None:
             yield WrittenPath((*path, "each"), value_rule.each, names=names)
+        if isinstance(value_rule, Column) and value_rule.at is not None:
+            yield WrittenPath((*path, "at"), value_rule.at, "the node whose row is meant", names)
 
 
 def _paths_of_table(draft: Draft, path: KeyPath, table: Table) -> Iterator[WrittenPath]:
@@ -109,7 +111,7 @@ def document_paths(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
     if document.key is not None:
         yield ("document", "key"), document.key
     for index, path in enumerate(document.revision.of if document.revision is not None else ()):
-        key_path = one_or_list_path(draft, revision_of, index)
+        key_path = draft.entry_path(revision_of, index)
         if not draft.lost(key_path):
             yield key_path, path
     if document.deleted is not None:
@@ -143,7 +145,7 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of the names of elements, and of prefixes and addresses of namespaces."""
     document = draft.contract.document
     for index, name in enumerate(document.root):
-        yield from _name_faults(draft, one_or_list_path(draft, ("document", "root"), index), name)
+        yield from _name_faults(draft, draft.entry_path(("document", "root"), index), name)
     for name in (document.read_until or "").split("/") if document.read_until else ():
         yield from _name_faults(draft, ("document", "read_until"), name)
     for index, name in enumerate(document.preceded_by):
@@ -160,11 +162,6 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
             if address in addresses[:index]:
                 found = f"the address {shown(address)} again"
                 yield draft.text.fault((*path, index), found=found, expected="each address once")
-
-
-def one_or_list_path(draft: Draft, path: KeyPath, index: int) -> KeyPath:
-    """Return the key path of an entry of a list that may also be written as its only entry."""
-    return (*path, index) if isinstance(draft.text.data_at(path), list) else path
 
 
 def _name_faults(draft: Draft, path: KeyPath, name: str) -> Iterator[Fault]:
@@ -339,6 +336,11 @@ def value_row_faults(draft: Draft) -> Iterator[Fault]:
     for path, name, rule in draft.rules():
         if name in tables and rule.path is not None:
             yield from _value_row_fault(draft, (*path, "path"), rule.path)
+        if rule.path is not None and rule.each is not None:
+            starts_at_values = _finds_values(rule.path) or (rule.path == "." and name in tables)
+            yield from _value_row_fault(draft, (*path, "each"), rule.each) if starts_at_values else ()
+        if name in tables and isinstance(rule, Column) and rule.at is not None:
+            yield from _value_row_fault(draft, (*path, "at"), rule.at)
     for path, _, table in draft.tables():
         if table.parent in tables:
             for key_path, text in _row_paths(path, table):
@@ -362,7 +364,7 @@ def _value_row_fault(draft: Draft, key_path: KeyPath, text: str) -> Iterator[Fau
     if expression is not None and not _starts_from_values(expression) and not draft.lost(key_path):
         yield draft.text.fault(
             key_path,
-            "the row is an attribute or text",
+            "the row is an attribute or text" if key_path[-1] == "path" else "the path finds attributes or text",
             found=shown(text),
             expected="., name(), local-name(), a path that begins with .. or /, or an expression of these",
         )

@@ -12,7 +12,7 @@ from xml_extractor.contract.consistency.paths import document_paths, parsed, pos
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
 from xml_extractor.contract.match_patterns import anywhere, pattern_faults
-from xml_extractor.contract.model import Table, ValueRule
+from xml_extractor.contract.model import Column, Table, ValueRule
 from xml_extractor.contract.names import Namespaces, clark_names
 from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, variable_name, walk
 
@@ -319,8 +319,10 @@ class _Reader:
     def follow_rule(self, path: KeyPath, table: str, rule: ValueRule) -> None:
         """Follow the paths of a column or input; those of no table start from the root element."""
         follower = self._followers[table]
+        start = follower.named.get(_BASE, follower.current)
+        if isinstance(rule, Column) and rule.at is not None:
+            self.follow((*path, "at"), rule.at, follower, start, for_text=False)
         if rule.path is not None:
-            start = follower.named.get(_BASE, follower.current)
             found = self.follow((*path, "path"), rule.path, follower, start, for_text=rule.each is None)
             if rule.each is not None:
                 self.follow((*path, "each"), rule.each, follower, found)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from xml_extractor.contract.consistency.paths import document_paths, one_or_list_path, parsed, position_within
+from xml_extractor.contract.consistency.paths import document_paths, parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
 from xml_extractor.contract.xpath import Call, Expression, Path, Step, kind_of, walk
@@ -15,7 +15,7 @@ def record_faults(draft: Draft) -> Iterator[Fault]:
     document, text = draft.contract.document, draft.text
     for name in ("records", "header"):
         for index, path in enumerate(getattr(document, name) or ()):
-            key_path = one_or_list_path(draft, ("document", name), index)
+            key_path = draft.entry_path(("document", name), index)
             expression = parsed(path)
             for offset in () if expression is None else _no_location_path(expression):
                 within = position_within(path, offset)

@@ -121,14 +121,21 @@ class SqlServerConnection:
         self, statement: str, values: Sequence[Any] = (), types: Sequence[OdbcType] | None = None
     ) -> Sequence[Any]:
         """Execute statements and return the row of the last result; triggers may give other results before it."""
-        row: Sequence[Any] = ()
+        found = self.results(statement, values, types)
+        return found[-1][0] if found and found[-1] else ()
+
+    def results(
+        self, statement: str, values: Sequence[Any] = (), types: Sequence[OdbcType] | None = None
+    ) -> list[list[pyodbc.Row]]:
+        """Execute statements and return the rows of each result."""
+        found: list[list[pyodbc.Row]] = []
         with self._cursor() as cursor:
             _execute(cursor, statement, values, types)
             while True:
                 if cursor.description is not None:
-                    row = cursor.fetchone() or ()
+                    found.append(cursor.fetchall())
                 if not cursor.nextset():
-                    return row
+                    return found
 
     def execute_many(self, statement: str, columns: Sequence[ColumnLayout], rows: Sequence[Row]) -> None:
         """Execute a statement with each of these rows, by one call, within a transaction."""

@@ -6,10 +6,10 @@ Source: "OPENJSON (Transact-SQL)", Microsoft Learn.
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from datetime import date
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cache
+from itertools import count
 from typing import Any, NamedTuple
 
 import pyodbc
@@ -27,13 +27,6 @@ JSON: OdbcType = (pyodbc.SQL_WVARCHAR, 0, 0)
 """How the JSON of a table is bound."""
 
 LONGEST_TEXT = LONGEST_IN_PLACE[pyodbc.SQL_WVARCHAR]
-
-_PROBE_TEXT = '"\\/\n\t\x1f' + "€" * (LONGEST_TEXT + 1)
-_PROBE = (
-    "SELECT c0, CONVERT(varbinary(16), c1, 2), CONVERT(varbinary(max), c2, 2) FROM OPENJSON(?) "
-    "WITH (c0 nvarchar(max) '$[0]', c1 nvarchar(32) '$[1]', c2 nvarchar(max) '$[2]')"
-)
-_PROBE_BYTES = bytes(range(240, 256))
 
 _NUL = "\\u0000"
 
@@ -89,7 +82,7 @@ def json_rows(table: TableLayout, rows: Sequence[Row], *, only_plain: bool, numb
     Args:
         table: The table.
         rows: Bound rows.
-        only_plain: Whether the server cannot read escapes and long texts; see `JsonSupport`.
+        only_plain: Whether the server cannot read escapes and long texts; see `probes.JsonSupport`.
         numbered: Whether the last value of each row is its position.
 
     Returns:
@@ -116,39 +109,18 @@ def _has_long_text(table: TableLayout, written: Sequence[Sequence[Any]]) -> bool
     return any(code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written)
 
 
-class JsonSupport(NamedTuple):
-    """What the server's functions do with JSON; other servers than SQL Server may differ.
-
-    Attributes:
-        any_text: Whether it reads escapes and long texts.
-        binary: Whether it converts hexadecimal digits to the bytes that they stand for.
-    """
-
-    any_text: bool
-    binary: bool
-
-    def carries(self, table: TableLayout) -> bool:
-        """Return whether the values of all columns arrive unchanged."""
-        return self.binary or all(column.type.family is not Family.BINARY for column in table.columns)
-
-
-def json_support(session: pyodbc.Connection) -> JsonSupport:
-    """Ask the server what it does with JSON, in one round trip.
-
-    Raises:
-        pyodbc.Error: The server rejects the query.
-    """
-    digits = _PROBE_BYTES.hex()
-    with closing(session.cursor()) as cursor:
-        cursor.setinputsizes([JSON])
-        text, *converted = cursor.execute(_PROBE, json.dumps([[_PROBE_TEXT, digits, digits]])).fetchone() or [None]
-    return JsonSupport(text == _PROBE_TEXT, converted == [_PROBE_BYTES] * 2)
-
-
 @cache
 def json_columns(table: TableLayout) -> tuple[JsonColumn, ...]:
     """Return how the values of each column are written and read."""
     return tuple(_COLUMNS[column.type.family](column.type) for column in table.columns)
+
+
+def json_query(table: TableLayout) -> str:
+    """Return the query of the rows in one parameter, with the columns' names."""
+    columns = list(zip(count(), table.columns, json_columns(table)))
+    read = ", ".join(f"{as_json.read.format(f'c{at}')} AS {t_sql_name(column.name)}" for at, column, as_json in columns)
+    declared = ", ".join(f"c{at} {as_json.declared} '$[{at}]'" for at, _, as_json in columns)
+    return f"SELECT {read} FROM OPENJSON(?) WITH ({declared})"  # noqa: S608 - names are quoted
 
 
 @cache
@@ -157,11 +129,8 @@ def _writer(table: TableLayout) -> Callable[[Row], Row]:
 
 
 def _insert(table: TableLayout, name: str) -> str:
-    columns = list(enumerate(json_columns(table)))
     names = ", ".join(t_sql_name(column.name) for column in table.columns)
-    read = ", ".join(column.read.format(f"c{position}") for position, column in columns)
-    declared = ", ".join(f"c{position} {column.declared} '$[{position}]'" for position, column in columns)
-    insert = f"INSERT INTO {name} ({names}) SELECT {read} FROM OPENJSON(?) WITH ({declared});"  # noqa: S608 - names are quoted
+    insert = f"INSERT INTO {name} ({names}) {json_query(table)};"
     return f"SET IDENTITY_INSERT {name} ON; {insert} SET IDENTITY_INSERT {name} OFF;" if table.identity else insert
 
 

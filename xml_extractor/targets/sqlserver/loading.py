@@ -12,7 +12,8 @@ from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.contract.own_rows import KeyColumn
 from xml_extractor.documents import Row
-from xml_extractor.schema.names import database_name, t_sql_name, t_sql_table
+from xml_extractor.processing_log.log_table import log_table
+from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
@@ -22,13 +23,8 @@ from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
-from xml_extractor.targets.sqlserver.json_batches import (
-    JSON,
-    JsonSupport,
-    batch_statement,
-    json_rows,
-    json_support,
-)
+from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows
+from xml_extractor.targets.sqlserver.probes import JsonSupport, json_support
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
     OdbcType,
@@ -72,6 +68,7 @@ class LoadingConnection(SqlServerConnection):
         self._identity_table = ""
         self._has_changes = False
         super().__init__(address, autocommit=False)
+        self.log_table = log_table(self._qualified(self.log_table.table))
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
@@ -128,8 +125,22 @@ class LoadingConnection(SqlServerConnection):
     def transaction(self) -> Iterator[None]:
         """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
         self._has_changes = False
+        if self._json_support is None and (self._sends_json or self._isolated_batches):
+            self._json_support = json_support(self)
         with super().transaction():
             yield
+
+    def _qualified(self, name: str) -> str:
+        """Return the name of a table with its schema: the given one, that of the table, or the default of the login.
+
+        Other logins may have another default, and a table that is created later in the default schema would be found
+        instead of one in dbo.
+        """
+        schema: str | None = self._address.schema
+        if not database_name(name, embedded=False)[0] and not schema:
+            table = literal(t_sql_name(name))
+            (schema,) = self.last_row(f"SELECT COALESCE(OBJECT_SCHEMA_NAME(OBJECT_ID({table})), SCHEMA_NAME())")
+        return name if "." in name or not schema else f"{schema}.{name}"
 
     def _restore_settings(self) -> None:
         if self._session is not None:
@@ -189,16 +200,16 @@ class LoadingConnection(SqlServerConnection):
         return not_inserted
 
     def _as_json(self, table: TableLayout, rows: Sequence[Row], *, numbered: bool = False) -> str | None:
-        with self._session_in_use(table) as session:  # a value that does not fit is an error of its table
-            support = self._json_support
-            if support is None:
-                support = self._json_support = json_support(session)
-            if not support.carries(table):
-                return None
+        support = self._json_support
+        if support is None or not support.carries(table):
+            return None
+        with self._session_in_use(table):  # a value that does not fit is an error of its table
             return json_rows(table, rows, only_plain=not support.any_text, numbered=numbered)
 
     def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
         """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
+        if self._json_support is None or not self._json_support.nested:
+            return None
         rejected: dict[int, DatabaseError] = {}
         texts: list[str] = []
         for position, document in enumerate(documents):

@@ -254,8 +254,8 @@ def table_statements(
     return TableStatements(
         name=name,
         changes=_changes(table, name, _keyed(table, parameters, dict(collations))),
-        select=f"SELECT {', '.join(map(_selected, table.columns))} FROM {name}",  # noqa: S608 - names are quoted
-        restore=row_converter([_reader(column.type) for column in table.columns]),
+        select=f"SELECT {select_columns(table)} FROM {name}",  # noqa: S608 - names are quoted
+        restore=restore_columns(table),
         parameters=parameters,
         rows_in_call=max(1, MAX_ARRAY_BYTES // max(1, row_bytes)),
     )
@@ -265,6 +265,16 @@ def table_statements(
 def row_binder(table: TableLayout) -> RowBinder:
     """Return the function that binds rows of a table for pyodbc."""
     return row_converter([parameter(column.type).bind for column in table.columns])
+
+
+def select_columns(table: TableLayout) -> str:
+    """Return the expressions that read the columns of a table, for `restore_columns`."""
+    return ", ".join(map(_selected, table.columns))
+
+
+def restore_columns(table: TableLayout) -> Callable[[Sequence[Any]], Row]:
+    """Return the function that converts a row that was read to values as they were before they were bound."""
+    return row_converter([_reader(column.type) for column in table.columns])
 
 
 def collated_keys(table: TableLayout) -> list[str]:

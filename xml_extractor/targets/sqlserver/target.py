@@ -19,6 +19,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_addre
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
+from xml_extractor.targets.sqlserver.probes import conversion_differences
 from xml_extractor.targets.sqlserver.statements import row_binder
 from xml_extractor.urls import URL
 
@@ -88,13 +89,14 @@ class SqlServerTarget:
         wanted = (*self._own_tables, *tables)
         with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
             there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
-            return differences(
+            found = differences(
                 wanted,
                 there,
                 dialect_name="mssql",
                 code_page=self.code_page,
                 missing_codes=partial(missing_codes, connection),
             )
+            return [*conversion_differences(connection, tables), *found]
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
         """Check that tables and processing log exist and fit. Nothing is created: a run may lack the permission.
