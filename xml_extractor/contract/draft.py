@@ -7,13 +7,13 @@ from functools import cached_property
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean
 from xml_extractor.contract.model import (
     POSITION_TYPE,
-    RUN_VALUE_TYPES,
     TEXT_INPUT_TYPE,
     Column,
     Contract,
     Input,
     Table,
 )
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.yaml_text import YamlText
 from xml_extractor.values.sqltypes import SqlType
 

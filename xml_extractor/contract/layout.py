@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, Scalar, Table, ValueRule
+from xml_extractor.contract.model import POSITION_TYPE, Column, Contract, Scalar, Table, ValueRule
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.values.conversions import constant

@@ -13,10 +13,9 @@ from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.keys import Keys
-from xml_extractor.mapping.nodes import BASE, Frame
+from xml_extractor.mapping.nodes import BASE, Frame, Node
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import (
-    Node,
     ReadText,
     compile_boolean,
     compile_nodes,
