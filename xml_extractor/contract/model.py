@@ -300,7 +300,6 @@ XPaths = Annotated[
     BeforeValidator(as_list, json_schema_input_type=XPath | Annotated[list[XPath], Field(min_length=1)]),
     Field(min_length=1),
 ]
-TypedPath = Annotated[Input, BeforeValidator(read_input, json_schema_input_type=Input)]
 
 
 class Revision(Part):
@@ -309,7 +308,7 @@ class Revision(Part):
     of: XPaths
     """What a document is about: an XPath from the root element, or a list of them."""
     order: Annotated[
-        tuple[TypedPath, ...],
+        tuple[Input, ...],
         BeforeValidator(
             read_order,
             json_schema_input_type=Literal["source"] | Input | Annotated[list[Input], Field(min_length=1)],
@@ -343,7 +342,9 @@ class Document(Part):
     preceded_by: tuple[Name, ...] = ()
     """With `read_until`: other child elements of the root that come before it and may be used."""
     doctype: Literal["refuse", "allow"] = "refuse"
-    """Whether a DOCTYPE is allowed. External subsets are never fetched, and entity declarations never accepted."""
+    """Whether a DOCTYPE is allowed. External subsets are never fetched."""
+    entities: Literal["refuse", "text"] = "refuse"
+    """Whether a DOCTYPE may declare entities: `text` replaces references to internal entities of plain text."""
     encoding: Name | None = None
     """The encoding of the documents, instead of the one that they declare."""
     fallback_encoding: Name | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from xml_extractor.contract.doubtful_names import doubtful_names
 from xml_extractor.contract.model import REJECT, Column, Contract
 from xml_extractor.contract.xpath import Call, parse_xpath, walk
 from xml_extractor.tsql import unqualified_columns
@@ -15,6 +16,7 @@ def warnings(contract: Contract) -> Iterator[str]:
             f"warning: source.where: a subquery has columns without a table: {', '.join(names)}; write TABLE.COLUMN, "
             "because a column that the subquery's table lacks is silently that of the documents' table, and vice versa"
         )
+    yield from doubtful_names(contract)
     yield from _uncounted_references(contract)
     for name, table in contract.tables.items():
         keys = [column for column in table.columns.values() if column.key]

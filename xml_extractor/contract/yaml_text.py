@@ -57,11 +57,12 @@ class YamlText:
         self._entries: dict[int, dict[str, tuple[Node, Node]]] = {}
         self._built: dict[int, tuple[Data, int]] = {}
         self._open: set[int] = set()
+        self._merged = 0
         self._root = self._compose()
         self.is_readable = self._root is not None
         if self._root is not None:
             self.data, parts = self._build(self._root, ())
-            if parts > MAX_PARTS:
+            if max(parts, self._merged) > MAX_PARTS:
                 message = f"the contract has more than {MAX_PARTS:,} parts when its aliases are expanded"
                 self.faults, self.data, self.is_readable = [], None, False
                 self._add_fault(self._root, (), message)
@@ -221,7 +222,10 @@ class YamlText:
             elif key_node.value == "<<" and not key_node.style:
                 for source in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
                     if isinstance(source, MappingNode):
+                        if self._merged > MAX_PARTS:
+                            break
                         self._build(source, path)
+                        self._merged += len(self._entries.get(id(source), {}))
                         for name, entry in self._entries.get(id(source), {}).items():
                             merged.setdefault(name, entry)
                     else:

@@ -19,7 +19,8 @@ from xml_extractor.contract.names import clark_names
 from xml_extractor.documents import Envelope
 from xml_extractor.escaping import escaped
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
-from xml_extractor.parsing.prolog import read_root_name, root_start_tag, utf8_or_text
+from xml_extractor.parsing.entities import with_entities_replaced
+from xml_extractor.parsing.prolog import read_root_name, root_position, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
@@ -57,7 +58,8 @@ class ParsingRules:
             of the first element there; what follows is never parsed. Empty: the whole document is read.
         skip_other_roots: Whether another root element raises `OtherRootError`, whatever follows its start tag.
         allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
-            document that declares or refers to an entity is still rejected.
+            document that declares or refers to an entity is still rejected, unless entities are replaced.
+        replace_entities: Replace references to entities that the DOCTYPE declares as plain text.
         keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
         encoding: The encoding that replaces the declared one; None for the declared one.
         fallback_encoding: The encoding of documents that are invalid in theirs; None rejects them.
@@ -69,6 +71,7 @@ class ParsingRules:
     read_until: tuple[tuple[str, ...], ...] = ()
     skip_other_roots: bool = False
     allow_doctype: bool = False
+    replace_entities: bool = False
     keep_comments: bool = False
     encoding: str | None = None
     fallback_encoding: str | None = None
@@ -91,6 +94,7 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         read_until=tuple(clark_names(step, contract.namespaces) for step in steps),
         skip_other_roots=document.other_roots == "skip",
         allow_doctype=document.doctype == "allow",
+        replace_entities=document.entities == "text",
         keep_comments=has_markup(contract),
         encoding=document.encoding,
         fallback_encoding=document.fallback_encoding,
@@ -152,6 +156,8 @@ class DocumentParser:
         if len(content) > self._rules.max_bytes:
             raise parse_error(Reason.TOO_LARGE, f"the document is larger than {self._rules.max_bytes:,} bytes")
         document = utf8_or_text(content, self._rules.encoding, self._rules.fallback_encoding)
+        if self._rules.replace_entities:
+            document = self._without_entities(document)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in self._root_names:
             raise wrong_root(root_name, self._rules.roots)
@@ -159,6 +165,16 @@ class DocumentParser:
         if root.tag not in self._rules.roots:
             raise wrong_root(str(root.tag), self._rules.roots)
         return root
+
+    def _without_entities(self, document: bytes | str) -> bytes | str:
+        """Replace references to entities that a DOCTYPE declares as plain text."""
+        if (b"<!ENTITY" if isinstance(document, bytes) else "<!ENTITY") not in document:  # type: ignore[operator]
+            return document
+        try:
+            text = document.decode() if isinstance(document, bytes) else document
+        except UnicodeDecodeError:
+            return document  # libxml2 says where the bytes are invalid
+        return with_entities_replaced(text, root_position(text), self._rules.max_bytes)
 
     def elements_of(
         self, content: bytes, envelope: Envelope, names: Iterable[str], depth: int

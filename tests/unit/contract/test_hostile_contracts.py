@@ -75,6 +75,8 @@ TEXTS = {
     "aliases that multiply": ALIASES,
     "an alias of itself": "a: &a [*a]\n",
     "a mapping merged with itself": "a: &a\n  <<: *a\n  b: 1\n",
+    "mappings merged with all before": "a0: &a0 {x0: 1}\n"
+    + "".join(f"a{number}: &a{number} {{<<: *a{number - 1}, x{number}: 1}}\n" for number in range(1, 1000)),
     "many lists in lists": "a: " + "[" * 100_000,
     "lists in lists": "a: " + "[" * 3000 + "]" * 3000,
     "mappings in mappings": "a: " + "{a: " * 3000 + "1" + "}" * 3000,

@@ -50,6 +50,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     read_until.read_until_faults,
     records.record_faults,
     revisions.revision_faults,
+    records.entity_faults,
     expressions.where_faults,
     paths.value_row_faults,
 )
