@@ -7,7 +7,7 @@ keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % f
 million.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -368,7 +368,7 @@ def derived_origin(
     target: SqlType, contract: str, table: str, rule_paths: Sequence[str], *, has_trees: bool = False
 ) -> Origin:
     """Derive a key of the column's type from the identity of the row; see the module's documentation."""
-    positions = positions_in_trees if has_trees else _positions
+    positions: Callable[[RowScope], Iterable[str]] = positions_in_trees if has_trees else _positions
     shape = partial(_KEY_SHAPES[target.family], target)
     prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
 
@@ -380,8 +380,10 @@ def derived_origin(
     return Origin(derive, target, "derived")
 
 
-def _positions(row: RowScope) -> Iterator[str]:
-    above: RowScope | None = row
+def _positions(row: RowScope) -> list[str]:
+    found = [str(row.position)]
+    above = row.parent
     while above is not None:
-        yield str(above.position)
+        found.append(str(above.position))
         above = above.parent
+    return found
