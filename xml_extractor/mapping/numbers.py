@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 from xml_extractor.contract.rewriting import written
-from xml_extractor.contract.xpath import Call, Expression, Step, kind_of, parse_xpath, walk
+from xml_extractor.contract.xpath import MAX_NESTING_REWRITTEN, Call, Expression, Step, kind_of, parse_xpath, walk
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import XML_SPACE, InvalidValueError
 
@@ -80,7 +80,7 @@ def with_exact_numbers(path: str) -> tuple[str, dict[str, str], dict[tuple[str, 
         The path, and the namespaces and extension functions that it needs beside those of the contract; the same path
         and nothing where the path converts no numbers.
     """
-    expression = parse_xpath(path)
+    expression = parse_xpath(path, MAX_NESTING_REWRITTEN)
     if not any(_converts_number(part) for part in walk(expression)):
         return path, {}, {}
     functions = {(EXACT_NUMBERS, "text"): lambda _, number: number_text(number)}
