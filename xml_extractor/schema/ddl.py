@@ -111,9 +111,12 @@ def create_statements(
 def _complete_log(log: Table, dialect: Dialect) -> str:
     """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
     name = dialect.identifier_preparer.format_table(log)
-    has, lacks = (f"COL_LENGTH({literal(name)}, '{column}')" for column in ("content_hash", ADDED_COLUMNS[-1].name))
-    added = ", ".join(f"{column.name} {column.type} NULL" for column in ADDED_COLUMNS)
-    return f"\nELSE IF {has} IS NOT NULL AND {lacks} IS NULL\nALTER TABLE {name} ADD {added}"
+    added = "\n".join(
+        f"IF COL_LENGTH({literal(name)}, '{column.name}') IS NULL\n"
+        f"ALTER TABLE {name} ADD {column.name} {column.type} NULL;"
+        for column in ADDED_COLUMNS
+    )
+    return f"\nELSE IF COL_LENGTH({literal(name)}, 'content_hash') IS NOT NULL\nBEGIN\n{added}\nEND"
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
