@@ -41,7 +41,7 @@ LAYERS = [
     {"contract"},
     {"tsql"},
     {"values", "samples"},
-    {"documents", "errors", "reasons", "settings", "atomic_files", "escaping", "stopping", "urls"},
+    {"documents", "errors", "reasons", "settings", "atomic_files", "escaping", "stopping", "urls", "content"},
 ]
 """From the top. A module imports from layers below its own, never from a neighbour or from above."""
 

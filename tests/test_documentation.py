@@ -29,6 +29,7 @@ from xml_extractor.cli.commands import cli
 from xml_extractor.cli.configuration import setting_names
 from xml_extractor.cli.run import run_command
 from xml_extractor.connections import ATTEMPTS
+from xml_extractor.content import Kind
 from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
 from xml_extractor.contract.reading import check_text, shipped_contracts
 from xml_extractor.contract.shape import keys_of
@@ -39,7 +40,6 @@ from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
 from xml_extractor.processing_log.run_history import HISTORY_TABLE
 from xml_extractor.reasons import Reason
 from xml_extractor.samples import KINDS
-from xml_extractor.sources.archives import ARCHIVES
 from xml_extractor.tsql import compile_expression
 from xml_extractor.tsql.compiler import ALLOWED_FUNCTIONS
 from xml_extractor.values.formats import DIRECTIVES
@@ -196,7 +196,9 @@ def test_make_has_the_targets_that_pages_name() -> None:
 def test_shipped_contracts_and_kinds_of_samples_are_named() -> None:
     text = text_of("reference/options.md")
     assert all(f"`{name}`" in text for name in (*shipped_contracts(), *KINDS))
-    assert set(listed("how-to/load-archives-and-directories.md", "Load directories and archives")) == set(ARCHIVES)
+    kinds = rows(section("how-to/load-archives-and-directories.md", "Containers"))
+    named = {word for row in kinds for word in row[0].split(", ")}
+    assert named == {kind.value.split()[1] for kind in Kind if kind is not Kind.XML}
 
 
 def test_each_exit_code_has_its_row() -> None:

@@ -96,6 +96,15 @@ class RecordKey(str):
         return type(self), (str(self), self.place)
 
 
+class ArchiveKey(RecordKey):
+    """The key of an archive among others that is rejected, or that may have been rejected but is complete now.
+
+    `place.failure` says why it is rejected; `place.is_complete` has the same meaning as for a file of records.
+    """
+
+    __slots__ = ()
+
+
 class Envelope(NamedTuple):
     """What surrounds a record in its file, as UTF-8.
 
@@ -129,6 +138,8 @@ class Counted(StrEnum):
     """A value that `on_invalid` replaced by the column's default."""
     TRUNCATED = "truncated"
     """A value that `on_invalid` cut."""
+    ROUNDED = "rounded"
+    """A value that `on_invalid` rounded."""
     UNKNOWN_CODE = "unknown_code"
     """A code that the lookup does not list, replaced by its `unknown`."""
     DANGLING = "dangling"
@@ -147,7 +158,14 @@ class Counted(StrEnum):
     """A row that replaced the one with its key."""
 
 
-TOLERATED = (Counted.NULL, Counted.DEFAULT, Counted.TRUNCATED, Counted.UNKNOWN_CODE, Counted.DANGLING)
+TOLERATED = (
+    Counted.NULL,
+    Counted.DEFAULT,
+    Counted.TRUNCATED,
+    Counted.ROUNDED,
+    Counted.UNKNOWN_CODE,
+    Counted.DANGLING,
+)
 NOT_INSERTED = (Counted.KEPT, Counted.REPLACED)
 LEFT_OUT = (Counted.AT_LEAST_ONE, Counted.WHEN, Counted.DISTINCT, Counted.PARENT)
 

@@ -109,5 +109,8 @@ class StopRequestedError(RunError):
 
 def system_error(error: OSError) -> RunError | None:
     """Convert an error of the operating system that says what is exhausted; None for any other."""
+    if error.errno == errno.ENOENT and error.filename is None and "temporary directory" in str(error.strerror):
+        advice = "free space in TMPDIR, or set it to a directory that can be written, with a short path"
+        return RunError("there is no temporary directory that can be written", advice)
     tip = _EXHAUSTED.get(error.errno or 0)
     return None if tip is None else RunError(f"the system has no resources left: {error.strerror}", tip)

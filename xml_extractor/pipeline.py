@@ -34,6 +34,7 @@ from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
+from xml_extractor.sources.files import FileSource
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
@@ -100,6 +101,7 @@ def run(
                 failure=failure,
                 rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
                 files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
+                files_too_new=_files_too_new(source),
                 outdated=logged.report_outdated(),
                 earlier_rejects=earlier_rejects,
             )
@@ -145,13 +147,18 @@ def _process(
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:
     try:
-        return open_documents(settings.source, contract)
+        return open_documents(settings.source, contract, min_age=settings.min_age)
     except XmlExtractorError as error:
         if settings.source != settings.target:
             raise
         message = f"{error.message}; the target is read because no --source is given"
         tip = f"name the documents with --source{f', or {error.tip}' if error.tip else ''}"
         raise type(error)(message, tip) from None
+
+
+def _files_too_new(source: Source) -> int:
+    files = source.files if isinstance(source, RecordSource) else source
+    return files.too_new if isinstance(files, FileSource) else 0
 
 
 def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:

@@ -67,9 +67,9 @@ class Reason(StrEnum):
         "unreadable",
         Explanation(
             Stage.FETCH,
-            "The file or archive member is damaged, encrypted or not readable for this user; or the column holds a "
-            "number, or text that is not valid UTF-16.",
-            "Repair the file or its permissions.",
+            "The file, archive or member is damaged, encrypted or not readable for this user; or it is an archive in "
+            "the place of a document; or the column holds a number, or text that is not valid UTF-16.",
+            "Repair the file or its permissions; extract archives inside archives.",
         ),
     )
     UNUSABLE_KEY = (
@@ -224,7 +224,7 @@ class Reason(StrEnum):
         Explanation(
             Stage.MAP,
             "A number has more decimals, or a second more fractional digits, than the type holds.",
-            "Use a larger scale, or `on_invalid: truncate`.",
+            "Use a larger scale, or `on_invalid: round` or `truncate`.",
         ),
     )
     TOO_LONG = (

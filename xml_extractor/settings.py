@@ -114,7 +114,7 @@ class RunSettings:
 
     Attributes:
         contract: A path, or the name of a shipped contract.
-        source: A SQLAlchemy URL, a directory, a glob or an archive.
+        source: A SQLAlchemy URL, a directory, a glob, an archive, members of archives, or `-` for standard input.
         target: A SQLAlchemy URL.
         workers: Number of worker processes, which parse and map.
         batch_size: Document keys in a page.
@@ -127,6 +127,7 @@ class RunSettings:
         insert_strategy: How rows are sent; `auto` chooses by the round-trip time to the target.
         insert_mode: `queue`; or `blocking`, where each worker loads its documents, each in its own transaction.
         document_timeout: Seconds that a document may take in a worker, loading excluded; 0 for no limit.
+        min_age: Seconds that a file must not have changed to be read; 0 to read all files.
         ignore_earlier_rejects: Whether rejects of earlier runs have no effect on the exit code.
         metrics_dir: Directory of metrics files; None to write none.
         rejects_dir: Directory in which each run makes a directory for its rejected documents; None to write none.
@@ -153,6 +154,7 @@ class RunSettings:
     insert_threads: int | Literal["auto"] = "auto"
     insert_strategy: InsertStrategy | Literal["auto"] = "auto"
     insert_mode: InsertMode = "queue"
+    min_age: int = 0
     ignore_earlier_rejects: bool = False
     max_rejects: RejectLimit = DEFAULT_REJECT_LIMIT
     document_timeout: int = 300

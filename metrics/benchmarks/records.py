@@ -30,7 +30,7 @@ SIZE = 11_000
 """Bytes of a record without reports of its own length; about 10 KB on average."""
 TEMPLATES = 100
 BAD_EVERY = 1000
-SHARE = 20
+SHARE = 5
 """The number of records for each one that is compared with a separate file."""
 MOST_MEBIBYTES = 250_000_000 // 2**20
 ID = re.compile(rb'(<(?:CardApplication|Contact) id=")(\d+)(?=")')

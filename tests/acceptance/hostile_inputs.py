@@ -194,7 +194,11 @@ INPUTS: dict[str, Hostile] = {
     ),
     "xml:base": Hostile(MAPPED, _file(b'<a xml:base="' + ADDRESS + b'"><b href="x"/></a>')),
     "stylesheet": Hostile(MAPPED, _file(b'<?xml-stylesheet type="text/xsl" href="' + ADDRESS + b'x.xsl"?><a/>')),
-    "gzip and no archive": Hostile("parse wrong_encoding", _file(gzip.compress(b"<a/>", mtime=0))),
+    "gzip": Hostile(MAPPED, _file(gzip.compress(b"<a/>", mtime=0))),
+    "gzip of gzip": Hostile("parse wrong_encoding", _file(gzip.compress(gzip.compress(b"<a/>", mtime=0), mtime=0))),
+    "gzip that breaks off": Hostile("fetch unreadable", _file(gzip.compress(b"<a/>", mtime=0)[:-9])),
+    "gzip with something behind it": Hostile("fetch unreadable", _file(gzip.compress(b"<a/>", mtime=0) + b"rubbish")),
+    "200 MB in a gzip": Hostile("fetch too_large", _file(gzip.compress(bytes(HUGE), mtime=0)), 192),
     "200 MB in a file": Hostile("fetch too_large", _huge_file, 192),
     "200 MB in a row, as text": Hostile("fetch too_large", _huge_row("TEXT")),
     "200 MB in a row, as bytes": Hostile("fetch too_large", _huge_row("BLOB")),
@@ -207,7 +211,7 @@ INPUTS: dict[str, Hostile] = {
     "zip, above the directory": Hostile(MAPPED, _archive_of("../../escaped.xml")),
     "zip, absolute": Hostile(MAPPED, _archive_of("/tmp/escaped.xml")),
     "zip, drive letter": Hostile(MAPPED, _archive_of("C:\\escaped.xml")),
-    "zip, two of one name": Hostile("fetch duplicate_key", _archive_of("same.xml", "same.xml")),
+    "zip, two of one name": Hostile(MAPPED, _archive_of("same.xml", "same.xml")),
     "tar, link to a file": Hostile(
         "there are no XML files", _plain_tar(_member("hostile.xml", tarfile.SYMTYPE, target="/etc/passwd"))
     ),

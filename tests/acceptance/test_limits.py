@@ -7,13 +7,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.accounts import write_orders
 from tests.conftest import ROOT, Command, posix_only
+from xml_extractor.errors import system_error
 
 DOCUMENTS = 12
 
@@ -164,6 +167,31 @@ def test_keys_that_a_log_with_another_collation_takes_for_equal_cost_one_documen
 
 
 @posix_only("sends signals to processes")
+@posix_only("Windows has no such limit")
+def test_a_system_on_which_no_file_can_grow_is_one_line(xml_extractor: Command, tmp_path: Path) -> None:
+    write_orders(tmp_path, documents=1)
+    xml_extractor("init", "--contract", "orders.yaml", "--target", "sqlite:///loaded.db")
+    run = "run --contract orders.yaml --source sqlite:///orders.db --target sqlite:///loaded.db"
+    options = "--metrics-dir '' --rejects-dir ''"
+    command = f"ulimit -f 0; exec {sys.executable} -m xml_extractor {run} {options}"
+    ended = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    error, hint = ended.stderr.splitlines()
+    assert error == "Error: sqlite:///loaded.db cannot be used: the disk cannot be read or written"
+    assert hint.startswith("Hint: ")
+
+
+def test_a_missing_temporary_directory_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/no/such/directory"])
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.raises(FileNotFoundError) as raised:
+        tempfile.gettempdir()
+    explained = system_error(raised.value)
+    assert explained is not None
+    assert explained.message == "there is no temporary directory that can be written"
+    assert system_error(FileNotFoundError(2, "No such file or directory", "a.xml")) is None
+
+
 def test_a_preview_that_never_finishes_can_be_interrupted(tmp_path: Path) -> None:
     write(tmp_path, *HANGS["XPath"])
     command = [sys.executable, "-m", "xml_extractor", "preview", "d/05.xml", "--contract", "contract.yaml"]

@@ -149,6 +149,11 @@ def test_a_file_that_broke_off_and_is_complete_the_next_night_is_no_longer_rejec
     assert query(target, "SELECT count(*) FROM processing_log WHERE status = 'rejected'") == [(0,)]
 
 
+def in_directory(directory: Path, content: str) -> str:
+    (directory / "d" / "a.xml").write_text(content, encoding="utf-8")
+    return "d"
+
+
 def in_archive(directory: Path, content: str) -> str:
     with zipfile.ZipFile(directory / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("in/a.xml", content)
@@ -169,7 +174,7 @@ def in_utf_16(directory: Path, content: str) -> str:
 
 @pytest.mark.parametrize(
     ("store", "name"),
-    [(in_archive, "in/a.xml"), (in_column, "17"), (in_utf_16, "u.xml")],
+    [(in_archive, "a.zip!in/a.xml"), (in_column, "17"), (in_utf_16, "u.xml")],
     ids=["zip", "column", "utf-16"],
 )
 def test_members_columns_and_other_encodings_hold_records(
@@ -193,10 +198,12 @@ def test_preview_shows_a_record_by_number_or_key(tmp_path: Path, xml_extractor: 
     assert missing.returncode == 2
 
 
-def test_limit_shard_and_reprocessing_take_records(tmp_path: Path, xml_extractor: Command) -> None:
+def test_limit_range_shard_and_reprocessing_take_records(tmp_path: Path, xml_extractor: Command) -> None:
     target = write(tmp_path, {"a.xml": export(*map(reading, range(1, 41)))})
     run = ("run", *LOAD, "--source", "d", "--workers", "1")
     assert accounts(xml_extractor(*run, "--limit", "5").stdout, tmp_path, target).loaded == 5
+    ranged = xml_extractor(*run, "--range", "a.xml#R9:a.xml#R11")
+    assert accounts(ranged.stdout, tmp_path, target) == Accounts(3, 3, 0, 0)
     for shard in ("1/2", "2/2"):
         assert xml_extractor(*run, "--shard", shard).returncode == 0
     assert query(target, "SELECT count(*) FROM reading") == [(40,)]
@@ -208,10 +215,14 @@ def test_limit_shard_and_reprocessing_take_records(tmp_path: Path, xml_extractor
 
 
 @posix_only("kills a group of processes")
-def test_a_run_that_is_killed_resumes_to_equal_tables(tmp_path: Path, xml_extractor: Command) -> None:
+@pytest.mark.parametrize("store", [in_directory, in_archive, in_utf_16])
+def test_a_run_that_is_killed_resumes_to_equal_tables(
+    tmp_path: Path, xml_extractor: Command, store: Callable[[Path, str], str]
+) -> None:
     readings = [reading(number, "x" if number % 100 == 0 else "1.5") for number in range(1, 6001)]
-    target = write(tmp_path, {"a.xml": export(*readings)})
-    command = [sys.executable, "-m", "xml_extractor", "run", *LOAD, "--source", "d", "--workers", "2"]
+    target = write(tmp_path, {})
+    load = ("run", *LOAD, "--source", store(tmp_path, export(*readings)), "--workers", "2")
+    command = [sys.executable, "-m", "xml_extractor", *load]
     with subprocess.Popen(
         command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
@@ -219,12 +230,13 @@ def test_a_run_that_is_killed_resumes_to_equal_tables(tmp_path: Path, xml_extrac
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
     assert 0 < _logged(target) < 6000
-    again = xml_extractor("run", *LOAD, "--source", "d", "--workers", "2")
+    again = xml_extractor(*load)
     assert again.returncode == 1, again.stderr
     expected = [(f"R{number}", number) for number in range(1, 6001) if number % 100]
     assert query(target, "SELECT reading_id, number FROM reading ORDER BY number") == expected
     rejected = "SELECT document_key FROM processing_log WHERE status = 'rejected' ORDER BY length(document_key), 1"
-    assert query(target, rejected) == [(f"a.xml#R{number}",) for number in range(100, 6001, 100)]
+    keys = [key.rpartition("#")[2] for (key,) in query(target, rejected)]
+    assert keys == [f"R{number}" for number in range(100, 6001, 100)]
 
 
 def _logged(target: Path) -> int:

@@ -1,5 +1,6 @@
 """Documents of one character to megabytes come out of a table as they were put in, whatever the type of its column."""
 
+import gzip
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -102,6 +103,17 @@ def test_a_document_comes_out_of_its_column_as_it_went_in(schema: str, type_name
         assert isinstance(document, SourceDocument)
         assert type(document.content) is type(content)
         assert described(document.content) == described(content)
+
+
+def test_a_column_of_bytes_may_hold_compressed_documents(schema: str) -> None:
+    document = "<a>é</a>".encode()
+    store(schema, "compressed", "varbinary(max)", [gzip.compress(document), document, gzip.compress(document)[:-9]])
+    first, second, broken = fetched(schema, contract_of("compressed"), 3)
+    assert isinstance(first, SourceDocument)
+    assert isinstance(second, SourceDocument)
+    assert first.content == second.content == document
+    assert isinstance(broken, Rejection)
+    assert broken.failure.code == "unreadable"
 
 
 XML: Contents = [

@@ -307,9 +307,19 @@ def _first_line(path: Path) -> str:
         raise UsageError(f"the password file {path} is not UTF-8", tip) from None
     if not password:
         raise UsageError(f"the first line of the password file {path} is empty", tip)
+    warn_if_all_can_read(path, mode)
+    return password
+
+
+def warn_if_all_can_read(path: Path, mode: int) -> None:
+    """Warn of a file with a secret that every user of the machine can read.
+
+    Args:
+        path: The file.
+        mode: Its `st_mode`.
+    """
     if os.name == "posix" and stat.S_ISREG(mode) and mode & stat.S_IROTH:
         say(f"Warning: every user of this machine can read {path}; `chmod o= {path}` prevents it", err=True)
-    return password
 
 
 def _option(context: click.Context, name: str) -> click.Parameter:

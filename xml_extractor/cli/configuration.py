@@ -2,17 +2,21 @@
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 
 import click
 
-from xml_extractor.cli.addresses import PASSWORD_VARIABLES, PREFIX
+from xml_extractor.cli.addresses import PASSWORD_VARIABLES, PREFIX, warn_if_all_can_read
 from xml_extractor.cli.options import RUN_OPTIONS, F, names_of
 from xml_extractor.cli.parameters import NotEmpty
 from xml_extractor.errors import UsageError
 
 DEFAULT_CONFIG = Path("xml_extractor.toml")
+
+_PASSWORD = re.compile(rb"://[^/@\s]*:[^@\s]+@|\b(?:pwd|password)[\"']?\s*=\s*[^\s;&]", re.IGNORECASE)
+"""What a password in a configuration file looks like: in a URL, an ODBC connection string, or a key of that name."""
 
 
 def config_option(function: F) -> F:
@@ -42,7 +46,10 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: Path | None)
     path = path or DEFAULT_CONFIG
     try:
         with path.open("rb") as file:
-            values = tomllib.load(file)
+            mode, content = os.fstat(file.fileno()).st_mode, file.read()
+        if _PASSWORD.search(content):
+            warn_if_all_can_read(path, mode)
+        values = tomllib.loads(content.decode())
     except OSError as error:
         tip = "name another file with --config"
         raise UsageError(f"the configuration file {path} cannot be read: {error.strerror}", tip) from error

@@ -122,7 +122,8 @@ SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting(
         "--source",
         show_default="the target database",
-        help="Documents to load: a SQLAlchemy URL, a directory, a glob pattern, a zip or tar archive, or an XML file.",
+        help="Documents to load: a SQLAlchemy URL, a directory, a glob pattern, a zip or tar archive, a file, members "
+        "of archives (ARCHIVE!PATTERN), or - for standard input.",
     ),
     setting("--source-odbc", **ODBC | {"help": "SQL Server with the documents, as an ODBC connection string."}),
     SOURCE_PASSWORD_OPTION,
@@ -235,6 +236,13 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     setting(
         "--shard", type=Parsed("K/N", Shard.parse), help="Process only shard K of N equal shards of the documents."
+    ),
+    setting(
+        "--min-age",
+        type=WholeNumber(0),
+        default=0,
+        metavar="SECONDS",
+        help="Leave files that changed in the last SECONDS, which may be incomplete, to the next run.",
     ),
     setting(
         "--reprocess",

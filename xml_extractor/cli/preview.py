@@ -128,7 +128,8 @@ def _found_record(source: Source, file: str | None, record: int) -> DocumentKey 
 def _found_key(source: Source, key: str | None) -> DocumentKey | None:
     """Return the source's first key, or the one given: as it is in the source or in the processing log."""
     if key is None:
-        return next((key for page in source.key_pages(1) for key in page.keys), None)
+        keys = (key for page in source.key_pages(1) for key in page.keys)
+        return next((key for key in keys if not (isinstance(key, RecordKey) and key.place.is_complete)), None)
     wanted = str(log_key(key))
     if wanted == key:
         found = next((each for page in source.key_pages(1, KeyRange(key, key)) for each in page.keys), None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean
 from xml_extractor.contract.model import (
@@ -34,11 +35,20 @@ class Draft:
 
     def whole(self, path: KeyPath) -> bool:
         """Return whether no part at, above or below this path was removed."""
-        return not any(lost[: len(path)] == path or path[: len(lost)] == lost for lost in self.removed)
+        return not self.removed or (path not in self._above_removed and not self.lost(path))
 
     def lost(self, path: KeyPath) -> bool:
         """Return whether the part at this path, or one that contains it, was removed."""
-        return any(path[: len(removed)] == removed for removed in self.removed)
+        return bool(self.removed) and any(path[:length] in self.removed for length in range(len(path) + 1))
+
+    @cached_property
+    def _above_removed(self) -> frozenset[KeyPath]:
+        """The paths of parts that contain a removed one."""
+        return frozenset(path[:length] for path in self.removed for length in range(len(path)))
+
+    def entry_path(self, path: KeyPath, index: int) -> KeyPath:
+        """Return the key path of an entry of a list that may also be written as its only entry."""
+        return (*path, index) if isinstance(self.text.data_at(path), list) else path
 
     def has_table(self, name: str) -> bool:
         """Return whether the contract names this table, well-formed or not."""

@@ -12,7 +12,7 @@ from xml_extractor.values.sqltypes import SqlType
 _ORDERED = ("tables", "columns")
 """Mappings whose order has a meaning: tables are loaded, and columns computed, in the order of the contract."""
 
-_ONE_OR_SEVERAL = ("root", "namespaces")
+_ONE_OR_SEVERAL = ("root", "namespaces", "on_invalid")
 """Keys whose values are lists or, if they have one entry, that entry."""
 
 _WITHOUT_MEANING = ("description",)

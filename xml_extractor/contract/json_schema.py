@@ -34,8 +34,8 @@ def contract_json_schema() -> dict[str, Any]:
     definitions["Column"]["anyOf"] = [{"required": [key]} for key in ("type", *WITH_OWN_TYPE)]
     definitions["Input"]["oneOf"] = [{"required": [origin]} for origin in INPUT_ORIGINS]
     definitions = _tidied(definitions)
-    for key in ("blank", "unknown"):
-        definitions["Lookup"]["properties"][key]["type"].append("null")
+    for name, key in (("Lookup", "blank"), ("Lookup", "unknown"), ("Column", "value")):
+        definitions[name]["properties"][key]["type"].append("null")
     definitions["SqlType"] = {
         "type": "string",
         "description": "A SQL Server scalar type.",

@@ -190,8 +190,10 @@ def can_be_null(contract: Contract, column: Column, table: str) -> bool:
     """Return whether the contract allows a document to give a column of a table a NULL."""
     if column.required or column.key:
         return False
-    if column.on_invalid == "null" or column.default is not None:
-        return column.on_invalid == "null"
+    if column.is_null:
+        return True
+    if "null" in column.on_invalid or column.default is not None:
+        return "null" in column.on_invalid
     lookup = column.last_lookup
     if lookup is not None:
         codes = contract.lookups[lookup]

@@ -4,12 +4,23 @@ The model checks the shape of a contract; the package `consistency` checks that 
 JSON Schema is generated from the model and from the text below its keys.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
+from xml_extractor.contract.short_forms import (
+    as_choices,
+    as_list,
+    null_as_word,
+    only_true,
+    read_input,
+    read_lookup,
+    read_rows,
+    read_transform,
+    read_type,
+)
 from xml_extractor.values.sqltypes import SqlType, parse_type
 
 Scalar = Annotated[
@@ -48,59 +59,21 @@ POSITION_TYPE = parse_type("int")
 TEXT_INPUT_TYPE = parse_type("nvarchar(4000)")
 
 
-def _null_as_word(value: object) -> object:
-    return "null" if value is None else value
-
-
-def _read_type(value: object) -> object:
-    return value if isinstance(value, SqlType) else parse_type(str(value))
-
-
-def _read_transform(value: object) -> object:
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, Mapping) and len(value) == 1:
-        name, options = next(iter(value.items()))
-        return {"name": name, "options": {"name": options} if name == "lookup" else options}
-    raise ValueError("a name, or one name with its options")
-
-
-def _read_input(value: object) -> object:
-    return {"path": value} if isinstance(value, str) else value
-
-
-def _as_list(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _read_lookup(value: object) -> object:
-    if isinstance(value, Mapping) and not isinstance(value.get("values"), Mapping):
-        return {"values": value}
-    return value
-
-
-def _read_rows(value: object) -> object:
-    if isinstance(value, list):
-        return [{"path": rule} if isinstance(rule, str) else rule for rule in value]
-    return [{"path": value}] if isinstance(value, str) else value
-
-
-def _only_true(value: object) -> object:
-    if value is not True:
-        raise ValueError("true, or the key left out")
-    return value
-
-
 Flag = Annotated[bool, Strict()]
-Only = Annotated[Literal[True], BeforeValidator(_only_true)]
+Only = Annotated[Literal[True], BeforeValidator(only_true)]
 """A key that is either absent or `true`."""
-Type = Annotated[SqlType, BeforeValidator(_read_type), WithJsonSchema({"format": "type"})]
+Type = Annotated[SqlType, BeforeValidator(read_type), WithJsonSchema({"format": "type"})]
+Choice = Literal["reject", "null", "default", "truncate", "round"]
 OnInvalid = Annotated[
-    Literal["reject", "null", "default", "truncate"],
-    BeforeValidator(_null_as_word, json_schema_input_type=Literal["reject", "null", "default", "truncate"] | None),
+    tuple[Choice, ...],
+    BeforeValidator(
+        as_choices, json_schema_input_type=Choice | None | Annotated[list[Choice | None], Field(min_length=1)]
+    ),
+    Field(min_length=1),
 ]
+REJECT: OnInvalid = ("reject",)
 OnBlank = Annotated[
-    Literal["null", "keep"], BeforeValidator(_null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
+    Literal["null", "keep"], BeforeValidator(null_as_word, json_schema_input_type=Literal["null", "keep"] | None)
 ]
 Select = Literal["first", "last", "only", "join", "sum", "min", "max"]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
@@ -112,7 +85,7 @@ PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=PRINTABLE)]
 NameOrNames = Annotated[
     tuple[Name, ...],
-    BeforeValidator(_as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
+    BeforeValidator(as_list, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
     Field(min_length=1),
 ]
 NodeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=128)]
@@ -134,6 +107,24 @@ class Transform(Part):
 
 TransformInput = Annotated[Any, WithJsonSchema({"format": "transform"})]
 """A transform as contracts write it: its name, or a mapping of its name to its options."""
+
+
+Transforms = tuple[Annotated[Transform, BeforeValidator(read_transform, json_schema_input_type=TransformInput)], ...]
+
+
+class Defaults(Part):
+    """Keys of columns and inputs, for those that do not have them. They apply where they have an effect."""
+
+    transform: Transforms | None = None
+    """Steps applied to the text of the document."""
+    blank: OnBlank | None = None
+    """What absent, empty or blank text becomes, for types of text."""
+    formats: tuple[str, ...] | None = None
+    """Formats of dates and times. Each type takes those that fit it."""
+    time_zone: str | None = None
+    """The time zone of dates and times, for the types that it fits."""
+    on_invalid: OnInvalid | None = None
+    """What to do with a value that the type cannot hold. Each column takes the choices that are possible for it."""
 
 
 class Lookup(Part):
@@ -176,24 +167,26 @@ class ValueRule(Part):
     """A value of the run."""
     type: Type | None = None
     """A SQL Server scalar type. May be left out for `parent`, `run` and `position`."""
-    transform: tuple[
-        Annotated[Transform, BeforeValidator(_read_transform, json_schema_input_type=TransformInput)], ...
-    ] = ()
+    transform: Transforms = ()
     """Steps applied to the text in the order written."""
     lookup: Name | None = None
     """A name from `lookups`, applied after `transform`."""
     formats: tuple[str, ...] = ()
-    """Formats of dates and times as strptime directives, tried in order. The default is ISO 8601."""
+    """Formats of dates and times as strptime directives, or `iso` for ISO 8601 (the default), tried in order."""
+    partial: Literal["first", "last"] | None = None
+    """The day that a format without day or month gives: the first or the last one of the month or year."""
     time_zone: str | None = None
-    """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one."""
+    """`UTC`, an offset such as `+02:00`, or an IANA name: the zone of text without one, and of a column without one.
+    For a `date`, `as_written`: the day in the zone of the text."""
     encoding: Literal["hex", "base64"] = "hex"
     """The encoding of binary values in the document."""
     blank: OnBlank = "null"
     """What absent, empty or blank text becomes: `null`, or `keep` for unchanged text."""
     default: Scalar | None = None
     """The value if the document has none."""
-    on_invalid: OnInvalid = "reject"
-    """What to do with a value that the type cannot hold: reject the document, or use NULL, the default, or truncate."""
+    on_invalid: OnInvalid = REJECT
+    """What to do with a value that the type cannot hold: reject the document, use NULL or the default, truncate or
+    round the value. Of a list, the first that is possible."""
 
     @property
     def selects(self) -> bool:
@@ -224,14 +217,14 @@ class Column(ValueRule):
     """
 
     value: Scalar | None = None
-    """A constant."""
+    """A constant, or `null` for NULL."""
     set_by_rule: Only | None = Field(default=None, alias="set")
     """`true`: the value is the constant in the `set` of the row rule."""
     position: Only | None = None
     """`true`: the row's number among the rows of its parent row, from 1."""
     expression: str | None = None
     """A T-SQL scalar expression over `inputs`."""
-    inputs: dict[Name, Annotated[Input, BeforeValidator(_read_input, json_schema_input_type=XPath | Input)]] = Field(
+    inputs: dict[Name, Annotated[Input, BeforeValidator(read_input, json_schema_input_type=XPath | Input)]] = Field(
         default_factory=dict
     )
     """The inputs of the expression by name: a path (text), or a mapping."""
@@ -249,6 +242,11 @@ class Column(ValueRule):
     """Whether the target column is an IDENTITY column that gets the document's value."""
     required: Flag = False
     """Whether NULL rejects the document."""
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the column is NULL in every row."""
+        return self.value is None and "value" in self.model_fields_set
 
 
 class RowRule(Part):
@@ -289,7 +287,7 @@ class Table(Part):
     rows: Annotated[
         tuple[RowRule, ...],
         BeforeValidator(
-            _read_rows, json_schema_input_type=XPath | Annotated[list[XPath | RowRule], Field(min_length=1)]
+            read_rows, json_schema_input_type=XPath | Annotated[list[XPath | RowRule], Field(min_length=1)]
         ),
     ] = Field(min_length=1)
     """A path with one row for each node, or a list of paths with constants (key/value tables)."""
@@ -308,13 +306,15 @@ class Table(Part):
     """How to remove duplicates within the document."""
     on_conflict: Literal["fail", "keep", "replace"] = "fail"
     """If a row with the same key exists: reject the document, keep the existing row, or replace it."""
+    defaults: Defaults | None = None
+    """Keys for the columns and inputs of this table, instead of those of the contract's `defaults`."""
     columns: dict[Name, Column] = Field(min_length=1)
     """The columns by name, in the order in which they are computed and inserted."""
 
 
 Paths = Annotated[
     tuple[LocationPath, ...],
-    BeforeValidator(_as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
+    BeforeValidator(as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
     Field(min_length=1),
 ]
 
@@ -339,7 +339,9 @@ class Document(Part):
     preceded_by: tuple[Name, ...] = ()
     """With `read_until`: other child elements of the root that come before it and may be used."""
     doctype: Literal["refuse", "allow"] = "refuse"
-    """Whether a DOCTYPE is allowed. External subsets are never fetched, and entity declarations never accepted."""
+    """Whether a DOCTYPE is allowed. External subsets are never fetched."""
+    entities: Literal["refuse", "text"] = "refuse"
+    """Whether a DOCTYPE may declare entities: `text` replaces references to internal entities of plain text."""
     encoding: Name | None = None
     """The encoding of the documents, instead of the one that they declare."""
     fallback_encoding: Name | None = None
@@ -375,16 +377,18 @@ class Contract(Part):
         str,
         Annotated[
             tuple[str, ...],
-            BeforeValidator(_as_list, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+            BeforeValidator(as_list, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
             Field(min_length=1),
         ],
     ] = Field(default_factory=dict)
     """The prefixes of all paths and names of this contract. A list gives one prefix several namespaces; `""` in it
     stands for elements without a namespace."""
+    defaults: Defaults | None = None
+    """Keys for all columns and inputs, and for `document.key`."""
     code_page: str = "cp1252"
     """The code page of `char`, `varchar` and `text` columns in the target's collation."""
     lookups: dict[
-        Name, Annotated[Lookup, BeforeValidator(_read_lookup, json_schema_input_type=Lookup | dict[str, Scalar])]
+        Name, Annotated[Lookup, BeforeValidator(read_lookup, json_schema_input_type=Lookup | dict[str, Scalar])]
     ] = Field(default_factory=dict)
     """Code tables; the short form is `CODE: value`."""
     keys: dict[Name, Key] = Field(default_factory=dict)

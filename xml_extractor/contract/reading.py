@@ -1,10 +1,14 @@
 """Read a contract from a file or from the package, and report all its faults."""
 
 import re
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from xml_extractor.contract.consistency import faults_of_consistency
+from xml_extractor.contract.consistency.conversions import defaults_faults
+from xml_extractor.contract.defaults import with_defaults
+from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, did_you_mean
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.shape import read_shape
@@ -81,10 +85,17 @@ def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]
     taken = {(fault.line, fault.column, fault.key_path) for fault in faults}
     faults += [fault for fault in shape_faults if (fault.line, fault.column, fault.key_path) not in taken]
     if draft is not None:
-        faults += faults_of_consistency(draft)
+        draft, faults_of_defaults = _with_defaults(draft)
+        faults += [*faults_of_defaults, *faults_of_consistency(draft)]
     if faults or draft is None:
         return None, tuple(sorted(set(faults)))
     return draft.contract, ()
+
+
+def _with_defaults(draft: Draft) -> tuple[Draft, list[Fault]]:
+    """Give columns the defaults, unless these have faults, which must not be reported again for each column."""
+    faults = list(defaults_faults(draft))
+    return (draft if faults else replace(draft, contract=with_defaults(draft.contract))), faults
 
 
 def _content(path_or_name: str) -> tuple[str, bytes]:

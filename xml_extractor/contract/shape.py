@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +13,7 @@ from xml_extractor.contract.faults import ANY, Fault, KeyPath, at_path, did_you_
 from xml_extractor.contract.model import (
     Column,
     Contract,
+    Defaults,
     Distinct,
     Document,
     Input,
@@ -52,6 +55,8 @@ _MODELS: dict[KeyPath, type[BaseModel]] = {
     (): Contract,
     ("document",): Document,
     ("source",): SourceTable,
+    ("defaults",): Defaults,
+    ("tables", ANY, "defaults"): Defaults,
     ("lookups", ANY): Lookup,
     ("keys", ANY): Key,
     ("tables", ANY): Table,
@@ -76,6 +81,7 @@ _EXPECTED_KINDS = {
 }
 _EXPECTED_MODELS = {
     "Column": "a mapping with the source and the type of the value",
+    "Defaults": "a mapping of keys of columns",
     "Distinct": "a mapping with by and keep",
     "Document": "a mapping with root",
     "Input": "a path, or a mapping",
@@ -107,6 +113,7 @@ _EXPECTED_PATTERNS = {
 }
 _QUOTES = 'quotes around text with a comma in it, as in "decimal(12,2)"'
 _MAY_BE_NULL = ("on_invalid", "blank", "unknown")
+_CONSTANTS: dict[KeyPath, Data] = {("tables", ANY, "columns", ANY, "value"): True}
 _FLAGS = ("key", "identity", "required", "ignore_case", "trim")
 _OTHER_TYPE_NAMES = {
     "integer": "int",
@@ -161,6 +168,8 @@ def read_shape(text: YamlText) -> tuple[Draft | None, list[Fault]]:
 def _without(
     text: YamlText, data: dict[str, Data], errors: list[ErrorDetails], removed: set[KeyPath]
 ) -> dict[str, Data]:
+    """Return a copy of the data in which the ill-formed parts are removed or replaced."""
+    data = deepcopy(data)
     removed_now: set[KeyPath] = set()
     for error in errors:
         path = text.path(error["loc"])
@@ -170,37 +179,42 @@ def _without(
         if error["type"] == "extra_forbidden":
             meant = did_you_mean(str(path[-1]), _keys_at(text, path[:-1]))
             removed.add((*path[:-1], meant or path[-1]))
-        if any(path[: len(gone)] == gone for gone in removed_now):
+        if any(path[:length] in removed_now for length in range(len(path) + 1)):
             continue
         while path:
-            changed = _changed(data, path, None if is_key else at_path(_PLACEHOLDERS, path))
+            is_changed = _change(data, path, None if is_key else at_path(_PLACEHOLDERS, path))
             removed_now.add(path)
-            if changed != data:
-                data = changed
+            if is_changed:
                 break
             path, is_key = path[:-1], False
     removed |= removed_now
     return data
 
 
-def _changed(data: dict[str, Data], path: KeyPath, placeholder: Data) -> dict[str, Data]:
-    """Return a copy with the part at the path replaced or removed, or the same data if that is not possible."""
-    changed = _copy(data, path, placeholder)
-    return changed if isinstance(changed, dict) else data
+def _change(data: Data, path: KeyPath, placeholder: Data) -> bool:
+    """Replace the part at the path, or remove it if there is no placeholder; return whether that changed anything."""
+    part: Any = data
+    for step in path[:-1]:
+        if not _has(part, step):
+            return False
+        part = part[step]
+    name = path[-1]
+    is_there = _has(part, name)
+    if isinstance(part, dict) and isinstance(name, str) and placeholder is None:
+        part.pop(name, None)
+        return is_there
+    if placeholder is None or not (is_there or (isinstance(part, dict) and isinstance(name, str))):
+        return False
+    is_changed = not is_there or bool(part[name] != placeholder)
+    part[name] = deepcopy(placeholder)
+    return is_changed
 
 
-def _copy(data: Data, path: KeyPath, placeholder: Data) -> Data:
-    name, rest = path[0], path[1:]
-    if isinstance(data, dict) and isinstance(name, str):
-        if rest and name in data:
-            return {**data, name: _copy(data[name], rest, placeholder)}
-        if not rest and placeholder is not None:
-            return {**data, name: placeholder}
-        return {key: value for key, value in data.items() if key != name}
-    if isinstance(data, list) and isinstance(name, int) and name < len(data) and (rest or placeholder is not None):
-        changed = _copy(data[name], rest, placeholder) if rest else placeholder
-        return [*data[:name], changed, *data[name + 1 :]]
-    return data
+def _has(data: object, name: str | int) -> bool:
+    """Return whether data is a mapping or list with a part of this name."""
+    if isinstance(data, dict):
+        return name in data
+    return isinstance(data, list) and isinstance(name, int) and name < len(data)
 
 
 def _faults_of_shape(text: YamlText, errors: Iterable[ErrorDetails]) -> list[Fault]:
@@ -322,5 +336,10 @@ def _empty_parts(data: Data, path: KeyPath = ()) -> Iterator[KeyPath]:
     for name, part in parts:
         if part is not None:
             yield from _empty_parts(part, (*path, name))
-        elif name not in _MAY_BE_NULL and "transform" not in path:
+        elif not _may_be_null((*path, name)):
             yield (*path, name)
+
+
+def _may_be_null(path: KeyPath) -> bool:
+    is_constant = at_path(_CONSTANTS, path) is not None
+    return is_constant or path[-1] in _MAY_BE_NULL or path[-2:-1] == ("on_invalid",) or "transform" in path

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from xml_extractor.contract.model import Column, Contract
+from xml_extractor.contract.doubtful_names import doubtful_names
+from xml_extractor.contract.model import REJECT, Column, Contract
 from xml_extractor.contract.xpath import Call, parse_xpath, walk
 from xml_extractor.tsql import unqualified_columns
 
@@ -15,6 +16,7 @@ def warnings(contract: Contract) -> Iterator[str]:
             f"warning: source.where: a subquery has columns without a table: {', '.join(names)}; write TABLE.COLUMN, "
             "because a column that the subquery's table lacks is silently that of the documents' table, and vice versa"
         )
+    yield from doubtful_names(contract)
     yield from _uncounted_references(contract)
     for name, table in contract.tables.items():
         keys = [column for column in table.columns.values() if column.key]
@@ -42,6 +44,6 @@ def _is_source_key(contract: Contract, column: Column) -> bool:
     if column.parent is not None:
         table, _, name = column.parent.partition(".")
         return _is_source_key(contract, contract.tables[table].columns[name])
-    if column.transform or column.lookup or column.on_invalid != "reject":
+    if column.transform or column.lookup or column.on_invalid != REJECT:
         return False
     return column.run == "source_key" or (column.run == "document_key" and contract.document.key is None)

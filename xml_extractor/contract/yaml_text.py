@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
@@ -19,6 +20,9 @@ Data = bool | int | Decimal | str | list["Data"] | dict[str, "Data"] | None
 
 MAX_PARTS = 100_000
 """The largest number of values in a contract with all aliases expanded. Real contracts have a few thousand."""
+
+MAX_DEPTH = 100
+"""The largest depth of a contract. Real contracts have ten levels."""
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -53,11 +57,12 @@ class YamlText:
         self._entries: dict[int, dict[str, tuple[Node, Node]]] = {}
         self._built: dict[int, tuple[Data, int]] = {}
         self._open: set[int] = set()
+        self._merged = 0
         self._root = self._compose()
         self.is_readable = self._root is not None
         if self._root is not None:
             self.data, parts = self._build(self._root, ())
-            if parts > MAX_PARTS:
+            if max(parts, self._merged) > MAX_PARTS:
                 message = f"the contract has more than {MAX_PARTS:,} parts when its aliases are expanded"
                 self.faults, self.data, self.is_readable = [], None, False
                 self._add_fault(self._root, (), message)
@@ -156,7 +161,12 @@ class YamlText:
 
     def _compose(self) -> Node | None:
         try:
-            node: Node | None = YAML(typ="safe", pure=True).compose(self.text)
+            yaml = YAML(typ="safe", pure=True)
+            yaml.max_depth = MAX_DEPTH
+            node: Node | None = yaml.compose(self.text)
+        except MaxDepthExceededError as error:
+            line, column = error.problem_mark.line, error.problem_mark.column
+            self.faults.append(Fault(self.file, line + 1, column + 1, "", "the contract is nested too deeply"))
         except MarkedYAMLError as error:
             self.faults.append(_syntax_fault(self.file, error))
         except ReaderError as error:
@@ -212,7 +222,10 @@ class YamlText:
             elif key_node.value == "<<" and not key_node.style:
                 for source in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
                     if isinstance(source, MappingNode):
+                        if self._merged > MAX_PARTS:
+                            break
                         self._build(source, path)
+                        self._merged += len(self._entries.get(id(source), {}))
                         for name, entry in self._entries.get(id(source), {}).items():
                             merged.setdefault(name, entry)
                     else:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.errors import RunError, UsageError
+from xml_extractor.sources.files import STANDARD_INPUT
 from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.registry import module_for, read_url
 from xml_extractor.urls import URL
@@ -91,6 +92,9 @@ def readable(address: str, contract: Contract | None, *, possible: bool = False)
         return
     if contract is None:
         raise UsageError("the source cannot be examined without a contract", "give it with --contract")
+    if address == STANDARD_INPUT:
+        yield Finding(State.NOTE, "the source is standard input, which only a run reads", "")
+        return
     try:
         with closing(open_source(address, contract, contract.document.max_bytes)) as source:
             first = next(source.key_pages(1), None)

@@ -1,11 +1,12 @@
 """Compile a contract to a plan, once in a process: decide here whatever does not depend on the document."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from lxml.etree import _Element as Element
 
+from xml_extractor.contract.defaults import key_rule
 from xml_extractor.contract.layout import TableLayout, has_markup, is_deferred, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, Table, ValueRule
 from xml_extractor.documents import Value
@@ -34,8 +35,7 @@ from xml_extractor.mapping.plan import (
     TablePlan,
 )
 from xml_extractor.mapping.selection import rest_of, selection_origin
-from xml_extractor.mapping.steps import compose, constant_of, noting, steps_of
-from xml_extractor.values.conversions import converter
+from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 
@@ -47,6 +47,12 @@ def compile_plan(contract: Contract) -> Plan:
     """
     nilled = cache(partial(_compile, contract, string_value_or_nil, None))
     return _compile(contract, string_value, nilled)
+
+
+def _key_converter(contract: Contract) -> Callable[[str], Value]:
+    """Build the conversion of the text of a document's key, which gives None for a text that transforms empty."""
+    apply = fuse(steps_of(key_rule(contract), None, contract.document.key_type, contract)).apply
+    return apply or (lambda text: text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Call
     return Plan(
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
-        convert_key=converter(document.key_type, code_page=contract.code_page),
+        convert_key=_key_converter(contract),
         run_values=partial(origins.run_values, contract),
         tables=table_plans,
         has_markup=has_markup(contract),
@@ -102,6 +108,7 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         for column in layout.columns
     )
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
+    when, names = (None, ()) if table.when is None else origins.condition(table.when, columns)
     distinct, deferred = table.distinct, _deferred(layout, columns, contract)
     return TablePlan(
         name=layout.name,
@@ -114,7 +121,8 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         start_frame=start_frame,
         frame=frame if frame.uses > uses else None,
         at_least_one=tuple(numbers[column] for column in table.at_least_one),
-        when=None if table.when is None else origins.condition(table.when, columns),
+        when=when,
+        read_by_when=frozenset(numbers[column] for column in _needed(table, names)),
         distinct=None
         if distinct is None
         else DistinctPlan(
@@ -129,6 +137,17 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         deferred=tuple(deferred.items()),
         required=tuple(numbers[column.name] for column in layout.columns if column.required),
     )
+
+
+def _needed(table: Table, names: Iterable[str]) -> set[str]:
+    """Return columns, and the columns of the same row from which they are computed."""
+    needed, rest = set[str](), list(names)
+    while rest:
+        name = rest.pop()
+        if name not in needed:
+            needed.add(name)
+            rest += [rule.column for rule in table.columns[name].inputs.values() if rule.column is not None]
+    return needed
 
 
 def _deferred(layout: TableLayout, columns: Sequence[ColumnPlan], contract: Contract) -> dict[int, Reference]:

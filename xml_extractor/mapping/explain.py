@@ -134,10 +134,10 @@ def _failed(column: ColumnPlan, name: str, error: AnyRuleError) -> Iterator[Expl
     failure = failure_of(error, column.path)
     yield ExplainedStep(name, None, f"{failure.code}: {failure.explanation}")
     try:
-        value = value_for(error, column.on_invalid, column.default)
+        value, choice = value_for(error, column.on_invalid, column.default)
     except RULE_ERRORS:
         return
-    yield ExplainedStep(f"on_invalid {column.on_invalid}", value)
+    yield ExplainedStep(f"on_invalid {choice}", value)
 
 
 def _nodes_found(column: ColumnPlan, row: RowScope) -> str:

@@ -7,7 +7,7 @@ keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % f
 million.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -309,10 +309,11 @@ def expression_origin(expression: str, inputs: tuple[ColumnPlan, ...], own_colum
     return Origin(read, compiled.type, name)
 
 
-def condition(text: str, columns: Sequence[ColumnPlan]) -> Callable[[RowScope], bool | None]:
-    """Compile a T-SQL condition over the columns of a computed row."""
-    evaluate = compile_condition(text, {column.name: column.type for column in columns}).evaluate
-    return lambda row: evaluate(row.values, row.document.clock)
+def condition(text: str, columns: Sequence[ColumnPlan]) -> tuple[Callable[[RowScope], bool | None], tuple[str, ...]]:
+    """Compile a T-SQL condition over the columns of a computed row, and return the names of those that it reads."""
+    compiled = compile_condition(text, {column.name: column.type for column in columns})
+    evaluate = compiled.evaluate
+    return lambda row: evaluate(row.values, row.document.clock), compiled.names
 
 
 def _taking(columns: Sequence[int]) -> Callable[[list[Value]], Sequence[Value]]:
@@ -365,7 +366,7 @@ def derived_origin(
     target: SqlType, contract: str, table: str, rule_paths: Sequence[str], *, has_trees: bool = False
 ) -> Origin:
     """Derive a key of the column's type from the identity of the row; see the module's documentation."""
-    positions = positions_in_trees if has_trees else _positions
+    positions: Callable[[RowScope], Iterable[str]] = positions_in_trees if has_trees else _positions
     shape = partial(_KEY_SHAPES[target.family], target)
     prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
 
@@ -377,8 +378,10 @@ def derived_origin(
     return Origin(derive, target, "derived")
 
 
-def _positions(row: RowScope) -> Iterator[str]:
-    above: RowScope | None = row
+def _positions(row: RowScope) -> list[str]:
+    found = [str(row.position)]
+    above = row.parent
     while above is not None:
-        yield str(above.position)
+        found.append(str(above.position))
         above = above.parent
+    return found

@@ -191,6 +191,7 @@ class TablePlan(NamedTuple):
         is_referred_to: Whether a reference leads to its rows.
         deferred: The columns, by number, that refer to rows that may come later, and their references.
         when: Evaluates the condition for keeping a computed row; None keeps all.
+        read_by_when: The numbers of the columns that it reads, and of those from which they are computed.
     """
 
     name: str
@@ -204,6 +205,7 @@ class TablePlan(NamedTuple):
     frame: Frame | None
     at_least_one: tuple[int, ...]
     when: Callable[[RowScope], bool | None] | None
+    read_by_when: frozenset[int]
     distinct: DistinctPlan | None
     has_children: bool
     is_referred_to: bool

@@ -13,7 +13,7 @@ from functools import partial
 from lxml.etree import _Element as Element
 
 from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, RunValues, Value
-from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, RuleError, failure_of
+from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, RuleError, failure_of
 from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.nodes import Node, ValueNode
 from xml_extractor.mapping.paths import SharedElements, has_nil
@@ -102,42 +102,42 @@ def _document_key(plan: Plan, root: Element, source_key: DocumentKey) -> Value:
     text: str | None = None
     try:
         text = plan.read_key(root)
-        if text is None or not text.strip(XML_SPACE):
+        key = None if text is None or not text.strip(XML_SPACE) else plan.convert_key(text)
+        if key is None:
             raise RuleError(Reason.MISSING_KEY, "the document has no key")
-        return plan.convert_key(text)
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, plan.contract.document.key or ""), lambda: text) from None
+    return key
 
 
 def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     """Compute a table's rows, filter them by `at_least_one`, `when` and `distinct`, and check required values.
 
     Raises:
-        MappingError: A value of any row is invalid, also of one that a filter would leave out; or a row that is kept
-            lacks a required value.
+        MappingError: A value of a row is invalid, also of one that a filter would leave out, except for columns that
+            `when` does not read in a row that it leaves out; or a row that is kept lacks a required value.
     """
     rows, noted = [], document.noted
     tolerated: dict[RowScope, Notes] = {}
-    seen: dict[tuple[Value, ...], TreeRow] = {}
+    is_tree, seen = table.recursive is not None, dict[tuple[Value, ...], TreeRow]()
     for row in found_rows(table, document):
-        _compute_row(table, row)
+        exclusion = _computed(table, row)
         if noted:
             tolerated[row] = noted.copy()
             noted.clear()
-        exclusion = _exclusion(table, row)
-        if isinstance(row, TreeRow):
+        if is_tree and isinstance(row, TreeRow):
             exclusion = exclusion or _repetition(table, row, seen)
             row.is_kept = exclusion is None
         if exclusion is None:
             rows.append(row)
         else:
             _leave_out(table, row.node, exclusion, document)
-    if table.distinct is not None and table.recursive is None:
+    if table.distinct is not None and not is_tree:
         rows = _distinct(table, rows, table.distinct, document)
     for row in rows:
         if not table.deferred:
             _check_required(table, row)
-        for column, what in tolerated.get(row, ()):
+        for column, what in tolerated.get(row, ()) if tolerated else ():
             document.counts[table.name, column, what] += 1
     if table.parent in document.left_out:
         _leave_out_children(table, document)
@@ -185,7 +185,32 @@ def enter_row(table: TablePlan, row: RowScope) -> None:
         table.frame.enter_again(row.node, row.document.root)
 
 
-def _compute_row(table: TablePlan, row: RowScope) -> None:
+def _computed(table: TablePlan, row: RowScope) -> Counted | None:
+    """Compute a row, and return which filter of a single row leaves it out; None if it stays.
+
+    Raises:
+        MappingError: A value is invalid, and it does not matter or is not known that `when` leaves the row out.
+    """
+    failed = _compute_row(table, row)
+    if failed is None:
+        return _exclusion(table, row)
+    exclusion = _exclusion_by_when(table, row)
+    if exclusion is None:
+        column, failure = failed
+        raise MappingError(failure, partial(_invalid_value, table, column, row))
+    return exclusion
+
+
+def _compute_row(table: TablePlan, row: RowScope) -> tuple[ColumnPlan, Failure] | None:
+    """Compute the columns of a row.
+
+    Returns:
+        The first column that `when` does not read and that has an invalid value, with the failure that this is if the
+        row stays.
+
+    Raises:
+        MappingError: Another column has an invalid value.
+    """
     values = row.values
     if table.frame is not None:
         table.frame.enter(row.node)
@@ -193,9 +218,31 @@ def _compute_row(table: TablePlan, row: RowScope) -> None:
         for compute in table.computes:
             values.append(compute(row))
     except RULE_ERRORS as error:
-        column = table.columns[len(values)]
-        failure = failure_of(error, column.path, table.name, column.name)
+        failed = _failed_column(table, row, error)
+    else:
+        return None
+    values.append(None)
+    while len(values) < len(table.computes):
+        try:
+            values.append(table.computes[len(values)](row))
+        except RULE_ERRORS as error:
+            _failed_column(table, row, error)
+            values.append(None)
+    return failed
+
+
+def _failed_column(table: TablePlan, row: RowScope, error: AnyRuleError) -> tuple[ColumnPlan, Failure]:
+    """Return the column of a row whose turn it is, and its failure, if `when` can decide without it.
+
+    Raises:
+        MappingError: There is no `when`, or it reads the column.
+    """
+    number = len(row.values)
+    column = table.columns[number]
+    failure = failure_of(error, column.path, table.name, column.name)
+    if table.when is None or number in table.read_by_when:
         raise MappingError(failure, partial(_invalid_value, table, column, row)) from None
+    return column, failure
 
 
 def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
@@ -203,10 +250,12 @@ def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
     values = row.values
     if table.at_least_one and all(values[column] is None for column in table.at_least_one):
         return Counted.AT_LEAST_ONE
-    if table.when is None:
-        return None
+    return None if table.when is None else _exclusion_by_when(table, row)
+
+
+def _exclusion_by_when(table: TablePlan, row: RowScope) -> Counted | None:
     try:
-        return None if table.when(row) is True else Counted.WHEN
+        return None if table.when is None or table.when(row) is True else Counted.WHEN
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, "", table.name)) from None
 

@@ -4,20 +4,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from xml_extractor.contract.model import Select, ValueRule
+from xml_extractor.contract.model import Choice, OnInvalid, Select, ValueRule
 from xml_extractor.documents import Value
 from xml_extractor.mapping.nodes import Node
 from xml_extractor.mapping.numbers import decimal_sum
 from xml_extractor.mapping.origins import TableContext, reading_for
 from xml_extractor.mapping.paths import ReadText, compile_text
-from xml_extractor.mapping.plan import Compute, Origin, RowScope
-from xml_extractor.mapping.steps import blank_to_null, fuse, steps_of, text_steps
+from xml_extractor.mapping.plan import Compute, Note, Origin, RowScope
+from xml_extractor.mapping.steps import TOLERATED_AS, blank_to_null, fuse, steps_of, text_steps, value_for
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.collation import order_key
 from xml_extractor.values.sqltypes import Family, InvalidValueError, SqlType
 
 _OF_VALUES = ("min", "max")
 """Selections that compare values of the column's type; the others choose or combine texts."""
+
+_Fitted = tuple[Any, Choice | None]
+"""A value, and the choice of `on_invalid` that made it fit; None if it fits."""
 
 
 def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin:
@@ -27,8 +30,11 @@ def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) ->
     text_of = compile_text(rule.each or ".", contract.namespaces, reading, context.frame)
     if rule.select in ("first", "last"):
         read = _read_one(find, text_of, 0 if rule.select == "first" else -1)
+    elif rule.select in _OF_VALUES:
+        value_of, choose = _value_of(rule, target, context, text_of), _chooser(rule.select, target)
+        read = _extreme(find, value_of, choose, rule.on_invalid, context.note)
     else:
-        read = _read_all(find, _value_of(rule, target, context, text_of), _combination(rule, target))
+        read = _read_all(find, _value_of(rule, target, context, text_of), _combination(rule))
     each = f", each {rule.each}" if rule.each else ""
     own_type = target if rule.select in _OF_VALUES else None
     return Origin(read, own_type, f"path {path}{each}, select {rule.select}", partial(context.find, path))
@@ -77,16 +83,49 @@ def _value_of(rule: ValueRule, target: SqlType, context: TableContext, text_of: 
     return value_of
 
 
-def _combination(rule: ValueRule, target: SqlType) -> Callable[[list[Any]], Value]:
-    key = order_key if target.family is Family.TEXT else None
+def _extreme(
+    find: Callable[[Node], list[Node]],
+    value_of: Callable[[Node], Value],
+    choose: Callable[[list[_Fitted]], _Fitted],
+    on_invalid: OnInvalid,
+    note: Note,
+) -> Compute:
+    """Choose the smallest or largest value, and note if it was rounded or truncated."""
+
+    def fitted(node: Node) -> _Fitted:
+        try:
+            return value_of(node), None
+        except InvalidValueError as error:
+            value, choice = value_for(error, on_invalid, None)
+            if choice not in ("round", "truncate"):
+                raise InvalidValueError(error.code, error.explanation) from None
+            return value, choice
+
+    def read(row: RowScope) -> Value:
+        values = [found for node in find(row.node) if (found := fitted(node))[0] is not None]
+        if not values:
+            return None
+        value: Value
+        value, choice = choose(values)
+        if choice is not None:
+            note(TOLERATED_AS[choice])
+        return value
+
+    return read
+
+
+def _combination(rule: ValueRule) -> Callable[[list[Any]], Value]:
     combinations: dict[Select, Callable[[list[Any]], Value]] = {
         "only": _only,
         "join": (rule.separator or "").join,
         "sum": _sum,
-        "min": partial(min, key=key),
-        "max": partial(max, key=key),
     }
     return combinations[rule.select]
+
+
+def _chooser(select: Select, target: SqlType) -> Callable[[list[_Fitted]], _Fitted]:
+    key = order_key if target.family is Family.TEXT else lambda value: value
+    return partial(min if select == "min" else max, key=lambda fitted: key(fitted[0]))
 
 
 def _only(values: Sequence[Value]) -> Value:

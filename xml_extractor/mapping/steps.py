@@ -7,7 +7,7 @@ closure that the mapping calls.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from xml_extractor.contract.model import Contract, Lookup, OnInvalid, Scalar, Transform, ValueRule
+from xml_extractor.contract.model import REJECT, Choice, Contract, Lookup, OnInvalid, Scalar, Transform, ValueRule
 from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, raise_if_out_of_memory
 from xml_extractor.mapping.paths import NIL
@@ -132,6 +132,7 @@ def _converter(rule: ValueRule, target: SqlType, contract: Contract) -> Callable
         target,
         formats=rule.formats,
         time_zone=rule.time_zone,
+        partial=rule.partial,
         encoding=rule.encoding,
         code_page=contract.code_page,
     )
@@ -178,10 +179,11 @@ def noting(noted: Notes, column: str) -> Note:
     return note
 
 
-_TOLERATED: dict[OnInvalid, Counted] = {
+TOLERATED_AS: dict[Choice, Counted] = {
     "null": Counted.NULL,
     "default": Counted.DEFAULT,
     "truncate": Counted.TRUNCATED,
+    "round": Counted.ROUNDED,
 }
 
 
@@ -198,41 +200,45 @@ def compose(
         InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
     """
     compute = _with_steps(read, steps)
-    if on_invalid == "reject":
+    if on_invalid == REJECT:
         return compute
-
-    tolerated = _TOLERATED[on_invalid]
 
     def compute_anyway(row: RowScope) -> Value:
         try:
             return compute(row)
         except RULE_ERRORS as error:
-            value = value_for(error, on_invalid, default)
-            note(tolerated)
+            value, choice = value_for(error, on_invalid, default)
+            note(TOLERATED_AS[choice])
             return value
 
     return compute_anyway
 
 
-def value_for(error: AnyRuleError, on_invalid: OnInvalid, default: Value) -> Value:
-    """Return what `on_invalid` puts in place of an invalid value.
+def value_for(error: AnyRuleError, on_invalid: OnInvalid, default: Value) -> tuple[Value, Choice]:
+    """Return what `on_invalid` puts in place of an invalid value, and the choice of it that applies.
 
     Raises:
         AnyRuleError: Nothing; this is the error itself.
         MemoryError: libxml2 ran out of memory.
     """
-    truncated = None
+    truncated = rounded = None
     if isinstance(error, InvalidValueError):
-        truncated = error.truncated
+        truncated, rounded = error.truncated, error.rounded
     else:
         raise_if_out_of_memory(error)
-    if on_invalid == "null":
-        return None
-    if on_invalid == "default":
-        return default
-    if on_invalid == "reject" or truncated is None:
-        raise error
-    return truncated
+    for choice in on_invalid:
+        match choice:
+            case "null":
+                return None, choice
+            case "default":
+                return default, choice
+            case "truncate" if truncated is not None:
+                return truncated, choice
+            case "round" if rounded is not None:
+                return rounded, choice
+            case "reject":
+                break
+    raise error
 
 
 def _with_steps(read: Compute, steps: Sequence[Step]) -> Compute:

@@ -12,13 +12,15 @@ from typing import Any, AnyStr, Final, NamedTuple
 
 from lxml import etree
 
+from xml_extractor.content import other_content
 from xml_extractor.contract.layout import has_markup
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import clark_names
 from xml_extractor.documents import Envelope
 from xml_extractor.escaping import escaped
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
-from xml_extractor.parsing.prolog import read_root_name, root_start_tag, utf8_or_text
+from xml_extractor.parsing.entities import with_entities_replaced
+from xml_extractor.parsing.prolog import read_root_name, root_position, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
@@ -30,6 +32,8 @@ _WARNINGS_KEPT = 100
 _LONGEST_NAME = 200
 _SMALL_HEADER = 512
 """Bytes of a header that are parsed with each record, because moving the record costs more; a quarter of it as well."""
+
+_CODES_OF_OTHER_CONTENT = (Reason.MALFORMED, Reason.WRONG_ENCODING, Reason.CONTROL_CHARACTER)
 
 _OPTIONS: Final[dict[str, Any]] = {
     "encoding": "utf-8",  # every document is UTF-8 here, whatever its declaration says
@@ -54,7 +58,8 @@ class ParsingRules:
             of the first element there; what follows is never parsed. Empty: the whole document is read.
         skip_other_roots: Whether another root element raises `OtherRootError`, whatever follows its start tag.
         allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
-            document that declares or refers to an entity is still rejected.
+            document that declares or refers to an entity is still rejected, unless entities are replaced.
+        replace_entities: Replace references to entities that the DOCTYPE declares as plain text.
         keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
         encoding: The encoding that replaces the declared one; None for the declared one.
         fallback_encoding: The encoding of documents that are invalid in theirs; None rejects them.
@@ -66,6 +71,7 @@ class ParsingRules:
     read_until: tuple[tuple[str, ...], ...] = ()
     skip_other_roots: bool = False
     allow_doctype: bool = False
+    replace_entities: bool = False
     keep_comments: bool = False
     encoding: str | None = None
     fallback_encoding: str | None = None
@@ -88,6 +94,7 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         read_until=tuple(clark_names(step, contract.namespaces) for step in steps),
         skip_other_roots=document.other_roots == "skip",
         allow_doctype=document.doctype == "allow",
+        replace_entities=document.entities == "text",
         keep_comments=has_markup(contract),
         encoding=document.encoding,
         fallback_encoding=document.fallback_encoding,
@@ -111,6 +118,7 @@ class DocumentParser:
         # Without a table of xml:id values, any xml:id is accepted. But switching the table off makes libxml2 read the
         # external subset from disk, so it stays on wherever a DOCTYPE can reach libxml2.
         removes = dict.fromkeys(("remove_comments", "remove_pis"), not rules.keep_comments)
+        removes["strip_cdata"] = not rules.keep_comments
         self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
@@ -134,12 +142,22 @@ class DocumentParser:
         """
         if envelope is not None and isinstance(content, bytes):
             return self._record(content, envelope)
+        try:
+            return self._document(content)
+        except ParseError as error:
+            if error.failure.code not in _CODES_OF_OTHER_CONTENT or not (what := other_content(content or b"")):
+                raise
+            raise parse_error(error.failure.code, f"the document is {what}, not XML") from None
+
+    def _document(self, content: bytes | str | None) -> etree._Element:
         self.skip_other_root(content)
         if content is None:
             raise parse_error(Reason.EMPTY, "there is no document")
         if len(content) > self._rules.max_bytes:
             raise parse_error(Reason.TOO_LARGE, f"the document is larger than {self._rules.max_bytes:,} bytes")
         document = utf8_or_text(content, self._rules.encoding, self._rules.fallback_encoding)
+        if self._rules.replace_entities:
+            document = self._without_entities(document)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in self._root_names:
             raise wrong_root(root_name, self._rules.roots)
@@ -147,6 +165,16 @@ class DocumentParser:
         if root.tag not in self._rules.roots:
             raise wrong_root(str(root.tag), self._rules.roots)
         return root
+
+    def _without_entities(self, document: bytes | str) -> bytes | str:
+        """Replace references to entities that a DOCTYPE declares as plain text."""
+        if (b"<!ENTITY" if isinstance(document, bytes) else "<!ENTITY") not in document:  # type: ignore[operator]
+            return document
+        try:
+            text = document.decode() if isinstance(document, bytes) else document
+        except UnicodeDecodeError:
+            return document  # libxml2 says where the bytes are invalid
+        return with_entities_replaced(text, root_position(text), self._rules.max_bytes)
 
     def elements_of(
         self, content: bytes, envelope: Envelope, names: Iterable[str], depth: int

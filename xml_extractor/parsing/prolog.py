@@ -147,6 +147,15 @@ def _decoded(content: bytes, encoding: str) -> str:
         raise parse_error(Reason.WRONG_ENCODING, explanation) from None
 
 
+def root_position(document: str) -> int:
+    """Return the position of the root element's start tag; a DOCTYPE before it may declare entities.
+
+    Raises:
+        ParseError: `malformed`.
+    """
+    return _root_position(document, _TEXT, 0, allow_doctype=True, allow_entities=True)
+
+
 def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
     """Read the prolog and return the root element's local name; empty if it cannot be determined.
 

@@ -44,6 +44,7 @@ from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import SourceOfFiles
+from xml_extractor.sources.streams import DAMAGE
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
@@ -232,7 +233,7 @@ class Worker:
         is_too_large = isinstance(document, Rejection) and document.failure.code is Reason.TOO_LARGE
         if is_too_large and isinstance(self._source, SourceOfFiles):
             file = self._source.open_file(document.key)
-            with suppress(OSError), ExitStack() as parts:
+            with suppress(*DAMAGE), ExitStack() as parts:
                 start = b"" if isinstance(file, Rejection) else parts.enter_context(file).read(LONGEST_PROLOG)
                 try:
                     self._parser.skip_other_root(start)

@@ -109,13 +109,15 @@ def _reads_attributes_only(path: str) -> bool:
 class RecordNames:
     """Gives the records of one file their keys, in the order of the file.
 
-    The records of a rejected record's own file, which is a file of one record, keep key and number.
+    The first record of a rejected record's own file keeps key and number.
 
     Args:
         file: The source's key of the file.
+        may_repeat: Whether records have keys of their own, which may repeat.
     """
 
-    def __init__(self, file: DocumentKey) -> None:
+    def __init__(self, file: DocumentKey, *, may_repeat: bool) -> None:
+        self._may_repeat = may_repeat
         self.file: DocumentKey = str(file) if isinstance(file, str) else file
         self.name = str(file)
         self.number = 1
@@ -131,10 +133,11 @@ class RecordNames:
         """Return the key of the next record; `own_key` may be empty."""
         name = (self.records == 0 and self._first) or f"{self.name}#{own_key or self.number}"
         key, repeated = name, 1
-        while hash(key) in self._seen:
+        while self._may_repeat and hash(key) in self._seen:
             repeated += 1
             key = f"{name}#{repeated}"
-        self._seen.add(hash(key))
+        if self._may_repeat:
+            self._seen.add(hash(key))
         self.records += 1
         self.number += 1
         logged = log_key(key)

@@ -10,6 +10,7 @@ from itertools import chain
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
+    ArchiveKey,
     DocumentKey,
     Envelope,
     EnvelopeRanges,
@@ -51,7 +52,7 @@ LARGEST_COLUMN = 2**31 - 1
 """Bytes of a file of records in a database column at most: `max_bytes` limits each record."""
 
 
-def open_documents(address: str, contract: Contract) -> Source:
+def open_documents(address: str, contract: Contract, *, min_age: int = 0) -> Source:
     """Open a source of documents; of the records of its files if the contract names records.
 
     Raises:
@@ -59,8 +60,8 @@ def open_documents(address: str, contract: Contract) -> Source:
         SourceError: The source cannot be read.
     """
     if contract.document.records is None:
-        return open_source(address, contract, contract.document.max_bytes)
-    return RecordSource(open_source(address, contract, LARGEST_COLUMN), contract)
+        return open_source(address, contract, contract.document.max_bytes, min_age=min_age)
+    return RecordSource(open_source(address, contract, LARGEST_COLUMN, min_age=min_age), contract)
 
 
 class RecordSource:
@@ -74,9 +75,9 @@ class RecordSource:
     def __init__(self, files: Source, contract: Contract) -> None:
         self.name = files.name
         self.address = files.address
+        self.files = files
         self.files_without_records = 0
         """Files that were scanned to their end and have no record."""
-        self._files = files
         self._document = contract.document
         self._roots = parsing_rules(contract).roots
         self._patterns = Patterns(contract)
@@ -97,9 +98,9 @@ class RecordSource:
         """
         bounds = Bounds(key_range)
         page: list[DocumentKey] = []
-        for files in self._files.key_pages(page_size):
+        for files in self.files.key_pages(page_size):
             for file in filter(bounds.has, files.keys):
-                records = iter([file]) if isinstance(file, UnusableKey) else self._records_of(file)
+                records = iter([file]) if isinstance(file, UnusableKey | ArchiveKey) else self._records_of(file)
                 for key in bounds.within(file, records):
                     page.append(key)
                     if len(page) == page_size:
@@ -119,8 +120,8 @@ class RecordSource:
             SourceError: The source cannot be read any more.
         """
         for key in keys:
-            if not isinstance(key, RecordKey):
-                yield from self._files.fetch([key], whole=whole)
+            if not isinstance(key, RecordKey) or isinstance(key, ArchiveKey):
+                yield from self.files.fetch([key], whole=whole)
             elif key.place.is_complete:
                 yield Skipped(key, FILE_COMPLETE, _hash(FILE_COMPLETE), seconds=0.0)
             elif whole and key.place.failure is not None and key.place.end < 0:
@@ -135,11 +136,11 @@ class RecordSource:
         """Close the files that are open, and their source."""
         self._listing.close()
         self._fetching.close()
-        self._files.close()
+        self.files.close()
 
     def _records_of(self, file: DocumentKey) -> Iterator[RecordKey]:
         """Yield the keys of a file's records, and the key of the file for what is rejected or skipped of it."""
-        names = RecordNames(file)
+        names = RecordNames(file, may_repeat=self._keys.is_named)
         place = RecordPlace(names.file, names.name, names.number)
         opened = self._listing.open(names.file)
         if isinstance(opened, Rejection):

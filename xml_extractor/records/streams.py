@@ -8,12 +8,14 @@ import codecs
 from io import BufferedReader, BytesIO
 from typing import IO, Protocol
 
+from xml_extractor.content import other_content
 from xml_extractor.contract.encodings import encoding_named
 from xml_extractor.contract.model import Document
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.parsing.prolog import encoding_of
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.sources.interfaces import Source, SourceOfFiles
+from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain
 
 UTF_8 = "utf-8"
 PIECE = 2**20
@@ -221,12 +223,16 @@ class Streams:
             return opened
         raw = opened if type(opened) in (BufferedReader, BytesIO) else LastingStream(opened)
         try:
-            mark, declared = encoding_of(raw.read(_HEAD), self._document.encoding)
+            head = raw.read(_HEAD)
+            mark, declared = encoding_of(head, self._document.encoding)
             encoding = encoding or self._chosen(raw, mark, declared)
             raw.seek(0)
         except UNREADABLE as error:
             raw.close()
             return _rejected(key, Stage.FETCH, Reason.UNREADABLE, f"it cannot be read ({type(error).__name__})")
+        if what := other_content(head):
+            raw.close()
+            return _rejected(key, Stage.PARSE, Reason.MALFORMED, f"the file is {what}, not XML")
         if not encoding:
             raw.close()
             explanation = "the XML declaration names an encoding that is not supported"
@@ -250,7 +256,10 @@ class Streams:
         if isinstance(content, str):
             # The mark takes precedence over the encoding that the text declares.
             content = codecs.BOM_UTF8 + content.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
-        return BytesIO(content or b"")
+        try:
+            return plain(BytesIO(content or b""))
+        except (NotADocumentError, *DAMAGE) as error:
+            return damaged(key, "the compressed content of the column", error)
 
     def _chosen(self, raw: ByteStream, mark: int, encoding: str) -> str:
         """Return the encoding, or the fallback of a file that is invalid in its own."""

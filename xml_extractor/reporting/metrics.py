@@ -51,6 +51,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
         },
         "earlier_rejects": result.earlier_rejects,
         "files_without_records": result.files_without_records,
+        "files_too_new": result.files_too_new,
         "documents_without_rows": statistics.without_rows,
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
         "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),

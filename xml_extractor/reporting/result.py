@@ -197,6 +197,7 @@ class RunResult:
         rejects_dir: The directory with its rejected documents; None if there are none.
         log_table: The name of the processing log.
         files_without_records: Files that were read to their end and have no record.
+        files_too_new: Files that were not read because they had changed less than `min_age` seconds ago.
         earlier_rejects: Documents of the contract that earlier runs rejected, and that are still rejected.
         outdated: Documents that were processed with another version of the contract before the run.
     """
@@ -218,6 +219,7 @@ class RunResult:
     failure: XmlExtractorError | None = None
     rejects_dir: Path | None = None
     files_without_records: int = 0
+    files_too_new: int = 0
     outdated: int = 0
     earlier_rejects: int = 0
     log_table: str = "processing_log"

@@ -35,6 +35,9 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
     parts.append(cell(result.statistics.documents_line, style="bold"))
     if result.files_without_records:
         parts.append(cell(f"Files without records: {result.files_without_records:,}"))
+    if result.files_too_new:
+        age = f"changed less than {result.settings.min_age} s ago"
+        parts.append(cell(f"Files not read yet: {result.files_too_new:,}, {age}; the next run reads them"))
     if result.interrupted:
         parts.append(cell("Interrupted: what is counted here is committed; run the same command again to continue."))
     elif statistics.processed:
@@ -93,6 +96,7 @@ _MEANINGS = {
     Counted.NULL: "invalid values made NULL",
     Counted.DEFAULT: "invalid values replaced by the default",
     Counted.TRUNCATED: "values truncated",
+    Counted.ROUNDED: "values rounded",
     Counted.UNKNOWN_CODE: "unknown codes",
     Counted.DANGLING: "dangling references made NULL",
     Counted.AT_LEAST_ONE: "rows left out by at_least_one",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.schema.model import ActualTable
 
 
@@ -14,6 +15,8 @@ def rules_beside_the_contract(layout: TableLayout, actual: ActualTable, loaded: 
         actual: The table in the database.
         loaded: All tables of the contract.
     """
+    if layout.columns is LOG_TABLE.columns:
+        yield from _collation_of_keys(actual)
     filled = {column.name.casefold() for column in layout.columns}
     key = {name.casefold() for name in layout.key}
     for rule in actual.rules:
@@ -38,3 +41,13 @@ def rules_beside_the_contract(layout: TableLayout, actual: ActualTable, loaded: 
         if foreign_key.table.casefold() not in tables and columns <= filled and not columns <= constants:
             parent = ".".join(filter(None, (foreign_key.schema, foreign_key.table))) or "a table that is not visible"
             yield f"foreign key ({', '.join(foreign_key.columns)}) to {parent}, which is not loaded"
+
+
+def _collation_of_keys(log: ActualTable) -> Iterator[str]:
+    """Yield the collation of the processing log's keys, if it is none that compares code points."""
+    for column in log.columns:
+        if column.name.casefold() == "document_key" and column.collation and "_BIN" not in column.collation.upper():
+            yield (
+                f"collation {column.collation} of document_key, by which keys are equal that differ only in case, "
+                "accents or width"
+            )

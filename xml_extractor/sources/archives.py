@@ -1,45 +1,48 @@
-"""XML files in a zip or tar archive as a source. A document's key is the member's name; members are never extracted.
+"""Zip and tar archives, recognized by their content. Members are read in place and never extracted.
 
-Members of a compressed tar archive can only be read in sequence. The archive is decompressed once, to a temporary file
-that exists until the source is closed; other processes read that file.
+Members of a compressed tar archive can only be read in sequence. The process that lists the keys decompresses such an
+archive once, into a spool directory that exists until its source is closed; other processes read that copy.
 """
 
-import bz2
-import gzip
-import lzma
 import shutil
 import stat
 import tarfile
 import tempfile
+import uuid
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
-from io import BufferedIOBase
+from hashlib import blake2b
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Self
 
-from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.errors import SourceError
-from xml_extractor.processing_log.key_blocks import LoggedKeys
-from xml_extractor.processing_log.log_keys import source_key
-from xml_extractor.settings import KeyRange
-from xml_extractor.sources.document_keys import missing, pages_of_names, too_large, unreadable
-from xml_extractor.sources.files import SUFFIX, read_bounded
-from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.content import Kind, kind_of, office_content, other_content
+from xml_extractor.errors import SourceError, system_error
+from xml_extractor.escaping import escaped
+from xml_extractor.sources.streams import DAMAGE, decompressed
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
-"""Errors of the libraries for archives and members that are damaged or use an unsupported compression."""
+LARGEST_DIRECTORY = 32 * 2**20
+"""Bytes of a zip archive's directory, and a multiple of those of a tar's headers: the memory that its members take."""
 
-_TIP = "check that it is complete, that its suffix is right, and that the temporary directory has free space"
-_TAR_BLOCK = 512
-_PIECE = 2**20
+MOST_MEMBERS = 500_000
+LONGEST_NAME = 2**20
+"""Bytes of a tar header's extension, such as a long name."""
+
 KEPT_FREE = 2**30
 """Bytes that stay free on the disk of the temporary directory ..."""
 KEPT_SHARE = 10
 """... or this fraction of a small disk: one tenth."""
+
+_TIP = "check that it is complete, and that the temporary directory has free space"
+_TOO_MANY = "split it, or extract it and name the directory"
+_PIECE = 2**20
 _ENCRYPTED = 0x1
+_KEPT_OPEN = 4
+_LONGEST_COMMENT = 2**16
+_EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES[:2])
+_END, _LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
 
 
 class Member(NamedTuple):
@@ -57,124 +60,216 @@ class Member(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """An open archive: the address by which other processes open it, and its files with their names."""
+    """The files of an archive by their names; and the names that occur again. The first file of a name counts."""
 
-    address: str
-    files: list[tuple[str, Member]]
-
-
-def accepts(address: str) -> bool:
-    """Return whether an address is a file with the suffix of an archive."""
-    return bool(_suffix(address)) and Path(address).is_file()
+    members: dict[str, Member]
+    repeated: list[str]
 
 
-class ArchiveSource:
-    """The XML files of an archive.
+class SpooledAddress(str):
+    """The address of a source, and the directory in which its decompressed archives are."""
+
+    __slots__ = ("spool",)
+    spool: str
+
+    def __new__(cls, address: str, spool: str) -> Self:
+        """Return the address."""
+        made = super().__new__(cls, address)
+        made.spool = spool
+        return made
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Pickle the address with the directory."""
+        return type(self), (str(self), self.spool)
+
+
+class Spool:
+    """A directory for decompressed archives and for standard input, created when it is needed.
 
     Args:
-        address: The archive; its suffix is a key of `ARCHIVES`.
-        max_bytes: Larger members are rejected.
-
-    Raises:
-        SourceError: The archive is damaged.
+        address: The address of the source. If another process has opened the source, it carries the spool.
     """
 
-    def __init__(self, address: str, max_bytes: int) -> None:
-        self.name = address
-        self._max_bytes = max_bytes
-        with self._damage_ends_the_run(), ExitStack() as parts:
-            self.address, files = ARCHIVES[_suffix(address)](address, parts)
-            self._names = [name for name, _ in files if name.lower().endswith(SUFFIX)]
-            # Of members with the same name the first one counts.
-            self._members = {name: member for name, member in reversed(files) if name.lower().endswith(SUFFIX)}
-            self._open_parts = parts.pop_all()
+    def __init__(self, address: str) -> None:
+        self._is_own = not isinstance(address, SpooledAddress)
+        name = f"xml_extractor_{uuid.uuid4().hex}"
+        self.path = Path(address.spool) if isinstance(address, SpooledAddress) else Path(tempfile.gettempdir(), name)
 
-    def key_pages(
-        self,
-        page_size: int,
-        key_range: KeyRange | None = None,
-        log: LoggedKeys | None = None,  # noqa: ARG002 - an archive is in no database
-    ) -> Iterator[KeyPage]:
-        """Yield all keys in ascending order, in pages of at most `page_size`.
+    def file_for(self, name: str) -> Path:
+        """Return the path of what is decompressed from the file with this name."""
+        return self.path / f"{blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}.tar"
+
+    def write(self, name: str, source: IO[bytes], path: Path) -> None:
+        """Write a stream to a file, but do not fill the disk: an archive can decompress to a thousand times its size.
+
+        Args:
+            name: The name of the stream in messages.
+            source: The stream.
+            path: A path in the directory.
 
         Raises:
-            SourceError: There is no XML file.
+            SourceError: The disk has too little space.
         """
-        if not self._names:
-            raise SourceError(f"there are no XML files in {self.name}", f"files are found by their suffix {SUFFIX}")
-        yield from pages_of_names(self._names, page_size, key_range)
-
-    def fetch(
-        self,
-        keys: Sequence[DocumentKey],
-        *,
-        whole: bool = False,  # noqa: ARG002 - members are always read whole
-    ) -> Iterator[SourceDocument | Rejection]:
-        """Yield the documents of these keys in this order; one that cannot be read is a rejection."""
-        for key in keys:
-            member = self._members.get(str(source_key(key)))
-            yield missing(key) if member is None else self._read(key, member)
-
-    def open_file(self, key: DocumentKey) -> IO[bytes] | Rejection:
-        """Open a member; one that cannot be read is a rejection."""
-        member = self._members.get(str(key))
-        if member is None:
-            return missing(key)
-        if member.obstacle:
-            return unreadable(key, member.obstacle)
-        try:
-            return member.open()
-        except _DAMAGE as error:
-            return unreadable(key, f"the member of the archive is damaged ({type(error).__name__})")
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        kept = min(KEPT_FREE, shutil.disk_usage(self.path).total // KEPT_SHARE)
+        with ExitStack() as undone:
+            undone.callback(path.unlink, missing_ok=True)
+            with path.open("wb") as file:
+                while piece := source.read(_PIECE):
+                    if shutil.disk_usage(self.path).free - len(piece) < kept:
+                        raise SourceError(
+                            f"{name} needs more space than the temporary directory has",
+                            "set TMPDIR to a directory on a larger disk, or extract the archive and name the directory",
+                        )
+                    file.write(piece)
+            undone.pop_all()
 
     def close(self) -> None:
-        """Close the archive and delete the temporary file."""
-        self._open_parts.close()
-
-    def _read(self, key: DocumentKey, member: Member) -> SourceDocument | Rejection:
-        if member.size > self._max_bytes:
-            return too_large(key, self._max_bytes)
-        if member.obstacle:
-            return unreadable(key, member.obstacle)
-        try:
-            with member.open() as file:
-                return read_bounded(key, file, self._max_bytes)
-        except _DAMAGE as error:
-            return unreadable(key, f"the member of the archive is damaged ({type(error).__name__})")
-
-    @contextmanager
-    def _damage_ends_the_run(self) -> Iterator[None]:
-        try:
-            yield
-        except _DAMAGE as error:
-            raise SourceError(f"{self.name} cannot be read as an archive: {error}", _TIP) from None
+        """Delete the directory, if this process created it."""
+        if self._is_own:
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
-open_source = ArchiveSource
+class ArchiveError(Exception):
+    """An archive cannot be read.
+
+    Attributes:
+        what: Why, as a predicate whose subject is the archive.
+        tip: What to do.
+        is_other: Whether it is a file of another format that is a zip archive as well, such as an Excel workbook.
+    """
+
+    def __init__(self, what: str, tip: str, *, is_other: bool = False) -> None:
+        super().__init__(what)
+        self.what = what
+        self.tip = tip
+        self.is_other = is_other
 
 
-def _suffix(address: str) -> str:
-    """Return the suffix of an archive's name; empty if it is none."""
-    return next((suffix for suffix in ARCHIVES if address.lower().endswith(suffix)), "")
+class Archives:
+    """Opens the archives of a source; those opened last stay open.
+
+    Args:
+        root: The directory that names of archives are relative to.
+        spool: Where compressed archives are decompressed.
+    """
+
+    def __init__(self, root: Path, spool: Spool) -> None:
+        self._root = root
+        self._spool = spool
+        self._open: OrderedDict[str, tuple[Opened, ExitStack]] = OrderedDict()
+
+    def opened(self, name: str) -> Opened:
+        """Open an archive, unless it is open, and return its files.
+
+        Raises:
+            ArchiveError: It is damaged, has too many members, or is no archive.
+            RunError: The system, such as the disk of the temporary directory, has no resources left.
+        """
+        if name not in self._open:
+            with ExitStack() as parts:
+                try:
+                    opened = self._opened(name, parts)
+                except DAMAGE as error:
+                    if isinstance(error, OSError) and (exhausted := system_error(error)) is not None:
+                        raise exhausted from None
+                    raise ArchiveError(f"cannot be read as an archive: {escaped(str(error))}", _TIP) from None
+                self._open[name] = opened, parts.pop_all()
+        self._open.move_to_end(name)
+        while len(self._open) > _KEPT_OPEN:
+            self._open.popitem(last=False)[1][1].close()
+        return self._open[name][0]
+
+    def close(self) -> None:
+        """Close all archives."""
+        while self._open:
+            self._open.popitem()[1][1].close()
+
+    def _opened(self, name: str, parts: ExitStack) -> Opened:
+        file = parts.enter_context((self._root / name).open("rb"))
+        stream, head = decompressed(file)
+        kind = kind_of(head)
+        if kind is Kind.TAR and stream is not file:
+            copy = self._spool.file_for(name)
+            if not copy.exists():
+                self._spool.write(escaped(str(self._root / name)), stream, copy)
+            stream = parts.enter_context(copy.open("rb"))
+        if kind is Kind.TAR:
+            return _by_name(_tar_members(stream, parts))
+        if kind is Kind.ZIP and stream is file:
+            return _by_name(_zip_members(file, parts))
+        content = other_content(head) or "of no known kind"
+        raise ArchiveError(f"cannot be read as an archive: its content is {content}", _TIP)
 
 
-def _open_zip(name: str, parts: ExitStack) -> Opened:
-    archive = parts.enter_context(zipfile.ZipFile(name))
-    files = (info for info in archive.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16))
-    return Opened(name, [(info.filename, _zip_member(archive, info)) for info in files])
+def _by_name(members: Iterator[tuple[str, Member]]) -> Opened:
+    found: dict[str, Member] = {}
+    repeated = []
+    for name, member in members:
+        if found.setdefault(name, member) is not member:
+            repeated.append(name)
+    return Opened(found, repeated)
 
 
-def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    obstacle = "the member of the archive is encrypted" if info.flag_bits & _ENCRYPTED else ""
-    return Member(info.file_size, lambda: archive.open(info), obstacle)
+def _zip_members(file: IO[bytes], parts: ExitStack) -> Iterator[tuple[str, Member]]:
+    if _directory_bytes(file) > LARGEST_DIRECTORY:
+        raise ArchiveError(f"has a directory of more than {LARGEST_DIRECTORY:,} bytes", _TOO_MANY)
+    archive = parts.enter_context(zipfile.ZipFile(file))
+    content = office_content(archive.namelist())
+    if content:
+        raise ArchiveError(f"is {content}", "name a source of XML documents", is_other=True)
+    for info in archive.infolist():
+        if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16):
+            obstacle = "the member of the archive is encrypted" if info.flag_bits & _ENCRYPTED else ""
+            yield info.filename, Member(info.file_size, partial(archive.open, info), obstacle)
 
 
-def _open_tar(name: str, parts: ExitStack, path: str = "") -> Opened:
-    archive = parts.enter_context(tarfile.TarFile(path or name))
-    infos = (info for info in archive.getmembers() if info.isfile())
-    files = [(info.name, Member(info.size, partial(_content, archive, info))) for info in infos]
-    _check_end(name, path or name, archive.offset)
-    return Opened(path or name, files)
+def _directory_bytes(file: IO[bytes]) -> int:
+    """Return the size of a zip archive's directory as its end declares it, before `zipfile` reads all of it."""
+    size = file.seek(0, 2)
+    start = max(size - _LONGEST_COMMENT - 22, 0)
+    file.seek(start)
+    tail = file.read()
+    end = tail.rfind(_END)
+    if end < 0:
+        return 0
+    found = int.from_bytes(tail[end + 12 : end + 16], "little")
+    if tail[end - 20 : end - 16] == _LOCATOR:
+        file.seek(min(int.from_bytes(tail[end - 12 : end - 4], "little"), size))
+        found = max(found if found != 2**32 - 1 else 0, int.from_bytes(file.read(56)[40:48], "little"))
+    return found
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar archive whose extensions are small, because `tarfile` reads them whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return the header of a block.
+
+        Raises:
+            tarfile.ReadError: An extension is too long.
+        """
+        header = super().frombuf(buf, encoding, errors)
+        if header.type not in _EXTENSIONS or header.size <= LONGEST_NAME:
+            return header
+        raise tarfile.ReadError("the extension of a header is too long")
+
+
+def _tar_members(file: IO[bytes], parts: ExitStack) -> Iterator[tuple[str, Member]]:
+    archive = parts.enter_context(tarfile.TarFile(fileobj=file, tarinfo=_Header))
+    count = 0
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined] # it keeps all of them otherwise, wanted or not
+        count += 1
+        if count > MOST_MEMBERS:
+            raise ArchiveError(f"has more than {MOST_MEMBERS:,} members", _TOO_MANY)
+        if info.isfile():
+            yield info.name, Member(info.size, partial(_content, archive, info))
+    # A block of zeros ends it, but `tarfile` also stops at a damaged header.
+    file.seek(archive.offset)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise ArchiveError(f"is cut off or damaged after {archive.offset} bytes of tar data", _TIP)
 
 
 def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -182,43 +277,3 @@ def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     if content is None:
         raise tarfile.ReadError("the member has no content")
     return content
-
-
-def _check_end(name: str, path: str, offset: int) -> None:
-    """Check that a tar archive is complete: a block of zeros ends it, but `tarfile` also stops at a damaged header."""
-    with Path(path).open("rb") as file:
-        file.seek(offset)
-        if file.read(_TAR_BLOCK) != bytes(_TAR_BLOCK):
-            raise SourceError(f"{name} is cut off or damaged after {offset} bytes of tar data", _TIP)
-
-
-def _open_compressed_tar(decompress: Callable[[str], BufferedIOBase], name: str, parts: ExitStack) -> Opened:
-    directory = parts.enter_context(tempfile.TemporaryDirectory(prefix="xml_extractor_"))
-    plain = Path(directory, "documents.tar")
-    with decompress(name) as compressed, plain.open("wb") as file:
-        _decompress(name, compressed, file)
-    return _open_tar(name, parts, str(plain))
-
-
-def _decompress(name: str, compressed: BufferedIOBase, file: IO[bytes]) -> None:
-    """Decompress, but do not fill the disk: an archive can decompress to a thousand times its size."""
-    disk = Path(file.name).parent
-    kept = min(KEPT_FREE, shutil.disk_usage(disk).total // KEPT_SHARE)
-    while piece := compressed.read(_PIECE):
-        if shutil.disk_usage(disk).free - len(piece) < kept:
-            raise SourceError(
-                f"{name} needs more space than the temporary directory has",
-                "set TMPDIR to a directory on a larger disk, or extract the archive and name the directory",
-            )
-        file.write(piece)
-
-
-ARCHIVES: dict[str, Callable[[str, ExitStack], Opened]] = {
-    ".zip": _open_zip,
-    ".tar": _open_tar,
-    ".tar.gz": partial(_open_compressed_tar, gzip.GzipFile),
-    ".tgz": partial(_open_compressed_tar, gzip.GzipFile),
-    ".tar.bz2": partial(_open_compressed_tar, bz2.BZ2File),
-    ".tar.xz": partial(_open_compressed_tar, lzma.LZMAFile),
-}
-"""Functions that open an archive, by the suffix of its name."""

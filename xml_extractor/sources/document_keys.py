@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import DocumentKey, Failure, Rejection
@@ -72,14 +72,32 @@ def pages(keys: Sequence[DocumentKey], page_size: int) -> Iterator[KeyPage]:
         yield KeyPage([*keys[start : start + page_size]])
 
 
+def pages_of(keys: Iterable[DocumentKey], page_size: int) -> Iterator[KeyPage]:
+    """Split keys into pages as they come."""
+    remaining = iter(keys)
+    while page := list(islice(remaining, page_size)):
+        yield KeyPage(page)
+
+
+def in_range(keys: Iterable[DocumentKey], key_range: KeyRange | None) -> Iterable[DocumentKey]:
+    """Return the keys of a range, compared as text."""
+    if key_range is None:
+        return keys
+    first, last = key_range.first, key_range.last
+    return (key for key in keys if first <= str(key) and (not last or str(key) <= last))
+
+
 def pages_of_names(names: Iterable[str], page_size: int, key_range: KeyRange | None) -> Iterator[KeyPage]:
     """Sort names and split them into pages. A range of names compares as text.
 
     A name that occurs again is that of another document.
     """
-    first, last = (key_range.first, key_range.last) if key_range else ("", "")
-    keys = numbered(sorted(map(log_key, names), key=str))
-    return pages([key for key in keys if first <= str(key) and (not last or str(key) <= last)], page_size)
+    return pages(list(in_range(keys_of_names(names), key_range)), page_size)
+
+
+def keys_of_names(names: Iterable[str]) -> list[DocumentKey]:
+    """Return the sorted keys of names."""
+    return numbered(sorted(map(log_key, names), key=str))
 
 
 def pages_of_nulls(count: int, page_size: int) -> Iterator[KeyPage]:

@@ -33,7 +33,7 @@ class FileModule(Protocol):
         """Return whether there is such a source at this address."""
         ...
 
-    def open_source(self, address: str, max_bytes: int, /) -> Source:
+    def open_source(self, address: str, contract: Contract, max_bytes: int, min_age: int, /) -> Source:
         """Open the source at this address."""
         ...
 
@@ -51,20 +51,21 @@ WRITERS = {
 """Modules that are a `WriterModule`, by the dialect in the address; imported on demand."""
 
 FILE_SOURCES = (
-    "xml_extractor.sources.archives",
     "xml_extractor.sources.rejects",
     "xml_extractor.sources.files",
 )
 """Modules that are a `FileModule`; the first one that accepts an address opens it."""
 
 
-def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
+def open_source(address: str, contract: Contract, max_bytes: int, *, min_age: int = 0) -> Source:
     """Open a source of documents.
 
     Args:
-        address: A SQLAlchemy URL, an archive, a directory (of files, or of a run's rejects), a glob pattern or a file.
+        address: A SQLAlchemy URL, an archive, a directory (of files, or of a run's rejects), a glob pattern, a file, or
+            `-` for standard input.
         contract: Names table and columns of a database.
         max_bytes: Larger documents are rejected.
+        min_age: Files that changed in this number of seconds are not listed.
 
     Raises:
         UsageError: There is nothing at this address, or it is not supported.
@@ -77,12 +78,12 @@ def open_source(address: str, contract: Contract, max_bytes: int) -> Source:
     for name in FILE_SOURCES:
         module: FileModule = import_module(name)
         if module.accepts(address):
-            return module.open_source(address, max_bytes)
+            return module.open_source(address, contract, max_bytes, min_age)
     shown = "this address" if "@" in address else f"'{address}'"
     raise UsageError(
         f"there is no source at {shown}",
-        "name a directory, a glob pattern, a file, an archive (such as .zip, .tar or .tar.gz) "
-        "or a database (sqlite:///FILE, mssql://HOST/DATABASE)",
+        "name a directory, a glob pattern, a file, an archive (zip or tar), members of archives (ARCHIVE!PATTERN), "
+        "- for standard input, or a database (sqlite:///FILE, mssql://HOST/DATABASE)",
     )
 
 

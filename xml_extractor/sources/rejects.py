@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
 from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     DocumentKey,
     Outcome,
@@ -31,8 +32,8 @@ from xml_extractor.processing_log.log_keys import repeated_key, source_key, stan
 from xml_extractor.reasons import Reason
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable
-from xml_extractor.sources.files import read_bounded
 from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain, read_bounded
 
 LISTING = "rejects.jsonl"
 """The list: a JSON object per document, one per line."""
@@ -237,11 +238,11 @@ class RejectsSource:
         if listed is None or not listed.file:
             return missing(key)
         try:
-            return (self._directory / listed.file).open("rb")
+            return plain((self._directory / listed.file).open("rb"))
         except FileNotFoundError:
             return missing(key)
-        except OSError as error:
-            return unreadable(key, f"the file cannot be read: {error.strerror}")
+        except (NotADocumentError, *DAMAGE) as error:
+            return damaged(key, "the file", error)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -259,8 +260,8 @@ class RejectsSource:
         try:
             with opened as file:
                 document = read_bounded(key, file, self._max_bytes)
-        except OSError as error:
-            return unreadable(key, f"the file cannot be read: {error.strerror}")
+        except DAMAGE as error:
+            return damaged(key, "the file", error)
         if isinstance(document, Rejection) or not isinstance(document.content, bytes):
             return document
         logged_hash = listed.content_hash if _file_hash(document.content).hexdigest() == listed.file_hash else ""
@@ -286,7 +287,13 @@ class RejectsSource:
             raise SourceError(f"'{end}' is not a key of {self.name}: its keys are numbers") from None
 
 
-open_source = RejectsSource
+def open_source(address: str, _contract: Contract, max_bytes: int, _min_age: int, /) -> RejectsSource:
+    """Open the source at an address.
+
+    Raises:
+        SourceError: The list cannot be read.
+    """
+    return RejectsSource(address, max_bytes)
 
 
 def _read_listing(path: Path) -> dict[DocumentKey, Listed]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from xml_extractor.connections import DatabaseError, ErrorClass, errors_end_the_run
+from xml_extractor.content import COMPRESSED
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
@@ -28,6 +29,7 @@ from xml_extractor.sources.document_keys import (
     unreadable,
 )
 from xml_extractor.sources.interfaces import KeyedContent, KeyPage
+from xml_extractor.sources.streams import plain_document
 from xml_extractor.targets.sqlite.connection import SqliteFile, quoted_table, sqlite_file
 from xml_extractor.urls import URL
 
@@ -51,7 +53,8 @@ def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqliteSourc
         UsageError: The address is wrong.
         SourceError: The file, table or a column is missing.
     """
-    return SqliteSource(sqlite_file(url), contract.source, url.render_as_string(), max_bytes)
+    has_records = contract.document.records is not None
+    return SqliteSource(sqlite_file(url), contract.source, url.render_as_string(), max_bytes, has_records=has_records)
 
 
 class SqliteSource:
@@ -62,12 +65,16 @@ class SqliteSource:
         table: The table and its columns.
         address: Opens the same source again.
         max_bytes: Larger documents are rejected.
+        has_records: Whether documents are files of records, which are decompressed while they are scanned.
     """
 
-    def __init__(self, file: SqliteFile, table: SourceTable, address: str, max_bytes: int) -> None:
+    def __init__(
+        self, file: SqliteFile, table: SourceTable, address: str, max_bytes: int, *, has_records: bool
+    ) -> None:
         self.name = file.name
         self.address = address
         self._max_bytes = max_bytes
+        self._has_records = has_records
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
         self._condition = table.where
         self._where = [f"({table.where}\n)"] if table.where else []
@@ -185,7 +192,10 @@ class SqliteSource:
             return unreadable(key, "the column holds a number, not a document")
         if content is not None and self._is_too_large(content):
             return too_large(key, self._max_bytes)
-        return SourceDocument(key, content)
+        document = SourceDocument(key, content)
+        if isinstance(content, bytes) and content.startswith(COMPRESSED) and not self._has_records:
+            return plain_document(document, self._max_bytes)
+        return document
 
     def _is_too_large(self, content: str | bytes) -> bool:
         if isinstance(content, str) and len(content) * _MOST_BYTES_OF_A_CHARACTER > self._max_bytes:

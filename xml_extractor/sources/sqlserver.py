@@ -10,6 +10,7 @@ from functools import partial
 import pyodbc
 
 from xml_extractor.connections import Retrying, errors_end_the_run
+from xml_extractor.content import COMPRESSED
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
@@ -30,6 +31,7 @@ from xml_extractor.sources.document_keys import (
 )
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, NATIONAL, SourceQueries, key_column
+from xml_extractor.sources.streams import plain_document
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
@@ -57,7 +59,8 @@ def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSo
     read_until = contract.document.read_until
     end_tag = f"</{read_until.rpartition('/')[2]}>" if read_until else ""
     address = url.render_as_string(hide_password=False)
-    return SqlServerSource(read_address(url), contract.source, address, max_bytes, end_tag)
+    has_records = contract.document.records is not None
+    return SqlServerSource(read_address(url), contract.source, address, max_bytes, end_tag, has_records=has_records)
 
 
 class SqlServerSource:
@@ -71,19 +74,28 @@ class SqlServerSource:
         address: Opens the same source again.
         max_bytes: Larger documents are rejected: bytes of binary columns, UTF-16 code units of text.
         end_tag: The server truncates text after its first occurrence; empty to fetch whole documents.
+        has_records: Whether documents are files of records, which are decompressed while they are scanned.
 
     Raises:
         SourceError: The server cannot be reached, or a table or column is missing.
     """
 
     def __init__(
-        self, database: SqlServerAddress, table: SourceTable, address: str, max_bytes: int, end_tag: str
+        self,
+        database: SqlServerAddress,
+        table: SourceTable,
+        address: str,
+        max_bytes: int,
+        end_tag: str,
+        *,
+        has_records: bool,
     ) -> None:
         self.name = database.name
         self.address = address
         self._database = database
         self._where = table.where
         self._max_bytes = max_bytes
+        self._has_records = has_records
         self._title = f"{table.table} ({table.key}, {table.xml}) in {self.name}"
         self._connection: SqlServerConnection | None = None
         self._thread = ThreadPoolExecutor(1, "source")
@@ -208,7 +220,10 @@ class SqlServerSource:
     def _document(self, key: DocumentKey, size: int | None, content: str | bytes | None, *, is_cut: bool) -> Fetched:
         if size is not None and size > self._max_bytes:
             return too_large(key, self._max_bytes)
-        return SourceDocument(key, content, is_cut=is_cut)
+        document = SourceDocument(key, content, is_cut=is_cut)
+        if isinstance(content, bytes) and content.startswith(COMPRESSED) and not self._has_records:
+            return plain_document(document, self._max_bytes)
+        return document
 
     def _list_groups(
         self, count: int, conditions: Sequence[str], bounds: Sequence[DocumentKey]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from xml_extractor.contract.defaults import key_rule
 from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout, layouts, rule_type
-from xml_extractor.contract.model import Column, Contract
+from xml_extractor.contract.model import REJECT, Column, Contract
 from xml_extractor.documents import DocumentKey, Value
 from xml_extractor.errors import UsageError
 from xml_extractor.values.conversions import Converter, converter
@@ -162,7 +163,8 @@ class _Search:
     def _holds_key(self, table: str, name: str, *, by_source_key: bool) -> bool:
         """Return whether a column holds the document's key unchanged, in a type that can be compared."""
         rule = self._contract.tables[table].columns[name]
-        if rule.transform or rule.lookup or rule.default is not None or rule.on_invalid != "reject":
+        transforms = () if rule.path is None else key_rule(self._contract).transform
+        if rule.transform != transforms or rule.lookup or rule.default is not None or rule.on_invalid != REJECT:
             return False
         if rule.parent is not None:
             above, _, column = rule.parent.partition(".")

@@ -15,7 +15,7 @@ import string
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import cache
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from xml_extractor.values.sqltypes import (
     INTEGER_RANGES,
     MAX,
     MONEY_LIMITS,
+    TEMPORAL,
     XML_SPACE,
     Family,
     InvalidValueError,
@@ -43,6 +44,7 @@ _MOST_INTEGER_DIGITS = 19
 _MONEY_PRECISION = 19
 _MONEY_SCALE = 4
 _PLAIN_NUMBER = re.compile(r"[+-]?([0-9]*)(?:\.([0-9]*))?")
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, rounding=ROUND_HALF_UP)
 _REAL_BITS = 24
 _SMALLEST_REAL = 2.0**-126
 _FLOAT_NUMBER = re.compile(r"[+-]?((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:[eE][+-]?[0-9]+)?")
@@ -55,11 +57,19 @@ _FIXED = frozenset(("char", "nchar", "binary"))
 _UUID = re.compile(r"(\{)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?(1)\})", re.IGNORECASE)
 
 
+CAN_BE: dict[str, tuple[Family, ...]] = {
+    "truncate": (*TEMPORAL, Family.TEXT, Family.BINARY, Family.DECIMAL, Family.MONEY),
+    "round": (Family.INTEGER, Family.DECIMAL, Family.MONEY, Family.TIME, Family.DATETIME, Family.OFFSET),
+}
+"""The families of types whose values can be truncated or rounded, by the choice of `on_invalid`."""
+
+
 class _Options(NamedTuple):
     """The options of `converter`."""
 
     formats: tuple[str, ...]
     time_zone: str | None
+    partial: str | None
     encoding: str
     code_page: str
 
@@ -69,6 +79,7 @@ def converter(
     *,
     formats: Sequence[str] = (),
     time_zone: str | None = None,
+    partial: str | None = None,
     encoding: str = "hex",
     code_page: str = "cp1252",
 ) -> Converter:
@@ -85,7 +96,9 @@ def converter(
         sql_type: The column's type.
         formats: Formats of dates and times (see `formats`), tried in order; ISO 8601 if empty.
         time_zone: `UTC`, an offset such as `+02:00` or an IANA name: the zone of text without one in a
-            `datetimeoffset`, and the zone to which other types convert text that has one.
+            `datetimeoffset`, and the zone to which other types convert text that has one. For a `date`, `as_written`
+            takes the day in the text's own zone.
+        partial: `first` or `last`: the day that formats without day, or without month and day, give.
         encoding: The encoding of binary values: `hex` or `base64`.
         code_page: Python's name of the code page of `char`, `varchar` and `text`.
 
@@ -93,10 +106,11 @@ def converter(
         ValueError: An option cannot be used for the type; the message says what is expected.
     """
     if CONVERTERS[sql_type.family] is not _temporal_converter:
-        for option, is_given in (("formats", bool(formats)), ("time_zone", time_zone is not None)):
+        given = {"formats": bool(formats), "time_zone": time_zone is not None, "partial": partial is not None}
+        for option, is_given in given.items():
             if is_given:
                 raise ValueError(f"{option} is for dates and times, not for {sql_type}")
-    return _built(sql_type, _Options(tuple(formats), time_zone, encoding, code_page))
+    return _built(sql_type, _Options(tuple(formats), time_zone, partial, encoding, code_page))
 
 
 @cache
@@ -146,7 +160,9 @@ def _integer_converter(sql_type: SqlType, _options: _Options) -> Converter:
         number = text.strip(XML_SPACE)
         digits = number[1:] if number.startswith(("-", "+")) else number
         if not (digits.isdigit() and digits.isascii()):
-            raise InvalidValueError(Reason.NOT_A_NUMBER, explanation)
+            raise InvalidValueError(
+                Reason.NOT_A_NUMBER, explanation, rounded=_rounded_integer(number, smallest, largest)
+            )
         if len(digits) > _MOST_INTEGER_DIGITS:
             digits = digits.lstrip("0") or "0"
             if len(digits) > _MOST_INTEGER_DIGITS:
@@ -158,6 +174,15 @@ def _integer_converter(sql_type: SqlType, _options: _Options) -> Converter:
         return value
 
     return convert
+
+
+def _rounded_integer(number: str, smallest: int, largest: int) -> int | None:
+    """Round a number in plain notation, halves away from zero; None if it is no such number, or out of range."""
+    match = _PLAIN_NUMBER.fullmatch(number)
+    if match is None or not (match[1] or match[2]):
+        return None
+    rounded = int(_EXACT.quantize(Decimal(number), Decimal(1)))
+    return rounded if smallest <= rounded <= largest else None
 
 
 def _decimal_converter(sql_type: SqlType, _options: _Options) -> Converter:
@@ -195,7 +220,11 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
         if not smallest <= value <= largest:
             raise _overflow(sql_type)
         if len(fraction) > scale and fraction[scale:].strip("0"):
-            raise InvalidValueError(Reason.TOO_MANY_DECIMALS, too_fine, value or zero)
+            rounded = _EXACT.quantize(Decimal(match[0]), unit)
+            is_in_range = smallest <= rounded <= largest
+            raise InvalidValueError(
+                Reason.TOO_MANY_DECIMALS, too_fine, value or zero, (rounded or zero) if is_in_range else None
+            )
         return value or zero  # SQL Server has no negative zero
 
     return convert
@@ -335,7 +364,7 @@ def _uuid_converter(_sql_type: SqlType, _options: _Options) -> Converter:
 
 
 def _temporal_converter(sql_type: SqlType, options: _Options) -> Converter:
-    return temporal_converter(sql_type, options.formats, options.time_zone)
+    return temporal_converter(sql_type, options.formats, options.time_zone, options.partial)
 
 
 CONVERTERS: dict[Family, Callable[[SqlType, _Options], Converter]] = {

@@ -6,17 +6,18 @@
     %d day of the month             %S second                 %A day, Monday
     %j day of the year              %f fraction, any digits
 
-Names are English, in any case. Numbers may have fewer digits, as in 3/7/2024, unless digits are next to them. White
-space in a format matches any white space, everything else matches itself. Two-digit years end at 2049, SQL Server's
-default "two digit year cutoff". 24:00:00 is the end of a day, as in ISO 8601.
+Names are English, in any case. Numbers may have fewer digits, as in 3/7/2024, unless digits or a zone are next to them.
+White space in a format matches any white space, everything else matches itself. Two-digit years end at 2049, SQL
+Server's default "two digit year cutoff". 24:00:00 is the end of a day, as in ISO 8601.
 
 Codes raised: `impossible_date`, `overflow`.
 """
 
 import re
-from calendar import isleap
+from calendar import isleap, monthrange
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -38,6 +39,7 @@ _CENTURY = 100
 _LAST_OF_THIS_CENTURY = 49
 _HALF_DAY = 12
 _DAYS_IN_YEAR = 365
+_MONTHS_IN_YEAR = 12
 
 
 class Directive(NamedTuple):
@@ -101,20 +103,32 @@ class Format(NamedTuple):
         text: The format as written.
         tokens: Its pieces.
         fields: The fields that it gives.
+        partial: `first` or `last`: the day of a format without day, or without month and day; empty for no day.
     """
 
     text: str
     tokens: tuple[Token, ...]
     fields: frozenset[str]
+    partial: str = ""
 
     @property
     def has_date(self) -> bool:
         """Whether it gives a whole date."""
-        return "year" in self.fields and ({"month", "day"} <= self.fields or "day_of_year" in self.fields)
+        is_whole = "year" in self.fields and ({"month", "day"} <= self.fields or "day_of_year" in self.fields)
+        return is_whole or (bool(self.partial) and self.is_partial)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it gives a year, or a month of a year, and nothing else."""
+        return "year" in self.fields and self.fields <= {"year", "month", "zone"}
 
 
-def read_format(text: str) -> Format:
+def read_format(text: str, partial: str | None = None) -> Format:
     """Parse a format and check that its directives fit together.
+
+    Args:
+        text: The format.
+        partial: `first` or `last`: the day that it gives if it has no day.
 
     Raises:
         ValueError: An unknown directive, two for one field, or one that needs another; the message says which.
@@ -139,7 +153,15 @@ def read_format(text: str) -> Format:
     for is_wrong, what in checks:
         if is_wrong:
             raise ValueError(f"the format '{text}' {what}")
-    return Format(text, tokens, frozenset(fields))
+    return Format(text, tokens, frozenset(fields), partial or "")
+
+
+def is_partial_format(text: str) -> bool:
+    """Return whether a format gives only a year, or a month of a year."""
+    try:
+        return read_format(text).is_partial
+    except ValueError:
+        return False
 
 
 def _tokens(text: str) -> list[Token]:
@@ -199,8 +221,10 @@ def _pattern(tokens: tuple[Token, ...]) -> str:
         directive = DIRECTIVES[token.letter]
         pattern = directive.pattern
         if directive.digits:
+            is_before_zone = tokens[index + 1 : index + 2] == (Token("z", ""),)
             neighbours = (*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2])
-            fewest = directive.digits if any(neighbour.has_digits for neighbour in neighbours) else 1
+            is_full = is_before_zone or any(neighbour.has_digits for neighbour in neighbours)
+            fewest = directive.digits if is_full else 1
             pattern = f"[0-9]{{{fewest},{directive.digits}}}"
         parts.append(f"(?P<{directive.field}>{pattern})")
     return "".join(parts)
@@ -230,9 +254,19 @@ def _date_reader(form: Format) -> Callable[[dict[str, Any]], tuple[int, int, int
     def no_date(_parts: dict[str, Any]) -> tuple[int, int, int]:
         return 1900, 1, 1
 
+    if form.is_partial:
+        return partial(_day_of_period, by_month, is_last=form.partial == "last")
     if "day_of_year" in form.fields:
         return by_day_of_year
     return by_month if form.has_date else no_date
+
+
+def _day_of_period(
+    by_month: Callable[[dict[str, Any]], tuple[int, int, int]], parts: dict[str, Any], *, is_last: bool
+) -> tuple[int, int, int]:
+    first = {"month": "12" if is_last else "1", **parts, "day": "1"}
+    year, month, day = by_month(first)
+    return year, month, monthrange(year or 1, month)[1] if is_last and 1 <= month <= _MONTHS_IN_YEAR else day
 
 
 def _hour_of_day(hour: int, half: str) -> str:
@@ -257,7 +291,7 @@ def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | N
     places, literals, width = _places(tokens)
     half = places.pop("p", None)
     wanted = ("YmdHMS" if half is None else "YmdIMS")[: len(places)]
-    if set(places) != set(wanted) or len(wanted) not in (3, 5, 6):
+    if form.is_partial or set(places) != set(wanted) or len(wanted) not in (3, 5, 6):
         return None
     template = "%s-%s-%sT%s:%s:%s"[: 3 * len(wanted) - 1]
     pieces = itemgetter(*(places[letter] for letter in wanted))

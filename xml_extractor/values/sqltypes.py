@@ -26,11 +26,13 @@ class InvalidValueError(ValueError):
         code: A reason code such as `overflow`; each module that raises the error lists its codes.
         explanation: One sentence that does not quote the text.
         truncated: The value cut to fit, where cutting is possible; otherwise None.
+        rounded: The value rounded to fit, where rounding is possible; otherwise None.
     """
 
     code: Reason
     explanation: str
     truncated: Value = None
+    rounded: Value = None
 
     def __str__(self) -> str:
         return f"{self.code}: {self.explanation}"
@@ -52,6 +54,10 @@ class Family(Enum):
     OFFSET = "offset"
     GUID = "guid"
     XML = "xml"
+
+
+TEMPORAL: Final = (Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET)
+"""Dates and times."""
 
 
 class Parameters(Enum):

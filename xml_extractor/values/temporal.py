@@ -7,6 +7,7 @@ Source: "Date and time data types", "datetime" and "smalldatetime", Microsoft Le
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xml_extractor.documents import Value
@@ -16,7 +17,9 @@ from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, 
 from xml_extractor.values.times import (
     MICROSECOND_DIGITS,
     OFFSET,
+    SECOND,
     Moment,
+    later,
     offset_zone,
     parse_iso_date_time,
     parse_iso_time,
@@ -32,24 +35,35 @@ _MICROSECONDS = 10**MICROSECOND_DIGITS
 _TICKS_PER_SECOND = 300
 _MOST_DIGITS_OF_TICKS = 1000
 _EDGE_YEARS = (1, 9999)
+_ZONE_AS_WRITTEN: Final = timezone(timedelta(), "as written")
+"""Stands for the zone of each text."""
+
+AS_WRITTEN: Final = "as_written"
+"""The `time_zone` of a date that takes the day of the text in the zone that it has."""
+
+ISO: Final = "iso"
+"""The entry of `formats` that stands for ISO 8601."""
 
 Finisher = Callable[[datetime, str], Value]
 """A `Moment` of `formats` to a value of one type."""
 
 
-def temporal_converter(sql_type: SqlType, formats: Sequence[str], time_zone: str | None) -> Callable[[str], Value]:
+def temporal_converter(
+    sql_type: SqlType, formats: Sequence[str], time_zone: str | None, partial: str | None = None
+) -> Callable[[str], Value]:
     """Build the converter of a date or time type, of ISO 8601 or of the listed formats, tried in order.
 
     A zone is never dropped. A type without zone accepts text with one only if `time_zone` is the zone to convert to;
-    `datetimeoffset` accepts text without one only if `time_zone` is the zone of the text.
+    `datetimeoffset` accepts text without one only if `time_zone` is the zone of the text. A `date` with the `time_zone`
+    `as_written` takes the day of the text in the zone that it has.
 
     Raises:
         ValueError: A format or the time zone cannot be used for the type.
     """
-    zone = None if time_zone is None else parse_time_zone(time_zone)
+    zone = None if time_zone is None else _zone_of_column(sql_type, time_zone)
     parse: Callable[[str], Moment] = parse_iso_time if sql_type.family is Family.TIME else parse_iso_date_time
     if formats:
-        parse = _any_of([_checked_parser(sql_type, text, zone) for text in formats])
+        parse = _any_of([_checked_parser(sql_type, text, zone, partial) for text in formats])
     finish = _FINISHERS[sql_type.name](sql_type, zone)
 
     def convert(text: str) -> Value:
@@ -58,12 +72,44 @@ def temporal_converter(sql_type: SqlType, formats: Sequence[str], time_zone: str
     return convert
 
 
-def _checked_parser(sql_type: SqlType, text: str, zone: tzinfo | None) -> MomentParser:
-    form = read_format(text)
+def _zone_of_column(sql_type: SqlType, time_zone: str) -> tzinfo:
+    if time_zone != AS_WRITTEN:
+        return parse_time_zone(time_zone)
+    if sql_type.family is not Family.DATE:
+        raise ValueError(f"the time_zone {AS_WRITTEN} is for the day of a date, not for {sql_type}")
+    return _ZONE_AS_WRITTEN
+
+
+def _checked_parser(sql_type: SqlType, text: str, zone: tzinfo | None, partial: str | None) -> MomentParser:
+    if text == ISO:
+        return _iso_parser(parse_iso_time if sql_type.family is Family.TIME else parse_iso_date_time)
+    form = read_format(text, partial)
     fault = _misfit(sql_type, form, zone)
     if fault:
         raise ValueError(f"the format '{text}' does not fit {sql_type}: {fault}")
     return compile_format(form)
+
+
+def check_format(text: str) -> None:
+    """Check an entry of `formats` that may be for any type.
+
+    Raises:
+        ValueError: It is no format; the message says why.
+    """
+    if text != ISO:
+        read_format(text)
+
+
+def _iso_parser(parse: Callable[[str], Moment]) -> MomentParser:
+    def parse_if_iso(text: str) -> Moment | None:
+        try:
+            return parse(text)
+        except InvalidValueError as error:
+            if error.code is Reason.UNKNOWN_DATE_FORMAT:
+                return None
+            raise
+
+    return parse_if_iso
 
 
 def _misfit(sql_type: SqlType, form: Format, zone: tzinfo | None) -> str:
@@ -73,12 +119,19 @@ def _misfit(sql_type: SqlType, form: Format, zone: tzinfo | None) -> str:
         if "hour" not in form.fields:
             return "it has no hour"
     elif not form.has_date:
-        return "it has no whole date (year with month and day, or with %j)"
+        return _incomplete_date(form)
     if zone is None and ("zone" in form.fields) != (sql_type.family is Family.OFFSET):
         if "zone" in form.fields:
             return "it has %z, and no time_zone says what to convert to"
         return "it has no %z, and no time_zone says where texts were written"
     return ""
+
+
+def _incomplete_date(form: Format) -> str:
+    fault = "it has no whole date (year with month and day, or with %j)"
+    if not form.partial and form.is_partial:
+        return f"{fault}, and no partial says which day it gives"
+    return f"{fault}, and partial is for formats without a time of day or weekday" if form.partial else fault
 
 
 def _any_of(parsers: list[MomentParser]) -> Callable[[str], Moment]:
@@ -225,7 +278,21 @@ def _fine(sql_type: SqlType) -> tuple[int, Finisher]:
         value = with_seventh_digit(kept.time() if is_time else kept, int(digits or 0))
         if finer_digits and finer == digits:
             return value
-        raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value)
+        raise InvalidValueError(Reason.TOO_MANY_DECIMALS, explanation, value, rounded(when, finer))
+
+    def rounded(when: datetime, finer: str) -> Value:
+        """Round to the nearest value of the type, half up; None where that is another day of a time, or no date."""
+        tick = SECOND // 10**sql_type.scale
+        fraction = when.microsecond * 10 + int(finer[:1] or 0)
+        beyond = fraction % tick * 10 + int(finer[1:2] or 0)
+        up = 1 if beyond >= tick * 5 else 0
+        try:
+            nearest = later(when.replace(microsecond=0), (fraction // tick + up) * tick)
+        except OverflowError:
+            return None
+        if is_time:
+            return nearest.time() if nearest.date() == when.date() else None
+        return nearest
 
     return unit, fine
 
@@ -236,6 +303,8 @@ def _in_zone(when: datetime, zone: tzinfo) -> datetime:
     Raises:
         InvalidValueError: `overflow`: that is before the year 1 or after 9999.
     """
+    if zone is _ZONE_AS_WRITTEN:
+        return when.replace(tzinfo=None)
     try:
         return when.astimezone(zone).replace(tzinfo=None)
     except OverflowError:

@@ -1,5 +1,6 @@
 """Options come from the command line, the environment, a file, or their defaults, in this order."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,27 @@ def test_values_out_of_their_range_are_refused(arguments: list[str], options: Op
     result = options.call(*arguments)
     assert result.exit_code == 2
     assert arguments[0] in result.output
+
+
+CONFIGURATIONS = [
+    ('target = "mssql://etl:s3cret@host/db"', True),
+    ('odbc = "DRIVER={ODBC Driver 18 for SQL Server};SERVER=h;UID=etl;PWD=s3cret"', True),
+    ("source_odbc = 'Server=h;Password = {s3;cret}'", True),
+    ('target = "mssql://host/db?UID=etl&PWD=s3cret"', True),
+    ('target = "mssql://etl@host/db"\npassword_file = "password"', False),
+    ('target = "sqlite:///a.db"\nsource = "files/*.xml"', False),
+]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other permissions")
+@pytest.mark.parametrize(("text", "is_secret"), CONFIGURATIONS)
+def test_a_configuration_with_a_password_that_all_can_read_causes_a_warning(
+    text: str, options: Options, *, is_secret: bool
+) -> None:
+    write(text)
+    for mode, warns in ((0o604, is_secret), (0o600, False)):
+        Path("xml_extractor.toml").chmod(mode)
+        result = options.call()
+        warning = "Warning: every user of this machine can read xml_extractor.toml; `chmod o= xml_extractor.toml` "
+        assert result.stderr.startswith(warning) == warns
+        assert "s3" not in result.stderr

@@ -168,6 +168,6 @@ def test_null_is_a_word_where_it_is_a_choice(tmp_path: Path) -> None:
         SMALL.replace("key: true", "on_invalid: null, blank: null") + "lookups: {x: {values: {A: 1}, unknown: null}}\n"
     )
     contract = read_contract(write(tmp_path, text))
-    assert contract.tables["small"].columns["id"].on_invalid == "null"
+    assert contract.tables["small"].columns["id"].on_invalid == ("null",)
     assert contract.tables["small"].columns["id"].blank == "null"
     assert "unknown" in contract.lookups["x"].model_fields_set

@@ -70,3 +70,67 @@ def test_a_key_that_no_two_documents_share_is_not_reported(key: str, conflict: s
 def test_columns_without_a_table_in_subqueries_of_the_source_are_reported(where: str, columns: str) -> None:
     found = list(warnings(contract(where=where)))
     assert [warning.partition("a table: ")[2].partition(";")[0] for warning in found] == ([columns] if columns else [])
+
+
+WEATHER = """
+contract: weather
+version: 1
+namespaces: {{w: {namespace}}}
+document: {{root: "w:Report"}}
+tables:
+  report:
+    rows: "."
+    columns:
+      source: {{run: source_key, key: true}}
+      wind: {{path: "{wind}", type: "decimal(5,2)"}}
+      gust: {{path: "{gust}", type: "decimal(5,2)"}}
+      state: {{path: "w:State", type: varchar(9)}}
+  reading:
+    rows: {rows}
+    columns:
+      source: {{run: source_key, key: true}}
+      at: {{path: "@at", type: date, key: true}}
+"""
+
+
+def doubts(
+    wind: str = "w:Wind/@speed",
+    gust: str = "w:Wind/@gust",
+    rows: str = '"w:Reading"',
+    namespace: str = '"urn:example:weather"',
+) -> list[str]:
+    checked, faults = check_text("weather.yaml", WEATHER.format(wind=wind, gust=gust, rows=rows, namespace=namespace))
+    assert checked is not None, faults
+    return list(warnings(checked))
+
+
+def test_names_that_are_probably_wrong_are_reported_where_the_contract_shows_it() -> None:
+    assert doubts() == []
+    (prefix,) = doubts(rows="Reading")
+    assert prefix == (
+        "warning: tables.reading.rows: Reading finds only elements without a namespace; "
+        "write a prefix, as in w:Wind, if it has one"
+    )
+    (case,) = doubts(gust="w:Wind/@Speed")
+    assert case.startswith(
+        "warning: tables.report.columns.gust: @Speed is nearly @speed (tables.report.columns.wind); "
+    )
+    (order,) = doubts(wind="w:Wnid/@speed")
+    assert order.startswith(
+        "warning: tables.report.columns.gust: w:Wind is nearly w:Wnid (tables.report.columns.wind); "
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"rows": "Reading", "namespace": '["urn:example:weather", ""]'},
+        {"rows": "Reading", "wind": "Wind/@speed", "gust": "Wind/@gust"},
+        {"wind": "w:Line1", "gust": "w:Line2"},
+        {"wind": "w:Form", "gust": "@Form"},
+        {"wind": "w:North", "gust": "w:Thorn"},
+        {"rows": '"*"'},
+    ],
+)
+def test_names_that_may_well_be_right_are_not_reported(written: dict[str, str]) -> None:
+    assert doubts(**written) == []

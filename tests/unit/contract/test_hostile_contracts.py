@@ -1,8 +1,14 @@
 """A contract that nobody would write by hand is answered by a fault with a line, never by an internal error."""
 
+from copy import deepcopy
+
 import pytest
 
+from xml_extractor.contract import shape
+from xml_extractor.contract.draft import Draft
+from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import check_text
+from xml_extractor.contract.yaml_text import YamlText
 
 CONTRACT = """contract: c
 version: 1
@@ -69,6 +75,9 @@ TEXTS = {
     "aliases that multiply": ALIASES,
     "an alias of itself": "a: &a [*a]\n",
     "a mapping merged with itself": "a: &a\n  <<: *a\n  b: 1\n",
+    "mappings merged with all before": "a0: &a0 {x0: 1}\n"
+    + "".join(f"a{number}: &a{number} {{<<: *a{number - 1}, x{number}: 1}}\n" for number in range(1, 1000)),
+    "many lists in lists": "a: " + "[" * 100_000,
     "lists in lists": "a: " + "[" * 3000 + "]" * 3000,
     "mappings in mappings": "a: " + "{a: " * 3000 + "1" + "}" * 3000,
 }
@@ -80,3 +89,36 @@ def test_a_hostile_file_is_a_fault_with_a_line(text: str) -> None:
     assert contract is None
     assert faults
     assert all(fault.line >= 1 for fault in faults)
+
+
+def test_the_cost_of_many_faults_grows_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twice as many wrong columns, no part of the contract is copied more than twice as often."""
+    copied: list[int] = []
+
+    def counted(data: object) -> object:
+        copied.append(1)
+        return deepcopy(data)
+
+    monkeypatch.setattr(shape, "deepcopy", counted)
+    counts = []
+    for number in (50, 100):
+        copied.clear()
+        columns = "\n      ".join(f'a{position}: {{path: "@a", typ: int}}' for position in range(number))
+        _, faults = check_text("c.yaml", CONTRACT.format(column=columns))
+        assert len(faults) == number
+        counts.append(len(copied))
+    assert counts[0] == counts[1], "the whole contract, once in each round of validation"
+
+
+def test_parts_that_were_removed_are_known_without_a_search() -> None:
+    removed = frozenset({("tables", "a", "columns", "b"), ("lookups", "c")})
+    tables = {"t": {"rows": ".", "columns": {"a": {"run": "source_key"}}}}
+    contract = Contract.model_validate({"contract": "c", "version": 1, "document": {"root": "R"}, "tables": tables})
+    draft = Draft(contract, YamlText("c.yaml", "a: 1"), removed)
+    assert draft.lost(("tables", "a", "columns", "b"))
+    assert draft.lost(("tables", "a", "columns", "b", "type"))
+    assert not draft.lost(("tables", "a", "columns"))
+    assert not draft.whole(("tables", "a", "columns"))
+    assert not draft.whole(("lookups", "c", "values"))
+    assert not draft.whole(())
+    assert draft.whole(("tables", "a", "columns", "bb"))

@@ -117,7 +117,8 @@ def test_rows_that_filters_leave_out_are_explained_too(plan_of: PlanOf, run_valu
 def test_it_is_unknown_which_rows_are_kept_if_the_table_cannot_be_mapped(
     plan_of: PlanOf, run_values: RunValues
 ) -> None:
-    values = explain(plan_of(TABLES, HEAD), etree.fromstring(DOCUMENT), "key", run_values, "line", "no")
+    document = etree.fromstring(DOCUMENT.replace("$12.349", "none"))
+    values = explain(plan_of(TABLES, HEAD), document, "key", run_values, "line", "no")
     assert [value.is_kept for value in values] == [None, None]
 
 

@@ -290,6 +290,35 @@ def test_bytes_that_are_invalid_in_the_encoding_break_a_file_off(open_records: O
     assert found["f"].startswith("wrong_encoding: ")
 
 
+def test_the_rest_of_a_file_is_written_whatever_its_size(open_records: OpenRecords) -> None:
+    document = SET.replace("{", "{max_bytes: 100, ")
+    rest = f'<m:R id="2"><a></m:R>{"<m:R/>" * 500_000}{CLOSE}'
+    source = open_records({"f": f'{OPEN}<m:R id="1"/>{rest}'.encode()}, document)
+    keys = listed(source)
+    assert keys == ["f#1", "f#2"]
+    (document_of_rest,) = source.fetch(keys[1:], whole=True)
+    assert isinstance(document_of_rest, SourceDocument)
+    assert document_of_rest.pieces is not None
+    pieces = list(document_of_rest.pieces)
+    assert max(map(len, pieces)) <= 2**20
+    assert b"".join(pieces).decode() == OPEN + rest
+
+
+def test_what_is_written_of_a_file_in_the_contract_s_encoding_is_read_again_by_the_same_contract(
+    open_records: OpenRecords,
+) -> None:
+    document = SET.replace("{", "{encoding: windows-1252, ")
+    content = in_set('<m:R id="é"/>', '<m:R id="ü"><a></m:R>', '<m:R id="ß"/>').decode().encode("windows-1252")
+    source = open_records({"f": content}, document)
+    keys = listed(source)
+    assert keys == ["f#é", "f#ü"]
+    record, rest = map(whole_of, source.fetch(keys, whole=True))
+    assert listed(open_records({"g": record}, document)) == ["g#é"]
+    assert listed(open_records({"g": rest.replace(b"<a>", b"")}, document)) == ["g#ü", "g#ß"]
+    whole = open_records({"f": "<m:Set é<".encode("windows-1252")}, document)
+    assert [whole_of(each) for each in whole.fetch(listed(whole), whole=True)] == ["<m:Set é<".encode("windows-1252")]
+
+
 class Compressed(FilesInMemory):
     """Files that are compressed, and cut after some bytes."""
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from xml_extractor.contract.model import Contract
+from xml_extractor.contract.defaults import with_defaults
+from xml_extractor.contract.model import Contract, Defaults
 from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.errors import UsageError
 from xml_extractor.targets.delete_plan import Dialect, deletion, plan_deletion
@@ -69,6 +70,14 @@ def test_a_column_that_may_hold_something_else_is_none(column: dict[str, Any], d
     with pytest.raises(UsageError, match="in the table orders the rows of a document cannot be found") as refused:
         plan_deletion(contract({"orders": table(key=column)}, **document))
     assert "run: source_key" in refused.value.tip
+
+
+def test_a_column_with_the_transforms_of_the_key_is_found() -> None:
+    keyed = contract({"orders": table(key=KEY)}, **OWN)
+    defaults = Defaults.model_validate({"transform": ["trim"], "on_invalid": ["round", "null"]})
+    assert found(with_defaults(keyed.model_copy(update={"defaults": defaults}))) == {"orders": ("orders.key", False)}
+    with pytest.raises(UsageError, match="in the table orders"):
+        plan_deletion(keyed.model_copy(update={"defaults": defaults}))
 
 
 def test_a_path_from_other_nodes_than_the_root_is_no_key() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from xml_extractor.contract.consistency import (
     columns,
+    conversions,
     expressions,
     nodes,
     paths,
@@ -31,9 +32,10 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     columns.lookup_code_faults,
     columns.code_page_faults,
     columns.encoding_faults,
-    columns.conversion_faults,
+    conversions.conversion_faults,
     columns.key_type_faults,
     columns.identity_faults,
+    conversions.null_faults,
     expressions.expression_faults,
     expressions.condition_faults,
     paths.path_faults,
@@ -46,6 +48,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     references.early_use_faults,
     read_until.read_until_faults,
     records.record_faults,
+    records.entity_faults,
     expressions.where_faults,
     paths.value_row_faults,
 )

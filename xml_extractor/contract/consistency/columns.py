@@ -6,17 +6,16 @@ from functools import reduce
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.encodings import encoding_named
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
-from xml_extractor.contract.model import Column, Input, Scalar, Transform
-from xml_extractor.tsql import ExpressionError, compile_assignment
-from xml_extractor.values.conversions import constant, converter
+from xml_extractor.contract.model import Column, Input, Scalar
+from xml_extractor.values.conversions import constant
 from xml_extractor.values.sqltypes import MAX, Family, InvalidValueError, SqlType, parse_type
-from xml_extractor.values.transforms import TRANSFORMS, transform_step
 
-_OF_TEXT = ("transform", "lookup", "formats", "time_zone", "encoding", "blank")
+_OF_TEXT = ("transform", "lookup", "formats", "partial", "time_zone", "encoding", "blank")
 _OF_VALUES = ("default", "on_invalid")
 _OF_NODES = ("select", "separator", "each")
 _OF_TAKEN_VALUES = (*_OF_TEXT, *_OF_VALUES)
-_NEED_TRANSFORM = ("formats", "time_zone", "encoding", "blank")
+_OF_CONVERSION = ("formats", "partial", "time_zone", "encoding")
+_NEED_TRANSFORM = (*_OF_CONVERSION, "blank")
 _OF_KEYS = ("key", "identity", "required")
 
 COLUMN_ORIGINS: dict[str, tuple[str, ...]] = {
@@ -46,8 +45,6 @@ WITH_OWN_TYPE = ("parent", "run", "position", "reference")
 
 _WINDOWS_CODE_PAGES = tuple(f"cp{number}" for number in range(1250, 1259))
 _KNOWN_CODE_PAGES = (*_WINDOWS_CODE_PAGES, "cp437", "cp850", "cp874", "cp932", "cp936", "cp949", "cp950", "utf-8")
-_TEMPORAL = (Family.DATE, Family.TIME, Family.DATETIME, Family.OFFSET)
-_CAN_BE_TRUNCATED = (*_TEMPORAL, Family.TEXT, Family.BINARY, Family.DECIMAL, Family.MONEY)
 _NEVER_KEYS = ("text", "ntext", "image", "xml")
 _MIN_KEY_BYTES = 16
 
@@ -79,7 +76,7 @@ def origins_of(rule: Column | Input) -> list[str]:
 def _given_keys(rule: Column | Input) -> tuple[str, ...]:
     """Return the keys that have a value in the contract, as contracts spell them."""
     fields = type(rule).model_fields
-    given = {name for name in rule.model_fields_set if getattr(rule, name) is not None}
+    given = {name for name in rule.model_fields_set if name == "value" or getattr(rule, name) is not None}
     return tuple(field.alias or name for name, field in fields.items() if name in given)
 
 
@@ -105,7 +102,7 @@ def _option_faults(
         elif key in _NEED_TRANSFORM and not is_read:
             message = f"{key} applies to text, but {origin} gives a typed value"
             yield draft.text.fault((*path, key), message, expected=f"a transform, or no {key}", key=True)
-        elif key in ("formats", "time_zone", "encoding") and _ends_in_lookup(rule):
+        elif key in _OF_CONVERSION and _ends_in_lookup(rule):
             message = f"{key} has no effect where a lookup gives the value"
             yield draft.text.fault((*path, key), message, expected=f"no {key}", key=True)
 
@@ -198,95 +195,6 @@ def _value_faults(
         yield draft.text.fault(path, found=shown(value), expected=expected)
     except (ValueError, LookupError):  # `code_page_faults` reports the code page
         pass
-
-
-def conversion_faults(draft: Draft) -> Iterator[Fault]:
-    """Yield the faults of transforms and of options that do not fit the type."""
-    for path, _, rule in draft.rules():
-        for index, transform in enumerate(rule.transform):
-            yield from _transform_faults(draft, (*path, "transform", index), transform)
-        target = draft.type_of(path, rule)
-        if target is not None and not draft.lost((*path, "type")):
-            yield from _format_faults(draft, path, rule, target)
-            yield from _encoding_faults(draft, path, rule, target)
-            yield from _assignment_faults(draft, path, rule, target)
-        yield from _on_invalid_faults(draft, path, rule, target)
-
-
-def _transform_faults(draft: Draft, path: KeyPath, transform: Transform) -> Iterator[Fault]:
-    known, name = (*TRANSFORMS, "lookup"), transform.name
-    if name not in known:
-        meant = did_you_mean(name, known)
-        found = f"the unknown transform '{name}'"
-        yield draft.text.fault(path, found=found, expected=one_of(known), suggestion=meant)
-    elif name == "lookup":
-        if not isinstance((transform.options or {}).get("name"), str):
-            yield draft.text.fault((*path, name), found=f"{name} without a name", expected="{lookup: name}")
-    else:
-        try:
-            transform_step(name, transform.options)
-        except ValueError as error:
-            yield draft.text.fault((*path, name), str(error), found=shown(draft.text.data_at((*path, name))))
-
-
-def _format_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
-    is_temporal = target.family in _TEMPORAL
-    for key, is_given in (("formats", bool(rule.formats)), ("time_zone", rule.time_zone is not None)):
-        if is_given and not is_temporal:
-            message = f"{key} is for dates and times, and the type is {target}"
-            yield draft.text.fault((*path, key), message, expected=f"a date or time type, or no {key}", key=True)
-    if not is_temporal:
-        return
-    time_zone = rule.time_zone
-    if time_zone is not None:
-        try:
-            converter(target, time_zone=time_zone)
-        except ValueError as error:
-            yield draft.text.fault((*path, "time_zone"), str(error))
-            time_zone = "UTC"
-    for index, text in enumerate(rule.formats):
-        try:
-            converter(target, formats=(text,), time_zone=time_zone)
-        except ValueError as error:
-            yield draft.text.fault((*path, "formats", index), str(error))
-
-
-def _encoding_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
-    if "encoding" in rule.model_fields_set and target.family is not Family.BINARY:
-        message = f"encoding is for binary types, and the type is {target}"
-        yield draft.text.fault((*path, "encoding"), message, expected="a binary type, or no encoding", key=True)
-
-
-def _assignment_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType) -> Iterator[Fault]:
-    source = draft.source_type(path, rule)
-    if source is None or source == target or rule.transform or rule.lookup:
-        return
-    try:
-        compile_assignment(source, target)
-    except ExpressionError as error:
-        explanation = error.faults[0].message
-        expected = f"a type to which {source} can be converted ({explanation})"
-        yield draft.text.fault((*path, "type"), found=str(target), expected=expected)
-
-
-def _on_invalid_faults(draft: Draft, path: KeyPath, rule: Column | Input, target: SqlType | None) -> Iterator[Fault]:
-    key_path, choice = (*path, "on_invalid"), rule.on_invalid
-    if choice == "default" and rule.default is None and draft.whole((*path, "default")):
-        yield draft.text.fault(
-            key_path, found="default without a default value", expected="a default, or another on_invalid"
-        )
-    elif choice == "truncate":
-        if target is not None and target.family not in _CAN_BE_TRUNCATED:
-            expected = "reject, null or default"
-            yield draft.text.fault(
-                key_path, f"a value of type {target} cannot be truncated", found="truncate", expected=expected
-            )
-        elif rule.path is None and not rule.transform and draft.whole(path):
-            message = "only text of the document can be truncated"
-            yield draft.text.fault(key_path, message, found="truncate", expected="reject, null or default")
-    elif choice == "null" and isinstance(rule, Column) and (rule.required or rule.key):
-        message = f"NULL rejects the document, because the column is {'required' if rule.required else 'a key'}"
-        yield draft.text.fault(key_path, message, found="null", expected="reject, default or truncate")
 
 
 def key_type_faults(draft: Draft) -> Iterator[Fault]:

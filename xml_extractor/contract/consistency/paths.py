@@ -72,7 +72,7 @@ def written_paths(draft: Draft) -> Iterator[WrittenPath]:
         yield WrittenPath(("document", "key"), document.key)
     for name, paths in (("records", document.records), ("header", document.header)):
         for index, location in enumerate(paths or ()):
-            yield WrittenPath(one_or_list_path(draft, ("document", name), index), location)
+            yield WrittenPath(draft.entry_path(("document", name), index), location)
     for name, key in draft.contract.keys.items():
         yield WrittenPath(("keys", name, "match"), key.match)
         yield WrittenPath(("keys", name, "use"), key.use)
@@ -131,7 +131,7 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of the names of elements, and of prefixes and addresses of namespaces."""
     document = draft.contract.document
     for index, name in enumerate(document.root):
-        yield from _name_faults(draft, one_or_list_path(draft, ("document", "root"), index), name)
+        yield from _name_faults(draft, draft.entry_path(("document", "root"), index), name)
     for name in (document.read_until or "").split("/") if document.read_until else ():
         yield from _name_faults(draft, ("document", "read_until"), name)
     for index, name in enumerate(document.preceded_by):
@@ -148,11 +148,6 @@ def name_faults(draft: Draft) -> Iterator[Fault]:
             if address in addresses[:index]:
                 found = f"the address {shown(address)} again"
                 yield draft.text.fault((*path, index), found=found, expected="each address once")
-
-
-def one_or_list_path(draft: Draft, path: KeyPath, index: int) -> KeyPath:
-    """Return the key path of an entry of a list that may also be written as its only entry."""
-    return (*path, index) if isinstance(draft.text.data_at(path), list) else path
 
 
 def _name_faults(draft: Draft, path: KeyPath, name: str) -> Iterator[Fault]:
@@ -327,6 +322,9 @@ def value_row_faults(draft: Draft) -> Iterator[Fault]:
     for path, name, rule in draft.rules():
         if name in tables and rule.path is not None:
             yield from _value_row_fault(draft, (*path, "path"), rule.path)
+        if rule.path is not None and rule.each is not None:
+            starts_at_values = _finds_values(rule.path) or (rule.path == "." and name in tables)
+            yield from _value_row_fault(draft, (*path, "each"), rule.each) if starts_at_values else ()
         if name in tables and isinstance(rule, Column) and rule.at is not None:
             yield from _value_row_fault(draft, (*path, "at"), rule.at)
     for path, _, table in draft.tables():
@@ -352,7 +350,7 @@ def _value_row_fault(draft: Draft, key_path: KeyPath, text: str) -> Iterator[Fau
     if expression is not None and not _starts_from_values(expression) and not draft.lost(key_path):
         yield draft.text.fault(
             key_path,
-            "the row is an attribute or text",
+            "the row is an attribute or text" if key_path[-1] == "path" else "the path finds attributes or text",
             found=shown(text),
             expected="., name(), local-name(), a path that begins with .. or /, or an expression of these",
         )

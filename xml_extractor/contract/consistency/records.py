@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from xml_extractor.contract.consistency.paths import one_or_list_path, parsed, position_within
+from xml_extractor.contract.consistency.paths import parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
 from xml_extractor.contract.xpath import Call, Expression, Path, Step, kind_of, walk
@@ -10,12 +10,25 @@ from xml_extractor.contract.xpath import Call, Expression, Path, Step, kind_of, 
 _EXPECTED = "names of child elements, * and //, with predicates over attributes, as in m:Set//m:Item[@status = 'new']"
 
 
+def entity_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield `entities` where it has no effect, or is not supported."""
+    document, key_path = draft.contract.document, ("document", "entities")
+    if document.entities == "refuse":
+        return
+    if document.doctype == "refuse" and draft.whole(("document", "doctype")):
+        message = "entities have no effect where a DOCTYPE is refused"
+        yield draft.text.fault(key_path, message, expected="doctype: allow, or no entities", key=True)
+    if document.records is not None:
+        message = "entities of a file's DOCTYPE are not replaced in its records"
+        yield draft.text.fault(key_path, message, expected="no entities, or no records", key=True)
+
+
 def record_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of `records` and `header`, and of keys that do not go with them."""
     document, text = draft.contract.document, draft.text
     for name in ("records", "header"):
         for index, path in enumerate(getattr(document, name) or ()):
-            key_path = one_or_list_path(draft, ("document", name), index)
+            key_path = draft.entry_path(("document", name), index)
             expression = parsed(path)
             for offset in () if expression is None else _no_location_path(expression):
                 within = position_within(path, offset)
