@@ -165,7 +165,7 @@ def _iso(when: datetime) -> str:
 
 
 def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
-    sums = Counter({Status.LOADED: 0, Status.REJECTED: 0, Status.SKIPPED: 0, Status.RETRY: 0})
+    sums = Counter[Status]({status: 0 for status in Status if status is not Status.ALREADY_DONE})
     for count in counts:
         sums[count.status] += count.documents
     return dict(sums)
@@ -192,10 +192,11 @@ def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[Co
     for part in counts_table(others):
         click.echo(rendered(part, sys.stdout), nl=False)
     sums = _by_status(counts)
-    skipped = f"{sums[Status.SKIPPED]:,} skipped, " if sums[Status.SKIPPED] else ""
+    seldom = (Status.SUPERSEDED, Status.DELETED, Status.SKIPPED)
+    besides = "".join(f"{sums[status]:,} {status}, " for status in seldom if sums[status])
     say(
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
-        f"{skipped}{sums[Status.RETRY]:,} marked for retry"
+        f"{besides}{sums[Status.RETRY]:,} marked for retry"
     )
 
 

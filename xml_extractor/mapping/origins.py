@@ -16,8 +16,9 @@ from operator import itemgetter
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
+from xml_extractor.contract.model import POSITION_TYPE, Contract
 from xml_extractor.contract.rewriting import starting_at, written
+from xml_extractor.contract.run_values import RunValue
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
@@ -75,7 +76,8 @@ class TableContext:
 
     def start(self, path: str) -> str:
         """Return the path of a column from the row's node: from the table's `base`, if it has one."""
-        if self.contract.tables[self.name].base is None:
+        table = self.contract.tables.get(self.name)
+        if table is None or table.base is None:
             return path
         return written(starting_at(parse_xpath(path), BASE))
 

@@ -47,6 +47,8 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "loaded": statistics.loaded,
             "rejected": statistics.rejected,
             "skipped": statistics.skipped,
+            "superseded": statistics.superseded,
+            "deleted": statistics.deleted,
             "already_done": statistics.already_done,
         },
         "earlier_rejects": result.earlier_rejects,

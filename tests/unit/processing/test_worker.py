@@ -35,7 +35,8 @@ from xml_extractor.processing.chunks import POISON_DOCUMENT, Chunk, CrashMarker,
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
 from xml_extractor.processing.processes import MAX_GROWTH
-from xml_extractor.processing.worker import CrashMarkers, OwnCrashMarker, Worker, as_run_error, content_hash
+from xml_extractor.processing.worker import OwnCrashMarker, Worker, as_run_error, content_hash
+from xml_extractor.processing.worker_supervisor import CrashMarkers
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import RunSettings

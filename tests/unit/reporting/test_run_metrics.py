@@ -23,7 +23,8 @@ def test_the_file_holds_the_counts_times_and_settings_of_the_run(make_result: Ma
     assert path == tmp_path / "metrics_20260305T013000000-0a1b2c3d.json"
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written == metrics(result)
-    assert written["documents"] == {"seen": 7, "loaded": 2, "rejected": 1, "skipped": 0, "already_done": 4}
+    nothing = {"skipped": 0, "superseded": 0, "deleted": 0}
+    assert written["documents"] == {"seen": 7, "loaded": 2, "rejected": 1, "already_done": 4, **nothing}
     assert written["rows"] == {"orders": 2, "order_line": 2400}
     assert written["rejects"] == [{"stage": "map", "code": "overflow", "documents": 1, "example_key": "a.xml"}]
     assert (written["started_at"], written["finished_at"]) == ("2026-03-05T01:30:00.000Z", "2026-03-05T01:30:02.500Z")

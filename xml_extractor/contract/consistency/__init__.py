@@ -11,6 +11,7 @@ from xml_extractor.contract.consistency import (
     read_until,
     records,
     references,
+    revisions,
     tables,
 )
 from xml_extractor.contract.draft import Draft
@@ -48,6 +49,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     references.early_use_faults,
     read_until.read_until_faults,
     records.record_faults,
+    revisions.revision_faults,
     records.entity_faults,
     expressions.where_faults,
     paths.value_row_faults,
