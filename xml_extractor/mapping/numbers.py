@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 from xml_extractor.contract.rewriting import changed, written
-from xml_extractor.contract.xpath import Call, Expression, Step, kind_of, parse_xpath, walk
+from xml_extractor.contract.xpath import MAX_NESTING_REWRITTEN, Call, Expression, Step, kind_of, parse_xpath, walk
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import XML_SPACE, InvalidValueError
 
@@ -98,7 +98,7 @@ def with_exact_numbers(path: str) -> tuple[str, dict[str, str], dict[tuple[str, 
         The path, and the namespaces and extension functions that it needs beside those of the contract; the same path
         and nothing where the path converts no numbers.
     """
-    expression = changed(parse_xpath(path), _with_argument)
+    expression = changed(parse_xpath(path, MAX_NESTING_REWRITTEN), _with_argument)
     if not any(_converts_number(part) for part in walk(expression)):
         return path, {}, {}
     functions: dict[tuple[str, str], Callable[..., str | float]] = {

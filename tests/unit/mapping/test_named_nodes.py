@@ -147,3 +147,11 @@ def test_an_invalid_value_behind_a_name_is_looked_up_after_the_document_was_left
         values(plan_of(tables, head), run_values)
     assert caught.value.failure.code == "not_a_number"
     assert caught.value.invalid_value() == "one"
+
+
+@pytest.mark.parametrize("operator", ["|", "+", "or"])
+def test_long_expressions_with_names_and_a_base_compile(plan_of: PlanOf, run_values: RunValues, operator: str) -> None:
+    path = f" {operator} ".join(["$in/@code", *["A/@n"] * 190])
+    quoted = path if operator != "|" else f"count({path})"
+    tables = table(quoted, 'rows: Row\n  nodes: {in: In}\n  base: "$in"')
+    assert len(values(plan_of(tables, HEAD), run_values)) == 2

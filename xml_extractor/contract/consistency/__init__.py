@@ -44,6 +44,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.selection_faults,
     nodes.key_pattern_faults,
     nodes.base_faults,
+    nodes.name_size_faults,
     nodes.recursive_faults,
     references.reference_faults,
     references.early_use_faults,
