@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from tests import sqlserver
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
+from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.targets.registry import open_target
 
 CONTRACT = """
@@ -162,16 +163,16 @@ def _try_out(
     orders, lines = expected(made)
     with closing(target.connect()) as connection:
         there = {table.name: list(connection.read_rows(table)) for table in tables}
-        log = list(connection.query("SELECT document_key, status, row_count, shared_count FROM processing_log"))
+        log = list(ProcessingLog(connection).read())
     if sorted(there["orders"]) != sorted(orders):
         wrong.append(f"orders differ: {len(set(there['orders']) ^ orders)}")
     if sorted((own, number, content) for own, number, _, content in there["line"]) != sorted(lines):
         wrong.append("lines differ")
-    counted = sum(rows - (shared or 0) for _, status, rows, shared in log if status == "loaded")
+    counted = sum(entry.row_count - (entry.shared_count or 0) for entry in log if entry.status.value == "loaded")
     if counted != len(orders) + len(lines):
         wrong.append(f"the log counts {counted} rows, and {len(orders) + len(lines)} are expected")
-    statuses = sorted({status for _, status, *_ in log})
-    loaded = sum(status == "loaded" for _, status, *_ in log)
+    statuses = sorted({entry.status.value for entry in log})
+    loaded = sum(entry.status.value == "loaded" for entry in log)
     if len(log) != len(made) or loaded != len(orders) or statuses != ["deleted", "loaded", "superseded"]:
         wrong.append(f"the log has {len(log)} rows, {loaded} loaded, with the statuses {statuses}")
     return wrong
