@@ -355,7 +355,6 @@ class Outcome(NamedTuple):
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
         counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
-        seconds: From fetching the document to its mapped rows.
         revision: As for `MappedDocument`, of a document that is loaded, deleted or rejected.
         superseded: The statuses of those documents of this run that it superseded after they had been committed.
         leaves_older: Whether the document is rejected and an older revision of the thing stays.
@@ -369,7 +368,6 @@ class Outcome(NamedTuple):
     content_hash: str = ""
     value: str | None = None
     counts: Counts = ()
-    seconds: float = 0.0
     revision: Revision | None = None
     superseded: tuple[Status, ...] = ()
     leaves_older: bool = False

@@ -199,6 +199,8 @@ class RejectSelection:
         keys: Documents with one of these keys; empty for any.
         code: The reason code, a `Failure.code`; empty for any.
         stage: The stage that rejected them; empty for any.
+        run: The beginning of the id of the run that rejected them; empty for any.
+        since, before: Times; that run started since the first and before the second. None for any.
         below_attempts: Documents with fewer attempts than this; None for any.
     """
 
@@ -206,6 +208,9 @@ class RejectSelection:
     keys: tuple[str, ...] = ()
     code: str = ""
     stage: str = ""
+    run: str = ""
+    since: datetime | None = None
+    before: datetime | None = None
     below_attempts: int | None = None
 
 

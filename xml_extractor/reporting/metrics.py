@@ -63,7 +63,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
         ],
-        "slowest": [{"key": key, "seconds": seconds} for seconds, key in reversed(statistics.slowest)],
+        "slowest": [{"key": key, "seconds": round(seconds, 3)} for key, seconds in statistics.slowest.items()],
         "stage_seconds": {stage: round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()},
         "queue": dict(result.queue),
         "insert_threads": [dict(counts) for counts in result.insert_threads],

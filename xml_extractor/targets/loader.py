@@ -127,7 +127,7 @@ class Loader:
         loaded = self._load_isolating(list(by_key.values()))
         outcomes = {outcome.key if outcome.key in by_key else source_key(outcome.key): outcome for outcome in loaded}
         return [
-            outcomes[document.key]._replace(seconds=document.seconds)
+            outcomes[document.key]
             if document is by_key.get(document.key)
             else Outcome(document.key, Status.ALREADY_DONE)
             for document in documents
