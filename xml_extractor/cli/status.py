@@ -244,7 +244,6 @@ def _status_as_json(contract: str, counts: Sequence["LogCount"], others: Mapping
         "contract": contract,
         "documents": {status.value: count for status, count in _by_status(counts).items()},
         "rows_not_inserted": of((*NOT_INSERTED, *LEFT_OUT)),
-        "rows_disagreeing": of((Counted.DISAGREED,)),
         "tolerated_values": of(TOLERATED),
         "runs": [count._asdict() | {"finished_at": _iso(count.finished_at)} for count in counts],
     }
