@@ -62,7 +62,7 @@ faults: .venv/development ## Break runs at every point, kill their processes, cu
 	$(BIN)/python -m tests.faults.sweep
 	$(BIN)/python -m tests.faults.server_sweep
 
-BENCHMARKS := map transport load run run_server round_trips memory records peers
+BENCHMARKS := map trees transport load run run_server round_trips memory records peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it
 	$(foreach name,$(BENCHMARKS),$(BIN)/python -m metrics.benchmarks.$(name) &&) $(BIN)/python -m metrics.benchmarks.page
 

@@ -30,8 +30,9 @@ from xml_extractor.cli.configuration import setting_names
 from xml_extractor.cli.run import run_command
 from xml_extractor.connections import ATTEMPTS
 from xml_extractor.content import Kind
-from xml_extractor.contract.model import RUN_VALUE_TYPES, Column, Contract, Document, Input, Lookup, SourceTable, Table
+from xml_extractor.contract.model import Column, Contract, Document, Input, Lookup, SourceTable, Table
 from xml_extractor.contract.reading import check_text, shipped_contracts
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.shape import keys_of
 from xml_extractor.parsing.parser import MAX_DEPTH
 from xml_extractor.processing import chunks, insert_queue

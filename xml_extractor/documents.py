@@ -1,6 +1,6 @@
 """The values that pass between processes: documents, rejections and outcomes. All are immutable and picklable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -30,6 +30,10 @@ class Status(StrEnum):
     REJECTED = "rejected"
     RETRY = "retry"
     SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
+    """A revision that is older than the one that remains; nothing of it is in the tables."""
+    DELETED = "deleted"
+    """A revision that deletes the thing. It is remembered, so that older ones are superseded."""
     ALREADY_DONE = "already_done"
 
 
@@ -248,6 +252,31 @@ class Replaced(NamedTuple):
     only_if_changed: bool = False
 
 
+class Revision(NamedTuple):
+    """Which thing a document is about, and how its revision is ordered among the others.
+
+    Attributes:
+        thing: The digest of `of`, in hex.
+        of: The values of `revision.of`.
+        order: The values of `revision.order`: each a kind, and text that `revision_rank` compares by it.
+        position: The place in the source's order: the key of the file, and the record's number in it.
+        own_key: The key in the document as text, if it has one.
+        deletes: Whether the document deletes the thing.
+    """
+
+    thing: str
+    of: tuple[str, ...]
+    order: tuple[tuple[str, str], ...]
+    position: tuple[DocumentKey, int]
+    own_key: str | None = None
+    deletes: bool = False
+
+
+def revision_rank(order: Sequence[Sequence[str]]) -> tuple[tuple[str, Decimal | str], ...]:
+    """Return what orders are compared by: numbers as numbers, text by code points as UTF-8 sorts it."""
+    return tuple((kind, Decimal(text) if kind == "number" else text) for kind, text in order)
+
+
 class MappedDocument(NamedTuple):
     """A document's rows, ready to insert.
 
@@ -258,6 +287,7 @@ class MappedDocument(NamedTuple):
         seconds: Time spent on fetching, parsing and mapping.
         replaced: What the document replaces; None for a document that is not done yet.
         counts: Tolerated values, and rows that were left out.
+        revision: Of which thing it is a revision; None in a contract without revisions.
     """
 
     key: DocumentKey
@@ -266,6 +296,7 @@ class MappedDocument(NamedTuple):
     seconds: float
     replaced: Replaced | None = None
     counts: Counts = ()
+    revision: Revision | None = None
 
 
 class Rejection(NamedTuple):
@@ -274,6 +305,7 @@ class Rejection(NamedTuple):
     Attributes:
         replaced: As for `MappedDocument`.
         value: The rejected value, for `rejects.jsonl` only; None unless the run keeps rejected values.
+        revision: As for `MappedDocument`; None if it is not known.
     """
 
     key: DocumentKey
@@ -282,6 +314,7 @@ class Rejection(NamedTuple):
     seconds: float
     replaced: Replaced | None = None
     value: str | None = None
+    revision: Revision | None = None
 
 
 class Skipped(Rejection):
@@ -292,6 +325,18 @@ class Skipped(Rejection):
 
 class Unchanged(MappedDocument):
     """A document that would be reprocessed, but has not changed: there is nothing to insert."""
+
+    __slots__ = ()
+
+
+class Deletion(MappedDocument):
+    """A revision that deletes the thing; it has no rows."""
+
+    __slots__ = ()
+
+
+class Superseded(MappedDocument):
+    """A revision that is older than the one that remains; its rows are left out."""
 
     __slots__ = ()
 
@@ -308,7 +353,9 @@ class Outcome(NamedTuple):
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
         counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
-        seconds: From fetching the document to its mapped rows.
+        revision: As for `MappedDocument`, of a document that is loaded, deleted or rejected.
+        superseded: The statuses of those documents of this run that it superseded after they had been committed.
+        leaves_older: Whether the document is rejected and an older revision of the thing stays.
     """
 
     key: DocumentKey
@@ -319,7 +366,9 @@ class Outcome(NamedTuple):
     content_hash: str = ""
     value: str | None = None
     counts: Counts = ()
-    seconds: float = 0.0
+    revision: Revision | None = None
+    superseded: tuple[Status, ...] = ()
+    leaves_older: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
 from xml_extractor.errors import UsageError, XmlExtractorError
-from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext
+from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
@@ -108,6 +108,21 @@ def run(
             statistics.series.end(statistics.processed, result.elapsed_seconds)
             reporter.finish(result)
     return result
+
+
+def count_waiting(settings: RunSettings) -> int:
+    """Return how many documents of the source are not done; rejected ones are. Nothing is written.
+
+    Raises:
+        XmlExtractorError: The contract has faults, or source or target cannot be read.
+    """
+    contract = read_contract(settings.contract)
+    target = open_target(settings.target, contract)
+    with closing(open_documents(settings.source, contract)) as source, closing(target.connect()) as connection:
+        logged = LoggedDocuments(connection, _context(settings, contract, source, LOW_LATENCY_INSERTS, _now()))
+        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        waiting = select(pages, logged.done, settings.shard, None, logged.is_retried)
+        return sum(not logged.is_retried(key) for selection in waiting for key in selection.keys)
 
 
 def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:

@@ -164,6 +164,14 @@ class Reason(StrEnum):
         "missing_key",
         Explanation(Stage.MAP, "The document has no key at `document.key`.", "Correct the path, or ask the producer."),
     )
+    MISSING_REVISION = (
+        "missing_revision",
+        Explanation(
+            Stage.MAP,
+            "The document has no value at a path of `document.revision`, so that it cannot be compared with others.",
+            "Correct the path, add a `default`, or ask the producer.",
+        ),
+    )
     MISSING_VALUE = (
         "missing_value",
         Explanation(Stage.MAP, "A column with `required` or `key` is NULL.", "Add a `default`, or remove `required`."),
@@ -379,9 +387,10 @@ class Reason(StrEnum):
         "not_replaced",
         Explanation(
             Stage.LOAD,
-            "The document was to be [reprocessed](../how-to/reprocess-documents.md#what-happens-to-a-document), but "
-            "its existing rows cannot be identified with certainty or cannot be deleted. These rows and its row in the "
-            "processing log are unchanged.",
+            "The document was to be [reprocessed](../how-to/reprocess-documents.md#what-happens-to-a-document), or to "
+            "replace an older [revision](../how-to/load-revisions.md), but the existing rows cannot be identified with "
+            "certainty or cannot be deleted. These rows stay, and so does a reprocessed document's row in the "
+            "processing log.",
             "Follow the explanation; or delete its rows and its row in the processing log, and run again.",
         ),
     )

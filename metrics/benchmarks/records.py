@@ -97,6 +97,7 @@ def benchmark(options: Options) -> Record:
         "processes) when half of the records are logged, and resumed. The tables of both are compared.",
         "Separate files and one file are compared with the shipped contract without `read_until`, with twelve tables. "
         "Processor time includes the start of all processes.",
+        "The main process scans and checks the file, and loads the rows.",
         "With as many processors as workers, the main process takes its time from the workers. The gain that processor "
         "time allows there is twice that of the workers over the sum of both; with more processors it is 2, as long "
         "as the main process needs less than half of the workers' time.",
@@ -276,6 +277,7 @@ def compare(record: Record, directory: Path, number: int, rounds: int) -> None:
     record.ratio("parse and map: records / separate files", workers[TWO], workers[SEPARATE], Limit(at_most=1.3))
     both = {name: [each.others + each.main for each in found] for name, found in costs.items()}
     record.ratio("all processes: records / separate files", both[TWO], both[SEPARATE])
+    record.ratio("main process: records / separate files", mains[TWO], mains[SEPARATE])
     record.ratio("2 workers / 1, as measured", taken[ONE], taken[TWO], Limit(at_least=1.8))
     allowed = [2 * each.others / (each.others + each.main) for each in costs[TWO]]
     record.ratio("2 workers / 1, as processor time allows with 2 processors", allowed, [1.0] * len(allowed))
@@ -290,7 +292,7 @@ def cost(contract: str, source: Path, target: Path, workers: int, number: int) -
     Raises:
         RuntimeError: Not all records are loaded or rejected.
     """
-    changes = {"workers": workers, "start_method": "spawn"}
+    changes = {"workers": workers, "start_method": "spawn", "metrics_dir": target.parent}
     chosen = whole_runs.settings(contract, str(source), inputs.sqlite_address(target), changes)
     before = _processor_seconds()
     result = run(chosen)

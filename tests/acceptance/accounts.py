@@ -90,7 +90,7 @@ def accounts(summary: str, directory: Path, target: Path) -> Accounts:
     found = summed(summary)
     metrics = last_metrics(directory)
     assert found.seen == found.loaded + found.rejected + found.skipped + found.already_done
-    assert metrics["documents"] == found._asdict()
+    assert metrics["documents"] == {**found._asdict(), "superseded": 0, "deleted": 0}
     assert logged(target, metrics["run_id"]) == (found.loaded, found.rejected)
     assert sum(reason["documents"] for reason in metrics["rejects"]) == found.rejected
     return found

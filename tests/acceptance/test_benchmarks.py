@@ -20,6 +20,7 @@ from tests.conftest import ROOT, Completed, command_in
 ON_SERVER = {"run_server", "round_trips"}
 SERIES = {
     "map": {"parse and map", "parse and map, whole document", "lxml.etree.fromstring"},
+    "trees": {"tree, 3 wide: 20 rows", "tree, 3 wide: 200 rows", "reference: 200 rows"},
     "transport": {"parse and map", "queue, both sides", "queue, manager process"},
     "load": {"loader", "bare executemany"},
     "run": {"blocking", "parse and map is the bound: 2 workers"},

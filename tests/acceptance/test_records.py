@@ -1,5 +1,7 @@
 """Each record of a file is a document of its own, for the real command."""
 
+import gzip
+import hashlib
 import json
 import os
 import signal
@@ -149,6 +151,33 @@ def test_a_file_that_broke_off_and_is_complete_the_next_night_is_no_longer_rejec
     assert query(target, "SELECT count(*) FROM processing_log WHERE status = 'rejected'") == [(0,)]
 
 
+def test_a_gzip_stream_that_was_cut_loads_what_it_holds_and_the_rest_once_it_is_whole(
+    tmp_path: Path, xml_extractor: Command
+) -> None:
+    target = write(tmp_path, {})
+    readings = [
+        f'<Reading id="R{number}"><Level>1.5</Level>{hashlib.sha512(bytes(number)).hexdigest()}</Reading>'
+        for number in range(1, 2001)
+    ]
+    file = tmp_path / in_gzip(tmp_path, export(*readings)) / "a.xml.gz"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    run = ("run", *LOAD, "--source", "d", "--workers", "2")
+    first = xml_extractor(*run)
+    found = accounts(first.stdout, tmp_path, target)
+    assert first.returncode == 1
+    assert 500 < found.loaded < 1500
+    assert found.rejected == 1
+    ((key, reason),) = query(target, "SELECT document_key, reason FROM processing_log WHERE status = 'rejected'")
+    assert key.partition("#")[0] == "a.xml.gz"
+    assert reason.startswith(f"unreadable: the file breaks off after record {found.loaded}: ")
+    file.write_bytes(whole)
+    again = xml_extractor(*run)
+    assert again.returncode == 0, again.stderr
+    assert query(target, "SELECT count(*), count(DISTINCT number) FROM reading") == [(2000, 2000)]
+    assert query(target, "SELECT count(*) FROM processing_log WHERE status = 'rejected'") == [(0,)]
+
+
 def in_directory(directory: Path, content: str) -> str:
     (directory / "d" / "a.xml").write_text(content, encoding="utf-8")
     return "d"
@@ -158,6 +187,11 @@ def in_archive(directory: Path, content: str) -> str:
     with zipfile.ZipFile(directory / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("in/a.xml", content)
     return "a.zip"
+
+
+def in_gzip(directory: Path, content: str) -> str:
+    (directory / "d" / "a.xml.gz").write_bytes(gzip.compress(content.encode()))
+    return "d"
 
 
 def in_column(directory: Path, content: str) -> str:
@@ -215,7 +249,7 @@ def test_limit_range_shard_and_reprocessing_take_records(tmp_path: Path, xml_ext
 
 
 @posix_only("kills a group of processes")
-@pytest.mark.parametrize("store", [in_directory, in_archive, in_utf_16])
+@pytest.mark.parametrize("store", [in_directory, in_archive, in_gzip, in_utf_16])
 def test_a_run_that_is_killed_resumes_to_equal_tables(
     tmp_path: Path, xml_extractor: Command, store: Callable[[Path, str], str]
 ) -> None:

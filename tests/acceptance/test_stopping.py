@@ -22,7 +22,8 @@ if sys.platform == "win32":
 
 ROOT = Path(__file__).parents[2]
 RUN = [str(ROOT / "production_processor.py"), "--contract", "orders.yaml", "--source", "sqlite:///orders.db"]
-RUN += ["--target", "sqlite:///loaded.db", "--workers", "2", "--no-progress"]
+RUN += ["--workers", "2", "--no-progress"]
+EMBEDDED = ("--target", "sqlite:///loaded.db")
 PATIENCE = 20
 """Seconds after which a run that was asked to stop counts as hanging."""
 
@@ -30,13 +31,15 @@ PATIENCE = 20
 class Started:
     """A run in a process group and with a temporary directory of its own."""
 
-    def __init__(self, directory: Path, temporary: str, options: tuple[str, ...]) -> None:
+    def __init__(
+        self, directory: Path, temporary: str, options: tuple[str, ...], variables: dict[str, str] | None = None
+    ) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
         self.temporary = Path(temporary)
         self._pipe = subprocess.Popen(
             [sys.executable, *RUN, *options],
             cwd=directory,
-            env={**environment, "TMPDIR": temporary},
+            env={**environment, "TMPDIR": temporary, **(variables or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -92,7 +95,7 @@ class Started:
 @contextmanager
 def started(directory: Path, *options: str) -> Iterator[Started]:
     with TemporaryDirectory(prefix="stop-") as temporary:
-        run = Started(directory, temporary, options)
+        run = Started(directory, temporary, (*EMBEDDED, *options))
         try:
             yield run
         finally:
@@ -201,7 +204,7 @@ def test_too_few_file_descriptors_are_one_clear_line(tmp_path: Path) -> None:
     write_orders(tmp_path, 10)
     for limit in (8, 12, 16, 20, 24):
         ended = subprocess.run(
-            [sys.executable, *RUN],
+            [sys.executable, *RUN, *EMBEDDED],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -226,7 +229,7 @@ def test_a_temporary_directory_that_cannot_be_used_is_one_clear_line(
     directory = tmp_path / temporary
     directory.mkdir(exist_ok=True)
     ended = subprocess.run(
-        [sys.executable, *RUN],
+        [sys.executable, *RUN, *EMBEDDED],
         cwd=tmp_path,
         env={**os.environ, "TMPDIR": str(directory if temporary else "/tmp")},
         capture_output=True,

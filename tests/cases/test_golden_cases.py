@@ -19,8 +19,8 @@ import pytest
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Envelope, Failure, RecordKey, Rejection, RunValues, Value
-from xml_extractor.mapping import MappingError, compile_plan, map_document
+from xml_extractor.documents import DocumentKey, Envelope, Failure, RecordKey, Rejection, Revision, RunValues, Value
+from xml_extractor.mapping import MappingError, compile_plan, map_document, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.records import open_documents
 from xml_extractor.values.sqltypes import Family, SqlType
@@ -72,6 +72,11 @@ def _rejected(failure: Failure) -> object:
     return {"rejected": {part: getattr(failure, part) for part in parts}}
 
 
+def _revision(revision: Revision) -> object:
+    order = [list(value) for value in revision.order]
+    return {"of": list(revision.of), "order": order, "own_key": revision.own_key, "deletes": revision.deletes}
+
+
 def _of_records(contract: Contract, path: Path) -> object:
     """The rows or the rejection of each record of a file."""
     with closing(open_documents(str(path), contract)) as source:
@@ -90,10 +95,15 @@ def _mapped(
 ) -> object:
     try:
         root = DocumentParser(parsing_rules(contract)).parse(content, envelope)
-        tables = map_document(compile_plan(contract), root, key, RUN)
+        plan = compile_plan(contract)
+        revision = read_revision(plan, root, key, RUN)
+        if revision is not None and revision.deletes:
+            return {"document.revision": _revision(revision)}
+        tables = map_document(plan, root, key, RUN)
     except (ParseError, MappingError) as error:
         return _rejected(error.failure)
-    return {
+    found = {} if revision is None else {"document.revision": _revision(revision)}
+    return found | {
         layout.name: [
             {column.name: _written(value, column.type) for column, value in zip(layout.columns, row, strict=True)}
             for row in rows

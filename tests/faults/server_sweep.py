@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests import sqlserver
 from tests.faults.bench import GOOD, Launcher, Result
+from tests.faults.lost_statements import lose_every_statement
 from tests.faults.server_bench import ServerBench, ServerFault, faults_of_run
 
 FAULTS = 100
@@ -33,6 +34,7 @@ def main() -> int:
     outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     results: list[Result] = []
     chance = random.Random(1)
+    print(f"connections lost at {lose_every_statement()} statements of loads and commands", flush=True)
     with Launcher() as launcher, sqlserver.scratch_schema() as schema:
         bench = ServerBench(Path(tempfile.mkdtemp(prefix="faults-")), launcher, schema)
         while sum(result.happened for result in results) < FAULTS:

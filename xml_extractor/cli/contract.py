@@ -85,8 +85,8 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
 
         click.echo(creation_script(target, checked, grant_to or ""), nl=False)
         return EXIT_OK
-    tables = layouts(checked)
     database = open_target(target, checked)
+    tables = layouts(checked)
     database.create(tables)
     code = _compare(checked, database)
     if code == EXIT_OK:

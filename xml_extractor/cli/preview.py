@@ -20,10 +20,20 @@ from rich.text import Text
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, Row, RunValues, SourceDocument, Value
+from xml_extractor.documents import (
+    DocumentKey,
+    Failure,
+    RecordKey,
+    Rejection,
+    Revision,
+    Row,
+    RunValues,
+    SourceDocument,
+    Value,
+)
 from xml_extractor.errors import EXIT_OK, EXIT_REJECTS, UsageError
 from xml_extractor.escaping import escaped
-from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, read_revision
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key, standing_in, stands_for_another
@@ -66,8 +76,10 @@ def preview(
     try:
         with _interruptible():
             root = _parsed(document, checked)
+            revision = read_revision(plan, root, document.key, run) if located is None else None
             if located is None:
-                rows = map_document(plan, root, document.key, run)
+                is_deleted = revision is not None and revision.deletes
+                rows = ((),) * len(plan.tables) if is_deleted else map_document(plan, root, document.key, run)
             else:
                 values = explain(plan, root, document.key, run, *located)
     except (ParseError, MappingError) as error:
@@ -75,7 +87,10 @@ def preview(
         return EXIT_REJECTS
     if located is None:
         tables = layouts(checked)
-        _show(_rows_as_json(tables, rows) if as_json else _tables(tables, rows))
+        if as_json:
+            _show({**_revision_as_json(revision), **_rows_as_json(tables, rows)})
+        else:
+            _show(Group(*_revision(revision), _tables(tables, rows)))
     else:
         name = ".".join(located)
         _show(_explained_as_json(name, values) if as_json else _explained(name, values))
@@ -195,6 +210,22 @@ def _stored(value: Value, sql_type: SqlType, separator: str = " ") -> Any:
     digits = _DATETIME_DECIMALS if sql_type.name == "datetime" else sql_type.scale
     end = length + 1 + digits if digits else length
     return text.removesuffix(zone).ljust(end, "0")[:end] + zone
+
+
+def _revision(revision: Revision | None) -> list[RenderableType]:
+    """Return a line that says what the document is a revision of; nothing in a contract without revisions."""
+    if revision is None:
+        return []
+    order = ", ".join(text for _, text in revision.order) or "the order of the source"
+    what = "Deletes" if revision.deletes else "Revision of"
+    return [cell(f"{what} {', '.join(revision.of)}; order: {order}")]
+
+
+def _revision_as_json(revision: Revision | None) -> JsonObject:
+    if revision is None:
+        return {}
+    order = [text for _, text in revision.order]
+    return {"document.revision": {"of": [*revision.of], "order": order, "deletes": revision.deletes}}
 
 
 def _rows_as_json(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> JsonObject:

@@ -13,12 +13,13 @@ from xml_extractor.contract.model import (
     Column,
     Contract,
     Defaults,
+    Document,
     Input,
     OnInvalid,
     ValueRule,
 )
 from xml_extractor.values.conversions import CAN_BE, converter
-from xml_extractor.values.sqltypes import TEMPORAL, Family, SqlType
+from xml_extractor.values.sqltypes import TEMPORAL, Family, SqlType, parse_type
 
 _Rule = TypeVar("_Rule", bound=ValueRule)
 
@@ -32,7 +33,23 @@ def with_defaults(contract: Contract) -> Contract:
         given = {**_given(contract.defaults), **_given(table.defaults)}
         columns = {column_name: _with_inputs(column, given) for column_name, column in table.columns.items()}
         tables[name] = table.model_copy(update={"columns": columns})
-    return contract.model_copy(update={"tables": tables})
+    return contract.model_copy(update={"tables": tables, "document": _document(contract)})
+
+
+def _document(contract: Contract) -> Document:
+    document, given = contract.document, _given(contract.defaults)
+    if document.revision is None:
+        return document
+    given.pop("on_invalid", None)
+    order = tuple(_with(rule, given) for rule in document.revision.order)
+    return document.model_copy(update={"revision": document.revision.model_copy(update={"order": order})})
+
+
+def of_rule(contract: Contract, path: str) -> ValueRule:
+    """Return the rule of a value of `revision.of`, which is text."""
+    given = _given(contract.defaults)
+    given.pop("on_invalid", None)
+    return _with(Input(path=path, type=parse_type("nvarchar(max)")), given)
 
 
 def key_rule(contract: Contract) -> ValueRule:

@@ -7,13 +7,13 @@ from functools import cached_property
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean
 from xml_extractor.contract.model import (
     POSITION_TYPE,
-    RUN_VALUE_TYPES,
     TEXT_INPUT_TYPE,
     Column,
     Contract,
     Input,
     Table,
 )
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.yaml_text import YamlText
 from xml_extractor.values.sqltypes import SqlType
 
@@ -87,6 +87,20 @@ class Draft:
             yield path, table, column
         for path, table, _, _, rule in self.inputs():
             yield path, table, rule
+
+    def order(self) -> Iterator[tuple[KeyPath, Input]]:
+        """Yield the path and the content of every rule of `document.revision.order` that could be read."""
+        revision = self.contract.document.revision
+        for index, rule in enumerate(revision.order if revision is not None else ()):
+            path: KeyPath = ("document", "revision", "order", index)
+            if not self.lost(path):
+                yield path, rule
+
+    def values(self) -> Iterator[tuple[KeyPath, Column | Input]]:
+        """Yield the path and the content of everything that reads a typed value."""
+        for path, _, rule in self.rules():
+            yield path, rule
+        yield from self.order()
 
     def ancestors(self, name: str) -> tuple[str, ...]:
         """Return the table's parent, the parent's parent and so on, as far as they exist; a cycle ends at its start."""

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from xml_extractor.contract import model
 from xml_extractor.contract.consistency.columns import COLUMN_ORIGINS, INPUT_ORIGINS, WITH_OWN_TYPE
-from xml_extractor.contract.model import RUN_VALUE_TYPES, Contract
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.values.sqltypes import TYPES, Parameters, TypeFacts
 from xml_extractor.values.transforms import TRANSFORMS, TransformKind
 

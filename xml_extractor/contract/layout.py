@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from xml_extractor.contract.model import POSITION_TYPE, RUN_VALUE_TYPES, Column, Contract, Scalar, Table, ValueRule
+from xml_extractor.contract.model import POSITION_TYPE, Column, Contract, Scalar, Table, ValueRule
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.values.conversions import constant
@@ -68,6 +69,11 @@ class TableLayout:
     def inserts_always(self) -> bool:
         """Whether a row whose key is there is an error; otherwise it is kept or replaced."""
         return self.on_conflict == "fail" or not self.key
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether documents share rows: they are added when they are absent, and stay when a document is replaced."""
+        return self.on_conflict == "keep"
 
     @property
     def identity(self) -> str:

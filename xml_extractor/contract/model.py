@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES, RunValue
 from xml_extractor.contract.short_forms import (
     as_choices,
     as_list,
@@ -17,6 +18,7 @@ from xml_extractor.contract.short_forms import (
     only_true,
     read_input,
     read_lookup,
+    read_order,
     read_rows,
     read_transform,
     read_type,
@@ -28,32 +30,6 @@ Scalar = Annotated[
     WithJsonSchema({"type": ["boolean", "number", "string"]}),
 ]
 """A constant in a contract. Decimals are exact, dates are text."""
-
-RunValue = Literal[
-    "document_key",
-    "source_key",
-    "source_file",
-    "record_number",
-    "run_id",
-    "load_time",
-    "contract",
-    "contract_version",
-    "source_name",
-]
-"""Values of the run; their types are in `RUN_VALUE_TYPES`."""
-
-RUN_VALUE_TYPES: dict[RunValue, SqlType] = {
-    "document_key": parse_type("nvarchar(300)"),
-    "source_key": parse_type("nvarchar(300)"),
-    "source_file": parse_type("nvarchar(300)"),
-    "record_number": parse_type("int"),
-    "run_id": parse_type("varchar(32)"),
-    "load_time": parse_type("datetime2(3)"),
-    "contract": parse_type("nvarchar(100)"),
-    "contract_version": parse_type("int"),
-    "source_name": parse_type("nvarchar(400)"),
-}
-"""The default types of the values of the run. `document_key` has the `key_type` of a contract with a key."""
 
 POSITION_TYPE = parse_type("int")
 TEXT_INPUT_TYPE = parse_type("nvarchar(4000)")
@@ -319,6 +295,29 @@ Paths = Annotated[
 ]
 
 
+XPaths = Annotated[
+    tuple[XPath, ...],
+    BeforeValidator(as_list, json_schema_input_type=XPath | Annotated[list[XPath], Field(min_length=1)]),
+    Field(min_length=1),
+]
+
+
+class Revision(Part):
+    """Which documents are revisions of the same thing, and which of them is the newest."""
+
+    of: XPaths
+    """What a document is about: an XPath from the root element, or a list of them."""
+    order: Annotated[
+        tuple[Input, ...],
+        BeforeValidator(
+            read_order,
+            json_schema_input_type=Literal["source"] | Input | Annotated[list[Input], Field(min_length=1)],
+        ),
+    ]
+    """Which revision is newer: a typed path, a list of them compared one after the other, or `source` for the order of
+    the source."""
+
+
 class Document(Part):
     """How to read a document."""
 
@@ -334,6 +333,10 @@ class Document(Part):
     """The document's own key. The default is the source's key."""
     key_type: Type = Field(default=RUN_VALUE_TYPES["document_key"])
     """The type of the key."""
+    revision: Revision | None = None
+    """Which documents are revisions of the same thing; the newest one remains. Without it, all documents remain."""
+    deleted: XPath | None = None
+    """With `revision`: an XPath that is true for a document that deletes the thing."""
     read_until: Name | None = None
     """A promise that nothing after the end of this element is needed: a path of child names from the root."""
     preceded_by: tuple[Name, ...] = ()

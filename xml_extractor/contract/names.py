@@ -7,7 +7,7 @@ of a path that use such a prefix, so that libxml2 finds the names of all version
 import re
 from collections.abc import Mapping
 
-from xml_extractor.contract.xpath import Step, parse_xpath, walk
+from xml_extractor.contract.xpath import MAX_NESTING_REWRITTEN, Step, parse_xpath, walk
 
 EXSLT_NAMESPACE = "http://exslt.org/regular-expressions"
 """The namespace of the functions of regular expressions in XPath."""
@@ -65,7 +65,9 @@ def with_all_namespaces(path: str, namespaces: Namespaces) -> tuple[str, dict[st
         for number, address in enumerate(addresses)
         if address
     }
-    steps = [part for part in walk(parse_xpath(path)) if isinstance(part, Step) and ":" in part.test]
+    steps = [
+        part for part in walk(parse_xpath(path, MAX_NESTING_REWRITTEN)) if isinstance(part, Step) and ":" in part.test
+    ]
     for step in sorted(steps, key=lambda step: step.offset, reverse=True):
         prefix, _, local = step.test.partition(":")
         if prefix in namespaces and prefix not in single:

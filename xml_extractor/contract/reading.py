@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xml_extractor.contract.consistency import faults_of_consistency
 from xml_extractor.contract.consistency.conversions import defaults_faults
+from xml_extractor.contract.consistency.revisions import own_row_faults
 from xml_extractor.contract.defaults import with_defaults
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, did_you_mean
@@ -87,6 +88,8 @@ def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]
     if draft is not None:
         draft, faults_of_defaults = _with_defaults(draft)
         faults += [*faults_of_defaults, *faults_of_consistency(draft)]
+    if not faults and draft is not None:
+        faults += own_row_faults(yaml, draft.contract)
     if faults or draft is None:
         return None, tuple(sorted(set(faults)))
     return draft.contract, ()

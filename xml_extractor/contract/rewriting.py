@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step
+from xml_extractor.contract.xpath import LEVELS, Call, Constant, Expression, Operation, Path, Step
 
 NAME_FUNCTIONS = ("local-name", "name", "namespace-uri")
 READ_CONTEXT = (*NAME_FUNCTIONS, "normalize-space", "number", "string", "string-length")
@@ -68,8 +68,14 @@ def written(
         case Constant(text=text):
             return text
         case Operation(operator, operands):
-            *left, right = (written(operand, argument) for operand in operands)
-            return f"({' '.join((*left, operator, right))})"
+            level = _level(expression)
+            *left, right = (
+                f"({written(operand, argument)})"
+                if _level(operand) < level + (operand is operands[-1] and len(operands) > 1)
+                else written(operand, argument)
+                for operand in operands
+            )
+            return " ".join((*left, operator, right))
         case Call(name, arguments):
             texts = (argument(expression, index, written(each, argument)) for index, each in enumerate(arguments))
             return f"{name}({', '.join(texts)})"
@@ -79,6 +85,17 @@ def written(
             relative = "/".join(_written_steps(steps, argument))
             slash = "/" if steps and not isinstance(start, str) else ""
             return f"{first}{_written_predicates(own_predicates, argument)}{slash}{relative}"
+
+
+def _level(expression: Expression) -> int:
+    """Return how tightly the operator of an expression binds; what is no operation binds most tightly."""
+    if not isinstance(expression, Operation):
+        return len(LEVELS) + 2
+    if expression.operator == "|":
+        return len(LEVELS) + 1
+    if len(expression.operands) == 1:
+        return len(LEVELS)
+    return next(level for level, operators in enumerate(LEVELS) if expression.operator in operators)
 
 
 def _written_steps(steps: tuple[Step, ...], argument: Callable[[Call, int, str], str]) -> Iterator[str]:

@@ -54,6 +54,15 @@ def read_rows(value: object) -> object:
     return [{"path": value}] if isinstance(value, str) else value
 
 
+def read_order(value: object) -> object:
+    """Read the order of revisions: `source` is an order without values, and a list may be only its entry."""
+    if value == "source":
+        return ()
+    if isinstance(value, str) or value == []:
+        raise ValueError("source, or a list of mappings with path and type")
+    return (value,) if isinstance(value, Mapping) else value
+
+
 def only_true(value: object) -> object:
     """Read a key that is `true` or left out."""
     if value is not True:

@@ -20,11 +20,19 @@ def warnings(contract: Contract) -> Iterator[str]:
     yield from _uncounted_references(contract)
     for name, table in contract.tables.items():
         keys = [column for column in table.columns.values() if column.key]
-        if table.on_conflict == "replace" and not any(_is_source_key(contract, column) for column in keys):
+        has_source_key = any(_is_source_key(contract, column) for column in keys)
+        has_own_key = has_source_key or any(_is_document_key(contract, column) for column in keys)
+        if table.on_conflict == "keep" and len(keys) < len(table.columns) and not has_own_key:
+            yield (
+                f"note: tables.{name}: where documents disagree about a row with the same key, the first one loaded "
+                "decides; the run counts such rows as disagreeing"
+            )
+        if table.on_conflict == "replace" and contract.document.revision is None and not has_source_key:
             yield (
                 f"warning: tables.{name}: documents with the same key replace each other's rows in an undefined order "
-                "if they are loaded at the same time, and rows that only the earlier one has stay; load such documents "
-                "in separate runs, or make the key of the source a part of the table's key"
+                "if they are loaded at the same time, and rows that only the earlier one has stay; declare "
+                "`document.revision`, load such documents in separate runs, or make the key of the source a part of "
+                "the table's key"
             )
 
 
@@ -47,3 +55,11 @@ def _is_source_key(contract: Contract, column: Column) -> bool:
     if column.transform or column.lookup or column.on_invalid != REJECT:
         return False
     return column.run == "source_key" or (column.run == "document_key" and contract.document.key is None)
+
+
+def _is_document_key(contract: Contract, column: Column) -> bool:
+    """Return whether a column holds the document's own key."""
+    if column.parent is not None:
+        table, _, name = column.parent.partition(".")
+        return _is_document_key(contract, contract.tables[table].columns[name])
+    return column.run == "document_key" or (column.path is not None and column.path == contract.document.key)

@@ -73,7 +73,10 @@ _TOKEN = re.compile(
     rf"(?P<space>\s+)|(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<text>\"[^\"]*\"|'[^']*')|(?P<variable>\$\s*{_NAME}(?::{_NAME})?)"
     rf"|(?P<name>{_NAME}(?::(?!:)(?:{_NAME}|\*))?)|(?P<symbol>::|//|\.\.|!=|<=|>=|[()\[\]@,./|+\-=<>*])"
 )
-_LEVELS: tuple[tuple[str, ...], ...] = (
+MAX_NESTING_REWRITTEN = 2 * MAX_NESTING
+"""The levels of an expression after it was rewritten."""
+
+LEVELS: tuple[tuple[str, ...], ...] = (
     ("or",),
     ("and",),
     ("=", "!="),
@@ -153,14 +156,14 @@ class Token(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def parse_xpath(text: str) -> Expression:
+def parse_xpath(text: str, max_nesting: int = MAX_NESTING) -> Expression:
     """Parse an XPath 1.0 expression.
 
     Raises:
-        XPathError: It is none. RecursionError: It is nested more than `MAX_NESTING` levels deep.
+        XPathError: It is none. RecursionError: It is nested more than `max_nesting` levels deep.
     """
     expression = _Parser(list(_tokens(text))).parse()
-    if any(level > MAX_NESTING for _, level in _walk(expression)):
+    if any(level > max_nesting for _, level in _walk(expression)):
         raise RecursionError
     return expression
 
@@ -263,10 +266,10 @@ class _Parser:
             raise self._unexpected(f"'{symbol}'")
 
     def _operation(self, level: int) -> Expression:
-        if level == len(_LEVELS):
+        if level == len(LEVELS):
             return self._unary()
         left = self._operation(level + 1)
-        while self._peek().kind in ("symbol", "operator") and self._peek().text in _LEVELS[level]:
+        while self._peek().kind in ("symbol", "operator") and self._peek().text in LEVELS[level]:
             operator = self._next()
             left = Operation(operator.text, (left, self._operation(level + 1)), operator.offset)
         return left

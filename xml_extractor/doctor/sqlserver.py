@@ -207,9 +207,11 @@ def _encryption(connection: "SqlServerConnection", address: SqlServerAddress) ->
 
 
 def _needed(contract: Contract | None, roles: Sequence[Role], schema: str, log: TableLayout) -> Iterator[Needed]:
+    has_revisions = contract is not None and contract.document.revision is not None
     tables: Sequence[TableLayout] = layouts(contract) if contract else ()
-    for table in (*own_tables(log), *tables) if "target" in roles else ():
-        yield Needed(t_sql_table(table.table, schema), needed_permissions(table), _CREATE_TABLES)
+    for table in (*own_tables(log, has_revisions=has_revisions), *tables) if "target" in roles else ():
+        permissions = needed_permissions(table, has_revisions=has_revisions)
+        yield Needed(t_sql_table(table.table, schema), permissions, _CREATE_TABLES)
     if contract and roles[-1] != "target":
         tip = "name it in the contract's `source`, grant SELECT on it, or name other documents with --source"
         possible = roles[-1] == "possible source"

@@ -8,6 +8,7 @@ value; only `preview` imports it.
 from xml_extractor.mapping.compiler import compile_plan
 from xml_extractor.mapping.errors import MappingError
 from xml_extractor.mapping.plan import Plan
+from xml_extractor.mapping.revisions import read_revision
 from xml_extractor.mapping.rows import map_document, own_key
 
-__all__ = ["MappingError", "Plan", "compile_plan", "map_document", "own_key"]
+__all__ = ["MappingError", "Plan", "compile_plan", "map_document", "own_key", "read_revision"]

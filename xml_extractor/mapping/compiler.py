@@ -6,16 +6,18 @@ from functools import cache, partial
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.contract.defaults import key_rule
+from xml_extractor.contract.defaults import key_rule, of_rule
 from xml_extractor.contract.layout import TableLayout, has_markup, is_deferred, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, Table, ValueRule
 from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
 from xml_extractor.mapping.keys import Keys
-from xml_extractor.mapping.nodes import BASE, Frame
+from xml_extractor.mapping.nodes import BASE, Frame, Node
 from xml_extractor.mapping.origins import TableContext
 from xml_extractor.mapping.paths import (
+    ReadText,
+    compile_boolean,
     compile_nodes,
     compile_rows,
     compile_text,
@@ -30,6 +32,7 @@ from xml_extractor.mapping.plan import (
     Origin,
     Plan,
     Reference,
+    RevisionPlan,
     RowScope,
     RulePlan,
     TablePlan,
@@ -37,6 +40,9 @@ from xml_extractor.mapping.plan import (
 from xml_extractor.mapping.selection import rest_of, selection_origin
 from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
+
+_OF_REVISION = "document.revision"
+"""The name of the frame of the rules of `document.revision`."""
 
 
 def compile_plan(contract: Contract) -> Plan:
@@ -80,6 +86,7 @@ def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Call
     compilation = _Compilation(contract, tables, text_of, keys)
     compilation.frames[""] = Frame(keys)
     table_plans = tuple(_table(layout, compilation) for layout in tables.values())
+    revision = _revision(contract, compilation)
     return Plan(
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
@@ -92,7 +99,40 @@ def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Call
         keys=keys,
         frames=tuple(frame for frame in compilation.frames.values() if frame.uses),
         has_deferred=any(table.deferred for table in table_plans),
+        revision=revision,
     )
+
+
+def _revision(contract: Contract, compilation: _Compilation) -> RevisionPlan | None:
+    revision, deleted, namespaces = contract.document.revision, contract.document.deleted, contract.namespaces
+    if revision is None:
+        return None
+    # These rules read the root element, and belong to no table.
+    frame = compilation.frames[_OF_REVISION] = Frame(compilation.keys)
+    note = noting(compilation.noted, "")
+    context = TableContext(contract, "", compilation.layouts, frame, compilation.text_of, note)
+    reading = origins.reading_for(TEXT_INPUT_TYPE, compilation.text_of)
+    return RevisionPlan(
+        of=tuple((path, _of(path, compile_text(path, namespaces, reading, frame), contract)) for path in revision.of),
+        order=tuple(_input("order", rule, context) for rule in revision.order),
+        deletes=None if deleted is None else (deleted, compile_boolean(deleted, namespaces, frame)),
+        searches=len(context.searches),
+        noted=compilation.noted,
+        frame=frame,
+    )
+
+
+def _of(path: str, read: ReadText, contract: Contract) -> ReadText:
+    """Build what reads a value of `revision.of`, with the contract's default transforms."""
+    rule = of_rule(contract, path)
+    apply = fuse(steps_of(rule, None, rule.type or TEXT_INPUT_TYPE, contract)).apply
+
+    def read_of(node: Node) -> str | None:
+        text = read(node)
+        value = text if text is None or apply is None else apply(text)
+        return None if value is None else str(value)
+
+    return read_of
 
 
 def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:

@@ -1,9 +1,10 @@
-"""Numbers that XPath computes, as text.
+"""Numbers that XPath computes, from text and as text.
 
 libxml2 writes numbers in 15 significant digits, and large ones with an exponent. XPath 1.0 wants whole numbers in full,
-and as many decimals as distinguish a number from all others.
+and as many decimals as distinguish a number from all others. Of texts with many decimals, libxml2 reads one in a
+hundred as the double next to the nearest one; `number()` takes the nearest.
 
-Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation, section 4.2, `string`.
+Source: "XML Path Language (XPath) Version 1.0", W3C Recommendation, sections 4.2, `string`, and 4.4, `number`.
 """
 
 import math
@@ -11,8 +12,8 @@ import re
 from collections.abc import Callable, Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
-from xml_extractor.contract.rewriting import written
-from xml_extractor.contract.xpath import Call, Expression, Step, kind_of, parse_xpath, walk
+from xml_extractor.contract.rewriting import changed, written
+from xml_extractor.contract.xpath import MAX_NESTING_REWRITTEN, Call, Expression, Step, kind_of, parse_xpath, walk
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import XML_SPACE, InvalidValueError
 
@@ -22,6 +23,7 @@ EXACT_NUMBERS = "urn:xml-extractor:exact-numbers"
 FIRST_INEXACT = 2**53
 """The smallest whole number to which a double may have been rounded."""
 
+_XPATH_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _PREFIX = "_xml-extractor"
@@ -73,22 +75,43 @@ def decimal_sum(texts: Iterable[str]) -> str:
     return format(total, "f")
 
 
-def with_exact_numbers(path: str) -> tuple[str, dict[str, str], dict[tuple[str, str], Callable[..., str]]]:
+def number_of(text: str) -> float:
+    """Return the double nearest to a number as XPath writes it, or with an exponent as libxml2 allows; else NaN."""
+    number = text.strip(XML_SPACE)
+    return float(number) if _XPATH_NUMBER.fullmatch(number) else math.nan
+
+
+def text_of_number(path: str) -> str | None:
+    """Return the path to the text that a path converts to a number; None if it is no call of `number()`."""
+    match changed(parse_xpath(path), _with_argument):
+        case Call("number", (argument,)) as call if _is_read(call, 0):
+            return f"string({written(argument)})"
+    return None
+
+
+def with_exact_numbers(path: str) -> tuple[str, dict[str, str], dict[tuple[str, str], Callable[..., str | float]]]:
     """Rewrite a path so that `number_text` converts the numbers that its functions take as text.
+
+    `number_of` converts what `number()` takes.
 
     Returns:
         The path, and the namespaces and extension functions that it needs beside those of the contract; the same path
         and nothing where the path converts no numbers.
     """
-    expression = parse_xpath(path)
+    expression = changed(parse_xpath(path, MAX_NESTING_REWRITTEN), _with_argument)
     if not any(_converts_number(part) for part in walk(expression)):
         return path, {}, {}
-    functions = {(EXACT_NUMBERS, "text"): lambda _, number: number_text(number)}
+    functions: dict[tuple[str, str], Callable[..., str | float]] = {
+        (EXACT_NUMBERS, "text"): lambda _, number: number_text(number),
+        (EXACT_NUMBERS, "number"): lambda _, text: number_of(text),
+    }
     return written(expression, _argument), {_PREFIX: EXACT_NUMBERS}, functions
 
 
 def _converts_number(part: Expression | Step) -> bool:
-    return isinstance(part, Call) and any(_is_converted(part, number) for number in range(len(part.arguments)))
+    return isinstance(part, Call) and any(
+        _is_converted(part, index) or _is_read(part, index) for index in range(len(part.arguments))
+    )
 
 
 def _is_converted(call: Call, index: int) -> bool:
@@ -96,5 +119,18 @@ def _is_converted(call: Call, index: int) -> bool:
     return takes_text and kind_of(call.arguments[index]) == "number"
 
 
+def _is_read(call: Call, index: int) -> bool:
+    return call.name == "number" and kind_of(call.arguments[index]) not in ("number", "boolean")
+
+
+def _with_argument(part: Expression, _: bool) -> Expression:  # noqa: FBT001 - the type of `Change`
+    match part:
+        case Call("number", ()):
+            return Call("number", (Call("string", (), part.offset),), part.offset)
+    return part
+
+
 def _argument(call: Call, index: int, text: str) -> str:
+    if _is_read(call, index):
+        return f"{_PREFIX}:number(string({text}))"
     return f"{_PREFIX}:text({text})" if _is_converted(call, index) else text

@@ -7,7 +7,7 @@ keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % f
 million.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -16,8 +16,9 @@ from operator import itemgetter
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import TableLayout
-from xml_extractor.contract.model import POSITION_TYPE, Contract, RunValue
+from xml_extractor.contract.model import POSITION_TYPE, Contract
 from xml_extractor.contract.rewriting import starting_at, written
+from xml_extractor.contract.run_values import RunValue
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
@@ -75,7 +76,8 @@ class TableContext:
 
     def start(self, path: str) -> str:
         """Return the path of a column from the row's node: from the table's `base`, if it has one."""
-        if self.contract.tables[self.name].base is None:
+        table = self.contract.tables.get(self.name)
+        if table is None or table.base is None:
             return path
         return written(starting_at(parse_xpath(path), BASE))
 
@@ -366,7 +368,7 @@ def derived_origin(
     target: SqlType, contract: str, table: str, rule_paths: Sequence[str], *, has_trees: bool = False
 ) -> Origin:
     """Derive a key of the column's type from the identity of the row; see the module's documentation."""
-    positions = positions_in_trees if has_trees else _positions
+    positions: Callable[[RowScope], Iterable[str]] = positions_in_trees if has_trees else _positions
     shape = partial(_KEY_SHAPES[target.family], target)
     prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
 
@@ -378,8 +380,10 @@ def derived_origin(
     return Origin(derive, target, "derived")
 
 
-def _positions(row: RowScope) -> Iterator[str]:
-    above: RowScope | None = row
+def _positions(row: RowScope) -> list[str]:
+    found = [str(row.position)]
+    above = row.parent
     while above is not None:
-        yield str(above.position)
+        found.append(str(above.position))
         above = above.parent
+    return found

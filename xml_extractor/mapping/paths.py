@@ -195,6 +195,11 @@ def compile_text(path: str, namespaces: Namespaces, reading: Reading = PLAIN, fr
     return read
 
 
+def compile_boolean(expression: str, namespaces: Namespaces, frame: Frame | None = None) -> Callable[[Element], object]:
+    """Compile an expression to its value as a boolean, as XPath's boolean() gives it."""
+    return evaluator(f"boolean({expression})", namespaces, frame)
+
+
 def _without_predicates(path: str) -> str:
     if "[" not in path:
         return path

@@ -213,6 +213,26 @@ class TablePlan(NamedTuple):
     required: tuple[int, ...]
 
 
+class RevisionPlan(NamedTuple):
+    """The compiled rules of `document.revision` and `document.deleted`.
+
+    Attributes:
+        of: The paths of `of`, and what reads each.
+        order: The compiled rules of `order`; empty for the order of the source.
+        deletes: The path of `deleted`, and its XPath as a boolean; None if nothing deletes.
+        searches: How many searches for elements the rules of `order` share.
+        noted: As in `Plan`.
+        frame: What their paths can refer to besides the root element.
+    """
+
+    of: tuple[tuple[str, ReadText], ...]
+    order: tuple[ColumnPlan, ...]
+    deletes: tuple[str, Callable[[Element], object]] | None
+    searches: int
+    noted: Notes
+    frame: Frame
+
+
 class Plan(NamedTuple):
     """A compiled contract.
 
@@ -227,6 +247,7 @@ class Plan(NamedTuple):
         keys: The elements that `key()` finds; None if the contract has no keys.
         frames: The frames of all tables that need one.
         has_deferred: Whether a column refers to rows that may come later.
+        revision: How revisions are distinguished; None if the contract has none.
     """
 
     contract: Contract
@@ -240,3 +261,4 @@ class Plan(NamedTuple):
     keys: Keys | None
     frames: tuple[Frame, ...]
     has_deferred: bool
+    revision: RevisionPlan | None = None

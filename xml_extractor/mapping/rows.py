@@ -119,25 +119,25 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     """
     rows, noted = [], document.noted
     tolerated: dict[RowScope, Notes] = {}
-    seen: dict[tuple[Value, ...], TreeRow] = {}
+    is_tree, seen = table.recursive is not None, dict[tuple[Value, ...], TreeRow]()
     for row in found_rows(table, document):
         exclusion = _computed(table, row)
         if noted:
             tolerated[row] = noted.copy()
             noted.clear()
-        if isinstance(row, TreeRow):
+        if is_tree and isinstance(row, TreeRow):
             exclusion = exclusion or _repetition(table, row, seen)
             row.is_kept = exclusion is None
         if exclusion is None:
             rows.append(row)
         else:
             _leave_out(table, row.node, exclusion, document)
-    if table.distinct is not None and table.recursive is None:
+    if table.distinct is not None and not is_tree:
         rows = _distinct(table, rows, table.distinct, document)
     for row in rows:
         if not table.deferred:
             _check_required(table, row)
-        for column, what in tolerated.get(row, ()):
+        for column, what in tolerated.get(row, ()) if tolerated else ():
             document.counts[table.name, column, what] += 1
     if table.parent in document.left_out:
         _leave_out_children(table, document)

@@ -4,22 +4,21 @@ import logging
 import os
 import struct
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
+from heapq import nlargest
 from multiprocessing.util import Finalize
+from operator import itemgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
 
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     CountKey,
+    Deletion,
     DocumentKey,
     Failure,
     MappedDocument,
@@ -27,20 +26,21 @@ from xml_extractor.documents import (
     ProcessedDocument,
     Rejection,
     Replaced,
+    Revision,
     RunValues,
     Skipped,
     SourceDocument,
     Unchanged,
 )
-from xml_extractor.errors import RunError, XmlExtractorError, system_error
-from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import LOADING, Chunk, CrashMarker, RunContext
+from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, log_defect
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
+from xml_extractor.reporting.result import SLOWEST
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import SourceOfFiles
@@ -54,9 +54,9 @@ logger = logging.getLogger(__name__)
 LONGEST_VALUE = 200
 """Characters of a rejected value that are kept."""
 
-_MARKER = struct.Struct("<qqbd")
-_STAGES = (*Stage,)
-_BETWEEN_DOCUMENTS = -1
+MARKER = struct.Struct("<qqbd")
+STAGES = (*Stage,)
+BETWEEN_DOCUMENTS = -1
 """The stage in a marker's file of a worker that has no document."""
 
 _shared_plans: list[tuple[Contract, Plan]] = []
@@ -66,45 +66,6 @@ _shared_plans: list[tuple[Contract, Plan]] = []
 def share_plan(contract: Contract) -> None:
     """Compile a contract in the fork server, for the workers that it will start."""
     _shared_plans.append((contract, compile_plan(contract)))
-
-
-class CrashMarkers:
-    """The directory of the workers' crash markers; a context manager in the main process, which removes it at the end.
-
-    Markers are files, because they must survive a process that is killed.
-    """
-
-    def __init__(self) -> None:
-        self._directory = TemporaryDirectory(prefix="xml_extractor-")
-        self.path = Path(self._directory.name)
-
-    def read(self, process_id: int) -> CrashMarker | None:
-        """Return what a worker is or was doing; None if it was starting or between documents."""
-        try:
-            content = (self.path / str(process_id)).read_bytes()
-        except FileNotFoundError:
-            return None
-        if len(content) != _MARKER.size:
-            return None
-        sequence, position, stage, since = _MARKER.unpack(content)
-        return None if stage == _BETWEEN_DOCUMENTS else CrashMarker(sequence, position, _STAGES[stage], since)
-
-    def clear(self) -> None:
-        """Remove all markers, after all workers have ended. The next worker may have the process id of one of them."""
-        for path in self.path.iterdir():
-            path.unlink()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove the directory."""
-        self._directory.cleanup()
 
 
 class OwnCrashMarker:
@@ -129,15 +90,15 @@ class OwnCrashMarker:
         """Record the next stage of the document. Its clock starts again, except between parsing and mapping."""
         if stage is not Stage.MAP:
             self._since = time.monotonic()
-        self._write(_STAGES.index(stage))
+        self._write(STAGES.index(stage))
 
     def clear(self) -> None:
         """Record that no document is being processed."""
-        self._write(_BETWEEN_DOCUMENTS)
+        self._write(BETWEEN_DOCUMENTS)
 
     def _write(self, stage: int) -> None:
         self._file.seek(0)
-        self._file.write(_MARKER.pack(*self._document, stage, self._since))
+        self._file.write(MARKER.pack(*self._document, stage, self._since))
 
     def close(self) -> None:
         """Close the file; the main process can still read it."""
@@ -145,12 +106,13 @@ class OwnCrashMarker:
 
 
 def delete_plan(contract: Contract, settings: RunSettings) -> DeletePlan:
-    """Return how the run finds the rows of documents that it reprocesses; empty if none of them can have rows.
+    """Return how the run finds the rows of documents that it replaces; empty if none of them can have rows.
 
     Raises:
         UsageError: In some table they cannot be found.
     """
-    return plan_deletion(contract) if settings.reprocess not in (None, "rejected") else ()
+    replaces = contract.document.revision is not None or settings.reprocess not in (None, "rejected")
+    return plan_deletion(contract) if replaces else ()
 
 
 @contextmanager
@@ -165,7 +127,9 @@ def open_loader(context: RunContext) -> Iterator[Loader]:
     target = open_target(settings.target, contract)
     plan = delete_plan(contract, settings)
     with closing(target.connect(context.inserts.strategy)) as connection:
-        yield Loader(connection, layouts(contract), identity, settings.insert_batch_rows, plan)
+        has_revisions = contract.document.revision is not None
+        batch_rows = settings.insert_batch_rows
+        yield Loader(connection, layouts(contract), identity, batch_rows, plan, has_revisions=has_revisions)
 
 
 class Worker:
@@ -183,6 +147,7 @@ class Worker:
     def __init__(self, context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
         contract = context.contract
         self.insert_queue = insert_queue
+        self.slowest: dict[str, float] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context
         self._parser = DocumentParser(parsing_rules(contract))
@@ -225,6 +190,9 @@ class Worker:
             processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
+            if len(self.slowest) < SLOWEST or processed.seconds > min(self.slowest.values()):
+                seconds = {**self.slowest, str(key): processed.seconds}
+                self.slowest = dict(nlargest(SLOWEST, seconds.items(), key=itemgetter(1)))
             # A record that came with its key is written from there if it is rejected: its file may be slow to read.
             yield processed._replace(key=key) if type(processed) is Rejection else processed
 
@@ -310,7 +278,7 @@ class Worker:
     def _map(self, document: SourceDocument, began_at: float, replaced: Replaced | None) -> ProcessedDocument:
         stage = Stage.PARSE
         self._marker.enter(stage)
-        value = None
+        value = revision = None
         counted: list[tuple[CountKey, int]] = []
         try:
             with self.timed("parse"):
@@ -320,6 +288,10 @@ class Worker:
             with self.timed("map"):
                 if replaced is not None:
                     replaced = replaced._replace(own_key=own_key(self._plan, root))
+                if self._plan.revision is not None:
+                    revision = read_revision(self._plan, root, document.key, self._run_values)
+                if revision is not None and revision.deletes:
+                    return self._deletion(document, began_at, replaced, revision)
                 mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:
@@ -336,14 +308,22 @@ class Worker:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
-            _log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
+            log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
             counts = tuple(counted)
-            return MappedDocument(document.key, rows, _hash_of(document), seconds, replaced, counts)
+            hashed = _hash_of(document)
+            return MappedDocument(document.key, rows, hashed, seconds, replaced, counts, revision)
         seconds = time.perf_counter() - began_at
-        return Rejection(document.key, failure, _hash_of(document), seconds, replaced, value)
+        return Rejection(document.key, failure, _hash_of(document), seconds, replaced, value, revision)
+
+    def _deletion(
+        self, document: SourceDocument, began_at: float, replaced: Replaced | None, revision: Revision
+    ) -> Deletion:
+        no_rows = ((),) * len(self._binders)
+        seconds = time.perf_counter() - began_at
+        return Deletion(document.key, no_rows, _hash_of(document), seconds, replaced, (), revision)
 
     def _value_of(self, error: ParseError | MappingError) -> str | None:
         """Return the rejected value, if there is one and the run keeps rejected values."""
@@ -374,25 +354,3 @@ def resident_bytes() -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def as_run_error(error: Exception) -> XmlExtractorError:
-    """Convert an exception of a worker into the error that ends the run."""
-    match error:
-        case XmlExtractorError():
-            return error
-        case MemoryError():
-            return RunError("a worker process has no memory left", "run again with fewer workers")
-        case OSError() if (exhausted := system_error(error)) is not None:
-            return exhausted
-        case _:
-            _log_defect(error, "documents were processed")
-            return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
-
-
-def _log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
-    """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
-    extra = {"document": document, "stage": stage}
-    logger.error("Internal error: %s while %s", type(error).__name__, when, extra=extra)
-    for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
-        logger.error("%s", line)

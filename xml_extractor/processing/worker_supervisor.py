@@ -4,14 +4,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
 from xml_extractor.errors import RunError, SilentTargetError, WorkerDiedError
 from xml_extractor.processing import processes
-from xml_extractor.processing.chunks import ChunksInFlight
+from xml_extractor.processing.chunks import ChunksInFlight, CrashMarker
 from xml_extractor.processing.processes import DeadWorker, WorkerPool
-from xml_extractor.processing.worker import CrashMarkers
+from xml_extractor.processing.worker import BETWEEN_DOCUMENTS, MARKER, STAGES
 from xml_extractor.reasons import Stage
 from xml_extractor.settings import RunSettings
 
@@ -36,6 +37,45 @@ def silent_target() -> SilentTargetError:
         f"the target has not answered for {minutes:g} minutes",
         f"check the database, its disk and the network; {RESUME_TIP}",
     )
+
+
+class CrashMarkers:
+    """The directory of the workers' crash markers; a context manager in the main process, which removes it at the end.
+
+    Markers are files, because they must survive a process that is killed.
+    """
+
+    def __init__(self) -> None:
+        self._directory = TemporaryDirectory(prefix="xml_extractor-")
+        self.path = Path(self._directory.name)
+
+    def read(self, process_id: int) -> CrashMarker | None:
+        """Return what a worker is or was doing; None if it was starting, between documents or loading."""
+        try:
+            content = (self.path / str(process_id)).read_bytes()
+        except FileNotFoundError:
+            return None
+        if len(content) != MARKER.size:
+            return None
+        sequence, position, stage, since = MARKER.unpack(content)
+        return None if stage == BETWEEN_DOCUMENTS else CrashMarker(sequence, position, STAGES[stage], since)
+
+    def clear(self) -> None:
+        """Remove all markers, after all workers have ended. The next worker may have the process id of one of them."""
+        for path in self.path.iterdir():
+            path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the directory."""
+        self._directory.cleanup()
 
 
 class WorkerSupervisor:

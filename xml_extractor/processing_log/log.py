@@ -255,16 +255,46 @@ class ProcessingLog:
             [tuple(row[position] for position in positions) for row in self.bound(entries)],
         )
 
+    def supersede(self, entries: Sequence[LogEntry]) -> None:
+        """Record that the documents of these rows are superseded, and have no rows any more, by one call.
+
+        Raises:
+            DatabaseError: The log cannot be written.
+        """
+        self._set(
+            ("status", *COUNT_COLUMNS),
+            [
+                entry._replace(status=Status.SUPERSEDED, row_count=0, shared_count=0).with_counts(())
+                for entry in entries
+            ],
+        )
+
+    def retry_superseded(self, contract: str, thing: str) -> None:
+        """Have the next run decide anew about superseded revisions of a thing.
+
+        Raises:
+            DatabaseError: The log cannot be written.
+        """
+        self._connection.execute(
+            f"UPDATE {self._table} SET status = '{Status.RETRY}' "  # noqa: S608 - the name is quoted, values bound
+            f"WHERE contract = ? AND thing = ? AND status = '{Status.SUPERSEDED}'",
+            (contract, thing),
+        )
+
     def set_counts(self, entries: Sequence[LogEntry]) -> None:
         """Set the counts of rows that this transaction has inserted, by one call.
 
         Raises:
             DatabaseError: The log cannot be written.
         """
+        self._set(COUNT_COLUMNS, entries)
+
+    def _set(self, assigned_names: Sequence[str], entries: Sequence[LogEntry]) -> None:
+        """Set columns of rows, by one call."""
         if not entries:
             return
-        positions = [self._columns.index(name) for name in (*COUNT_COLUMNS, *self.layout.key)]
-        assigned = ", ".join(f"{name} = ?" for name in COUNT_COLUMNS)
+        positions = [self._columns.index(name) for name in (*assigned_names, *self.layout.key)]
+        assigned = ", ".join(f"{name} = ?" for name in assigned_names)
         same = " AND ".join(f"{name} = ?" for name in self.layout.key)
         self._connection.execute_many(
             f"UPDATE {self._table} SET {assigned} WHERE {same}",  # noqa: S608 - the name is quoted, values bound
@@ -303,6 +333,14 @@ class ProcessingLog:
         if selection.stage:
             conditions.append("stage = ?")
             values.append(selection.stage)
+        if selection.run:
+            conditions.append("run_id LIKE ? ESCAPE '!'")
+            values.append(f"{_like_pattern(selection.run)}%")
+        # The id of a run begins with the time of its start.
+        for operator, when in (">=", selection.since), ("<", selection.before):
+            if when is not None:
+                conditions.append(f"run_id {operator} ?")
+                values.append(f"{when:%Y%m%dT%H%M%S}")
         if selection.below_attempts is not None:
             conditions.append("attempts < ?")
             values.append(selection.below_attempts)

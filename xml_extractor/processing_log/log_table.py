@@ -31,10 +31,12 @@ ADDED_COLUMNS = (
     ColumnLayout("left_out_count", parse_type("int")),
     ColumnLayout("tolerated_count", parse_type("int")),
     ColumnLayout("counts", parse_type("nvarchar(max)")),
+    ColumnLayout("shared_count", parse_type("int")),
+    ColumnLayout("thing", parse_type("varchar(32)")),
 )
 """Columns that a log may lack that was created by an earlier version; `init` adds them."""
 
-COUNT_COLUMNS = ("row_count", *(column.name for column in ADDED_COLUMNS))
+COUNT_COLUMNS = ("row_count", *(column.name for column in ADDED_COLUMNS if column.name != "thing"))
 
 LOG_TABLE = TableLayout(
     name="processing_log",
@@ -87,6 +89,8 @@ class LogEntry(NamedTuple):
         kept_count, replaced_count, left_out_count, tolerated_count: Sums of `counts`; None for a row of an earlier
             version, and in a rejected document's row.
         counts: What `counts_text` returns.
+        shared_count: How many of the inserted rows are in tables whose rows documents share; None as for the sums.
+        thing: What the document is a revision of, as `Revision.thing`; None if it is not known or is none.
     """
 
     contract: str
@@ -108,6 +112,8 @@ class LogEntry(NamedTuple):
     left_out_count: int | None = None
     tolerated_count: int | None = None
     counts: str | None = None
+    shared_count: int | None = None
+    thing: str | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "LogEntry":
@@ -193,6 +199,8 @@ class RejectSelection:
         keys: Documents with one of these keys; empty for any.
         code: The reason code, a `Failure.code`; empty for any.
         stage: The stage that rejected them; empty for any.
+        run: The beginning of the id of the run that rejected them; empty for any.
+        since, before: Times; that run started since the first and before the second. None for any.
         below_attempts: Documents with fewer attempts than this; None for any.
     """
 
@@ -200,6 +208,9 @@ class RejectSelection:
     keys: tuple[str, ...] = ()
     code: str = ""
     stage: str = ""
+    run: str = ""
+    since: datetime | None = None
+    before: datetime | None = None
     below_attempts: int | None = None
 
 

@@ -47,6 +47,8 @@ def metrics(result: RunResult) -> dict[str, Any]:
             "loaded": statistics.loaded,
             "rejected": statistics.rejected,
             "skipped": statistics.skipped,
+            "superseded": statistics.superseded,
+            "deleted": statistics.deleted,
             "already_done": statistics.already_done,
         },
         "earlier_rejects": result.earlier_rejects,
@@ -60,7 +62,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
         ],
-        "slowest": [{"key": key, "seconds": seconds} for seconds, key in reversed(statistics.slowest)],
+        "slowest": [{"key": key, "seconds": round(seconds, 3)} for key, seconds in statistics.slowest.items()],
         "stage_seconds": {stage: round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()},
         "queue": dict(result.queue),
         "insert_threads": [dict(counts) for counts in result.insert_threads],

@@ -1,14 +1,26 @@
 """What a run did: its counts, its progress over time, and its result."""
 
 import time
-from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 
-from xml_extractor.documents import NOT_INSERTED, Counted, CountKey, DocumentKey, Outcome, RunStatus, Status
+from xml_extractor.documents import (
+    NOT_INSERTED,
+    Counted,
+    CountKey,
+    DocumentKey,
+    Outcome,
+    Revision,
+    RunStatus,
+    Status,
+    revision_rank,
+)
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, XmlExtractorError
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.progress import Progress
@@ -94,9 +106,11 @@ class RunStatistics:
         rows: Rows inserted, in the order of `tables`.
         counts: Tolerated values, and rows that were left out, kept or replaced.
         examples: For each reason, the key of the first document rejected for it.
+        superseded: Revisions that are older than the one that remains, those among them that were loaded before.
+        deleted: Revisions that delete their thing.
         stage_seconds: Seconds spent in each step, summed over processes and threads.
         series: Samples of the progress.
-        slowest: The documents that took longest to fetch, parse and map: seconds and key, the slowest last.
+        slowest: Seconds of the documents that took longest to fetch, parse and map, by key; the slowest first.
         total: The number of documents that the source has; None if it is unknown.
     """
 
@@ -105,6 +119,8 @@ class RunStatistics:
     loaded: int = 0
     rejected: int = 0
     skipped: int = 0
+    superseded: int = 0
+    deleted: int = 0
     already_done: int = 0
     without_rows: int = 0
     first_without_rows: DocumentKey | None = None
@@ -114,16 +130,18 @@ class RunStatistics:
     examples: dict[StageReason, DocumentKey] = field(default_factory=dict)
     stage_seconds: Counter[str] = field(default_factory=Counter)
     series: ProgressSeries = field(default_factory=ProgressSeries)
-    slowest: list[tuple[float, str]] = field(default_factory=list)
+    slowest: Mapping[str, float] = field(default_factory=dict)
     total: int | None = None
+    _rejected_revisions: dict[str, tuple[tuple[str, Decimal | str], ...]] = field(default_factory=dict)
+    _left_older: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.rows = self.rows or [0] * len(self.tables)
 
     @property
     def processed(self) -> int:
-        """The number of documents loaded, rejected or skipped by this run."""
-        return self.loaded + self.rejected + self.skipped
+        """The number of documents that this run is done with."""
+        return self.loaded + self.rejected + self.skipped + self.superseded + self.deleted
 
     @property
     def unaccounted(self) -> int:
@@ -140,26 +158,21 @@ class RunStatistics:
     def documents_line(self) -> str:
         """The reconciliation of all documents in one line, for people and for log searches."""
         pending = f" + {self.unaccounted:,} not finished" if self.unaccounted else ""
-        skipped = f" + {self.skipped:,} skipped" if self.skipped else ""
+        others = (("superseded", self.superseded), ("deleted", self.deleted), ("skipped", self.skipped))
+        besides = "".join(f" + {number:,} {name}" for name, number in others if number)
         return (
             f"Documents: {self.seen:,} in = {self.loaded:,} loaded + {self.rejected:,} rejected"
-            f"{skipped} + {self.already_done:,} already done{pending}"
+            f"{besides} + {self.already_done:,} already done{pending}"
         )
 
     def record(self, outcome: Outcome) -> None:
         """Count a document whose transaction has committed, or that another run has processed."""
-        if outcome.seconds:
-            insort(self.slowest, (round(outcome.seconds, 3), str(outcome.key)))
-            del self.slowest[:-SLOWEST]
+        if outcome.revision is not None:
+            self._record_revision(outcome, outcome.revision)
         match outcome.status:
             case Status.LOADED:
                 self.loaded += 1
-                self.rows = [total + rows for total, rows in zip(self.rows, outcome.rows, strict=True)]
-                self.counts.update(dict(outcome.counts))
-                if not any(outcome.rows) and not any(what in NOT_INSERTED for (_, _, what), _ in outcome.counts):
-                    self.without_rows += 1
-                    if self.first_without_rows is None:
-                        self.first_without_rows = outcome.key
+                self._record_rows(outcome)
             case Status.REJECTED:
                 self.rejected += 1
                 if outcome.failure is not None:
@@ -168,13 +181,51 @@ class RunStatistics:
                     self.examples.setdefault(reason, outcome.key)
             case Status.SKIPPED:
                 self.skipped += 1
+            case Status.SUPERSEDED:
+                self.superseded += 1
+            case Status.DELETED:
+                self.deleted += 1
             case Status.ALREADY_DONE:
                 self.already_done += 1
+
+    def _record_rows(self, outcome: Outcome) -> None:
+        self.rows = [total + rows for total, rows in zip(self.rows, outcome.rows, strict=True)]
+        self.counts.update(dict(outcome.counts))
+        if not any(outcome.rows) and not any(what in NOT_INSERTED for (_, _, what), _ in outcome.counts):
+            self.without_rows += 1
+            if self.first_without_rows is None:
+                self.first_without_rows = outcome.key
+
+    @property
+    def left_older(self) -> int:
+        """The number of things of which a newer revision is rejected than the one that remains."""
+        return len(self._left_older)
+
+    def _record_revision(self, outcome: Outcome, revision: Revision) -> None:
+        """Count those that it superseded as superseded, and note whether the newest revision is rejected."""
+        for status in outcome.superseded:
+            self.superseded += 1
+            self.loaded -= status is Status.LOADED
+            self.deleted -= status is Status.DELETED
+        thing, rank = revision.thing, revision_rank(revision.order)
+        newest = self._rejected_revisions.get(thing)
+        if outcome.status is Status.REJECTED:
+            self._rejected_revisions[thing] = rank if newest is None else max(newest, rank)
+            if outcome.leaves_older:
+                self._left_older.add(thing)
+        elif newest is not None and newest > rank and outcome.status is Status.LOADED:
+            self._left_older.add(thing)
+        else:
+            self._left_older.discard(thing)
 
     def counted(self, kinds: Collection[Counted]) -> dict[CountKey, int]:
         """Return the counts of these kinds, by the order of the tables."""
         found = ((key, number) for key, number in self.counts.items() if key[2] in kinds)
         return dict(sorted(found, key=lambda count: (self.tables.index(count[0][0]), count[0])))
+
+    def note_slow(self, seconds: Mapping[str, float]) -> None:
+        """Take those of some documents that are among the slowest."""
+        self.slowest = dict(nlargest(SLOWEST, {**self.slowest, **seconds}.items(), key=itemgetter(1)))
 
     def skip(self, documents: int) -> None:
         """Count documents that the source listed and that are already done by the processing log."""

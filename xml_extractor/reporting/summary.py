@@ -62,6 +62,9 @@ def _hints(result: RunResult) -> Iterator[str]:
     if result.earlier_rejects:
         earlier = "1 document is" if result.earlier_rejects == 1 else f"{result.earlier_rejects:,} documents are"
         yield f"{earlier} still rejected from earlier runs; `xml-extractor rejects` lists them"
+    if statistics.left_older:
+        some = "1 document is" if statistics.left_older == 1 else f"{statistics.left_older:,} documents are"
+        yield f"The newest revisions of {some} rejected; the older ones stay until these are corrected and retried"
     if statistics.without_rows:
         some = (
             f"{statistics.without_rows:,} of the loaded documents" if statistics.loaded > 1 else "The loaded document"

@@ -10,8 +10,7 @@ from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TablesError, TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE
-from xml_extractor.processing_log.own_tables import is_own
+from xml_extractor.processing_log.own_tables import identifying_columns, is_own, title_of
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.shared_tables import with_common_foreign_keys
@@ -202,12 +201,10 @@ def _of_table(layout: TableLayout, context: _Context) -> Iterator[Difference]:
     if there.kind == "elsewhere":
         return
     columns = {column.name.casefold(): column for column in there.columns}
-    if is_own(layout) and not columns.keys() >= {*layout.key, "status", "run_id"}:
+    if is_own(layout) and not columns.keys() >= identifying_columns(layout):
         # No advice to alter it: it is somebody else's.
         found, remedy = "a table of another program", "name another table with --log-table"
-        yield pair.error(
-            "", "the processing log" if layout.name == LOG_TABLE.name else "the run history", found, remedy
-        )
+        yield pair.error("", title_of(layout), found, remedy)
         return
     for column in (*layout.columns, *layout.generated):
         yield from _of_column(pair, column, columns.get(column.name.casefold()))

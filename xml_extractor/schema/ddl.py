@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE, LOG_TABLE
+from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE
 from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.shared_tables import merged_tables
@@ -78,7 +78,10 @@ def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
 
 
 def create_statements(
-    tables: Sequence[TableLayout], dialect_name: str, default_schema: str = "", log: TableLayout = LOG_TABLE
+    tables: Sequence[TableLayout],
+    dialect_name: str,
+    default_schema: str = "",
+    own: Sequence[TableLayout] = own_tables(),
 ) -> list[str]:
     """Return the statements that create what is missing: schemas, the program's own tables and the contract's.
 
@@ -87,7 +90,7 @@ def create_statements(
         dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
         default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
             default of the database.
-        log: The processing log, which comes first.
+        own: The processing log, which comes first, and the tables beside it.
 
     Raises:
         UsageError: The database has no schemas, and tables of different schemas would become one.
@@ -97,7 +100,7 @@ def create_statements(
     metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
     merged = merged_tables(tables, embedded=embedded, default_schema=default_schema)
-    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own_tables(log), *merged)]
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own, *merged)]
     quote = dialect.identifier_preparer.quote
     schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
@@ -111,9 +114,12 @@ def create_statements(
 def _complete_log(log: Table, dialect: Dialect) -> str:
     """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
     name = dialect.identifier_preparer.format_table(log)
-    has, lacks = (f"COL_LENGTH({literal(name)}, '{column}')" for column in ("content_hash", ADDED_COLUMNS[-1].name))
-    added = ", ".join(f"{column.name} {column.type} NULL" for column in ADDED_COLUMNS)
-    return f"\nELSE IF {has} IS NOT NULL AND {lacks} IS NULL\nALTER TABLE {name} ADD {added}"
+    has = f"COL_LENGTH({literal(name)}, '{{}}')".format
+    added = "\n".join(
+        f"IF {has(column.name)} IS NULL ALTER TABLE {name} ADD {column.name} {column.type} NULL"
+        for column in ADDED_COLUMNS
+    )
+    return f"\nELSE IF {has('content_hash')} IS NOT NULL\nBEGIN\n{added}\nEND"
 
 
 def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:

@@ -13,6 +13,7 @@ from xml_extractor.documents import (
     NOT_INSERTED,
     Counted,
     Counts,
+    Deletion,
     DocumentKey,
     MappedDocument,
     Outcome,
@@ -21,6 +22,7 @@ from xml_extractor.documents import (
     Row,
     Skipped,
     Status,
+    Superseded,
     Unchanged,
 )
 from xml_extractor.errors import TargetError
@@ -30,7 +32,9 @@ from xml_extractor.processing_log.log_table import LogEntry, log_time, read_coun
 from xml_extractor.reasons import Reason
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection, parts
-from xml_extractor.targets.rejections import OldDocument, left_as_it_was, rejection_by, rejection_by_log
+from xml_extractor.targets.rejections import left_as_it_was, rejection_by, rejection_by_log
+from xml_extractor.targets.replacing import Replacing, old_documents
+from xml_extractor.targets.revisions import RejectedRevisionsError, Revisions, Settled
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +77,8 @@ class Loader:
         tables: The contract's tables, in load order.
         identity: Contract and run, as the processing log records them.
         batch_rows: Rows in one call at most, where a call takes the rows of one table.
-        plan: How the rows of reprocessed documents are deleted.
+        plan: How the rows of documents that are replaced are deleted.
+        has_revisions: Whether documents are revisions of things, of which the newest remains.
     """
 
     def __init__(
@@ -83,14 +88,19 @@ class Loader:
         identity: LogIdentity,
         batch_rows: int = 500,
         plan: DeletePlan = (),
+        *,
+        has_revisions: bool = False,
     ) -> None:
         self.statistics = LoadStatistics()
         self._connection = connection
         self._tables = tables
         self._identity = identity
         self._batch_rows = batch_rows
-        self._plan = plan
-        self._log = ProcessingLog(connection)
+        self._log = log = ProcessingLog(connection)
+        name = identity.contract
+        self._replacing = Replacing(connection, log, name, tables, plan)
+        self._revisions = Revisions(connection, log, name, identity.run_id, tables, plan) if has_revisions else None
+        self._settled = Settled()
         self._retrying = Retrying(self._note_retry)
         self._replaced: dict[str, LogEntry] = {}
         self._reported: set[str] = set()
@@ -114,7 +124,7 @@ class Loader:
         loaded = self._load_isolating(list(by_key.values()))
         outcomes = {outcome.key if outcome.key in by_key else source_key(outcome.key): outcome for outcome in loaded}
         return [
-            outcomes[document.key]._replace(seconds=document.seconds)
+            outcomes[document.key]
             if document is by_key.get(document.key)
             else Outcome(document.key, Status.ALREADY_DONE)
             for document in documents
@@ -125,10 +135,11 @@ class Loader:
 
         The connection isolates them. Where it cannot, the batch is halved until the bad document is alone.
         """
-        if not documents:
-            return []
         try:
-            logged = self._attempt(self._load_in_one_transaction, documents)
+            logged = self._attempt(self._load_in_one_transaction, documents) if documents else ()
+        except RejectedRevisionsError as rejected:
+            without = [rejected.rejections.get(position, document) for position, document in enumerate(documents)]
+            return self._load_isolating(without, is_retried=True)
         except DatabaseError as error:
             if error.table is self._log.layout:
                 return self._load_unlogged(documents)
@@ -142,7 +153,7 @@ class Loader:
         return [self._outcome(document, self._attempts(document)) for document in logged]
 
     def _reject(self, document: ProcessedDocument, error: DatabaseError) -> list[Outcome]:
-        if error.code == Reason.NOT_REPLACED:
+        if error.code == Reason.NOT_REPLACED and old_documents([document], self._replaced):
             return self._leave(document, error.explanation)
         return self._load_isolating([rejection_by(document, error)])
 
@@ -177,8 +188,8 @@ class Loader:
         A row of this run is from a commit whose answer was lost, or whose worker ended before it reported.
         """
         if entry.run_id == self._identity.run_id:
-            if entry.status is Status.SKIPPED:
-                return Outcome(document.key, Status.SKIPPED)
+            if entry.status in (Status.SKIPPED, Status.SUPERSEDED, Status.DELETED):
+                return Outcome(document.key, entry.status)
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
@@ -189,8 +200,7 @@ class Loader:
         """Load those documents that the database accepts, and return all, with rejections in place of the others."""
         began_at = time.perf_counter()
         with self._connection.transaction():
-            self._delete_replaced(documents)
-            logged = self._insert(documents)
+            logged = self._insert(self._replace(documents))
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
@@ -213,8 +223,10 @@ class Loader:
         if of_log:
             raise of_log[0]
         rejections = {position: rejection_by(documents[position], error) for position, error in errors.items()}
-        self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
         self._report_common_reason([*rejections.values()], len(documents))
+        if self._revisions is not None:
+            raise RejectedRevisionsError(rejections)
+        self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
         return [rejections.get(position, document) for position, document in enumerate(documents)]
 
     def _with_counts(
@@ -253,57 +265,23 @@ class Loader:
             self._reported.add(reason)
             logger.warning("%d of %d documents of a batch are rejected: %s", count, documents, reason)
 
-    def _delete_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
-        """Delete the rows in log and tables that the documents replace."""
+    def _replace(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+        """Delete the rows in log and tables that the documents replace, and return the documents that remain."""
+        if self._revisions is not None:
+            self._settled = self._revisions.settle(
+                documents, self._replaced, lambda: self._delete_replaced_entries(documents)
+            )
+            return self._settled.documents
+        self._delete_replaced_entries(documents)
+        if self._replaced and (old := old_documents(documents, self._replaced)):
+            self._replacing.delete_rows(old)
+        return documents
+
+    def _delete_replaced_entries(self, documents: Sequence[ProcessedDocument]) -> None:
         keys = (str(document.key) for document in documents)
         entries = [self._replaced[key] for key in keys if key in self._replaced]
         for some in parts(entries, self._batch_rows):
             self._log.delete(some)
-        old = self._old(documents)
-        if not old:
-            return
-        try:
-            why = self._delete_old_rows(old)
-        except DatabaseError as error:
-            if error.error_class is not ErrorClass.DATA:
-                raise
-            why = "the database refuses to delete them"
-        if why:
-            raise DatabaseError(ErrorClass.DATA, Reason.NOT_REPLACED, why)
-
-    def _delete_old_rows(self, old: Sequence[OldDocument]) -> str:
-        """Delete the rows of documents; the transaction must be rolled back unless exactly their rows were found.
-
-        The processing log says how many rows each document has. So nothing is deleted that should stay if a key has
-        changed, an older contract filled other tables, or somebody else added rows.
-
-        Returns:
-            Why they cannot be replaced; empty if they can.
-        """
-        keys = [
-            tuple(
-                column.key(document.key, document.replaced.own_key if document.replaced else None)
-                for column in self._plan
-            )
-            for document, _ in old
-        ]
-        if any(None in key for key in keys):
-            return "without the document's key they cannot be found"
-        if self._have_keys_of_others(old):
-            return "the document has the key of another one now"
-        for (_, entry), deleted in zip(old, self._connection.delete_documents(self._plan, keys), strict=True):
-            if deleted != entry.row_count:
-                return f"{deleted} are there by the document's key, and {entry.row_count} by the processing log"
-        return ""
-
-    def _have_keys_of_others(self, old: Sequence[OldDocument]) -> bool:
-        """Return whether a document has the key of another document of the source, whose rows would be deleted."""
-        others = [
-            str(document.replaced.own_key)
-            for document, entry in old
-            if document.replaced is not None and str(document.replaced.own_key) != entry.document_key
-        ]
-        return bool(others and self._log.entries(self._identity.contract, others))
 
     def _note_replaced(self, documents: Sequence[ProcessedDocument]) -> None:
         """Note the rows of the log that documents replace; a row that another run has replaced meanwhile stays."""
@@ -315,14 +293,9 @@ class Loader:
             if entry is not None and document.replaced is not None and entry.run_id == document.replaced.run_id:
                 self._replaced[entry.document_key] = entry
 
-    def _old(self, documents: Sequence[ProcessedDocument]) -> list[OldDocument]:
-        """Return those of the documents that have rows to be replaced."""
-        entries = ((document, self._replaced.get(str(document.key))) for document in documents)
-        return [OldDocument(document, entry) for document, entry in entries if entry is not None and entry.row_count]
-
     def _leave(self, document: ProcessedDocument, why: str) -> list[Outcome]:
         """Leave a document as it was; load it if another run has replaced its old rows meanwhile."""
-        (old,) = self._old([document])
+        (old,) = old_documents([document], self._replaced)
         if self._attempt(self._read_log, [document]).get(old.entry.document_key) != old.entry:
             return self._load_unlogged([document])
         return [left_as_it_was(old, why)]
@@ -348,18 +321,42 @@ class Loader:
             run_id=self._identity.run_id,
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
+            shared_count=None if isinstance(document, Rejection) else self._shared_rows(document),
+            thing=document.revision.thing if document.revision else None,
         )
         return entry if isinstance(document, Rejection) else entry.with_counts(document.counts)
 
+    def _shared_rows(self, document: MappedDocument) -> int:
+        return sum(rows for table, rows in zip(self._tables, self._inserted(document), strict=True) if table.is_shared)
+
     def _outcome(self, document: ProcessedDocument, attempts: int = 1) -> Outcome:
         """Return the outcome of a document by the commit of its batch."""
-        if isinstance(document, Skipped):
-            return Outcome(document.key, Status.SKIPPED)
-        if isinstance(document, Rejection):
+        status = _status(document)
+        if isinstance(document, Rejection) and status is Status.REJECTED:
             return Outcome(
-                document.key, Status.REJECTED, (), document.failure, attempts, document.content_hash, document.value
+                document.key,
+                status,
+                (),
+                document.failure,
+                attempts,
+                document.content_hash,
+                document.value,
+                revision=document.revision,
+                leaves_older=document.key in self._settled.left,
             )
-        return Outcome(document.key, Status.LOADED, self._inserted(document), counts=document.counts)
+        if isinstance(document, Rejection) or status is Status.SUPERSEDED:
+            return Outcome(document.key, status)
+        superseded = self._settled.superseded.get(document.key, ())
+        if status is Status.DELETED:
+            return Outcome(document.key, status, revision=document.revision, superseded=superseded)
+        return Outcome(
+            document.key,
+            status,
+            self._inserted(document),
+            counts=document.counts,
+            revision=document.revision,
+            superseded=superseded,
+        )
 
     def _inserted(self, document: MappedDocument) -> tuple[int, ...]:
         """Return how many rows of a document are inserted into each table, without those kept or replaced."""
@@ -393,4 +390,6 @@ class Loader:
 def _status(document: ProcessedDocument) -> Status:
     if isinstance(document, Rejection):
         return Status.SKIPPED if isinstance(document, Skipped) else Status.REJECTED
-    return Status.LOADED
+    if isinstance(document, Deletion):
+        return Status.DELETED
+    return Status.SUPERSEDED if isinstance(document, Superseded) else Status.LOADED

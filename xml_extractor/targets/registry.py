@@ -43,7 +43,7 @@ def open_target(address: str, contract: Contract) -> Target:
     url = read_url(address, "target")
     module: TargetModule = module_for(TARGETS, url, "target")
     target = module.open_target(url, contract)
-    own = {table.table.casefold() for table in own_tables(target.log_table)}
+    own = {table.table.casefold() for table in own_tables(target.log_table, has_revisions=True)}
     for name, table in contract.tables.items():
         if (table.table or name).casefold() in own:
             message = f"{table.table or name} is a table of the contract and cannot belong to the processing log"

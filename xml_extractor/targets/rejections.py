@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from xml_extractor.connections import DatabaseError
-from xml_extractor.documents import Failure, Outcome, ProcessedDocument, Rejection, Status
+from xml_extractor.documents import DocumentKey, Failure, Outcome, ProcessedDocument, Rejection, Status
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_keys import UnusableKey, standing_in
 from xml_extractor.processing_log.log_table import LogEntry
@@ -32,7 +32,7 @@ def left_as_it_was(old: OldDocument, why: str) -> Outcome:
 
 def rejection_by(document: ProcessedDocument, error: DatabaseError) -> Rejection:
     """Return the rejection of a document that the database does not accept."""
-    return Rejection(document.key, _failure(error), document.content_hash, document.seconds, document.replaced)
+    return _rejected(document, document.key, _failure(error))
 
 
 def rejection_by_log(document: ProcessedDocument) -> Rejection:
@@ -50,7 +50,12 @@ def rejection_by_log(document: ProcessedDocument) -> Rejection:
         )
     key = standing_in(document.key, document.key, "the processing log takes its key for that of another document")
     failure = Failure(Stage.LOAD, Reason.UNUSABLE_KEY, f"{key.explanation}; this one stands for it")
-    return Rejection(key, failure, document.content_hash, document.seconds, document.replaced)
+    return _rejected(document, key, failure)
+
+
+def _rejected(document: ProcessedDocument, key: DocumentKey, failure: Failure) -> Rejection:
+    seconds, replaced = document.seconds, document.replaced
+    return Rejection(key, failure, document.content_hash, seconds, replaced, revision=document.revision)
 
 
 def _failure(error: DatabaseError) -> Failure:

@@ -26,29 +26,44 @@ def creation_script(address: str, contract: Contract, grant_to: str = "") -> str
         UsageError: The address is wrong, or its database has no users.
     """
     url = read_url(address, "target")
-    dialect, tables = dialect_of(TARGETS, url, "target"), layouts(contract)
+    dialect = dialect_of(TARGETS, url, "target")
     is_server = dialect == "mssql"
     if grant_to and not is_server:
         raise UsageError(f"'{dialect}' databases have no users", "omit --grant-to, or name a SQL Server")
     schema = read_address(url).schema if is_server else ""
     log = log_table(str(url.query.get(LOG_TABLE_KEY, "")))
-    grants = grant_statements((*own_tables(log), *tables), contract.source.table, grant_to, schema) if grant_to else []
-    return script([*create_statements(tables, dialect, schema, log), *grants], dialect)
+    tables = layouts(contract)
+    own = own_tables(log, has_revisions=contract.document.revision is not None)
+    grants = _grants(contract, (*own, *tables), grant_to, schema) if grant_to else []
+    return script([*create_statements(tables, dialect, schema, own), *grants], dialect)
 
 
-def needed_permissions(table: TableLayout) -> tuple[str, ...]:
-    """Return the permissions that a run needs on a table of SQL Server."""
+def _grants(contract: Contract, tables: Sequence[TableLayout], user: str, schema: str) -> list[str]:
+    has_revisions = contract.document.revision is not None
+    return grant_statements(tables, contract.source.table, user, schema, has_revisions=has_revisions)
+
+
+def needed_permissions(table: TableLayout, *, has_revisions: bool = False) -> tuple[str, ...]:
+    """Return the permissions that a run needs on a table of SQL Server.
+
+    Args:
+        table: The table.
+        has_revisions: Whether newer revisions of documents replace older ones.
+    """
     if is_own(table):
         return ("SELECT", "INSERT", "UPDATE", "DELETE")  # `retry` updates rows; the next run deletes and inserts them
     return (
         "SELECT",
         "INSERT",
         *(("UPDATE",) if table.on_conflict == "replace" else ()),
+        *(("DELETE",) if has_revisions and not table.is_shared else ()),
         *(("ALTER",) if table.identity else ()),  # SET IDENTITY_INSERT needs it
     )
 
 
-def grant_statements(tables: Sequence[TableLayout], source: str, user: str, default_schema: str = "") -> list[str]:
+def grant_statements(
+    tables: Sequence[TableLayout], source: str, user: str, default_schema: str = "", *, has_revisions: bool = False
+) -> list[str]:
     """Return the statements that grant a user of SQL Server the permissions that runs need, and no others.
 
     Args:
@@ -56,10 +71,12 @@ def grant_statements(tables: Sequence[TableLayout], source: str, user: str, defa
         source: The table with documents. It may be in another database; its statement can be run in both.
         user: A user or role of the database.
         default_schema: As for `create_statements`.
+        has_revisions: As for `needed_permissions`.
     """
     principal = t_sql_name(user)
     grants = [
-        f"GRANT {', '.join(needed_permissions(table))} ON {t_sql_table(table.table, default_schema)} TO {principal}"
+        f"GRANT {', '.join(needed_permissions(table, has_revisions=has_revisions))} "
+        f"ON {t_sql_table(table.table, default_schema)} TO {principal}"
         for table in merged_tables(tables, default_schema=default_schema)
     ]
     documents = t_sql_table(source, default_schema)

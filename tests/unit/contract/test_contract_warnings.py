@@ -42,10 +42,26 @@ def test_documents_that_may_replace_each_others_rows_in_any_order_are_reported()
     assert all("replace each other's rows in an undefined order" in warning for warning in found)
 
 
+def test_documents_that_may_disagree_about_a_row_that_they_share_are_reported() -> None:
+    shared = contract(conflict="keep")
+    columns = {
+        **shared.tables["ord"].columns,
+        "name": shared.tables["ord"].columns["order_id"].model_copy(update={"key": False}),
+    }
+    tables = {**shared.tables, "ord": shared.tables["ord"].model_copy(update={"columns": columns})}
+    found = list(warnings(shared.model_copy(update={"tables": tables})))
+    assert [note.partition(": where")[0] for note in found] == ["note: tables.ord"]
+
+
+def test_revisions_replace_each_other_in_a_defined_order() -> None:
+    key = ', key: "@no", revision: {of: "@no", order: source}'
+    assert list(warnings(contract(conflict="replace", document=key))) == []
+
+
 @pytest.mark.parametrize(
     ("key", "conflict", "document", "tables"),
     [
-        ('path: "@no", type: int', "keep", "", 0),
+        ('path: "@no", type: int', "keep", ', key: "@no"', 0),
         ('path: "@no", type: int', "fail", "", 0),
         ("run: source_key", "replace", "", 0),
         ("run: document_key", "replace", "", 0),

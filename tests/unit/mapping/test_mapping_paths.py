@@ -214,6 +214,13 @@ def test_an_expression_is_not_mistaken_for_a_path_to_an_attribute(path: str) -> 
         ("boolean(Empty)", "true"),
         ("count(Line) = 2", "false"),
         ("number(Missing)", "NaN"),
+        ("number('1.85906265895')", "1.85906265895"),
+        ("number(concat('0.11136231012689', '191')) * 1", "0.1113623101268919"),
+        ("concat(number('2.987179584246648'), '/', number(' 7 '))", "2.987179584246648/7"),
+        ("count(Line[number('1.85906265895') = number(concat('1.85906265895', ''))])", "3"),
+        ("number('+1')", "NaN"),
+        ("number('1 2')", "NaN"),
+        ("number(true()) + number(1)", "2"),
     ],
 )
 def test_numbers_are_written_without_exponent_and_booleans_as_words(path: str, text: str) -> None:

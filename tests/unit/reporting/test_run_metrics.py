@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.documents import Outcome, Status
 from xml_extractor.errors import RunError
 from xml_extractor.reasons import Reason
 from xml_extractor.reporting.metrics import metrics, metrics_text, prepare_directory, write_metrics
@@ -23,7 +22,8 @@ def test_the_file_holds_the_counts_times_and_settings_of_the_run(make_result: Ma
     assert path == tmp_path / "metrics_20260305T013000000-0a1b2c3d.json"
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written == metrics(result)
-    assert written["documents"] == {"seen": 7, "loaded": 2, "rejected": 1, "skipped": 0, "already_done": 4}
+    nothing = {"skipped": 0, "superseded": 0, "deleted": 0}
+    assert written["documents"] == {"seen": 7, "loaded": 2, "rejected": 1, "already_done": 4, **nothing}
     assert written["rows"] == {"orders": 2, "order_line": 2400}
     assert written["rejects"] == [{"stage": "map", "code": "overflow", "documents": 1, "example_key": "a.xml"}]
     assert (written["started_at"], written["finished_at"]) == ("2026-03-05T01:30:00.000Z", "2026-03-05T01:30:02.500Z")
@@ -80,7 +80,7 @@ def test_the_slowest_documents_are_in_the_file_the_slowest_first(make_result: Ma
     result = make_result()
     for number in range(30):
         seconds = number * 7 % 30 / 10
-        result.statistics.record(Outcome(number, Status.LOADED, (1, 1), seconds=seconds))
+        result.statistics.note_slow({str(number): seconds})
     slowest = metrics(result)["slowest"]
     assert [document["seconds"] for document in slowest] == [2.9, 2.8, 2.7, 2.6, 2.5, 2.4, 2.3, 2.2, 2.1, 2.0]
     assert slowest[0]["key"] == "17"

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from xml_extractor.contract.model import Contract
+from xml_extractor.contract.defaults import with_defaults
+from xml_extractor.contract.model import Contract, Defaults
+from xml_extractor.contract.own_rows import DocumentKeys
 from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.errors import UsageError
 from xml_extractor.targets.delete_plan import Dialect, deletion, plan_deletion
@@ -26,7 +28,7 @@ def table(rows: str = ".", **columns: Any) -> dict[str, Any]:
 def found(given: Contract) -> dict[str, tuple[str, bool]]:
     """For each table the column with the key, and whether it is the source's."""
     return {
-        column.table.name: (f"{column.key_table.name}.{column.column.name}", column.by_source_key)
+        column.table.name: (f"{column.key_table.name}.{column.column.name}", column.kind == "source")
         for column in plan_deletion(given)
     }
 
@@ -69,6 +71,14 @@ def test_a_column_that_may_hold_something_else_is_none(column: dict[str, Any], d
     with pytest.raises(UsageError, match="in the table orders the rows of a document cannot be found") as refused:
         plan_deletion(contract({"orders": table(key=column)}, **document))
     assert "run: source_key" in refused.value.tip
+
+
+def test_a_column_with_the_transforms_of_the_key_is_found() -> None:
+    keyed = contract({"orders": table(key=KEY)}, **OWN)
+    defaults = Defaults.model_validate({"transform": ["trim"], "on_invalid": ["round", "null"]})
+    assert found(with_defaults(keyed.model_copy(update={"defaults": defaults}))) == {"orders": ("orders.key", False)}
+    with pytest.raises(UsageError, match="in the table orders"):
+        plan_deletion(keyed.model_copy(update={"defaults": defaults}))
 
 
 def test_a_path_from_other_nodes_than_the_root_is_no_key() -> None:
@@ -133,11 +143,33 @@ def test_a_table_that_no_foreign_key_links_is_named() -> None:
         plan_deletion(contract({"orders": table(order_id=KEY), "article": lone}, **OWN))
 
 
-@pytest.mark.parametrize("how", ["keep", "replace"])
-def test_a_table_whose_rows_documents_share_is_named(how: str) -> None:
-    shared = table("article", number={"path": "@no", "type": "int", "key": True}) | {"on_conflict": how}
-    with pytest.raises(UsageError, match=f"the table article .* `on_conflict: {how}`"):
-        plan_deletion(contract({"orders": table(order_id=KEY), "article": shared}, **OWN))
+def test_a_table_whose_rows_documents_replace_is_named() -> None:
+    replaced = table("article", number={"path": "@no", "type": "int", "key": True}) | {"on_conflict": "replace"}
+    with pytest.raises(UsageError, match=r"the table article .* `on_conflict: replace`"):
+        plan_deletion(contract({"orders": table(order_id=KEY), "article": replaced}, **OWN))
+
+
+def test_rows_that_documents_share_belong_to_none_and_lead_to_none() -> None:
+    shared = table(key=KEY) | {"on_conflict": "keep"}
+    below = table("note", article={"parent": "article.key", "key": True}, number={"position": True, "key": True})
+    with pytest.raises(UsageError, match="in the table note the rows of a document cannot be found"):
+        plan_deletion(contract({"article": shared, "note": {**below, "parent": "article"}}))
+    assert found(contract({"article": shared, "orders": table(order_id=KEY)}, **OWN)) == {
+        "orders": ("orders.order_id", False)
+    }
+
+
+def test_rows_of_revisions_are_found_by_what_they_are_about_too() -> None:
+    by_number = contract(
+        {"orders": table(key={"path": "@no", "type": "int", "key": True})},
+        key="@id",
+        revision={"of": "@no", "order": {"path": "@rev", "type": "int"}},
+    )
+    (column,) = plan_deletion(by_number)
+    assert column.key(DocumentKeys("a.xml", "x", ("7",))) == 7
+    several = {"of": ["@no", "@part"], "order": "source"}
+    with pytest.raises(UsageError, match="cannot be found"):
+        plan_deletion(contract({"orders": table(key={"path": "@no", "type": "int", "key": True})}, revision=several))
 
 
 @pytest.mark.parametrize("name", shipped_contracts())
@@ -148,8 +180,8 @@ def test_documents_of_the_shipped_contracts_can_be_done_again(name: str) -> None
 
 def test_a_key_is_given_as_the_column_holds_it() -> None:
     (own,) = plan_deletion(contract({"orders": table(order_id=KEY)}, key="@id"))
-    assert [own.key("a.xml", key) for key in ("007", 7, None, "seven")] == [7, 7, None, None]
+    assert [own.key(DocumentKeys("a.xml", key)) for key in ("007", 7, None, "seven")] == [7, 7, None, None]
     (padded,) = plan_deletion(contract({"orders": table(key={"path": "@id", "type": "char(4)"})}, key="@id"))
-    assert [padded.key("a.xml", key) for key in ("ab", "too long")] == ["ab  ", None]
+    assert [padded.key(DocumentKeys("a.xml", key)) for key in ("ab", "too long")] == ["ab  ", None]
     (source,) = plan_deletion(contract({"orders": table(key={"run": "source_key"})}))
-    assert [source.key(key, 1) for key in (5, "a.xml")] == ["5", "a.xml"]
+    assert [source.key(DocumentKeys(key, 1)) for key in (5, "a.xml")] == ["5", "a.xml"]

@@ -182,7 +182,7 @@ def test_errors_of_others_are_not_explained(error: Exception) -> None:
 MANAGER = "[unixODBC][Driver Manager]"
 
 
-SETUP_CODES = {"no_data_source", "no_driver", "no_ticket", "wrong_address"}
+SETUP_CODES = {"no_data_source", "no_driver", "no_ticket", "wrong_address", "no_encryption"}
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,7 @@ SETUP_CODES = {"no_data_source", "no_driver", "no_ticket", "wrong_address"}
         (f"[IM002] {MANAGER}Data source name not found and no default driver specified (0)", "no_data_source"),
         (f"[01000] {MANAGER}Can't open lib 'hunter2' : file not found (0)", "no_driver"),
         ("[IM003] [Microsoft][ODBC Driver Manager] Specified driver could not be loaded (126)", "no_driver"),
+        (f"[08001] {DRIVER}Encryption not supported on SQL Server. (20)", "no_encryption"),
         (f"[HY000] {DRIVER}SSPI Provider: No Kerberos credentials available (458752)", "no_ticket"),
         (f"[08001] {DRIVER}Invalid value specified for connection string attribute 'ENCRYPT' (0)", "wrong_address"),
     ],

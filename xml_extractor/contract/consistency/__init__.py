@@ -11,6 +11,7 @@ from xml_extractor.contract.consistency import (
     read_until,
     records,
     references,
+    revisions,
     tables,
 )
 from xml_extractor.contract.draft import Draft
@@ -43,11 +44,13 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.selection_faults,
     nodes.key_pattern_faults,
     nodes.base_faults,
+    nodes.name_size_faults,
     nodes.recursive_faults,
     references.reference_faults,
     references.early_use_faults,
     read_until.read_until_faults,
     records.record_faults,
+    revisions.revision_faults,
     records.entity_faults,
     expressions.where_faults,
     paths.value_row_faults,

@@ -65,6 +65,9 @@ def origin_faults(draft: Draft) -> Iterator[Fault]:
         yield from _count_faults(draft, path, origins, tuple(INPUT_ORIGINS))
         if len(origins) == 1 and draft.whole(path):
             yield from _option_faults(draft, path, rule, origins[0], INPUT_ORIGINS[origins[0]])
+    for path, rule in draft.order():
+        if rule.path is not None and draft.whole(path):
+            yield from _option_faults(draft, path, rule, "path", INPUT_ORIGINS["path"])
 
 
 def origins_of(rule: Column | Input) -> list[str]:
@@ -113,7 +116,7 @@ def _ends_in_lookup(rule: Column | Input) -> bool:
 
 def constant_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the constants of columns, inputs and row rules that do not fit their type."""
-    for path, _, rule in draft.rules():
+    for path, rule in draft.values():
         target = draft.type_of(path, rule)
         if target is not None:
             if rule.default is not None:
@@ -131,7 +134,7 @@ def constant_faults(draft: Draft) -> Iterator[Fault]:
 def lookup_value_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the values of lookups that do not fit the type of a column that uses them."""
     checked: set[tuple[str, SqlType]] = set()
-    for path, _, rule in draft.rules():
+    for path, rule in draft.values():
         name, target = rule.last_lookup, draft.type_of(path, rule)
         lookup = draft.contract.lookups.get(name or "")
         if name is None or lookup is None or target is None or (name, target) in checked:

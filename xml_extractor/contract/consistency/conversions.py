@@ -20,7 +20,7 @@ _ALWAYS_POSSIBLE = ("reject", "null", "default")
 
 def conversion_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of transforms and of options that do not fit the type."""
-    for path, _, rule in draft.rules():
+    for path, rule in draft.values():
         for index, transform in enumerate(rule.transform):
             yield from _transform_faults(draft, (*path, "transform", index), transform)
         target = draft.type_of(path, rule)

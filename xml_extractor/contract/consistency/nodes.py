@@ -6,7 +6,10 @@ from xml_extractor.contract.consistency.paths import parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
 from xml_extractor.contract.match_patterns import alternatives, pattern_faults
-from xml_extractor.contract.xpath import Path, Step
+from xml_extractor.contract.xpath import Constant, Path, Step, variable_name, walk
+
+_MAX_PARTS = 1_000
+_MAX_NAMES_IN_NAMES = 20
 
 
 def key_pattern_faults(draft: Draft) -> Iterator[Fault]:
@@ -52,6 +55,24 @@ def _finds_all_below(steps: tuple[Step, ...]) -> bool:
     *before, last = steps
     is_deep = last.axis == "descendant" or any(step.axis == "descendant-or-self" for step in before[-1:])
     return is_deep and not last.predicates
+
+
+def name_size_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the named nodes that stand for too long a path, because names in names multiply."""
+    for path, _, table in draft.tables():
+        sizes: dict[str, tuple[int, int]] = {}
+        for name, text in table.nodes.items():
+            expression = parsed(text)
+            parts = [] if expression is None else list(walk(expression))
+            named = [variable_name(part) for part in parts if isinstance(part, Constant) and part.kind == "variable"]
+            within = [sizes.get(each, (0, 0)) for each in named]
+            size, depth = len(parts) + sum(each[0] for each in within), 1 + max((each[1] for each in within), default=0)
+            if size > _MAX_PARTS or depth > _MAX_NAMES_IN_NAMES:
+                found = f"{size:,} steps and expressions in {depth} names"
+                expected = f"at most {_MAX_PARTS:,} in {_MAX_NAMES_IN_NAMES}, with the names that it uses"
+                yield draft.text.fault((*path, "nodes", name), found=found, expected=expected)
+                break
+            sizes[name] = size, depth
 
 
 def base_faults(draft: Draft) -> Iterator[Fault]:

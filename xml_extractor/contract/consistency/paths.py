@@ -68,18 +68,18 @@ class WrittenPath(NamedTuple):
 def written_paths(draft: Draft) -> Iterator[WrittenPath]:
     """Yield every XPath that could be read."""
     document = draft.contract.document
-    if document.key is not None:
-        yield WrittenPath(("document", "key"), document.key)
     for name, paths in (("records", document.records), ("header", document.header)):
         for index, location in enumerate(paths or ()):
             yield WrittenPath(draft.entry_path(("document", name), index), location)
+    for key_path, xpath in document_paths(draft):
+        yield WrittenPath(key_path, xpath)
     for name, key in draft.contract.keys.items():
         yield WrittenPath(("keys", name, "match"), key.match)
         yield WrittenPath(("keys", name, "use"), key.use)
     for path, _, table in draft.tables():
         yield from _paths_of_table(draft, path, table)
-    for path, name, value_rule in draft.rules():
-        names = tuple(draft.contract.tables[name].nodes)
+    for path, value_rule in draft.values():
+        names = tuple(draft.contract.tables[str(path[1])].nodes) if path[0] == "tables" else ()
         if value_rule.path is not None:
             yield WrittenPath((*path, "path"), value_rule.path, names=names)
         if value_rule.each is not None:
@@ -102,6 +102,20 @@ def _paths_of_table(draft: Draft, path: KeyPath, table: Table) -> Iterator[Writt
         yield WrittenPath((*path, "recursive"), table.recursive, "the rows directly within a row", names)
     if table.base is not None:
         yield WrittenPath((*path, "base"), table.base, "the node where the paths of the columns start", names)
+
+
+def document_paths(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the paths that are read from the root element for the document as a whole, without those of its order."""
+    document = draft.contract.document
+    revision_of: KeyPath = ("document", "revision", "of")
+    if document.key is not None:
+        yield ("document", "key"), document.key
+    for index, path in enumerate(document.revision.of if document.revision is not None else ()):
+        key_path = draft.entry_path(revision_of, index)
+        if not draft.lost(key_path):
+            yield key_path, path
+    if document.deleted is not None:
+        yield ("document", "deleted"), document.deleted
 
 
 def path_faults(draft: Draft) -> Iterator[Fault]:
@@ -296,7 +310,7 @@ def _lxml_faults(draft: Draft, path: WrittenPath) -> Iterator[Fault]:
 
 def selection_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of `select`, `separator` and `each`."""
-    for path, _, rule in draft.rules():
+    for path, rule in draft.values():
         if rule.separator is not None and rule.select != "join" and draft.whole((*path, "select")):
             message, expected = "separator has no effect without select: join", "select: join, or no separator"
             yield draft.text.fault((*path, "separator"), message, expected=expected, key=True)

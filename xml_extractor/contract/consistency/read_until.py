@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
-from xml_extractor.contract.consistency.paths import parsed, position_within
+from xml_extractor.contract.consistency.paths import document_paths, parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
 from xml_extractor.contract.match_patterns import anywhere, pattern_faults
@@ -247,7 +247,7 @@ def _is_by_position(predicate: Expression) -> bool:
 
 def read_until_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of paths that need, or may need, what comes after the end of the `read_until` element."""
-    document, namespaces = draft.contract.document, draft.contract.namespaces
+    document = draft.contract.document
     if document.preceded_by and document.read_until is None and not draft.lost(("document", "read_until")):
         message = "preceded_by has no effect without read_until"
         expected = "read_until, or no preceded_by"
@@ -256,9 +256,11 @@ def read_until_faults(draft: Draft) -> Iterator[Fault]:
     if promise is None:
         return
     reader = _Reader(draft, promise)
-    if document.key is not None:
-        reader.follow(("document", "key"), document.key, PathFollower(promise, namespaces), [promise.root])
     reader.follow_keys()
+    for path, text in document_paths(draft):
+        reader.follow_from_root(path, text)
+    for path, rule in draft.order():
+        reader.follow_rule(path, "", rule)
     for path, name, table in draft.tables():
         reader.follow_table(path, name, table)
     for path, name, value_rule in draft.rules():
@@ -286,6 +288,11 @@ class _Reader:
             self._keys[name] = found
             self.follow(("keys", name, "use"), key.use, self._follower([]), found)
 
+    def follow_from_root(self, path: KeyPath, text: str) -> None:
+        """Follow a path from the root element."""
+        follower = self._followers[""]
+        self.follow(path, text, follower, follower.current)
+
     def follow_table(self, path: KeyPath, name: str, table: Table) -> None:
         """Follow the paths to the rows of a table, and those of its named nodes."""
         outer = self._followers.get(table.parent or "", self._follower([]))
@@ -310,7 +317,7 @@ class _Reader:
             follower.named[_BASE] = self.follow((*path, "base"), table.base, follower, rows, for_text=False)
 
     def follow_rule(self, path: KeyPath, table: str, rule: ValueRule) -> None:
-        """Follow the paths of a column or input."""
+        """Follow the paths of a column or input; those of no table start from the root element."""
         follower = self._followers[table]
         start = follower.named.get(_BASE, follower.current)
         if isinstance(rule, Column) and rule.at is not None:

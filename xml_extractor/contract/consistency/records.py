@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from xml_extractor.contract.consistency.paths import parsed, position_within
+from xml_extractor.contract.consistency.paths import document_paths, parsed, position_within
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath
+from xml_extractor.contract.faults import Fault
 from xml_extractor.contract.xpath import Call, Expression, Path, Step, kind_of, walk
 
 _EXPECTED = "names of child elements, * and //, with predicates over attributes, as in m:Set//m:Item[@status = 'new']"
@@ -82,7 +82,8 @@ def _hidden_faults(draft: Draft) -> Iterator[Fault]:
     names = {step.test for path in listed if isinstance(path, Path) for step in path.steps}
     if "*" in names:
         return
-    paths: list[tuple[KeyPath, str]] = [] if document.key is None else [(("document", "key"), document.key)]
+    paths = list(document_paths(draft))
+    paths += [((*path, "path"), rule.path) for path, rule in draft.order() if rule.path is not None]
     for path, table, rule in draft.rules():
         rows = draft.contract.tables[table]
         if (

@@ -251,7 +251,7 @@ def set_faults(draft: Draft) -> Iterator[Fault]:
 def lookup_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the lookups that columns and inputs name but the contract does not declare."""
     known = tuple(draft.contract.lookups)
-    for path, _, rule in draft.rules():
+    for path, rule in draft.values():
         used: list[tuple[KeyPath, object]] = [
             ((*path, "transform", index, "lookup"), (transform.options or {}).get("name"))
             for index, transform in enumerate(rule.transform)

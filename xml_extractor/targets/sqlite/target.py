@@ -25,20 +25,25 @@ from xml_extractor.urls import URL
 from xml_extractor.values.sqltypes import Family
 
 
-def open_target(url: URL, _contract: Contract, /) -> "SqliteTarget":
+def open_target(url: URL, contract: Contract, /) -> "SqliteTarget":
     """Return the target that an address names.
 
     Raises:
         UsageError: The address is wrong.
     """
-    return SqliteTarget(sqlite_file(url))
+    return SqliteTarget(sqlite_file(url), has_revisions=contract.document.revision is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class SqliteTarget:
-    """A SQLite file that documents are loaded into."""
+    """A SQLite file that documents are loaded into.
+
+    Attributes:
+        has_revisions: Whether documents are revisions of things.
+    """
 
     file: SqliteFile
+    has_revisions: bool = False
 
     @property
     def name(self) -> str:
@@ -59,7 +64,7 @@ class SqliteTarget:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
         from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
 
-        return create_statements(tables, "sqlite", log=self.log_table)
+        return create_statements(tables, "sqlite", own=self._own_tables)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
         """Create the file, missing tables and the processing log.
@@ -77,7 +82,7 @@ class SqliteTarget:
             TargetError: The file cannot be read.
         """
         if not self.file.path.exists():
-            return differences((*own_tables(self.log_table), *tables), {}, dialect_name="sqlite")
+            return differences((*self._own_tables, *tables), {}, dialect_name="sqlite")
         with self._errors_end_the_run(), closing(self.file.connect(read_only=True)) as database:
             return self._differences(database, tables)
 
@@ -88,7 +93,7 @@ class SqliteTarget:
             TargetError: A table does not fit, or the database cannot be written.
         """
         with self._writing() as database:
-            wanted = {table.table for table in (*own_tables(self.log_table), *tables)}
+            wanted = {table.table for table in (*self._own_tables, *tables)}
             there = read_catalog(database, sorted(wanted))
             if len(there) < len(wanted):
                 self._create(database, tables)
@@ -113,6 +118,10 @@ class SqliteTarget:
         with self._errors_end_the_run():
             return self.file.connect()
 
+    @property
+    def _own_tables(self) -> tuple[TableLayout, ...]:
+        return own_tables(self.log_table, has_revisions=self.has_revisions)
+
     @contextmanager
     def _writing(self) -> Iterator[SqliteConnection]:
         """Open a connection and a transaction; create the file if it is missing."""
@@ -128,7 +137,7 @@ class SqliteTarget:
         _complete_log(database, log, read_catalog(database, [log.table])[log.table])
 
     def _differences(self, database: SqliteConnection, tables: Sequence[TableLayout]) -> list[Difference]:
-        wanted = (*own_tables(self.log_table), *tables)
+        wanted = (*self._own_tables, *tables)
         actual = read_catalog(database, [table.table for table in wanted])
         return differences(wanted, actual, dialect_name="sqlite", missing_codes=partial(missing_codes, database))
 

@@ -232,6 +232,12 @@ _SETUP = (
         _DOCTOR,
     ),
     (
+        re.compile(r"Encryption not supported on"),
+        "no_encryption",
+        "the server does not encrypt connections",
+        "have it enabled there, or, where the network is trusted, add Encrypt=no to the address",
+    ),
+    (
         re.compile(r"SSPI Provider|Kerberos"),
         "no_ticket",
         "the operating system has no credentials for it",

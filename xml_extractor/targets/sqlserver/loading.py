@@ -9,13 +9,14 @@ from typing import Any
 import pyodbc
 
 from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
-from xml_extractor.contract.layout import TableLayout
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.contract.own_rows import KeyColumn
 from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.settings import InsertStrategy
-from xml_extractor.targets.delete_plan import DeletePlan, Dialect, KeyColumn, deletion
+from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.catalog import read_catalog
@@ -99,6 +100,11 @@ class LoadingConnection(SqlServerConnection):
             insertion = whole_insertion(documents, self.insert_batch(joined(tables, documents), batch_rows))
         self._isolated_batches = ISOLATED_BATCHES if insertion.errors else self._isolated_batches - 1
         return insertion
+
+    def execute_many(self, statement: str, columns: Sequence[ColumnLayout], rows: Sequence[Row]) -> None:
+        """Execute a statement with each of these rows, by one call, within a transaction."""
+        self._has_changes = True
+        super().execute_many(statement, columns, rows)
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""

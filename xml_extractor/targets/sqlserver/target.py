@@ -32,7 +32,8 @@ def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
     Raises:
         UsageError: The address is wrong.
     """
-    return SqlServerTarget(read_address(url), contract.code_page)
+    has_revisions = contract.document.revision is not None
+    return SqlServerTarget(read_address(url), contract.code_page, has_revisions=has_revisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,12 @@ class SqlServerTarget:
 
     Attributes:
         code_page: The code page that the contract assumes for `char`, `varchar` and `text`.
+        has_revisions: Whether documents are revisions of things.
     """
 
     address: SqlServerAddress
     code_page: str
+    has_revisions: bool = False
 
     @property
     def name(self) -> str:
@@ -65,7 +68,7 @@ class SqlServerTarget:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
         from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
 
-        return create_statements(tables, "mssql", self.address.schema, self.log_table)
+        return create_statements(tables, "mssql", self.address.schema, self._own_tables)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
         """Create missing schemas and tables, and the processing log.
@@ -83,7 +86,7 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached, or its catalog cannot be read.
         """
-        wanted = (*own_tables(self.log_table), *tables)
+        wanted = (*self._own_tables, *tables)
         with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
             there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
             found = differences(
@@ -124,6 +127,10 @@ class SqlServerTarget:
         """
         with self._errors_end_the_run():
             return Retrying()(LoadingConnection, self.address, strategy)
+
+    @property
+    def _own_tables(self) -> tuple[TableLayout, ...]:
+        return own_tables(self.log_table, has_revisions=self.has_revisions)
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
