@@ -133,4 +133,4 @@ def test_readers_are_named_by_table_and_column() -> None:
 
 def test_elements_that_no_path_names_can_be_ignored() -> None:
     _, faults = check_text("contract.yaml", NOTHING_NAMED)
-    assert faults == []
+    assert list(faults) == []

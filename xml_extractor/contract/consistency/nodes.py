@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from xml_extractor.contract.consistency.paths import parsed, position_within
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.element_paths import is_surely_matched, named_elements
+from xml_extractor.contract.element_paths import named_elements
+from xml_extractor.contract.element_states import is_surely_matched
 from xml_extractor.contract.faults import Fault, KeyPath
 from xml_extractor.contract.match_patterns import alternatives, pattern_faults
 from xml_extractor.contract.xpath import (
