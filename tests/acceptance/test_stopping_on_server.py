@@ -133,16 +133,15 @@ def test_a_second_interrupt_ends_a_run_that_waits_for_a_lock_within_seconds(
 
 
 @pytest.mark.parametrize("options", [("--insert-strategy", "json"), ("--insert-mode", "blocking")])
-def test_a_first_interrupt_ends_a_run_when_it_has_waited_for_the_lock(
+def test_a_first_interrupt_ends_a_run_when_it_has_waited_for_the_lock_at_the_latest(
     tmp_path: Path, schema: str, options: tuple[str, ...]
 ) -> None:
+    """A worker's driver may stop waiting at once, because the signal interrupts it."""
     with (
         tcp_proxy(*sqlserver.place(), replacement=AS_ON_SQL_SERVER) as proxy,
         waiting_run(tmp_path, schema, *options, port=proxy.port) as run,
     ):
         run.signal(signal.SIGINT)
-        time.sleep(2)
-        assert not run.has_ended()
         asked_at = time.monotonic()
         while not run.has_ended() and time.monotonic() - asked_at < LOCK_TIMEOUT + STOP_SECONDS:
             time.sleep(0.5)
