@@ -22,6 +22,7 @@ COMMANDS = {
     "coverage": Entry(
         "coverage", "coverage_command", "Report what a contract makes of all documents, and load nothing."
     ),
+    "contracts": Entry("contracts", "contracts_command", "List the shipped contracts, or print one."),
     "doctor": Entry("doctor", "doctor_command", "Show versions and drivers, and check the databases of a run."),
     "init": Entry("contract", "init_command", "Create missing tables of a contract and the processing log."),
     "preview": Entry("contract", "preview_command", "Show the rows of one document without loading them."),
