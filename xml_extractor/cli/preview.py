@@ -37,6 +37,7 @@ from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key, standing_in, stands_for_another
+from xml_extractor.quality.unread import unread_counter
 from xml_extractor.records import open_documents
 from xml_extractor.reporting.console import cell, rendered
 from xml_extractor.settings import KeyRange
@@ -78,6 +79,7 @@ def preview(
             root = _parsed(document, checked)
             revision = read_revision(plan, root, document.key, run) if located is None else None
             if located is None:
+                unread_counter(checked)(root, document.envelope if isinstance(document, SourceDocument) else None)
                 is_deleted = revision is not None and revision.deletes
                 rows = ((),) * len(plan.tables) if is_deleted else map_document(plan, root, document.key, run)
             else:
