@@ -121,7 +121,8 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     tolerated: dict[RowScope, Notes] = {}
     is_tree, seen = table.recursive is not None, dict[tuple[Value, ...], TreeRow]()
     for row in found_rows(table, document):
-        exclusion = _computed(table, row)
+        failed = _compute_row(table, row)
+        exclusion = _exclusion(table, row) if failed is None else _exclusion_despite(failed, table, row)
         if noted:
             tolerated[row] = noted.copy()
             noted.clear()
@@ -185,15 +186,12 @@ def enter_row(table: TablePlan, row: RowScope) -> None:
         table.frame.enter_again(row.node, row.document.root)
 
 
-def _computed(table: TablePlan, row: RowScope) -> Counted | None:
-    """Compute a row, and return which filter of a single row leaves it out; None if it stays.
+def _exclusion_despite(failed: tuple[ColumnPlan, Failure], table: TablePlan, row: RowScope) -> Counted:
+    """Return that `when` leaves out a row that has an invalid value in a column that `when` does not read.
 
     Raises:
-        MappingError: A value is invalid, and it does not matter or is not known that `when` leaves the row out.
+        MappingError: It does not.
     """
-    failed = _compute_row(table, row)
-    if failed is None:
-        return _exclusion(table, row)
     exclusion = _exclusion_by_when(table, row)
     if exclusion is None:
         column, failure = failed
