@@ -156,6 +156,8 @@ class Counted(StrEnum):
     """A row that equals another one by `distinct`."""
     PARENT = "parent"
     """A row rule's node whose parent row was left out."""
+    DISAGREED = "disagreed"
+    """A row that was kept out although the one with its key, which documents share, has other values."""
     KEPT = "kept"
     """A row that was not inserted, because `on_conflict: keep` kept the one with its key."""
     REPLACED = "replaced"

@@ -7,7 +7,7 @@ path of the documents. What is already done is decided here, by `LoggedDocuments
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.files import FileSource
-from xml_extractor.sources.interfaces import Source
+from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
@@ -155,9 +155,24 @@ def _process(
     """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
     stats = None
     with coordinator:
-        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        listed = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        pages = _noting_total(listed, source, coordinator.statistics, settings)
         stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
     return stats, 0 if coordinator.interrupted else logged.earlier_rejects()
+
+
+def _noting_total(
+    pages: Iterable[KeyPage], source: Source, statistics: RunStatistics, settings: RunSettings
+) -> Iterator[KeyPage]:
+    """Yield pages, and note how many documents the run will have listed at its end, as far as that is known."""
+    for page in pages:
+        totals = (
+            [] if source.documents is None else [source.documents // (settings.shard.count if settings.shard else 1)]
+        )
+        if settings.limit is not None:
+            totals.append(statistics.already_done + settings.limit)
+        statistics.total = min(totals, default=None)
+        yield page
 
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:

@@ -156,7 +156,7 @@ def test_status_counts_documents_by_run(
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.splitlines()[-1] == "Documents of orders: 3 loaded, 0 rejected, 1 marked for retry"
     found = json.loads(xml_extractor("status", *LOG, "--json").stdout)
-    assert found["documents"] == {"loaded": 3, "rejected": 0, "retry": 1, "skipped": 0}
+    assert {status: number for status, number in found["documents"].items() if number} == {"loaded": 3, "retry": 1}
     assert [(run["status"], run["documents"]) for run in found["runs"]] == [("loaded", 1), ("retry", 1), ("loaded", 2)]
     (last,) = query(rejected, "SELECT run_id FROM processing_log WHERE document_key = '4.xml'")
     assert found["runs"][0]["run_id"] == last[0]

@@ -155,6 +155,7 @@ def counts_text(counts: Counts) -> str | None:
         "; ".join(
             f"{_encoded(table)}{f'.{_encoded(column)}' if column else ''} {what}={number}"
             for (table, column, what), number in counts
+            if what is not Counted.DISAGREED  # part of what is kept; the run reports it
         )
         or None
     )

@@ -203,6 +203,7 @@ class RejectsSource:
         self.address = address
         self._directory = Path(address)
         self._max_bytes = max_bytes
+        self.documents: int | None = None
         self._listed = _read_listing(self._directory / LISTING)
 
     def key_pages(
