@@ -5,7 +5,7 @@ computes their columns (`_compute_row`), leaves out rows that the filters exclud
 closures that `compiler` made.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
@@ -135,10 +135,10 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
             _leave_out(table, row.node, exclusion, document)
     if table.distinct is not None and not is_tree:
         rows = _distinct(table, rows, table.distinct, document)
-    for row in rows:
-        if not table.deferred:
-            _check_required(table, row)
-        for column, what in tolerated.get(row, ()) if tolerated else ():
+    if not table.deferred:
+        _check_required(table, rows)
+    for row in rows if tolerated else ():
+        for column, what in tolerated.get(row, ()):
             document.counts[table.name, column, what] += 1
     if table.parent in document.left_out:
         _leave_out_children(table, document)
@@ -317,13 +317,16 @@ def _values(row: RowScope, columns: tuple[int, ...]) -> tuple[Value, ...]:
     return tuple([row.values[column] for column in columns])
 
 
-def _check_required(table: TablePlan, row: RowScope) -> None:
-    for number in table.required:
-        if row.values[number] is None:
-            column = table.columns[number]
-            explanation = "the column is required and the document has no value for it"
-            failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
-            raise MappingError(failure, partial(_invalid_value, table, column, row))
+def _check_required(table: TablePlan, rows: Sequence[RowScope]) -> None:
+    required = table.required
+    for row in rows if required else ():
+        values = row.values
+        for number in required:
+            if values[number] is None:
+                column = table.columns[number]
+                explanation = "the column is required and the document has no value for it"
+                failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
+                raise MappingError(failure, partial(_invalid_value, table, column, row))
 
 
 def _invalid_value(table: TablePlan, column: ColumnPlan, row: RowScope) -> Value:
