@@ -26,15 +26,24 @@ AGAIN = ("--reprocess", "changed-documents")
 class AgainBench(Bench):
     """Targets have all documents already, as they were before they changed: with other values and other lines."""
 
+    rejected = Bench.rejected - {MALFORMED, EMPTY}
+
     def __init__(self, directory: Path, launcher: Launcher) -> None:
         self.old_rows: dict[int, dict[str, int]] = {}
         super().__init__(directory, launcher)
 
     def start(
-        self, place: Path, faults: Sequence[Fault] = (), options: Sequence[str] = (), target: Path | None = None
+        self,
+        place: Path,
+        faults: Sequence[Fault] = (),
+        options: Sequence[str] = (),
+        target: Path | None = None,
+        *,
+        anew: bool = False,
+        target_options: str = "",
     ) -> Running:
         """Start a run with faults that does documents again."""
-        return super().start(place, faults, (*options, *AGAIN), target)
+        return super().start(place, faults, (*options, *AGAIN), target, anew=anew, target_options=target_options)
 
     def resume(self, place: Path) -> None:
         """Do again undisturbed what is not done again yet.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
+from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying, check_before_commit
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
     NOT_INSERTED,
@@ -201,6 +201,7 @@ class Loader:
         began_at = time.perf_counter()
         with self._connection.transaction():
             logged = self._insert(self._replace(documents))
+            check_before_commit()
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
