@@ -60,6 +60,7 @@ soak: .venv/development ## Load 50,000 documents full of new names, and check th
 
 faults: .venv/development ## Break runs at every point, kill their processes, cut connections; then check that nothing is lost or duplicated
 	$(BIN)/python -m tests.faults.sweep
+	$(BIN)/python -m tests.faults.revisions --rounds 3
 	$(BIN)/python -m tests.faults.server_sweep
 
 BENCHMARKS := map trees transport load run run_server round_trips memory records peers

@@ -156,6 +156,8 @@ class Counted(StrEnum):
     """A row that equals another one by `distinct`."""
     PARENT = "parent"
     """A row rule's node whose parent row was left out."""
+    DISAGREED = "disagreed"
+    """A row that was kept out although the one with its key, which documents share, has other values."""
     KEPT = "kept"
     """A row that was not inserted, because `on_conflict: keep` kept the one with its key."""
     REPLACED = "replaced"
@@ -353,7 +355,6 @@ class Outcome(NamedTuple):
         attempts, content_hash: As in the processing log, for a document that is `REJECTED`.
         value: `Rejection.value`.
         counts: `MappedDocument.counts`, and rows that were kept or replaced; empty unless loaded.
-        seconds: From fetching the document to its mapped rows.
         revision: As for `MappedDocument`, of a document that is loaded, deleted or rejected.
         superseded: The statuses of those documents of this run that it superseded after they had been committed.
         leaves_older: Whether the document is rejected and an older revision of the thing stays.
@@ -367,7 +368,6 @@ class Outcome(NamedTuple):
     content_hash: str = ""
     value: str | None = None
     counts: Counts = ()
-    seconds: float = 0.0
     revision: Revision | None = None
     superseded: tuple[Status, ...] = ()
     leaves_older: bool = False

@@ -7,7 +7,7 @@ path of the documents. What is already done is decided here, by `LoggedDocuments
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
 from xml_extractor.errors import UsageError, XmlExtractorError
-from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext
+from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
@@ -35,7 +35,7 @@ from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.files import FileSource
-from xml_extractor.sources.interfaces import Source
+from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
@@ -110,6 +110,21 @@ def run(
     return result
 
 
+def count_waiting(settings: RunSettings) -> int:
+    """Return how many documents of the source are not done; rejected ones are. Nothing is written.
+
+    Raises:
+        XmlExtractorError: The contract has faults, or source or target cannot be read.
+    """
+    contract = read_contract(settings.contract)
+    target = open_target(settings.target, contract)
+    with closing(open_documents(settings.source, contract)) as source, closing(target.connect()) as connection:
+        logged = LoggedDocuments(connection, _context(settings, contract, source, LOW_LATENCY_INSERTS, _now()))
+        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        waiting = select(pages, logged.done, settings.shard, None, logged.is_retried)
+        return sum(not logged.is_retried(key) for selection in waiting for key in selection.keys)
+
+
 def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:
     """Return what a run has done so far."""
     elapsed = round(time.perf_counter() - statistics.series.began_at, 3)
@@ -140,9 +155,24 @@ def _process(
     """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
     stats = None
     with coordinator:
-        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        listed = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        pages = _noting_total(listed, source, coordinator.statistics, settings)
         stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
     return stats, 0 if coordinator.interrupted else logged.earlier_rejects()
+
+
+def _noting_total(
+    pages: Iterable[KeyPage], source: Source, statistics: RunStatistics, settings: RunSettings
+) -> Iterator[KeyPage]:
+    """Yield pages, and note how many documents the run will have listed at its end, as far as that is known."""
+    for page in pages:
+        totals = (
+            [] if source.documents is None else [source.documents // (settings.shard.count if settings.shard else 1)]
+        )
+        if settings.limit is not None:
+            totals.append(statistics.already_done + settings.limit)
+        statistics.total = min(totals, default=None)
+        yield page
 
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:

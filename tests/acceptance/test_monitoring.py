@@ -2,9 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from tests.acceptance.accounts import write_orders
+import pytest
+
+from tests.acceptance.accounts import order, write_orders
 from tests.conftest import Command
+from xml_extractor.pipeline import run
+from xml_extractor.settings import RunSettings, Shard
 
 RUN = (
     "--contract",
@@ -74,3 +79,26 @@ def test_metrics_and_rejects_are_kept_as_long_as_the_user_says(production_proces
     assert (tmp_path / "rejects" / old).exists()
     assert production_processor(*RUN, "--keep-rejects", "30").returncode == 0
     assert not (tmp_path / "rejects" / old).exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "totals"),
+    [({}, {40}), ({"limit": 15}, {15}), ({"shard": Shard(1, 4)}, {10}), ({"source": "files"}, {7})],
+)
+def test_the_total_is_known_while_a_run_is_running(
+    settings: dict[str, Any], totals: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_orders(tmp_path, 40)
+    (tmp_path / "files").mkdir()
+    for number in range(7):
+        (tmp_path / "files" / f"{number}.xml").write_text(order(number))
+    values: dict[str, Any] = {
+        "source": "sqlite:///orders.db",
+        "target": "sqlite:///loaded.db",
+        "workers": 1,
+        "metrics_dir": None,
+    }
+    seen: set[int | None] = set()
+    run(RunSettings("orders.yaml", **values | settings), on_poll=lambda statistics: seen.add(statistics.progress.total))
+    assert seen - {None} == totals

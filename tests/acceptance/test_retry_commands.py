@@ -88,17 +88,61 @@ def test_a_document_that_was_tried_as_often_as_allowed_stays_rejected(
     assert attempts(rejected)["3.xml"] == ("rejected", 2)
 
 
-def test_rejects_lists_reasons_and_no_value(rejected: Path, xml_extractor: Command) -> None:
+def test_rejects_lists_reasons_and_files_and_no_value(rejected: Path, xml_extractor: Command, tmp_path: Path) -> None:
     shown = xml_extractor("rejects", *LOG)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["Document", "3.xml", "4.xml", "2"]
-    assert "too_long at orders.customer (customer): " in shown.stdout
+    lines = shown.stdout.splitlines()
+    assert [line for line in lines if not line.startswith("  ")] == ["3.xml", "4.xml", "2 documents rejected"]
+    assert "  map: too_long at orders.customer (customer): " in shown.stdout
+    for line in lines:
+        if line.startswith("  file "):
+            assert (tmp_path / line.removeprefix("  file ")).is_file()
+    assert sum(line.startswith("  file ") for line in lines) == 2
     as_json = xml_extractor("rejects", *LOG, "--json", "--stage", "map")
     (found,) = map(json.loads, as_json.stdout.splitlines())
     assert (found["key"], found["stage"], found["attempts"]) == ("3.xml", "map", 1)
     assert found["reason"].startswith("too_long at orders.customer")
+    assert (tmp_path / found["file"]).is_file()
     assert SECRET not in shown.stdout + as_json.stdout
+    assert (
+        json.loads(xml_extractor("rejects", *LOG, "--json", "--key", "3.xml", "--rejects-dir", "").stdout)["file"]
+        is None
+    )
     assert rejected.exists()
+
+
+def test_rejects_are_summarised_by_reason(rejected: Path, xml_extractor: Command) -> None:
+    lines = xml_extractor("rejects", *LOG, "--summary").stdout.splitlines()
+    assert [line.split()[:3] for line in lines[:-1]] == [
+        ["Reason", "Stage", "Documents"],
+        ["too_long", "map", "1"],
+        ["malformed", "parse", "1"],
+    ]
+    assert lines[-1] == "2 documents rejected for 2 reasons"
+    found = [json.loads(line) for line in xml_extractor("rejects", *LOG, "--summary", "--json").stdout.splitlines()]
+    assert [(reason["code"], reason["example_key"]) for reason in found] == [
+        ("too_long", "3.xml"),
+        ("malformed", "4.xml"),
+    ]
+    assert rejected.exists()
+
+
+def test_rejects_and_retry_take_the_rejects_of_a_run_or_of_a_time(rejected: Path, xml_extractor: Command) -> None:
+    (run_id,) = query(rejected, "SELECT DISTINCT run_id FROM processing_log")[0]
+    day = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}"
+
+    def found(*options: str) -> str:
+        return xml_extractor("rejects", *LOG, *options).stdout.splitlines()[-1]
+
+    assert found("--run", run_id) == found("--run", run_id[:15]) == "2 documents rejected"
+    assert found("--run", "2020") == "0 documents rejected"
+    assert found("--since", day) == found("--since", f"{day}T00:00") == "2 documents rejected"
+    assert found("--since", "2019-12-31", "--before", day) == "0 documents rejected"
+    assert found("--run", "%") == "0 documents rejected"
+    assert xml_extractor("rejects", *LOG, "--since", "yesterday").returncode == 2
+    nothing = xml_extractor("retry", *LOG, "--before", day)
+    assert nothing.stdout == "0 documents marked for retry: orders has no rejected document that matches\n"
+    assert xml_extractor("retry", *LOG, "--run", run_id).stdout == "2 documents marked for retry by the next run\n"
 
 
 def test_status_counts_documents_by_run(
@@ -112,10 +156,24 @@ def test_status_counts_documents_by_run(
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.splitlines()[-1] == "Documents of orders: 3 loaded, 0 rejected, 1 marked for retry"
     found = json.loads(xml_extractor("status", *LOG, "--json").stdout)
-    assert found["documents"] == {"loaded": 3, "rejected": 0, "retry": 1, "skipped": 0}
+    assert {status: number for status, number in found["documents"].items() if number} == {"loaded": 3, "retry": 1}
     assert [(run["status"], run["documents"]) for run in found["runs"]] == [("loaded", 1), ("retry", 1), ("loaded", 2)]
     (last,) = query(rejected, "SELECT run_id FROM processing_log WHERE document_key = '4.xml'")
     assert found["runs"][0]["run_id"] == last[0]
+
+
+def test_status_counts_documents_that_wait_at_the_source(
+    rejected: Path, xml_extractor: Command, tmp_path: Path
+) -> None:
+    assert "Waiting" not in xml_extractor("status", *LOG).stdout
+    for number in (5, 6):
+        (tmp_path / "orders" / f"{number}.xml").write_text(order(number), encoding="utf-8")
+    shown = xml_extractor("status", *LOG, "--source", "orders")
+    assert shown.stdout.splitlines()[-1] == "Waiting at the source: 2 documents"
+    xml_extractor("retry", *LOG)
+    assert json.loads(xml_extractor("status", *LOG, "--source", "orders", "--json").stdout)["waiting"] == 4
+    assert xml_extractor("status", *LOG, "--source", "absent").returncode == 2
+    assert rejected.exists()
 
 
 @pytest.mark.parametrize("command", ["retry", "rejects", "status"])
@@ -125,7 +183,7 @@ def test_a_target_without_a_log_is_said_to_have_none_and_is_not_made(
     (tmp_path / "orders.yaml").write_text(ORDERS, encoding="utf-8")
     completed = xml_extractor(command, *LOG)
     assert completed.returncode == 3
-    assert completed.stderr.startswith("Error: there is no processing log in sqlite:///loaded.db\nHint: ")
+    assert completed.stderr.startswith("Error: there is no table processing_log in sqlite:///loaded.db\nHint: ")
     assert not (tmp_path / "loaded.db").exists()
 
 

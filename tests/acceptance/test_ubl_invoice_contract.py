@@ -40,13 +40,22 @@ ROWS = {
         "cac:AdditionalDocumentReference",
     ),
     "party": ("cac:AccountingSupplierParty", "cac:AccountingCustomerParty", "cac:PayeeParty"),
+    "party_identifier": (".//cbc:EndpointID", ".//cac:PartyIdentification/cbc:ID", ".//cbc:CompanyID"),
+    "delivery": ("cac:Delivery",),
     "payment_means": ("cac:PaymentMeans",),
     "payment_terms": ("cac:PaymentTerms",),
     "tax_subtotal": ("cac:TaxTotal/cac:TaxSubtotal",),
     "invoice_line": ("cac:InvoiceLine",),
     "line_tax_subtotal": ("cac:InvoiceLine/cac:TaxTotal/cac:TaxSubtotal",),
     "item_property": ("cac:InvoiceLine/cac:Item/cac:AdditionalItemProperty",),
-    "allowance_charge": ("cac:AllowanceCharge", "cac:InvoiceLine/cac:AllowanceCharge"),
+    "allowance_charge": ("cac:AllowanceCharge",),
+    "line_allowance_charge": ("cac:InvoiceLine/cac:AllowanceCharge",),
+    "item_identification": (
+        "cac:InvoiceLine/cac:Item/cac:BuyersItemIdentification",
+        "cac:InvoiceLine/cac:Item/cac:SellersItemIdentification",
+        "cac:InvoiceLine/cac:Item/cac:StandardItemIdentification",
+    ),
+    "item_classification": ("cac:InvoiceLine/cac:Item/cac:CommodityClassification",),
 }
 
 Tables = Mapping[str, list[dict[str, Value]]]
@@ -143,8 +152,9 @@ def test_an_invoice_row_holds_dates_codes_and_totals(small: Tables) -> None:
     (invoice,) = small["invoice"]
 
     assert {name: value for name, value in invoice.items() if value is not None} == {
-        "invoice_id": "A-1",
-        "invoice_type": "invoice",
+        "supplier_id": "VAT:BE0123456789",
+        "invoice_number": "A-1",
+        "document_kind": "Invoice",
         "issue_date": date(2024, 2, 28),
         "due_date": date(2024, 3, 1),
         "days_to_pay": 2,
@@ -181,29 +191,40 @@ def test_an_empty_note_is_left_out_and_keeps_its_number(small: Tables) -> None:
 
 def test_a_contact_with_nothing_to_say_is_left_out(small: Tables) -> None:
     assert small["party_contact"] == [
-        {"invoice_id": "A-1", "role": "customer", "name": None, "telephone": None, "email": "ap@buyer.example"}
+        {
+            "supplier_id": "VAT:BE0123456789",
+            "invoice_number": "A-1",
+            "role": "customer",
+            "name": None,
+            "telephone": None,
+            "email": "ap@buyer.example",
+        }
     ]
 
 
 def test_a_line_has_its_amount_with_tax_and_its_price_for_one(small: Tables) -> None:
     (line,) = small["invoice_line"]
 
-    assert (line["line_id"], line["line_no"], line["unit_code"], line["unit"]) == ("10", 1, "XYZ", "other")
+    assert (line["line_id"], line["line_no"], line["unit_code"]) == ("10", 1, "XYZ")
     assert line["tax_inclusive_amount"] == Decimal("12.10")
-    assert line["unit_price"] == Decimal("2.666667")
+    assert line["unit_price"] == Decimal("2.66666667")
     assert line["free_of_charge"] is False
 
 
 def test_allowances_take_away_and_charges_add_on_both_levels(small: Tables) -> None:
-    rows = [(row["level"], row["line_id"], row["is_charge"], row["signed_amount"]) for row in small["allowance_charge"]]
+    of_invoice = [(row["is_charge"], row["signed_amount"]) for row in small["allowance_charge"]]
+    of_lines = [(row["line_no"], row["is_charge"], row["signed_amount"]) for row in small["line_allowance_charge"]]
 
-    assert rows == [("invoice", None, False, Decimal("-1.50")), ("line", "10", True, Decimal(2))]
+    assert of_invoice == [(False, Decimal("-1.50"))]
+    assert of_lines == [(1, True, Decimal(2))]
 
 
-def test_no_decimal_column_is_wider_than_a_double_holds(contract: Contract) -> None:
+def test_no_amount_is_wider_than_a_double_holds(contract: Contract) -> None:
     columns = [column for layout in layouts(contract) for column in layout.columns]
+    amounts = [column.type for column in columns if column.type.family is Family.DECIMAL and column.type.scale == 2]
 
-    assert all(column.type.precision <= 15 for column in columns if column.type.family is Family.DECIMAL)
+    assert amounts
+    assert all(each.precision <= 15 for each in amounts)
 
 
 def test_samples_give_as_many_rows_as_an_independent_count(loaded: Tables, good: list[bytes]) -> None:
@@ -239,14 +260,13 @@ def test_the_totals_of_samples_explain_the_payable_amount(loaded: Tables) -> Non
 
 
 def test_line_amounts_and_allowances_of_samples_sum_up_to_the_amount_without_tax(loaded: Tables) -> None:
-    net: dict[Value, Decimal] = {row["invoice_id"]: Decimal(0) for row in loaded["invoice"]}
+    net: dict[Value, Decimal] = {row["invoice_number"]: Decimal(0) for row in loaded["invoice"]}
     for row in loaded["invoice_line"]:
-        net[row["invoice_id"]] += decimal(row["line_extension_amount"])
+        net[row["invoice_number"]] += decimal(row["line_extension_amount"])
     for row in loaded["allowance_charge"]:
-        if row["level"] == "invoice":
-            net[row["invoice_id"]] += decimal(row["signed_amount"])
+        net[row["invoice_number"]] += decimal(row["signed_amount"])
 
-    assert net == {row["invoice_id"]: row["tax_exclusive_amount"] for row in loaded["invoice"]}
+    assert net == {row["invoice_number"]: row["tax_exclusive_amount"] for row in loaded["invoice"]}
 
 
 def test_tax_in_the_sellers_currency_is_a_column_of_its_own(loaded: Tables) -> None:
@@ -299,7 +319,7 @@ def test_a_fault_of_mapping_names_table_and_column(
 
     assert found is not None
     assert f"{found.table}.{found.column}" == place
-    assert found.path.startswith("cbc:") or "/cbc:" in found.path
+    assert found.path.startswith(("cbc:", "$quantity")) or "/cbc:" in found.path
 
 
 @pytest.mark.slow

@@ -103,7 +103,12 @@ def test_rejects_are_chosen_by_key_reason_stage_and_attempts(connection: TargetC
     write_log(connection, MAPPED, MAPPED_TOO, LOADED, TIRED)
     for selection, keys in SELECTIONS:
         assert keys_of(ProcessingLog(connection).rejected(selection)) == keys, selection
-    assert mark_for_retry(connection, RejectSelection("orders", ("Load", "mapped"), "duplicate_key", "load", 5)) == 1
+    assert (
+        mark_for_retry(
+            connection, RejectSelection("orders", ("Load", "mapped"), "duplicate_key", "load", below_attempts=5)
+        )
+        == 1
+    )
     assert {key for key, (status, *_) in by_key(connection).items() if status == "retry"} == {"Load"}
 
 
@@ -267,5 +272,5 @@ def test_documents_that_were_tried_too_often_stay_rejected_and_are_counted(targe
 
 def test_a_target_without_a_processing_log_is_said_to_have_none(target_address: str) -> None:
     empty = open_target(target_address, CONTRACT)
-    with pytest.raises(TargetError, match="no processing log in"), open_processing_log(empty):
+    with pytest.raises(TargetError, match="no table processing_log in"), open_processing_log(empty):
         pass

@@ -350,3 +350,25 @@ def test_what_another_run_has_loaded_meanwhile_is_already_done(connection: Targe
     outcomes = loader_of(connection, "run 2").load(documents)
     assert [outcome.status for outcome in outcomes] == [Status.ALREADY_DONE] * 2
     assert remains(connection, documents[1])
+
+
+def test_the_same_shared_row_of_several_documents_is_sent_once_and_others_are_counted(
+    connection: TargetConnection,
+) -> None:
+    sent: list[int] = []
+    insert = connection.insert_batch
+
+    def watched(batch: Any, batch_rows: int = 500) -> Any:
+        sent.extend(len(rows) for table, rows in batch if table.name == "customer")
+        return insert(batch, batch_rows)
+
+    connection.insert_batch = watched  # type: ignore[method-assign]
+    same = [order(key, 1, thing=key, own=own) for own, key in enumerate("abc", start=1)]
+    shared = [document._replace(rows=(((5, "Ada"),), *document.rows[1:])) for document in same]
+    other = order("d", 1, thing="d", own=4)._replace(rows=(((5, "Bob"),), *order("d", 1, thing="d", own=4).rows[1:]))
+    outcomes = loader_of(connection).load([*shared, other])
+    assert list(connection.read_rows(TABLES[0])) == [(5, "Ada")]
+    assert [outcome.rows[0] for outcome in outcomes] == [1, 0, 0, 0]
+    counted = [{what.value: number for (_, _, what), number in outcome.counts} for outcome in outcomes]
+    assert counted == [{}, {"kept": 1}, {"kept": 1}, {"kept": 1, "disagreed": 1}]
+    assert sent == [2]

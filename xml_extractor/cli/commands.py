@@ -22,13 +22,15 @@ COMMANDS = {
     "doctor": Entry("doctor", "doctor_command", "Show versions and drivers, and check the databases of a run."),
     "init": Entry("contract", "init_command", "Create missing tables of a contract and the processing log."),
     "preview": Entry("contract", "preview_command", "Show the rows of one document without loading them."),
-    "rejects": Entry("status", "rejects_command", "List rejected documents with their reasons."),
+    "rejects": Entry("status", "rejects_command", "List rejected documents with their reasons and files."),
     "retry": Entry("status", "retry_command", "Mark rejected documents so that the next run retries them."),
     "run": Entry("run", "run_command", "Load all documents of the source that are not loaded yet."),
     "runs": Entry("runs", "runs_command", "List the runs of the contract, or compare runs."),
     "sample": Entry("sample", "sample_command", "Create sample documents."),
     "schema": Entry("contract", "schema_command", "Print the JSON Schema of contracts, for editors."),
-    "status": Entry("status", "status_command", "Count documents by status and run."),
+    "status": Entry(
+        "status", "status_command", "Count documents by status and run, and those that wait at the source."
+    ),
 }
 
 

@@ -211,6 +211,14 @@ def names_of(options: Sequence[Callable[[Any], Any]]) -> tuple[str, ...]:
     return tuple(option.name for option in carrier.params if option.name)
 
 
+REJECTS_DIR_OPTION = setting(
+    "--rejects-dir",
+    type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
+    default="rejects",
+    may_be_empty=True,
+    help="Directory for rejected documents, with a subdirectory per run; '' disables it.",
+)
+
 RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     CONTRACT_OPTION,
     *SOURCE_OPTIONS,
@@ -358,13 +366,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="DAYS",
         help="Delete rejected documents of runs that started more than DAYS days ago.",
     ),
-    setting(
-        "--rejects-dir",
-        type=Parsed("DIRECTORY", lambda name: Path(name) if name else None),
-        default="rejects",
-        may_be_empty=True,
-        help="Directory for rejected documents, with a subdirectory per run; '' disables it.",
-    ),
+    REJECTS_DIR_OPTION,
     setting(
         "--reject-values/--no-reject-values",
         default=False,

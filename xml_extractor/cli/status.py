@@ -6,14 +6,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
-from xml_extractor.cli.parameters import OneOf, WholeNumber
+from xml_extractor.cli.options import (
+    CONTRACT_OPTION,
+    REJECTS_DIR_OPTION,
+    SOURCE_OPTIONS,
+    TARGET_OPTIONS,
+    added,
+    with_addresses,
+    with_target,
+)
+from xml_extractor.cli.parameters import NotEmpty, OneOf, WholeNumber
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey, Status
 from xml_extractor.escaping import escaped
 from xml_extractor.reasons import Reason, Stage
@@ -27,10 +36,21 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS = 5
 
+TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
+
 SELECTION_OPTIONS = (
     click.option("--key", "keys", metavar="KEY", multiple=True, help="Only the document with this key; repeatable."),
     click.option("--reason", type=OneOf("CODE", Reason), default=None, help="Only documents with this reason code."),
     click.option("--stage", type=OneOf("STAGE", Stage), help="Only documents rejected at this stage."),
+    click.option(
+        "--run", cls=NotEmpty, metavar="RUN", help="Only documents rejected by this run: its id, or a beginning."
+    ),
+    click.option(
+        "--since", type=TIME, metavar="TIME", help="Only documents rejected by runs started since TIME (UTC)."
+    ),
+    click.option(
+        "--before", type=TIME, metavar="TIME", help="Only documents rejected by runs started before TIME (UTC)."
+    ),
 )
 
 
@@ -46,22 +66,20 @@ SELECTION_OPTIONS = (
     metavar="N",
 )
 @with_target
-def retry_command(
-    contract: str, target: str, keys: Sequence[str], reason: str | None, stage: str | None, max_attempts: int
-) -> None:
+def retry_command(contract: str, target: str, max_attempts: int, **selection: Any) -> None:
     """Mark rejected documents so that the next run retries them.
 
     This command loads nothing. Without options it marks all rejected documents of the contract.
     """
     with _opened(contract, target) as (name, log):
-        marked, exhausted = log.retry(_selection(name, keys, reason, stage), max_attempts)
-    others = len(set(keys)) - marked - exhausted
+        marked, exhausted = log.retry(_selection(name, **selection), max_attempts)
+    others = len(set(selection["keys"])) - marked - exhausted
     if others > 0:
         say(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
     if marked:
         say(f"{_documents(marked)} marked for retry by the next run")
     else:
-        matching = " that matches" if keys or reason or stage else ""
+        matching = " that matches" if any(selection.values()) else ""
         attempts = " with attempts left" if exhausted else ""
         say(f"0 documents marked for retry: {name} has no rejected document{matching}{attempts}")
     if exhausted:
@@ -71,40 +89,61 @@ def retry_command(
 @click.command("rejects")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS, *SELECTION_OPTIONS)
+@REJECTS_DIR_OPTION
+@click.option("--summary", is_flag=True, help="Count documents by reason instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @with_target
 def rejects_command(
-    contract: str, target: str, keys: Sequence[str], reason: str | None, stage: str | None, *, as_json: bool
+    contract: str, target: str, rejects_dir: Path | None, *, summary: bool, as_json: bool, **selection: Any
 ) -> None:
-    """List rejected documents with their reasons.
+    """List rejected documents with their reasons and files.
 
     The list contains no values of documents.
     """
     with _opened(contract, target) as (name, log):
-        entries = log.rejected(_selection(name, keys, reason, stage))
-    if as_json:
+        entries = log.rejected(_selection(name, **selection))
+    if summary:
+        _summarise(entries, as_json=as_json)
+    elif as_json:
         for entry in entries:
-            click.echo(escaped(json.dumps(_reject_as_json(entry), ensure_ascii=False)))
+            _print_json(_reject_as_json(entry, rejects_dir))
     else:
-        _show_rejects(list(entries))
+        _show_rejects(entries, rejects_dir)
 
 
 @click.command("status")
 @config_option
-@added(CONTRACT_OPTION, *TARGET_OPTIONS)
+@added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@with_target
-def status_command(contract: str, target: str, *, as_json: bool) -> None:
-    """Count documents by status and run."""
+@with_addresses
+def status_command(contract: str, source: str, target: str, *, as_json: bool) -> None:
+    """Count documents by status and run, and those that wait at the source."""
     with _opened(contract, target) as (name, log):
         counts, others = log.counts(name), dict(log.other_counts(name))
         known = [] if counts else log.contracts()
+    waiting = _waiting(contract, source, target)
     if as_json:
-        click.echo(json.dumps(_status_as_json(name, counts, others), indent=2))
+        click.echo(json.dumps(_status_as_json(name, counts, others) | {"waiting": waiting}, indent=2))
     else:
         _show_status(name, counts, others)
+        if waiting is not None:
+            say(f"Waiting at the source: {_documents(waiting)}")
     if known:
         say(f"The processing log has documents of: {', '.join(known)}", err=as_json)
+
+
+def _waiting(contract: str, source: str, target: str) -> int | None:
+    """Return how many documents wait; None if no source is named and the target has no documents."""
+    from xml_extractor.errors import SourceError
+    from xml_extractor.pipeline import count_waiting
+    from xml_extractor.settings import RunSettings
+
+    try:
+        return count_waiting(RunSettings(contract, source, target))
+    except SourceError:
+        if source != target:
+            raise
+        return None
 
 
 @contextmanager
@@ -118,11 +157,20 @@ def _opened(contract: str, target: str) -> Iterator[tuple[str, "ProcessingLog"]]
         yield checked.contract, log
 
 
-def _selection(contract: str, keys: Sequence[str], reason: str | None, stage: str | None) -> "RejectSelection":
+def _selection(
+    contract: str,
+    keys: Sequence[str],
+    reason: str | None,
+    stage: str | None,
+    run: str | None,
+    since: datetime | None,
+    before: datetime | None,
+) -> "RejectSelection":
     from xml_extractor.processing_log.log_keys import log_key
     from xml_extractor.processing_log.log_table import RejectSelection
 
-    return RejectSelection(contract, tuple(str(log_key(key)) for key in keys), reason or "", stage or "")
+    log_keys = tuple(str(log_key(key)) for key in keys)
+    return RejectSelection(contract, log_keys, reason or "", stage or "", run or "", since, before)
 
 
 def _documents(count: int) -> str:
@@ -133,7 +181,21 @@ def _time(when: datetime) -> str:
     return f"{when.isoformat(sep=' ', timespec='seconds')} UTC"
 
 
-def _reject_as_json(entry: "LogEntry") -> dict[str, Any]:
+def _file_of(entry: "LogEntry", rejects_dir: Path | None) -> str | None:
+    """Return the file of a rejected document, if the run has written one and it is still there."""
+    from xml_extractor.sources.rejects import file_names
+
+    if rejects_dir is None:
+        return None
+    files = [rejects_dir / entry.run_id / name for name in file_names(entry.document_key)]
+    return next((str(file) for file in files if file.is_file()), None)
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    click.echo(escaped(json.dumps(value, ensure_ascii=False)))
+
+
+def _reject_as_json(entry: "LogEntry", rejects_dir: Path | None) -> dict[str, Any]:
     return {
         "key": entry.document_key,
         "attempts": entry.attempts,
@@ -142,7 +204,34 @@ def _reject_as_json(entry: "LogEntry") -> dict[str, Any]:
         "run_id": entry.run_id,
         "contract_version": entry.contract_version,
         "finished_at": _iso(entry.finished_at),
+        "file": _file_of(entry, rejects_dir),
     }
+
+
+def _summarise(entries: Sequence["LogEntry"], *, as_json: bool) -> None:
+    """Count rejected documents by stage and reason code, the most frequent first."""
+    by_reason: dict[tuple[str, str], list[LogEntry]] = {}
+    for entry in entries:
+        by_reason.setdefault((entry.stage, entry.failure.code), []).append(entry)
+    table = plain_table("Reason", "Stage", "Documents", "Latest", "Example", numbers=0)
+    for (stage, code), rejected in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        latest = max(rejected, key=lambda entry: entry.finished_at)
+        if as_json:
+            _print_json(
+                {
+                    "stage": stage,
+                    "code": code,
+                    "documents": len(rejected),
+                    "latest_at": _iso(latest.finished_at),
+                    "example_key": latest.document_key,
+                }
+            )
+        else:
+            _add(table, code, stage, f"{len(rejected):,}", _time(latest.finished_at), latest.document_key)
+    if not as_json:
+        if entries:
+            click.echo(rendered(table, sys.stdout), nl=False)
+        say(f"{_documents(len(entries))} rejected for {len(by_reason)} reason{'' if len(by_reason) == 1 else 's'}")
 
 
 def _status_as_json(contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int]) -> dict[str, Any]:
@@ -171,12 +260,16 @@ def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
     return dict(sums)
 
 
-def _show_rejects(entries: Sequence["LogEntry"]) -> None:
-    if entries:
-        table = plain_table("Document", "Attempts", "Stage", "Reason", "Rejected at")
-        for entry in entries:
-            _add(table, entry.document_key, f"{entry.attempts}", entry.stage, entry.reason, _time(entry.finished_at))
-        click.echo(rendered(table, sys.stdout), nl=False)
+def _show_rejects(entries: Sequence["LogEntry"], rejects_dir: Path | None) -> None:
+    """Show each reject in lines of its own, so that no terminal folds a key, a run id or the name of a file."""
+    for entry in entries:
+        attempts = f"{entry.attempts} attempt{'' if entry.attempts == 1 else 's'}"
+        say(entry.document_key)
+        say(f"  {_time(entry.finished_at)}, run {entry.run_id}, {attempts}")
+        say(f"  {entry.stage}: {entry.reason}")
+        file = _file_of(entry, rejects_dir)
+        if file is not None:
+            say(f"  file {file}")
     say(f"{_documents(len(entries))} rejected")
 
 

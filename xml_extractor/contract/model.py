@@ -34,7 +34,6 @@ Scalar = Annotated[
 POSITION_TYPE = parse_type("int")
 TEXT_INPUT_TYPE = parse_type("nvarchar(4000)")
 
-
 Flag = Annotated[bool, Strict()]
 Only = Annotated[Literal[True], BeforeValidator(only_true)]
 """A key that is either absent or `true`."""
@@ -54,7 +53,7 @@ OnBlank = Annotated[
 Select = Literal["first", "last", "only", "join", "sum", "min", "max"]
 XPath = Annotated[str, Field(min_length=1, description="XPath 1.0, from the row's node.")]
 LocationPath = Annotated[
-    str, Field(min_length=1, description="Names of child elements, `*`, `//`, and predicates over attributes.")
+    str, Field(min_length=1, description="Names of elements, `*` and `//`; of records, predicates over attributes too.")
 ]
 PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 
@@ -83,7 +82,6 @@ class Transform(Part):
 
 TransformInput = Annotated[Any, WithJsonSchema({"format": "transform"})]
 """A transform as contracts write it: its name, or a mapping of its name to its options."""
-
 
 Transforms = tuple[Annotated[Transform, BeforeValidator(read_transform, json_schema_input_type=TransformInput)], ...]
 
@@ -293,8 +291,6 @@ Paths = Annotated[
     BeforeValidator(as_list, json_schema_input_type=LocationPath | Annotated[list[LocationPath], Field(min_length=1)]),
     Field(min_length=1),
 ]
-
-
 XPaths = Annotated[
     tuple[XPath, ...],
     BeforeValidator(as_list, json_schema_input_type=XPath | Annotated[list[XPath], Field(min_length=1)]),
@@ -396,5 +392,7 @@ class Contract(Part):
     """Code tables; the short form is `CODE: value`."""
     keys: dict[Name, Key] = Field(default_factory=dict)
     """Elements of the document that `key('name', value)` finds in constant time."""
+    ignore: Paths | None = None
+    """Elements that are treated as absent: a match pattern, or a list of them."""
     tables: dict[Name, Table] = Field(min_length=1)
     """The tables in load order, parents first."""

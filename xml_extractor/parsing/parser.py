@@ -14,8 +14,11 @@ from lxml import etree
 
 from xml_extractor.content import other_content
 from xml_extractor.contract.layout import has_markup
+from xml_extractor.contract.match_patterns import selection
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.names import clark_names
+from xml_extractor.contract.names import clark_names, with_all_namespaces
+from xml_extractor.contract.rewriting import written
+from xml_extractor.contract.xpath import parse_xpath
 from xml_extractor.documents import Envelope
 from xml_extractor.escaping import escaped
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
@@ -65,6 +68,7 @@ class ParsingRules:
         fallback_encoding: The encoding of documents that are invalid in theirs; None rejects them.
         max_bytes: Largest document, in bytes as received; in characters if it came as text.
         max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
+        ignored: XPaths of elements that are removed, with their prefixes.
     """
 
     roots: tuple[str, ...]
@@ -77,6 +81,7 @@ class ParsingRules:
     fallback_encoding: str | None = None
     max_bytes: int = 64 * 2**20
     max_depth: int = MAX_DEPTH
+    ignored: tuple[tuple[str, dict[str, str]], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= MAX_DEPTH:
@@ -99,6 +104,11 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         encoding=document.encoding,
         fallback_encoding=document.fallback_encoding,
         max_bytes=document.max_bytes,
+        ignored=tuple(
+            with_all_namespaces(written(path), contract.namespaces)
+            for pattern in contract.ignore or ()
+            for path in selection(parse_xpath(pattern)).paths
+        ),
     )
 
 
@@ -124,6 +134,7 @@ class DocumentParser:
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
         self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}
         self._shared: _SharedEnvelope | None = None
+        self._ignored = [etree.XPath(path, namespaces=prefixes) for path, prefixes in rules.ignored]
         self._too_deep = etree.XPath("boolean(" + "/*" * (rules.max_depth + 1) + ")")
 
     def parse(self, content: bytes | str | None, envelope: Envelope | None = None) -> etree._Element:
@@ -164,7 +175,23 @@ class DocumentParser:
         root = self._read(document)
         if root.tag not in self._rules.roots:
             raise wrong_root(str(root.tag), self._rules.roots)
+        self._remove_ignored(root)
         return root
+
+    def _remove_ignored(self, start: etree._Element) -> None:
+        """Remove the ignored elements below an element, as if they had never been there."""
+        for find in self._ignored:
+            for element in find(start):
+                above = element.getparent()
+                if above is None:
+                    continue
+                tail, element.tail = element.tail or "", None
+                before = element.getprevious()
+                if before is not None:
+                    before.tail = (before.tail or "") + tail
+                else:
+                    above.text = (above.text or "") + tail
+                above.remove(element)
 
     def _without_entities(self, document: bytes | str) -> bytes | str:
         """Replace references to entities that a DOCTYPE declares as plain text."""
@@ -201,12 +228,15 @@ class DocumentParser:
         """Parse a record. A large header is parsed once, and the record's element moved to it."""
         is_shared = len(envelope.start) - len(envelope.tags) > len(content) // 4 + _SMALL_HEADER
         start = envelope.tags if is_shared else envelope.start
-        record = self._innermost(self._read(start + content + envelope.end), envelope.depth)
+        root = self._read(start + content + envelope.end)
+        record = self._innermost(root, envelope.depth)
+        self._remove_ignored(root)
         if not is_shared or not envelope.depth:
             return record
         if self._shared is None or self._shared.envelope != envelope:
             root = self._read(envelope.start + envelope.end)
             parent = self._innermost(root, envelope.depth - 1)
+            self._remove_ignored(root)
             self._shared = _SharedEnvelope(envelope, parent, len(parent))
         del self._shared.parent[self._shared.children :]
         self._shared.parent.append(record)

@@ -1,5 +1,7 @@
 """Chunks of documents: how a run chooses and divides them, and where each of them is."""
 
+import logging
+import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,10 +12,12 @@ from zlib import crc32
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Failure, Outcome, RecordKey, Replaced
-from xml_extractor.errors import XmlExtractorError
+from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import InsertStrategy, RunSettings, Shard
 from xml_extractor.sources.interfaces import KeyPage
+
+logger = logging.getLogger(__name__)
 
 MAX_CHUNK = 32
 """Documents in a chunk at most. Smaller chunks cost more messages between processes."""
@@ -118,6 +122,7 @@ class ChunkResult:
         outcomes: The outcome of each document, committed; None if the documents are in the insert queue.
         stage_seconds: Seconds by step.
         failure: Why the run cannot continue.
+        slowest: The documents that took this worker longest so far, with their seconds.
         retires: Whether the worker ends after this chunk because it holds too much memory.
     """
 
@@ -127,6 +132,7 @@ class ChunkResult:
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     failure: WorkerFailure | None = None
     retires: bool = False
+    slowest: Mapping[str, float] = field(default_factory=dict)
 
 
 class CrashMarker(NamedTuple):
@@ -346,3 +352,25 @@ class ChunksInFlight:
             replace(chunk, rejected={key: self._rejected[key] for key in chunk.keys if key in self._rejected})
             for chunk in chunks
         ]
+
+
+def as_run_error(error: Exception) -> XmlExtractorError:
+    """Convert an exception of a worker into the error that ends the run."""
+    match error:
+        case XmlExtractorError():
+            return error
+        case MemoryError():
+            return RunError("a worker process has no memory left", "run again with fewer workers")
+        case OSError() if (exhausted := system_error(error)) is not None:
+            return exhausted
+        case _:
+            log_defect(error, "documents were processed")
+            return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
+
+
+def log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
+    """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
+    extra = {"document": document, "stage": stage}
+    logger.error("Internal error: %s while %s", type(error).__name__, when, extra=extra)
+    for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
+        logger.error("%s", line)

@@ -26,6 +26,7 @@ from xml_extractor.processing.chunks import (
     ChunksInFlight,
     RunContext,
     WorkerFailure,
+    as_run_error,
     divide,
     select,
 )
@@ -46,7 +47,7 @@ from xml_extractor.processing.processes import (
     set_up_child,
     shared_plan,
 )
-from xml_extractor.processing.worker import Worker, as_run_error, open_loader
+from xml_extractor.processing.worker import Worker, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
 from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import configure_logging
@@ -99,7 +100,7 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     retires = worker.is_grown
     if retires:
         retire()
-    return ChunkResult(chunk.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires)
+    return ChunkResult(chunk.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires, worker.slowest)
 
 
 def _queue_mapped_data(
@@ -304,6 +305,7 @@ class ParallelCoordinator:
                 self._chunks.reported(event.sequence)
                 self._workers.pool.note_result(event.worker, retires=event.retires)
                 self.statistics.stage_seconds.update(event.stage_seconds)
+                self.statistics.note_slow(event.slowest)
                 if event.failure is not None:
                     raise event.failure.exception()
                 if event.outcomes is not None:
@@ -386,5 +388,4 @@ def _log_outcome(outcome: Outcome) -> None:
     failure = outcome.failure
     what = f"rows={sum(outcome.rows)}" if failure is None else f"reason={failure.code}"
     extra = {"document": outcome.key, "stage": Stage.LOAD if failure is None else failure.stage}
-    message = "Document %s: %s (%s, seconds=%.4f)"
-    logger.debug(message, outcome.key, outcome.status, what, outcome.seconds, extra=extra)
+    logger.debug("Document %s: %s (%s)", outcome.key, outcome.status, what, extra=extra)

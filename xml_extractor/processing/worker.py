@@ -4,13 +4,14 @@ import logging
 import os
 import struct
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
+from heapq import nlargest
 from multiprocessing.util import Finalize
+from operator import itemgetter
 from pathlib import Path
 
 from xml_extractor.contract.layout import layouts
@@ -31,15 +32,15 @@ from xml_extractor.documents import (
     SourceDocument,
     Unchanged,
 )
-from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import LOADING, Chunk, RunContext
+from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, log_defect
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
+from xml_extractor.reporting.result import SLOWEST
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import SourceOfFiles
@@ -146,6 +147,7 @@ class Worker:
     def __init__(self, context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
         contract = context.contract
         self.insert_queue = insert_queue
+        self.slowest: dict[str, float] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context
         self._parser = DocumentParser(parsing_rules(contract))
@@ -188,6 +190,9 @@ class Worker:
             processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
+            if len(self.slowest) < SLOWEST or processed.seconds > min(self.slowest.values()):
+                seconds = {**self.slowest, str(key): processed.seconds}
+                self.slowest = dict(nlargest(SLOWEST, seconds.items(), key=itemgetter(1)))
             # A record that came with its key is written from there if it is rejected: its file may be slow to read.
             yield processed._replace(key=key) if type(processed) is Rejection else processed
 
@@ -303,7 +308,7 @@ class Worker:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
-            _log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
+            log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
             failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
         else:
             seconds = time.perf_counter() - began_at
@@ -349,25 +354,3 @@ def resident_bytes() -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def as_run_error(error: Exception) -> XmlExtractorError:
-    """Convert an exception of a worker into the error that ends the run."""
-    match error:
-        case XmlExtractorError():
-            return error
-        case MemoryError():
-            return RunError("a worker process has no memory left", "run again with fewer workers")
-        case OSError() if (exhausted := system_error(error)) is not None:
-            return exhausted
-        case _:
-            _log_defect(error, "documents were processed")
-            return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
-
-
-def _log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
-    """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
-    extra = {"document": document, "stage": stage}
-    logger.error("Internal error: %s while %s", type(error).__name__, when, extra=extra)
-    for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
-        logger.error("%s", line)

@@ -333,6 +333,14 @@ class ProcessingLog:
         if selection.stage:
             conditions.append("stage = ?")
             values.append(selection.stage)
+        if selection.run:
+            conditions.append("run_id LIKE ? ESCAPE '!'")
+            values.append(f"{_like_pattern(selection.run)}%")
+        # The id of a run begins with the time of its start.
+        for operator, when in (">=", selection.since), ("<", selection.before):
+            if when is not None:
+                conditions.append(f"run_id {operator} ?")
+                values.append(f"{when:%Y%m%dT%H%M%S}")
         if selection.below_attempts is not None:
             conditions.append("attempts < ?")
             values.append(selection.below_attempts)

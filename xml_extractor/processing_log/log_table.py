@@ -155,6 +155,7 @@ def counts_text(counts: Counts) -> str | None:
         "; ".join(
             f"{_encoded(table)}{f'.{_encoded(column)}' if column else ''} {what}={number}"
             for (table, column, what), number in counts
+            if what is not Counted.DISAGREED  # part of what is kept; the run reports it
         )
         or None
     )
@@ -199,6 +200,8 @@ class RejectSelection:
         keys: Documents with one of these keys; empty for any.
         code: The reason code, a `Failure.code`; empty for any.
         stage: The stage that rejected them; empty for any.
+        run: The beginning of the id of the run that rejected them; empty for any.
+        since, before: Times; that run started since the first and before the second. None for any.
         below_attempts: Documents with fewer attempts than this; None for any.
     """
 
@@ -206,6 +209,9 @@ class RejectSelection:
     keys: tuple[str, ...] = ()
     code: str = ""
     stage: str = ""
+    run: str = ""
+    since: datetime | None = None
+    before: datetime | None = None
     below_attempts: int | None = None
 
 

@@ -59,6 +59,11 @@ class Patterns:
         # A header of one name is a child of any ancestor of a record.
         single = [number for number in range(self._records, len(self._paths)) if len(self._paths[number]) == 1]
         self._in_every_ancestor = frozenset((number, 0) for number in single if (number, 0) in self._at_root)
+        self._ignored = len(self._paths)
+        for pattern in map(parse_path, contract.ignore or ()):
+            first, *others = compiled(written(pattern), contract)
+            self._paths.append((first._replace(is_deep=first.is_deep or pattern.start != "document"), *others))
+        self._above_root |= {(number, 0) for number in range(self._ignored, len(self._paths))}
         self.has_predicates = any(step.predicates for path in self._paths for step in path)
 
     def of_root(self, name: str, attributes: Callable[[], Element]) -> States:
@@ -76,7 +81,8 @@ class Patterns:
                     found.add((number, position))
                 if step.matches(name, attributes):
                     found.add((number, position + 1))
-        return frozenset(found)
+        is_ignored = any(number >= self._ignored and position == len(self._paths[number]) for number, position in found)
+        return frozenset(() if is_ignored else found)
 
     def is_record(self, states: States) -> bool:
         """Return whether an element with these states is a record."""
@@ -84,7 +90,10 @@ class Patterns:
 
     def is_header(self, states: States) -> bool:
         """Return whether an element with these states belongs to the header."""
-        return any(number >= self._records and position == len(self._paths[number]) for number, position in states)
+        return any(
+            self._records <= number < self._ignored and position == len(self._paths[number])
+            for number, position in states
+        )
 
     def may_contain_records(self, states: States) -> bool:
         """Return whether there may be a record below an element with these states."""

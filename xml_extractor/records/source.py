@@ -74,6 +74,7 @@ class RecordSource:
 
     def __init__(self, files: Source, contract: Contract) -> None:
         self.name = files.name
+        self.documents: int | None = None
         self.address = files.address
         self.files = files
         self.files_without_records = 0

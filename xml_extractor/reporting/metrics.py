@@ -13,7 +13,7 @@ from typing import Any
 
 from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
-from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, CountKey
+from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey
 from xml_extractor.errors import RunError
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
@@ -57,12 +57,13 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "documents_without_rows": statistics.without_rows,
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
         "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
+        "rows_disagreeing": counts_by_place(statistics.counted((Counted.DISAGREED,))),
         "tolerated_values": counts_by_place(statistics.counted(TOLERATED)),
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
         ],
-        "slowest": [{"key": key, "seconds": seconds} for seconds, key in reversed(statistics.slowest)],
+        "slowest": [{"key": key, "seconds": round(seconds, 3)} for key, seconds in statistics.slowest.items()],
         "stage_seconds": {stage: round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()},
         "queue": dict(result.queue),
         "insert_threads": [dict(counts) for counts in result.insert_threads],

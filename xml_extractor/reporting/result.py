@@ -1,12 +1,13 @@
 """What a run did: its counts, its progress over time, and its result."""
 
 import time
-from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 
 from xml_extractor.documents import (
@@ -109,7 +110,7 @@ class RunStatistics:
         deleted: Revisions that delete their thing.
         stage_seconds: Seconds spent in each step, summed over processes and threads.
         series: Samples of the progress.
-        slowest: The documents that took longest to fetch, parse and map: seconds and key, the slowest last.
+        slowest: Seconds of the documents that took longest to fetch, parse and map, by key; the slowest first.
         total: The number of documents that the source has; None if it is unknown.
     """
 
@@ -129,7 +130,7 @@ class RunStatistics:
     examples: dict[StageReason, DocumentKey] = field(default_factory=dict)
     stage_seconds: Counter[str] = field(default_factory=Counter)
     series: ProgressSeries = field(default_factory=ProgressSeries)
-    slowest: list[tuple[float, str]] = field(default_factory=list)
+    slowest: Mapping[str, float] = field(default_factory=dict)
     total: int | None = None
     _rejected_revisions: dict[str, tuple[tuple[str, Decimal | str], ...]] = field(default_factory=dict)
     _left_older: set[str] = field(default_factory=set)
@@ -168,9 +169,6 @@ class RunStatistics:
         """Count a document whose transaction has committed, or that another run has processed."""
         if outcome.revision is not None:
             self._record_revision(outcome, outcome.revision)
-        if outcome.seconds:
-            insort(self.slowest, (round(outcome.seconds, 3), str(outcome.key)))
-            del self.slowest[:-SLOWEST]
         match outcome.status:
             case Status.LOADED:
                 self.loaded += 1
@@ -224,6 +222,10 @@ class RunStatistics:
         """Return the counts of these kinds, by the order of the tables."""
         found = ((key, number) for key, number in self.counts.items() if key[2] in kinds)
         return dict(sorted(found, key=lambda count: (self.tables.index(count[0][0]), count[0])))
+
+    def note_slow(self, seconds: Mapping[str, float]) -> None:
+        """Take those of some documents that are among the slowest."""
+        self.slowest = dict(nlargest(SLOWEST, {**self.slowest, **seconds}.items(), key=itemgetter(1)))
 
     def skip(self, documents: int) -> None:
         """Count documents that the source listed and that are already done by the processing log."""

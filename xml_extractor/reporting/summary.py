@@ -107,6 +107,7 @@ _MEANINGS = {
     Counted.DISTINCT: "rows left out by distinct",
     Counted.PARENT: "rows left out with their parent row",
     Counted.KEPT: "rows not inserted, existing ones kept",
+    Counted.DISAGREED: "rows not inserted that differ from the existing ones",
     Counted.REPLACED: "existing rows replaced",
 }
 

@@ -94,6 +94,7 @@ class FileSource:
 
     def __init__(self, address: str, max_bytes: int, *, has_records: bool = False, min_age: int = 0) -> None:
         self.name = address
+        self.documents: int | None = None
         self.too_new = 0
         self._max_bytes = max_bytes
         self._min_age = min_age
@@ -140,7 +141,9 @@ class FileSource:
             yield from pages_of(in_range(self._keys(listed), key_range), page_size)
         else:
             # A pattern may match a file more than once.
-            yield from pages_of_names(set(listed.documents), page_size, key_range)
+            names = set(listed.documents)
+            self.documents = len(names) if key_range is None else None
+            yield from pages_of_names(names, page_size, key_range)
 
     def fetch(
         self,

@@ -36,6 +36,9 @@ class Source(Protocol):
     It differs from the user's address if opening is expensive: a compressed tar archive is decompressed once.
     """
 
+    documents: int | None
+    """How many documents `key_pages` lists, if that is known before all are listed."""
+
     def key_pages(
         self, page_size: int, key_range: KeyRange | None = None, log: LoggedKeys | None = None
     ) -> Iterator[KeyPage]:

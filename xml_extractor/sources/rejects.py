@@ -56,6 +56,13 @@ def file_name(key: DocumentKey) -> str:
     return f"{readable}-{digest}.xml"
 
 
+def file_names(log_key: str) -> Iterator[str]:
+    """Yield the names that the file of a document may have by the key in the processing log, where numbers are text."""
+    if log_key.removeprefix("-").isdecimal():
+        yield file_name(int(log_key))
+    yield file_name(log_key)
+
+
 def prepare_rejects_directory(directory: Path) -> None:
     """Create the directory for rejected documents and check that it can be written, before the run starts.
 
@@ -211,6 +218,7 @@ class RejectsSource:
         self.address = address
         self._directory = Path(address)
         self._max_bytes = max_bytes
+        self.documents: int | None = None
         self._listed = _read_listing(self._directory / LISTING)
 
     def key_pages(

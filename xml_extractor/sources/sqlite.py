@@ -73,6 +73,7 @@ class SqliteSource:
     ) -> None:
         self.name = file.name
         self.address = address
+        self.documents: int | None = None
         self._max_bytes = max_bytes
         self._has_records = has_records
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
@@ -149,6 +150,7 @@ class SqliteSource:
         select = f"SELECT min({key}), max({key}), count(*), count({key}) FROM {self._from}{_where(conditions)}"  # noqa: S608 - names are quoted
         with self._errors_end_the_run():
             smallest, largest, count, keys = next(self._database.query(select, bounds))
+        self.documents = None if self._where else count
         return KeyBlocks.of(smallest, largest, count) if count == keys else None
 
     def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:

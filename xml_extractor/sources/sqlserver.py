@@ -92,6 +92,7 @@ class SqlServerSource:
     ) -> None:
         self.name = database.name
         self.address = address
+        self.documents: int | None = None
         self._database = database
         self._where = table.where
         self._max_bytes = max_bytes
@@ -172,6 +173,7 @@ class SqlServerSource:
             return None
         conditions, bounds = self._range(key_range)
         [(smallest, largest, count, keys)] = self._answer(*self._queries.extremes(conditions), bounds)
+        self.documents = None if self._where else count
         return KeyBlocks.of(smallest, largest, count) if count == keys else None
 
     def _digests(self, blocks: KeyBlocks) -> dict[int, Digest]:

@@ -11,7 +11,6 @@ from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retryin
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
     NOT_INSERTED,
-    Counted,
     Counts,
     Deletion,
     DocumentKey,
@@ -35,6 +34,7 @@ from xml_extractor.targets.interfaces import TargetConnection, parts
 from xml_extractor.targets.rejections import left_as_it_was, rejection_by, rejection_by_log
 from xml_extractor.targets.replacing import Replacing, old_documents
 from xml_extractor.targets.revisions import RejectedRevisionsError, Revisions, Settled
+from xml_extractor.targets.shared_rows import counts_of, disagreeing, without_repeated
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +101,8 @@ class Loader:
         self._replacing = Replacing(connection, log, name, tables, plan)
         self._revisions = Revisions(connection, log, name, identity.run_id, tables, plan) if has_revisions else None
         self._settled = Settled()
+        self._has_shared = any(table.is_shared for table in tables)
+        self._sends_once = True
         self._retrying = Retrying(self._note_retry)
         self._replaced: dict[str, LogEntry] = {}
         self._reported: set[str] = set()
@@ -116,6 +118,7 @@ class Loader:
                 loaded; the processing log has them.
         """
         self._replaced.clear()
+        self._sends_once = True
         by_key: dict[DocumentKey, ProcessedDocument] = {}
         for document in documents:
             if not isinstance(document, Unchanged):
@@ -124,7 +127,7 @@ class Loader:
         loaded = self._load_isolating(list(by_key.values()))
         outcomes = {outcome.key if outcome.key in by_key else source_key(outcome.key): outcome for outcome in loaded}
         return [
-            outcomes[document.key]._replace(seconds=document.seconds)
+            outcomes[document.key]
             if document is by_key.get(document.key)
             else Outcome(document.key, Status.ALREADY_DONE)
             for document in documents
@@ -216,8 +219,15 @@ class Loader:
             ((entry,), *(document.rows if isinstance(document, MappedDocument) else no_rows))
             for entry, document in zip(self._log_rows(documents), documents, strict=True)
         ]
-        errors, not_inserted = self._connection.insert_documents(tables, rows, self._batch_rows)
-        documents = self._with_counts(documents, not_inserted)
+        sent, repeated = without_repeated(tables, rows) if self._sends_once else (rows, {})
+        errors, not_inserted = self._connection.insert_documents(tables, sent, self._batch_rows)
+        if errors and repeated:  # a document may need a row that only a rejected one has sent
+            self._sends_once = False
+            raise RejectedRevisionsError({})
+        if not_inserted or repeated:
+            not_inserted = Counter(not_inserted) + Counter(repeated)
+            different = disagreeing(self._connection, tables, rows, not_inserted) if self._has_shared else {}
+            documents = self._with_counts(documents, counts_of(tables, not_inserted, different))
         if not errors:
             return documents
         of_log = [error for error in errors.values() if error.table is self._log.layout]
@@ -231,21 +241,9 @@ class Loader:
         return [rejections.get(position, document) for position, document in enumerate(documents)]
 
     def _with_counts(
-        self, documents: Sequence[ProcessedDocument], not_inserted: Mapping[tuple[int, int], int]
+        self, documents: Sequence[ProcessedDocument], counts: Mapping[int, Counts]
     ) -> Sequence[ProcessedDocument]:
-        """Add the numbers of rows that were kept or replaced to the counts of documents and to the log.
-
-        Args:
-            documents: Documents whose rows are inserted.
-            not_inserted: `Insertion.not_inserted`, where the log is the first table.
-        """
-        counts: dict[int, Counts] = {}
-        for (position, index), number in not_inserted.items():
-            table = self._tables[index - 1]
-            what = Counted.KEPT if table.on_conflict == "keep" else Counted.REPLACED
-            counts[position] = (*counts.get(position, ()), ((table.name, "", what), number))
-        if not counts:
-            return documents
+        """Add counts to those of documents and to the log, by the documents' positions."""
         counted = list(documents)
         for position, added in counts.items():
             document = documents[position]

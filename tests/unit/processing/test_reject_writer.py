@@ -32,6 +32,7 @@ class Numbers:
     """A source that has a document for each number, and is lost at one of them."""
 
     name = address = "numbers"
+    documents: int | None = None
 
     def __init__(self, lost_at: int | None = None) -> None:
         self.lost_at = lost_at

@@ -31,11 +31,11 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import RunError, TargetError, UsageError
 from xml_extractor.processing import worker as worker_module
-from xml_extractor.processing.chunks import POISON_DOCUMENT, Chunk, CrashMarker, RunContext
+from xml_extractor.processing.chunks import POISON_DOCUMENT, Chunk, CrashMarker, RunContext, as_run_error
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.parallel_coordinator import _queue_mapped_data
 from xml_extractor.processing.processes import MAX_GROWTH
-from xml_extractor.processing.worker import OwnCrashMarker, Worker, as_run_error, content_hash
+from xml_extractor.processing.worker import OwnCrashMarker, Worker, content_hash
 from xml_extractor.processing.worker_supervisor import CrashMarkers
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
@@ -266,7 +266,7 @@ def test_mapped_documents_are_queued_and_those_that_the_full_queue_refuses_are_l
     with InsertQueue(max_size=1) as queue:
         assert _queue_mapped_data(queue, worker, 0, documents[1:]) is None
         outcomes = _queue_mapped_data(queue, worker, 1, documents[:1])
-        assert outcomes == [Outcome("1.xml", Status.LOADED, (1,), seconds=documents[0].seconds)]
+        assert outcomes == [Outcome("1.xml", Status.LOADED, (1,))]
         assert [item.sequence for item in queue.dequeue_batch()] == [0]
     assert "Queued insert (documents=1, rows=0)" in caplog.messages
     assert "Queue full, falls back to a blocking insert (documents=1, rows=1)" in caplog.messages

@@ -20,6 +20,7 @@ class FilesInMemory:
     """A source of the given documents."""
 
     name = address = "memory"
+    documents: int | None = None
 
     def __init__(self, files: Files) -> None:
         self._files = files

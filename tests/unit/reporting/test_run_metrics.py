@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.documents import Outcome, Status
 from xml_extractor.errors import RunError
 from xml_extractor.reasons import Reason
 from xml_extractor.reporting.metrics import metrics, metrics_text, prepare_directory, write_metrics
@@ -81,7 +80,7 @@ def test_the_slowest_documents_are_in_the_file_the_slowest_first(make_result: Ma
     result = make_result()
     for number in range(30):
         seconds = number * 7 % 30 / 10
-        result.statistics.record(Outcome(number, Status.LOADED, (1, 1), seconds=seconds))
+        result.statistics.note_slow({str(number): seconds})
     slowest = metrics(result)["slowest"]
     assert [document["seconds"] for document in slowest] == [2.9, 2.8, 2.7, 2.6, 2.5, 2.4, 2.3, 2.2, 2.1, 2.0]
     assert slowest[0]["key"] == "17"

@@ -72,7 +72,7 @@ def test_no_message_repeats_a_password(opener: Callable[[str], object], address:
 def test_a_place_where_nothing_is_gets_a_list_of_what_could_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no source at") as refused:
         open_as_source(str(tmp_path / "absent"))
-    for possible in ("directory", "glob", ".zip", ".tar.gz", "sqlite:///FILE"):
+    for possible in ("directory", "glob", "zip or tar", "standard input", "sqlite:///FILE"):
         assert possible in refused.value.tip
 
 

@@ -43,6 +43,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     paths.name_faults,
     paths.selection_faults,
     nodes.key_pattern_faults,
+    nodes.ignore_faults,
     nodes.base_faults,
     nodes.name_size_faults,
     nodes.recursive_faults,

@@ -1,12 +1,23 @@
-"""Check the keys of a contract, and `base` and `recursive` of tables."""
+"""Check the keys of a contract, `ignore`, and `base` and `recursive` of tables."""
 
 from collections.abc import Iterator
 
 from xml_extractor.contract.consistency.paths import parsed, position_within
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault
+from xml_extractor.contract.element_paths import named_elements
+from xml_extractor.contract.element_states import is_surely_matched
+from xml_extractor.contract.faults import Fault, KeyPath
 from xml_extractor.contract.match_patterns import alternatives, pattern_faults
-from xml_extractor.contract.xpath import Constant, Path, Step, variable_name, walk
+from xml_extractor.contract.xpath import (
+    Constant,
+    Expression,
+    Operation,
+    Path,
+    Step,
+    XPathError,
+    variable_name,
+    walk,
+)
 
 _MAX_PARTS = 1_000
 _MAX_NAMES_IN_NAMES = 20
@@ -23,6 +34,42 @@ def key_pattern_faults(draft: Draft) -> Iterator[Fault]:
                 expected="names of elements, * and //, with predicates, as in m:People//m:Person[@id]",
                 within=position_within(key.match, offset),
             )
+
+
+def ignore_faults(draft: Draft) -> Iterator[Fault]:
+    """Yield the patterns of `ignore` that are none, and those that ignore what a path of the contract names."""
+    written = [(draft.entry_path(("ignore",), index), text) for index, text in enumerate(draft.contract.ignore or ())]
+    patterns: list[tuple[KeyPath, Path]] = []
+    for key_path, text in written:
+        expression = parsed(text)
+        offsets = [] if expression is None else list(pattern_faults(expression))
+        if isinstance(expression, Operation):
+            offsets = [expression.offset]
+        offsets += [part.offset for part in walk(expression or Constant("text", "", 0)) if not _is_plain(part)]
+        for offset in offsets[:1]:
+            yield draft.text.fault(
+                key_path,
+                "this is not a pattern of names",
+                expected="names of elements with / or //, as in m:FullText or m:Reference/m:Raw; a list for several",
+                within=position_within(text, offset),
+            )
+        if isinstance(expression, Path) and not offsets:
+            patterns.append((key_path, expression))
+    if not patterns or draft.removed:
+        return
+    try:
+        uses = list(named_elements(draft.contract))
+        for key_path, pattern in patterns:
+            use = next((use for use in uses if is_surely_matched(use.node, pattern, draft.contract.namespaces)), None)
+            if use is not None:
+                message, found = f"{use.reader} needs what this ignores", f"{use.reader}: {use.path}"
+                yield draft.text.fault(key_path, message, found=found, expected="elements that no path names")
+    except (XPathError, RecursionError, ValueError):
+        return  # reported as faults of the paths
+
+
+def _is_plain(part: Expression | Step) -> bool:
+    return not part.predicates if isinstance(part, Step) else isinstance(part, Path | Constant)
 
 
 def recursive_faults(draft: Draft) -> Iterator[Fault]:

@@ -68,9 +68,13 @@ class WrittenPath(NamedTuple):
 def written_paths(draft: Draft) -> Iterator[WrittenPath]:
     """Yield every XPath that could be read."""
     document = draft.contract.document
-    for name, paths in (("records", document.records), ("header", document.header)):
-        for index, location in enumerate(paths or ()):
-            yield WrittenPath(draft.entry_path(("document", name), index), location)
+    locations: dict[KeyPath, tuple[str, ...] | None] = {
+        ("document", "records"): document.records,
+        ("document", "header"): document.header,
+        ("ignore",): draft.contract.ignore,
+    }
+    for place, paths in locations.items():
+        yield from (WrittenPath(draft.entry_path(place, index), path) for index, path in enumerate(paths or ()))
     for key_path, xpath in document_paths(draft):
         yield WrittenPath(key_path, xpath)
     for name, key in draft.contract.keys.items():

@@ -1,0 +1,116 @@
+"""Rows that documents share: sent once in a batch, and compared with those that are there."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.documents import Counted, Counts, Row
+from xml_extractor.schema.names import sqlite_name, t_sql_name
+from xml_extractor.targets.interfaces import TableRows, TargetConnection, parts
+from xml_extractor.values.sqltypes import Family
+
+KEYS_IN_STATEMENT = 50
+
+RowCounts = Mapping[tuple[int, int], int]
+"""Numbers of rows by the positions of the document and of the table."""
+
+_COMPARED_BY_THEIR_TEXT = frozenset(Family) - {Family.XML, Family.FLOAT}
+"""Databases write other values in another way than they got them."""
+
+
+def without_repeated(
+    tables: Sequence[TableLayout], documents: Sequence[TableRows]
+) -> tuple[Sequence[TableRows], RowCounts]:
+    """Return the rows of documents without shared rows that an earlier one has too, and how many these are."""
+    shared = [index for index, table in enumerate(tables) if table.is_shared and table.key]
+    repeated: Counter[tuple[int, int]] = Counter()
+    if not shared or len(documents) < 2:  # noqa: PLR2004 - of one document nothing repeats
+        return documents, repeated
+    seen: dict[int, set[Row]] = {index: set() for index in shared}
+    sent: list[TableRows] = []
+    for position, document in enumerate(documents):
+        rows = list(document)
+        for index in shared:
+            rows[index] = [row for row in document[index] if row not in seen[index]]
+            if len(rows[index]) < len(document[index]):
+                repeated[position, index] += len(document[index]) - len(rows[index])
+            seen[index].update(document[index])
+        sent.append(rows)
+    return sent, repeated
+
+
+def disagreeing(
+    connection: TargetConnection, tables: Sequence[TableLayout], documents: Sequence[TableRows], kept: RowCounts
+) -> RowCounts:
+    """Return how many rows of documents differ from those with the same keys that are there.
+
+    Args:
+        connection: Within the transaction that inserted them.
+        tables: In load order.
+        documents: The rows of each document, by table.
+        kept: How many of these rows were not inserted.
+    """
+    found: Counter[tuple[int, int]] = Counter()
+    for index in sorted({index for _, index in kept if tables[index].is_shared}):
+        table, positions = tables[index], sorted(position for position, of in kept if of == index)
+        rows = list(dict.fromkeys(row for position in positions for row in documents[position][index]))
+        there = {_key(table, row): row for row in _existing(connection, table, rows)}
+        for position in positions:
+            for row in documents[position][index]:
+                existing = there.get(_key(table, row))
+                found[position, index] += existing is not None and _compared(table, existing) != _compared(table, row)
+    return +found
+
+
+def counts_of(tables: Sequence[TableLayout], not_inserted: RowCounts, different: RowCounts) -> dict[int, Counts]:
+    """Return what is counted of each document, by its position.
+
+    Args:
+        tables: In load order.
+        not_inserted: How many rows were kept or replaced.
+        different: How many of those that were kept differ from those that are there.
+    """
+    counts: dict[int, Counts] = {}
+    for (position, index), number in not_inserted.items():
+        table = tables[index]
+        what = Counted.KEPT if table.is_shared else Counted.REPLACED
+        counts[position] = (*counts.get(position, ()), ((table.name, "", what), number))
+        if disagreeing_rows := different.get((position, index)):
+            counts[position] = (*counts[position], ((table.name, "", Counted.DISAGREED), disagreeing_rows))
+    return counts
+
+
+def _existing(connection: TargetConnection, table: TableLayout, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows that are there under the keys of others, bound as these are."""
+    is_server, bind = connection.dialect == "mssql", connection.row_binder(table)
+    columns = [(position, column) for position, column in enumerate(table.columns) if column.name in table.key]
+    condition = " AND ".join(
+        f"{_quoted(column, is_server=is_server)} = {f'CAST(? AS {column.type})' if is_server else '?'}"
+        for _, column in columns
+    )
+    for some in parts(rows, KEYS_IN_STATEMENT):
+        values: list[Any] = [row[position] for row in some for position, _ in columns]
+        if is_server:
+            values = [value if isinstance(value, int | str) else _as_text(value) for value in values]
+        yield from map(bind, connection.read_rows(table, " OR ".join([f"({condition})"] * len(some)), values))
+
+
+def _quoted(column: ColumnLayout, *, is_server: bool) -> str:
+    return t_sql_name(column.name) if is_server else sqlite_name(column.name)
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _key(table: TableLayout, row: Row) -> Row:
+    return tuple(value for column, value in zip(table.columns, row, strict=True) if column.name in table.key)
+
+
+def _compared(table: TableLayout, row: Row) -> Row:
+    return tuple(
+        value
+        for column, value in zip(table.columns, row, strict=True)
+        if column.name not in table.key and column.type.family in _COMPARED_BY_THEIR_TEXT
+    )
