@@ -575,7 +575,7 @@ USAGE = {
                 "Error: there is no contract file and no shipped contract 'card_aplication'; "
                 "did you mean 'card_application'?"
             ),
-            "Hint: the shipped contracts are card_application, cldr_locale, ubl_invoice",
+            "Hint: the shipped contracts are card_application, cldr_locale, pubmed_citation, ubl_invoice",
         ),
     ),
     "a contract with faults": Usage(
