@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.faults.bench import (
     EMPTY,
@@ -32,18 +33,9 @@ class AgainBench(Bench):
         self.old_rows: dict[int, dict[str, int]] = {}
         super().__init__(directory, launcher)
 
-    def start(
-        self,
-        place: Path,
-        faults: Sequence[Fault] = (),
-        options: Sequence[str] = (),
-        target: Path | None = None,
-        *,
-        anew: bool = False,
-        target_options: str = "",
-    ) -> Running:
+    def start(self, place: Path, faults: Sequence[Fault] = (), options: Sequence[str] = (), **others: Any) -> Running:
         """Start a run with faults that does documents again."""
-        return super().start(place, faults, (*options, *AGAIN), target, anew=anew, target_options=target_options)
+        return super().start(place, faults, (*options, *AGAIN), **others)
 
     def resume(self, place: Path) -> None:
         """Do again undisturbed what is not done again yet.

@@ -65,8 +65,8 @@ SEAMS = {
         ("RejectFiles._write_document", "write reject"),
         ("_append", "list reject"),
     ),
-    "xml_extractor.sources.files": (("FileSource.fetch", "fetch"), ("plain", "open file")),
-    "xml_extractor.records.source": (("RecordSource.fetch", "fetch"),),
+    "xml_extractor.sources.files": (("read_bounded", "fetch"), ("plain", "open file")),
+    "xml_extractor.records.source": (("RecordSource._record", "fetch"),),
     "xml_extractor.records.keys": (("RecordNames.next", "list record"),),
 }
 """Functions by their modules, and the points that they are."""
@@ -175,7 +175,7 @@ def _wrapped(function: Callable[..., Any], point: str) -> Callable[..., Any]:
             note("roles", f"{os.getpid()} {point.partition(' ')[0]}\n")
         reached(point, "before")
         result = function(*arguments, **named)
-        if result or point not in ONLY_WITH_RESULT:
+        if point not in ONLY_WITH_RESULT or result:
             reached(point, "after")
         return result
 
