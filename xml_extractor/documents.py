@@ -55,7 +55,7 @@ class RecordPlace(NamedTuple):
 
     Attributes:
         file: The source's key of its file.
-        name: The name of the file, for the run value `source_file`; of a rejected record, the file it came from.
+        name: The source's key of the file that the record is from; of a rejected record, not its own file's.
         number: The record's number in the file, from 1.
         start, end: Its first byte and the byte after its last one, in the UTF-8 form of a file that is not UTF-8. An
             end of -1 is the end of the file.
@@ -68,7 +68,7 @@ class RecordPlace(NamedTuple):
     """
 
     file: DocumentKey
-    name: str
+    name: DocumentKey
     number: int
     start: int = 0
     end: int = -1

@@ -34,7 +34,7 @@ def read_revision(plan: Plan, root: Element, source_key: DocumentKey, run: RunVa
         thing=blake2b(json.dumps(of).encode(), digest_size=_DIGEST_BYTES).hexdigest(),
         of=of,
         order=tuple(_order(revision, root, run)),
-        position=(source_key, 0) if place is None else (place.file, place.number),
+        position=(source_key, 0) if place is None else (place.name, place.number),
         own_key=text_of_key(own_key(plan, root)),
         deletes=_deletes(revision, root),
     )

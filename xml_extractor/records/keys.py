@@ -119,13 +119,13 @@ class RecordNames:
     def __init__(self, file: DocumentKey, *, may_repeat: bool) -> None:
         self._may_repeat = may_repeat
         self.file: DocumentKey = str(file) if isinstance(file, str) else file
-        self.name = str(file)
+        self.name = self.file
         self.number = 1
         self.records = 0
         self._first = ""
         if isinstance(file, RecordKey):
             self.name, self.number = file.place.name, max(file.place.number, 1)
-            self._first = str(file) if str(file) != self.name else ""
+            self._first = str(file) if str(file) != str(self.name) else ""
         # Hashes, because a file may have millions of keys.
         self._seen: set[int] = set()
 

@@ -297,9 +297,9 @@ class FileSource:
         except ArchiveError as error:
             if not error.is_other or not self._is_directory or is_archive_name(archive):
                 failure = Failure(Stage.FETCH, Reason.UNREADABLE, f"the archive {error.what}")
-                yield ArchiveKey(place.name, place._replace(failure=failure))
+                yield ArchiveKey(str(place.name), place._replace(failure=failure))
             return
-        yield ArchiveKey(place.name, place._replace(is_complete=True))
+        yield ArchiveKey(str(place.name), place._replace(is_complete=True))
         yield from keys
         if not keys:
             logger.warning("There are no XML files in %s", escaped(str(self._root / archive)))

@@ -341,7 +341,7 @@ def _read_line(path: Path, number: int, line: bytes) -> tuple[DocumentKey, Liste
             if file and (Path(file).name != file or "\\" in file or file == ".."):
                 raise _bad_line(path, number, "names a file that is not in this directory")
             match others:
-                case {"source_file": str(name), "record": int(record)}:
+                case {"source_file": str() | int() as name, "record": int(record)}:
                     key = RecordKey(str(key), RecordPlace(str(key), name, record))
             is_null = not file and others.get("code") == Reason.EMPTY
             file_hash, logged = (str(others.get(name) or "") for name in ("file_hash", "content_hash"))

@@ -120,10 +120,26 @@ def decompressed(file: IO[bytes]) -> tuple[IO[bytes], bytes]:
         file.seek(0)
     if not is_compressed(head):
         return file, head
-    stream = cast("IO[bytes]", Decompressed(file, kind_of(head) or Kind.GZIP))
-    head = stream.read(HEAD)
+    stream = Decompressed(file, kind_of(head) or Kind.GZIP)
+    head = _first_bytes(stream)
     stream.seek(0)
-    return stream, head
+    return cast("IO[bytes]", stream), head
+
+
+def _first_bytes(stream: Decompressed) -> bytes:
+    """Return up to `HEAD` bytes of a stream; fewer if it is damaged behind them."""
+    head = b""
+    while len(head) < HEAD:
+        try:
+            piece = stream.read1(HEAD - len(head))
+        except DAMAGE:
+            if not head:
+                raise
+            break
+        if not piece:
+            break
+        head += piece
+    return head
 
 
 def read_bounded(key: DocumentKey, file: IO[bytes], max_bytes: int) -> SourceDocument | Rejection:
