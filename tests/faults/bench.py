@@ -264,6 +264,7 @@ class Bench:
         contract_text: The contract.
         own_column: The column of each table that has the number of the document.
         rejected: The numbers of the documents that an undisturbed run rejects.
+        own_options: Options of all its runs with faults.
         has_revisions: Whether one run may undo what another has loaded.
         expected: Hashes of what an undisturbed run leaves.
         outcomes: How many documents the processing log has then.
@@ -273,6 +274,7 @@ class Bench:
     own_column = "order_id"
     rejected = frozenset(REJECTED)
     has_revisions = False
+    own_options: Sequence[str] = ()
 
     def __init__(self, directory: Path, launcher: Launcher, documents: int = DOCUMENTS) -> None:
         self.directory = directory
@@ -330,7 +332,7 @@ class Bench:
             *("--contract", str(self._contract), "--source", self._address),
             *("--target", f"sqlite:///{(target or place) / 'target.db'}{target_options}"),
             *("--workers", "2", "--batch-size", "20"),
-            *("--insert-batch-rows", "20", *options),
+            *("--insert-batch-rows", "20", *self.own_options, *options),
         ]
         plan = json.dumps({"directory": str(place / "faults"), "faults": faults})
         environment = {"FAULTS": plan, "TMPDIR": str(place / "temporary"), "FAULTS_SILENCE": str(silence)}
