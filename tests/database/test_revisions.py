@@ -327,7 +327,8 @@ def test_a_document_whose_row_in_the_log_is_deleted_is_loaded_again(connection: 
     newest = order("b.xml", 2)
     loader_of(connection).load([order("a.xml", 1), newest])
     with connection.transaction():
-        connection.execute("DELETE FROM processing_log WHERE document_key = 'b.xml'")
+        log = connection.table_name(connection.log_table)
+        connection.execute(f"DELETE FROM {log} WHERE document_key = 'b.xml'")
     loader_of(connection, "run 2").load([newest])
     assert remains(connection, newest)
 
@@ -335,7 +336,8 @@ def test_a_document_whose_row_in_the_log_is_deleted_is_loaded_again(connection: 
 def test_a_revision_whose_rows_are_not_those_that_were_loaded_stays(connection: TargetConnection) -> None:
     loader_of(connection).load([order("a.xml", 1)])
     with connection.transaction():
-        connection.execute("DELETE FROM line WHERE line_id = (SELECT MIN(line_id) FROM line)")
+        lines = connection.table_name(TABLES[2])
+        connection.execute(f"DELETE FROM {lines} WHERE line_id = (SELECT MIN(line_id) FROM {lines})")
     outcomes = loader_of(connection, "run 2").load([order("b.xml", 2), order("c.xml", 1, thing="C", own=5)])
     assert [(outcome.status, outcome.failure and outcome.failure.code) for outcome in outcomes] == [
         (Status.REJECTED, Reason.NOT_REPLACED),
