@@ -160,7 +160,7 @@ _file_hash = partial(blake2b, digest_size=16)
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Append a line, whole or not at all: a full disk may take only its beginning.
+    """Append a line. If a full disk takes only its beginning, remove that.
 
     Raises:
         OSError: It could not be written.
