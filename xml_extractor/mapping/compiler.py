@@ -38,7 +38,7 @@ from xml_extractor.mapping.plan import (
     TablePlan,
 )
 from xml_extractor.mapping.selection import rest_of, selection_origin
-from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of
+from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of, trims_text
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 _OF_REVISION = "document.revision"
@@ -255,7 +255,8 @@ def _column_plan(
     inputs: tuple[ColumnPlan, ...],
     context: TableContext,
 ) -> ColumnPlan:
-    steps = steps_of(rest_of(rule) if rule.selects else rule, origin.type, target, context.contract, context.note)
+    rest = rest_of(rule) if rule.selects else rule
+    steps = steps_of(rest, origin.type, target, context.contract, context.note, trims=trims_text(rule))
     default = constant_of(rule.default, target, context.contract)
     compute = compose(origin.read, steps, rule.on_invalid, default, context.note)
     path = rule.path or (rule.at if isinstance(rule, Column) else None) or ""
