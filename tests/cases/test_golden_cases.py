@@ -100,7 +100,8 @@ def _mapped(
         revision = read_revision(plan, root, key, RUN)
         if revision is not None and revision.deletes:
             return {"document.revision": _revision(revision)}
-        unread = unread_counter(contract)(root, envelope)
+        unread_of = unread_counter(contract)
+        unread = () if unread_of is None else unread_of(root, envelope)
         tables = map_document(plan, root, key, RUN)
     except (ParseError, MappingError) as error:
         return _rejected(error.failure)

@@ -294,7 +294,7 @@ class Worker:
                     revision = read_revision(self._plan, root, document.key, self._run_values)
                 if revision is not None and revision.deletes:
                     return self._deletion(document, began_at, replaced, revision)
-                counted.extend(self._unread_of(root, document.envelope))
+                counted.extend(self._unread_of(root, document.envelope) if self._unread_of is not None else ())
                 mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:

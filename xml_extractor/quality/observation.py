@@ -161,7 +161,8 @@ class Observer:
             if revision is not None and revision.deletes:
                 self.observed.documents["deleted"] += 1
                 return
-            self._unread_of(root, document.envelope)
+            if self._unread_of is not None:
+                self._unread_of(root, document.envelope)
             rows = map_document(self._plan, root, document.key, self._run, lambda counts: self._note(counts, owner))
         except MappingError as error:
             self._observe_faults(root, document.key, error.failure, owner)

@@ -18,13 +18,13 @@ UnreadOf = Callable[[Element, Envelope | None], Counts]
 """Returns the counts of what nothing reads in a document, or raises an error that rejects it."""
 
 
-def unread_counter(contract: Contract) -> UnreadOf:
-    """Return the function that finds what nothing reads, for one document after the other.
+def unread_counter(contract: Contract) -> UnreadOf | None:
+    """Return the function that finds what nothing reads, for one document after the other; None with `unread: ignore`.
 
     What is in an element that nothing reads is not counted besides it.
     """
     if contract.unread == "ignore":
-        return lambda _root, _envelope: ()
+        return None
     census, labels = Census(contract, is_whole=False), Labels(contract)
     is_rejected = contract.unread == "reject"
 

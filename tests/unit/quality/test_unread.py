@@ -13,6 +13,7 @@ from xml_extractor.reasons import Reason
 def unread(path: str, *documents: str, how: str = "report") -> list[dict[str, int]]:
     contract = contract_of(NAMES.replace("PATH", f'"{path}"') + f"unread: {how}\n")
     unread_of = unread_counter(contract)
+    assert unread_of is not None
     return [
         {name: number for (_, name, _), number in unread_of(etree.fromstring(document), None)} for document in documents
     ]
