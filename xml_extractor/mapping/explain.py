@@ -101,6 +101,8 @@ def _explain_row(table: TablePlan, number: int, row: RowScope, kept: set[tuple[i
         row.values.append(_value_or_null(column, row))
     positions = _positions(row)
     steps = tuple(_steps(table.columns[number], row))
+    for column in table.columns[number:]:  # rows within this one may need them
+        row.values.append(_value_or_null(column, row))
     return ExplainedValue(positions, None if kept is None else positions in kept, steps)
 
 
