@@ -184,3 +184,26 @@ def test_rows_within_rows_take_later_columns_of_the_row_that_contains_them(
 
     assert last_values("depth") == [1, 2]
     assert last_values("within") == [None, 1]
+
+
+def test_rows_within_an_equal_row_of_a_tree_are_explained_as_rows_of_the_one_that_stays(
+    plan_of: PlanOf, run_values: RunValues
+) -> None:
+    plan = plan_of(
+        """
+        section:
+          rows: Section
+          recursive: Section
+          distinct: {by: [title], children: attach}
+          columns:
+            title: {path: "@title", type: char(1), key: true}
+            within: {parent: section.title}
+        """
+    )
+    root = etree.fromstring('<Doc><Section title="a"/><Section title="a"><Section title="b"/></Section></Doc>')
+    explained = explain(plan, root, "key", run_values, "section", "within")
+    assert [(value.positions, value.is_kept, value.steps[-1].value) for value in explained] == [
+        ((1,), True, None),
+        ((2,), False, None),
+        ((1, 1), True, "a"),
+    ]
