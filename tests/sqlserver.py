@@ -69,9 +69,15 @@ def schema_of(address: str) -> str:
     return str(parse_url(address).query[SCHEMA])
 
 
-def options(schema: str) -> tuple[list[str], dict[str, str]]:
-    """Options of a command that name a schema, and environment variables with the password, if there is one."""
-    words = dict(read_address(server_url()).words)
+def options(schema: str, port: int = 0) -> tuple[list[str], dict[str, str]]:
+    """Options of a command that name a schema, and environment variables with the password, if there is one.
+
+    Args:
+        schema: The schema.
+        port: Of a proxy on this machine; 0 for none.
+    """
+    address = read_address(server_url())
+    words = dict((address.with_words(_proxy(port)) if port else address).words)
     password = words.pop("PWD", None)
     variables = {} if password is None else {"XML_EXTRACTOR_PASSWORD": password}
     return ["--odbc", write_connection_string(words), "--schema", schema], variables
@@ -85,8 +91,11 @@ def place() -> tuple[str, int]:
 
 def through(port: int, schema: str) -> str:
     """The address of a schema by way of a proxy on this machine."""
-    words = {"SERVER": f"127.0.0.1,{port}", "TRUSTSERVERCERTIFICATE": "yes"}
-    return read_address(parse_url(in_schema(schema))).with_words(words).address
+    return read_address(parse_url(in_schema(schema))).with_words(_proxy(port)).address
+
+
+def _proxy(port: int) -> dict[str, str]:
+    return {"SERVER": f"127.0.0.1,{port}", "TRUSTSERVERCERTIFICATE": "yes"}
 
 
 @cache

@@ -1,9 +1,12 @@
 """A TCP proxy in front of the server to test with: counts what goes through it, puts it far away, cuts connections.
 
+It can also replace bytes of the server's answers, such as an error's number.
+
 It is a process of its own: a driver that waits for an answer may keep all threads of its process from running.
 """
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +15,9 @@ from multiprocessing.connection import Connection
 from threading import Thread
 
 PIECE = 16 * 1024
+Replacement = tuple[bytes, bytes]
+"""A regular expression, and the bytes of the same length that replace what it matches within a piece."""
+
 MOST_ON_THE_WAY = 1024
 """Pieces that are held at most in each direction of a connection."""
 
@@ -61,17 +67,20 @@ class TcpProxy:
 
 
 @contextmanager
-def tcp_proxy(host: str, port: int, round_trip_seconds: float = 0.0) -> Iterator[TcpProxy]:
+def tcp_proxy(
+    host: str, port: int, round_trip_seconds: float = 0.0, replacement: Replacement | None = None
+) -> Iterator[TcpProxy]:
     """A proxy in front of this address until the end of the block.
 
     Args:
         host: Where the server is.
         port: Its port.
         round_trip_seconds: How far away to put it. Each piece arrives half of this later, and holds up no other.
+        replacement: What to replace in the server's answers.
     """
     ours, theirs = get_context("spawn").Pipe()
     process = get_context("spawn").Process(
-        target=_serve, args=(theirs, host, port, round_trip_seconds / 2), daemon=True
+        target=_serve, args=(theirs, host, port, round_trip_seconds / 2, replacement), daemon=True
     )
     process.start()
     theirs.close()
@@ -83,8 +92,8 @@ def tcp_proxy(host: str, port: int, round_trip_seconds: float = 0.0) -> Iterator
         process.kill()
 
 
-def _serve(commands: Connection, host: str, port: int, delay: float) -> None:
-    asyncio.run(_Relay(host, port, delay).serve(commands))
+def _serve(commands: Connection, host: str, port: int, delay: float, replacement: Replacement | None) -> None:
+    asyncio.run(_Relay(host, port, delay, replacement).serve(commands))
 
 
 @dataclass
@@ -97,10 +106,11 @@ class _Turn:
 class _Relay:
     """The proxy in its own process."""
 
-    def __init__(self, host: str, port: int, delay: float) -> None:
+    def __init__(self, host: str, port: int, delay: float, replacement: Replacement | None) -> None:
         self._host = host
         self._port = port
         self._delay = delay
+        self._replacement = replacement
         self._open: set[asyncio.StreamWriter] = set()
         self._received = 0
         self._connections = 0
@@ -167,8 +177,15 @@ class _Relay:
             with suppress(OSError):
                 while piece := await reader.read(PIECE):
                     self._note(piece, turn, from_server=from_server)
-                    await on_the_way.put((clock() + self._delay, piece))
+                    sent = self._replaced(piece) if from_server else piece
+                    await on_the_way.put((clock() + self._delay, sent))
             await on_the_way.put((clock() + self._delay, b""))
+
+    def _replaced(self, piece: bytes) -> bytes:
+        if self._replacement is None:
+            return piece
+        pattern, new = self._replacement
+        return re.sub(pattern, lambda _: new, piece, flags=re.DOTALL)
 
     def _note(self, piece: bytes, turn: _Turn, *, from_server: bool) -> None:
         if not from_server and turn.is_new:

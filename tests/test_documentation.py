@@ -30,8 +30,9 @@ from xml_extractor.cli.configuration import setting_names
 from xml_extractor.cli.run import run_command
 from xml_extractor.connections import ATTEMPTS
 from xml_extractor.content import Kind
+from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Column, Contract, Document, Input, Lookup, SourceTable, Table
-from xml_extractor.contract.reading import check_text, shipped_contracts
+from xml_extractor.contract.reading import check_text, read_contract, shipped_contracts
 from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.shape import keys_of
 from xml_extractor.parsing.parser import MAX_DEPTH
@@ -200,6 +201,17 @@ def test_shipped_contracts_and_kinds_of_samples_are_named() -> None:
     kinds = rows(section("how-to/load-archives-and-directories.md", "Containers"))
     named = {word for row in kinds for word in row[0].split(", ")}
     assert named == {kind.value.split()[1] for kind in Kind if kind is not Kind.XML}
+
+
+@pytest.mark.parametrize("name", shipped_contracts())
+def test_the_page_of_a_shipped_contract_names_its_version_tables_and_keys(name: str) -> None:
+    contract = read_contract(name)
+    page = f"reference/contracts/{name}.md"
+
+    assert f"\nVersion {contract.version}. " in text_of(page)
+    found = [(words(row[0])[0], words(row[1])) for row in rows(text_of(page)) if len(row) == 3]
+    assert found == [(layout.name, list(layout.key)) for layout in layouts(contract)]
+    assert f"(contracts/{name}.md)" in section("reference/options.md", "`xml-extractor contracts`")
 
 
 def test_each_exit_code_has_its_row() -> None:
@@ -436,7 +448,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_index_lists_every_page() -> None:
     index = (DOCUMENTATION / "README.md").read_text(encoding="utf-8")
     assert set(LINK.findall(index)) == {
-        path.relative_to(DOCUMENTATION).as_posix() for path in DOCUMENTATION.glob("*/*.md")
+        path.relative_to(DOCUMENTATION).as_posix() for path in DOCUMENTATION.glob("*/**/*.md")
     }
 
 

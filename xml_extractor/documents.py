@@ -37,25 +37,12 @@ class Status(StrEnum):
     ALREADY_DONE = "already_done"
 
 
-class RunStatus(StrEnum):
-    """How far a run is.
-
-    `LOST` is not in the run history: it stands for a `RUNNING` run that has stopped reporting.
-    """
-
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    LOST = "lost"
-
-
 class RecordPlace(NamedTuple):
     """Where a record is.
 
     Attributes:
         file: The source's key of its file.
-        name: The name of the file, for the run value `source_file`; of a rejected record, the file it came from.
+        name: The source's key of the file that the record is from; of a rejected record, not its own file's.
         number: The record's number in the file, from 1.
         start, end: Its first byte and the byte after its last one, in the UTF-8 form of a file that is not UTF-8. An
             end of -1 is the end of the file.
@@ -68,7 +55,7 @@ class RecordPlace(NamedTuple):
     """
 
     file: DocumentKey
-    name: str
+    name: DocumentKey
     number: int
     start: int = 0
     end: int = -1
@@ -272,6 +259,25 @@ class Revision(NamedTuple):
     position: tuple[DocumentKey, int]
     own_key: str | None = None
     deletes: bool = False
+
+    @property
+    def rank(self) -> "RevisionRank":
+        """What the revision is compared by: of two, the one with the greater rank is newer."""
+        return revision_rank(self.order), place_rank(self.position)
+
+
+RevisionRank = tuple[tuple[tuple[str, Decimal | str], ...], tuple[int, int | str, int]]
+
+
+def place_rank(position: tuple[DocumentKey, int]) -> tuple[int, int | str, int]:
+    """Return what positions are compared by: numbers before text, text by code points as UTF-8 bytes are."""
+    key, number = position
+    return (0, key, number) if isinstance(key, int) else (1, str(key), number)
+
+
+def position_of(key: DocumentKey) -> tuple[DocumentKey, int]:
+    """Return the place of a document in the source's order."""
+    return (key.place.name, key.place.number) if isinstance(key, RecordKey) else (key, 0)
 
 
 def revision_rank(order: Sequence[Sequence[str]]) -> tuple[tuple[str, Decimal | str], ...]:

@@ -19,7 +19,7 @@ from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Outcome, Replaced, Status
+from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced, Status
 from xml_extractor.errors import UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
@@ -120,7 +120,7 @@ def count_waiting(settings: RunSettings) -> int:
     target = open_target(settings.target, contract)
     with closing(open_documents(settings.source, contract)) as source, closing(target.connect()) as connection:
         logged = LoggedDocuments(connection, _context(settings, contract, source, LOW_LATENCY_INSERTS, _now()))
-        pages = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        pages = logged.without_complete(source.key_pages(settings.batch_size, settings.key_range, logged.for_sources))
         waiting = select(pages, logged.done, settings.shard, None, logged.is_retried)
         return sum(not logged.is_retried(key) for selection in waiting for key in selection.keys)
 
@@ -156,7 +156,7 @@ def _process(
     stats = None
     with coordinator:
         listed = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
-        pages = _noting_total(listed, source, coordinator.statistics, settings)
+        pages = _noting_total(logged.without_complete(listed), source, coordinator.statistics, settings)
         stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
     return stats, 0 if coordinator.interrupted else logged.earlier_rejects()
 
@@ -275,6 +275,19 @@ class LoggedDocuments:
         self._reprocessed |= chosen | rejected
         self._retried |= rejected.keys()
         return entries.keys() - chosen.keys() - rejected.keys()
+
+    def without_complete(self, pages: Iterable[KeyPage]) -> Iterator[KeyPage]:
+        """Yield pages without the keys of files that were read to their end, unless the log still has a reject of them.
+
+        Raises:
+            TargetError: The log cannot be read.
+        """
+        for page in pages:
+            complete = {str(key) for key in page.keys if isinstance(key, RecordKey) and key.place.is_complete}
+            if complete:
+                logged = self._log.find(self._context.contract.contract, sorted(complete))
+                complete -= {key for key, entry in logged.items() if entry.status in (Status.REJECTED, Status.RETRY)}
+            yield page._replace(keys=[key for key in page.keys if str(key) not in complete]) if complete else page
 
     def is_retried(self, key: DocumentKey) -> bool:
         """Return whether a document is done unless it has changed since it was rejected.

@@ -19,6 +19,7 @@ import pytest
 
 from tests.acceptance.accounts import Accounts, accounts, last_metrics, order, query, summed, write_orders
 from tests.conftest import Command, Completed, posix_only
+from xml_extractor.contract.reading import shipped_contracts
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "xml_extractor"]
@@ -575,7 +576,7 @@ USAGE = {
                 "Error: there is no contract file and no shipped contract 'card_aplication'; "
                 "did you mean 'card_application'?"
             ),
-            "Hint: the shipped contracts are card_application, cldr_locale, ubl_invoice",
+            f"Hint: the shipped contracts are {', '.join(shipped_contracts())}",
         ),
     ),
     "a contract with faults": Usage(

@@ -148,6 +148,27 @@ def test_a_file_that_broke_off_and_is_complete_the_next_night_is_no_longer_rejec
     again = xml_extractor(*run)
     assert (again.returncode, accounts(again.stdout, tmp_path, target)) == (0, complete or Accounts(5, 2, 0, 3))
     assert query(target, "SELECT count(*) FROM reading") == [(5,)]
+
+
+@pytest.mark.parametrize("how", ["retry", "--reprocess"])
+def test_a_file_that_is_complete_is_no_longer_rejected_after_a_retry_or_when_it_is_reprocessed(
+    tmp_path: Path, xml_extractor: Command, how: str
+) -> None:
+    whole = export(*map(reading, range(1, 3)))
+    target = write(tmp_path, {"a.xml": whole[: whole.index("R2")]})
+    run = ("run", *LOAD, "--source", "d", "--workers", "1")
+    xml_extractor(*run)
+    (tmp_path / "d" / "a.xml").write_text(whole, encoding="utf-8")
+    if how == "retry":
+        xml_extractor("retry", *LOAD, "--key", "a.xml")
+        again = xml_extractor(*run)
+        assert accounts(again.stdout, tmp_path, target) == Accounts(3, 1, 0, 1, 1)
+    else:
+        again = xml_extractor(*run, "--reprocess", "all")
+        assert accounts(again.stdout, tmp_path, target) == Accounts(3, 2, 0, 0, 1)
+    assert again.returncode == 0
+    statuses = query(target, "SELECT document_key, status FROM processing_log ORDER BY 1")
+    assert statuses == [("a.xml", "skipped"), ("a.xml#R1", "loaded"), ("a.xml#R2", "loaded")]
     assert query(target, "SELECT count(*) FROM processing_log WHERE status = 'rejected'") == [(0,)]
 
 

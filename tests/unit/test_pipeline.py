@@ -13,11 +13,12 @@ from tests.database.binding import insert_log
 from tests.database.demo_tables import CONTRACT, TABLES
 from tests.database.test_target_conformance import ENTRY
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import Replaced, Status
+from xml_extractor.documents import RecordKey, RecordPlace, Replaced, Status
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.pipeline import LoggedDocuments, choose_inserts
 from xml_extractor.processing.chunks import RunContext
 from xml_extractor.settings import InsertStrategy, Reprocess, RunSettings
+from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.registry import open_target
 
@@ -45,6 +46,16 @@ def connection(tmp_path: Path) -> Iterator[TargetConnection]:
         with opened.transaction():
             insert_log(opened, LOG)
         yield opened
+
+
+@pytest.mark.parametrize("reprocess", [None, "all", "rejected", "changed-contract"])
+def test_a_file_that_was_read_to_its_end_is_looked_at_if_the_log_has_a_reject_of_it(
+    connection: TargetConnection, reprocess: Reprocess | None
+) -> None:
+    files = [RecordKey(key, RecordPlace(key, key, 1, is_complete=True)) for key in "146"]
+    pages = [KeyPage([files[0], "1#1", files[1], "9", files[2]]), KeyPage(["2"], {"2"}, 3)]
+    expected = [KeyPage(["1#1", "4", "9", "6"]), KeyPage(["2"], {"2"}, 3)]
+    assert list(logged(connection, reprocess).without_complete(pages)) == expected
 
 
 def logged(

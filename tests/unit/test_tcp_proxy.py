@@ -53,6 +53,14 @@ def test_no_answer_comes_before_a_round_trip_is_over_and_nothing_is_lost_on_the_
         assert time.monotonic() - began_at >= 0.2
 
 
+def test_only_bytes_that_match_are_replaced_in_answers(echo: int) -> None:
+    with (
+        tcp_proxy("127.0.0.1", echo, replacement=(rb"\x01\x02(?=.c)", rb"\1")) as proxy,
+        socket.create_connection(("127.0.0.1", proxy.port)) as client,
+    ):
+        assert asked(client, b"\x01\x02\nc \x01\x02cd") == rb"\1" + b"\nc \x01\x02cd"
+
+
 def test_a_connection_that_was_cut_ends_and_the_next_one_is_let_through(echo: int) -> None:
     with tcp_proxy("127.0.0.1", echo) as proxy:
         with socket.create_connection(("127.0.0.1", proxy.port)) as client:

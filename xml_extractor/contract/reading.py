@@ -29,6 +29,21 @@ def shipped_contracts() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
+def shipped_text(name: str) -> str:
+    """Return the text of a shipped contract.
+
+    Raises:
+        UsageError: There is no such shipped contract.
+    """
+    shipped = shipped_contracts()
+    if name not in shipped:
+        meant = did_you_mean(name, shipped)
+        question = f"; did you mean '{meant}'?" if meant else ""
+        tip = f"the shipped contracts are {', '.join(shipped)}"
+        raise UsageError(f"there is no shipped contract '{name}'{question}", tip)
+    return (resources.files("xml_extractor") / "contracts" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def read_contract(path_or_name: str) -> Contract:
     """Read a contract and check it.
 

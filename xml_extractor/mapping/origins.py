@@ -250,7 +250,7 @@ def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: Run
     return (
         key,
         str(source_key),
-        place.name if place else str(source_key),
+        str(place.name if place else source_key),
         place.number if place else None,
         run.run_id,
         run.load_time,

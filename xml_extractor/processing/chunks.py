@@ -207,8 +207,6 @@ def _up_to(
     for key in keys:
         if counted == wanted:
             break
-        if isinstance(key, RecordKey) and key.place.is_complete and not is_retried(key):
-            continue
         if str(key) in logged:
             done += 1
         else:

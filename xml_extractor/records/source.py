@@ -145,7 +145,7 @@ class RecordSource:
         place = RecordPlace(names.file, names.name, names.number)
         opened = self._listing.open(names.file)
         if isinstance(opened, Rejection):
-            yield RecordKey(names.name, place._replace(failure=opened.failure))
+            yield RecordKey(str(names.name), place._replace(failure=opened.failure))
             return
         place = place._replace(encoding=opened.encoding)
         scanner = Scanner(opened.stream, self._patterns, self._document.max_bytes)
@@ -157,10 +157,10 @@ class RecordSource:
         except (ParseError, BrokenFileError, UnicodeDecodeError, *UNREADABLE) as error:
             yield self._rest(names, place, scanner, error)
         else:
-            yield RecordKey(names.name, place._replace(is_complete=True))
+            yield RecordKey(str(names.name), place._replace(is_complete=True))
             if names.records == 0:
                 self.files_without_records += 1
-                logger.warning("No records in %s", escaped(names.name))
+                logger.warning("No records in %s", escaped(str(names.name)))
 
     def _start(self, scanner: Scanner) -> int:
         """Return the position of the root's start tag.
@@ -208,7 +208,7 @@ class RecordSource:
             own_key = "" if self._keys.needs_content else self._keys.read(scanner.begun, around)
             if own_key or not self._keys.is_named:
                 return names.next(own_key, rest)
-        return RecordKey(names.name, rest)
+        return RecordKey(str(names.name), rest)
 
     def _failed(self, key: RecordKey, failure: Failure) -> Rejection:
         is_skipped = failure.code is Reason.WRONG_ROOT and self._document.other_roots == "skip"

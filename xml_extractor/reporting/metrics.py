@@ -58,8 +58,8 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "files_too_new": result.files_too_new,
         "documents_without_rows": statistics.without_rows,
         "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
-        "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
         "rows_disagreeing": counts_by_place(statistics.counted((Counted.DISAGREED,))),
+        "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
         "tolerated_values": counts_by_place(statistics.counted(TOLERATED)),
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}

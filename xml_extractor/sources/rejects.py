@@ -118,8 +118,7 @@ class RejectFiles:
                 failed = error
         described = self._described(reject) | file
         line = escaped(json.dumps(described, ensure_ascii=False))
-        with open(self.directory / LISTING, "ab", buffering=0, opener=_private) as listing:
-            listing.write(f"{line}\n".encode(errors="backslashreplace"))
+        _append(self.directory / LISTING, f"{line}\n".encode(errors="backslashreplace"))
         if failed is not None:
             raise failed
 
@@ -158,6 +157,22 @@ class RejectFiles:
 
 
 _file_hash = partial(blake2b, digest_size=16)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a line. If a full disk takes only its beginning, remove that.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    with open(path, "ab", buffering=0, opener=_private) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            while line:
+                line = line[file.write(line) :]
+        except OSError:
+            file.truncate(end)
+            raise
 
 
 def _private(path: str, flags: int) -> int:
@@ -326,7 +341,7 @@ def _read_line(path: Path, number: int, line: bytes) -> tuple[DocumentKey, Liste
             if file and (Path(file).name != file or "\\" in file or file == ".."):
                 raise _bad_line(path, number, "names a file that is not in this directory")
             match others:
-                case {"source_file": str(name), "record": int(record)}:
+                case {"source_file": str() | int() as name, "record": int(record)}:
                     key = RecordKey(str(key), RecordPlace(str(key), name, record))
             is_null = not file and others.get("code") == Reason.EMPTY
             file_hash, logged = (str(others.get(name) or "") for name in ("file_hash", "content_hash"))

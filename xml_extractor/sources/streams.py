@@ -1,6 +1,7 @@
 """Files and members as streams of plain bytes: compressed streams are decompressed while they are read."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import tarfile
@@ -9,17 +10,26 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from io import BufferedIOBase, BytesIO
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
 from xml_extractor.content import ARCHIVES, HEAD, SHORT_HEAD, Kind, is_compressed, kind_of, other_content
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.sources.document_keys import too_large, unreadable
+from xml_extractor.stopping import pauses_end
+
+Answer = TypeVar("Answer")
 
 DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(NotImplementedError, RuntimeError),
 )
 """Errors of the libraries for archives and streams that are damaged, encrypted or use an unsupported method."""
+
+TRANSIENT_ERRORS = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR}
+"""Errors of a file that another program holds for a moment, or that lies on a share. Source: errno(3)."""
+
+PAUSES_SECONDS = (0.1, 0.5, 1.0)
+"""Before another attempt to read a file after such an error."""
 
 
 _READERS: dict[Kind, Callable[[IO[bytes]], object]] = {
@@ -90,6 +100,17 @@ def plain(file: IO[bytes]) -> IO[bytes]:
     return stream
 
 
+def retried(read: Callable[[], Answer]) -> Answer:
+    """Call a function that opens and reads a file, several times after transient errors; raise the last one."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return read()
+        except OSError as error:
+            if error.errno not in TRANSIENT_ERRORS or pauses_end.wait(pause):
+                raise
+    return read()
+
+
 def decompressed(file: IO[bytes]) -> tuple[IO[bytes], bytes]:
     """Return the decompressed stream of a file, at its start, and its first bytes."""
     peek = getattr(file, "peek", None)
@@ -99,10 +120,26 @@ def decompressed(file: IO[bytes]) -> tuple[IO[bytes], bytes]:
         file.seek(0)
     if not is_compressed(head):
         return file, head
-    stream = cast("IO[bytes]", Decompressed(file, kind_of(head) or Kind.GZIP))
-    head = stream.read(HEAD)
+    stream = Decompressed(file, kind_of(head) or Kind.GZIP)
+    head = _first_bytes(stream)
     stream.seek(0)
-    return stream, head
+    return cast("IO[bytes]", stream), head
+
+
+def _first_bytes(stream: Decompressed) -> bytes:
+    """Return up to `HEAD` bytes of a stream; fewer if it is damaged behind them."""
+    head = b""
+    while len(head) < HEAD:
+        try:
+            piece = stream.read1(HEAD - len(head))
+        except DAMAGE:
+            if not head:
+                raise
+            break
+        if not piece:
+            break
+        head += piece
+    return head
 
 
 def read_bounded(key: DocumentKey, file: IO[bytes], max_bytes: int) -> SourceDocument | Rejection:

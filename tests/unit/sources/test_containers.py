@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -105,6 +106,15 @@ def test_a_compressed_file_is_one_document(tmp_path: Path, compress: Callable[[b
 def test_a_gzip_file_may_consist_of_several_streams_and_end_in_zeros(tmp_path: Path) -> None:
     write(tmp_path, {"a.xml.gz": gzip.compress(ORDER[:5]) + gzip.compress(ORDER[5:]) + bytes(100)})
     assert documents(tmp_path) == {"a.xml.gz": ORDER}
+
+
+def test_the_start_of_a_short_gzip_stream_that_was_cut_can_be_read(tmp_path: Path) -> None:
+    write(tmp_path, {"a.xml.gz": gzip.compress(ORDER + bytes(range(200)))[:-30]})
+    with closing(FileSource(str(tmp_path), MAX_BYTES)) as source:
+        opened = source.open_file("a.xml.gz")
+        assert not isinstance(opened, Rejection)
+        with opened:
+            assert cast("io.BufferedIOBase", opened).read1(len(ORDER)) == ORDER
 
 
 def test_a_directory_reads_its_xml_files_and_the_archives_in_it(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ Server allows 2,100."""
 ISOLATED_BATCHES = 8
 """Batches after the last one with rejects that are sent for isolation at once."""
 
+_SAVE = "SAVE TRANSACTION documents"
+_UNDO = "IF XACT_STATE() = 1 ROLLBACK TRANSACTION documents; SELECT XACT_STATE()"
+
 ISOLATION: Sequence[OdbcType] = (JSON, (pyodbc.SQL_INTEGER, 0, 0), (pyodbc.SQL_INTEGER, 0, 0))
 """How the parameters of the isolating statement are bound."""
 
@@ -84,20 +87,20 @@ class LoadingConnection(SqlServerConnection):
 
         After a batch with rejects, the next ones are expected to have some, and are sent for isolation at once.
         """
-        if not (self._isolated_batches and self._can_isolate):
+        if not self._isolated_batches:
             try:
                 inserted = self.insert_batch(joined(tables, documents), batch_rows)
             except DatabaseError as error:
                 if error.error_class is not ErrorClass.DATA or error.table is tables[0] or len(documents) == 1:
                     raise
                 self._isolated_batches = ISOLATED_BATCHES
-                if not (self._is_undone and self._can_isolate):
+                if not self._is_undone:
                     raise
             else:
                 return whole_insertion(documents, inserted)
-        insertion = self._isolate(tuple(tables), documents)
+        insertion = self._isolate(tuple(tables), documents) if self._can_isolate else None
         if insertion is None:
-            insertion = whole_insertion(documents, self.insert_batch(joined(tables, documents), batch_rows))
+            insertion = self._insert_ranges(tables, documents, batch_rows)
         self._isolated_batches = ISOLATED_BATCHES if insertion.errors else self._isolated_batches - 1
         return insertion
 
@@ -193,7 +196,8 @@ class LoadingConnection(SqlServerConnection):
         for is_json, some in groupby(written, key=lambda each: each[2] is not None):
             if is_json:
                 tables, _, texts = zip(*some, strict=True)
-                self._send_json(batch_statement(tables, self._address.schema), tables, texts, [JSON] * len(texts))
+                statement = batch_statement(tables, self._address.schema)
+                self._send_json(statement, tables, texts, [JSON] * len(texts), is_first=not not_inserted)
                 not_inserted += [[] for _ in tables]
             else:
                 not_inserted += [self._insert_arrays(table, rows, len(rows)) for table, rows, _ in some]
@@ -249,12 +253,53 @@ class LoadingConnection(SqlServerConnection):
                 rejected[position] = classify_number(number, message, tables[at])
         return Insertion(rejected, {key: rows for key, rows in not_inserted.items() if key[0] not in rejected})
 
+    def _insert_ranges(
+        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int
+    ) -> Insertion:
+        """Insert those documents that the server accepts, in ranges like those of `isolation`, by several statements.
+
+        Raises:
+            DatabaseError: An error of the processing log, or one that has ended the transaction, among others.
+        """
+        errors: dict[int, DatabaseError] = {}
+        not_inserted: dict[tuple[int, int], int] = {}
+        start, size, accepted = 0, len(documents), 0
+        while start < len(documents):
+            some = documents[start : start + size]
+            self.execute(_SAVE)
+            try:
+                inserted = self.insert_batch(joined(tables, some), batch_rows)
+            except DatabaseError as error:
+                if error.error_class is not ErrorClass.DATA or error.table is tables[0]:
+                    raise
+                if self.last_row(_UNDO)[0] != 1:
+                    raise
+                if len(some) > 1:
+                    size = len(some) // 2
+                    continue
+                errors[start] = error
+                size, accepted = max(1, accepted), 0
+            else:
+                for (position, table), number in whole_insertion(some, inserted).not_inserted.items():
+                    not_inserted[start + position, table] = number
+                accepted += len(some)
+                size = 2 * len(some)
+            start += len(some)
+        return Insertion(errors, not_inserted)
+
     def _send_json(
-        self, statement: str, tables: tuple[TableLayout, ...], values: Sequence[Any], types: Sequence[OdbcType]
+        self,
+        statement: str,
+        tables: tuple[TableLayout, ...],
+        values: Sequence[Any],
+        types: Sequence[OdbcType],
+        *,
+        is_first: bool = True,
     ) -> list[Sequence[Any]]:
         """Execute a statement for these tables and return its last result.
 
-        If it fails, the last result is the position of the table at fault, and whether all changes are undone.
+        If it fails, the last result is the position of the table at fault, and whether its changes are undone: all of
+        the batch's, if it is the first statement of a batch.
         """
         last: list[Sequence[Any]] = []
         self._is_undone = False
@@ -272,7 +317,8 @@ class LoadingConnection(SqlServerConnection):
             except pyodbc.Error:
                 if not last:
                     raise
-                at_fault, self._is_undone = last[0]
+                at_fault, is_undone = last[0]
+                self._is_undone = bool(is_undone) and is_first
                 table = tables[at_fault]
                 self._identity_table = self.table_name(table) if table.identity else ""
                 with self._session_in_use(table):
