@@ -229,8 +229,7 @@ def test_metrics_have_every_setting_and_no_run_lasts_longer_than_its_timestamps_
 ) -> None:
     write(tmp_path, NIGHTS, "<P/>")
     options = ("--range", "1.xml:", "--shard", "1/1", "--reprocess", "all", "--max-rejects", "2.5%")
-    options = (*options, "--log-table", "xml_log")
-    _, _, metrics = run(xml_extractor, tmp_path, *options)
+    _, _, metrics = run(xml_extractor, tmp_path, *options, "--log-table", "xml_log")
     settings = metrics["settings"]
     assert {
         name: settings[name]
