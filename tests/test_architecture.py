@@ -32,6 +32,7 @@ LAYERS = [
     {"cli"},
     {"pipeline"},
     {"processing", "doctor"},
+    {"quality"},
     {"records"},
     {"parsing", "mapping", "sources", "reporting"},
     {"targets"},

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError, StopRequestedError, TargetError
-from xml_extractor.stopping import pauses_end
+from xml_extractor.stopping import pauses_end, stops_at_once
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +194,16 @@ class Retrying(NamedTuple):
                 logger.warning(message, attempt, self.attempts, error.explanation, pause)
                 if pauses_end.wait(pause):
                     raise StopRequestedError(f"stopped before another attempt: {error.explanation}") from None
+
+
+def check_before_commit() -> None:
+    """Raise if the run must stop at once: nobody would count what is committed from now on.
+
+    Raises:
+        StopRequestedError: It was asked to stop a second time.
+    """
+    if stops_at_once.is_set():
+        raise StopRequestedError("stopped before a commit")
 
 
 def answered(action: Callable[[], Answer], trouble: str) -> Answer:

@@ -10,7 +10,7 @@
         │   └── SilentTargetError        it does not answer at all
         ├── TooManyRejectsError      exit code 4: more than --max-rejects
         ├── WorkerDiedError          a worker process ended unexpectedly
-        └── StopRequestedError       a pause ended because the command was asked to stop
+        └── StopRequestedError       a pause or a transaction ended because the command was asked to stop
 
 A document that cannot be loaded is no exception at this level: it is a `Rejection` (see `documents`).
 No message may hold a value of a document or a secret.
@@ -104,7 +104,7 @@ class WorkerDiedError(RunError):
 
 
 class StopRequestedError(RunError):
-    """A pause before another attempt ended because the command was asked to stop."""
+    """A pause before another attempt, or a transaction, ended because the command was asked to stop."""
 
 
 def system_error(error: OSError) -> RunError | None:

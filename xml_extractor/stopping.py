@@ -39,6 +39,7 @@ class StopRequests:
         self.requested = False
         self.is_orderly = is_orderly
         self._has_interrupted = False
+        self._defers = self._is_deferred = False
 
     def handle(self, _signal: int, _frame: FrameType | None) -> None:
         """Handle a signal.
@@ -52,7 +53,26 @@ class StopRequests:
             return
         self._has_interrupted = True
         stops_at_once.set()
+        if self._defers:
+            self._is_deferred = True
+            return
         raise KeyboardInterrupt
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Raise the `KeyboardInterrupt` of a signal that arrives in the block at its end, so that it runs as a whole.
+
+        Raises:
+            KeyboardInterrupt: A signal arrived in the block.
+        """
+        self._defers = True
+        try:
+            yield
+        finally:
+            self._defers = False
+            if self._is_deferred:
+                self._is_deferred = False
+                raise KeyboardInterrupt
 
 
 _current: StopRequests | None = None

@@ -1,6 +1,5 @@
 """Faults in runs that do documents again: each document has its old rows or its new ones, at last its new ones."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +8,7 @@ from tests.faults.bench import (
     MALFORMED,
     Bench,
     BrokenPromiseError,
-    Fault,
     Launcher,
-    Running,
     change,
     make_source,
     query,
@@ -26,15 +23,12 @@ AGAIN = ("--reprocess", "changed-documents")
 class AgainBench(Bench):
     """Targets have all documents already, as they were before they changed: with other values and other lines."""
 
+    own_options = AGAIN
+    rejected = Bench.rejected - {MALFORMED, EMPTY}
+
     def __init__(self, directory: Path, launcher: Launcher) -> None:
         self.old_rows: dict[int, dict[str, int]] = {}
         super().__init__(directory, launcher)
-
-    def start(
-        self, place: Path, faults: Sequence[Fault] = (), options: Sequence[str] = (), target: Path | None = None
-    ) -> Running:
-        """Start a run with faults that does documents again."""
-        return super().start(place, faults, (*options, *AGAIN), target)
 
     def resume(self, place: Path) -> None:
         """Do again undisturbed what is not done again yet.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -36,8 +37,24 @@ END_SECONDS = 10.0
 
 MOST_RESUMES = 3
 
+NO_MOUNT = 99
+SMALL_DISK = f"""
+mkdir small && mount -t tmpfs -o size=$0 small small || exit {NO_MOUNT}
+"$@"
+code=$?
+cp -r small/rejects small/metrics . 2>/dev/null
+exit $code
+"""
+"""Runs a command beside the directory `small`, a small file system, and copies what it has written there."""
+
 HANGS_OF_A_DOCUMENT = [[point, when, "hang"] for point in ("parse", "map") for when in ("before", "after")]
 """Faults for which a document is rejected as one that takes too long."""
+
+SHORT_TIMEOUT = "?timeout=2"
+"""Of a target whose lock somebody holds: the seconds that a statement waits for it."""
+
+SILENCE_SECONDS = 4.0
+"""How long the target may be silent before a run ends, if a fault makes it hang; in the product it is hours."""
 
 ENDED_IN_ORDER = (0, 1)
 ENDED = (0, 1, 3, 130)
@@ -70,9 +87,11 @@ tables:
 """`remark` has no key: nothing but the processing log keeps its rows from being there twice."""
 
 RAISING_TRIGGER = f"""
-CREATE TRIGGER raising BEFORE INSERT ON line WHEN NEW.order_id IN ({REFUSED}, {REFUSED_TOO})
+CREATE TRIGGER raising BEFORE INSERT ON line WHEN CAST(NEW.{{column}} AS INTEGER) IN ({REFUSED}, {REFUSED_TOO})
 BEGIN SELECT RAISE(ABORT, 'refused'); END
 """
+
+OUTCOMES = ("loaded", "rejected", "superseded", "deleted")
 
 
 def order(number: int) -> str | None:
@@ -136,12 +155,17 @@ class BrokenPromiseError(Exception):
 
 
 class Running:
-    """A run of the real command in a session of its own."""
+    """A run of the real command in a session and a process group of its own, both of which have its process id."""
 
     def __init__(self, process_id: int, wait: Callable[[], int]) -> None:
         self.process_id = process_id
         self._wait = wait
         self._began_at = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._began_at
 
     def wait(self, limit: float = TIME_LIMIT_SECONDS) -> Ended:
         """Wait for its end; kill it if it takes more seconds than this."""
@@ -154,13 +178,16 @@ class Running:
         if hangs:
             kill_session(self.process_id)
         code = self._wait()
-        return Ended(None if hangs else code, time.monotonic() - self._began_at)
+        return Ended(None if hangs else code, self.seconds)
 
 
 class Launcher:
     """Starts runs by `launcher.py`, or as the processes that a user starts; a context manager."""
 
     def __enter__(self) -> Self:
+        # A shell has jobs in the background ignore it, and a run would inherit that.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         path = os.pathsep.join([str(HERE / "hook"), str(ROOT)])
         self._launchers: list[subprocess.Popen[str]] = []
         self._idle: list[subprocess.Popen[str]] = []
@@ -177,12 +204,19 @@ class Launcher:
         for launcher in self._launchers:
             launcher.communicate()
 
-    def start(self, arguments: Sequence[str], directory: Path, environment: dict[str, str]) -> Running:
+    def start(
+        self, arguments: Sequence[str], directory: Path, environment: dict[str, str], standard_input: str = os.devnull
+    ) -> Running:
         """Start the nightly command in a directory; `stdout` and `stderr` there are what it prints."""
         launcher = self._idle.pop() if self._idle else self._new()
         if launcher.stdin is None or launcher.stdout is None:
             raise AssertionError
-        request = {"arguments": arguments, "directory": str(directory), "environment": environment}
+        request = {
+            "arguments": arguments,
+            "directory": str(directory),
+            "environment": environment,
+            "input": standard_input,
+        }
         launcher.stdin.write(json.dumps(request) + "\n")
         launcher.stdin.flush()
         process_id = int(launcher.stdout.readline())
@@ -194,6 +228,22 @@ class Launcher:
             return code
 
         return Running(process_id, wait)
+
+    def start_anew(
+        self, arguments: Sequence[str], directory: Path, environment: dict[str, str], command: Sequence[str] = ()
+    ) -> Running:
+        """Start the nightly command as a user does, or within another command."""
+        with (directory / "stdout").open("wb") as output, (directory / "stderr").open("wb") as errors:
+            process = subprocess.Popen(
+                [*command, sys.executable, str(ROOT / "production_processor.py"), *arguments],
+                cwd=directory,
+                env=self._environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        return Running(process.pid, process.wait)
 
     def _new(self) -> subprocess.Popen[str]:
         launcher = subprocess.Popen(
@@ -208,7 +258,23 @@ class Launcher:
 
 
 class Bench:
-    """The source, what an undisturbed run makes of it, and runs with faults, each into a target of its own."""
+    """The source, what an undisturbed run makes of it, and runs with faults, each into a target of its own.
+
+    Attributes:
+        contract_text: The contract.
+        own_column: The column of each table that has the number of the document.
+        rejected: The numbers of the documents that an undisturbed run rejects.
+        own_options: Options of all its runs with faults.
+        has_revisions: Whether one run may undo what another has loaded.
+        expected: Hashes of what an undisturbed run leaves.
+        outcomes: How many documents the processing log has then.
+    """
+
+    contract_text = CONTRACT
+    own_column = "order_id"
+    rejected = frozenset(REJECTED)
+    has_revisions = False
+    own_options: Sequence[str] = ()
 
     def __init__(self, directory: Path, launcher: Launcher, documents: int = DOCUMENTS) -> None:
         self.directory = directory
@@ -216,15 +282,19 @@ class Bench:
         self._launcher = launcher
         self._numbers = count(1)
         self._contract = directory / "orders.yaml"
-        self._contract.write_text(CONTRACT)
+        self._contract.write_text(self.contract_text)
         self._source = directory / "source.db"
-        make_source(self._source, documents)
+        self._make_source()
         self._empty = directory / "empty.db"
         self._make_empty()
         undisturbed = self.new_place("undisturbed")
         self.resume(undisturbed)
         self.expected = self.hashes(undisturbed)
-        self.expected_rows = rows_by_document(undisturbed / "target.db")
+        self.expected_rows = self.rows_by_document(undisturbed)
+        ((self.outcomes,),) = query(undisturbed / "target.db", "SELECT count(*) FROM processing_log")
+        found = set(logged(undisturbed, "rejected"))
+        if found != self.rejected:
+            raise BrokenPromiseError("rejected", f"{sorted(found)} by a run without faults")
 
     def new_place(self, name: str = "") -> Path:
         """A directory with a target, without documents yet."""
@@ -235,16 +305,44 @@ class Bench:
         return place
 
     def start(
-        self, place: Path, faults: Sequence[Fault] = (), options: Sequence[str] = (), target: Path | None = None
+        self,
+        place: Path,
+        faults: Sequence[Fault] = (),
+        options: Sequence[str] = (),
+        target: Path | None = None,
+        *,
+        anew: bool = False,
+        target_options: str = "",
+        on_small_disk: int = 0,
     ) -> Running:
-        """Start a run with faults; its target is that of its place, or that of another run's."""
+        """Start a run with faults.
+
+        Args:
+            place: Where it runs.
+            faults: What is to happen.
+            options: Of the command.
+            target: A place whose target it has; by default its own.
+            anew: Whether its start-up is that of an interpreter.
+            target_options: Of the target's address.
+            on_small_disk: The size in bytes of a file system that it writes rejects and metrics to; 0 for none.
+        """
+        silence = SILENCE_SECONDS if any(map(_is_silence, faults)) else 0
+        target_options = target_options or (SHORT_TIMEOUT if silence else "")
         arguments = [
-            *("--contract", str(self._contract), "--source", f"sqlite:///{self._source}"),
-            *("--target", f"sqlite:///{(target or place) / 'target.db'}", "--workers", "2", "--batch-size", "20"),
-            *("--insert-batch-rows", "20", *options),
+            *("--contract", str(self._contract), "--source", self._address),
+            *("--target", f"sqlite:///{(target or place) / 'target.db'}{target_options}"),
+            *("--workers", "2", "--batch-size", "20"),
+            *("--insert-batch-rows", "20", *self.own_options, *options),
         ]
         plan = json.dumps({"directory": str(place / "faults"), "faults": faults})
-        return self._launcher.start(arguments, place, {"FAULTS": plan, "TMPDIR": str(place / "temporary")})
+        environment = {"FAULTS": plan, "TMPDIR": str(place / "temporary"), "FAULTS_SILENCE": str(silence)}
+        if on_small_disk:
+            small = ["--rejects-dir", "small/rejects", "--metrics-dir", "small/metrics"]
+            command = ["unshare", "-rm", "sh", "-c", SMALL_DISK, str(on_small_disk)]
+            return self._launcher.start_anew([*arguments, *small], place, environment, command)
+        if anew:
+            return self._launcher.start_anew(arguments, place, environment)
+        return self._launcher.start(arguments, place, environment, self._input)
 
     def try_out(self, faults: Sequence[Fault], options: Sequence[str] = ()) -> Result:
         """Run with faults, then without until all is loaded, and judge what is left."""
@@ -259,7 +357,9 @@ class Bench:
         shutil.rmtree(place)
         return Result(outcome if happened else "untouched", len(happened), seconds=ended.seconds)
 
-    def judge(self, place: Path, running: Running, ended: Ended, killed: Sequence[int] = ()) -> str:
+    def judge(
+        self, place: Path, running: Running, ended: Ended, killed: Sequence[int] = (), *, exactly: bool = True
+    ) -> str:
         """Say what became of a run, and complete it.
 
         Args:
@@ -267,6 +367,7 @@ class Bench:
             running: The run.
             ended: Its end.
             killed: Processes that were killed from outside.
+            exactly: Whether its metrics must count all that it has loaded, because nobody stopped it at once.
 
         Raises:
             BrokenPromiseError: Something is not as promised.
@@ -276,9 +377,10 @@ class Bench:
         see_that_it_ended(ended, running.process_id, is_killed=is_killed)
         if not is_killed:
             see_that_no_file_is_left(place)
+        see_that_rejects_can_be_read(place)
         self.see_that_documents_are_whole(place)
         if ended.code in (*ENDED_IN_ORDER, 130):
-            see_that_the_sum_is_right(place, exactly="stop twice" not in str(happenings(place)))
+            see_that_the_sum_is_right(place, exactly=exactly and "stop twice" not in str(happenings(place)))
         if ended.code in ENDED_IN_ORDER and self.hashes(place) == self.expected:
             self.resume(place)
             if self.hashes(place) == self.expected:
@@ -293,7 +395,7 @@ class Bench:
             BrokenPromiseError: It could not go on.
         """
         settings = RunSettings(
-            str(self._contract), f"sqlite:///{self._source}", f"sqlite:///{place / 'target.db'}", 1, 20
+            str(self._contract), self._address, f"sqlite:///{place / 'target.db'}", 1, 20, rejects_dir=None
         )
         failure = run(settings).failure
         if failure is not None:
@@ -313,11 +415,11 @@ class Bench:
             BrokenPromiseError: Of one this does not hold.
         """
         loaded = set(logged(place, "loaded"))
-        there = rows_by_document(place / "target.db")
+        there = self.rows_by_document(place)
         for key in loaded | set(there):
-            rows, wanted = there.get(key, {}), self.expected_rows[key] if key in loaded else {}
+            rows, wanted = there.get(key, {}), self.rows_of(key) if key in loaded else {}
             if rows != wanted:
-                more = any(number > self.expected_rows[key].get(table, 0) for table, number in rows.items())
+                more = any(number > self.rows_of(key).get(table, 0) for table, number in rows.items())
                 raise BrokenPromiseError("doubled" if more else "lost" if not rows else "half", f"document {key}")
 
     def complete(self, place: Path) -> str:
@@ -331,19 +433,38 @@ class Bench:
             self.see_that_documents_are_whole(place)
             if self.hashes(place) == self.expected:
                 return "resumed"
-            blamed = [key for key in logged(place, "rejected") if key not in REJECTED]
+            blamed = [key for key in logged_keys(place, "rejected") if number_of(key) not in self.rejected]
             if len(blamed) == 1 and any(map(is_blamed_on_a_document, happenings(place))):
                 change(place / "target.db", f"DELETE FROM processing_log WHERE document_key = '{blamed[0]}'")
                 self.resume(place)
                 if self.hashes(place) == self.expected:
                     return "rejected"
-        raise BrokenPromiseError("different", str(self.hashes(place)))
+        raise BrokenPromiseError("different", f"{self.hashes(place)}, wanted {self.expected}")
+
+    def rows_of(self, number: int) -> dict[str, int]:
+        """How many rows a document has in each table once it is loaded."""
+        return self.expected_rows[number]
+
+    def rows_by_document(self, place: Path) -> dict[int, dict[str, int]]:
+        """How many rows each document has in each table."""
+        return rows_by_document(place / "target.db", self.own_column)
+
+    _input = os.devnull
+    """What a run reads as its standard input."""
+
+    @property
+    def _address(self) -> str:
+        """The address of the source."""
+        return f"sqlite:///{self._source}"
+
+    def _make_source(self) -> None:
+        make_source(self._source, self.documents)
 
     def _make_empty(self) -> None:
         """A target with tables, of which one refuses some documents."""
         contract = read_contract(str(self._contract))
         open_target(f"sqlite:///{self._empty}", contract).create(layouts(contract))
-        change(self._empty, RAISING_TRIGGER)
+        change(self._empty, RAISING_TRIGGER.format(column=self.own_column))
 
 
 def change(path: Path, statement: str) -> None:
@@ -358,19 +479,29 @@ def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
         return database.execute(statement).fetchall()
 
 
-def rows_by_document(target: Path) -> dict[int, dict[str, int]]:
+def rows_by_document(target: Path, column: str = Bench.own_column) -> dict[int, dict[str, int]]:
     """How many rows each document has in each table."""
     found: dict[int, dict[str, int]] = {}
     for table in ("orders", "line", "remark"):
-        for key, number in query(target, f"SELECT order_id, count(*) FROM {table} GROUP BY order_id"):
-            found.setdefault(key, {})[table] = number
+        for key, number in query(target, f"SELECT {column}, count(*) FROM {table} GROUP BY {column}"):
+            found.setdefault(int(key), {})[table] = number
     return found
 
 
-def logged(place: Path, status: str) -> list[int]:
-    """The documents with this status in the processing log."""
+def number_of(key: str) -> int:
+    """The number of a document in its key, as in `17`, `a.zip!17.xml` or `a.xml#17`."""
+    return int(re.findall(r"\d+", key)[-1])
+
+
+def logged_keys(place: Path, status: str) -> list[str]:
+    """The keys of the documents with this status in the processing log."""
     statement = f"SELECT document_key FROM processing_log WHERE status = '{status}'"
-    return [int(key) for (key,) in query(place / "target.db", statement)]
+    return [key for (key,) in query(place / "target.db", statement)]
+
+
+def logged(place: Path, status: str) -> list[int]:
+    """The numbers of the documents with this status in the processing log."""
+    return [number_of(key) for key in logged_keys(place, status)]
 
 
 def happenings(place: Path) -> list[str]:
@@ -385,6 +516,11 @@ def is_blamed_on_a_document(happening: str) -> bool:
     """Whether a fault is of those for which one document is rejected."""
     kinds = (" constraint", " map before unexpected", " map after unexpected")
     return happening.endswith(kinds) or happening.split()[1:] in HANGS_OF_A_DOCUMENT
+
+
+def _is_silence(fault: Fault) -> bool:
+    """Whether a fault is a target that does not answer."""
+    return fault.kind == "hang" and (fault.point.startswith("insert") or fault.point == "commit")
 
 
 def roles(place: Path) -> dict[int, str]:
@@ -425,6 +561,21 @@ def see_that_no_file_is_left(place: Path) -> None:
         raise BrokenPromiseError("files left", ", ".join(left))
 
 
+def see_that_rejects_can_be_read(place: Path) -> None:
+    """See that the lists of rejected documents consist of whole lines, and that the files that they name are there.
+
+    Raises:
+        BrokenPromiseError: They do not, or are not.
+    """
+    for listing in place.glob("rejects/*/rejects.jsonl"):
+        text = listing.read_text()
+        if not text.endswith("\n"):
+            raise BrokenPromiseError("torn line", text[-80:])
+        names = [json.loads(line)["file"] for line in text.splitlines()]
+        if missing := [name for name in names if name and not (listing.parent / name).is_file()]:
+            raise BrokenPromiseError("reject lost", ", ".join(missing))
+
+
 def metrics(place: Path) -> dict[str, Any] | None:
     """The metrics of the only run at a place, if it wrote any."""
     paths = list(place.glob("metrics/*.json"))
@@ -432,7 +583,7 @@ def metrics(place: Path) -> dict[str, Any] | None:
 
 
 def see_that_the_sum_is_right(place: Path, *, exactly: bool = True) -> None:
-    """See that the metrics of a run count what the log has of it.
+    """See that the metrics of a run count what the log has of it; if not exactly, no more than that.
 
     Raises:
         BrokenPromiseError: They do not.
@@ -449,7 +600,8 @@ def see_that_the_sum_is_right(place: Path, *, exactly: bool = True) -> None:
             f"SELECT status, count(*) FROM processing_log WHERE run_id = '{run_id}' GROUP BY status",
         )
     )
-    if (documents["loaded"], documents["rejected"]) != (counted.get("loaded", 0), counted.get("rejected", 0)):
+    missing = [counted.get(outcome, 0) - documents[outcome] for outcome in OUTCOMES]
+    if any(missing) and (exactly or min(missing) < 0):
         raise BrokenPromiseError("miscounted", f"{documents} but the log has {counted}")
 
 

@@ -21,9 +21,10 @@ from typing import Any
 import xml_extractor.cli.run
 import xml_extractor.pipeline
 import xml_extractor.processing.preloaded
+import xml_extractor.processing.processes
 import xml_extractor.sources.sqlite
 import xml_extractor.targets.sqlite.target
-import xml_extractor.tsql.compiler  # noqa: F401 - what runs need is imported before they are forked
+import xml_extractor.tsql.compiler
 
 COMMAND = Path(__file__).parents[2] / "production_processor.py"
 
@@ -91,12 +92,13 @@ def become(request: dict[str, Any]) -> None:
     os.setsid()
     os.chdir(request["directory"])
     os.environ.update(request["environment"], FAULTS_MAIN=str(os.getpid()))
-    for number, (name, flags) in enumerate(
-        [(os.devnull, os.O_RDONLY), *[(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in ("stdout", "stderr")]]
-    ):
+    outputs = [(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in ("stdout", "stderr")]
+    for number, (name, flags) in enumerate([(request["input"], os.O_RDONLY), *outputs]):
         file = os.open(name, flags, 0o600)
         os.dup2(file, number)
         os.close(file)
+    if silence := float(os.environ.get("FAULTS_SILENCE", "0")):
+        setattr(xml_extractor.processing.processes, "LONGEST_LOAD_SECONDS", silence)  # noqa: B010 - it is a constant
     setattr(multiprocessing.util, "spawnv_passfds", ForkServer().start)  # noqa: B010 - it has no type to fit
     sys.argv = [str(COMMAND), *request["arguments"]]
 

@@ -19,6 +19,9 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "check": Entry("contract", "check_command", "Report all faults of a contract, and how a target differs from it."),
+    "coverage": Entry(
+        "coverage", "coverage_command", "Report what a contract makes of all documents, and load nothing."
+    ),
     "contracts": Entry("contracts", "contracts_command", "List the shipped contracts, or print one."),
     "doctor": Entry("doctor", "doctor_command", "Show versions and drivers, and check the databases of a run."),
     "init": Entry("contract", "init_command", "Create missing tables of a contract and the processing log."),

@@ -219,10 +219,7 @@ REJECTS_DIR_OPTION = setting(
     help="Directory for rejected documents, with a subdirectory per run; '' disables it.",
 )
 
-RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    CONTRACT_OPTION,
-    *SOURCE_OPTIONS,
-    *TARGET_OPTIONS,
+WORKER_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting(
         "--workers",
         type=WholeNumber(1, 256),
@@ -230,6 +227,20 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Number of worker processes that parse and map documents.",
     ),
     setting("--batch-size", type=WholeNumber(1, 100_000), default=1000, help="Number of document keys per page."),
+)
+
+START_METHOD_OPTION = setting(
+    "--start-method",
+    type=click.Choice(["spawn", "forkserver"]),
+    default=DEFAULT_START_METHOD,
+    help="Start method of worker processes.",
+)
+
+RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    CONTRACT_OPTION,
+    *SOURCE_OPTIONS,
+    *TARGET_OPTIONS,
+    *WORKER_OPTIONS,
     setting(
         "--limit",
         type=WholeNumber(0),
@@ -316,12 +327,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="SECONDS",
         help="Reject a document that takes longer to parse and map; 0: no limit.",
     ),
-    setting(
-        "--start-method",
-        type=click.Choice(["spawn", "forkserver"]),
-        default=DEFAULT_START_METHOD,
-        help="Start method of worker processes.",
-    ),
+    START_METHOD_OPTION,
     setting(
         "--log-level",
         type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),

@@ -1,8 +1,9 @@
 """The `defaults` of a contract and of its tables: keys of columns and inputs, given to those that do not have them.
 
 A default applies where it has an effect, so that no column has a fault because of it: transforms to text of the
-document, formats to the types that they fit, and the choices of `on_invalid` to values for which they are possible. An
-invalid key always rejects the document, unless its column has an `on_invalid` of its own.
+document, but not to numbers that XPath computes; formats to the types that they fit; the choices of `on_invalid` to
+values for which they are possible. An invalid key always rejects the document, unless its column has an `on_invalid` of
+its own.
 """
 
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from xml_extractor.contract.model import (
     OnInvalid,
     ValueRule,
 )
+from xml_extractor.contract.xpath import XPathError, kind_of, parse_xpath
 from xml_extractor.values.conversions import CAN_BE, converter
 from xml_extractor.values.sqltypes import TEMPORAL, Family, SqlType, parse_type
 
@@ -45,8 +47,8 @@ def _document(contract: Contract) -> Document:
     return document.model_copy(update={"revision": document.revision.model_copy(update={"order": order})})
 
 
-def of_rule(contract: Contract, path: str) -> ValueRule:
-    """Return the rule of a value of `revision.of`, which is text."""
+def text_rule(contract: Contract, path: str) -> ValueRule:
+    """Return the rule of text that is not a column's: of a value of `revision.of`, or of the key of a record."""
     given = _given(contract.defaults)
     given.pop("on_invalid", None)
     return _with(Input(path=path, type=parse_type("nvarchar(max)")), given)
@@ -75,7 +77,7 @@ def _with(rule: _Rule, given: dict[str, Any]) -> _Rule:
     missing = {key: value for key, value in given.items() if key not in rule.model_fields_set}
     if target is None:
         return rule
-    if rule.path is not None and target.family is not Family.XML and "transform" in missing:
+    if rule.path is not None and target.family is not Family.XML and "transform" in missing and _reads_text(rule):
         rule = rule.model_copy(update={"transform": missing["transform"]})
     is_text = rule.path is not None or bool(rule.transform)
     if is_text and target.family is Family.TEXT and "blank" in missing:
@@ -87,6 +89,14 @@ def _with(rule: _Rule, given: dict[str, Any]) -> _Rule:
         choices = _possible(rule, target, missing.get("on_invalid", ()), is_text=is_text)
         rule = rule.model_copy(update={"on_invalid": choices} if choices else {})
     return rule
+
+
+def _reads_text(rule: ValueRule) -> bool:
+    """Return whether a rule reads text of the document, rather than a number or truth value that XPath computes."""
+    try:
+        return kind_of(parse_xpath(rule.each or rule.path or "")) not in ("number", "boolean")
+    except (XPathError, RecursionError):
+        return True
 
 
 def _with_conversion(rule: _Rule, target: SqlType, missing: dict[str, Any]) -> _Rule:

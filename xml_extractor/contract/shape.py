@@ -118,6 +118,7 @@ _EXPECTED_KEYS = {
 }
 _EXPECTED_PATTERNS = {
     "contract": "a name of letters, digits, _ and -, beginning with a letter",
+    "nodes": "a name of letters, digits, _, - and ., beginning with a letter",
     "parent": "a column of another table, as table.column",
     "table": "a table's name, with its schema if it needs one",
 }
@@ -305,7 +306,9 @@ def _expected(path: KeyPath, kind: str, context: Mapping[str, object], data: obj
     if kind == "value_error":
         return _expected_value(path, str(context["error"]), data)
     by_context = {
-        "string_pattern_mismatch": _EXPECTED_PATTERNS.get(key, "printable characters"),
+        "string_pattern_mismatch": _EXPECTED_PATTERNS.get(
+            "nodes" if "nodes" in path[:-1] else key, "printable characters"
+        ),
         "model_type": _EXPECTED_MODELS.get(str(context.get("class_name"))),
         "literal_error": str(context.get("expected")).replace("'", ""),
         "tuple_type": _EXPECTED_KEYS.get(key),

@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.contract.defaults import key_rule, of_rule
+from xml_extractor.contract.defaults import key_rule, text_rule
 from xml_extractor.contract.layout import TableLayout, has_markup, is_deferred, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, Table, ValueRule
 from xml_extractor.documents import Value
@@ -38,7 +38,7 @@ from xml_extractor.mapping.plan import (
     TablePlan,
 )
 from xml_extractor.mapping.selection import rest_of, selection_origin
-from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of
+from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of, trims_text
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 _OF_REVISION = "document.revision"
@@ -124,7 +124,7 @@ def _revision(contract: Contract, compilation: _Compilation) -> RevisionPlan | N
 
 def _of(path: str, read: ReadText, contract: Contract) -> ReadText:
     """Build what reads a value of `revision.of`, with the contract's default transforms."""
-    rule = of_rule(contract, path)
+    rule = text_rule(contract, path)
     apply = fuse(steps_of(rule, None, rule.type or TEXT_INPUT_TYPE, contract)).apply
 
     def read_of(node: Node) -> str | None:
@@ -255,7 +255,8 @@ def _column_plan(
     inputs: tuple[ColumnPlan, ...],
     context: TableContext,
 ) -> ColumnPlan:
-    steps = steps_of(rest_of(rule) if rule.selects else rule, origin.type, target, context.contract, context.note)
+    rest = rest_of(rule) if rule.selects else rule
+    steps = steps_of(rest, origin.type, target, context.contract, context.note, trims=trims_text(rule))
     default = constant_of(rule.default, target, context.contract)
     compute = compose(origin.read, steps, rule.on_invalid, default, context.note)
     path = rule.path or (rule.at if isinstance(rule, Column) else None) or ""

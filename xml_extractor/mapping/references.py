@@ -58,13 +58,15 @@ def _row_made_from(node: Node, table: int, document: DocumentScope) -> RowScope 
     return document.rows_by_node[table].get(node)
 
 
-def resolve(plan: Plan, document: DocumentScope, check_required: Callable[[TablePlan, RowScope], None]) -> None:
+def resolve(
+    plan: Plan, document: DocumentScope, check_required: Callable[[TablePlan, Sequence[RowScope]], None]
+) -> None:
     """Compute the deferred columns of a document whose tables are mapped, and order the rows that refer to each other.
 
     Args:
         plan: The compiled contract.
         document: The document with all its rows.
-        check_required: Rejects a row that lacks a required value.
+        check_required: Rejects rows that lack a required value.
 
     Raises:
         MappingError: A reference cannot be evaluated or converted, or a required one leads to no row.
@@ -73,8 +75,7 @@ def resolve(plan: Plan, document: DocumentScope, check_required: Callable[[Table
         if table.deferred:
             rows = document.rows[number]
             referred = [list(_resolve_row(number, table, row)) for row in rows]
-            for row in rows:
-                check_required(table, row)
+            check_required(table, rows)
             document.rows[number] = _in_order(rows, referred)
 
 

@@ -5,7 +5,7 @@ computes their columns (`_compute_row`), leaves out rows that the filters exclud
 closures that `compiler` made.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
@@ -121,7 +121,8 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     tolerated: dict[RowScope, Notes] = {}
     is_tree, seen = table.recursive is not None, dict[tuple[Value, ...], TreeRow]()
     for row in found_rows(table, document):
-        exclusion = _computed(table, row)
+        failed = _compute_row(table, row)
+        exclusion = _exclusion(table, row) if failed is None else _exclusion_despite(failed, table, row)
         if noted:
             tolerated[row] = noted.copy()
             noted.clear()
@@ -134,10 +135,10 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
             _leave_out(table, row.node, exclusion, document)
     if table.distinct is not None and not is_tree:
         rows = _distinct(table, rows, table.distinct, document)
-    for row in rows:
-        if not table.deferred:
-            _check_required(table, row)
-        for column, what in tolerated.get(row, ()) if tolerated else ():
+    if not table.deferred:
+        _check_required(table, rows)
+    for row in rows if tolerated else ():
+        for column, what in tolerated.get(row, ()):
             document.counts[table.name, column, what] += 1
     if table.parent in document.left_out:
         _leave_out_children(table, document)
@@ -185,15 +186,12 @@ def enter_row(table: TablePlan, row: RowScope) -> None:
         table.frame.enter_again(row.node, row.document.root)
 
 
-def _computed(table: TablePlan, row: RowScope) -> Counted | None:
-    """Compute a row, and return which filter of a single row leaves it out; None if it stays.
+def _exclusion_despite(failed: tuple[ColumnPlan, Failure], table: TablePlan, row: RowScope) -> Counted:
+    """Return that `when` leaves out a row that has an invalid value in a column that `when` does not read.
 
     Raises:
-        MappingError: A value is invalid, and it does not matter or is not known that `when` leaves the row out.
+        MappingError: It does not.
     """
-    failed = _compute_row(table, row)
-    if failed is None:
-        return _exclusion(table, row)
     exclusion = _exclusion_by_when(table, row)
     if exclusion is None:
         column, failure = failed
@@ -319,13 +317,16 @@ def _values(row: RowScope, columns: tuple[int, ...]) -> tuple[Value, ...]:
     return tuple([row.values[column] for column in columns])
 
 
-def _check_required(table: TablePlan, row: RowScope) -> None:
-    for number in table.required:
-        if row.values[number] is None:
-            column = table.columns[number]
-            explanation = "the column is required and the document has no value for it"
-            failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
-            raise MappingError(failure, partial(_invalid_value, table, column, row))
+def _check_required(table: TablePlan, rows: Sequence[RowScope]) -> None:
+    required = table.required
+    for row in rows if required else ():
+        values = row.values
+        for number in required:
+            if values[number] is None:
+                column = table.columns[number]
+                explanation = "the column is required and the document has no value for it"
+                failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
+                raise MappingError(failure, partial(_invalid_value, table, column, row))
 
 
 def _invalid_value(table: TablePlan, column: ColumnPlan, row: RowScope) -> Value:

@@ -37,6 +37,8 @@ def steps_of(
     target: SqlType,
     contract: Contract,
     note: Note = lambda _: None,
+    *,
+    trims: bool = False,
 ) -> tuple[Step, ...]:
     """List the steps from an origin's value to the column's value, in order.
 
@@ -46,12 +48,13 @@ def steps_of(
         target: The column's type.
         contract: The rule's contract.
         note: Called with what the steps tolerate.
+        trims: Whether the origin has trimmed its text, so that truncated text ends without a space.
 
     Raises:
         InvalidValueError: A constant of the rule does not fit the column.
     """
     if source is None:
-        return tuple(_from_text(rule, target, contract, note))
+        return tuple(_from_text(rule, target, contract, note, trims=trims))
     if rule.transform or rule.lookup:
         return (*_assignment(source, _TEXT, contract), *_from_text(rule, target, contract, note))
     return (*_assignment(source, target, contract), *_default(rule, target, contract))
@@ -66,14 +69,16 @@ def constant_of(value: Scalar | None, target: SqlType, contract: Contract) -> Va
     return None if value is None else constant(target, value, code_page=contract.code_page)
 
 
-def _from_text(rule: ValueRule, target: SqlType, contract: Contract, note: Note) -> Iterator[Step]:
+def _from_text(
+    rule: ValueRule, target: SqlType, contract: Contract, note: Note, *, trims: bool = False
+) -> Iterator[Step]:
     keeps_blank = rule.blank == "keep"
     transforms, lookup = _split_last_lookup(rule)
     yield Step("keep blank", keep_blank) if keeps_blank else Step("blank to NULL", blank_to_null)
     for transform in transforms:
         yield _transform(transform, contract, note, keeps_blank=keeps_blank)
     if lookup is None:
-        yield Step(f"convert to {target}", _converter(rule, target, contract))
+        yield Step(f"convert to {target}", _converter(rule, target, contract, trims=trims))
     else:
         yield _lookup(lookup, contract, lambda value: constant_of(value, target, contract), note)
     yield from _default(rule, target, contract)
@@ -127,7 +132,12 @@ def _as_text(value: Scalar) -> str:
     return str(value)
 
 
-def _converter(rule: ValueRule, target: SqlType, contract: Contract) -> Callable[[str], Value]:
+def trims_text(rule: ValueRule) -> bool:
+    """Return whether a rule removes the space at the ends of its text."""
+    return any(transform.name in ("trim", "collapse") for transform in rule.transform)
+
+
+def _converter(rule: ValueRule, target: SqlType, contract: Contract, *, trims: bool) -> Callable[[str], Value]:
     convert = converter(
         target,
         formats=rule.formats,
@@ -136,8 +146,8 @@ def _converter(rule: ValueRule, target: SqlType, contract: Contract) -> Callable
         encoding=rule.encoding,
         code_page=contract.code_page,
     )
-    trims = any(transform.name in ("trim", "collapse") for transform in rule.transform)
-    return _truncating_to_words(convert) if trims and "truncate" in rule.on_invalid else convert
+    is_trimmed = trims or trims_text(rule)
+    return _truncating_to_words(convert) if is_trimmed and "truncate" in rule.on_invalid else convert
 
 
 def _truncating_to_words(convert: Callable[[str], Value]) -> Callable[[str], Value]:

@@ -281,7 +281,8 @@ class ParallelCoordinator:
 
     def _poll_events(self, timeout: float) -> None:
         """Wait for an event and handle it; regularly check that all parts are alive."""
-        with suppress(queue.Empty):
+        # What is committed is counted, also when a signal ends the run at that moment.
+        with self._stop.deferred(), suppress(queue.Empty):
             self._handle(self._events.get(timeout=timeout))
         now = time.monotonic()
         if now >= self._next_check:
@@ -294,8 +295,9 @@ class ParallelCoordinator:
             self._on_poll()
 
     def _handle_waiting_events(self) -> None:
-        while not self._events.empty():
-            self._handle(self._events.get())
+        with self._stop.deferred():
+            while not self._events.empty():
+                self._handle(self._events.get())
 
     def _handle(self, event: Event) -> None:
         match event:

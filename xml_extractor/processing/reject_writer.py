@@ -69,7 +69,7 @@ class RejectWriter:
 
     def add(self, reject: Outcome) -> None:
         """Write a document whose rejection is committed. Waits while too many are waiting."""
-        while not self._is_abandoned.is_set() and not self._is_stuck():
+        while not (self._is_abandoned.is_set() or stops_at_once.is_set() or self._is_stuck()):
             with suppress(queue.Full):
                 self._waiting.put(reject, timeout=POLL_SECONDS)
                 return

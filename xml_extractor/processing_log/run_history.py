@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import Answer, Connection, Retrying, errors_end_the_run
+from xml_extractor.connections import Answer, Connection, DatabaseError, Retrying, errors_end_the_run
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.documents import Row, RunStatus
+from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
+from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import parse_type
 
 SILENT_AFTER = timedelta(minutes=2)
@@ -15,6 +17,19 @@ SILENT_AFTER = timedelta(minutes=2)
 
 
 HOST_LENGTH = 255
+
+
+class RunStatus(StrEnum):
+    """How far a run is.
+
+    `LOST` is not in the run history: it stands for a `RUNNING` run that has stopped reporting.
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
 
 
 def _column(name: str, type_name: str, *, required: bool = True) -> ColumnLayout:
@@ -112,7 +127,16 @@ class RunHistory:
         places = ", ".join("?" * len(self._layout.columns))
         names = ", ".join(column.name for column in self._layout.columns)
         insert = f"INSERT INTO {self._table} ({names}) VALUES ({places})"  # noqa: S608 - names are quoted, values bound
-        self._answer(lambda: self._write(insert, self._layout.columns, self._bind(entry.row)))
+
+        def write() -> None:
+            try:
+                self._write(insert, self._layout.columns, self._bind(entry.row))
+            except DatabaseError as error:
+                # No other run has this id: an attempt was committed whose answer was lost.
+                if error.code != Reason.DUPLICATE_KEY:
+                    raise
+
+        self._answer(write)
 
     def update(self, entry: RunEntry, attempts: int = 1) -> None:
         """Change the row of a run that has not ended.

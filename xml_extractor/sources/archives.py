@@ -21,7 +21,7 @@ from typing import IO, NamedTuple, Self
 from xml_extractor.content import Kind, kind_of, office_content, other_content
 from xml_extractor.errors import SourceError, system_error
 from xml_extractor.escaping import escaped
-from xml_extractor.sources.streams import DAMAGE, decompressed
+from xml_extractor.sources.streams import DAMAGE, decompressed, retried
 
 LARGEST_DIRECTORY = 32 * 2**20
 """Bytes of a zip archive's directory, and a multiple of those of a tar's headers: the memory that its members take."""
@@ -169,7 +169,7 @@ class Archives:
         if name not in self._open:
             with ExitStack() as parts:
                 try:
-                    opened = self._opened(name, parts)
+                    opened = retried(partial(self._opened, name, parts))
                 except DAMAGE as error:
                     if isinstance(error, OSError) and (exhausted := system_error(error)) is not None:
                         raise exhausted from None

@@ -3,7 +3,6 @@
 The key of a file is its path below the directory, that of an archive's member is `ARCHIVE!PATH`.
 """
 
-import errno
 import logging
 import os
 import sys
@@ -34,20 +33,13 @@ from xml_extractor.sources.document_keys import (
 )
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.selection import SUFFIX, Role, is_archive_name, is_ignored, member_role, pattern, role_of
-from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain, read_bounded
-from xml_extractor.stopping import pauses_end
+from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain, read_bounded, retried
 
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
-
-TRANSIENT_ERRORS = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR}
-"""Errors of a file that another program holds for a moment, or that lies on a share. Source: errno(3)."""
-
-PAUSES_SECONDS = (0.1, 0.5, 1.0)
-"""Before another attempt to read a file after such an error."""
 
 
 def accepts(address: str) -> bool:
@@ -193,7 +185,9 @@ class FileSource:
     def _opened_member(
         self, key: DocumentKey, archive: str, path: str, use: Callable[[IO[bytes]], Result], max_size: int
     ) -> Result | Rejection:
-        try:
+        """Open a member and use it, several times after transient errors."""
+
+        def read() -> Result | Rejection:
             member = self._archives.opened(archive).members.get(path)
             if member is None or member.obstacle:
                 return unreadable(key, member.obstacle) if member else missing(key)
@@ -202,6 +196,9 @@ class FileSource:
                 return use(file)
             file.close()
             return too_large(key, max_size)
+
+        try:
+            return retried(read)
         except ArchiveError as error:
             self._check_directory()
             return unreadable(key, f"its archive {error.what}")
@@ -212,22 +209,18 @@ class FileSource:
 
     def _opened_file(self, key: DocumentKey, path: Path, use: Callable[[IO[bytes]], Result]) -> Result | Rejection:
         """Open a file and use it, several times after transient errors."""
-        for pause in (*PAUSES_SECONDS, None):
-            try:
-                return use(plain(path.open("rb")))
-            except FileNotFoundError:
-                self._check_directory()
-                return missing(key)
-            except (NotADocumentError, *DAMAGE) as error:
-                if not isinstance(error, OSError) or error.errno is None:
-                    return damaged(key, "the compressed file", error)
-                self._check_directory()
-                if (exhausted := system_error(error)) is not None:
-                    raise exhausted from None
-                unread = unreadable(key, f"the file cannot be read: {error.strerror}")
-                if pause is None or error.errno not in TRANSIENT_ERRORS or pauses_end.wait(pause):
-                    break
-        return unread
+        try:
+            return retried(lambda: use(plain(path.open("rb"))))
+        except FileNotFoundError:
+            self._check_directory()
+            return missing(key)
+        except (NotADocumentError, *DAMAGE) as error:
+            if not isinstance(error, OSError) or error.errno is None:
+                return damaged(key, "the compressed file", error)
+            self._check_directory()
+            if (exhausted := system_error(error)) is not None:
+                raise exhausted from None
+            return unreadable(key, f"the file cannot be read: {error.strerror}")
 
     def _located(self, key: str) -> tuple[str, str]:
         """Return the archive of a key, empty if it is a file's; and the path of the member or file."""

@@ -118,8 +118,7 @@ class RejectFiles:
                 failed = error
         described = self._described(reject) | file
         line = escaped(json.dumps(described, ensure_ascii=False))
-        with open(self.directory / LISTING, "ab", buffering=0, opener=_private) as listing:
-            listing.write(f"{line}\n".encode(errors="backslashreplace"))
+        _append(self.directory / LISTING, f"{line}\n".encode(errors="backslashreplace"))
         if failed is not None:
             raise failed
 
@@ -158,6 +157,22 @@ class RejectFiles:
 
 
 _file_hash = partial(blake2b, digest_size=16)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a line. If a full disk takes only its beginning, remove that.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    with open(path, "ab", buffering=0, opener=_private) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            while line:
+                line = line[file.write(line) :]
+        except OSError:
+            file.truncate(end)
+            raise
 
 
 def _private(path: str, flags: int) -> int:

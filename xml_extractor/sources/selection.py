@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
+from typing import IO
 
 from xml_extractor.content import ARCHIVES, Kind, kind_of, other_content
 from xml_extractor.sources.archives import Member
-from xml_extractor.sources.streams import DAMAGE, decompressed
+from xml_extractor.sources.streams import DAMAGE, decompressed, retried
 
 SUFFIX = ".xml"
 """Of names whose files are documents whatever they contain, and are not examined when they are listed."""
@@ -52,10 +53,7 @@ def role_of(path: Path, name: str, *, is_chosen: bool) -> Role:
     """
     is_named = is_archive_name(name) or _COMPRESSED_NAME.search(name) is not None
     try:
-        with path.open("rb") as file:
-            stream, head = decompressed(file)
-            with stream:
-                kind, is_compressed = kind_of(head), stream is not file
+        kind, is_compressed, _ = retried(lambda: _kind(path.open("rb")))
     except DAMAGE as error:
         is_unreadable = isinstance(error, OSError) and error.errno is not None
         if is_archive_name(name) and not is_unreadable:
@@ -71,6 +69,14 @@ def role_of(path: Path, name: str, *, is_chosen: bool) -> Role:
     return Role.DOCUMENT if is_document else Role.NONE
 
 
+def _kind(file: IO[bytes]) -> tuple[Kind | None, bool, bytes]:
+    """Return what a file holds, whether it is compressed, and its first bytes; close it."""
+    with file:
+        stream, head = decompressed(file)
+        with stream:
+            return kind_of(head), stream is not file, head
+
+
 def member_role(path: str, member: Member) -> Role:
     """Return the role of a member. Archives inside archives are documents, so that they are rejected."""
     if path.lower().endswith(SUFFIX):
@@ -79,9 +85,7 @@ def member_role(path: str, member: Member) -> Role:
     if member.obstacle:
         return Role.DOCUMENT if is_named else Role.NONE
     try:
-        with member.open() as file:
-            stream, head = decompressed(file)
-            kind, is_compressed = kind_of(head), stream is not file
+        kind, is_compressed, head = retried(lambda: _kind(member.open()))
     except DAMAGE:
         return Role.DOCUMENT if is_named else Role.NONE
     is_archive = kind in ARCHIVES and other_content(head) == kind

@@ -1,6 +1,7 @@
 """Files and members as streams of plain bytes: compressed streams are decompressed while they are read."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import tarfile
@@ -9,17 +10,26 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from io import BufferedIOBase, BytesIO
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
 from xml_extractor.content import ARCHIVES, HEAD, SHORT_HEAD, Kind, is_compressed, kind_of, other_content
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.sources.document_keys import too_large, unreadable
+from xml_extractor.stopping import pauses_end
+
+Answer = TypeVar("Answer")
 
 DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(NotImplementedError, RuntimeError),
 )
 """Errors of the libraries for archives and streams that are damaged, encrypted or use an unsupported method."""
+
+TRANSIENT_ERRORS = {errno.EIO, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EINTR}
+"""Errors of a file that another program holds for a moment, or that lies on a share. Source: errno(3)."""
+
+PAUSES_SECONDS = (0.1, 0.5, 1.0)
+"""Before another attempt to read a file after such an error."""
 
 
 _READERS: dict[Kind, Callable[[IO[bytes]], object]] = {
@@ -88,6 +98,17 @@ def plain(file: IO[bytes]) -> IO[bytes]:
             raise NotADocumentError(f"it is {other_content(head)}, not a document")
         unused.pop_all()
     return stream
+
+
+def retried(read: Callable[[], Answer]) -> Answer:
+    """Call a function that opens and reads a file, several times after transient errors; raise the last one."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return read()
+        except OSError as error:
+            if error.errno not in TRANSIENT_ERRORS or pauses_end.wait(pause):
+                raise
+    return read()
 
 
 def decompressed(file: IO[bytes]) -> tuple[IO[bytes], bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying
+from xml_extractor.connections import Answer, DatabaseError, ErrorClass, Retrying, check_before_commit
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import (
     NOT_INSERTED,
@@ -100,7 +100,7 @@ class Loader:
         name = identity.contract
         self._replacing = Replacing(connection, log, name, tables, plan)
         self._revisions = Revisions(connection, log, name, identity.run_id, tables, plan) if has_revisions else None
-        self._settled = Settled()
+        self._settled = self._committed = Settled()
         self._has_shared = any(table.is_shared for table in tables)
         self._sends_once = True
         self._retrying = Retrying(self._note_retry)
@@ -191,12 +191,14 @@ class Loader:
         A row of this run is from a commit whose answer was lost, or whose worker ended before it reported.
         """
         if entry.run_id == self._identity.run_id:
+            superseded = self._committed.superseded.get(document.key, ())
             if entry.status in (Status.SKIPPED, Status.SUPERSEDED, Status.DELETED):
-                return Outcome(document.key, entry.status)
+                return Outcome(document.key, entry.status, superseded=superseded)
             if entry.status is Status.REJECTED:
                 return Outcome(document.key, Status.REJECTED, (), entry.failure, entry.attempts, entry.content_hash)
             if isinstance(document, MappedDocument):
-                return self._outcome(document._replace(counts=read_counts(entry.counts)))
+                outcome = self._outcome(document._replace(counts=read_counts(entry.counts)))
+                return outcome._replace(superseded=superseded)
         return Outcome(document.key, Status.ALREADY_DONE)
 
     def _load_in_one_transaction(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
@@ -204,6 +206,8 @@ class Loader:
         began_at = time.perf_counter()
         with self._connection.transaction():
             logged = self._insert(self._replace(documents))
+            check_before_commit()
+            self._committed = self._settled
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at

@@ -136,7 +136,7 @@ def finder(pattern: str, *, unicode: bool) -> Callable[[str], int]:
 
 
 def _comparable(text: str) -> str:
-    return folded(to_units(text))
+    return text.lower() if text.isascii() else folded(to_units(text))
 
 
 def to_units(text: str) -> str:

@@ -131,7 +131,7 @@ def _incomplete_date(form: Format) -> str:
     fault = "it has no whole date (year with month and day, or with %j)"
     if not form.partial and form.is_partial:
         return f"{fault}, and no partial says which day it gives"
-    return f"{fault}, and partial is for formats without a time of day or weekday" if form.partial else fault
+    return f"{fault}, and partial is for formats of a year, or of a year and a month, alone" if form.partial else fault
 
 
 def _any_of(parsers: list[MomentParser]) -> Callable[[str], Moment]:

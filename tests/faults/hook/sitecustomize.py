@@ -7,6 +7,7 @@ list of `[point, when, kind, number]`. A fault happens at the occurrence of this
 makes each occurrence slow.
 """
 
+import errno
 import functools
 import importlib.abc
 import importlib.machinery
@@ -34,6 +35,8 @@ STATEMENTS = (
     (re.compile(r"ROLLBACK"), "rollback"),
     (re.compile(r"INSERT INTO `?processing_log\b"), "insert log"),
     (re.compile(r"INSERT INTO `?(\w+)"), r"insert \1"),
+    (re.compile(r"DELETE FROM `?(\w+)"), r"delete \1"),
+    (re.compile(r"UPDATE `?(\w+)"), r"update \1"),
     (re.compile(r"SELECT `?xml`? FROM `?app_xml\b"), "fetch"),
     (re.compile(r"SELECT `?document_key`? FROM `?processing_log\b"), "log keys"),
     (re.compile(r"SELECT .* FROM `?processing_log\b"), "read log"),
@@ -56,7 +59,15 @@ SEAMS = {
         ("BoundedQueue.take", "hand over"),
         ("_set_up_manager", "manager start"),
     ),
-    "xml_extractor.reporting.metrics": (("write_metrics", "metrics"),),
+    "xml_extractor.reporting.metrics": (("write_metrics", "metrics"), ("write_text", "write metrics")),
+    "xml_extractor.sources.rejects": (
+        ("RejectFiles.write", "reject"),
+        ("RejectFiles._write_document", "write reject"),
+        ("_append", "list reject"),
+    ),
+    "xml_extractor.sources.files": (("read_bounded", "fetch"), ("plain", "open file")),
+    "xml_extractor.records.source": (("RecordSource._record", "fetch"),),
+    "xml_extractor.records.keys": (("RecordNames.next", "list record"),),
 }
 """Functions by their modules, and the points that they are."""
 
@@ -71,6 +82,10 @@ ERRORS = {
     "cut": ("OperationalError", "SQLITE_PROTOCOL"),
 }
 """Kinds that are errors of the database: the exception of sqlite3 and what SQLite calls it."""
+
+
+SYSTEM_ERRORS = {"no space": errno.ENOSPC, "unreadable": errno.EIO}
+"""Kinds that are errors of files."""
 
 
 class InjectedError(Exception):
@@ -131,6 +146,8 @@ def _happen(kind: str, connection: Any) -> None:
             _stop()
         case "unexpected":
             raise InjectedError
+        case _ if kind in SYSTEM_ERRORS:
+            raise OSError(SYSTEM_ERRORS[kind], os.strerror(SYSTEM_ERRORS[kind]))
         case _:
             raise _database_error(kind, connection)
 
@@ -158,7 +175,7 @@ def _wrapped(function: Callable[..., Any], point: str) -> Callable[..., Any]:
             note("roles", f"{os.getpid()} {point.partition(' ')[0]}\n")
         reached(point, "before")
         result = function(*arguments, **named)
-        if result or point not in ONLY_WITH_RESULT:
+        if point not in ONLY_WITH_RESULT or result:
             reached(point, "after")
         return result
 

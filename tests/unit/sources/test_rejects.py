@@ -2,13 +2,15 @@
 
 import json
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import posix_only
+from tests.conftest import ROOT, posix_only
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.documents import DocumentKey, Failure, Outcome, Rejection, SourceDocument, Status
 from xml_extractor.errors import RunError, SourceError
@@ -119,6 +121,30 @@ def test_a_document_that_cannot_be_written_still_has_its_line(files: RejectFiles
         files.write(reject(1), b"<a/>")
     files.write(reject(2), b"<b/>")
     assert [(line["key"], line["file"]) for line in listed(files.directory)] == [(1, None), (2, "2.xml")]
+
+
+@posix_only("a limit on the size of files stands in for a full disk")
+def test_a_full_disk_leaves_whole_lines_in_the_list_also_where_it_takes_the_beginning_of_one(tmp_path: Path) -> None:
+    program = f"""
+import resource, sys
+from pathlib import Path
+from tests.unit.sources.test_rejects import RejectFiles, reject
+files = RejectFiles(Path({str(tmp_path / "r")!r}), "orders", 3)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+failed = 0
+for key in range(1, 9):
+    try:
+        files.write(reject(key), None)
+    except OSError:
+        failed += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+files.write(reject(9), None)
+print(failed)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    keys = [entry["key"] for entry in listed(tmp_path / "r")]
+    assert 0 < int(ended.stdout) < 8
+    assert keys == [*range(1, 9 - int(ended.stdout)), 9]
 
 
 def test_a_place_where_no_directory_can_be_made_is_refused_before_the_run(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _on_invalid_faults(draft: Draft, path: KeyPath, rule: Column | Input, target
             yield draft.text.fault(key_path, message, found=choice, expected="reject, null or default")
         elif choice == "null" and isinstance(rule, Column) and (rule.required or rule.key):
             message = f"NULL rejects the document, because the column is {'required' if rule.required else 'a key'}"
-            yield draft.text.fault(key_path, message, found="null", expected="reject, default or truncate")
+            yield draft.text.fault(key_path, message, found="null", expected="reject, default, truncate or round")
 
 
 def defaults_faults(draft: Draft) -> Iterator[Fault]:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from lxml import etree
 
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
-from xml_extractor.contract.model import Column, Table
+from xml_extractor.contract.model import Column, Select, Table
 from xml_extractor.contract.names import EXSLT_NAMESPACE, with_all_namespaces
 from xml_extractor.contract.rewriting import NAME_FUNCTIONS, READ_CONTEXT
 from xml_extractor.contract.xpath import (
@@ -328,20 +328,19 @@ def selection_faults(draft: Draft) -> Iterator[Fault]:
         if rule.select == "join" and rule.separator is None and not draft.lost((*path, "separator")):
             yield draft.text.fault((*path, "select"), found="join without a separator", expected="a separator")
         if target is not None and target.family not in _SELECTED.get(rule.select, _ANY_BUT_XML):
-            expected = "a select for this type"
-            yield draft.text.fault(
-                (*path, key), f"{rule.select} cannot give a value of type {target}", expected=expected
-            )
+            selects = [select for select in get_args(Select) if target.family in _SELECTED.get(select, _ANY_BUT_XML)]
+            message, expected = f"{rule.select} cannot give a value of type {target}", one_of(selects) or "no select"
+            yield draft.text.fault((*path, key), message, expected=expected)
 
 
 def value_row_faults(draft: Draft) -> Iterator[Fault]:
     """Yield the faults of paths that start from an attribute or text as if it were an element."""
-    tables = {name for _, name, table in draft.tables() if any(_finds_values(rule.path) for rule in table.rows)}
+    tables = {name for _, name, table in draft.tables() if any(finds_values(rule.path) for rule in table.rows)}
     for path, name, rule in draft.rules():
         if name in tables and rule.path is not None:
             yield from _value_row_fault(draft, (*path, "path"), rule.path)
         if rule.path is not None and rule.each is not None:
-            starts_at_values = _finds_values(rule.path) or (rule.path == "." and name in tables)
+            starts_at_values = finds_values(rule.path) or (rule.path == "." and name in tables)
             yield from _value_row_fault(draft, (*path, "each"), rule.each) if starts_at_values else ()
         if name in tables and isinstance(rule, Column) and rule.at is not None:
             yield from _value_row_fault(draft, (*path, "at"), rule.at)
@@ -356,7 +355,8 @@ def _row_paths(path: KeyPath, table: Table) -> Iterator[tuple[KeyPath, str]]:
         yield (*path, "rows", index, "path"), rule.path
 
 
-def _finds_values(text: str) -> bool:
+def finds_values(text: str) -> bool:
+    """Return whether a path leads to attributes or text nodes."""
     match parsed(text):
         case Path(steps=(*_, last)):
             return last.axis == "attribute" or last.test == "text()"

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from xml_extractor.contract.consistency.paths import finds_values, parsed
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.layout import is_deferred
 from xml_extractor.contract.model import Column
+from xml_extractor.contract.xpath import Path, Step
 
 
 def reference_faults(draft: Draft) -> Iterator[Fault]:
@@ -26,6 +28,22 @@ def reference_faults(draft: Draft) -> Iterator[Fault]:
         elif target in draft.contract.tables:
             yield from draft.column_faults(key_path, target, name, prefix=f"{target}.")
             yield from needed_too_early(draft, key_path, target, name, f"{target}.{name}")
+            yield from _value_faults(draft, path, column.at or "", target)
+
+
+def _value_faults(draft: Draft, path: KeyPath, at: str, target: str) -> Iterator[Fault]:
+    """Yield a path to attributes or text where the rows meant are made from elements, so that none is ever found."""
+    rows_of_elements = all(_finds_elements(rule.path) for rule in draft.contract.tables[target].rows)
+    if finds_values(at) and rows_of_elements and not draft.lost((*path, "at")):
+        message, expected = f"the rows of {target} are made from elements", "a path to elements, as key('NAME', @id) is"
+        yield draft.text.fault((*path, "at"), message, found=shown(at), expected=expected)
+
+
+def _finds_elements(text: str) -> bool:
+    match parsed(text):
+        case Path(steps=(*_, Step("child", test))):
+            return test not in ("node()", "text()")
+    return False
 
 
 def early_use_faults(draft: Draft) -> Iterator[Fault]:

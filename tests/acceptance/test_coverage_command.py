@@ -1,0 +1,74 @@
+"""The command `coverage`, with its worker processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONTRACT = """
+contract: customers
+version: 1
+document: {root: Customer, key: "@id", key_type: int}
+tables:
+  customer:
+    rows: "."
+    columns:
+      id: {run: document_key, key: true}
+      email: {path: Email, type: nvarchar(20)}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    for number in range(100, 140):
+        name = "EMail" if number == 120 else "Email"
+        text = "x" * 30 if number == 130 else "secret"
+        (documents / f"{number}.xml").write_text(f"<Customer id='{number}'><{name}>{text}</{name}></Customer>")
+    return tmp_path
+
+
+def coverage(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "xml_extractor", "coverage", "--contract", "contract.yaml"]
+    command += ["--source", "documents", "--workers", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_all_documents_are_observed_and_none_is_loaded(folder: Path) -> None:
+    before = sorted(folder.iterdir())
+    ended = coverage(folder)
+    assert ended.returncode == 1, ended.stderr
+    assert "Documents: 40 = 39 would load, 1 would be rejected" in ended.stdout
+    assert "too_long" in ended.stdout
+    assert "(largest: 30, in 130.xml)" in ended.stdout
+    assert "/Customer/EMail  Email (other case)" in ended.stdout
+    assert "secret" not in ended.stdout + ended.stderr
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_sample_is_spread_evenly_and_a_limit_takes_the_first(folder: Path) -> None:
+    def observed(*arguments: str) -> dict[str, Any]:
+        ended = coverage(folder, "--json", *arguments)
+        found: dict[str, Any] = json.loads(ended.stdout)
+        return found
+
+    assert observed("--limit", "7")["documents"]["accepted"] == 7
+    sample = observed("--sample", "8")
+    assert sample["documents"] == {"accepted": 7, "rejected": 1, "skipped": 0, "deleted": 0}
+    assert sample["faults"][0]["first_document"] == "130.xml"
+    assert [element["path"] for element in sample["elements"]] == [
+        "/Customer",
+        "/Customer/@id",
+        "/Customer/EMail",
+        "/Customer/Email",
+    ]
+
+
+def test_limit_and_sample_exclude_each_other(folder: Path) -> None:
+    ended = coverage(folder, "--limit", "1", "--sample", "1")
+    assert (ended.returncode, "exclude each other" in ended.stderr) == (2, True)

@@ -1,0 +1,225 @@
+"""The command `coverage`: what a contract makes of many documents, without loading them."""
+
+import json
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xml_extractor.cli.boundary import output
+from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.options import (
+    CONTRACT_OPTION,
+    SOURCE_OPTIONS,
+    START_METHOD_OPTION,
+    TARGET_OPTIONS,
+    WORKER_OPTIONS,
+    added,
+    with_addresses,
+)
+from xml_extractor.cli.parameters import WholeNumber
+from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, UsageError
+from xml_extractor.escaping import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from xml_extractor.quality.coverage_report import ColumnReport, CoverageReport, FaultReport
+
+SHOWN = 40
+"""Lines of each part on a terminal; JSON and HTML have all."""
+
+
+@click.command("coverage")
+@config_option
+@added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS)
+@click.option("--limit", type=WholeNumber(1), metavar="N", help="Observe the first N documents.")
+@click.option("--sample", type=WholeNumber(1), metavar="N", help="Observe N documents, spread evenly over the source.")
+@added(START_METHOD_OPTION)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
+@with_addresses
+def coverage_command(contract: str, source: str, target: str, **options: Any) -> int:
+    """Report what a contract makes of all documents, and load nothing.
+
+    The report has all faults of all documents; what is seen of each column; the paths that find nothing, with names
+    that may be meant; and the elements and attributes that nothing reads. It contains no values of documents.
+
+    Exit codes: 0 no document would be rejected, 1 some would be, 2 wrong usage or contract, 3 the documents cannot be
+    observed, 130 interrupted.
+    """
+    from xml_extractor.reporting.console import rendered
+
+    if options["limit"] is not None and options["sample"] is not None:
+        raise UsageError("--limit and --sample exclude each other", "give one of them")
+    report = _report(contract, source or target, options)
+    with output():
+        if options["as_json"]:
+            click.echo(escaped(json.dumps(report.as_json(), indent=2, ensure_ascii=False), "\n"))
+        else:
+            click.echo(rendered(_shown(report), sys.stdout), nl=False)
+    if report.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_REJECTS if report.documents["rejected"] else EXIT_OK
+
+
+def _report(contract: str, source: str, options: dict[str, Any]) -> "CoverageReport":
+    from xml_extractor.contract.reading import read_contract
+    from xml_extractor.processing.coverage import CoverageContext, observe_source
+    from xml_extractor.quality.coverage_report import coverage_report
+    from xml_extractor.records import open_documents
+    from xml_extractor.reporting.progress import Progress, shown_progress
+
+    checked = read_contract(contract)
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    with closing(open_documents(source, checked)) as opened, shown_progress(sys.stderr, "Observing") as show:
+        context = CoverageContext(
+            checked,
+            opened.name,
+            opened.address,
+            now,
+            options["workers"],
+            options["batch_size"],
+            options["start_method"],
+            options["limit"],
+            options["sample"],
+        )
+        observed, interrupted = observe_source(context, opened, lambda done: show(Progress(done, done)))
+    return coverage_report(checked, opened.name, observed, interrupted=interrupted)
+
+
+def _shown(report: "CoverageReport") -> "RenderableType":
+    from rich.console import Group
+
+    from xml_extractor.reporting.console import cell
+
+    names = {"accepted": "would load", "rejected": "would be rejected", "skipped": "skipped", "deleted": "deletions"}
+    documents = ", ".join(f"{number:,} {names[what]}" for what, number in report.documents.items() if number)
+    parts: list[RenderableType] = [
+        cell(f"Contract {report.contract} version {report.version}, {report.source}: nothing is loaded"),
+        cell(f"Documents: {report.observed:,}{f' = {documents}' if documents else ''}", "bold"),
+    ]
+    if report.interrupted:
+        parts.append(cell("Interrupted: the rest of the documents was not observed."))
+    for some in (_faults(report), _tables(report), _columns(report), _never_found(report), _unread(report)):
+        parts += some
+    return Group(*parts)
+
+
+def _faults(report: "CoverageReport") -> "Iterator[RenderableType]":
+    from xml_extractor.reporting.console import cell, plain_table
+
+    if report.faults:
+        table = plain_table("Fault", "Reason", "First document", "Values", "Documents", numbers=2)
+        for fault in islice(report.faults, SHOWN):
+            table.add_row(
+                cell(_place(fault)),
+                cell(_reason(fault)),
+                cell(fault.first_document),
+                f"{fault.values:,}",
+                f"{fault.documents:,}",
+            )
+        yield cell("")
+        yield table
+        yield from _rest(len(report.faults))
+
+
+def _place(fault: "FaultReport") -> str:
+    if fault.column:
+        return f"{fault.table}.{fault.column}"
+    return fault.table or fault.path or fault.stage
+
+
+def _reason(fault: "FaultReport") -> str:
+    largest = f" (largest: {fault.largest:,}, in {fault.largest_document})" if fault.largest else ""
+    return f"{fault.reason}: {fault.explanation}{largest}"
+
+
+def _tables(report: "CoverageReport") -> "Iterator[RenderableType]":
+    from xml_extractor.reporting.console import cell, plain_table
+
+    table = plain_table("Table", "Rows", "Left out", numbers=2)
+    for each in report.tables:
+        left_out = ", ".join(f"{number:,} by {what}" for what, number in each.left_out.items())
+        table.add_row(cell(each.table), f"{each.rows:,}", left_out)
+    yield cell("")
+    yield table
+
+
+def _columns(report: "CoverageReport") -> "Iterator[RenderableType]":
+    from xml_extractor.reporting.console import cell, plain_table
+
+    columns = [column for column in report.columns if column.counts]
+    if not columns:
+        return
+    table = plain_table("Column", "Seen", "Largest of type", "Filled", "NULL", numbers=2)
+    for column in columns[: SHOWN * 10]:
+        table.add_row(
+            cell(f"{column.table}.{column.column}"),
+            cell(_seen(column)),
+            cell(_largest(column)),
+            f"{column.counts.get('filled', 0):,}",
+            f"{column.counts.get('null', 0):,}",
+        )
+    yield cell("")
+    yield table
+    yield from _rest(len(columns), SHOWN * 10)
+
+
+def _seen(column: "ColumnReport") -> str:
+    from xml_extractor.quality.coverage_report import SEEN
+
+    others = [what for what in column.counts if what not in ("filled", "null")]
+    seen = [f"{column.counts[what]:,} {SEEN[what]}{_first(column, what)}" for what in others]
+    return "; ".join(["always NULL", *seen] if column.is_always_null else seen)
+
+
+def _first(column: "ColumnReport", what: str) -> str:
+    document = column.first_documents.get(what)
+    return f" (first in {document})" if document else ""
+
+
+def _largest(column: "ColumnReport") -> str:
+    if not column.largest:
+        return column.type
+    return f"{column.largest:,} {column.unit} of {column.type}"
+
+
+def _never_found(report: "CoverageReport") -> "Iterator[RenderableType]":
+    from xml_extractor.reporting.console import cell, plain_table
+
+    if report.never_found:
+        table = plain_table("Read by", "Never found", "In path", "Perhaps meant")
+        for each in islice(report.never_found, SHOWN):
+            meant = ", ".join(f"{name} ({difference})" for name, difference in each.suggestions)
+            table.add_row(cell(", ".join(each.readers)), cell(each.step), cell(each.path), cell(meant))
+        yield cell("")
+        yield table
+        yield from _rest(len(report.never_found))
+
+
+def _unread(report: "CoverageReport") -> "Iterator[RenderableType]":
+    from xml_extractor.reporting.console import cell, plain_table
+
+    unread = report.unread
+    if unread:
+        table = plain_table("Nothing reads", "Similar to", "First document", "Occurrences", numbers=1)
+        for element in islice(unread, SHOWN):
+            similar = ", ".join(f"{name} ({difference})" for name, difference in element.similar)
+            table.add_row(cell(element.path), cell(similar), cell(element.first_document), f"{element.unread:,}")
+        yield cell("")
+        yield table
+        yield from _rest(len(unread))
+    elif report.elements:
+        yield cell("Every element and attribute is read.")
+
+
+def _rest(number: int, shown: int = SHOWN) -> "Iterator[RenderableType]":
+    from xml_extractor.reporting.console import cell
+
+    if number > shown:
+        yield cell(f"and {number - shown:,} more; --json has all")

@@ -1,0 +1,1 @@
+"""What documents hold and what a contract makes of it, before a load and during one."""

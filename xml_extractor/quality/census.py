@@ -1,0 +1,237 @@
+"""Count the elements and attributes of documents by path, and know which of them the contract reads."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from lxml.etree import _Element as Element
+
+from xml_extractor.contract.element_paths import ElementPaths, start_position
+from xml_extractor.contract.element_states import Position
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.names import XML_NAMESPACE
+from xml_extractor.documents import Envelope
+
+MOST_SIGNATURES = 50_000
+"""Signatures that are distinguished. Further ones count as `…` below their element."""
+
+REST = "…"
+
+XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
+_OF_XML_ITSELF = (f"{{{XML_NAMESPACE}}}", f"{{{XSI_NAMESPACE}}}")
+
+
+class Place(NamedTuple):
+    """The place of elements or attributes.
+
+    Attributes:
+        names: Clark names from the root element; that of an attribute begins with `@`.
+        start: The number of names above the record; 0 for whole documents and for what surrounds a record.
+    """
+
+    names: tuple[str, ...]
+    start: int
+
+
+class Signature:
+    """Elements at one place that have the same attributes.
+
+    Attributes:
+        node: Where their children are; None if these do not matter.
+        attributes: The Clark names of their attributes, without those of XML itself.
+        count: How many there are since the counts were taken.
+        first: The first document that has one, since then.
+    """
+
+    __slots__ = ("attributes", "count", "first", "node", "place")
+
+    def __init__(self, node: "Node | None", place: Place, attributes: tuple[str, ...]) -> None:
+        self.node = node
+        self.place = place
+        self.attributes = attributes
+        self.count = 0
+        self.first: object = None
+
+
+class Node:
+    """The elements of one place, by their names and attributes.
+
+    Attributes:
+        signatures: What was found below them, by the name and the names of the attributes.
+        children: Their child elements, by name.
+    """
+
+    __slots__ = ("children", "place", "position", "signatures")
+
+    def __init__(self, place: Place, position: Position) -> None:
+        self.place = place
+        self.position = position
+        self.signatures: dict[tuple[str, ...], Signature] = {}
+        self.children: dict[str, Node] = {}
+
+
+class Census:
+    """Counts elements and attributes of one document after the other.
+
+    Args:
+        contract: The contract.
+        is_whole: Whether to look also into elements in which nothing is read.
+    """
+
+    def __init__(self, contract: Contract, *, is_whole: bool) -> None:
+        self.touched: list[Signature] = []
+        self._has_records = contract.document.records is not None
+        self._is_whole = is_whole
+        self._signatures = 0
+        self._top = Node(Place((), 0), start_position(ElementPaths(contract)))
+        self._tops: dict[tuple[str, ...], Node] = {}
+        self._envelope: tuple[Envelope, tuple[Signature, ...]] | None = None
+
+    def count(self, root: Element, first: object, envelope: Envelope | None = None) -> None:
+        """Count the elements and attributes of a document.
+
+        Args:
+            root: Its root element, or the record.
+            first: What to remember as the first document of what was not there before.
+            envelope: What surrounds a record. It counts once for each record.
+        """
+        top = self._top
+        if self._has_records:
+            above = tuple(str(element.tag) for element in root.iterancestors())[::-1]
+            top = self._tops.get(above) or self._top_of_record(above)
+            if above:
+                self._count_envelope(root, first, envelope)
+        signature = self._signature(top, root)
+        self._add(signature, first)
+        if signature.node is not None:
+            self._count_below(root, signature.node, first)
+
+    def take(self) -> list[tuple[Place, int, object]]:
+        """Return places with their counts and first documents, and begin anew."""
+        counts: dict[Place, tuple[int, object]] = {}
+        for signature in self.touched:
+            for place in _places(signature):
+                number, first = counts.get(place, (0, signature.first))
+                counts[place] = number + signature.count, first
+        self.forget()
+        return [(place, number, first) for place, (number, first) in counts.items()]
+
+    def forget(self) -> None:
+        """Begin anew, without the counts so far."""
+        for signature in self.touched:
+            signature.count = 0
+        self.touched.clear()
+        if self._signatures > MOST_SIGNATURES:
+            self._signatures = 0
+            self._tops.clear()
+            self._top.signatures.clear()
+            self._top.children.clear()
+            self._envelope = None
+
+    def _top_of_record(self, above: tuple[str, ...]) -> Node:
+        position = self._top.position
+        for name in above:
+            position = position.child(name)
+        top = self._tops[above] = Node(Place(above, len(above)), position)
+        return top
+
+    def _count_envelope(self, record: Element, first: object, envelope: Envelope | None) -> None:
+        if self._envelope is None or envelope is None or self._envelope[0] != envelope:
+            found = tuple(dict.fromkeys(self._around(record)))
+            self._envelope = (envelope or Envelope(b"", b"", b"", 0), found)
+        for signature in self._envelope[1]:
+            self._add(signature, first)
+
+    def _around(self, record: Element) -> Iterator[Signature]:
+        """Yield the signatures of a record's ancestors, and of what stands before it in them."""
+        node: Node | None = self._top
+        for element in (*list(record.iterancestors())[::-1], record):
+            if node is None:
+                return
+            for before in element.itersiblings(preceding=True):
+                yield from self._signatures_of(before, node)
+            if element is not record:
+                signature = self._signature(node, element)
+                yield signature
+                node = signature.node
+
+    def _signatures_of(self, element: Element, node: Node) -> Iterator[Signature]:
+        signature = self._signature(node, element)
+        yield signature
+        for child in element if signature.node is not None else ():
+            yield from self._signatures_of(child, signature.node or node)
+
+    def _count_below(self, element: Element, node: Node, first: object) -> None:
+        signatures, touched = node.signatures, self.touched
+        for child in element:
+            signature = signatures.get((child.tag, *child.keys()))  # type: ignore[arg-type]
+            if signature is None:
+                signature = self._signature(node, child)
+            if not signature.count:
+                signature.first = first
+                touched.append(signature)
+            signature.count += 1
+            if signature.node is not None and len(child):
+                self._count_below(child, signature.node, first)
+
+    def _add(self, signature: Signature, first: object) -> None:
+        if not signature.count:
+            signature.first = first
+            self.touched.append(signature)
+        signature.count += 1
+
+    def _signature(self, node: Node, element: Element) -> Signature:
+        names = (element.tag, *element.keys())
+        found = node.signatures.get(names)  # type: ignore[arg-type]
+        if found is None:
+            found = node.signatures[names] = self._new(node, names)  # type: ignore[index]
+        return found
+
+    def _new(self, node: Node, names: tuple[Any, ...]) -> Signature:
+        """Return the signature of elements with these names of element and attributes."""
+        start = node.place.start
+        if not isinstance(names[0], str):  # a comment or processing instruction
+            return Signature(None, Place((), start), ())
+        self._signatures += 1
+        if self._signatures > MOST_SIGNATURES and self._is_whole:
+            return node.signatures.setdefault((REST,), Signature(None, Place((*node.place.names, REST), start), ()))
+        below = node.children.get(names[0])
+        if below is None:
+            place = Place((*node.place.names, names[0]), start)
+            below = node.children[names[0]] = Node(place, node.position.child(names[0]))
+        attributes = tuple(name for name in names[1:] if not name.startswith(_OF_XML_ITSELF))
+        is_left = below.position.is_dead and not self._is_whole
+        return Signature(None if is_left else below, below.place, attributes)
+
+
+def _places(signature: Signature) -> Iterator[Place]:
+    names, start = signature.place
+    if names:
+        yield signature.place
+        for attribute in signature.attributes:
+            yield Place((*names, f"@{attribute}"), start)
+
+
+class Labels:
+    """Writes places as paths with the prefixes of a contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._prefixes = {
+            address: prefix for prefix, addresses in contract.namespaces.items() for address in addresses if address
+        }
+
+    def name(self, name: str) -> str:
+        """Return a Clark name with the contract's prefix; one of another namespace stays as it is."""
+        at = "@" if name.startswith("@") else ""
+        address, brace, local = name.removeprefix("@").rpartition("}")
+        prefix = self._prefixes.get(address.removeprefix("{"))
+        return f"{at}{prefix}:{local}" if brace and prefix else name
+
+    def path(self, place: Place) -> str:
+        """Return the path from the record, or from the root element; recursion is collapsed."""
+        collapsed: list[str] = []
+        for name in place.names[place.start :]:
+            if name in collapsed:
+                del collapsed[collapsed.index(name) :]
+            collapsed.append(name)
+        slash = "" if place.start else "/"
+        return slash + "/".join(map(self.name, collapsed))

@@ -1,0 +1,250 @@
+"""What `coverage` reports: the observed documents against the contract, as data for terminal, JSON and HTML."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from xml_extractor.contract.element_paths import ElementPaths
+from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
+from xml_extractor.documents import LEFT_OUT
+from xml_extractor.quality.census import Labels, Place
+from xml_extractor.quality.near_misses import NeverFound, Places, Suggestion, never_found, similar_names
+from xml_extractor.quality.observation import DEFAULTED, Observed, Tally
+from xml_extractor.values.sqltypes import MAX, Family, SqlType
+
+SEEN = {
+    "filled": "filled",
+    "null": "NULL",
+    "invalid": "invalid",
+    DEFAULTED: "defaulted",
+    "made_null": "invalid, made NULL",
+    "made_default": "invalid, default used",
+    "truncated": "truncated",
+    "rounded": "rounded",
+    "unknown_code": "unknown codes",
+    "dangling": "dangling references",
+}
+"""What is counted of the values of a column, and how it is shown, in the order of reports."""
+
+_NUMBERS = (Family.INTEGER, Family.DECIMAL, Family.MONEY)
+_INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19, "smallmoney": 6, "money": 15}
+
+
+@dataclass(frozen=True, slots=True)
+class FaultReport:
+    """A fault of documents: what a run would reject them for."""
+
+    stage: str
+    reason: str
+    table: str
+    column: str
+    path: str
+    explanation: str
+    documents: int
+    values: int
+    first_document: str
+    largest: int
+    largest_document: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnReport:
+    """What is seen of a column.
+
+    Attributes:
+        counts: Numbers by what is counted, without zeros.
+        first_documents: The first document of each.
+        largest: The longest text in characters, or the most digits before the decimal point; 0 if it has none.
+        limit: What the type holds of these; 0 for no limit.
+        unit: `characters`, `bytes` or `digits`.
+    """
+
+    table: str
+    column: str
+    type: str
+    counts: dict[str, int]
+    first_documents: dict[str, str]
+    largest: int
+    limit: int
+    unit: str
+    largest_document: str
+
+    @property
+    def is_always_null(self) -> bool:
+        """Whether the column has no value in any row."""
+        return not self.counts.get("filled") and bool(self.counts.get("null"))
+
+
+@dataclass(frozen=True, slots=True)
+class TableReport:
+    """The rows of a table, and those that are left out, by filter."""
+
+    table: str
+    rows: int
+    first_document: str
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ElementReport:
+    """An element or attribute.
+
+    Attributes:
+        unread: How many of its occurrences nothing reads.
+        readers: What reads the others.
+        similar: If nothing reads it: names that the contract reads at the same place.
+    """
+
+    path: str
+    occurrences: int
+    unread: int
+    readers: tuple[str, ...]
+    first_document: str
+    similar: tuple[Suggestion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageReport:
+    """The result of `coverage`."""
+
+    contract: str
+    version: int
+    source: str
+    interrupted: bool
+    documents: dict[str, int]
+    faults: list[FaultReport]
+    tables: list[TableReport]
+    columns: list[ColumnReport]
+    never_found: list[NeverFound]
+    elements: list[ElementReport]
+
+    @property
+    def observed(self) -> int:
+        """The number of documents."""
+        return sum(self.documents.values())
+
+    @property
+    def unread(self) -> list[ElementReport]:
+        """The elements and attributes that nothing reads, at least at one place."""
+        return [element for element in self.elements if element.unread]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON has it."""
+        suggestions = [
+            {
+                "readers": list(each.readers),
+                "path": each.path,
+                "step": each.step,
+                "suggestions": [suggestion._asdict() for suggestion in each.suggestions],
+            }
+            for each in self.never_found
+        ]
+        elements = [
+            {**asdict(each), "similar": [similar._asdict() for similar in each.similar]} for each in self.elements
+        ]
+        return {**asdict(self), "never_found": suggestions, "elements": elements}
+
+
+def coverage_report(contract: Contract, source: str, observed: Observed, *, interrupted: bool) -> CoverageReport:
+    """Compare what was observed with the contract."""
+    paths, labels = ElementPaths(contract), Labels(contract)
+    places = Places(paths, observed.elements)
+    outcomes = ("accepted", "rejected", "skipped", "deleted")
+    return CoverageReport(
+        contract=contract.contract,
+        version=contract.version,
+        source=source,
+        interrupted=interrupted,
+        documents={outcome: observed.documents[outcome] for outcome in outcomes},
+        faults=_faults(observed),
+        tables=[_table(name, observed) for name in contract.tables],
+        columns=[
+            _column(layout.name, column.name, column.type, observed)
+            for layout in layouts(contract)
+            for column in layout.columns
+        ],
+        never_found=list(never_found(paths, places, labels)),
+        elements=_elements(observed.elements, places, labels),
+    )
+
+
+def _faults(observed: Observed) -> list[FaultReport]:
+    found = [
+        FaultReport(
+            stage=str(key[0]),
+            reason=str(key[1]),
+            table=key[2],
+            column=key[3],
+            path=key[4],
+            explanation=key[5],
+            documents=observed.documents_with[key],
+            values=tally.number,
+            first_document=_document(tally.first),
+            largest=tally.size,
+            largest_document=_document(tally.largest),
+        )
+        for key, tally in observed.faults.items()
+    ]
+    return sorted(found, key=lambda fault: (-fault.documents, fault.table, fault.column, fault.reason, fault.path))
+
+
+def _table(name: str, observed: Observed) -> TableReport:
+    tally = observed.rows.get(name, Tally())
+    left_out = {str(what): observed.columns.get((name, "", str(what)), Tally()).number for what in LEFT_OUT}
+    return TableReport(
+        name, tally.number, _document(tally.first), {what: number for what, number in left_out.items() if number}
+    )
+
+
+def _column(table: str, column: str, sql_type: SqlType, observed: Observed) -> ColumnReport:
+    tallies = {
+        what: observed.columns[table, column, what] for what in SEEN if (table, column, what) in observed.columns
+    }
+    filled = tallies.get("filled", Tally())
+    limit, unit = _limit(sql_type)
+    return ColumnReport(
+        table,
+        column,
+        str(sql_type),
+        {what: tally.number for what, tally in tallies.items()},
+        {what: _document(tally.first) for what, tally in tallies.items() if tally.first is not None},
+        filled.size,
+        limit,
+        unit,
+        _document(filled.largest),
+    )
+
+
+def _limit(sql_type: SqlType) -> tuple[int, str]:
+    if sql_type.family in _NUMBERS:
+        if sql_type.family is Family.DECIMAL:
+            return sql_type.precision - sql_type.scale, "digits"
+        return _INTEGER_DIGITS.get(sql_type.name, 0), "digits"
+    unit = "bytes" if sql_type.family is Family.BINARY else "characters"
+    has_length = sql_type.family in (Family.TEXT, Family.BINARY) and sql_type.length != MAX
+    return (sql_type.length if has_length else 0), unit
+
+
+def _elements(elements: dict[Place, Tally], places: Places, labels: Labels) -> list[ElementReport]:
+    readers = {place: places.readers(place) for place in elements}
+    above_read = {
+        place.names[:length] for place, of_place in readers.items() if of_place for length in range(len(place.names))
+    }
+    by_path: dict[str, list[Place]] = {}
+    for place in elements:
+        by_path.setdefault(labels.path(place), []).append(place)
+    found: list[ElementReport] = []
+    for path in sorted(by_path):
+        of_path, total = by_path[path], Tally()
+        for place in of_path:
+            total.add(Tally(elements[place].number, elements[place].first))
+        unread = [place for place in of_path if not readers[place] and place.names not in above_read]
+        known = tuple(dict.fromkeys(reader for place in of_path for reader in sorted(readers[place])))
+        similar = tuple(dict.fromkeys(each for place in unread for each in similar_names(place, places, labels)))
+        number = sum(elements[place].number for place in unread)
+        found.append(ElementReport(path, total.number, number, known, _document(total.first), similar))
+    return found
+
+
+def _document(owner: tuple[Any, str] | None) -> str:
+    return "" if owner is None else owner[1]

@@ -1,0 +1,376 @@
+"""Observe what a contract makes of documents: the worker's side of `coverage`."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import compress, count
+from typing import Any, NamedTuple
+
+from lxml.etree import _Element as Element
+
+from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
+from xml_extractor.documents import Counted, CountKey, DocumentKey, Failure, Row, RunValues, SourceDocument, Value
+from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, read_revision
+from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, failure_of
+from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope, TablePlan
+from xml_extractor.mapping.steps import compose
+from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
+from xml_extractor.quality.census import Census, Place
+from xml_extractor.reasons import Reason, Stage
+from xml_extractor.values.sqltypes import Family
+
+Order = tuple[int, int]
+"""The place of a document in the order of the source: the number of its chunk, and its place in the chunk."""
+
+FaultKey = tuple[Stage, Reason, str, str, str, str]
+"""What a failure says: stage, reason, table, column, path, explanation."""
+
+ColumnKey = tuple[str, str]
+"""A table and a column."""
+
+DEFAULTED = "defaulted"
+"""A value that the document does not have, for which the column's default stands."""
+
+_NAMES = {Counted.NULL: "made_null", Counted.DEFAULT: "made_default"}
+"""What would be mistaken for a value that the document does not have."""
+
+_NUMBERS = (Family.INTEGER, Family.DECIMAL, Family.MONEY)
+_LENGTHS = (Family.TEXT, Family.BINARY, Family.XML)
+_POSITION = re.compile(r" \(line \d+, column \d+\)")
+"""What makes faults of documents differ that are the same otherwise."""
+
+_NO_DEFAULT: tuple[str, ...] = ("default",)
+
+
+@dataclass(slots=True)
+class Tally:
+    """A number, the first document that counts, and the largest size seen.
+
+    Attributes:
+        number: How often it was seen.
+        first: The first document, by its place in the order of the source; None if there is none.
+        size: The largest number of characters or digits; 0 if sizes do not matter.
+        largest: The document with the largest size.
+    """
+
+    number: int = 0
+    first: tuple[Order, str] | None = None
+    size: int = 0
+    largest: tuple[Order, str] | None = None
+
+    def add(self, other: "Tally") -> None:
+        """Add what another tally has seen."""
+        self.number += other.number
+        if other.first is not None and (self.first is None or other.first < self.first):
+            self.first = other.first
+        if other.size > self.size:
+            self.size, self.largest = other.size, other.largest
+        elif other.size == self.size and other.largest is not None and self.largest is not None:
+            self.largest = min(self.largest, other.largest)
+
+
+@dataclass(slots=True)
+class Observed:
+    """What was seen in documents. All of it can be added up, in any order.
+
+    Attributes:
+        documents: Documents, by outcome: `accepted`, `rejected`, `skipped` or `deleted`.
+        faults: The values that are at fault, by fault.
+        documents_with: The documents with each fault.
+        columns: For each column, what is seen of it: `filled`, `null`, and what was tolerated.
+        rows: The rows of each table.
+        elements: The elements and attributes at each place.
+    """
+
+    documents: Counter[str] = field(default_factory=Counter)
+    faults: dict[FaultKey, Tally] = field(default_factory=dict)
+    documents_with: Counter[FaultKey] = field(default_factory=Counter)
+    columns: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
+    rows: dict[str, Tally] = field(default_factory=dict)
+    elements: dict[Place, Tally] = field(default_factory=dict)
+
+    def add(self, other: "Observed") -> None:
+        """Add what was seen in other documents."""
+        self.documents.update(other.documents)
+        self.documents_with.update(other.documents_with)
+        _add(self.faults, other.faults)
+        _add(self.columns, other.columns)
+        _add(self.rows, other.rows)
+        _add(self.elements, other.elements)
+
+
+def _add(to: dict[Any, Tally], others: dict[Any, Tally]) -> None:
+    for key, tally in others.items():
+        known = to.get(key)
+        if known is None:
+            to[key] = tally
+        else:
+            known.add(tally)
+
+
+class _Invalid(NamedTuple):
+    """A value of a row that has an error."""
+
+    table: TablePlan
+    number: int
+    row: RowScope
+    error: AnyRuleError
+
+
+class Observer:
+    """Observes one document after the other.
+
+    Args:
+        contract: The contract.
+        run: The values of the run.
+    """
+
+    def __init__(self, contract: Contract, run: RunValues) -> None:
+        self.observed = Observed()
+        self._run = run
+        self._parser = DocumentParser(parsing_rules(contract))
+        self._plan = _with_defaults_noted(compile_plan(contract))
+        self._invalid: list[_Invalid] = []
+        self._tolerant = _tolerant(self._plan, self._invalid)
+        self._census = Census(contract, is_whole=True)
+        self._layouts = layouts(contract)
+        self._rows: list[list[Row]] = [[] for _ in self._layouts]
+        self._owners: list[list[tuple[Order, str]]] = [[] for _ in self._layouts]
+        self._invalid_of: Counter[ColumnKey] = Counter()
+
+    def observe(self, document: SourceDocument, order: Order) -> None:
+        """Parse and map a document, and count what is in it and what becomes of it."""
+        owner = (order, str(document.key))
+        try:
+            root = self._parser.parse(document.content, document.envelope)
+        except OtherRootError:
+            self.observed.documents["skipped"] += 1
+            return
+        except ParseError as error:
+            self.fail([error.failure], owner)
+            return
+        self._census.count(root, owner, document.envelope)
+        try:
+            revision = read_revision(self._plan, root, document.key, self._run)
+            if revision is not None and revision.deletes:
+                self.observed.documents["deleted"] += 1
+                return
+            rows = map_document(self._plan, root, document.key, self._run, lambda counts: self._note(counts, owner))
+        except MappingError as error:
+            self._observe_faults(root, document.key, error.failure, owner)
+            return
+        self.observed.documents["accepted"] += 1
+        self._keep(rows, owner)
+
+    def fail(self, failures: Sequence[Failure], owner: tuple[Order, str], sizes: Sequence[int] = ()) -> None:
+        """Count a document that would be rejected, with all its faults."""
+        self.observed.documents["rejected"] += 1
+        seen: set[FaultKey] = set()
+        for number, failure in enumerate(failures):
+            explanation = _POSITION.sub("", failure.explanation)
+            key = (failure.stage, failure.code, failure.table, failure.column, failure.path, explanation)
+            size = sizes[number] if number < len(sizes) else 0
+            self.observed.faults.setdefault(key, Tally()).add(Tally(1, owner, size, owner if size else None))
+            seen.add(key)
+        self.observed.documents_with.update(seen)
+
+    def take(self) -> Observed:
+        """Return what was seen since the last call."""
+        for layout, rows, owners in zip(self._layouts, self._rows, self._owners, strict=True):
+            if rows:
+                self.observed.rows[layout.name] = Tally(len(rows), owners[0])
+            for column, values in zip(layout.columns, zip(*rows, strict=True), strict=False):
+                invalid = self._invalid_of[layout.name, column.name]
+                tallies = _column(values, owners, column.type.family, invalid)
+                self.observed.columns |= {(layout.name, column.name, what): tally for what, tally in tallies.items()}
+            rows.clear()
+            owners.clear()
+        for place, number, first in self._census.take():
+            self.observed.elements[place] = Tally(number, first)  # type: ignore[arg-type]
+        self._invalid_of.clear()
+        taken, self.observed = self.observed, Observed()
+        return taken
+
+    def _keep(self, rows: Sequence[Sequence[Row]], owner: tuple[Order, str]) -> None:
+        for number, found in enumerate(rows):
+            self._rows[number] += found
+            self._owners[number] += [owner] * len(found)
+
+    def _note(self, counts: Iterable[tuple[CountKey, int]], owner: tuple[Order, str]) -> None:
+        for (table, column, what), number in counts:
+            key = (table, column, _NAMES.get(what, str(what)))
+            self.observed.columns.setdefault(key, Tally()).add(Tally(number, owner))
+
+    def _observe_faults(self, root: Element, key: DocumentKey, first: Failure, owner: tuple[Order, str]) -> None:
+        """Find all faults of a document that has one."""
+        failures: list[Failure] = []
+        sizes: list[int] = []
+        plan, rows = self._tolerant, None
+        for attempt in (plan, _without_key(plan)):
+            self._invalid.clear()
+            try:
+                rows = map_document(attempt, root, key, self._run, lambda counts: self._note(counts, owner))
+            except MappingError as error:
+                failures.append(error.failure)
+                if error.failure.table:
+                    break
+            else:
+                break
+        invalid = [each for each in self._invalid if _matters(each)]
+        lacking: Counter[ColumnKey] = Counter()
+        for each in invalid:
+            column = each.table.columns[each.number]
+            failures.append(failure_of(each.error, column.path, each.table.name, column.name))
+            sizes += [0] * (len(failures) - len(sizes) - 1) + [_size(column, each.row)]
+            lacking[each.table.name, column.name] += 1
+        self._invalid.clear()
+        if rows is not None:
+            # Without the document's key, everything that is made of it is missing too.
+            failures += [] if failures[: len(failures) - len(invalid)] else _missing(self._plan, rows, lacking)
+            self._invalid_of.update(lacking)
+            self._keep(rows, owner)
+        self.fail(failures or [first], owner, sizes)
+
+
+def _column(
+    values: Sequence[Value], owners: Sequence[tuple[Order, str]], family: Family, invalid: int
+) -> dict[str, Tally]:
+    """Return what is seen of a column."""
+    present = [value for value in values if value is not None]
+    found: dict[str, Tally] = {}
+    if present:
+        first = owners[next(number for number, value in enumerate(values) if value is not None)]
+        found["filled"] = Tally(len(present), first)
+        largest = _largest(present, family)
+        if largest is not None:
+            measure: Callable[[Any], int] = _digits if family in _NUMBERS else len
+            size = measure(largest)
+            sizes = (value is not None and measure(value) == size for value in values)
+            found["filled"].size, found["filled"].largest = size, owners[next(compress(count(), sizes))]
+    nulls = len(values) - len(present) - invalid
+    if nulls > 0:
+        found["null"] = Tally(nulls, owners[next(number for number, value in enumerate(values) if value is None)])
+    if invalid:
+        found["invalid"] = Tally(invalid)
+    return found
+
+
+def _largest(present: Sequence[Any], family: Family) -> Any:
+    if family in _NUMBERS:
+        least, most = min(present), max(present)
+        return least if -least > most else most
+    return max(present, key=len) if family in _LENGTHS else None
+
+
+def _digits(number: Any) -> int:
+    """Return the number of digits before the decimal point."""
+    return len(str(abs(int(number))))
+
+
+def _with_defaults_noted(plan: Plan) -> Plan:
+    """Let the columns of a plan note where their default stands for a value that the document does not have."""
+    noted, nilled = plan.noted, plan.nilled
+
+    def noting_default(column: ColumnPlan, compute: Compute) -> Compute:
+        steps = [step for step in column.steps if step.name not in _NO_DEFAULT]
+        if len(steps) == len(column.steps):
+            return compute
+        without = compose(column.origin.read, steps, ("null",), None)
+
+        def compute_and_note(row: RowScope) -> Value:
+            value = compute(row)
+            if value == column.default:
+                before = len(noted)
+                is_absent = not any(what == "default" for name, what in noted if name == column.name)
+                is_absent = is_absent and without(row) is None
+                del noted[before:]
+                if is_absent:
+                    noted.append((column.name, DEFAULTED))  # type: ignore[arg-type]
+            return value
+
+        return compute_and_note
+
+    tables = tuple(
+        table._replace(computes=tuple(map(noting_default, table.columns, table.computes))) for table in plan.tables
+    )
+    return plan._replace(
+        tables=tables, nilled=None if nilled is None else _once(lambda: _with_defaults_noted(nilled()))
+    )
+
+
+def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:
+    """Return a plan that collects errors of columns, uses NULL for them, and requires no values."""
+
+    def tolerant(table: TablePlan, number: int) -> Compute:
+        compute = table.computes[number]
+
+        def compute_anyway(row: RowScope) -> Value:
+            try:
+                return compute(row)
+            except RULE_ERRORS as error:
+                invalid.append(_Invalid(table, number, row, error))
+                return None
+
+        return compute_anyway
+
+    tables = tuple(
+        table._replace(computes=tuple(tolerant(table, number) for number in range(len(table.computes))), required=())
+        for table in plan.tables
+    )
+    nilled = plan.nilled
+    return plan._replace(tables=tables, nilled=None if nilled is None else _once(lambda: _tolerant(nilled(), invalid)))
+
+
+def _without_key(plan: Plan) -> Plan:
+    """Return a plan for which the document's own key is NULL."""
+    run_values, nilled = plan.run_values, plan.nilled
+    return plan._replace(
+        read_key=None,
+        run_values=lambda _, source_key, run: run_values(None, source_key, run),
+        nilled=None if nilled is None else lambda: _without_key(nilled()),
+    )
+
+
+def _once(make: Callable[[], Plan]) -> Callable[[], Plan]:
+    made: defaultdict[None, Plan] = defaultdict(make)
+    return lambda: made[None]
+
+
+def _matters(invalid: _Invalid) -> bool:
+    """Return whether an invalid value rejects the document: not in a row that `when` leaves out without it."""
+    table = invalid.table
+    if table.when is None or invalid.number in table.read_by_when:
+        return True
+    with suppress(*RULE_ERRORS):
+        return table.when(invalid.row) is True
+    return True
+
+
+def _missing(plan: Plan, rows: Sequence[Sequence[Row]], lacking: Counter[ColumnKey]) -> Iterator[Failure]:
+    """Yield a failure for each required value that a document does not have."""
+    for table, of_table in zip(plan.tables, rows, strict=True):
+        for number in table.required:
+            column = table.columns[number]
+            nulls = sum(row[number] is None for row in of_table) - lacking[table.name, column.name]
+            explanation = "the column is required and the document has no value for it"
+            failure = Failure(Stage.MAP, Reason.MISSING_VALUE, explanation, table.name, column.name, column.path)
+            yield from [failure] * nulls
+
+
+def _size(column: ColumnPlan, row: RowScope) -> int:
+    """Return the size of a value at the step that fails: characters, or digits of a number."""
+    value: Value = None
+    with suppress(*RULE_ERRORS):
+        value = column.origin.read(row)
+        for step in column.steps:
+            value = step(value)
+    if isinstance(value, Decimal | int):
+        return _digits(value)
+    if not isinstance(value, str):
+        return 0
+    is_number = column.type.family in _NUMBERS
+    return sum(character.isdigit() for character in value) if is_number else len(value)
