@@ -1,6 +1,6 @@
 """Change elements and attributes of documents, and check that `coverage` reports each change and nothing else.
 
-`python tests/unit/quality/mutations.py [NUMBER]` makes that many changes, 10,000 by default.
+`python -m tests.unit.quality.mutations [NUMBER]` makes that many changes, 10,000 by default.
 """
 
 import random
@@ -43,7 +43,8 @@ def paths_of(labels: Labels, root: Element) -> dict[str, int]:
     """How often each path occurs, counted by a walk of its own."""
     found: dict[str, int] = {}
     for element in root.iter("*"):
-        for name in ("", *(str(name) for name in element.attrib)):
+        names = ["", *map(str, element.keys())]
+        for name in names:
             if not name.startswith(("{http://www.w3.org/XML/", "{http://www.w3.org/2001/XMLSchema-instance}")):
                 path = path_of(labels, element, name)
                 found[path] = found.get(path, 0) + 1
@@ -56,7 +57,7 @@ def changed(root: Element, chance: random.Random) -> str:
     with_attributes = [element for element in root.iter("*") if element.attrib and element is not root]
     element = chance.choice(elements)
     namespace = str(element.tag).rpartition("}")[0]
-    prefix = f"{namespace}}}" if namespace else ""
+    prefix = f"{namespace}}}" * bool(namespace)
     kind = chance.choice(("insert", "rename", "move", "insert attribute", "rename attribute", "move attribute"))
     if kind.endswith("attribute") and kind != "insert attribute" and not with_attributes:
         kind = "insert attribute"
@@ -83,8 +84,7 @@ def changed(root: Element, chance: random.Random) -> str:
 def originals(kind: str, number: int, seed: int) -> list[bytes]:
     """Documents of a shipped contract."""
     if kind in KINDS:
-        contents = [sample.content for sample in samples(kind, number, seed)]
-        return [content.encode() if isinstance(content, str) else content or b"" for content in contents]
+        return [sample.content or b"" for sample in samples(kind, number, seed)]
     folder = Path(__file__).parents[2] / "acceptance" / "ead_documents"
     return [path.read_bytes() for path in sorted(folder.glob("*.xml"))]
 
