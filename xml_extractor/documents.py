@@ -37,19 +37,6 @@ class Status(StrEnum):
     ALREADY_DONE = "already_done"
 
 
-class RunStatus(StrEnum):
-    """How far a run is.
-
-    `LOST` is not in the run history: it stands for a `RUNNING` run that has stopped reporting.
-    """
-
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    LOST = "lost"
-
-
 class RecordPlace(NamedTuple):
     """Where a record is.
 
@@ -272,6 +259,25 @@ class Revision(NamedTuple):
     position: tuple[DocumentKey, int]
     own_key: str | None = None
     deletes: bool = False
+
+    @property
+    def rank(self) -> "RevisionRank":
+        """What the revision is compared by: of two, the one with the greater rank is newer."""
+        return revision_rank(self.order), place_rank(self.position)
+
+
+RevisionRank = tuple[tuple[tuple[str, Decimal | str], ...], tuple[int, int | str, int]]
+
+
+def place_rank(position: tuple[DocumentKey, int]) -> tuple[int, int | str, int]:
+    """Return what positions are compared by: numbers before text, text by code points as UTF-8 bytes are."""
+    key, number = position
+    return (0, key, number) if isinstance(key, int) else (1, str(key), number)
+
+
+def position_of(key: DocumentKey) -> tuple[DocumentKey, int]:
+    """Return the place of a document in the source's order."""
+    return (key.place.name, key.place.number) if isinstance(key, RecordKey) else (key, 0)
 
 
 def revision_rank(order: Sequence[Sequence[str]]) -> tuple[tuple[str, Decimal | str], ...]:

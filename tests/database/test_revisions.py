@@ -241,6 +241,14 @@ def test_a_newer_revision_that_the_database_rejects_leaves_the_older_one_in_plac
     assert remains(connection, kept, taken, fine)
 
 
+def test_a_rejected_revision_of_equal_order_is_newer_if_it_comes_later_in_the_source(
+    connection: TargetConnection,
+) -> None:
+    loader_of(connection).load([order("b.xml", 1)])
+    outcomes = loader_of(connection, "run 2").load([broken("a.xml", 1), broken("c.xml", 1)])
+    assert [outcome.leaves_older for outcome in outcomes] == [False, True]
+
+
 def test_of_two_revisions_in_a_batch_the_older_one_remains_if_the_newer_one_is_rejected(
     connection: TargetConnection,
 ) -> None:
@@ -374,3 +382,31 @@ def test_the_same_shared_row_of_several_documents_is_sent_once_and_others_are_co
     counted = [{what.value: number for (_, _, what), number in outcome.counts} for outcome in outcomes]
     assert counted == [{}, {"kept": 1}, {"kept": 1}, {"kept": 1, "disagreed": 1}]
     assert sent == [2]
+
+
+@pytest.mark.parametrize("rev", [5, 4])
+def test_the_last_document_of_equal_content_may_change(connection: TargetConnection, rev: int) -> None:
+    first, between = order("a.xml", 5, content="same"), order("b.xml", 5, lines=3)
+    loader_of(connection).load([first, order("c.xml", 5, content="same")])
+    loader_of(connection, "run 2").load([between])
+    assert remains(connection, first)
+    changed = order("c.xml", rev, lines=1, replaced="run 1")
+    loader_of(connection, "run 3").load([changed])
+    if rev == 5:
+        assert remains(connection, changed)
+        return
+    assert found(connection).statuses == {"a.xml": "loaded", "b.xml": "retry", "c.xml": "superseded"}
+    loader_of(connection, "run 4").load([between])
+    assert remains(connection, between)
+
+
+def test_a_revision_that_is_reprocessed_unchanged_keeps_the_last_place_of_its_content(
+    connection: TargetConnection,
+) -> None:
+    first, last = order("a.xml", 5, content="same"), order("c.xml", 5, content="same")
+    loader_of(connection).load([first, last])
+    again = order("a.xml", 5, content="same", replaced="run 1")
+    loader_of(connection, "run 2").load([again])
+    assert found(connection).statuses == {"a.xml": "loaded", "c.xml": "superseded"}
+    loader_of(connection, "run 3").load([order("b.xml", 5, lines=3)])
+    assert remains(connection, again)

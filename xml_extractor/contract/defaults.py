@@ -47,8 +47,8 @@ def _document(contract: Contract) -> Document:
     return document.model_copy(update={"revision": document.revision.model_copy(update={"order": order})})
 
 
-def of_rule(contract: Contract, path: str) -> ValueRule:
-    """Return the rule of a value of `revision.of`, which is text."""
+def text_rule(contract: Contract, path: str) -> ValueRule:
+    """Return the rule of text that is not a column's: of a value of `revision.of`, or of the key of a record."""
     given = _given(contract.defaults)
     given.pop("on_invalid", None)
     return _with(Input(path=path, type=parse_type("nvarchar(max)")), given)

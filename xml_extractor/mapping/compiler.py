@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.contract.defaults import key_rule, of_rule
+from xml_extractor.contract.defaults import key_rule, text_rule
 from xml_extractor.contract.layout import TableLayout, has_markup, is_deferred, layouts, rule_type
 from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Input, Table, ValueRule
 from xml_extractor.documents import Value
@@ -124,7 +124,7 @@ def _revision(contract: Contract, compilation: _Compilation) -> RevisionPlan | N
 
 def _of(path: str, read: ReadText, contract: Contract) -> ReadText:
     """Build what reads a value of `revision.of`, with the contract's default transforms."""
-    rule = of_rule(contract, path)
+    rule = text_rule(contract, path)
     apply = fuse(steps_of(rule, None, rule.type or TEXT_INPUT_TYPE, contract)).apply
 
     def read_of(node: Node) -> str | None:

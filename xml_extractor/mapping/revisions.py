@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.documents import DocumentKey, Failure, RecordKey, Revision, RunValues, Value
+from xml_extractor.documents import DocumentKey, Failure, Revision, RunValues, Value, position_of
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, failure_of
 from xml_extractor.mapping.plan import DocumentScope, Plan, RevisionPlan, RowScope
 from xml_extractor.mapping.rows import own_key, plan_for
@@ -29,12 +29,11 @@ def read_revision(plan: Plan, root: Element, source_key: DocumentKey, run: RunVa
         return None
     revision.frame.enter_again(root, root)
     of = tuple(_of(revision, root))
-    place = source_key.place if isinstance(source_key, RecordKey) else None
     return Revision(
         thing=blake2b(json.dumps(of).encode(), digest_size=_DIGEST_BYTES).hexdigest(),
         of=of,
         order=tuple(_order(revision, root, run)),
-        position=(source_key, 0) if place is None else (place.name, place.number),
+        position=position_of(source_key),
         own_key=text_of_key(own_key(plan, root)),
         deletes=_deletes(revision, root),
     )

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from xml_extractor.connections import Answer, Connection, DatabaseError, Retrying, errors_end_the_run
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.documents import Row, RunStatus
+from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import parse_type
@@ -16,6 +17,19 @@ SILENT_AFTER = timedelta(minutes=2)
 
 
 HOST_LENGTH = 255
+
+
+class RunStatus(StrEnum):
+    """How far a run is.
+
+    `LOST` is not in the run history: it stands for a `RUNNING` run that has stopped reporting.
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
 
 
 def _column(name: str, type_name: str, *, required: bool = True) -> ColumnLayout:

@@ -1,13 +1,15 @@
 """The keys of records: `FILE#KEY`, or `FILE#NUMBER` in a contract without `document.key`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from xml_extractor.contract.model import Contract
+from xml_extractor.contract.defaults import text_rule
+from xml_extractor.contract.model import TEXT_INPUT_TYPE, Contract
 from xml_extractor.contract.names import clark_names
 from xml_extractor.contract.xpath import Call, Constant, Path, Step, parse_xpath, walk
-from xml_extractor.documents import DocumentKey, Envelope, RecordKey, RecordPlace
+from xml_extractor.documents import DocumentKey, Envelope, RecordKey, RecordPlace, Value
 from xml_extractor.mapping.errors import RULE_ERRORS
 from xml_extractor.mapping.paths import compile_text
+from xml_extractor.mapping.steps import fuse, steps_of
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key
 from xml_extractor.records.tags import attribute_of
@@ -32,6 +34,7 @@ class KeyReader:
         """Whether the contract names a key."""
         self._attribute = b"" if path is None else _attribute_named(path)
         self._first = None if path is None else _first_element(path, contract)
+        self._transformed = None if path is None else _transformation(path, contract)
         self._parser = DocumentParser(parsing_rules(contract))
         self._checked: Envelope | None = None
         self.needs_content = path is not None and not _reads_attributes_only(path)
@@ -58,7 +61,7 @@ class KeyReader:
             return ""
         if not self.needs_content:
             if self._attribute and b"&" not in content:
-                return attribute_of(content, self._attribute).strip(XML_SPACE)
+                return self._finished(attribute_of(content, self._attribute))
             content = content if content.endswith(b"/>") else content[:-1] + b"/>"
         try:
             if self._first is None:
@@ -68,7 +71,23 @@ class KeyReader:
                 found = next((found for found in map(self._read, records) if found is not None), None)
         except (ParseError, *RULE_ERRORS):
             return ""
-        return (found or "").strip(XML_SPACE)
+        return self._finished(found or "")
+
+    def _finished(self, text: str) -> str:
+        """Return a key as the contract's default transforms make it."""
+        try:
+            value = text if self._transformed is None else self._transformed(text)
+        except RULE_ERRORS:
+            return ""
+        return "" if value is None else str(value).strip(XML_SPACE)
+
+
+def _transformation(path: str, contract: Contract) -> Callable[[str], Value] | None:
+    """Return what the contract's default transforms make of the text of a key; None if there are none."""
+    if contract.defaults is None or not contract.defaults.transform:
+        return None
+    rule = text_rule(contract, path)
+    return fuse(steps_of(rule, None, TEXT_INPUT_TYPE, contract)).apply
 
 
 def _attribute_named(path: str) -> bytes:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from heapq import nlargest
 from operator import itemgetter
 from pathlib import Path
@@ -17,11 +16,11 @@ from xml_extractor.documents import (
     DocumentKey,
     Outcome,
     Revision,
-    RunStatus,
+    RevisionRank,
     Status,
-    revision_rank,
 )
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, XmlExtractorError
+from xml_extractor.processing_log.run_history import RunStatus
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.progress import Progress
 from xml_extractor.settings import RunSettings
@@ -132,7 +131,7 @@ class RunStatistics:
     series: ProgressSeries = field(default_factory=ProgressSeries)
     slowest: Mapping[str, float] = field(default_factory=dict)
     total: int | None = None
-    _rejected_revisions: dict[str, tuple[tuple[str, Decimal | str], ...]] = field(default_factory=dict)
+    _rejected_revisions: dict[str, RevisionRank] = field(default_factory=dict)
     _left_older: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -207,7 +206,7 @@ class RunStatistics:
             self.superseded += 1
             self.loaded -= status is Status.LOADED
             self.deleted -= status is Status.DELETED
-        thing, rank = revision.thing, revision_rank(revision.order)
+        thing, rank = revision.thing, revision.rank
         newest = self._rejected_revisions.get(thing)
         if outcome.status is Status.REJECTED:
             self._rejected_revisions[thing] = rank if newest is None else max(newest, rank)

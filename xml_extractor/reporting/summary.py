@@ -63,8 +63,11 @@ def _hints(result: RunResult) -> Iterator[str]:
         earlier = "1 document is" if result.earlier_rejects == 1 else f"{result.earlier_rejects:,} documents are"
         yield f"{earlier} still rejected from earlier runs; `xml-extractor rejects` lists them"
     if statistics.left_older:
-        some = "1 document is" if statistics.left_older == 1 else f"{statistics.left_older:,} documents are"
-        yield f"The newest revisions of {some} rejected; the older ones stay until these are corrected and retried"
+        what = "A newer revision of 1 document is rejected; the older one stays until it is corrected and retried"
+        if statistics.left_older > 1:
+            some = f"{statistics.left_older:,} documents"
+            what = f"Newer revisions of {some} are rejected; the older ones stay until they are corrected and retried"
+        yield what
     if statistics.without_rows:
         some = (
             f"{statistics.without_rows:,} of the loaded documents" if statistics.loaded > 1 else "The loaded document"

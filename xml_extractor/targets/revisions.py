@@ -16,14 +16,17 @@ from xml_extractor.documents import (
     ProcessedDocument,
     Rejection,
     Revision,
+    RevisionRank,
     Status,
     Superseded,
+    place_rank,
+    position_of,
     revision_rank,
 )
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.processing_log.own_tables import revision_table
-from xml_extractor.processing_log.revisions import HeldRevision, HeldRevisions, Position
+from xml_extractor.processing_log.revisions import HeldRevision, HeldRevisions
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.replacing import deleted_rows, not_replaced
@@ -68,6 +71,7 @@ class _Thing:
         is_withdrawn: Whether that revision is decided anew: its document is in the batch, or the log lost it.
         after: The revision that is held afterwards; None if there is none.
         winner: The document of the batch that is held afterwards; None if there is none.
+        has_lost_place: Whether the last document with the held content is decided anew.
     """
 
     before: HeldRevision | None
@@ -75,17 +79,32 @@ class _Thing:
     is_withdrawn: bool
     after: HeldRevision | None
     winner: MappedDocument | None = None
+    has_lost_place: bool = False
+
+    def decide_anew(self, key: DocumentKey) -> None:
+        """Forget what a document that is decided anew says about the thing.
+
+        If its place is the last one of the held content, that content may stand only in the first one now.
+        """
+        before = self.before
+        if before is None or before.document_key == str(key) or before.position[1] != position_of(key):
+            return
+        self.has_lost_place = True
+        if self.after is before:
+            self.after = before._replace(position=(before.position[0], before.position[0]))
 
     def offer(self, document: MappedDocument, candidate: HeldRevision) -> None:
         """Hold a document if it outranks what is held."""
         held = self.after
-        is_same = held is not None and _is_same(candidate, held)
+        # A revision that is decided anew and has not changed keeps the last place of its content.
+        known = self.before if held is None and not self.has_lost_place else held
+        last = candidate.position[1]
+        if known is not None and _is_same(candidate, known):
+            last = max(last, known.position[1], key=place_rank)
         if held is None or outranks(candidate, held):
-            last = held.position[1] if held is not None and is_same else candidate.position[1]
             self.after = candidate._replace(position=(candidate.position[0], last))
             self.winner = document
-        elif is_same:
-            last = max(held.position[1], candidate.position[1], key=_place)
+        elif _is_same(candidate, held):
             self.after = held._replace(position=(held.position[0], last))
 
     @property
@@ -96,7 +115,7 @@ class _Thing:
     @property
     def may_revive(self) -> bool:
         """Whether a revision that was superseded before may be the newest one now."""
-        if self.before is None or not self.is_withdrawn:
+        if self.before is None or not (self.is_withdrawn or self.has_lost_place):
             return False
         return self.after is None or _standing(self.after) < _standing(self.before)
 
@@ -154,6 +173,10 @@ class Revisions:
         seen = {thing for document in documents for thing in _things(document)}
         things = self._read(names | seen, {key for key, entry in old.items() if entry is not None})
         delete_entries()
+        for document in documents:
+            entry = old[str(document.key)]
+            if entry is not None and entry.thing in things:
+                things[entry.thing].decide_anew(document.key)
         for document in sorted((document for document in documents if document.revision), key=_rank_of):
             if isinstance(document, MappedDocument) and document.revision is not None:
                 thing = things[document.revision.thing]
@@ -236,8 +259,8 @@ def outranks(revision: HeldRevision, held: HeldRevision) -> bool:
     if order != held_order:
         return order > held_order
     if revision.content_hash == held.content_hash:
-        return _place(revision.position[0]) < _place(held.position[0])
-    return _place(revision.position[0]) > _place(held.position[1])
+        return place_rank(revision.position[0]) < place_rank(held.position[0])
+    return place_rank(revision.position[0]) > place_rank(held.position[1])
 
 
 def _is_same(revision: HeldRevision, held: HeldRevision) -> bool:
@@ -245,19 +268,13 @@ def _is_same(revision: HeldRevision, held: HeldRevision) -> bool:
     return is_equal and revision.content_hash == held.content_hash
 
 
-def _place(position: Position) -> tuple[int, int | str, int]:
-    """Return what positions are compared by: numbers before text, text by code points as UTF-8 bytes are."""
-    key, number = position
-    return (0, key, number) if isinstance(key, int) else (1, str(key), number)
-
-
-def _standing(revision: HeldRevision) -> tuple[object, ...]:
-    return revision_rank(revision.order), _place(revision.position[1])
+def _standing(revision: HeldRevision) -> RevisionRank:
+    return revision_rank(revision.order), place_rank(revision.position[1])
 
 
 def _rank_of(document: ProcessedDocument) -> tuple[object, ...]:
     revision = document.revision
-    return () if revision is None else (revision_rank(revision.order), _place(revision.position))
+    return () if revision is None else revision.rank
 
 
 def _things(document: ProcessedDocument) -> tuple[str, ...]:
@@ -274,4 +291,4 @@ def _leaves_older(document: ProcessedDocument, things: Mapping[str, _Thing]) -> 
         return False
     after = things[document.revision.thing].after
     is_there = after is not None and not after.is_deleted
-    return is_there and after is not None and revision_rank(document.revision.order) > revision_rank(after.order)
+    return is_there and after is not None and document.revision.rank > _standing(after)

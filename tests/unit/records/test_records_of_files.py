@@ -107,6 +107,13 @@ def test_a_key_that_repeats_in_a_file_has_a_number(open_records: OpenRecords) ->
     assert [key.place.number for key in keys if isinstance(key, RecordKey)] == [1, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("key", ["@id", "m:Id", "string(@id)"])
+def test_a_key_is_what_the_default_transforms_make_of_it(open_records: OpenRecords, key: str) -> None:
+    document = f'{{root: "m:Set", records: "m:R", key: "{key}"}}\ndefaults: {{transform: [digits]}}'
+    parts = [f'<m:R id="{text}"><m:Id>{text}</m:Id></m:R>' for text in ("No 7", "a", "7")]
+    assert listed(open_records({"f": in_set(*parts)}, document)) == ["f#7", "f#2", "f#7#2"]
+
+
 @pytest.mark.parametrize("key", ["@id", "m:Id", "../m:Head/@id", "concat(../@a, '-', m:Id)", "string(@id)"])
 def test_a_key_may_be_any_path(open_records: OpenRecords, key: str) -> None:
     document = f'{{root: "m:Set", records: "m:R", header: "m:Head", key: "{key}"}}'

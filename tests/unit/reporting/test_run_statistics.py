@@ -1,6 +1,6 @@
 """Documents and rows are counted from what has become of each document."""
 
-from xml_extractor.documents import Failure, Outcome, Status
+from xml_extractor.documents import Failure, Outcome, Revision, Status
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.result import RunStatistics
 
@@ -49,3 +49,17 @@ def test_statistics_of_two_runs_share_nothing() -> None:
     first.record(Outcome(1, Status.LOADED, (5,)))
     first.record(rejected(2, Reason.OVERFLOW))
     assert (second.rows, second.reasons, second.examples) == ([0], {}, {})
+
+
+def test_a_thing_is_counted_once_while_a_newer_revision_of_it_is_rejected() -> None:
+    def revision(order: int, place: int) -> Revision:
+        return Revision("A", ("a",), (("number", str(order)),), (place, 0))
+
+    statistics = RunStatistics(("order",))
+    for place in (4, 2):
+        statistics.record(rejected(place, Reason.OVERFLOW)._replace(revision=revision(9, place)))
+    found = []
+    for order, place in ((9, 3), (9, 5), (8, 6)):
+        statistics.record(Outcome(place, Status.LOADED, (1,), revision=revision(order, place)))
+        found.append(statistics.left_older)
+    assert found == [1, 0, 1]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from xml_extractor.documents import Failure, Outcome, Revision, Status
 from xml_extractor.errors import RunError
-from xml_extractor.reasons import Reason
+from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.console import rendered
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.summary import summary
@@ -57,6 +58,19 @@ def test_a_summary_says_how_many_documents_another_contract_has_done(make_result
     assert shown(make_result(loaded=1, outdated=1200)).endswith(f"\nHint: 1,200 documents were {hint}")
     assert shown(make_result(loaded=1, outdated=1)).endswith(f"\nHint: 1 document was {hint}")
     assert "--reprocess" not in shown(make_result(loaded=1))
+
+
+def test_a_summary_says_that_rejected_revisions_leave_older_ones_in_place(make_result: MakeResult) -> None:
+    result = make_result(loaded=1)
+    for thing, hint in (
+        ("A", "A newer revision of 1 document is rejected; the older one stays until it is "),
+        ("B", "Newer revisions of 2 documents are rejected; the older ones stay until they are "),
+    ):
+        failure = Failure(Stage.MAP, Reason.OVERFLOW, "it is so")
+        revision = Revision(thing, (thing,), (), (thing, 0))
+        outcome = Outcome(thing, Status.REJECTED, failure=failure, revision=revision, leaves_older=True)
+        result.statistics.record(outcome)
+        assert f"\n{hint}corrected and retried\n" in shown(result)
 
 
 def test_a_run_that_finds_nothing_to_do_again_says_so(make_result: MakeResult) -> None:
