@@ -21,7 +21,7 @@ from tests.fuzz.markup import markup_of
 from tests.fuzz.structure import MUTATIONS
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import check_text
-from xml_extractor.documents import Rejection, RunValues, Skipped
+from xml_extractor.documents import Rejection, RunValues, Skipped, SourceDocument
 from xml_extractor.errors import SourceError, UsageError
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
@@ -197,7 +197,11 @@ def outcomes_of_file(fuzzed: FuzzedFile, run: RunValues) -> Iterator[Outcome]:
 
 
 def _outcome(
-    document: object, parser: DocumentParser, plan: Plan, run: RunValues, reasons: frozenset[tuple[str, str]]
+    document: SourceDocument | Rejection,
+    parser: DocumentParser,
+    plan: Plan,
+    run: RunValues,
+    reasons: frozenset[tuple[str, str]],
 ) -> Outcome:
     if isinstance(document, Skipped):
         return Outcome("skipped", document.failure.code)
@@ -205,8 +209,9 @@ def _outcome(
         if isinstance(document, Rejection):
             failure = document.failure
         else:
-            root = parser.parse(document.content, document.envelope)  # type: ignore[attr-defined]
-            return Outcome("record", "mapped", sum(map(len, map_document(plan, root, document.key, run))))  # type: ignore[attr-defined]
+            root = parser.parse(document.content, document.envelope)
+            rows = map_document(plan, root, document.key, run)
+            return Outcome("record", "mapped", sum(len(of_table) for of_table in rows))
     except (ParseError, MappingError) as error:
         failure = error.failure
     if (failure.stage, failure.code) not in reasons:
