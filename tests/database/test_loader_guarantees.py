@@ -26,7 +26,7 @@ from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Status
 from xml_extractor.errors import TargetError
-from xml_extractor.processing_log.log_table import LOG_TABLE, LogEntry
+from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.reasons import Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import (
@@ -83,7 +83,7 @@ class Watched:
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         for table, rows in batch:
             for some in parts(rows, batch_rows):
-                self.calls.append(("log" if table is LOG_TABLE else table.name, len(some)))
+                self.calls.append(("log" if table is self.log_table else table.name, len(some)))
         return self._connection.insert_batch(batch, batch_rows)
 
     def insert_documents(
