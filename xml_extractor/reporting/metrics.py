@@ -61,6 +61,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "rows_disagreeing": counts_by_place(statistics.counted((Counted.DISAGREED,))),
         "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
         "tolerated_values": counts_by_place(statistics.counted(TOLERATED)),
+        "unread": {path: number for (_, path, _), number in statistics.counted((Counted.UNREAD,)).items()},
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
