@@ -68,7 +68,9 @@ def _written(element: Element) -> str:
     copy.tail = None
     text = etree.tostring(copy, encoding="unicode")
     prefixes = _prefixes(text)
-    in_scope = {prefix: namespace for prefix, namespace in element.nsmap.items() if prefix in prefixes}
+    in_scope: dict[str | None, str] = {
+        prefix: namespace for prefix, namespace in element.nsmap.items() if prefix in prefixes
+    }
     if _NO_DEFAULT_NAMESPACE in text or any(":" not in found.get(_TYPE, ":") for found in copy.iter("*")):
         # cleanup_namespaces would remove xmlns="", and a default namespace that only the value of xsi:type uses.
         is_whole = {**in_scope, None: element.nsmap.get(None)}.items() <= {None: None, **copy.nsmap}.items()
