@@ -150,6 +150,9 @@ class Counted(StrEnum):
     REPLACED = "replaced"
     """A row that replaced the one with its key."""
 
+    UNREAD = "unread"
+    """An element or attribute that nothing reads; its path takes the place of the column."""
+
 
 TOLERATED = (
     Counted.NULL,

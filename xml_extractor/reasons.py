@@ -172,6 +172,10 @@ class Reason(StrEnum):
             "Correct the path, add a `default`, or ask the producer.",
         ),
     )
+    UNREAD = (
+        "unread",
+        Explanation(Stage.MAP, "Nothing reads an element or attribute (`unread: reject`).", "Map it, or `ignore` it."),
+    )
     MISSING_VALUE = (
         "missing_value",
         Explanation(Stage.MAP, "A column with `required` or `key` is NULL.", "Add a `default`, or remove `required`."),

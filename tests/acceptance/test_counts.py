@@ -229,10 +229,11 @@ def test_metrics_have_every_setting_and_no_run_lasts_longer_than_its_timestamps_
 ) -> None:
     write(tmp_path, NIGHTS, "<P/>")
     options = ("--range", "1.xml:", "--shard", "1/1", "--reprocess", "all", "--max-rejects", "2.5%")
-    _, _, metrics = run(xml_extractor, tmp_path, *options)
+    _, _, metrics = run(xml_extractor, tmp_path, *options, "--log-table", "xml_log")
     settings = metrics["settings"]
     assert {
-        name: settings[name] for name in ("range", "shard", "reprocess", "max_rejects", "rejects_dir", "limit")
+        name: settings[name]
+        for name in ("range", "shard", "reprocess", "max_rejects", "rejects_dir", "limit", "log_table")
     } == {
         "range": "1.xml:",
         "shard": "1/1",
@@ -240,6 +241,7 @@ def test_metrics_have_every_setting_and_no_run_lasts_longer_than_its_timestamps_
         "max_rejects": "2.5%",
         "rejects_dir": "rejects",
         "limit": None,
+        "log_table": "xml_log",
     }
     started_at, finished_at = (datetime.fromisoformat(metrics[name]) for name in ("started_at", "finished_at"))
     assert metrics["elapsed_seconds"] <= (finished_at - started_at).total_seconds()

@@ -22,6 +22,7 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Envelope, Failure, RecordKey, Rejection, Revision, RunValues, Value
 from xml_extractor.mapping import MappingError, compile_plan, map_document, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.quality.unread import unread_counter
 from xml_extractor.records import open_documents
 from xml_extractor.values.sqltypes import Family, SqlType
 from xml_extractor.values.times import FineDatetime, FineTime
@@ -99,10 +100,13 @@ def _mapped(
         revision = read_revision(plan, root, key, RUN)
         if revision is not None and revision.deletes:
             return {"document.revision": _revision(revision)}
+        unread_of = unread_counter(contract)
+        unread = () if unread_of is None else unread_of(root, envelope)
         tables = map_document(plan, root, key, RUN)
     except (ParseError, MappingError) as error:
         return _rejected(error.failure)
     found = {} if revision is None else {"document.revision": _revision(revision)}
+    found |= {"unread": {path: number for (_, path, _), number in unread}} if unread else {}
     return found | {
         layout.name: [
             {column.name: _written(value, column.type) for column, value in zip(layout.columns, row, strict=True)}

@@ -31,6 +31,9 @@ LONGEST = 400
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Error numbers of a file that standard output is redirected to and that cannot grow."""
 
+_UNUSABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
+"""Error numbers of a path that was given and that the system refuses."""
+
 _CREDENTIALS = re.compile(r"(?<=://)(?:\S*@|[^\s/@:]+:[^\n/@]*@)")
 _PASSWORD = re.compile(r"(pwd|password)(\s*=\s*|%3D)(\{(?:[^}]|\}\})*(?:\}|$)|[^;&\n]+)", re.IGNORECASE)
 """Passwords in an address or a connection string that was given where none is expected."""
@@ -56,7 +59,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         code = EXIT_USAGE
     except click.ClickException as error:
         message = _without_secrets(" ".join(error.format_message().split()))
-        code = _fail(f"{message[:LONGEST]}…" if len(message) > LONGEST else message, _tip(error), EXIT_USAGE)
+        code = _fail(_shortened(message), _tip(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt) as error:
         code = _interruption(error)
     except SystemExit:
@@ -67,9 +70,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         if stopping.was_requested():
             # Libraries turn an interruption of their imports into errors of their own.
             sys.exit(_fail("interrupted", "", EXIT_INTERRUPTED))
-        exhausted = system_error(error) if isinstance(error, OSError) else None
-        shown = (exhausted.message, exhausted.tip) if exhausted is not None else _defect(error)
-        code = _fail(*shown, EXIT_FAILED)
+        code = _fail(*(_refusal(error) if isinstance(error, OSError) else _defect(error)), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 
@@ -131,6 +132,21 @@ def _expanded(message: str) -> bool:
     """Return whether the arguments that click has found too many are files."""
     found = re.search(r"unexpected extra arguments? \((.*)\)", message)
     return found is not None and any(map(os.path.exists, found[1].split()))
+
+
+def _refusal(error: OSError) -> tuple[str, str]:
+    """Return what the operating system refuses, and what to do; a defect if that does not depend on the system."""
+    exhausted = system_error(error)
+    if exhausted is not None:
+        return exhausted.message, exhausted.tip
+    if error.errno in _UNUSABLE and error.filename is not None:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+        return f"{_shortened(name)} cannot be used: {error.strerror}", "check this path, and the rights to it"
+    return _defect(error)
+
+
+def _shortened(text: str) -> str:
+    return f"{text[:LONGEST]}…" if len(text) > LONGEST else text
 
 
 def _defect(error: BaseException) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from xml_extractor.cli.options import (
     with_documents,
     with_target,
 )
-from xml_extractor.cli.parameters import WholeNumber
+from xml_extractor.cli.parameters import NotEmptyText, WholeNumber
 from xml_extractor.errors import EXIT_OK, EXIT_USAGE, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @config_option
-@click.argument("contract_argument", metavar="CONTRACT", required=False)
+@click.argument("contract_argument", metavar="CONTRACT", required=False, type=NotEmptyText())
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
 @with_addresses
 def check_command(contract: str, source: str, target: str, **_options: str) -> int:
@@ -96,7 +96,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
 
 @click.command("preview")
 @config_option
-@click.argument("source")
+@click.argument("source", type=NotEmptyText())
 @added(CONTRACT_OPTION, SOURCE_PASSWORD_OPTION)
 @click.option("--key", show_default="first document", help="Key of the document in SOURCE.")
 @click.option(

@@ -68,6 +68,16 @@ class NotEmpty(click.Option):
         return super().type_cast_value(ctx, value)
 
 
+class NotEmptyText(click.ParamType[str]):
+    """The type of an argument that refuses an empty text, which would mean the default or the working directory."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse an empty text."""
+        return value or self.fail("the value is empty", param, ctx)
+
+
 class OneOf(Parsed[str]):
     """The type of an option with known values, which suggests one for a misspelt value."""
 

@@ -37,6 +37,7 @@ from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
 from xml_extractor.mapping.explain import ExplainedStep, ExplainedValue, explain
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key, standing_in, stands_for_another
+from xml_extractor.quality.unread import unread_counter
 from xml_extractor.records import open_documents
 from xml_extractor.reporting.console import cell, rendered
 from xml_extractor.settings import KeyRange
@@ -78,6 +79,7 @@ def preview(
             root = _parsed(document, checked)
             revision = read_revision(plan, root, document.key, run) if located is None else None
             if located is None:
+                _check_unread(checked, document, root)
                 is_deleted = revision is not None and revision.deletes
                 rows = ((),) * len(plan.tables) if is_deleted else map_document(plan, root, document.key, run)
             else:
@@ -95,6 +97,13 @@ def preview(
         name = ".".join(located)
         _show(_explained_as_json(name, values) if as_json else _explained(name, values))
     return EXIT_OK
+
+
+def _check_unread(contract: Contract, document: SourceDocument | Rejection, root: Element) -> None:
+    """Reject the document if it has something that nothing reads, and the contract says so."""
+    unread_of = unread_counter(contract)
+    if unread_of is not None and isinstance(document, SourceDocument):
+        unread_of(root, document.envelope)
 
 
 @contextmanager

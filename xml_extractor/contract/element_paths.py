@@ -283,8 +283,14 @@ def _upwards(axis: str, node: State) -> list[State]:
 
 
 def _named(states: Iterable[State], names: Names) -> list[State]:
-    """Return the states that may have elements with these names."""
-    return [state for state in states if names is None or state.names is None or _overlap(state.names, names)]
+    """Return the states of those elements that have one of these names."""
+    found: dict[State, None] = {}
+    for state in states:
+        if names is not None and state.names is None:
+            found |= dict.fromkeys(parent.child(names) for parent in state.parents)
+        elif names is None or _overlap(state.names or frozenset(), names):
+            found[state] = None
+    return list(found)
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> bool:

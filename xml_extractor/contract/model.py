@@ -394,5 +394,7 @@ class Contract(Part):
     """Elements of the document that `key('name', value)` finds in constant time."""
     ignore: Paths | None = None
     """Elements that are treated as absent: a match pattern, or a list of them."""
+    unread: Literal["ignore", "report", "reject"] = "ignore"
+    """What to do about elements and attributes that nothing reads: nothing, count them, or reject the document."""
     tables: dict[Name, Table] = Field(min_length=1)
     """The tables in load order, parents first."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple
 
-from xml_extractor.contract.defaults import key_rule
+from xml_extractor.contract.defaults import key_rule, text_rule
 from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout, layouts, rule_type
-from xml_extractor.contract.model import REJECT, Column, Contract
+from xml_extractor.contract.model import REJECT, Column, Contract, Transforms
 from xml_extractor.documents import DocumentKey, Value
 from xml_extractor.values.conversions import Converter, converter
 from xml_extractor.values.sqltypes import Family, InvalidValueError, SqlType
@@ -160,7 +160,7 @@ class _Search:
     def _holds_key(self, table: str, name: str, kind: KeyKind) -> bool:
         """Return whether a column holds the document's key unchanged, in a type that can be compared."""
         rule = self._contract.tables[table].columns[name]
-        transforms = () if rule.path is None else key_rule(self._contract).transform
+        transforms = () if rule.path is None else self._transforms(kind)
         if rule.transform != transforms or rule.lookup or rule.default is not None or rule.on_invalid != REJECT:
             return False
         if rule.parent is not None:
@@ -174,6 +174,13 @@ class _Search:
         if kind == "source":
             return self._is_source_key(rule)
         return self._is_own_key(table, rule) if kind == "own" else self._is_of_key(table, rule)
+
+    def _transforms(self, kind: KeyKind) -> Transforms:
+        """Return the transforms that the contract's defaults give to a value that the document contains."""
+        revision = self._contract.document.revision
+        if kind == "of" and revision is not None:
+            return text_rule(self._contract, revision.of[0]).transform
+        return key_rule(self._contract).transform
 
     def _is_source_key(self, rule: Column) -> bool:
         return rule.run == "source_key" or (rule.run == "document_key" and self._contract.document.key is None)

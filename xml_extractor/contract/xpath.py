@@ -17,6 +17,9 @@ AXES = (
 )
 NODE_TYPES = ("comment", "node", "processing-instruction", "text")
 ValueKind = Literal["node-set", "number", "text", "boolean", "unknown"]
+LARGEST_EXACT = str(2**53)
+"""XPath computes with doubles, which hold every whole number up to this one."""
+
 ANY_NUMBER = 1000
 """The largest number of arguments of a function without a limit."""
 
@@ -376,3 +379,9 @@ class _Parser:
             predicates.append(self._operation(0))
             self._expect("]")
         return tuple(predicates)
+
+
+def is_exact(number: str) -> bool:
+    """Return whether a double is sure to hold a number of XPath; a larger account number would equal its neighbours."""
+    digits = number.partition(".")[0].lstrip("0")
+    return (len(digits), digits) <= (len(LARGEST_EXACT), LARGEST_EXACT)

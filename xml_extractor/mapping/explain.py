@@ -59,15 +59,21 @@ def explain(
     for earlier in plan.tables[:number]:
         document.rows.append(rows_of(earlier, document))
     table_plan = plan.tables[number]
-    kept = _kept_positions(table_plan, document)
+    rows = _rows_kept(table_plan, document)
+    kept = None if rows is None else {_positions(row) for row in rows}
+    attached = {node: _positions(row) for row in rows or () for node in document.starts.get(row, ())}
     if table_plan.deferred:  # rows of this and of later tables may be referred to
         for later in plan.tables[number:]:
             document.rows.append(rows_of(later, document))
     explained = []
+    tree_rows: dict[tuple[int, ...], TreeRow] = {}
     for row in found_rows(table_plan, document):
-        explained.append(_explain_row(table_plan, column_number, row, kept))
+        value = _explain_row(table_plan, column_number, row, kept)
+        explained.append(value)
         if isinstance(row, TreeRow):
-            row.is_kept = kept is None or _positions(row) in kept
+            tree_rows[value.positions] = row
+            row.is_kept = value.is_kept is not False
+            row.replaced_by = None if row.is_kept else tree_rows.get(attached.get(row.node, ()))
     return explained
 
 
@@ -88,9 +94,9 @@ def _positions(row: RowScope) -> tuple[int, ...]:
     return (*above, *containing, row.position)
 
 
-def _kept_positions(table: TablePlan, document: DocumentScope) -> set[tuple[int, ...]] | None:
+def _rows_kept(table: TablePlan, document: DocumentScope) -> list[RowScope] | None:
     try:
-        return {_positions(row) for row in rows_of(table, document)}
+        return rows_of(table, document)
     except MappingError:
         return None
 
@@ -101,6 +107,8 @@ def _explain_row(table: TablePlan, number: int, row: RowScope, kept: set[tuple[i
         row.values.append(_value_or_null(column, row))
     positions = _positions(row)
     steps = tuple(_steps(table.columns[number], row))
+    for column in table.columns[number:]:  # rows within this one may need them
+        row.values.append(_value_or_null(column, row))
     return ExplainedValue(positions, None if kept is None else positions in kept, steps)
 
 

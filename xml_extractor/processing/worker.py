@@ -38,6 +38,7 @@ from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, log_defe
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
+from xml_extractor.quality.unread import unread_counter
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
 from xml_extractor.reporting.result import SLOWEST
@@ -153,6 +154,7 @@ class Worker:
         self._parser = DocumentParser(parsing_rules(contract))
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
         self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
+        self._unread_of = unread_counter(contract)
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
         self._loader: Loader | None = None
         self._open_parts = ExitStack()
@@ -292,6 +294,7 @@ class Worker:
                     revision = read_revision(self._plan, root, document.key, self._run_values)
                 if revision is not None and revision.deletes:
                     return self._deletion(document, began_at, replaced, revision)
+                counted.extend(self._unread_of(root, document.envelope) if self._unread_of is not None else ())
                 mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:

@@ -38,18 +38,32 @@ class Signature:
     Attributes:
         node: Where their children are; None if these do not matter.
         attributes: The Clark names of their attributes, without those of XML itself.
+        unread: The places at it that nothing reads: the elements, or attributes of them.
+        is_read: Whether anything reads the elements or one of the attributes.
+        is_passed: Whether nothing reads the elements themselves, but perhaps something in them.
         count: How many there are since the counts were taken.
         first: The first document that has one, since then.
     """
 
-    __slots__ = ("attributes", "count", "first", "node", "place")
+    __slots__ = ("attributes", "count", "first", "is_passed", "is_read", "node", "place", "unread")
 
-    def __init__(self, node: "Node | None", place: Place, attributes: tuple[str, ...]) -> None:
+    def __init__(
+        self, node: "Node | None", place: Place, attributes: tuple[str, ...], position: Position | None = None
+    ) -> None:
         self.node = node
         self.place = place
         self.attributes = attributes
         self.count = 0
         self.first: object = None
+        self.is_read = self.is_passed = False
+        self.unread: tuple[Place, ...] = ()
+        if position is not None:
+            unread = [name for name in attributes if not position.attribute(name)]
+            self.is_read = bool(position.readers) or len(unread) < len(attributes)
+            self.is_passed = not position.readers and not position.is_dead
+            self.unread = tuple(Place((*place.names, f"@{name}"), place.start) for name in unread)
+            if position.is_dead:
+                self.unread = (place,)
 
 
 class Node:
@@ -200,7 +214,7 @@ class Census:
             below = node.children[names[0]] = Node(place, node.position.child(names[0]))
         attributes = tuple(name for name in names[1:] if not name.startswith(_OF_XML_ITSELF))
         is_left = below.position.is_dead and not self._is_whole
-        return Signature(None if is_left else below, below.place, attributes)
+        return Signature(None if is_left else below, below.place, attributes, below.position)
 
 
 def _places(signature: Signature) -> Iterator[Place]:

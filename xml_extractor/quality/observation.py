@@ -20,6 +20,7 @@ from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope, TablePlan
 from xml_extractor.mapping.steps import compose
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.quality.census import Census, Place
+from xml_extractor.quality.unread import unread_counter
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import Family
 
@@ -137,6 +138,7 @@ class Observer:
         self._invalid: list[_Invalid] = []
         self._tolerant = _tolerant(self._plan, self._invalid)
         self._census = Census(contract, is_whole=True)
+        self._unread_of = unread_counter(contract)
         self._layouts = layouts(contract)
         self._rows: list[list[Row]] = [[] for _ in self._layouts]
         self._owners: list[list[tuple[Order, str]]] = [[] for _ in self._layouts]
@@ -159,6 +161,8 @@ class Observer:
             if revision is not None and revision.deletes:
                 self.observed.documents["deleted"] += 1
                 return
+            if self._unread_of is not None:
+                self._unread_of(root, document.envelope)
             rows = map_document(self._plan, root, document.key, self._run, lambda counts: self._note(counts, owner))
         except MappingError as error:
             self._observe_faults(root, document.key, error.failure, owner)
@@ -207,7 +211,7 @@ class Observer:
 
     def _observe_faults(self, root: Element, key: DocumentKey, first: Failure, owner: tuple[Order, str]) -> None:
         """Find all faults of a document that has one."""
-        failures: list[Failure] = []
+        failures = [first] if first.code is Reason.UNREAD else []
         sizes: list[int] = []
         plan, rows = self._tolerant, None
         for attempt in (plan, _without_key(plan)):
@@ -220,6 +224,7 @@ class Observer:
                     break
             else:
                 break
+        is_without_key = any(not failure.table and failure is not first for failure in failures)
         invalid = [each for each in self._invalid if _matters(each)]
         lacking: Counter[ColumnKey] = Counter()
         for each in invalid:
@@ -230,7 +235,7 @@ class Observer:
         self._invalid.clear()
         if rows is not None:
             # Without the document's key, everything that is made of it is missing too.
-            failures += [] if failures[: len(failures) - len(invalid)] else _missing(self._plan, rows, lacking)
+            failures += [] if is_without_key else _missing(self._plan, rows, lacking)
             self._invalid_of.update(lacking)
             self._keep(rows, owner)
         self.fail(failures or [first], owner, sizes)

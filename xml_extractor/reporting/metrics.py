@@ -15,8 +15,10 @@ from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey
 from xml_extractor.errors import RunError
+from xml_extractor.processing_log.log_table import LOG_TABLE, LOG_TABLE_KEY
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
+from xml_extractor.urls import parse_url
 
 FORMAT_VERSION = 1
 
@@ -59,6 +61,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "rows_disagreeing": counts_by_place(statistics.counted((Counted.DISAGREED,))),
         "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
         "tolerated_values": counts_by_place(statistics.counted(TOLERATED)),
+        "unread": {path: number for (_, path, _), number in statistics.counted((Counted.UNREAD,)).items()},
         "rejects": [
             {"stage": stage, "code": code, "documents": count, "example_key": statistics.examples[stage, code]}
             for (stage, code), count in statistics.reasons.most_common()
@@ -94,7 +97,16 @@ def shown_settings(settings: RunSettings) -> dict[str, Any]:
         names.get(name, name): value if isinstance(value, int | str | None) else str(value)
         for name, value in values.items()
         if name not in ("source", "target")
-    }
+    } | {"log_table": _log_table(settings.target)}
+
+
+def _log_table(target: str) -> str:
+    """Return the name of the processing log, which is a part of the target's address."""
+    try:
+        given = parse_url(target).query.get(LOG_TABLE_KEY)
+    except ValueError:
+        given = None
+    return str(given or LOG_TABLE.table)
 
 
 @cache

@@ -7,7 +7,7 @@ Source: "OpenMetrics 1.0" and "Exposition formats", prometheus.io.
 
 from collections.abc import Iterator, Mapping
 
-from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED
+from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted
 from xml_extractor.reporting.result import RunResult
 
 PREFIX = "xml_extractor_run_"
@@ -55,6 +55,10 @@ def _families(result: RunResult) -> Iterator[str]:
             for (table, column, kind), number in statistics.counted(kinds).items()
         }
         yield _family(name, description, counts, run)
+    unread: Samples = {
+        (("path", path),): number for (_, path, _), number in statistics.counted((Counted.UNREAD,)).items()
+    }
+    yield _family("unread", "Elements and attributes that nothing reads.", unread, run)
     stages: Samples = {(("stage", stage),): round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()}
     yield _family("stage_seconds", "Time spent, summed over processes and threads.", stages, run)
     if statistics.series.queued:

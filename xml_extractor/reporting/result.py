@@ -220,7 +220,8 @@ class RunStatistics:
     def counted(self, kinds: Collection[Counted]) -> dict[CountKey, int]:
         """Return the counts of these kinds, by the order of the tables."""
         found = ((key, number) for key, number in self.counts.items() if key[2] in kinds)
-        return dict(sorted(found, key=lambda count: (self.tables.index(count[0][0]), count[0])))
+        order = {name: number for number, name in enumerate((*self.tables, ""))}
+        return dict(sorted(found, key=lambda count: (order[count[0][0]], count[0])))
 
     def note_slow(self, seconds: Mapping[str, float]) -> None:
         """Take those of some documents that are among the slowest."""

@@ -105,6 +105,7 @@ _MEANINGS = {
     Counted.ROUNDED: "values rounded",
     Counted.UNKNOWN_CODE: "unknown codes",
     Counted.DANGLING: "dangling references made NULL",
+    Counted.UNREAD: "elements or attributes that nothing reads",
     Counted.AT_LEAST_ONE: "rows left out by at_least_one",
     Counted.WHEN: "rows left out by when",
     Counted.DISTINCT: "rows left out by distinct",
@@ -121,7 +122,7 @@ def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
         return []
     table = plain_table("Table or column", "Besides", "Number", numbers=1)
     for (name, column, what), number in islice(counts.items(), COUNTS_SHOWN):
-        table.add_row(cell(f"{name}.{column}" if column else name), _MEANINGS[what], f"{number:,}")
+        table.add_row(cell(".".join(filter(None, (name, column)))), _MEANINGS[what], f"{number:,}")
     left_out = len(counts) - COUNTS_SHOWN
     return [table] if left_out <= 0 else [table, cell(f"and {left_out} more counts in the metrics file")]
 

@@ -14,7 +14,7 @@ from xml_extractor.processing_log.own_tables import identifying_columns, is_own,
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
 from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.shared_tables import with_common_foreign_keys
-from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, misfit
+from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, affinity_misfit, misfit
 from xml_extractor.values.sqltypes import SqlType
 
 if TYPE_CHECKING:
@@ -264,6 +264,9 @@ def _identity(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterato
 
 def _type(pair: _Pair, needed: ColumnLayout, there: ActualColumn) -> Iterator[Difference]:
     if not pair.actual.typed:
+        if (unfit := affinity_misfit(needed.type, there.declared)) is not None:
+            report = pair.error if unfit.severity is Severity.ERROR else pair.warning
+            yield report(needed.name, str(needed.type), f"{there.declared}, {unfit.reason}", _OTHER_FILE)
         return
     if there.type is None:
         found = f"{there.declared}, a type that cannot be compared"

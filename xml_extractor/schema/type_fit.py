@@ -45,6 +45,26 @@ def misfit(needed: SqlType, there: SqlType) -> Misfit | None:
     return None if needed == there else compare(needed, there)
 
 
+def affinity_misfit(needed: SqlType, declared: str) -> Misfit | None:
+    """Return why a column of SQLite changes values that the program stores as text; None if it does not.
+
+    Source: "Datatypes In SQLite", section 3.1, "Determination Of Column Affinity".
+
+    Args:
+        needed: The type in the contract.
+        declared: The declared type of the column, such as `INTEGER`.
+    """
+    kind = declared.upper()
+    keeps_text = any(part in kind for part in ("CHAR", "CLOB", "TEXT", "BLOB")) or kind in ("", "ANY")
+    if keeps_text and "INT" not in kind:
+        return None
+    if needed.family is Family.TEXT:
+        return _error("which changes text that looks like a number")
+    if needed.family is Family.MONEY or (needed.family is Family.DECIMAL and needed.precision > EXACT_DIGITS):
+        return Misfit(Severity.WARNING, f"which keeps {EXACT_DIGITS} digits")
+    return None
+
+
 def _error(reason: str) -> Misfit:
     return Misfit(Severity.ERROR, reason)
 

@@ -227,7 +227,9 @@ class FileSource:
         if self._has_bare_keys:
             return self._archive, key
         for position in (place for place, character in enumerate(key) if character == SEPARATOR):
-            if (self._root / key[:position]).is_file() and not (self._root / key).exists():
+            # Unlike the methods of `Path`, these raise nothing for a member whose path is no possible path of a file.
+            is_archive = os.path.isfile(self._root / key[:position])  # noqa: PTH113
+            if is_archive and not os.path.exists(self._root / key):  # noqa: PTH110
                 return key[:position], key[position + 1 :]
         return "", key
 

@@ -14,6 +14,7 @@ import click
 import pytest
 
 from xml_extractor.cli.boundary import execute, output
+from xml_extractor.cli.commands import cli
 from xml_extractor.errors import (
     ContractError,
     RunError,
@@ -90,6 +91,36 @@ def test_the_code_of_a_command_is_that_of_the_program(end: End, result: int) -> 
 
 def test_a_command_without_a_code_has_done_its_work(end: End) -> None:
     assert end(lambda: click.echo("done")) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--contract", "card_application", "--source"],
+        ["preview", "--contract", "card_application"],
+        ["status", "--contract", "card_application", "--target", "sqlite:///{}"],
+        ["sample", "card_application", "1", "--to"],
+    ],
+)
+def test_a_path_that_the_system_refuses_is_no_defect(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    *words, last = command if "{}" in command[-1] else [*command, "{}"]
+    with pytest.raises(SystemExit) as ended:
+        execute(cli, [*words, last.format("n" * 300)], "xml-extractor")
+    assert ended.value.code == 3
+    assert re.search(r"^Error: \S*n{300}\S* cannot be used: File name too long\nHint: ", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("command", [["check", ""], ["preview", "--contract", "card_application", ""]])
+def test_an_empty_argument_is_refused_like_an_empty_option(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        execute(cli, command, "xml-extractor")
+    assert ended.value.code == 2
+    assert "the value is empty" in capsys.readouterr().err
 
 
 def test_of_a_defect_only_kind_and_place_are_shown_and_never_its_text(end: End) -> None:

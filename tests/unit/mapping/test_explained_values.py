@@ -161,3 +161,49 @@ def test_an_earlier_table_that_cannot_be_mapped_is_reported(plan_of: PlanOf, run
     with pytest.raises(MappingError) as caught:
         _steps(plan_of(TABLES, HEAD), run_values, "no", DOCUMENT.replace('id="7"', 'id="x"'))
     assert caught.value.failure.column == "id"
+
+
+def test_rows_within_rows_take_later_columns_of_the_row_that_contains_them(
+    plan_of: PlanOf, run_values: RunValues
+) -> None:
+    plan = plan_of(
+        """
+        section:
+          rows: Section
+          recursive: Section
+          columns:
+            depth: {inputs: {above: {parent: section.depth}}, expression: "ISNULL(above, 0) + 1", type: int}
+            within: {parent: section.id}
+            id: {path: "@id", type: int, key: true}
+        """
+    )
+    root = etree.fromstring('<Doc><Section id="1"><Section id="2"/></Section></Doc>')
+
+    def last_values(column: str) -> list[Value]:
+        return [value.steps[-1].value for value in explain(plan, root, "key", run_values, "section", column)]
+
+    assert last_values("depth") == [1, 2]
+    assert last_values("within") == [None, 1]
+
+
+def test_rows_within_an_equal_row_of_a_tree_are_explained_as_rows_of_the_one_that_stays(
+    plan_of: PlanOf, run_values: RunValues
+) -> None:
+    plan = plan_of(
+        """
+        section:
+          rows: Section
+          recursive: Section
+          distinct: {by: [title], children: attach}
+          columns:
+            title: {path: "@title", type: char(1), key: true}
+            within: {parent: section.title}
+        """
+    )
+    root = etree.fromstring('<Doc><Section title="a"/><Section title="a"><Section title="b"/></Section></Doc>')
+    explained = explain(plan, root, "key", run_values, "section", "within")
+    assert [(value.positions, value.is_kept, value.steps[-1].value) for value in explained] == [
+        ((1,), True, None),
+        ((2,), False, None),
+        ((1, 1), True, "a"),
+    ]

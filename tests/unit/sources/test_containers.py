@@ -195,6 +195,16 @@ def test_a_file_with_the_key_of_a_member_is_loaded_and_the_member_rejected(tmp_p
     assert contents == [ORDER, ORDER]
 
 
+@pytest.mark.parametrize("name", ["n" * 256 + ".xml", "n" * 5000 + ".xml", "d/" * 2500 + "a.xml"])
+def test_a_member_whose_name_no_file_could_have_is_a_member(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"feed.zip": zip_of({name: ORDER, "z.xml": ORDER})})
+    assert ORDER in documents(tmp_path).values()
+    with closing(open_source(str(tmp_path), CONTRACT, MAX_BYTES)) as source:
+        (found,) = source.fetch([f"feed.zip!{name}"])
+    assert isinstance(found, SourceDocument)
+    assert found.content == ORDER
+
+
 def test_what_macos_adds_to_directories_and_archives_is_ignored(tmp_path: Path) -> None:
     members = {"a.xml": ORDER, "._a.xml": b"\0\5\x16\7", "__MACOSX/._a.xml": b"\0", "d/__MACOSX/b.xml": ORDER}
     write(tmp_path / "d", {**members, "z.zip": zip_of(members)})

@@ -172,6 +172,21 @@ def test_rows_of_revisions_are_found_by_what_they_are_about_too() -> None:
         plan_deletion(contract({"orders": table(key={"path": "@no", "type": "int", "key": True})}, revision=several))
 
 
+@pytest.mark.parametrize("key", [{}, OWN])
+def test_a_column_with_the_transforms_of_what_a_document_is_about_is_found(key: dict[str, Any]) -> None:
+    def defaulted(**column: Any) -> Contract:
+        orders = table(no={"path": "@no", "type": "int", "key": True, **column})
+        revision = {"of": "@no", "order": "source"}
+        defaults = Defaults.model_validate({"transform": ["trim", "digits"]})
+        return with_defaults(
+            contract({"orders": orders}, revision=revision, **key).model_copy(update={"defaults": defaults})
+        )
+
+    assert found(defaulted()) == {"orders": ("orders.no", False)}
+    with pytest.raises(UsageError, match="cannot be found"):
+        plan_deletion(defaulted(transform=[]))
+
+
 @pytest.mark.parametrize("name", shipped_contracts())
 def test_documents_of_the_shipped_contracts_can_be_done_again(name: str) -> None:
     shipped = read_contract(name)

@@ -119,10 +119,27 @@ def test_remedies_are_statements_that_sqlite_takes(database: SqliteConnection, t
     assert target.differences(TABLES) == []
 
 
-def test_types_are_not_compared(database: SqliteConnection, target: Target) -> None:
-    database.execute("CREATE TABLE demo_orders (order_id BLOB PRIMARY KEY, customer INTEGER)")
+@pytest.mark.parametrize("declared", ["", "ANY", "TEXT", "NVARCHAR(40)", "CLOB", "BLOB"])
+def test_types_that_change_no_value_are_not_compared(database: SqliteConnection, target: Target, declared: str) -> None:
+    database.execute(f"CREATE TABLE demo_orders (order_id BLOB PRIMARY KEY, customer {declared})")
     target.create(TABLES)
     assert target.differences(TABLES) == []
+
+
+@pytest.mark.parametrize("declared", ["INTEGER", "REAL", "NUMERIC", "STRING", "CHARINT"])
+def test_a_column_that_makes_numbers_of_texts_is_an_error(
+    database: SqliteConnection, target: Target, declared: str
+) -> None:
+    database.execute(f"CREATE TABLE demo_orders (order_id INTEGER PRIMARY KEY, customer {declared})")
+    target.create(TABLES)
+    assert [str(difference) for difference in target.differences(TABLES)] == [
+        (
+            f"error: orders.customer in demo_orders: expected nvarchar(40), found {declared}, which changes text that "
+            "looks like a number; load into a new file"
+        )
+    ]
+    database.execute("INSERT INTO demo_orders VALUES (1, '007')")
+    assert next(database.query("SELECT customer FROM demo_orders"))[0] == 7
 
 
 def test_a_file_that_is_no_database_cannot_be_compared(path: Path, target: Target) -> None:

@@ -15,6 +15,7 @@ from xml_extractor.contract.xpath import (
     ANY_NUMBER,
     EXSLT_FUNCTIONS,
     FUNCTIONS,
+    LARGEST_EXACT,
     Call,
     Constant,
     Expression,
@@ -23,6 +24,7 @@ from xml_extractor.contract.xpath import (
     Path,
     Step,
     XPathError,
+    is_exact,
     kind_of,
     parse_xpath,
     variable_name,
@@ -246,6 +248,10 @@ def _part_faults(draft: Draft, path: WrittenPath, part: Expression | Step) -> It
                 suggestion=f"${meant}" if meant else "",
                 within=within,
             )
+        case Constant("number", text) if not is_exact(text):
+            found = f"a number of {len(text)} characters, which XPath does not compute exactly"
+            expected = f"at most {LARGEST_EXACT} (2^53), or text in quotes, which is compared exactly"
+            yield draft.text.fault(path.key_path, found=found, expected=expected, within=within)
         case Call():
             yield from _call_faults(draft, path, part, within)
 

@@ -7,7 +7,7 @@ from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.layout import is_deferred
 from xml_extractor.contract.model import Column
-from xml_extractor.contract.xpath import Path, Step
+from xml_extractor.contract.xpath import Call, Path, Step
 
 
 def reference_faults(draft: Draft) -> Iterator[Fault]:
@@ -28,14 +28,21 @@ def reference_faults(draft: Draft) -> Iterator[Fault]:
         elif target in draft.contract.tables:
             yield from draft.column_faults(key_path, target, name, prefix=f"{target}.")
             yield from needed_too_early(draft, key_path, target, name, f"{target}.{name}")
-            yield from _value_faults(draft, path, column.at or "", target)
+            yield from _kind_faults(draft, path, column.at or "", target)
 
 
-def _value_faults(draft: Draft, path: KeyPath, at: str, target: str) -> Iterator[Fault]:
-    """Yield a path to attributes or text where the rows meant are made from elements, so that none is ever found."""
-    rows_of_elements = all(_finds_elements(rule.path) for rule in draft.contract.tables[target].rows)
-    if finds_values(at) and rows_of_elements and not draft.lost((*path, "at")):
-        message, expected = f"the rows of {target} are made from elements", "a path to elements, as key('NAME', @id) is"
+def _kind_faults(draft: Draft, path: KeyPath, at: str, target: str) -> Iterator[Fault]:
+    """Yield a path to attributes or text where rows are made from elements, or the reverse: it never finds a row."""
+    rules = [rule.path for rule in draft.contract.tables[target].rows]
+    if draft.lost((*path, "at")):
+        return
+    made_from = expected = ""
+    if finds_values(at) and all(map(_finds_elements, rules)):
+        made_from, expected = "elements", "a path to elements, as key('NAME', @id) is"
+    elif _finds_elements(at) and all(map(finds_values, rules)):
+        made_from, expected = "attributes or text", "a path to those"
+    if made_from:
+        message = f"the rows of {target} are made from {made_from}"
         yield draft.text.fault((*path, "at"), message, found=shown(at), expected=expected)
 
 
@@ -43,6 +50,8 @@ def _finds_elements(text: str) -> bool:
     match parsed(text):
         case Path(steps=(*_, Step("child", test))):
             return test not in ("node()", "text()")
+        case Call("key"):
+            return True
     return False
 
 
