@@ -52,7 +52,7 @@ check: lint ## Lint, types, unit tests, golden cases and architecture: the quick
 test: lint ## The complete check: lint, types and all tests
 	$(PYTEST)
 
-fuzz: .venv/development ## Parse and map 20,000 broken documents, and count the reasons why they are rejected
+fuzz: .venv/development ## Parse and map 20,000 broken documents, files and contracts, and count the reasons why they are rejected
 	$(BIN)/python -m tests.fuzz --documents 20000
 
 soak: .venv/development ## Load 50,000 documents full of new names, and check that no process grows

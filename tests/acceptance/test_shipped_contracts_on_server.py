@@ -104,14 +104,15 @@ def test_a_run_without_tables_ends_with_one_line_that_says_how_to_make_them(stor
     assert message.startswith("Error: mssql://")
     tables = ", ".join(table.table for table in layouts(story.contract))
     assert message.endswith(
-        f"?schema={story.schema} lacks these tables, or this user has no permission on them: processing_log, {tables}"
+        f"?schema={story.schema} lacks these tables, or this user has no permission on them: "
+        f"processing_log, processing_log_runs, {tables}"
     )
-    assert hint.startswith("Hint: make them with `xml-extractor init`")
+    assert hint.startswith("Hint: create them with `xml-extractor init`")
 
 
 def test_runs_end_with_the_codes_that_schedulers_rely_on(story: Story) -> None:
     commands = [story.made, story.init, story.check, story.first, story.rest, story.again]
-    assert [command.returncode for command in commands] == [0, 0, 0, 1, 1, 0]
+    assert [command.returncode for command in commands] == [0, 0, 0, 1, 1, 1], "rejected documents stay reported"
     assert [command.stderr for command in commands] == [""] * 6
     assert "0 errors and 0 warnings in mssql://" in story.check.stdout
 
@@ -128,7 +129,7 @@ def test_summaries_add_up_and_a_last_run_has_nothing_to_do(story: Story) -> None
 def test_metrics_say_what_the_summary_says(story: Story) -> None:
     runs = [(story.first, story.first_metrics), (story.rest, story.rest_metrics), (story.again, story.again_metrics)]
     for completed, metrics in runs:
-        assert metrics["documents"] == summed(completed.stdout)._asdict()
+        assert metrics["documents"].items() >= summed(completed.stdout)._asdict().items()
         assert sum(reason["documents"] for reason in metrics["rejects"]) == metrics["documents"]["rejected"]
         assert metrics["failure"] is None
         assert metrics["source"] == metrics["target"] == f"mssql://{place()}?schema={story.schema}"

@@ -257,25 +257,6 @@ def test_bad_documents_of_a_batch_are_rejected_in_the_transaction_that_loads_the
     assert [name for name, _ in watched.calls].count("documents") <= 3
 
 
-@pytest.mark.parametrize("bad", [1, 10, 100])
-def test_savepoints_isolate_documents_that_json_cannot_carry(
-    monkeypatch: pytest.MonkeyPatch, watched: Watched, bad: int
-) -> None:
-    if watched.dialect == "mssql":
-        from xml_extractor.targets.sqlserver.probes import JsonSupport
-
-        support = JsonSupport(any_text=False, families=frozenset(), nested=False)
-        monkeypatch.setattr("xml_extractor.targets.sqlserver.loading.json_support", lambda _: support)
-    watched.isolates = True
-    documents = [bad_order(number) if number % 100 < bad else order(number) for number in range(100)]
-    outcomes = loader_of(watched).load(documents)
-    assert statuses(outcomes) == ["rejected" if number % 100 < bad else "loaded" for number in range(100)]
-    assert (count(watched, LINES), count(watched, NOTES)) == (2 * (100 - bad), 100 - bad)
-    assert list(logged(watched).values()).count("loaded") == 100 - bad
-    assert watched.transactions == 1
-    assert [name for name, _ in watched.calls].count("documents") <= 2
-
-
 def test_a_reason_for_which_most_documents_of_a_batch_are_rejected_is_logged_once(
     connection: TargetConnection, caplog: pytest.LogCaptureFixture
 ) -> None:

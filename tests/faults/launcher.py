@@ -7,6 +7,7 @@ The process that becomes a run's fork server is forked beforehand too, because s
 same again: half of the time of a small run. SQLite forbids to fork a process that has opened a database.
 """
 
+import faulthandler
 import fcntl
 import json
 import multiprocessing.util
@@ -25,6 +26,9 @@ import xml_extractor.processing.processes
 import xml_extractor.sources.sqlite
 import xml_extractor.targets.sqlite.target
 import xml_extractor.tsql.compiler
+
+HANGS_AFTER_SECONDS = 50.0
+"""When a run writes to its standard error where its threads are: it is about to be given up as one that hangs."""
 
 COMMAND = Path(__file__).parents[2] / "production_processor.py"
 
@@ -100,6 +104,7 @@ def become(request: dict[str, Any]) -> None:
     if silence := float(os.environ.get("FAULTS_SILENCE", "0")):
         setattr(xml_extractor.processing.processes, "LONGEST_LOAD_SECONDS", silence)  # noqa: B010 - it is a constant
     setattr(multiprocessing.util, "spawnv_passfds", ForkServer().start)  # noqa: B010 - it has no type to fit
+    faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS)
     sys.argv = [str(COMMAND), *request["arguments"]]
 
 

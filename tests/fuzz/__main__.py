@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from tests.fuzz.documents import fuzzed_document
+from tests.fuzz.child import fuzzed
+from tests.fuzz.contracts import FuzzedContract
 from tests.fuzz.parent import fuzz
 
 
@@ -21,7 +22,8 @@ def main() -> int:
     options.add_argument("--save", type=Path, help="write the first document to this file")
     given = options.parse_args()
     if given.save:
-        content = fuzzed_document(given.first).content
+        subject = fuzzed(given.first)
+        content = subject.text if isinstance(subject, FuzzedContract) else subject.content
         given.save.write_bytes(content.encode(errors="surrogatepass") if isinstance(content, str) else content)
     report = fuzz(given.first, given.documents, given.processes)
     sys.stdout.write("\n".join([*report.lines(), ""]))

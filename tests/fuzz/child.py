@@ -12,9 +12,12 @@ import time
 import traceback
 from collections.abc import Iterable
 from datetime import datetime
+from random import Random
 
+from tests.fuzz.contracts import FuzzedContract, fuzzed_contract, outcome_of_contract
 from tests.fuzz.documents import FuzzedDocument, fuzzed_document
 from tests.fuzz.driver import Driver, Outcome, drivers, outcome_of
+from tests.fuzz.files import FuzzedFile, fuzzed_file, outcomes_of_file
 from tests.fuzz.report import Report
 from xml_extractor.documents import RunValues
 
@@ -33,24 +36,43 @@ def fuzz(seeds: Iterable[int]) -> Report:
     report = Report()
     for seed in seeds:
         sys.stderr.write(f"{seed}\n")
-        document = fuzzed_document(seed)
+        document = fuzzed(seed)
         faulthandler.dump_traceback_later(SECONDS_FOR_A_DOCUMENT, exit=True)
         began_at = time.perf_counter()
-        outcome = _outcome(document, known)
+        outcomes = _outcomes(document, known)
         report.slowest = max(report.slowest, (time.perf_counter() - began_at, seed))
-        if isinstance(outcome, Outcome):
+        if isinstance(outcomes, str):
+            report.faults.append(f"seed {seed} ({document.corpus}): {outcomes}")
+            continue
+        for outcome in outcomes:
             report.reasons[outcome.stage, outcome.code] += 1
             report.rows += outcome.rows
-        else:
-            report.faults.append(f"seed {seed} ({document.corpus}): {outcome}")
     faulthandler.cancel_dump_traceback_later()
     report.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return report
 
 
-def _outcome(document: FuzzedDocument, known: dict[str, Driver]) -> Outcome | str:
+Fuzzed = FuzzedDocument | FuzzedContract | FuzzedFile
+
+
+def fuzzed(seed: int) -> Fuzzed:
+    """Return what a seed stands for: mostly a document, else a contract or a file of records."""
+    match seed % 10:
+        case 8:
+            return fuzzed_file(Random(seed))
+        case 9:
+            return fuzzed_contract(Random(seed))
+    return fuzzed_document(seed)
+
+
+def _outcomes(document: Fuzzed, known: dict[str, Driver]) -> list[Outcome] | str:
     try:
-        return outcome_of(document, known, RUN)
+        match document:
+            case FuzzedContract():
+                return [outcome_of_contract(document, RUN)]
+            case FuzzedFile():
+                return list(outcomes_of_file(document, RUN))
+        return [outcome_of(document, known, RUN)]
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a defect to report with its seed
         place = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__} at {place.filename}:{place.lineno}: {error!s:.200}"

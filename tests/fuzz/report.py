@@ -46,8 +46,8 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the report as text for people."""
-        table = [f"{stage:<8}{code:<24}{count:>9,}" for (stage, code), count in self.reasons.most_common()]
+        table = [f"{stage:<16}{code:<24}{count:>9,}" for (stage, code), count in self.reasons.most_common()]
         seconds, seed = self.slowest
         total = f"{self.reasons.total():,} documents, {self.rows:,} rows, at most {self.peak / 2**20:,.0f} MB"
-        heading = f"{'stage':<8}{'code':<24}{'documents':>9}"
+        heading = f"{'stage':<16}{'code':<24}{'documents':>9}"
         return [heading, *table, f"{total}, at most {seconds:.2f} s (seed {seed})", *self.faults]

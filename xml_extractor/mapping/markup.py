@@ -10,7 +10,10 @@ from copy import deepcopy
 from lxml import etree
 from lxml.etree import _Element as Element
 
-_PREFIX = re.compile(r"([^\W\d][\w.\-]*):")
+_BEFORE_COLON = re.compile(r":([\w.\-]+)")
+"""A word before a colon in reversed text. Looking ahead from each letter of a long word would take quadratic time."""
+
+_NAME = re.compile(r"[^\W\d].*")
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _NO_DEFAULT_NAMESPACE = ' xmlns=""'
 _CDATA = "<![CDATA["
@@ -49,6 +52,12 @@ def _join_texts(parent: Element) -> None:
         child.tail = child.tail
 
 
+def _prefixes(text: str) -> set[str]:
+    """Return the names before colons, in linear time."""
+    words = {word[::-1] for word in _BEFORE_COLON.findall(text[::-1])}
+    return {found[0] for found in map(_NAME.search, words) if found is not None}
+
+
 def _written(element: Element) -> str:
     """Write an element with the namespaces of its names, and of the prefixes in its texts and attribute values.
 
@@ -58,8 +67,10 @@ def _written(element: Element) -> str:
     copy = deepcopy(element)  # lxml declares the namespaces of all names in it
     copy.tail = None
     text = etree.tostring(copy, encoding="unicode")
-    prefixes = set(_PREFIX.findall(text))
-    in_scope = {prefix: namespace for prefix, namespace in element.nsmap.items() if prefix in prefixes}
+    prefixes = _prefixes(text)
+    in_scope: dict[str | None, str] = {
+        prefix: namespace for prefix, namespace in element.nsmap.items() if prefix in prefixes
+    }
     if _NO_DEFAULT_NAMESPACE in text or any(":" not in found.get(_TYPE, ":") for found in copy.iter("*")):
         # cleanup_namespaces would remove xmlns="", and a default namespace that only the value of xsi:type uses.
         is_whole = {**in_scope, None: element.nsmap.get(None)}.items() <= {None: None, **copy.nsmap}.items()

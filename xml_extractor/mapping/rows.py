@@ -120,7 +120,10 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
     rows, noted = [], document.noted
     tolerated: dict[RowScope, Notes] = {}
     is_tree, seen = table.recursive is not None, dict[tuple[Value, ...], TreeRow]()
+    frame = table.frame
     for row in found_rows(table, document):
+        if frame is not None:
+            frame.enter(row.node)
         failed = _compute_row(table, row)
         exclusion = _exclusion(table, row) if failed is None else _exclusion_despite(failed, table, row)
         if noted:
@@ -137,12 +140,17 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
         rows = _distinct(table, rows, table.distinct, document)
     if not table.deferred:
         _check_required(table, rows)
-    for row in rows if tolerated else ():
-        for column, what in tolerated.get(row, ()):
-            document.counts[table.name, column, what] += 1
+    if tolerated:
+        _count_tolerated(table, rows, tolerated)
     if table.parent in document.left_out:
         _leave_out_children(table, document)
     return rows
+
+
+def _count_tolerated(table: TablePlan, rows: Sequence[RowScope], tolerated: dict[RowScope, Notes]) -> None:
+    for row in rows:
+        for column, what in tolerated.get(row, ()):
+            row.document.counts[table.name, column, what] += 1
 
 
 def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
@@ -160,6 +168,7 @@ def found_rows(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
 
 def _rows_of_rules(table: TablePlan, document: DocumentScope) -> Iterator[RowScope]:
     row_type = RowScope if table.recursive is None else TreeRow
+    start_frame, rules, searches = table.start_frame, table.rules, table.searches
     parents = [None] if table.parent is None else document.rows[table.parent]
     for parent in parents:
         start = document.root if parent is None else parent.node
@@ -167,9 +176,9 @@ def _rows_of_rules(table: TablePlan, document: DocumentScope) -> Iterator[RowSco
         position = 0
         for start in starts:
             shared = SharedElements()
-            if table.start_frame is not None:
-                table.start_frame.enter(start)
-            for number, rule in enumerate(table.rules):
+            if start_frame is not None:
+                start_frame.enter(start)
+            for number, rule in enumerate(rules):
                 try:
                     nodes = rule.find(start, shared)
                 except RULE_ERRORS as error:
@@ -177,7 +186,7 @@ def _rows_of_rules(table: TablePlan, document: DocumentScope) -> Iterator[RowSco
                 for node in nodes:
                     position += 1
                     element = node.owner if isinstance(node, ValueNode) else node
-                    yield row_type(document, parent, node, element, number, position, [None] * table.searches)
+                    yield row_type(document, parent, node, element, number, position, [None] * searches)
 
 
 def enter_row(table: TablePlan, row: RowScope) -> None:
@@ -192,7 +201,7 @@ def _exclusion_despite(failed: tuple[ColumnPlan, Failure], table: TablePlan, row
     Raises:
         MappingError: It does not.
     """
-    exclusion = _exclusion_by_when(table, row)
+    exclusion = _exclusion(table._replace(at_least_one=()), row)
     if exclusion is None:
         column, failure = failed
         raise MappingError(failure, partial(_invalid_value, table, column, row))
@@ -210,8 +219,6 @@ def _compute_row(table: TablePlan, row: RowScope) -> tuple[ColumnPlan, Failure] 
         MappingError: Another column has an invalid value.
     """
     values = row.values
-    if table.frame is not None:
-        table.frame.enter(row.node)
     try:
         for compute in table.computes:
             values.append(compute(row))
@@ -248,12 +255,11 @@ def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
     values = row.values
     if table.at_least_one and all(values[column] is None for column in table.at_least_one):
         return Counted.AT_LEAST_ONE
-    return None if table.when is None else _exclusion_by_when(table, row)
-
-
-def _exclusion_by_when(table: TablePlan, row: RowScope) -> Counted | None:
+    when = table.when
+    if when is None:
+        return None
     try:
-        return None if table.when is None or table.when(row) is True else Counted.WHEN
+        return None if when(row) is True else Counted.WHEN
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, "", table.name)) from None
 

@@ -100,8 +100,8 @@ _KNOWN_ERRORS: dict[int, tuple[Reason, str]] = {
 }
 
 RESOURCE_LIMITS = frozenset((int(etree.ErrorTypes.ERR_RESOURCE_LIMIT), int(etree.ErrorTypes.ERR_INTERNAL_ERROR)))
-_TOO_BIG = re.compile(r"(?:Comment|PI \S+) too big found")
-"""libxml2 reports these with the code of a comment or processing instruction that is not closed."""
+_TOO_BIG = re.compile(r"(?:Comment|PI \S+|CData section) too big found")
+"""libxml2 reports these with the code of a comment, processing instruction or CDATA section that is not closed."""
 
 _FORBIDDEN_CHARACTER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 

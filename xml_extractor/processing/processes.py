@@ -60,6 +60,9 @@ START_SECONDS = 10.0
 END_SECONDS = 3.0
 """How long idle workers may take to end before they are killed; a worker that is still starting takes longer."""
 
+LATE_SECONDS = 60.0
+"""How long a worker may take to start that is killed as soon as it has."""
+
 POLL_SECONDS = 0.05
 
 
@@ -309,6 +312,19 @@ class WorkerPool:
         deadline = time.monotonic() + GRACE_SECONDS
         while self._kill_workers() or (terminate.is_alive() and time.monotonic() < deadline):
             terminate.join(POLL_SECONDS)
+        if terminate.is_alive():
+            threading.Thread(target=self._kill_late_workers, args=(terminate,), name="pool kill", daemon=True).start()
+
+    def _kill_late_workers(self, terminate: threading.Thread) -> None:
+        """Kill the workers that the Pool is still starting: if it needs a new fork server, that takes seconds.
+
+        They do not end by themselves, and the interpreter waits for them when it exits.
+        """
+        deadline = time.monotonic() + LATE_SECONDS
+        while terminate.is_alive() and time.monotonic() < deadline:
+            terminate.join(POLL_SECONDS)
+            self._kill_workers()
+        self._kill_workers()
 
     def _has_done_its_tasks(self, process: BaseProcess) -> bool:
         return process.pid is not None and self._tasks_done[process.pid] >= self._tasks_per_process

@@ -34,6 +34,15 @@ def test_paths_find_a_tree_without_comments_and_markup_has_them(content: str) ->
         assert markup.of(element) == etree.tostring(original, encoding="unicode", with_tail=False)
 
 
+def test_prefixes_in_texts_keep_their_namespaces_and_a_long_word_takes_linear_time() -> None:
+    root = etree.fromstring('<a xmlns:p="urn:p" xmlns:q="urn:q" xmlns:r="urn:r"><b t="1p:x">-q:y</b><c/></a>')
+    assert Markup(root).of(root[0]) == '<b xmlns:p="urn:p" xmlns:q="urn:q" t="1p:x">-q:y</b>'
+    root[1].text = "x" * 5_000_000
+    started = time.process_time()
+    assert Markup(root).of(root[1]) == f"<c>{root[1].text}</c>"
+    assert time.process_time() - started < 30
+
+
 def test_many_comments_in_one_text_take_linear_time() -> None:
     root = etree.fromstring(f"<a>{'text<!--x-->' * 100_000}</a>")
     started = time.process_time()

@@ -5,11 +5,13 @@ import queue
 import signal
 import time
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 
 import pytest
 
 from tests.conftest import posix_only
 from xml_extractor.processing.processes import (
+    GRACE_SECONDS,
     NO_MEMORY,
     DeadWorker,
     WorkerPool,
@@ -158,6 +160,26 @@ def test_killing_ends_busy_workers_at_once(pool: WorkerPool) -> None:
         pool.submit(own_id, 3600, results.ids.put, results.errors.put)
     pool.kill()
     assert not any(is_running(process_id) for process_id in ids)
+
+
+def test_a_worker_that_is_started_while_the_pool_is_killed_ends_too(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, started = BaseProcess.start, []
+
+    def start_slowly(process: BaseProcess) -> None:
+        time.sleep(3 * GRACE_SECONDS)
+        start(process)
+        started.append(process)
+
+    monkeypatch.setattr(BaseProcess, "start", start_slowly)
+    os.kill(pool.process_ids()[0], signal.SIGKILL)
+    time.sleep(GRACE_SECONDS)
+    pool.kill()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and (not started or any(process.is_alive() for process in started)):
+        time.sleep(0.05)
+    assert [process.is_alive() for process in started] == [False]
 
 
 def test_ctrl_c_does_not_end_a_worker(pool: WorkerPool) -> None:

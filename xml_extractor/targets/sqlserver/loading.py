@@ -42,9 +42,6 @@ Server allows 2,100."""
 ISOLATED_BATCHES = 8
 """Batches after the last one with rejects that are sent for isolation at once."""
 
-_SAVE = "SAVE TRANSACTION documents"
-_UNDO = "IF XACT_STATE() = 1 ROLLBACK TRANSACTION documents; SELECT XACT_STATE()"
-
 ISOLATION: Sequence[OdbcType] = (JSON, (pyodbc.SQL_INTEGER, 0, 0), (pyodbc.SQL_INTEGER, 0, 0))
 """How the parameters of the isolating statement are bound."""
 
@@ -87,20 +84,20 @@ class LoadingConnection(SqlServerConnection):
 
         After a batch with rejects, the next ones are expected to have some, and are sent for isolation at once.
         """
-        if not self._isolated_batches:
+        if not (self._isolated_batches and self._can_isolate):
             try:
                 inserted = self.insert_batch(joined(tables, documents), batch_rows)
             except DatabaseError as error:
                 if error.error_class is not ErrorClass.DATA or error.table is tables[0] or len(documents) == 1:
                     raise
                 self._isolated_batches = ISOLATED_BATCHES
-                if not self._is_undone:
+                if not (self._is_undone and self._can_isolate):
                     raise
             else:
                 return whole_insertion(documents, inserted)
-        insertion = self._isolate(tuple(tables), documents) if self._can_isolate else None
+        insertion = self._isolate(tuple(tables), documents)
         if insertion is None:
-            insertion = self._insert_ranges(tables, documents, batch_rows)
+            insertion = whole_insertion(documents, self.insert_batch(joined(tables, documents), batch_rows))
         self._isolated_batches = ISOLATED_BATCHES if insertion.errors else self._isolated_batches - 1
         return insertion
 
@@ -252,40 +249,6 @@ class LoadingConnection(SqlServerConnection):
             else:
                 rejected[position] = classify_number(number, message, tables[at])
         return Insertion(rejected, {key: rows for key, rows in not_inserted.items() if key[0] not in rejected})
-
-    def _insert_ranges(
-        self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int
-    ) -> Insertion:
-        """Insert those documents that the server accepts, in ranges like those of `isolation`, by several statements.
-
-        Raises:
-            DatabaseError: An error of the processing log, or one that has ended the transaction, among others.
-        """
-        errors: dict[int, DatabaseError] = {}
-        not_inserted: dict[tuple[int, int], int] = {}
-        start, size, accepted = 0, len(documents), 0
-        while start < len(documents):
-            some = documents[start : start + size]
-            self.execute(_SAVE)
-            try:
-                inserted = self.insert_batch(joined(tables, some), batch_rows)
-            except DatabaseError as error:
-                if error.error_class is not ErrorClass.DATA or error.table is tables[0]:
-                    raise
-                if self.last_row(_UNDO)[0] != 1:
-                    raise
-                if len(some) > 1:
-                    size = len(some) // 2
-                    continue
-                errors[start] = error
-                size, accepted = max(1, accepted), 0
-            else:
-                for (position, table), number in whole_insertion(some, inserted).not_inserted.items():
-                    not_inserted[start + position, table] = number
-                accepted += len(some)
-                size = 2 * len(some)
-            start += len(some)
-        return Insertion(errors, not_inserted)
 
     def _send_json(
         self,
