@@ -70,7 +70,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         if stopping.was_requested():
             # Libraries turn an interruption of their imports into errors of their own.
             sys.exit(_fail("interrupted", "", EXIT_INTERRUPTED))
-        code = _fail(*(_refusal(error) if isinstance(error, OSError) else _defect(error)), EXIT_FAILED)
+        code = _fail(*(_system_failure(error) if isinstance(error, OSError) else _defect(error)), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 
@@ -134,7 +134,7 @@ def _expanded(message: str) -> bool:
     return found is not None and any(map(os.path.exists, found[1].split()))
 
 
-def _refusal(error: OSError) -> tuple[str, str]:
+def _system_failure(error: OSError) -> tuple[str, str]:
     """Return what the operating system refuses, and what to do; a defect if that does not depend on the system."""
     exhausted = system_error(error)
     if exhausted is not None:

@@ -100,7 +100,7 @@ def preview(
 
 
 def _check_unread(contract: Contract, document: SourceDocument | Rejection, root: Element) -> None:
-    """Reject the document if it has something that nothing reads, and the contract says so."""
+    """Reject the document if it has something that nothing reads, and the contract rejects such documents."""
     unread_of = unread_counter(contract)
     if unread_of is not None and isinstance(document, SourceDocument):
         unread_of(root, document.envelope)
