@@ -74,6 +74,8 @@ def assert_known_log_lines(text: str, *, documents: int, rows: int) -> None:
     line = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    (\w+(?:-\d+)?) (.+)")
     found = [match.groups() for match in map(line.fullmatch, text.splitlines()) if match]
     assert len(found) == len(text.splitlines()), text
+    assert re.fullmatch(r"Run \S+ started: contract card_application version 1, .+", found.pop(0)[1])
+    assert re.fullmatch(r"Run \S+ finished \(exit code 0\): Documents: .+", found.pop()[1])
     assert found[0] == ("MainProcess", "Insert queue created (max_size=10000)")
     assert found[1] == ("MainProcess", "Background insert thread started")
     queued = [re.fullmatch(r"Queued insert \(documents=(\d+), rows=(\d+)\)", message) for _, message in found[2:-1]]
@@ -165,7 +167,7 @@ class TestMetrics:
     ) -> None:
         write_orders(tmp_path, 30)
         completed = production_processor(*ORDERS_RUN, "--workers", "2", "--metrics-dir", "metrics/nightly")
-        (path,) = (tmp_path / "metrics" / "nightly").iterdir()
+        (path,) = (tmp_path / "metrics" / "nightly").glob("metrics_*.json")
         metrics = json.loads(path.read_text(encoding="utf-8"))
         assert path.name == f"metrics_{metrics['run_id']}.json"
         assert f"Metrics: {path.relative_to(tmp_path)}" in completed.stdout.splitlines()
@@ -335,10 +337,10 @@ class TestOutput:
     def test_a_terminal_gets_a_bar_that_lines_do_not_garble(self, tmp_path: Path) -> None:
         write_orders(tmp_path, 300)
         shown = on_a_terminal(tmp_path, "run", *ORDERS_RUN, "--workers", "1")
-        assert "documents committed" in shown
+        assert "Loading" in shown
         assert summed(shown.replace("\r\n", "\n")) == Accounts(300, 300, 0, 0)
         quiet = on_a_terminal(tmp_path, "run", *ORDERS_RUN, "--workers", "1", "--log-level", "INFO")
-        assert "documents committed" not in quiet
+        assert "Loading" not in quiet
         assert "Insert queue created" in quiet
 
 

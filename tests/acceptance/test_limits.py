@@ -23,19 +23,12 @@ DOCUMENTS = 12
 TEXT = "{path: N, type: nvarchar(100)}"
 PATTERN = r"{path: N, type: nvarchar(100), transform: [{replace: {pattern: '^(\w+\s?)+$', with: ''}}]}"
 COUNT = "count(//x[count(preceding::*) > 1])"
-LONG = "a" * 400
-LIKE = f"'{'%a' * 20}%b'"
 MANY = "<N>1</N>" + "<x/>" * 100_000
 
 HANGS = {
     "regular expression": (PATTERN, "", f"<N>{'a' * 46}!</N>"),
     "XPath": (f"{{path: '{COUNT}', type: int}}", "", MANY),
     "row condition": (TEXT, f"rows: 'N[{COUNT} > 2]'", MANY),
-    "LIKE": (
-        f'{{inputs: {{n: N}}, type: int, expression: "CASE WHEN n LIKE {LIKE} THEN 1 ELSE 0 END"}}',
-        "",
-        f"<N>{LONG}</N>",
-    ),
 }
 """Columns and rows that never end, and the document at which they do not."""
 

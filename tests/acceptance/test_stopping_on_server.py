@@ -17,7 +17,6 @@ from tests.tcp_proxy import tcp_proxy
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.targets.registry import open_target
-from xml_extractor.targets.sqlserver.connection import LOCK_TIMEOUT
 
 if sys.platform == "win32":
     pytest.skip("sends signals to process groups", allow_module_level=True)
@@ -143,6 +142,8 @@ def test_a_first_interrupt_ends_a_run_when_it_has_waited_for_the_lock_at_the_lat
     ):
         run.signal(signal.SIGINT)
         asked_at = time.monotonic()
+        from xml_extractor.targets.sqlserver.connection import LOCK_TIMEOUT  # needs the driver manager
+
         while not run.has_ended() and time.monotonic() - asked_at < LOCK_TIMEOUT + STOP_SECONDS:
             time.sleep(0.5)
         assert run.has_ended()

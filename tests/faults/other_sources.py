@@ -103,7 +103,7 @@ class StandardInputBench(Bench):
         Raises:
             BrokenPromiseError: It could not go on.
         """
-        again = place / "again"
+        again = place / "2"
         for name in ("faults", "temporary"):
             (again / name).mkdir(parents=True, exist_ok=True)
         ended = self.start(again, target=place).wait()
