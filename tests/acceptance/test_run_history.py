@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -20,6 +21,7 @@ from tests.acceptance.loads import EMBEDDED, SERVER, Kinds, Load, on
 from tests.conftest import Command, posix_only
 from xml_extractor.errors import TooManyRejectsError
 from xml_extractor.processing import run_reporter
+from xml_extractor.processing_log.run_history import RunHistory
 
 ROOT = Path(__file__).parents[2]
 RUN = ("run", "--contract", "orders.yaml", "--source", "sqlite:///orders.db", "--target", "sqlite:///loaded.db")
@@ -89,6 +91,20 @@ def test_a_run_continues_without_its_history(load: Load, caplog: pytest.LogCaptu
     assert load.run(drop).statistics.loaded == 56
     (message,) = [message for message in caplog.messages if "not reported" in message]
     assert "the run history of" in message
+
+
+def test_a_history_that_never_answers_does_not_keep_a_run_from_ending(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+    monkeypatch.setattr(run_reporter, "LAST_REPORT_SECONDS", 0.2)
+    monkeypatch.setattr(RunHistory, "update", lambda *_: may_go_on.wait(60))
+    load = Load(tmp_path, EMBEDDED, "")
+    try:
+        assert load.run().statistics.loaded == 56
+    finally:
+        may_go_on.set()
+    assert "The progress of the run is not reported: the target does not answer" in caplog.messages
 
 
 @posix_only("kills a process group")

@@ -120,7 +120,7 @@ def test_what_hangs_is_ended_and_costs_at_most_its_document(bench: Bench, point:
 
 @pytest.mark.parametrize(("point", "mode"), [("insert line", "queue"), ("commit", "queue"), ("commit", "blocking")])
 def test_a_target_that_never_answers_ends_the_run_and_costs_no_document(bench: Bench, point: str, mode: str) -> None:
-    result = bench.try_out([Fault(point, "before", "hang", 6)], ["--insert-mode", mode])
+    result = bench.try_out([Fault(point, "before", "hang", 4)], ["--insert-mode", mode])
     assert result[:3] == ("resumed", 1, "")
 
 

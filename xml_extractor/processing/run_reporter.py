@@ -29,19 +29,23 @@ logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 5.0
 
-LAST_REPORT_SECONDS = 1.0
-"""How long the end of a run waits for reports that its thread writes."""
+LAST_REPORT_SECONDS = 20.0
+"""How long a run waits at its end until its row is updated; less if it failed or was interrupted."""
+
+IMPATIENT_SECONDS = 5.0
+AT_ONCE_SECONDS = 1.0
+POLL_SECONDS = 0.05
 
 
 class RunReporter:
     """A context manager that inserts the run's row at the start of its block, and updates it until the run has ended.
 
-    In between, a thread with a connection of its own writes the row and the metrics file, so that no lock of the target
-    delays the run. Its failures are warnings.
+    A thread with a connection of its own updates the row, and writes the metrics file meanwhile, so that no lock of the
+    target keeps the run from continuing or ending. Its failures are warnings.
 
     Args:
         target: Where the run history is.
-        connection: To the target, for the start and the end. The caller closes it.
+        connection: To the target, for the start. The caller closes it.
         describe: Returns what the run has done so far.
         show: Called by `report` with the counts so far.
 
@@ -100,29 +104,28 @@ class RunReporter:
         """Record the end of the run."""
         message = "Run %s %s (exit code %d): %s"
         logger.info(message, result.run_id, result.status, result.exit_code, result.statistics.documents_line)
-        last = Report.of(result)
-        if stops_at_once.is_set():
-            self._reports.put(last)
+        self._reports.put(Report.of(result))
         self._reports.put(None)
-        self._thread.join(LAST_REPORT_SECONDS)
-        if stops_at_once.is_set():
-            # The main thread must not wait for a lock of the target.
-            return
         is_patient = not result.failure and not result.interrupted
-        try:
-            self._history.update(last.entry, ATTEMPTS if is_patient else 1)
-        except XmlExtractorError as error:
-            self._warn(error.message)
+        deadline = time.monotonic() + (LAST_REPORT_SECONDS if is_patient else IMPATIENT_SECONDS)
+        while self._thread.is_alive() and time.monotonic() < deadline and not stops_at_once.is_set():
+            self._thread.join(POLL_SECONDS)
+        if stops_at_once.is_set():
+            self._thread.join(AT_ONCE_SECONDS)
+        if self._thread.is_alive():
+            self._warn("the target does not answer")
 
     def _run(self) -> None:
         with ExitStack() as parts:
             history = None
             for report in iter(self._reports.get, None):
+                has_ended = report.entry.finished_at is not None
                 try:
-                    write_metrics(report.settings, report.entry.run_id, report.entry.metrics, report.prometheus)
+                    if not has_ended:
+                        write_metrics(report.settings, report.entry.run_id, report.entry.metrics, report.prometheus)
                     if history is None:
                         history = self._history_of(parts.enter_context(closing(self._target.connect())))
-                    history.update(report.entry)
+                    history.update(report.entry, ATTEMPTS if has_ended else 1)
                 except XmlExtractorError as error:
                     self._warn(error.message)
 
