@@ -307,8 +307,8 @@ def nearly_written(draw: st.DrawFn) -> tuple[str, str]:
 @example(("04.03.2024 00:06:07 AM", "%d.%m.%Y %I:%M:%S %p"))
 def test_the_fast_way_reads_no_more_than_the_general_way(written: tuple[str, str]) -> None:
     text, form = written
-    # A directive without fixed width switches the fast way off.
-    slow = compile_format(read_format(form + "%z"))
+    # A directive without fixed width switches the fast way off; directly behind digits it would change their width.
+    slow = compile_format(read_format(form + "|%z"))
     fast = compile_format(read_format(form))
 
     def outcome(parse_text: str, *, is_fast: bool) -> object:
@@ -318,7 +318,7 @@ def test_the_fast_way_reads_no_more_than_the_general_way(written: tuple[str, str
             return error.code
         return found and found[0].replace(tzinfo=None)
 
-    assert outcome(text, is_fast=True) == outcome(text + "Z", is_fast=False)
+    assert outcome(text, is_fast=True) == outcome(text + "|Z", is_fast=False)
 
 
 def test_every_directive_is_documented() -> None:
