@@ -54,7 +54,7 @@ class Signature:
         self.place = place
         self.attributes = attributes
         self.count = 0
-        self.first: object = None
+        self.first: Any = None
         self.is_read = self.is_passed = False
         self.unread: tuple[Place, ...] = ()
         if position is not None:
@@ -79,7 +79,7 @@ class Node:
     def __init__(self, place: Place, position: Position) -> None:
         self.place = place
         self.position = position
-        self.signatures: dict[tuple[str, ...], Signature] = {}
+        self.signatures: dict[tuple[Any, ...], Signature] = {}
         self.children: dict[str, Node] = {}
 
 
@@ -100,7 +100,7 @@ class Census:
         self._tops: dict[tuple[str, ...], Node] = {}
         self._envelope: tuple[Envelope, tuple[Signature, ...]] | None = None
 
-    def count(self, root: Element, first: object, envelope: Envelope | None = None) -> None:
+    def count(self, root: Element, first: Any, envelope: Envelope | None = None) -> None:
         """Count the elements and attributes of a document.
 
         Args:
@@ -119,9 +119,9 @@ class Census:
         if signature.node is not None:
             self._count_below(root, signature.node, first)
 
-    def take(self) -> list[tuple[Place, int, object]]:
+    def take(self) -> list[tuple[Place, int, Any]]:
         """Return places with their counts and first documents, and begin anew."""
-        counts: dict[Place, tuple[int, object]] = {}
+        counts: dict[Place, tuple[int, Any]] = {}
         for signature in self.touched:
             for place in _places(signature):
                 number, first = counts.get(place, (0, signature.first))
@@ -148,7 +148,7 @@ class Census:
         top = self._tops[above] = Node(Place(above, len(above)), position)
         return top
 
-    def _count_envelope(self, record: Element, first: object, envelope: Envelope | None) -> None:
+    def _count_envelope(self, record: Element, first: Any, envelope: Envelope | None) -> None:
         if self._envelope is None or envelope is None or self._envelope[0] != envelope:
             found = tuple(dict.fromkeys(self._around(record)))
             self._envelope = (envelope or Envelope(b"", b"", b"", 0), found)
@@ -174,10 +174,10 @@ class Census:
         for child in element if signature.node is not None else ():
             yield from self._signatures_of(child, signature.node or node)
 
-    def _count_below(self, element: Element, node: Node, first: object) -> None:
+    def _count_below(self, element: Element, node: Node, first: Any) -> None:
         signatures, touched = node.signatures, self.touched
         for child in element:
-            signature = signatures.get((child.tag, *child.keys()))  # type: ignore[arg-type]
+            signature = signatures.get((child.tag, *child.keys()))
             if signature is None:
                 signature = self._signature(node, child)
             if not signature.count:
@@ -187,7 +187,7 @@ class Census:
             if signature.node is not None and len(child):
                 self._count_below(child, signature.node, first)
 
-    def _add(self, signature: Signature, first: object) -> None:
+    def _add(self, signature: Signature, first: Any) -> None:
         if not signature.count:
             signature.first = first
             self.touched.append(signature)
@@ -195,9 +195,9 @@ class Census:
 
     def _signature(self, node: Node, element: Element) -> Signature:
         names = (element.tag, *element.keys())
-        found = node.signatures.get(names)  # type: ignore[arg-type]
+        found = node.signatures.get(names)
         if found is None:
-            found = node.signatures[names] = self._new(node, names)  # type: ignore[index]
+            found = node.signatures[names] = self._new(node, names)
         return found
 
     def _new(self, node: Node, names: tuple[Any, ...]) -> Signature:

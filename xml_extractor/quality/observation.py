@@ -194,7 +194,7 @@ class Observer:
             rows.clear()
             owners.clear()
         for place, number, first in self._census.take():
-            self.observed.elements[place] = Tally(number, first)  # type: ignore[arg-type]
+            self.observed.elements[place] = Tally(number, first)
         self._invalid_of.clear()
         taken, self.observed = self.observed, Observed()
         return taken
@@ -294,7 +294,7 @@ def _with_defaults_noted(plan: Plan) -> Plan:
                 is_absent = is_absent and without(row) is None
                 del noted[before:]
                 if is_absent:
-                    noted.append((column.name, DEFAULTED))  # type: ignore[arg-type]
+                    noted.append((column.name, DEFAULTED))  # type: ignore[arg-type] # a kind that runs do not count
             return value
 
         return compute_and_note

@@ -93,7 +93,7 @@ class LastingStream:
             return self._raw.seek(position)
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - as in `read`
+        except Exception as error:  # noqa: BLE001 - each library for archives has errors of its own
             raise DamagedError(type(error).__name__) from None
 
     def close(self) -> None:

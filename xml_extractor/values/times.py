@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import InvalidValueError
@@ -157,7 +157,7 @@ def with_seventh_digit(plain: _Clock, digit: int) -> _Clock:
     else:
         fine = FineTime(*clock, fold=plain.fold)
     fine.plain, fine.seventh_digit = plain, digit
-    return fine  # type: ignore[no-any-return]
+    return cast("_Clock", fine)
 
 
 def fraction_of(value: time | datetime) -> int:
