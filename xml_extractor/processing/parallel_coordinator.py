@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,7 @@ from xml_extractor.processing.chunks import (
     divide,
     select,
 )
+from xml_extractor.processing.in_process import InProcessWorker
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
     BackgroundInsertThread,
@@ -52,6 +54,7 @@ from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervi
 from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics
+from xml_extractor.settings import RunSettings
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.stopping import StopRequests, stop_requests
 
@@ -71,7 +74,9 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers:
     set_up_child()
     configure_logging(context.settings.log_level, context.settings.log_format, context.run_id)
     try:
-        _worker.set(Worker(context, insert_queue, markers))
+        _worker.set(worker := Worker(context, insert_queue, markers))
+        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
+        Finalize(None, worker.close, exitpriority=10)
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
     # What exists now stays until the process ends, so the garbage collector can skip it.
@@ -208,19 +213,23 @@ class ParallelCoordinator:
         return self._insert_queue.get_stats() if self._insert_queue is not None else None
 
     def __enter__(self) -> Self:
-        settings = self._settings
-        check_system(settings.workers)
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
             parts.callback(self._count_late_commits)
-            with shared_plan(settings.start_method, self._context.contract):
-                if settings.insert_mode == "queue":
-                    self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
-                    for number in range(1, self._context.inserts.threads + 1):
-                        self._start_insert_thread(self._insert_queue, number, parts)
-                self._workers = parts.enter_context(WorkerSupervisor(settings, self._chunks, self._start_workers))
+            self._workers = self._start_parts(self._settings, parts)
             self._parts = parts.pop_all()
         return self
+
+    def _start_parts(self, settings: RunSettings, parts: ExitStack) -> WorkerSupervisor | InProcessWorker:
+        if settings.in_process:
+            return parts.enter_context(InProcessWorker(self._context))
+        check_system(settings.workers)
+        with shared_plan(settings.start_method, self._context.contract):
+            if settings.insert_mode == "queue":
+                self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
+                for number in range(1, self._context.inserts.threads + 1):
+                    self._start_insert_thread(self._insert_queue, number, parts)
+            return parts.enter_context(WorkerSupervisor(settings, self._chunks, self._start_workers))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
