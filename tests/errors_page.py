@@ -107,9 +107,9 @@ class Reader:
                 return ""
             case ast.FormattedValue(value=ast.Name(name) as value) if name.isupper() or name == "tip":
                 return self._text(value, names)
-            case ast.Name(name):
-                value = self._constants.get(name) or names.value(node)
-                return "…" if value is None else self._text(value, names)
+            case ast.Name(name) as variable:
+                assigned = self._constants.get(name) or names.value(variable)
+                return "…" if assigned is None else self._text(assigned, names)
             case ast.BoolOp(values=[*_, last]):
                 return self._text(last, names)
             case ast.IfExp(body=body):
