@@ -234,6 +234,13 @@ WORKER_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     number("--batch-size", default=1000, help="Number of document keys per page."),
 )
 
+DOCUMENT_TIMEOUT_OPTION = number(
+    "--document-timeout",
+    default=300,
+    metavar="SECONDS",
+    help="Reject a document that takes longer to parse and map; 0: no limit.",
+)
+
 START_METHOD_OPTION = setting(
     "--start-method",
     type=click.Choice(["spawn", "forkserver"]),
@@ -320,12 +327,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Exit with 0 if this run rejects no document, even if documents of earlier runs are still rejected.",
     ),
-    number(
-        "--document-timeout",
-        default=300,
-        metavar="SECONDS",
-        help="Reject a document that takes longer to parse and map; 0: no limit.",
-    ),
+    DOCUMENT_TIMEOUT_OPTION,
     START_METHOD_OPTION,
     setting(
         "--log-level",

@@ -88,7 +88,7 @@ class RunReporter:
         if isinstance(error, KeyboardInterrupt):
             self.finish(replace(self._describe(), is_running=False, interrupted=True))
         elif error is not None:
-            defect = RunError(f"internal error: {type(error).__name__}")
+            defect = RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
             failure = error if isinstance(error, XmlExtractorError) else defect
             self.finish(replace(self._describe(), is_running=False, failure=failure))
 
