@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from env_prep.baseline import command, variants
 from env_prep.baseline.command import baseline_command
-from tests import reasons_page
+from tests import errors_page, reasons_page
 from xml_extractor import errors
 from xml_extractor.cli import commands
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
@@ -417,6 +417,30 @@ def test_each_log_line_has_its_row() -> None:
         first_line = re.escape(template.partition("\n")[0])
         pattern = re.sub(r"%(?:\\\.\d)?[sdf]", ".+", first_line)
         assert [row for row in table if re.fullmatch(pattern, row[0]) and row[1] == level], template
+
+
+def test_the_first_table_of_commands_lists_each_command_once() -> None:
+    table = rows(text_of("reference/options.md").partition("\n## ")[0])
+    assert sorted(word for row in table for word in words(row[0])) == sorted(COMMANDS)
+
+
+def test_the_page_of_errors_is_generated_from_the_code() -> None:
+    pytest.importorskip("pyodbc", reason="the driver manager is not installed", exc_type=ImportError)
+    assert errors_page.PAGE.read_text(encoding="utf-8") == errors_page.errors_page(), "python -m tests.errors_page"
+
+
+def test_each_error_has_a_hint_unless_it_lists_faults() -> None:
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and name.endswith("Error")}
+    found = list(errors_page.Reader().errors(kinds - {"ContractError", "StopRequestedError"}))
+    assert len(found) > 100
+    assert [error for error in found if not error.tip] == []
+
+
+def test_the_page_on_troubleshooting_names_each_exit_code_and_links_what_exists() -> None:
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    assert {row[0] for row in rows(section("how-to/troubleshooting.md", "By exit code"))} == {*map(str, codes)}
+    symptoms = section("how-to/troubleshooting.md", "Everything is rejected")
+    assert {word for word in words(symptoms) if "_" in word and "-" not in word} <= {*Reason}
 
 
 def test_the_page_of_reasons_is_generated_from_the_enum() -> None:
