@@ -34,6 +34,7 @@ from xml_extractor.mapping.plan import (
     RulePlan,
     TablePlan,
 )
+from xml_extractor.mapping.readers import run_values
 from xml_extractor.mapping.selection import rest_of, selection_origin
 from xml_extractor.mapping.steps import compose, constant_of, conversion, fuse, noting, steps_of, toleration, trims_text
 from xml_extractor.tsql import compile_condition
@@ -61,7 +62,7 @@ def compile_plan(contract: Contract) -> Plan:
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
         convert_key=_key_converter(contract),
-        run_values=partial(origins.run_values, contract),
+        run_values=partial(run_values, contract),
         tables=table_plans,
         has_markup=has_markup(contract),
         noted=compilation.noted,

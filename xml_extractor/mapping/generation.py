@@ -5,20 +5,16 @@ knows usual documents: for whatever may reject a document it raises, and then th
 that it explains. Tables with `recursive`, or whose children `distinct` attaches to other rows, are always interpreted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from lxml.etree import _Element as Element
-
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import Counted, Value
 from xml_extractor.mapping import rows
 from xml_extractor.mapping.code import Code
-from xml_extractor.mapping.errors import RULE_ERRORS, UnusualError
-from xml_extractor.mapping.nodes import Node, ValueNode
-from xml_extractor.mapping.paths import RowSearch, first_attribute, first_text, string_value_or_nil
-from xml_extractor.mapping.plan import ColumnPlan, GeneratedCode, Notes, RowScope, TablePlan
+from xml_extractor.mapping.code_objects import LOCAL_NAMES, OBJECTS
+from xml_extractor.mapping.paths import RowSearch
+from xml_extractor.mapping.plan import ColumnPlan, GeneratedCode, Notes, TablePlan
 from xml_extractor.mapping.readers import (
     AncestorColumn,
     Computed,
@@ -33,99 +29,16 @@ from xml_extractor.mapping.readers import (
     SetByRule,
     SharedSearch,
 )
+from xml_extractor.mapping.steps import Values
 from xml_extractor.values.sqltypes import Family
 
-_MOST_REMEMBERED = 256
-"""Texts whose values a column remembers."""
-
-_LONGEST_REMEMBERED = 64
 _SHORT = 10
 """The length of a text type up to which a column remembers its texts, although they are only checked."""
-
-_LOCAL_NAMES = tuple(
-    [
-        "document",
-        "rows",
-        "noted",
-        "counts",
-        "clock",
-        "run",
-        "parent",
-        "start",
-        "position",
-        "node",
-        "element",
-        "text",
-        "rule",
-        "get",
-        "row",
-        "values",
-        "nodes",
-        "owner",
-        "tolerated",
-        "shared",
-        "error",
-    ]
-)
-
-
-class Values(dict[str | None, Value]):
-    """The values of texts that a column had before; converts others.
-
-    Args:
-        convert: Converts a text, or NULL.
-        noted: What conversions tolerate. Such a conversion is not remembered.
-    """
-
-    def __init__(self, convert: Callable[[str | None], Value], noted: Notes) -> None:
-        super().__init__()
-        self._convert = convert
-        self._noted = noted
-
-    def __missing__(self, text: str | None) -> Value:
-        """Convert a text."""
-        before = len(self._noted)
-        value = self._convert(text)
-        if len(self._noted) == before and (text is None or len(text) <= _LONGEST_REMEMBERED):
-            if len(self) >= _MOST_REMEMBERED:
-                self.clear()
-            self[text] = value
-        return value
-
-
-def getter(found: list[Element]) -> Callable[[str], str | None]:
-    """Return the function that gives an attribute of the first element that has it."""
-    if len(found) == 1:
-        return found[0].get
-    return lambda name: first_attribute(found, name)
-
-
-def own_text(node: Node) -> str:
-    """Return the text of a node."""
-    return node.text if isinstance(node, ValueNode) else string_value_or_nil(node)
-
-
-_OBJECTS: dict[str, object] = {
-    "RULE_ERRORS": RULE_ERRORS,
-    "RowScope": RowScope,
-    "UnusualError": UnusualError,
-    "ValueNode": ValueNode,
-    "check_required": rows.check_required,
-    "count_tolerated": rows.count_tolerated,
-    "distinct_rows": rows.distinct_rows,
-    "first_text": first_text,
-    "getter": getter,
-    "leave_out": rows.leave_out,
-    "leave_out_children": rows.leave_out_children,
-    "own_text": own_text,
-    "string_value_or_nil": string_value_or_nil,
-    **{f"{counted.name}": counted for counted in (Counted.AT_LEAST_ONE, Counted.WHEN)},
-}
 
 
 def generate(contract: Contract, tables: tuple[TablePlan, ...], noted: Notes) -> GeneratedCode:
     """Write and compile the code of a plan."""
-    code = Code(_OBJECTS, _LOCAL_NAMES)
+    code = Code(OBJECTS, LOCAL_NAMES)
     read = _read_by_parent(contract)
     names = [
         ""
@@ -142,12 +55,8 @@ def generate(contract: Contract, tables: tuple[TablePlan, ...], noted: Notes) ->
 
 def _read_by_parent(contract: Contract) -> set[str]:
     """Return the tables whose columns other tables read."""
-    rules = [
-        rule
-        for table in contract.tables.values()
-        for column in table.columns.values()
-        for rule in (column, *column.inputs.values())
-    ]
+    columns = [column for table in contract.tables.values() for column in table.columns.values()]
+    rules = [rule for column in columns for rule in (column, *column.inputs.values())]
     return {rule.parent.partition(".")[0] for rule in rules if rule.parent is not None}
 
 
@@ -224,20 +133,17 @@ class _Table:
         if not any(rule.find.attribute for rule in rules):
             return "element"
         reads_only_text = not self._has_objects and not any(
-            isinstance(each.origin.read, PathText)
-            for column in self._table.columns
-            for each in (column, *column.inputs)
+            isinstance(each.origin.read, PathText) for each in _rules(self._table)
         )
         return "attribute" if reads_only_text and all(rule.find.attribute for rule in rules) else "node"
 
     def _read_only_rows(self) -> None:
-        for column in self._table.columns:
-            for each in (column, *column.inputs):
-                match each.origin.read:
-                    case OnlyRowColumn(table, index) as read if read not in self._only_rows:
-                        variable = self._only_rows[read] = self._code.variable(each.origin.name)
-                        rows = f"document.rows[{table}]"
-                        self._code.line(f"{variable} = {rows}[0].values[{index}] if {rows} else None")
+        for each in _rules(self._table):
+            match each.origin.read:
+                case OnlyRowColumn(table, index) as read if read not in self._only_rows:
+                    variable = self._only_rows[read] = self._code.variable(each.origin.name)
+                    rows = f"document.rows[{table}]"
+                    self._code.line(f"{variable} = {rows}[0].values[{index}] if {rows} else None")
 
     def _rows_from_start(self) -> None:
         code, table = self._code, self._table
@@ -316,8 +222,8 @@ class _Table:
     def _search_once(self, column: ColumnPlan) -> None:
         """Search for what several columns share, before the first of them is read."""
         match column.origin.read:
-            case SharedSearch(number, find, attribute) if (number, bool(attribute)) not in self._searches:
-                code, path = self._code, column.origin.name
+            case SharedSearch(number, path, find, attribute) if (number, bool(attribute)) not in self._searches:
+                code = self._code
                 found = f"{code.constant(f'find {path}', find)}(element)"
                 variable = code.variable(f"{'get from' if attribute else 'found'} {path}")
                 code.line(f"{variable} = {f'getter({found})' if attribute else found}")
@@ -356,35 +262,44 @@ class _Table:
         code = self._code
         match column.origin.read:
             case OwnAttribute(name):
-                return f"get({name!r})"
+                text = f"get({name!r})"
             case OwnText():
                 kinds = {"attribute": "text", "element": "string_value_or_nil(element)", "node": "own_text(node)"}
-                return kinds[self._kind]
-            case SharedSearch(number, _, attribute):
+                text = kinds[self._kind]
+            case SharedSearch(number, _, _, attribute):
                 variable = self._searches[number, bool(attribute)]
-                return f"{variable}({attribute!r})" if attribute else f"first_text({variable}, string_value_or_nil)"
+                text = f"{variable}({attribute!r})" if attribute else f"first_text({variable}, string_value_or_nil)"
             case PathText(read):
-                return f"{code.constant(f'read {column.origin.name}', read)}({self._node})"
-            case AncestorColumn(index, levels):
-                return f"parent{'.parent' * (levels - 1)}.values[{index}]"
-            case OnlyRowColumn() as only_row:
-                return self._only_rows[only_row]
-            case OwnColumn(index):
-                return self._values[index]
-            case RunColumn(index):
-                return f"run[{index}]"
-            case Position():
-                return "position"
-            case SetByRule(values):
-                constant = code.constant(f"{column.name} by rule", values)
-                return f"{constant}[rule]" if len(values) > 1 else f"{constant}[0]"
-            case DerivedKey() as key:
-                above = "".join(f", parent{'.parent' * level}.position" for level in range(self._levels()))
-                return f"{code.constant(f'derive {column.name}', key.key)}(rule, document.key, position{above})"
+                text = f"{code.constant(f'read {column.path}', read)}({self._node})"
             case Computed(expression):
                 values = ", ".join(map(self._input, column.inputs))
-                return f"{code.constant(f'evaluate {column.name}', expression.evaluate)}([{values}], clock)"
-        raise TypeError(column.name)
+                text = f"{code.constant(f'evaluate {column.name}', expression.evaluate)}([{values}], clock)"
+            case _:
+                text = self._read_without_document(column)
+        return text
+
+    def _read_without_document(self, column: ColumnPlan) -> str:
+        """Return the expression of what comes from other columns and rows."""
+        match column.origin.read:
+            case AncestorColumn(index, levels):
+                text = f"parent{'.parent' * (levels - 1)}.values[{index}]"
+            case OnlyRowColumn() as only_row:
+                text = self._only_rows[only_row]
+            case OwnColumn(index):
+                text = self._values[index]
+            case RunColumn(index):
+                text = f"run[{index}]"
+            case Position():
+                text = "position"
+            case SetByRule(values):
+                constant = self._code.constant(f"{column.name} by rule", values)
+                text = f"{constant}[rule]" if len(values) > 1 else f"{constant}[0]"
+            case DerivedKey() as key:
+                above = "".join(f", parent{'.parent' * level}.position" for level in range(self._levels()))
+                text = f"{self._code.constant(f'derive {column.name}', key.key)}(rule, document.key, position{above})"
+            case other:
+                raise TypeError(other)
+        return text
 
     def _levels(self) -> int:
         levels, parent = 0, self._table.parent
@@ -447,8 +362,16 @@ class _Table:
                 code.line(f"leave_out_children({plan}, document)")
 
 
-_KNOWN = (AncestorColumn, Computed, DerivedKey, OnlyRowColumn, OwnAttribute, OwnColumn, OwnText, PathText, Position)
-_KNOWN = (*_KNOWN, RunColumn, SetByRule, SharedSearch)
+def _rules(table: TablePlan) -> Iterator[ColumnPlan]:
+    for column in table.columns:
+        yield from (column, *column.inputs)
+
+
+_KNOWN: tuple[type[object], ...] = (
+    *(AncestorColumn, Computed, DerivedKey, OnlyRowColumn, OwnAttribute, OwnColumn, OwnText, PathText, Position),
+    *(RunColumn, SetByRule, SharedSearch),
+)
+"""The readers whose values the code reads in line."""
 
 
 def _reads_row(column: ColumnPlan) -> bool:
@@ -460,8 +383,8 @@ def _reads_row(column: ColumnPlan) -> bool:
 
 def _is_only_checked(column: ColumnPlan) -> bool:
     """Return whether a text is only checked for its length and characters, which is as fast as to remember it."""
-    is_text, length = column.type.family is Family.TEXT, column.type.length
-    return is_text and len(column.steps) <= len(("blank", "convert")) and not 0 < length <= _SHORT
+    steps, length = [step.name.partition(" ")[0] for step in column.steps], column.type.length
+    return column.type.family is Family.TEXT and steps == ["blank", "convert"] and not 0 < length <= _SHORT
 
 
 def _starts_at_elements(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:

@@ -7,7 +7,7 @@ keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % f
 million.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,7 +16,7 @@ from xml_extractor.contract.model import POSITION_TYPE, Contract
 from xml_extractor.contract.rewriting import starting_at, written
 from xml_extractor.contract.run_values import RunValue
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
-from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
+from xml_extractor.documents import Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
 from xml_extractor.mapping.nodes import BASE, FindNodes, Frame, Node, ValueNode
 from xml_extractor.mapping.numbers import decimal_sum, decimal_text, number_text
@@ -34,6 +34,7 @@ from xml_extractor.mapping.paths import (
 )
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
 from xml_extractor.mapping.readers import (
+    KEY_SHAPES,
     AncestorColumn,
     Computed,
     DerivedKey,
@@ -51,7 +52,7 @@ from xml_extractor.mapping.references import RowReference
 from xml_extractor.mapping.trees import positions as positions_in_trees
 from xml_extractor.mapping.trees import read_container
 from xml_extractor.tsql import compile_expression
-from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
+from xml_extractor.values.sqltypes import Family, SqlType, parse_type
 
 _EXACT = frozenset((Family.INTEGER, Family.DECIMAL, Family.MONEY))
 """Types whose values are exact; a double has binary digits beyond theirs."""
@@ -76,11 +77,11 @@ class TableContext:
     note: Note
     searches: dict[str, FindElements] = field(default_factory=dict)
 
-    def search(self, path: str) -> tuple[int, FindElements]:
-        """Return a shared search and its number."""
+    def search(self, path: str) -> tuple[int, str, FindElements]:
+        """Return the number of a shared search, its path, and the search."""
         if path not in self.searches:
             self.searches[path] = compile_elements(path, self.contract.namespaces, self.frame)
-        return list(self.searches).index(path), self.searches[path]
+        return list(self.searches).index(path), path, self.searches[path]
 
     def start(self, path: str) -> str:
         """Return the path of a column from the row's node: from the table's `base`, if it has one."""
@@ -205,23 +206,7 @@ _RUN_VALUES: dict[RunValue, SqlType] = {
     "contract_version": parse_type("int"),
     "source_name": _UNLIMITED,
 }
-"""The types of `run_values`, in the same order."""
-
-
-def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: RunValues) -> tuple[Value, ...]:
-    """Return the values of a run for one document, in a fixed order."""
-    place = source_key.place if isinstance(source_key, RecordKey) else None
-    return (
-        key,
-        str(source_key),
-        str(place.name if place else source_key),
-        place.number if place else None,
-        run.run_id,
-        run.load_time,
-        contract.contract,
-        contract.version,
-        run.source_name,
-    )
+"""The types of `readers.run_values`, in the same order."""
 
 
 def run_origin(name: RunValue, context: TableContext) -> Origin:
@@ -273,35 +258,10 @@ def _with_path(rule: ColumnPlan) -> Compute:
     return compute_input
 
 
-def _bigint(_: SqlType, digest: bytes) -> Value:
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _uniqueidentifier(_: SqlType, digest: bytes) -> Value:
-    digits = digest.hex().upper()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _binary(target: SqlType, digest: bytes) -> Value:
-    return digest if target.length == MAX else digest[: target.length]
-
-
-def _hexadecimal(target: SqlType, digest: bytes) -> Value:
-    return digest.hex() if target.length == MAX else digest.hex()[: target.length]
-
-
-_KEY_SHAPES: dict[Family, Callable[[SqlType, bytes], Value]] = {
-    Family.INTEGER: _bigint,
-    Family.GUID: _uniqueidentifier,
-    Family.BINARY: _binary,
-    Family.TEXT: _hexadecimal,
-}
-
-
 def derived_origin(
     target: SqlType, contract: str, table: str, rule_paths: Sequence[str], *, has_trees: bool = False
 ) -> Origin:
     """Derive a key of the column's type from the identity of the row; see the module's documentation."""
     prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
-    shape = partial(_KEY_SHAPES[target.family], target)
+    shape = partial(KEY_SHAPES[target.family], target)
     return Origin(DerivedKey(shape, prefixes, positions_in_trees if has_trees else None), target, "derived")

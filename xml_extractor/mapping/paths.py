@@ -285,6 +285,18 @@ def first_attribute(elements: list[Element], name: str) -> str | None:
     return None
 
 
+def getter(found: list[Element]) -> Callable[[str], str | None]:
+    """Return the function that gives an attribute of the first element that has it."""
+    if len(found) == 1:
+        return found[0].get
+    return lambda name: first_attribute(found, name)
+
+
+def own_text(node: Node) -> str:
+    """Return the text of a node."""
+    return node.text if isinstance(node, ValueNode) else string_value_or_nil(node)
+
+
 def first_text(elements: list[Element], text_of: Callable[[Element], str]) -> str | None:
     """Return the text of the first element."""
     return text_of(elements[0]) if elements else None

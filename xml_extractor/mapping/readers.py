@@ -1,23 +1,26 @@
 """Readers: where the value of a column or input comes from in a row that is being mapped.
 
-A reader is a function from a row to a value, and knows what it reads. The interpreted plan calls it; `generation` writes
-code that does the same.
+A reader is a function from a row to a value, and knows what it reads. The interpreted plan calls it; `generation`
+writes code that does the same.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
 
-from xml_extractor.documents import Value
+from xml_extractor.contract.model import Contract
+from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
 from xml_extractor.mapping.nodes import ValueNode
 from xml_extractor.mapping.paths import FindElements, ReadText, first_attribute, first_text, string_value_or_nil
 from xml_extractor.mapping.plan import Compute, RowScope
 from xml_extractor.tsql import Expression
+from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _KEY_BYTES = 16
 
 
-class OwnText(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OwnText:
     """The text of the row's node."""
 
     def __call__(self, row: RowScope) -> Value:
@@ -26,7 +29,8 @@ class OwnText(NamedTuple):
         return node.text if isinstance(node, ValueNode) else string_value_or_nil(node)
 
 
-class OwnAttribute(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OwnAttribute:
     """An attribute of the row's element, by its Clark name."""
 
     name: str
@@ -36,16 +40,19 @@ class OwnAttribute(NamedTuple):
         return row.element.get(self.name)
 
 
-class SharedSearch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SharedSearch:
     """An attribute or the text of elements that a search finds, which several columns share.
 
     Attributes:
         number: The number of the search in the table.
+        path: Its path.
         find: The search.
         attribute: The Clark name of the attribute; empty for the text.
     """
 
     number: int
+    path: str
     find: FindElements
     attribute: str
 
@@ -57,7 +64,8 @@ class SharedSearch(NamedTuple):
         return first_attribute(found, self.attribute) if self.attribute else first_text(found, string_value_or_nil)
 
 
-class PathText(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PathText:
     """The text of what any XPath finds or computes from the row's node."""
 
     read: ReadText
@@ -67,7 +75,8 @@ class PathText(NamedTuple):
         return self.read(row.node)
 
 
-class AncestorColumn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AncestorColumn:
     """A column of the parent row, or of one above it."""
 
     index: int
@@ -81,7 +90,8 @@ class AncestorColumn(NamedTuple):
         return ancestor.values[self.index]
 
 
-class OnlyRowColumn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OnlyRowColumn:
     """A column of the only row of a table, by the number of the table."""
 
     table: int
@@ -93,7 +103,8 @@ class OnlyRowColumn(NamedTuple):
         return rows[0].values[self.index] if rows else None
 
 
-class OwnColumn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OwnColumn:
     """An earlier column of the same row."""
 
     index: int
@@ -103,7 +114,8 @@ class OwnColumn(NamedTuple):
         return row.values[self.index]
 
 
-class RunColumn(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RunColumn:
     """A value of the run, by its number in `DocumentScope.run`."""
 
     index: int
@@ -113,7 +125,8 @@ class RunColumn(NamedTuple):
         return row.document.run[self.index]
 
 
-class Position(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Position:
     """The row's number among those of its parent row."""
 
     def __call__(self, row: RowScope) -> Value:
@@ -121,7 +134,8 @@ class Position(NamedTuple):
         return row.position
 
 
-class SetByRule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SetByRule:
     """The value that belongs to the row rule."""
 
     values: Sequence[Value]
@@ -131,7 +145,8 @@ class SetByRule(NamedTuple):
         return self.values[row.rule]
 
 
-class DerivedKey(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DerivedKey:
     """A key that is computed from the identity of the row.
 
     Attributes:
@@ -155,7 +170,8 @@ class DerivedKey(NamedTuple):
         return self.shape(blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest())
 
 
-class Computed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Computed:
     """The value of a T-SQL expression.
 
     Attributes:
@@ -171,6 +187,22 @@ class Computed(NamedTuple):
         return self.expression.evaluate([compute(row) for compute in self.inputs], row.document.clock)
 
 
+def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: RunValues) -> tuple[Value, ...]:
+    """Return the values of a run for one document, in a fixed order."""
+    place = source_key.place if isinstance(source_key, RecordKey) else None
+    return (
+        key,
+        str(source_key),
+        str(place.name if place else source_key),
+        place.number if place else None,
+        run.run_id,
+        run.load_time,
+        contract.contract,
+        contract.version,
+        run.source_name,
+    )
+
+
 def _positions(row: RowScope) -> list[str]:
     found = [str(row.position)]
     above = row.parent
@@ -178,3 +210,29 @@ def _positions(row: RowScope) -> list[str]:
         found.append(str(above.position))
         above = above.parent
     return found
+
+
+def _bigint(_: SqlType, digest: bytes) -> Value:
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _uniqueidentifier(_: SqlType, digest: bytes) -> Value:
+    digits = digest.hex().upper()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _binary(target: SqlType, digest: bytes) -> Value:
+    return digest if target.length == MAX else digest[: target.length]
+
+
+def _hexadecimal(target: SqlType, digest: bytes) -> Value:
+    return digest.hex() if target.length == MAX else digest.hex()[: target.length]
+
+
+KEY_SHAPES: dict[Family, Callable[[SqlType, bytes], Value]] = {
+    Family.INTEGER: _bigint,
+    Family.GUID: _uniqueidentifier,
+    Family.BINARY: _binary,
+    Family.TEXT: _hexadecimal,
+}
+"""The function from a type and 16 bytes to a derived key, by family."""

@@ -77,13 +77,15 @@ def _mapped(
             resolve(plan, document, check_required)
         if document.counts:
             note_counts(tuple(document.counts.items()))
-        return tuple(
-            [tuple([row if type(row) is tuple else tuple(row.values) for row in rows]) for rows in document.rows]
-        )
+        return tuple([tuple(map(_values_of, rows)) for rows in document.rows])
     finally:
         # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
         for collection in (document.rows, document.rows_by_node, document.stand_ins, document.starts):
             collection.clear()
+
+
+def _values_of(row: RowScope | Row) -> Row:
+    return tuple(row.values) if isinstance(row, RowScope) else row
 
 
 def _anew(document: DocumentScope) -> DocumentScope:
@@ -174,6 +176,7 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
 
 
 def count_tolerated(table: TablePlan, rows: Sequence[RowScope], tolerated: dict[RowScope, Notes]) -> None:
+    """Count what was tolerated in rows that are kept."""
     for row in rows:
         for column, what in tolerated.get(row, ()):
             row.document.counts[table.name, column, what] += 1
@@ -327,6 +330,7 @@ def distinct_rows(
 
 
 def leave_out(table: TablePlan, node: Node, why: Counted, document: DocumentScope) -> None:
+    """Count a row that is left out, and remember its node for its children."""
     document.counts[table.name, "", why] += 1
     is_attached = why is Counted.DISTINCT and table.distinct is not None and table.distinct.attaches
     if table.has_children and not is_attached:
@@ -350,6 +354,11 @@ def _values(row: RowScope, columns: tuple[int, ...]) -> tuple[Value, ...]:
 
 
 def check_required(table: TablePlan, rows: Sequence[RowScope]) -> None:
+    """Check that rows have all required values.
+
+    Raises:
+        MappingError: One has not.
+    """
     required = table.required
     for row in rows if required else ():
         values = row.values
@@ -373,7 +382,8 @@ def _invalid_value(table: TablePlan, column: ColumnPlan, row: RowScope) -> Value
     if invalid is not None:
         return _invalid_value(table, invalid, row)
     try:
-        return None if column.inputs else column.origin.read(row)
+        has_value = not column.inputs and column.origin.reference is None
+        return column.origin.read(row) if has_value else None
     except RULE_ERRORS:
         return None
 

@@ -19,6 +19,10 @@ from xml_extractor.values.transforms import lookup_step, transform_step
 
 _TEXT = parse_type("nvarchar(max)")
 _CODE_PAGE_TYPES = frozenset(("char", "varchar", "text"))
+_MOST_REMEMBERED = 256
+"""Texts whose values a column remembers."""
+
+_LONGEST_REMEMBERED = 64
 
 
 def blank_to_null(text: str) -> str | None:
@@ -289,6 +293,30 @@ def _conversion_of_text(after_blank: "Fused") -> Callable[[Any], Value]:
         return text if apply is None else apply(text)
 
     return convert
+
+
+class Values(dict[str | None, Value]):
+    """The values of texts that a column had before; converts others.
+
+    Args:
+        convert: Converts a text, or NULL.
+        noted: What conversions tolerate. Such a conversion is not remembered.
+    """
+
+    def __init__(self, convert: Callable[[str | None], Value], noted: Notes) -> None:
+        super().__init__()
+        self._convert = convert
+        self._noted = noted
+
+    def __missing__(self, text: str | None) -> Value:
+        """Convert a text."""
+        before = len(self._noted)
+        value = self._convert(text)
+        if len(self._noted) == before and (text is None or len(text) <= _LONGEST_REMEMBERED):
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[text] = value
+        return value
 
 
 class Fused(NamedTuple):
