@@ -37,6 +37,7 @@ DOCUMENTATION = ROOT / "documentation"
 PAGES = sorted((*DOCUMENTATION.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"))
 
 WHOLE_PAGES = {
+    "python-api.md": "tests/acceptance/test_python_api.py",
     "first-load.md": "tests/acceptance/test_tutorial.py",
     "write-a-contract.md": "tests/test_documentation.py",
 }
