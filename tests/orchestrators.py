@@ -50,8 +50,9 @@ def run_airflow(directory: Path) -> None:
         assert str(dag.test().state).endswith("success")
 
 
-def run_dagster(_: Path) -> None:
+def run_dagster(directory: Path) -> None:
     """Materialize the asset, and check that its definitions are complete."""
+    os.environ["DAGSTER_HOME"] = str(directory)
     dagster = __import__("dagster")
     definitions = runpy.run_path(str(EXAMPLES / "dagster_assets.py"))
     dagster.Definitions.validate_loadable(definitions["defs"])
