@@ -229,6 +229,14 @@ WORKER_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting("--batch-size", type=WholeNumber(1, 100_000), default=1000, help="Number of document keys per page."),
 )
 
+DOCUMENT_TIMEOUT_OPTION = setting(
+    "--document-timeout",
+    type=WholeNumber(0),
+    default=300,
+    metavar="SECONDS",
+    help="Reject a document that takes longer to parse and map; 0: no limit.",
+)
+
 START_METHOD_OPTION = setting(
     "--start-method",
     type=click.Choice(["spawn", "forkserver"]),
@@ -320,13 +328,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Exit with 0 if this run rejects no document, even if documents of earlier runs are still rejected.",
     ),
-    setting(
-        "--document-timeout",
-        type=WholeNumber(0),
-        default=300,
-        metavar="SECONDS",
-        help="Reject a document that takes longer to parse and map; 0: no limit.",
-    ),
+    DOCUMENT_TIMEOUT_OPTION,
     START_METHOD_OPTION,
     setting(
         "--log-level",

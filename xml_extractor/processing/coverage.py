@@ -2,40 +2,44 @@
 
 import gc
 import os
-import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.util import Finalize
-from typing import NamedTuple
+from pathlib import Path
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import DocumentKey, RecordKey, Rejection, RunValues, Skipped
-from xml_extractor.errors import WorkerDiedError
-from xml_extractor.processing.chunks import MAX_CHUNK, WorkerFailure, as_run_error, divide
+from xml_extractor.documents import DocumentKey, RecordKey, Rejection, RunValues, SourceDocument
+from xml_extractor.errors import XmlExtractorError
+from xml_extractor.parsing import DocumentParser, parsing_rules
+from xml_extractor.processing.chunks import (
+    MAX_CHUNK,
+    Chunk,
+    ChunkReport,
+    ChunksInFlight,
+    WorkerFailure,
+    as_run_error,
+    divide,
+    internal_error,
+)
 from xml_extractor.processing.processes import (
     MAX_GROWTH,
     NO_MEMORY,
-    WorkerPool,
     check_system,
-    process_context,
     retire,
     set_up_child,
     shared_plan,
 )
-from xml_extractor.processing.worker import resident_bytes
-from xml_extractor.processing_log.log_keys import UnusableKey
-from xml_extractor.quality.observation import Observed, Observer
+from xml_extractor.processing.worker import OwnCrashMarker, rejected_keys, resident_bytes, skip_by_root
+from xml_extractor.processing.worker_supervisor import WorkerSupervisor
+from xml_extractor.quality.observation import Observer
+from xml_extractor.quality.tallies import Observed
+from xml_extractor.reasons import Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import StartMethod
-from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.stopping import stop_requests
-
-POLL_SECONDS = 0.1
-CHUNKS_PER_WORKER = 4
-"""Chunks that wait for or are with each worker at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,82 +58,95 @@ class CoverageContext:
     started_at: datetime
     workers: int
     batch_size: int
+    document_timeout: int
     start_method: StartMethod
     limit: int | None = None
     sample: int | None = None
 
 
-class ObservedChunk(NamedTuple):
-    """What a worker has seen in a chunk, or why it could not go through it."""
+@dataclass(frozen=True, slots=True)
+class ObservedChunk(ChunkReport):
+    """What a worker has seen in a chunk; None if it could not go through it."""
 
-    worker: int
-    documents: int
-    observed: Observed | None
-    failure: WorkerFailure | None = None
-    retires: bool = False
-
-
-class _Chunk(NamedTuple):
-    number: int
-    keys: tuple[DocumentKey, ...]
+    observed: Observed | None = None
 
 
 class _CoverageWorker:
     """The parts that one worker process uses for all its documents."""
 
-    def __init__(self, context: CoverageContext) -> None:
+    def __init__(self, context: CoverageContext, markers: Path) -> None:
         run = RunValues("coverage", context.started_at, context.source_name)
-        self.observer = Observer(context.contract, run)
-        self.source = open_documents(context.source_address, context.contract)
-        self.resident_at_start = resident_bytes()
-        Finalize(None, self.source.close, exitpriority=10)
+        self._source = open_documents(context.source_address, context.contract)
+        Finalize(None, self._source.close, exitpriority=10)
+        self._observer = Observer(context.contract, run, lambda key: next(self._source.fetch([key], whole=True)))
+        self._parser = DocumentParser(parsing_rules(context.contract))
+        self._marker = OwnCrashMarker(markers)
+        self._resident_at_start = resident_bytes()
 
-    def observe(self, chunk: _Chunk) -> Observed:
+    @property
+    def is_grown(self) -> bool:
+        """Whether this process has grown so much that another should replace it."""
+        return resident_bytes() - self._resident_at_start > MAX_GROWTH
+
+    def observe(self, chunk: Chunk) -> Observed:
         """Observe the documents of a chunk."""
-        keys = [key for key in chunk.keys if not isinstance(key, UnusableKey)]
-        fetched = self.source.fetch(keys)
+        rejected = rejected_keys(chunk)
+        fetched = self._source.fetch([key for key in chunk.keys if key not in rejected])
         for position, key in enumerate(chunk.keys):
-            order = (chunk.number, position)
-            if isinstance(key, UnusableKey):
-                self.observer.fail([unusable_key(key)], (order, str(key)))
+            order = (chunk.sequence, position)
+            if key in rejected:
+                self._observer.fail([rejected[key]], (order, str(key)))
                 continue
-            document = next(fetched)
-            if isinstance(document, Skipped):
-                self.observer.observed.documents["skipped"] += 1
-            elif isinstance(document, Rejection):
-                self.observer.fail([document.failure], (order, str(key)))
-            else:
-                self.observer.observe(document, order)
-        return self.observer.take()
+            self._marker.set(chunk.sequence, position, Stage.FETCH)
+            document = skip_by_root(next(fetched), self._source, self._parser)
+            self._observe(document, order)
+            self._marker.clear()
+        return self._observer.take()
+
+    def _observe(self, document: SourceDocument | Rejection, order: tuple[int, int]) -> None:
+        stage = Stage.FETCH
+
+        def enter(next_stage: Stage) -> None:
+            nonlocal stage
+            stage = next_stage
+            self._marker.enter(stage)
+
+        try:
+            self._observer.observe(document, order, enter)
+        except (MemoryError, XmlExtractorError):
+            raise
+        except Exception as error:  # noqa: BLE001 - costs the document, as in a run
+            self._observer.fail([internal_error(error, document.key, stage)], (order, str(document.key)))
 
 
 _worker: ContextVar[_CoverageWorker | WorkerFailure] = ContextVar("coverage_worker")
 
 
-def _init_worker(context: CoverageContext) -> None:
+def _init_worker(context: CoverageContext, markers: Path) -> None:
     set_up_child()
     try:
-        _worker.set(_CoverageWorker(context))
+        _worker.set(_CoverageWorker(context, markers))
     except Exception as error:  # noqa: BLE001 - reported with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
     gc.collect()
     gc.freeze()
 
 
-def _observe_chunk(chunk: _Chunk) -> ObservedChunk:
+def _observe_chunk(chunk: Chunk) -> ObservedChunk:
     worker = _worker.get()
     if isinstance(worker, WorkerFailure):
-        return ObservedChunk(os.getpid(), 0, None, worker)
+        return ObservedChunk(chunk.sequence, os.getpid(), worker)
+    observed = failure = None
     try:
         observed = worker.observe(chunk)
     except MemoryError:
         os._exit(NO_MEMORY)
     except Exception as error:  # noqa: BLE001 - reported as data
-        return ObservedChunk(os.getpid(), 0, None, WorkerFailure.of(as_run_error(error)))
-    retires = resident_bytes() - worker.resident_at_start > MAX_GROWTH
+        failure = WorkerFailure.of(as_run_error(error))
+    retires = worker.is_grown
     if retires:
         retire()
-    return ObservedChunk(os.getpid(), len(chunk.keys), observed, None, retires)
+    return ObservedChunk(chunk.sequence, os.getpid(), failure, retires, observed)
 
 
 def observe_source(
@@ -149,55 +166,29 @@ def observe_source(
         XmlExtractorError: The documents cannot be observed.
     """
     check_system(context.workers)
-    observed, results = Observed(), queue.SimpleQueue[ObservedChunk | BaseException]()
+    all_observed, chunks = Observed(), ChunksInFlight(context.workers)
+
+    def handle(result: ObservedChunk) -> None:
+        if result.observed is not None and chunks.acknowledge(result.sequence):
+            all_observed.add(result.observed)
+            on_progress(sum(result.observed.documents.values()))
+
     with stop_requests(is_orderly=False) as stop, shared_plan(context.start_method, context.contract):
-        initargs = (context,)
-        with WorkerPool(process_context(context.start_method), context.workers, _init_worker, initargs) as pool:
-            in_flight = 0
-            for chunk in _chunks(context, source):
-                while in_flight >= context.workers * CHUNKS_PER_WORKER:
-                    in_flight -= _receive(pool, results, observed, on_progress)
+        parts = (chunks, _init_worker, (context,), _observe_chunk, handle, stop)
+        with WorkerSupervisor(context, *parts) as workers:
+            for keys in _chunks(context, source):
+                workers.poll_until(chunks.has_room)
                 if stop.requested:
                     break
-                pool.submit(_observe_chunk, chunk, results.put, results.put)
-                in_flight += 1
-            while in_flight:
-                in_flight -= _receive(pool, results, observed, on_progress)
-        return observed, stop.requested
+                workers.submit(chunks.hand_out(keys, {}))
+            workers.poll_until(chunks.are_all_finished)
+        return all_observed, stop.requested
 
 
-def _receive(
-    pool: WorkerPool,
-    results: "queue.SimpleQueue[ObservedChunk | BaseException]",
-    observed: Observed,
-    on_progress: Callable[[int], None],
-) -> int:
-    """Wait for a result; return how many have arrived."""
-    try:
-        result = results.get(timeout=POLL_SECONDS)
-    except queue.Empty:
-        if dead := pool.find_dead():
-            message = f"a worker process died ({dead[0].exit}) while it observed documents"
-            raise WorkerDiedError(message, "run with --workers 1, or leave the document out with --limit") from None
-        return 0
-    if isinstance(result, BaseException):
-        raise result
-    pool.note_result(result.worker, retires=result.retires)
-    if result.failure is not None:
-        raise result.failure.exception()
-    if result.observed is not None:
-        observed.add(result.observed)
-    on_progress(result.documents)
-    return 1
-
-
-def _chunks(context: CoverageContext, source: Source) -> Iterator[_Chunk]:
+def _chunks(context: CoverageContext, source: Source) -> Iterator[tuple[DocumentKey, ...]]:
     pages = (_documents(page.keys) for page in source.key_pages(context.batch_size))
-    number = 0
     for keys in _sampled(pages, context.sample) if context.sample is not None else _limited(pages, context.limit):
-        for chunk in divide(keys, context.workers):
-            yield _Chunk(number, chunk)
-            number += 1
+        yield from divide(keys, context.workers)
 
 
 def _documents(keys: Iterable[DocumentKey]) -> list[DocumentKey]:
