@@ -6,6 +6,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,32 +41,49 @@ OPTIONS = (
 
 MEASURE = """
 document.querySelectorAll('details').forEach(each => each.open = true);
+const all = [...document.querySelectorAll('*')].filter(each => each.getClientRects().length);
+const box = each => { const box = each.getBoundingClientRect(); return [box.left, box.right, box.top, box.bottom] };
 JSON.stringify({
+  title: document.title,
   width: document.documentElement.scrollWidth,
-  wide: [...document.querySelectorAll('main *')].filter(each => each.closest('svg') === null || each.tagName === 'svg')
-    .filter(each => each.getBoundingClientRect().right > innerWidth + 0.5).map(each => each.outerHTML.slice(0, 200)),
-  texts: [...document.querySelectorAll('svg text')].filter(each => each.getClientRects().length).map(each => {
-    const box = each.getBoundingClientRect(); return [box.left, box.right, box.top, box.bottom, each.textContent] })
+  cut: all.filter(each => !each.closest('svg') && box(each)[1] > innerWidth + 0.5)
+    .map(each => each.outerHTML.slice(0, 99)),
+  texts: all.filter(each => each.tagName == 'text').map(each => [each.textContent, ...box(each)]),
+  backgrounds: all.map(each => getComputedStyle(each).backgroundColor).filter(each => each != 'rgba(0, 0, 0, 0)'),
 })
 """
 
 
+class Text(NamedTuple):
+    """A text of a plot, and its box in pixels."""
+
+    text: str
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
 class Opened(NamedTuple):
-    """What a browser made of a page.
+    """What a browser made of a page, with all its details open.
 
     Attributes:
         faults: Messages of its console, and errors.
         requests: Addresses that it requested, other than that of the page.
+        title: Its title.
         width: Of the content in pixels.
-        wide: Elements that are cut at the right.
-        texts: Of plots: left, right, top, bottom, and the text.
+        cut: Elements that are wider than the screen.
+        texts: Of plots.
+        backgrounds: The colours of elements that have one: red, green, blue.
     """
 
     faults: list[str]
     requests: list[str]
+    title: str
     width: int
-    wide: list[str]
-    texts: list[tuple[float, float, float, float, str]]
+    cut: list[str]
+    texts: list[Text]
+    backgrounds: list[tuple[int, ...]]
 
 
 class Browser:
@@ -77,7 +95,8 @@ class Browser:
 
     def __init__(self, send: int, receive: int) -> None:
         self._send = os.fdopen(send, "wb", buffering=0)
-        self._receive = os.fdopen(receive, "rb")
+        self._receive = os.fdopen(receive, "rb", buffering=0)
+        self._received = b""
         self._number = 0
         self._session: str | None = None
         self._events: list[dict[str, Any]] = []
@@ -109,11 +128,17 @@ class Browser:
         self.call("Page.navigate", url=page.as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._next()
-        found = json.loads(self.call("Runtime.evaluate", expression=MEASURE)["result"]["value"])
+        measured = self.call("Runtime.evaluate", expression=f"{{{MEASURE}}}")["result"]
+        found = json.loads(measured["value"])
         requests = [event["params"]["request"]["url"] for event in self._named("Network.requestWillBeSent")]
-        texts = [(*sides, text) for *sides, text in found["texts"]]
         return Opened(
-            [*self._faults()], [url for url in requests if url != page.as_uri()], found["width"], found["wide"], texts
+            [*self._faults()],
+            [url for url in requests if url != page.as_uri()],
+            found["title"],
+            found["width"],
+            found["cut"],
+            [Text(*each) for each in found["texts"]],
+            [tuple(map(int, re.findall(r"\d+", each)[:3])) for each in dict.fromkeys(found["backgrounds"])],
         )
 
     def picture(self) -> bytes:
@@ -123,11 +148,18 @@ class Browser:
         taken = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(taken["data"])
 
+    def close(self) -> None:
+        """End the browser."""
+        self._session = None
+        self.call("Browser.close")
+        self._send.close()
+        self._receive.close()
+
     def _faults(self) -> Iterator[str]:
         for event in self._named("Runtime.consoleAPICalled"):
             yield str(event["params"]["args"])
         for event in self._named("Runtime.exceptionThrown"):
-            yield str(event["params"]["exceptionDetails"]["text"])
+            yield str(event["params"]["exceptionDetails"])
         for event in self._named("Log.entryAdded"):
             yield str(event["params"]["entry"]["text"])
 
@@ -135,12 +167,12 @@ class Browser:
         return [event for event in self._events if event["method"] == method]
 
     def _next(self) -> dict[str, Any]:
-        received = bytearray()
-        while not received.endswith(b"\0"):
-            byte = self._receive.read(1)
-            assert byte, "the browser has ended"
-            received += byte
-        message: dict[str, Any] = json.loads(received[:-1])
+        while b"\0" not in self._received:
+            received = self._receive.read(1 << 20)
+            assert received, "the browser has ended"
+            self._received += received
+        text, _, self._received = self._received.partition(b"\0")
+        message: dict[str, Any] = json.loads(text)
         if "method" in message:
             self._events.append(message)
         return message
@@ -166,8 +198,7 @@ def browser() -> Iterator[Browser]:
             try:
                 yield opened
             finally:
-                opened._session = None
-                opened.call("Browser.close")
+                opened.close()
                 process.wait(30)
 
 
@@ -187,7 +218,7 @@ def main(page: Path, directory: Path) -> None:
         for name, view in VIEWS.items():
             found = opened.open(page.resolve(), **view)
             (directory / f"{page.stem}-{name}.png").write_bytes(opened.picture())
-            sys.stdout.write(f"{name}: {found._replace(texts=[])}\n")
+            sys.stdout.write(f"{name}: {found[:5]}\n")
 
 
 if __name__ == "__main__":

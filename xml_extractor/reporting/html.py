@@ -54,11 +54,12 @@ small, .faint, figcaption, footer {{ color: var(--faint); font-size: .85rem }}
 table {{ border-collapse: collapse; width: 100%; margin: .5rem 0 }}
 th, td {{ padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid) }}
 th {{ font-weight: 600 }} tbody th {{ font-weight: 400 }}
+thead th, dt {{ overflow-wrap: break-word }}
 thead th {{ vertical-align: bottom; color: var(--faint); font-size: .85rem; font-weight: 600 }}
 td.n {{ white-space: nowrap }}
-.n {{ text-align: right; font-variant-numeric: tabular-nums; padding-right: 0 }}
-.key {{ width: 3rem; font-weight: 600 }}
-.bars {{ table-layout: fixed }} .bars .plot {{ width: 45% }} .bars .n {{ width: 6.5rem }}
+.n {{ text-align: right; font-variant-numeric: tabular-nums; padding: .3rem 0 .3rem .6rem }}
+.key {{ width: 3rem; white-space: nowrap; font-weight: 600 }}
+.bars {{ table-layout: fixed }} .bars .plot {{ width: 45% }} .bars .n {{ width: 6.5rem; white-space: normal }}
 .plot svg {{ display: block; width: 100%; height: 1.1rem; overflow: visible; margin-top: .2rem }}
 tr {{ break-inside: avoid }}
 tbody tr.same > * {{ border-bottom-style: none; padding-bottom: .05rem }}
@@ -92,7 +93,7 @@ footer {{ margin-top: 3rem; border-top: 1px solid var(--grid); padding-top: .5re
 @media (max-width: 40rem) {{ body {{ font-size: 14px }} .minor {{ display: none }} th, td {{ padding-right: .5rem }}
   .bars tr {{ display: flex; flex-wrap: wrap; border-bottom: 1px solid var(--grid) }}
   .bars th, .bars td {{ border-style: none; padding-bottom: .1rem }} .bars tr > :first-child {{ flex: 1 0 100% }}
-  .bars tr > .key {{ flex: 0 0 2.2rem }} .bars tr > .plot {{ flex: 1 0 0; width: auto }} .bars .n {{ width: 4.6rem }} }}
+  .bars tr > .key {{ flex: 0 0 2.6rem }} .bars tr > .plot {{ flex: 1 0 0; width: auto }} .bars .n {{ width: 5.5rem }} }}
 @media print {{ body {{ padding: 0; font-size: 10pt; print-color-adjust: exact; -webkit-print-color-adjust: exact }}
   details {{ display: none }} @page {{ margin: 14mm }} }}
 """
@@ -162,6 +163,11 @@ def write_page(path: Path, content: str) -> None:
         ) from error
 
 
+def key(name: str) -> Html:
+    """Return the cell, or the heading of cells, that names one of the things that are compared."""
+    return element("span", name, class_="key")
+
+
 def section(heading: str, *content: object, explained: str = "") -> Html:
     """Return a part of a page; without content it says that there is nothing.
 
@@ -193,12 +199,8 @@ def table(
             others = (
                 element("td", cell, class_=_kind(column, texts, cell)) for column, cell in enumerate(row[1:], start=1)
             )
-            first = (
-                ""
-                if position
-                else element("th", row[0], scope="rowgroup" if len(cells) > 1 else "row", rowspan=len(cells))
-            )
-            body.append(element("tr", first, *others))
+            span = {"scope": "rowgroup", "rowspan": len(cells)} if len(cells) > 1 else {"scope": "row"}
+            body.append(element("tr", "" if position else element("th", row[0], **span), *others))
     head = (element("th", cell, scope="col", class_=_kind(column, texts, cell)) for column, cell in enumerate(headings))
     heading = element("thead", element("tr", *head)) if any(headings) else ""
     return element("table", heading, element("tbody", *body), class_=kind)

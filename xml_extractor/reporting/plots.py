@@ -17,9 +17,16 @@ _LONG_STEPS = (*(step * HOUR for step in (1, 2, 3, 6, 12)), *(step * DAY for ste
 TICKS = 4
 """The most intervals of an axis."""
 
+SMALLEST = 1e-9
+"""Lengths below are shown as 0."""
+
 TIME_TICKS = 6
 WINDOWS = 60
 """The most intervals of time into which a run is divided to show its rate."""
+
+
+MIN_WINDOW = 1.0
+"""The shortest interval in seconds of which a rate is shown."""
 
 
 class Scale(NamedTuple):
@@ -52,7 +59,8 @@ def scale(largest: float, *, whole: bool = False, most: int = TICKS) -> Scale:
         whole: Whether values are whole numbers, so that ticks are.
         most: The most intervals.
     """
-    largest = max(largest, 1e-9) if not whole else max(largest, 1)
+    if whole or largest < SMALLEST:
+        largest = max(largest, 1)
     power = floor(log10(largest / most))
     steps = (factor * 10.0**exponent for exponent in (power, power + 1) for factor in (1, 2, 5))
     step = next(step for step in steps if largest / step <= most + 1e-9 and (not whole or step >= 1))

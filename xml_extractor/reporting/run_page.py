@@ -8,8 +8,9 @@ from typing import TypeVar
 from xml_extractor.documents import Counted
 from xml_extractor.processing_log.run_history import RunStatus
 from xml_extractor.reasons import Reason
-from xml_extractor.reporting.html import Html, element, joined, page, pairs, section, table, text
+from xml_extractor.reporting.html import Html, element, joined, key, page, pairs, section, table, text
 from xml_extractor.reporting.plots import (
+    MIN_WINDOW,
     WINDOWS,
     Bar,
     Panel,
@@ -25,9 +26,6 @@ from xml_extractor.reporting.summary import MEANINGS
 
 MOST_RUNS = len(string.ascii_uppercase)
 
-MIN_WINDOW = 1.0
-"""The shortest interval in seconds of which a rate is shown."""
-
 OUTCOMES = {
     "loaded": "loaded",
     "rejected": "rejected",
@@ -38,8 +36,6 @@ OUTCOMES = {
 }
 
 _NAMED = {None: "none", True: "yes", False: "no"}
-
-_KEY = element("span", "Run", class_="key")
 
 K = TypeVar("K", bound=Hashable)
 
@@ -57,11 +53,11 @@ class _Compared:
 
     def headings(self, *first: object) -> list[object]:
         """Return the headings in front of a figure."""
-        return [*first, _KEY] if len(self.runs) > 1 else [*first]
+        return [*first, key("Run")] if len(self.runs) > 1 else [*first]
 
     def cells(self, letter: str, *first: object) -> list[object]:
         """Return the cells in front of a figure of a run."""
-        return [*first, element("span", letter, class_="key")] if letter else [*first]
+        return [*first, key(letter)] if letter else [*first]
 
     def counts(
         self,
@@ -224,7 +220,7 @@ def _numbers(compared: _Compared, found: Sequence[Sequence[Window]]) -> Html:
     rows = [
         [
             *compared.cells(letter),
-            f"{each.start:,.1f} to {each.end:,.1f}",
+            f"{each.end:,.1f}",
             f"{each.documents:,}",
             f"{each.rate:,.0f}",
             "" if each.queued is None else f"{each.queued:,}",
@@ -232,7 +228,7 @@ def _numbers(compared: _Compared, found: Sequence[Sequence[Window]]) -> Html:
         for number, letter, _ in compared.each()
         for each in found[number]
     ]
-    headings = [*compared.headings(), "Seconds", "Documents so far", "A minute", "Most chunks queued"]
+    headings = [*compared.headings(), "Until second", "Documents so far", "A minute", "Most chunks queued"]
     return element("details", element("summary", "The numbers"), table(headings, rows, numbers=3))
 
 
@@ -321,9 +317,9 @@ def _slowest(compared: _Compared) -> Iterator[Html]:
         yield section("Slowest documents", content, explained="To fetch, parse and map.")
 
 
-def _document_of(letter: str, key: str) -> Html:
+def _document_of(letter: str, document: str) -> Html:
     """Return the cell of a document; those of several runs are not joined."""
-    return element("span", key, title=f"of run {letter}") if letter else text(key)
+    return element("span", document, title=f"of run {letter}") if letter else text(document)
 
 
 def _queues(compared: _Compared) -> Iterator[Html]:
