@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,7 @@ from xml_extractor.processing.chunks import (
     divide,
     select,
 )
+from xml_extractor.processing.in_process import InProcessSupervisor
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
     BackgroundInsertThread,
@@ -68,7 +70,9 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers:
     set_up_child()
     configure_logging(context.settings.log_level, context.settings.log_format, context.run_id)
     try:
-        _worker.set(Worker(context, insert_queue, markers))
+        _worker.set(worker := Worker(context, insert_queue, markers))
+        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
+        Finalize(None, worker.close, exitpriority=10)
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
     # What exists now stays until the process ends, so the garbage collector can skip it.
@@ -204,22 +208,31 @@ class ParallelCoordinator:
 
     def __enter__(self) -> Self:
         settings = self._settings
-        check_system(settings.workers)
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
-            with shared_plan(settings.start_method, self._context.contract):
-                if settings.insert_mode == "queue":
-                    self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
-                initargs = (self._context, self._insert_queue)
-                parts_of_workers = (self._chunks, _init_worker, initargs, _process_work_item, self._handle)
-                self._workers = WorkerSupervisor[Event](settings, *parts_of_workers, self._stop, self._check_parts)
-                parts.callback(self._count_late_commits)
-                if self._insert_queue is not None:
-                    for number in range(1, self._context.inserts.threads + 1):
-                        self._start_insert_thread(self._insert_queue, number, parts)
-                parts.enter_context(self._workers)
+            if settings.in_process:
+                self._enter_workers(InProcessSupervisor[Event], Worker, parts)
+            else:
+                check_system(settings.workers)
+                with shared_plan(settings.start_method, self._context.contract):
+                    if settings.insert_mode == "queue":
+                        queue = InsertQueue(settings.queue_size, settings.start_method)
+                        self._insert_queue = parts.enter_context(queue)
+                    self._enter_workers(WorkerSupervisor[Event], _init_worker, parts)
             self._parts = parts.pop_all()
         return self
+
+    def _enter_workers(
+        self, supervisor: type[WorkerSupervisor[Event]], initializer: Callable[..., object], parts: ExitStack
+    ) -> None:
+        initargs = (self._context, self._insert_queue)
+        parts_of_workers = (self._chunks, initializer, initargs, _process_work_item, self._handle)
+        self._workers = supervisor(self._settings, *parts_of_workers, self._stop, self._check_parts)
+        parts.callback(self._count_late_commits)
+        if self._insert_queue is not None:
+            for number in range(1, self._context.inserts.threads + 1):
+                self._start_insert_thread(self._insert_queue, number, parts)
+        parts.enter_context(self._workers)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from heapq import nlargest
-from multiprocessing.util import Finalize
 from operator import itemgetter
 from pathlib import Path
 
@@ -157,12 +156,10 @@ class Worker:
         self._unread_of = unread_counter(contract)
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
         self._loader: Loader | None = None
-        self._open_parts = ExitStack()
-        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
-        Finalize(None, self.close, exitpriority=10)
-        self._marker = self._open_parts.enter_context(closing(OwnCrashMarker(markers)))
-        source = open_documents(context.source_address, contract)
-        self._source = self._open_parts.enter_context(closing(source))
+        with ExitStack() as parts:
+            self._marker = parts.enter_context(closing(OwnCrashMarker(markers)))
+            self._source = parts.enter_context(closing(open_documents(context.source_address, contract)))
+            self._open_parts = parts.pop_all()
         self._resident_at_start = resident_bytes()
 
     def map_documents(self, chunk: Chunk) -> Iterator[ProcessedDocument]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from xml_extractor.errors import RunError, SilentTargetError, WorkerDiedError
 from xml_extractor.processing import processes
@@ -131,7 +131,7 @@ class WorkerSupervisor(Generic[Event]):
         self,
         settings: WorkerSettings,
         chunks: ChunksInFlight,
-        initializer: Callable[..., None],
+        initializer: Callable[..., Any],
         initargs: tuple[object, ...],
         work: Callable[[Chunk], Event],
         handle: Callable[[Event], None],

@@ -1,7 +1,7 @@
 """Observe what a contract makes of documents: the worker's side of `coverage`."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -212,7 +212,7 @@ class Observer:
 
 def _with_defaults_noted(plan: Plan) -> Plan:
     """Let the columns of a plan note where their default stands for a value that the document does not have."""
-    noted, nilled = plan.noted, plan.nilled
+    noted = plan.noted
 
     def noting_default(column: ColumnPlan, compute: Compute) -> Compute:
         steps = [step for step in column.steps if step.name not in _NO_DEFAULT]
@@ -236,9 +236,7 @@ def _with_defaults_noted(plan: Plan) -> Plan:
     tables = tuple(
         table._replace(computes=tuple(map(noting_default, table.columns, table.computes))) for table in plan.tables
     )
-    return plan._replace(
-        tables=tables, nilled=None if nilled is None else _once(lambda: _with_defaults_noted(nilled()))
-    )
+    return plan._replace(tables=tables)
 
 
 def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:
@@ -260,23 +258,13 @@ def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:
         table._replace(computes=tuple(tolerant(table, number) for number in range(len(table.computes))), required=())
         for table in plan.tables
     )
-    nilled = plan.nilled
-    return plan._replace(tables=tables, nilled=None if nilled is None else _once(lambda: _tolerant(nilled(), invalid)))
+    return plan._replace(tables=tables)
 
 
 def _without_key(plan: Plan) -> Plan:
     """Return a plan for which the document's own key is NULL."""
-    run_values, nilled = plan.run_values, plan.nilled
-    return plan._replace(
-        read_key=None,
-        run_values=lambda _, source_key, run: run_values(None, source_key, run),
-        nilled=None if nilled is None else lambda: _without_key(nilled()),
-    )
-
-
-def _once(make: Callable[[], Plan]) -> Callable[[], Plan]:
-    made: defaultdict[None, Plan] = defaultdict(make)
-    return lambda: made[None]
+    run_values = plan.run_values
+    return plan._replace(read_key=None, run_values=lambda _, source_key, run: run_values(None, source_key, run))
 
 
 def _matters(invalid: _Invalid) -> bool:
