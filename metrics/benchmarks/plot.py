@@ -21,7 +21,7 @@ ROW, HEAD, GAP = 22, 38, 14
 BAR = 12
 
 COMPARABLE = 10
-"""A group whose largest figure is so many times smaller than that of another one has a scale of its own."""
+"""A group whose largest figure is smaller than that of another group by this factor has a scale of its own."""
 
 
 def plot(found: Mapping[str, Any]) -> str:

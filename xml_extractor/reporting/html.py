@@ -11,8 +11,8 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
-from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
+from xml_extractor.distribution import DISTRIBUTION, VERSION
 from xml_extractor.errors import RunError
 from xml_extractor.escaping import escaped
 
@@ -137,7 +137,7 @@ def page(title: str, content: Iterable[object]) -> str:
     body = joined(
         (
             element("main", element("h1", title), *content),
-            element("footer", f"Made by {DISTRIBUTION} {__version__}. It has no values of documents."),
+            element("footer", f"Made by {DISTRIBUTION} {VERSION}. It has no values of documents."),
         )
     )
     return (

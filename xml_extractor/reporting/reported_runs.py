@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from xml_extractor import DISTRIBUTION
 from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.run_history import SILENT_AFTER, RunEntry, RunStatus
 
@@ -155,11 +154,6 @@ class ReportedRun(_Part):
                 f"{name} has no metrics that this version can read: {place}: {first['msg']}",
                 "name a run id, or a file metrics_<run id>.json that a run has written",
             ) from None
-
-    @property
-    def program_version(self) -> str:
-        """The version of the program; empty if it is unknown."""
-        return self.machine.packages.get(DISTRIBUTION, "")
 
     @property
     def processed(self) -> int:

@@ -187,6 +187,7 @@ def _progress(compared: _Compared) -> Iterator[Html]:
             run.documents_per_minute,
         )
         for number, letter, run in compared.each()
+        if found[number]
     ]
     yield section(
         "Throughput over time",
