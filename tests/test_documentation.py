@@ -4,13 +4,9 @@ import ast
 import json
 import os
 import re
-import shlex
-import sqlite3
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +28,7 @@ from xml_extractor.connections import ATTEMPTS
 from xml_extractor.content import Kind
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Column, Contract, Document, Input, Lookup, SourceTable, Table
-from xml_extractor.contract.reading import check_text, read_contract, shipped_contracts
+from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.shape import keys_of
 from xml_extractor.parsing.parser import MAX_DEPTH
@@ -118,32 +114,37 @@ def flags(command: click.Command) -> set[str]:
     return {flag for option in command.params for flag in (*option.opts, *option.secondary_opts) if flag[0] == "-"}
 
 
-def described(option: click.Option) -> tuple[str, str, str, str]:
-    """An option as its row says it: flags, environment variable, key of the file, default."""
-    key = option.name if option.name in setting_names() else ""
+def described(option: click.Option) -> tuple[str, str]:
+    """An option as its row says it: flags and default."""
     default = option.show_default if isinstance(option.show_default, str) else option.default
     if option.is_flag:
         default = (option.opts if option.default else option.secondary_opts)[0] if option.secondary_opts else "no"
     shown = str(default) if isinstance(default, str | int | Path) else "none"
-    return "/".join((*option.opts, *option.secondary_opts)), str(option.envvar), key or "", shown
+    return "/".join((*option.opts, *option.secondary_opts)), shown
 
 
 def run_options() -> list[click.Option]:
     return [option for option in run_command.params if isinstance(option, click.Option)]
 
 
-def test_each_option_of_a_run_has_its_row_with_variable_key_and_default() -> None:
+def test_each_option_of_a_run_has_its_row_with_its_default() -> None:
     table = {
         row[0].strip("`"): row for row in rows(section("reference/options.md", "A run")) if row[0].startswith("`--")
     }
     assert set(table) == {described(option)[0] for option in run_options()}
     for option in run_options():
-        flag, variable, key, default = described(option)
-        _, shown_variable, shown_key, shown_default, meaning = table[flag]
-        assert (shown_variable.strip("`"), shown_key.strip("`")) == (variable, key)
+        flag, default = described(option)
+        _, shown_default, meaning = table[flag]
         elsewhere, _, on_windows = shown_default.replace("`", "").partition(", on Windows ")
         assert (on_windows if on_windows and os.name == "nt" else elsewhere) == default, flag
         assert meaning
+
+
+def test_each_option_of_a_run_is_a_variable_and_a_key_of_the_same_name() -> None:
+    for option in run_options():
+        name = option.opts[0].removeprefix("--").replace("-", "_")
+        assert option.envvar == f"XML_EXTRACTOR_{name.upper()}"
+        assert name in setting_names() or name == "config"
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -180,13 +181,6 @@ def test_each_option_of_the_baseline_has_its_row_and_each_exit_code() -> None:
     codes = {command.EXIT_OK, command.EXIT_SLOWER, errors.EXIT_USAGE, errors.EXIT_FAILED, errors.EXIT_INTERRUPTED}
     assert {row[0] for row in rows(section(page, "Options"))} >= {str(code) for code in codes}
     assert set(re.findall(r"--[a-z-]+", section(page, "Other settings"))) >= {*map(variants.flag, variants.NAMES)}
-
-
-def test_configuration_files_in_pages_have_known_keys() -> None:
-    for page in PAGES:
-        for language, text in blocks(page):
-            if language == "toml":
-                assert set(tomllib.loads(text)) <= set(setting_names())
 
 
 def test_make_has_the_targets_that_pages_name() -> None:
@@ -292,11 +286,6 @@ CONTRACTS = [
 ]
 
 
-@pytest.mark.parametrize(("page", "text"), CONTRACTS, ids=[page.name for page, _ in CONTRACTS])
-def test_whole_contracts_in_pages_have_no_faults(page: Path, text: str) -> None:
-    assert [str(fault) for fault in check_text(page.name, text)[1]] == []
-
-
 WORKED = re.findall(
     r"^## (.+?)$.*?```xml\n(.*?)```\n\n```yaml\n(.*?)```\n\n```text\n(.*?)```", text_of(GUIDE), re.DOTALL | re.MULTILINE
 )
@@ -350,30 +339,6 @@ def metrics(finished_run: Path) -> Metrics:
     path = finished_run / "metrics" / "latest.json"
     found: Metrics = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def output_of(line: str) -> str:
-    """What a command line of a page prints."""
-    arguments = shlex.split(line)
-    assert arguments[:2] == ["$", "xml-extractor"]
-    return CliRunner().invoke(cli, arguments[2:], standalone_mode=False).output
-
-
-def test_statements_of_the_guide_to_rejects_give_what_it_shows(
-    finished_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(finished_run)
-    found = [
-        block
-        for block in blocks(DOCUMENTATION / "how-to/look-into-rejects.md")
-        if block[0] in ("sql", "console", "text")
-    ]
-    (_, listing), (_, select), (_, reasons), (_, command), (_, explained), (_, retry), (_, marked) = found
-    assert reasons.strip().split("|")[-1] in output_of(listing)
-    with closing(sqlite3.connect("orders.db")) as database:
-        assert ["|".join(row) for row in database.execute(select)] == reasons.splitlines()
-    assert [line.rstrip() for line in output_of(command).strip().splitlines()] == explained.splitlines()
-    assert output_of(retry) == marked
 
 
 def test_each_field_of_the_metrics_file_has_its_row(metrics: Metrics) -> None:
