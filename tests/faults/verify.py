@@ -120,6 +120,7 @@ class Loaded:
                 self.target,
                 2,
                 1000,
+                300,
                 DEFAULT_START_METHOD,
                 **options,
             )

@@ -13,6 +13,7 @@ from xml_extractor.cli.boundary import output, say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
+    DOCUMENT_TIMEOUT_OPTION,
     SOURCE_OPTIONS,
     START_METHOD_OPTION,
     TARGET_OPTIONS,
@@ -65,7 +66,7 @@ MOST_DIFFERENCES = 100
     help="List at most N differences; all are counted.",
 )
 @click.option("--values", "with_values", is_flag=True, help="Show the values that differ, which documents contain.")
-@added(START_METHOD_OPTION)
+@added(DOCUMENT_TIMEOUT_OPTION, START_METHOD_OPTION)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_addresses
 def verify_command(contract: str, source: str, target: str, *, with_values: bool, as_json: bool, **options: Any) -> int:
@@ -113,6 +114,7 @@ def _report(contract_name: str, source: str, target_address: str, options: Mappi
             target_address,
             options["workers"],
             options["batch_size"],
+            options["document_timeout"],
             options["start_method"],
             sources,
             left_out,

@@ -1,52 +1,44 @@
 """Let worker processes look at the documents of a source, chunk by chunk, where nothing is loaded."""
 
+import gc
 import os
-import queue
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any, Protocol
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import DocumentKey, RecordKey
-from xml_extractor.errors import WorkerDiedError
-from xml_extractor.processing.chunks import MAX_CHUNK, WorkerFailure, as_run_error, divide
-from xml_extractor.processing.processes import (
-    MAX_GROWTH,
-    NO_MEMORY,
-    WorkerPool,
-    check_system,
-    process_context,
-    retire,
-    shared_plan,
+from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, SourceDocument
+from xml_extractor.errors import XmlExtractorError
+from xml_extractor.processing.chunks import (
+    MAX_CHUNK,
+    Chunk,
+    ChunkReport,
+    ChunksInFlight,
+    WorkerFailure,
+    as_run_error,
+    divide,
+    internal_error,
 )
-from xml_extractor.processing.worker import resident_bytes
-from xml_extractor.settings import StartMethod
+from xml_extractor.processing.processes import MAX_GROWTH, NO_MEMORY, check_system, retire, set_up_child, shared_plan
+from xml_extractor.processing.worker import OwnCrashMarker, rejected_keys, resident_bytes
+from xml_extractor.processing.worker_supervisor import WorkerSettings, WorkerSupervisor
+from xml_extractor.reasons import Stage
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.stopping import stop_requests
 
-POLL_SECONDS = 0.1
-CHUNKS_PER_WORKER = 4
-"""Chunks that wait for or are with each worker at most."""
 
-Found = TypeVar("Found")
+@dataclass(frozen=True, slots=True)
+class LookedAt(ChunkReport):
+    """What a worker has found in a chunk; None if it could not go through it."""
 
-
-class KeyChunk(NamedTuple):
-    """Documents that a worker looks at, with the number of the chunk in the order of the source."""
-
-    number: int
-    keys: tuple[DocumentKey, ...]
+    found: Any = None
 
 
-class LookedAt(NamedTuple):
-    """What a worker has found in a chunk, or why it could not go through it."""
-
-    worker: int
-    documents: int
-    found: Any
-    failure: WorkerFailure | None = None
-    retires: bool = False
-
-
-class PoolContext(Protocol):
+class PoolContext(WorkerSettings, Protocol):
     """What all processes know about the work."""
 
     @property
@@ -54,95 +46,149 @@ class PoolContext(Protocol):
         """The contract that the fork server compiles."""
         ...
 
-    @property
-    def workers(self) -> int:
-        """Number of worker processes."""
-        ...
+
+class LookingWorker(ABC):
+    """The parts that one worker process uses for all its documents. Each document costs at most itself.
+
+    Args:
+        source: The source, opened by this process.
+        markers: The directory for the worker's crash marker.
+    """
+
+    def __init__(self, source: Source, markers: Path) -> None:
+        self.source = source
+        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
+        Finalize(None, source.close, exitpriority=10)
+        self._marker = OwnCrashMarker(markers)
+        self._stage = Stage.FETCH
+        self._resident_at_start = resident_bytes()
+
+    @abstractmethod
+    def look_at(self, document: SourceDocument | Rejection, order: tuple[int, int]) -> None:
+        """Look at a document, given its place in the order of the source; call `enter` for each stage."""
+
+    @abstractmethod
+    def reject(self, key: DocumentKey, failure: Failure, order: tuple[int, int]) -> None:
+        """Take note of a document that cannot be looked at."""
+
+    def left_out(self, keys: Sequence[DocumentKey]) -> Collection[DocumentKey]:
+        """Return those documents of a chunk that need not be fetched. Called once for each chunk, before all others."""
+        del keys
+        return ()
+
+    @abstractmethod
+    def take(self) -> Any:
+        """Return what was found since the last call."""
+
+    def enter(self, stage: Stage) -> None:
+        """Record the next stage of the document, so that it is rejected there if it takes too long."""
+        self._stage = stage
+        self._marker.enter(stage)
 
     @property
-    def start_method(self) -> StartMethod:
-        """How they are started."""
-        ...
+    def is_grown(self) -> bool:
+        """Whether this process has grown so much that another should replace it."""
+        return resident_bytes() - self._resident_at_start > MAX_GROWTH
+
+    def look_at_all(self, chunk: Chunk) -> Any:
+        """Fetch the documents of a chunk, look at each, and return what was found.
+
+        Raises:
+            XmlExtractorError: The source cannot be read any more.
+        """
+        rejected, left_out = rejected_keys(chunk), self.left_out(chunk.keys)
+        fetched = self.source.fetch([key for key in chunk.keys if key not in rejected and key not in left_out])
+        for position, key in enumerate(chunk.keys):
+            order = (chunk.sequence, position)
+            if key in left_out:
+                continue
+            if key in rejected:
+                self.reject(key, rejected[key], order)
+                continue
+            self._stage = Stage.FETCH
+            self._marker.set(chunk.sequence, position, Stage.FETCH)
+            try:
+                self.look_at(next(fetched), order)
+            except (MemoryError, XmlExtractorError):
+                raise
+            except Exception as error:  # noqa: BLE001 - costs the document, as in a run
+                self.reject(key, internal_error(error, key, self._stage), order)
+            self._marker.clear()
+        return self.take()
 
 
-def look_at(look: Callable[[KeyChunk], Found], chunk: KeyChunk, resident_at_start: int) -> LookedAt:
-    """Return what a function finds in a chunk, in a worker; its errors are data."""
+_worker: ContextVar[LookingWorker | WorkerFailure] = ContextVar("looking_worker")
+
+
+def _init_worker(make: Callable[[Any, Path], LookingWorker], context: object, markers: Path) -> None:
+    set_up_child()
     try:
-        found = look(chunk)
+        _worker.set(make(context, markers))
+    except Exception as error:  # noqa: BLE001 - reported with the first chunk
+        _worker.set(WorkerFailure.of(as_run_error(error)))
+    gc.collect()
+    gc.freeze()
+
+
+def _look_at(chunk: Chunk) -> LookedAt:
+    worker = _worker.get()
+    if isinstance(worker, WorkerFailure):
+        return LookedAt(chunk.sequence, os.getpid(), worker)
+    found = failure = None
+    try:
+        found = worker.look_at_all(chunk)
     except MemoryError:
         os._exit(NO_MEMORY)
     except Exception as error:  # noqa: BLE001 - reported as data
-        return LookedAt(os.getpid(), 0, None, WorkerFailure.of(as_run_error(error)))
-    retires = resident_bytes() - resident_at_start > MAX_GROWTH
+        failure = WorkerFailure.of(as_run_error(error))
+    retires = worker.is_grown
     if retires:
         retire()
-    return LookedAt(os.getpid(), len(chunk.keys), found, None, retires)
+    return LookedAt(chunk.sequence, os.getpid(), failure, retires, found)
 
 
 def for_each_chunk(
     context: PoolContext,
-    init_worker: Callable[..., None],
-    task: Callable[[KeyChunk], LookedAt],
-    chunks: Iterable[KeyChunk],
-    on_result: Callable[[LookedAt], None],
+    make: Callable[[Any, Path], LookingWorker],
+    chunks: Iterable[tuple[DocumentKey, ...]],
+    on_found: Callable[[Any], None],
 ) -> bool:
-    """Have worker processes look at chunks.
+    """Have worker processes look at chunks of documents.
 
     Args:
-        context: The argument of `init_worker`.
-        init_worker: Sets up a worker process.
-        task: What a worker does with a chunk.
-        chunks: The chunks, taken as workers become free.
-        on_result: Called with each result.
+        context: What all processes know.
+        make: Makes the worker in its process, of the context and the directory for crash markers.
+        chunks: The keys of the documents, taken as workers become free.
+        on_found: Called with what `LookingWorker.take` returned for each chunk, once, in any order.
 
     Returns:
         Whether the command was asked to stop before all documents were seen.
 
     Raises:
-        XmlExtractorError: A worker failed.
+        XmlExtractorError: The documents cannot be looked at.
     """
     check_system(context.workers)
-    results = queue.SimpleQueue[LookedAt | BaseException]()
+    in_flight = ChunksInFlight(context.workers)
+
+    def handle(result: LookedAt) -> None:
+        if result.failure is None and in_flight.acknowledge(result.sequence):
+            on_found(result.found)
+
     with stop_requests(is_orderly=False) as stop, shared_plan(context.start_method, context.contract):
-        with WorkerPool(process_context(context.start_method), context.workers, init_worker, (context,)) as pool:
-            in_flight = 0
-            for chunk in chunks:
-                while in_flight >= context.workers * CHUNKS_PER_WORKER:
-                    in_flight -= _receive(pool, results, on_result)
+        parts = (in_flight, _init_worker, (make, context), _look_at, handle, stop)
+        with WorkerSupervisor(context, *parts) as workers:
+            for keys in chunks:
+                workers.poll_until(in_flight.has_room)
                 if stop.requested:
                     break
-                pool.submit(task, chunk, results.put, results.put)
-                in_flight += 1
-            while in_flight:
-                in_flight -= _receive(pool, results, on_result)
+                workers.submit(in_flight.hand_out(keys, {}))
+            workers.poll_until(in_flight.are_all_finished)
         return stop.requested
-
-
-def _receive(
-    pool: WorkerPool,
-    results: "queue.SimpleQueue[LookedAt | BaseException]",
-    on_result: Callable[[LookedAt], None],
-) -> int:
-    """Wait for a result; return how many have arrived."""
-    try:
-        result = results.get(timeout=POLL_SECONDS)
-    except queue.Empty:
-        if dead := pool.find_dead():
-            message = f"a worker process died ({dead[0].exit}) while it looked at documents"
-            raise WorkerDiedError(message, "run with --workers 1, or leave the document out") from None
-        return 0
-    if isinstance(result, BaseException):
-        raise result
-    pool.note_result(result.worker, retires=result.retires)
-    if result.failure is not None:
-        raise result.failure.exception()
-    on_result(result)
-    return 1
 
 
 def key_chunks(
     pages: Iterable[Sequence[DocumentKey]], workers: int, *, limit: int | None = None, sample: int | None = None
-) -> Iterator[KeyChunk]:
+) -> Iterator[tuple[DocumentKey, ...]]:
     """Yield the documents of a source in chunks, without the keys of files of records that are no documents.
 
     Args:
@@ -152,11 +198,8 @@ def key_chunks(
         sample: Documents at most, evenly from all; None for all.
     """
     documents = map(_documents, pages)
-    number = 0
     for keys in _sampled(documents, sample) if sample is not None else _limited(documents, limit):
-        for chunk in divide(keys, workers):
-            yield KeyChunk(number, chunk)
-            number += 1
+        yield from divide(keys, workers)
 
 
 def _documents(keys: Iterable[DocumentKey]) -> list[DocumentKey]:

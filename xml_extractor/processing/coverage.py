@@ -1,24 +1,19 @@
 """Observe all documents of a source with worker processes, and load nothing."""
 
-import gc
-import os
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing.util import Finalize
+from pathlib import Path
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import Rejection, RunValues, Skipped
-from xml_extractor.processing.chunk_pool import KeyChunk, LookedAt, for_each_chunk, key_chunks, look_at
-from xml_extractor.processing.chunks import WorkerFailure, as_run_error
-from xml_extractor.processing.processes import set_up_child
-from xml_extractor.processing.worker import resident_bytes
-from xml_extractor.processing_log.log_keys import UnusableKey
-from xml_extractor.quality.observation import Observed, Observer
+from xml_extractor.documents import DocumentKey, Failure, Rejection, RunValues, SourceDocument
+from xml_extractor.parsing import DocumentParser, parsing_rules
+from xml_extractor.processing.chunk_pool import LookingWorker, for_each_chunk, key_chunks
+from xml_extractor.processing.worker import skip_by_root
+from xml_extractor.quality.observation import Observer
+from xml_extractor.quality.tallies import Observed
 from xml_extractor.records import open_documents
 from xml_extractor.settings import StartMethod
-from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import Source
 
 
@@ -38,58 +33,27 @@ class CoverageContext:
     started_at: datetime
     workers: int
     batch_size: int
+    document_timeout: int
     start_method: StartMethod
     limit: int | None = None
     sample: int | None = None
 
 
-class _CoverageWorker:
-    """The parts that one worker process uses for all its documents."""
-
-    def __init__(self, context: CoverageContext) -> None:
+class _CoverageWorker(LookingWorker):
+    def __init__(self, context: CoverageContext, markers: Path) -> None:
+        super().__init__(open_documents(context.source_address, context.contract), markers)
         run = RunValues("coverage", context.started_at, context.source_name)
-        self.observer = Observer(context.contract, run)
-        self.source = open_documents(context.source_address, context.contract)
-        self.resident_at_start = resident_bytes()
-        Finalize(None, self.source.close, exitpriority=10)
+        self._observer = Observer(context.contract, run, lambda key: next(self.source.fetch([key], whole=True)))
+        self._parser = DocumentParser(parsing_rules(context.contract))
 
-    def observe(self, chunk: KeyChunk) -> Observed:
-        """Observe the documents of a chunk."""
-        keys = [key for key in chunk.keys if not isinstance(key, UnusableKey)]
-        fetched = self.source.fetch(keys)
-        for position, key in enumerate(chunk.keys):
-            order = (chunk.number, position)
-            if isinstance(key, UnusableKey):
-                self.observer.fail([unusable_key(key)], (order, str(key)))
-                continue
-            document = next(fetched)
-            if isinstance(document, Skipped):
-                self.observer.observed.documents["skipped"] += 1
-            elif isinstance(document, Rejection):
-                self.observer.fail([document.failure], (order, str(key)))
-            else:
-                self.observer.observe(document, order)
-        return self.observer.take()
+    def look_at(self, document: SourceDocument | Rejection, order: tuple[int, int]) -> None:
+        self._observer.observe(skip_by_root(document, self.source, self._parser), order, self.enter)
 
+    def reject(self, key: DocumentKey, failure: Failure, order: tuple[int, int]) -> None:
+        self._observer.fail([failure], (order, str(key)))
 
-_worker: ContextVar[_CoverageWorker | WorkerFailure] = ContextVar("coverage_worker")
-
-
-def _init_worker(context: CoverageContext) -> None:
-    set_up_child()
-    try:
-        _worker.set(_CoverageWorker(context))
-    except Exception as error:  # noqa: BLE001 - reported with the first chunk
-        _worker.set(WorkerFailure.of(as_run_error(error)))
-    gc.collect()
-    gc.freeze()
-
-
-def _observe_chunk(chunk: KeyChunk) -> LookedAt:
-    worker = _worker.get()
-    if isinstance(worker, WorkerFailure):
-        return LookedAt(os.getpid(), 0, None, worker)
-    return look_at(worker.observe, chunk, worker.resident_at_start)
+    def take(self) -> Observed:
+        return self._observer.take()
 
 
 def observe_source(
@@ -108,12 +72,13 @@ def observe_source(
     Raises:
         XmlExtractorError: The documents cannot be observed.
     """
-    observed = Observed()
+    all_observed = Observed()
 
-    def add(result: LookedAt) -> None:
-        observed.add(result.found)
-        on_progress(result.documents)
+    def add(observed: Observed) -> None:
+        all_observed.add(observed)
+        on_progress(sum(observed.documents.values()))
 
     pages = (page.keys for page in source.key_pages(context.batch_size))
     chunks = key_chunks(pages, context.workers, limit=context.limit, sample=context.sample)
-    return observed, for_each_chunk(context, _init_worker, _observe_chunk, chunks, add)
+    interrupted = for_each_chunk(context, _CoverageWorker, chunks, add)
+    return all_observed, interrupted

@@ -1,28 +1,23 @@
 """Map the documents of a source again with worker processes, and compare them with the rows of the target."""
 
-import gc
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.util import Finalize
+from pathlib import Path
 
 from xml_extractor.connections import errors_end_the_run
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.own_rows import DocumentKeys, key_columns
 from xml_extractor.contract.run_columns import run_columns
-from xml_extractor.documents import DocumentKey, Failure, Rejection, RunValues, SourceDocument, Status
+from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunValues, SourceDocument, Status
 from xml_extractor.errors import TargetError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key, read_revision
-from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunk_pool import KeyChunk, LookedAt, for_each_chunk, key_chunks, look_at
-from xml_extractor.processing.chunks import WorkerFailure, as_run_error, log_defect
-from xml_extractor.processing.processes import set_up_child
-from xml_extractor.processing.worker import content_hash, resident_bytes
+from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
+from xml_extractor.processing.chunk_pool import LookingWorker, for_each_chunk, key_chunks
+from xml_extractor.processing.worker import content_hash, skip_by_root
 from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_keys import UnusableKey
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.quality.differences import (
     DIFFERENT,
@@ -38,7 +33,7 @@ from xml_extractor.quality.reconciliation import Reconciliation
 from xml_extractor.quality.row_comparison import digest
 from xml_extractor.quality.seen_things import SeenThings, seen_things
 from xml_extractor.quality.verification import Verifier
-from xml_extractor.reasons import Reason, Stage
+from xml_extractor.reasons import Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import KeyRange, StartMethod
 from xml_extractor.sources.interfaces import Source
@@ -70,6 +65,7 @@ class VerificationContext:
     target: str
     workers: int
     batch_size: int
+    document_timeout: int
     start_method: StartMethod
     sources: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -83,134 +79,111 @@ class VerificationContext:
         return self.key_range is None and self.sample is None
 
 
-class _Worker:
-    """The parts that one worker process uses for all its documents."""
+class _VerifyingWorker(LookingWorker):
+    """Compares documents with their rows, those of a chunk at once."""
 
-    def __init__(self, context: VerificationContext) -> None:
+    def __init__(self, context: VerificationContext, markers: Path) -> None:
         contract = context.contract
-        self.context = context
-        self.resident_at_start = resident_bytes()
-        self._parts = ExitStack()
-        Finalize(None, self._parts.close, exitpriority=10)
+        super().__init__(open_documents(context.source_address, contract), markers)
+        self._context = context
+        connection = open_target(context.target, contract).connect()
+        Finalize(None, connection.close, exitpriority=10)
         self._plan = compile_plan(contract)
         self._parser = DocumentParser(parsing_rules(contract))
-        self._source = self._parts.enter_context(closing(open_documents(context.source_address, contract)))
-        connection = self._parts.enter_context(closing(open_target(context.target, contract).connect()))
         self._log = ProcessingLog(connection)
         of_runs = run_columns(contract)
         self._verifier = Verifier(contract, context.contract_hash, connection, context.left_out, of_runs)
-        self._needs_own_key = any(
-            column is not None and column.kind == "own" for column in key_columns(contract).values()
-        )
+        self._needs_own_key = any(found is not None and found.kind == "own" for found in key_columns(contract).values())
         self._uses_source_name = any(run_columns(contract, {"source_name"}).values())
+        self._entries: dict[str, LogEntry] = {}
+        self._verified = Verified()
+        self._waiting: list[VerifiedDocument] = []
+        self._rows = 0
 
-    def verify(self, chunk: KeyChunk) -> Verified:
-        """Compare the documents of a chunk with their rows."""
-        verified = Verified()
-        entries = self._log.find(self.context.contract.contract, list(map(str, chunk.keys)))
-        if self.context.is_whole:
-            verified.seen += [Seen(DOCUMENTS, digest(str(key)), "") for key in chunk.keys]
-        loaded = [key for key in chunk.keys if self._is_loaded(key, entries.get(str(key)), verified)]
-        waiting: list[VerifiedDocument] = []
-        rows = 0
-        for key, document in zip(loaded, self._source.fetch(loaded), strict=True):
-            mapped = self._mapped(document, entries.get(str(key)), verified)
-            if mapped is not None:
-                waiting.append(mapped)
-                rows += sum(map(len, mapped.rows))
-            if rows > ROWS_AT_ONCE:
-                verified.add(self._compare(waiting))
-                waiting, rows = [], 0
-        verified.add(self._compare(waiting))
-        return verified
+    def left_out(self, keys: Sequence[DocumentKey]) -> Collection[DocumentKey]:
+        """Return the documents that have no rows by the processing log, and note why."""
+        self._entries = self._log.find(self._context.contract.contract, list(map(str, keys)))
+        if self._context.is_whole:
+            self._verified.seen += [Seen(DOCUMENTS, digest(str(key)), "") for key in keys]
+        return {key for key in keys if not self._is_expected(self._entries.get(str(key)))}
 
-    def _compare(self, documents: Sequence[VerifiedDocument]) -> Verified:
-        keeps_seen = self.context.is_whole and not self.context.run
-        with errors_end_the_run(TargetError, "the tables of the target cannot be read"):
-            return self._verifier.compare(documents, keeps_seen=keeps_seen)
-
-    def _is_loaded(self, key: DocumentKey, entry: LogEntry | None, verified: Verified) -> bool:
-        """Return whether a document should have rows; note what is known of the others."""
-        if self.context.run and (entry is None or entry.run_id != self.context.run):
+    def _is_expected(self, entry: LogEntry | None) -> bool:
+        run = self._context.run
+        if run and (entry is None or entry.run_id != run):
             return False
-        if entry is not None and entry.status is not Status.LOADED:
-            verified.documents[entry.status.value] += 1
-            return False
-        if isinstance(key, UnusableKey):  # no run loads it
-            verified.documents[NOT_LOADED] += 1
-            verified.note(Difference(Kind.NOT_LOADED, str(key), detail=key.explanation))
-            return False
-        return True
+        if entry is None or entry.status is Status.LOADED:
+            return True
+        self._verified.documents[entry.status.value] += 1
+        return False
 
-    def _mapped(
-        self, document: SourceDocument | Rejection, entry: LogEntry | None, verified: Verified
-    ) -> VerifiedDocument | None:
+    def look_at(self, document: SourceDocument | Rejection, order: tuple[int, int]) -> None:
         """Map a document with the values of the run that loaded it."""
+        document = skip_by_root(document, self.source, self._parser)
         if isinstance(document, Rejection):
-            self._fail(document, entry, document.failure, verified)
-            return None
-        run_id = entry.run_id if entry is not None else ""
-        started_at = _start_of(run_id)
-        source_name = self.context.sources.get(run_id)
-        run = RunValues(run_id, started_at or _UNKNOWN_TIME, source_name or self.context.source_name)
-        of: tuple[str, ...] = ()
+            self.reject(document.key, document.failure, order)
+            return
+        entry = self._entries.get(str(document.key))
+        started_at = _start_of(entry.run_id) if entry is not None else None
+        source_name = self._context.sources.get(entry.run_id) if entry is not None else None
+        run = RunValues(
+            entry.run_id if entry is not None else "",
+            started_at or _UNKNOWN_TIME,
+            source_name or self._context.source_name,
+        )
         try:
-            root = self._parser.parse(document.content, document.envelope)
-            key = own_key(self._plan, root) if self._needs_own_key else None
-            if self._plan.revision is not None:
-                revision = read_revision(self._plan, root, document.key, run)
-                of = () if revision is None else revision.of
-            rows = map_document(self._plan, root, document.key, run)
-        except OtherRootError as error:
-            self._fail(document, entry, error.failure, verified)
-            return None
+            keys, rows = self._mapped(document, run)
         except (ParseError, MappingError) as error:
             if document.is_cut:
-                return self._mapped(next(self._source.fetch([document.key], whole=True)), entry, verified)
-            self._fail(document, entry, error.failure, verified)
-            return None
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one document must not end the command
-            log_defect(error, f"document {document.key} was mapped", document.key, Stage.MAP)
-            explanation = f"a defect of this program ({type(error).__name__})"
-            self._fail(document, entry, Failure(Stage.MAP, Reason.INTERNAL_ERROR, explanation), verified)
-            return None
-        return VerifiedDocument(
-            str(document.key),
-            DocumentKeys(document.key, key, of),
-            entry,
-            rows,
-            entry is not None and (document.logged_hash or content_hash(document.content)) != entry.content_hash,
-            entry is None or (started_at is not None and (source_name is not None or not self._uses_source_name)),
+                self.look_at(next(self.source.fetch([document.key], whole=True)), order)
+            else:
+                self.reject(document.key, error.failure, order)
+            return
+        is_changed = entry is not None and _hash_of(document) != entry.content_hash
+        is_known = started_at is not None and (source_name is not None or not self._uses_source_name)
+        self._waiting.append(
+            VerifiedDocument(str(document.key), keys, entry, rows, is_changed, is_known or entry is None)
         )
+        self._rows += sum(map(len, rows))
+        if self._rows > ROWS_AT_ONCE:
+            self._marker.clear()  # reading the rows does not count as the document's time
+            self._compare()
 
-    def _fail(
-        self, document: SourceDocument | Rejection, entry: LogEntry | None, failure: Failure, verified: Verified
-    ) -> None:
-        verified.documents[NOT_LOADED if entry is None else DIFFERENT] += 1
-        kind = Kind.NOT_LOADED if entry is None else Kind.NOT_MAPPED
-        verified.note(Difference(kind, str(document.key), detail=f"it cannot be mapped now: {failure.reason}"))
+    def _mapped(self, document: SourceDocument, run: RunValues) -> tuple[DocumentKeys, tuple[tuple[Row, ...], ...]]:
+        """Return the keys and the rows of a document.
 
+        Raises:
+            ParseError, MappingError: It has none.
+        """
+        self.enter(Stage.PARSE)
+        root = self._parser.parse(document.content, document.envelope)
+        self.enter(Stage.MAP)
+        key = own_key(self._plan, root) if self._needs_own_key else None
+        revision = None
+        if self._plan.revision is not None:
+            revision = read_revision(self._plan, root, document.key, run)
+        rows = map_document(self._plan, root, document.key, run)
+        return DocumentKeys(document.key, key, () if revision is None else revision.of), rows
 
-_worker: ContextVar[_Worker | WorkerFailure] = ContextVar("verifying_worker")
+    def reject(self, key: DocumentKey, failure: Failure, order: tuple[int, int]) -> None:
+        """Take note of a document that the processing log does not reject, but that cannot be mapped now."""
+        del order
+        is_loaded = str(key) in self._entries
+        self._verified.documents[DIFFERENT if is_loaded else NOT_LOADED] += 1
+        kind = Kind.NOT_MAPPED if is_loaded else Kind.NOT_LOADED
+        self._verified.note(Difference(kind, str(key), detail=f"it cannot be mapped now: {failure.reason}"))
 
+    def take(self) -> Verified:
+        """Return what was found since the last call."""
+        self._compare()
+        verified, self._verified = self._verified, Verified()
+        return verified
 
-def _init_worker(context: VerificationContext) -> None:
-    set_up_child()
-    try:
-        _worker.set(_Worker(context))
-    except Exception as error:  # noqa: BLE001 - reported with the first chunk
-        _worker.set(WorkerFailure.of(as_run_error(error)))
-    gc.collect()
-    gc.freeze()
-
-
-def _verify_chunk(chunk: KeyChunk) -> LookedAt:
-    worker = _worker.get()
-    if isinstance(worker, WorkerFailure):
-        return LookedAt(os.getpid(), 0, None, worker)
-    return look_at(worker.verify, chunk, worker.resident_at_start)
+    def _compare(self) -> None:
+        """Compare the documents that were mapped with their rows."""
+        documents, self._waiting, self._rows = self._waiting, [], 0
+        keeps_seen = self._context.is_whole and not self._context.run
+        with errors_end_the_run(TargetError, "the tables of the target cannot be read"):
+            self._verified.add(self._verifier.compare(documents, keeps_seen=keeps_seen))
 
 
 def verify_source(
@@ -232,15 +205,15 @@ def verify_source(
     with seen_things() as things:
         verified = Verified()
 
-        def add(result: LookedAt) -> None:
-            things.add(result.found.seen)
-            result.found.seen.clear()
-            verified.add(result.found)
-            on_progress(result.documents)
+        def add(found: Verified) -> None:
+            things.add(found.seen)
+            found.seen.clear()
+            verified.add(found)
+            on_progress(sum(found.documents.values()))
 
         pages = (page.keys for page in source.key_pages(context.batch_size, context.key_range))
         chunks = key_chunks(pages, context.workers, sample=context.sample)
-        interrupted = for_each_chunk(context, _init_worker, _verify_chunk, chunks, add)
+        interrupted = for_each_chunk(context, _VerifyingWorker, chunks, add)
         if context.is_whole and not interrupted:
             _reconcile(context, things, verified)
         return verified, interrupted
@@ -271,3 +244,7 @@ def _start_of(run_id: str) -> datetime | None:
         return datetime.strptime(run_id[:18], "%Y%m%dT%H%M%S%f")  # noqa: DTZ007 - naive UTC, as in the log
     except ValueError:
         return None
+
+
+def _hash_of(document: SourceDocument) -> str:
+    return document.logged_hash or content_hash(document.content)
