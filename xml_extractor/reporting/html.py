@@ -48,7 +48,7 @@ body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var
 h1 {{ font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem }}
 h2 {{ font-size: 1.15rem; margin: 2.25rem 0 .25rem; break-after: avoid }}
 h3 {{ font-size: .95rem; margin: 0 }}
-p {{ margin: .25rem 0; max-width: 60rem }}
+p {{ margin: .25rem 0; max-width: 60rem }} section > p {{ break-after: avoid }}
 code {{ font: .92em ui-monospace, monospace }}
 small, .faint, figcaption, footer {{ color: var(--faint); font-size: .85rem }}
 table {{ border-collapse: collapse; width: 100%; margin: .5rem 0 }}
