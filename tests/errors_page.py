@@ -23,6 +23,7 @@ CLASSES = {
     "TablesError": "The target",
     "SilentTargetError": "The target",
     "TooManyRejectsError": "Too many rejects",
+    "TooManyToleratedError": "Too many rejects",
 }
 """The errors that end a run, and the heading that they are listed below."""
 
