@@ -11,7 +11,6 @@ from functools import partial
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import rows
-from xml_extractor.mapping.code import Code
 from xml_extractor.mapping.code_objects import LOCAL_NAMES, OBJECTS
 from xml_extractor.mapping.paths import RowSearch
 from xml_extractor.mapping.plan import ColumnPlan, GeneratedCode, Notes, TablePlan
@@ -30,6 +29,7 @@ from xml_extractor.mapping.readers import (
     SharedSearch,
 )
 from xml_extractor.mapping.steps import Values
+from xml_extractor.source_code import Code
 from xml_extractor.values.sqltypes import Family
 
 _SHORT = 10
@@ -272,8 +272,9 @@ class _Table:
             case PathText(read):
                 text = f"{code.constant(f'read {column.path}', read)}({self._node})"
             case Computed(expression):
-                values = ", ".join(map(self._input, column.inputs))
-                text = f"{code.constant(f'evaluate {column.name}', expression.evaluate)}([{values}], clock)"
+                text = expression.write(
+                    code, [code.kept(self._input(each), each.name) for each in column.inputs], "clock"
+                )
             case _:
                 text = self._read_without_document(column)
         return text
@@ -323,8 +324,7 @@ class _Table:
         if table.at_least_one:
             self._leave_out(" and ".join(f"{values[number]} is None" for number in table.at_least_one), "AT_LEAST_ONE")
         if table.when is not None:
-            evaluate = code.constant("when", table.when.evaluate)
-            self._leave_out(f"{evaluate}(({', '.join(values)},), clock) is not True", "WHEN")
+            self._leave_out(f"{code.kept(table.when.write(code, values, 'clock'), 'when')} is not True", "WHEN")
         if self._has_objects:
             code.line("rows.append(row)")
             return
