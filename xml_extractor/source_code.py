@@ -36,6 +36,9 @@ class Code:
         self._depth = 0
         self._locals = set(local_names)
         self._names: dict[int, str] = {}
+        self._laters: dict[str, str] = {}
+        self._bodies: dict[str, str] = {}
+        self._made: dict[str, Callable[[dict[str, Any]], object]] = {}
 
     @property
     def text(self) -> str:
@@ -69,6 +72,20 @@ class Code:
         self.constants[name] = None
         return name
 
+    def shared_function(self, hint: str, parameter: str, write_body: Callable[[], object]) -> str:
+        """Write a function of one parameter, unless there is one with the same body; return the name."""
+        before = len(self._lines)
+        name = self.function(hint)
+        with self.block(f"def {name}({parameter})"):
+            begin = len(self._lines)
+            write_body()
+        body = "\n".join(self._lines[begin:])
+        known = self._bodies.setdefault(body, name)
+        if known != name:
+            del self._lines[before:]
+            del self.constants[name]
+        return known
+
     def variable(self, hint: str) -> str:
         """Return a name for a variable of the current function."""
         name = self._new(hint)
@@ -81,6 +98,15 @@ class Code:
         if name is None:
             name = self._names[id(value)] = self._new(hint)
             self.constants[name] = value
+        return name
+
+    def later(self, hint: str, make: Callable[[dict[str, Any]], object]) -> str:
+        """Return a name for an object that is made of the compiled module; the same one for the same hint."""
+        name = self._laters.get(hint)
+        if name is None:
+            name = self._laters[hint] = self._new(hint)
+            self.constants[name] = None
+            self._made[name] = make
         return name
 
     def literal(self, value: object) -> str:
@@ -112,6 +138,8 @@ class Code:
         """
         module: dict[str, Any] = dict(self.constants)
         exec(compile(self.text, name, "exec"), module)  # noqa: S102 - see above for what becomes source
+        for each, make in self._made.items():
+            module[each] = make(module)
         return module
 
 
