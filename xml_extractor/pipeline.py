@@ -73,7 +73,7 @@ def run(
     tables = layouts(contract)
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
-    target = open_target(settings.target, contract)
+    target = _open_target(settings, contract)
     with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
@@ -89,6 +89,7 @@ def run(
                 coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
                 try:
                     queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
+                    target.settle()
                 except XmlExtractorError as error:
                     failure = error
             result = replace(
@@ -173,6 +174,16 @@ def _noting_total(
             totals.append(statistics.already_done + settings.limit)
         statistics.total = min(totals, default=None)
         yield page
+
+
+def _open_target(settings: RunSettings, contract: Contract) -> Target:
+    target = open_target(settings.target, contract)
+    if target.only_appends and settings.reprocess not in (None, "rejected"):
+        raise UsageError(
+            f"{target.name} cannot replace the rows of documents that are reprocessed",
+            "reprocess rejected documents only, or load into a database",
+        )
+    return target
 
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:

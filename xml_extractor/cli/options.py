@@ -87,17 +87,29 @@ LOG_TABLE_OPTION = setting(
     show_default="processing_log",
     help="Table of the target that records the outcome of each document.",
 )
+LOG_TARGET_OPTION = setting(
+    "--log-target",
+    metavar="URL",
+    show_default="a SQLite file in DIR",
+    help="With --target parquet:DIR: database of the processing log, as a SQLAlchemy URL.",
+)
 TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    setting("--target", default=DEFAULT_TARGET, help="Database to load into, as a SQLAlchemy URL."),
+    setting(
+        "--target",
+        default=DEFAULT_TARGET,
+        help="Database to load into, as a SQLAlchemy URL; or parquet:DIR, for Parquet files.",
+    ),
     *SHORT_FORMS,
     *LOGIN_OPTIONS,
     LOG_TABLE_OPTION,
+    LOG_TARGET_OPTION,
 )
 OPTIONAL_TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    setting("--target", show_default="none", help="Database to examine, as a SQLAlchemy URL."),
+    setting("--target", show_default="none", help="Database to examine, as a SQLAlchemy URL; or parquet:DIR."),
     *SHORT_FORMS,
     *LOGIN_OPTIONS,
     LOG_TABLE_OPTION,
+    LOG_TARGET_OPTION,
 )
 DESTINATION_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
