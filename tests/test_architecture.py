@@ -63,6 +63,8 @@ OWNERS = {
     "rich": {"reporting", "cli"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
     "matplotlib": {"metrics", "env_prep"},
+    "pyarrow": {"targets.parquet"},
+    "pyspark": {"processing.spark"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 

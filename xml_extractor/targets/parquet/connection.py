@@ -62,6 +62,7 @@ class ParquetConnection:
         own = (*own_tables(log.log_table, has_revisions=True), self._batches)
         self._names_of_log = {_bare(table) for table in own}
         self._run = ""
+        self._datasets: set[str] = set()
         self._written: dict[str, list[pa.Table]] = {}
 
     @contextmanager
@@ -117,6 +118,7 @@ class ParquetConnection:
                 self._log.insert_batch([(table, rows)], batch_rows)
                 self._note_run(table, rows)
         for table, written in converted:
+            self._check_dataset(table)
             self._written.setdefault(dataset_name(table), []).append(written)
         return [[] for _ in batch]
 
@@ -187,11 +189,22 @@ class ParquetConnection:
                     _flush(changed)
             self._decide(batch, is_committed=True)
         except BaseException as error:
+            is_given_up = not directory.is_dir() or getattr(error, "code", "") == Reason.DUPLICATE_KEY
             shutil.rmtree(directory, ignore_errors=True)
-            if isinstance(error, DatabaseError) and error.code == Reason.DUPLICATE_KEY:
-                raise _given_up() from None
+            if is_given_up and isinstance(error, DatabaseError):
+                explanation = "a run that started meanwhile has given up the batch"
+                raise DatabaseError(ErrorClass.TRANSIENT, Reason.DUPLICATE_KEY, explanation) from None
             raise
         return batch
+
+    def _check_dataset(self, table: TableLayout) -> None:
+        name = dataset_name(table)
+        if name not in self._datasets:
+            if not (self._directory / name).is_dir():
+                explanation = f"there is no dataset {name} in {self._directory}"
+                tip = "check the directory; `xml-extractor init` creates what is missing"
+                raise DatabaseError(ErrorClass.FATAL, "no_dataset", explanation, tip=tip, table=table)
+            self._datasets.add(name)
 
     def _note_run(self, table: TableLayout, rows: Sequence[Row]) -> None:
         names = [column.name for column in table.columns]
@@ -249,14 +262,19 @@ def _flush(directory: Path) -> None:
 
 
 def _arrow_table(table: TableLayout, rows: Sequence[Row]) -> pa.Table:
-    """Return rows as columns; a value that a column cannot hold is a data error."""
+    """Return rows as columns; a value that a column cannot hold is a data error, and so is NULL if it is required."""
     try:
-        return arrow_table(table, rows)
+        written = arrow_table(table, rows)
     except UNFIT:
         column = unfit_column(table, rows)
         explanation = "the Parquet type of the column cannot hold the value"
         name = column.name if column else ""
         raise DatabaseError(ErrorClass.DATA, Reason.OVERFLOW, explanation, name, table=table) from None
+    for column, values in zip(table.columns, written.columns, strict=True):
+        if column.required and values.null_count:
+            explanation = "the column must have a value"
+            raise DatabaseError(ErrorClass.DATA, Reason.MISSING_VALUE, explanation, column.name, table=table)
+    return written
 
 
 def _unfit(tables: Sequence[TableLayout], document: TableRows) -> DatabaseError | None:
@@ -269,18 +287,11 @@ def _unfit(tables: Sequence[TableLayout], document: TableRows) -> DatabaseError 
     return None
 
 
-def _given_up() -> DatabaseError:
-    explanation = "a run that started meanwhile has given up the batch"
-    return DatabaseError(ErrorClass.TRANSIENT, Reason.DUPLICATE_KEY, explanation)
-
-
 @contextmanager
 def _disk_errors() -> Iterator[None]:
     """Raise errors of the file system in the block as `DatabaseError`."""
     try:
         yield
-    except FileNotFoundError:
-        raise _given_up() from None
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         explanation = "the disk is full" if is_full else f"files cannot be written or read ({error.strerror or error})"
