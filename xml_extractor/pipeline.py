@@ -45,6 +45,9 @@ logger = logging.getLogger(__name__)
 HIGH_LATENCY_SECONDS = 0.002
 """Round-trip time from which on the number of round trips, not the work of statements, limits the speed."""
 
+PATIENCE_SECONDS = 2.0
+"""How long insert threads wait for more where each batch makes files."""
+
 HIGH_LATENCY_THREADS = 4
 """Insert threads that wait for a high-latency target at the same time."""
 
@@ -222,6 +225,7 @@ def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
     options = InsertOptions(
         suitable.strategy if wanted == "auto" else wanted,
         suitable.threads if settings.insert_threads == "auto" else settings.insert_threads,
+        PATIENCE_SECONDS if target.only_appends else 0.0,
     )
     if seconds:
         message = "Round trip to the target %.1f ms: insert strategy %s, insert threads %d"

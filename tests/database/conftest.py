@@ -14,7 +14,11 @@ from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.registry import open_target
 
 BY_JSON = "mssql by json"
-TARGETS = ["sqlite", *(["parquet"] if find_spec("pyarrow") else []), *(pytest.param(kind, marks=pytest.mark.mssql) for kind in ("mssql", BY_JSON))]
+TARGETS = [
+    "sqlite",
+    *(["parquet"] if find_spec("pyarrow") else []),
+    *(pytest.param(kind, marks=pytest.mark.mssql) for kind in ("mssql", BY_JSON)),
+]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

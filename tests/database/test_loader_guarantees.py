@@ -229,6 +229,7 @@ def test_no_call_has_more_rows_than_asked_for(watched: Watched, batch_rows: int,
     assert count(watched, LINES) == 1200
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize("bad", BAD_POSITIONS, ids=lambda bad: "-".join(map(str, bad)))
 def test_bad_documents_are_rejected_and_all_others_loaded(connection: TargetConnection, bad: tuple[int, ...]) -> None:
     documents = [bad_order(number) if number in bad else order(number) for number in range(BATCH)]

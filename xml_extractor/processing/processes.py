@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
-from xml_extractor.errors import RunError, WorkerDiedError
+from xml_extractor.errors import RunError, UsageError, WorkerDiedError
 from xml_extractor.settings import StartMethod
 from xml_extractor.stopping import answer_signals_in_child, stop_signals_blocked
 
@@ -84,6 +84,22 @@ def process_context(start_method: StartMethod) -> BaseContext:
         on_demand = sorted(name for name in sys.modules if name.startswith(CHOSEN_BY_ADDRESS))
         context.set_forkserver_preload([*on_demand, PRELOADED])
     return context
+
+
+def check_caller() -> None:
+    """Check that this process may start worker processes.
+
+    Raises:
+        UsageError: It is a worker process itself that imports the main module, or a daemonic process.
+    """
+    process = multiprocessing.current_process()
+    # What `multiprocessing.spawn` itself looks at.
+    if getattr(process, "_inheriting", False):
+        message = "a worker process called run() while it imported the main module"
+        raise UsageError(message, 'write the call below `if __name__ == "__main__":`, or use one worker')
+    if process.daemon:
+        message = "this process is a daemonic one of multiprocessing, which may not start worker processes"
+        raise UsageError(message, "use one worker, which is not a process of its own")
 
 
 def check_system(workers: int) -> None:

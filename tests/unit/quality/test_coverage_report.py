@@ -9,7 +9,8 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import check_text
 from xml_extractor.documents import RunValues, SourceDocument
 from xml_extractor.quality.coverage_report import ColumnReport, CoverageReport, ElementReport, coverage_report
-from xml_extractor.quality.observation import Observed, Observer
+from xml_extractor.quality.observation import Observer
+from xml_extractor.quality.tallies import Observed
 
 RUN = RunValues("coverage", datetime(2026, 1, 1), "unit tests")  # noqa: DTZ001 - naive UTC
 

@@ -1,6 +1,5 @@
 """The address of a directory of Parquet datasets, and the tables of its log. Nothing here needs pyarrow."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LOG_TABLE_KEY
 from xml_extractor.schema.names import database_name
+from xml_extractor.schema.shared_tables import merged_tables
 from xml_extractor.urls import URL
 from xml_extractor.values.sqltypes import parse_type
 
@@ -21,6 +21,10 @@ LOG_FILE = "_processing_log.db"
 
 PARTITION = "load_run"
 """The column by which datasets are partitioned: the id of the run that loaded a row."""
+
+SUFFIX = ".parquet"
+SCHEMA_FILE = Path(f"{PARTITION}=none", f"schema{SUFFIX}")
+"""The file without rows that each dataset has from the start on, so that it can be read with its types."""
 
 BATCHES_SUFFIX = "_batches"
 
@@ -109,6 +113,5 @@ def check_contract(contract: Contract) -> None:
         if any(column.name.casefold() == PARTITION for column in table.columns):
             message = f"the column {PARTITION} of {table.name} has the name by which Parquet datasets are partitioned"
             raise UsageError(message, "rename the column in the contract")
-    name, number = Counter(dataset_name(table).casefold() for table in tables).most_common(1)[0]
-    if number > 1:
-        raise UsageError(f"{number} tables of the contract have the dataset {name}", "give them different names")
+    if len(merged_tables(tables, embedded=True)) < len(set(map(dataset_name, tables))):
+        raise UsageError("tables of the contract have names that differ only in case", "write the same name alike")

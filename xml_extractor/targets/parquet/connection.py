@@ -32,15 +32,14 @@ from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, TargetConnection, joined
-from xml_extractor.targets.parquet.address import PARTITION, batches_table, dataset_name
-from xml_extractor.targets.parquet.values import UNFIT, arrow_schema, arrow_table, rows_of, unfit_column
+from xml_extractor.targets.parquet.address import PARTITION, SCHEMA_FILE, SUFFIX, batches_table, dataset_name
+from xml_extractor.targets.parquet.values import UNFIT, arrow_schema, arrow_table, in_schema, rows_of, unfit_column
 
 PENDING = "_pending"
 """The directory of batches that are not settled."""
 
-SUFFIX = ".parquet"
-NO_RUN = "__HIVE_DEFAULT_PARTITION__"
-"""The value of the partition column, by the convention of Hive, for the file without rows that has the schema."""
+NO_RUN = "none"
+"""The value of the partition column for files without a run."""
 
 COMPRESSION = "zstd"
 
@@ -62,7 +61,7 @@ class ParquetConnection:
         own = (*own_tables(log.log_table, has_revisions=True), self._batches)
         self._names_of_log = {_bare(table) for table in own}
         self._run = ""
-        self._datasets: set[str] = set()
+        self._schemas: dict[str, pa.Schema] = {}
         self._written: dict[str, list[pa.Table]] = {}
 
     @contextmanager
@@ -118,8 +117,7 @@ class ParquetConnection:
                 self._log.insert_batch([(table, rows)], batch_rows)
                 self._note_run(table, rows)
         for table, written in converted:
-            self._check_dataset(table)
-            self._written.setdefault(dataset_name(table), []).append(written)
+            self._written.setdefault(dataset_name(table), []).append(in_schema(written, self._schema(table)))
         return [[] for _ in batch]
 
     def insert_documents(
@@ -197,14 +195,17 @@ class ParquetConnection:
             raise
         return batch
 
-    def _check_dataset(self, table: TableLayout) -> None:
+    def _schema(self, table: TableLayout) -> pa.Schema:
+        """Return the schema of a dataset, which its file without rows has."""
         name = dataset_name(table)
-        if name not in self._datasets:
-            if not (self._directory / name).is_dir():
+        if name not in self._schemas:
+            try:
+                self._schemas[name] = pq.read_schema(self._directory / name / SCHEMA_FILE)
+            except FileNotFoundError:
                 explanation = f"there is no dataset {name} in {self._directory}"
                 tip = "check the directory; `xml-extractor init` creates what is missing"
-                raise DatabaseError(ErrorClass.FATAL, "no_dataset", explanation, tip=tip, table=table)
-            self._datasets.add(name)
+                raise DatabaseError(ErrorClass.FATAL, "no_dataset", explanation, tip=tip, table=table) from None
+        return self._schemas[name]
 
     def _note_run(self, table: TableLayout, rows: Sequence[Row]) -> None:
         names = [column.name for column in table.columns]

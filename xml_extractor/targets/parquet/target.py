@@ -15,23 +15,21 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.errors import TargetError
 from xml_extractor.schema.comparison import NO_COLUMN, raise_errors
 from xml_extractor.schema.model import Difference, Severity
+from xml_extractor.schema.shared_tables import merged_tables
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.parquet.address import (
-    PARTITION,
+    SCHEMA_FILE,
     ParquetAddress,
     batches_table,
     check_contract,
     dataset_name,
     read_address,
 )
-from xml_extractor.targets.parquet.connection import NO_RUN, PENDING, SUFFIX, ParquetConnection, write_file
+from xml_extractor.targets.parquet.connection import PENDING, ParquetConnection, write_file
 from xml_extractor.targets.parquet.values import arrow_schema, contract_types
 from xml_extractor.targets.registry import open_target as open_log_target
 from xml_extractor.urls import URL
-
-SCHEMA_FILE = f"schema{SUFFIX}"
-"""The file without rows that each dataset has from the start on, so that it can be read with its types."""
 
 
 def open_target(url: URL, contract: Contract, /) -> "ParquetTarget":
@@ -101,7 +99,7 @@ class ParquetTarget:
         """
         of_log = self.log.differences([self._batches])
         with self._errors_end_the_run():
-            return [*of_log, *(each for table in tables for each in self._differences(table))]
+            return [*of_log, *(each for table in _datasets(tables) for each in self._differences(table))]
 
     def prepare(self, tables: Sequence[TableLayout]) -> None:
         """Create what is missing, check that the datasets fit, and settle what earlier runs have left.
@@ -112,7 +110,7 @@ class ParquetTarget:
         self._make_directory()
         self.log.prepare([self._batches])
         with self._errors_end_the_run():
-            raise_errors(self.name, [each for table in tables for each in self._differences(table)])
+            raise_errors(self.name, [each for table in _datasets(tables) for each in self._differences(table)])
         self._write_schemas(tables)
         self.settle()
 
@@ -158,11 +156,11 @@ class ParquetTarget:
             (self.directory / PENDING).mkdir(parents=True, exist_ok=True)
 
     def _schema_file(self, table: TableLayout) -> Path:
-        return self.directory / dataset_name(table) / f"{PARTITION}={NO_RUN}" / SCHEMA_FILE
+        return self.directory / dataset_name(table) / SCHEMA_FILE
 
     def _write_schemas(self, tables: Sequence[TableLayout]) -> None:
         with self._errors_end_the_run():
-            for table in tables:
+            for table in _datasets(tables):
                 path = self._schema_file(table)
                 if not path.exists():
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -192,4 +190,11 @@ class ParquetTarget:
                 yield
         except (OSError, pa.ArrowException) as error:
             what = getattr(error, "strerror", None) or type(error).__name__
-            raise TargetError(f"{trouble}: {what}", "check the directory and the rights to it") from None
+            raise TargetError(
+                f"{self.name} cannot be used: {what}", "check the directory and the rights to it"
+            ) from None
+
+
+def _datasets(tables: Sequence[TableLayout]) -> tuple[TableLayout, ...]:
+    """Return one layout for each dataset, which several tables of a contract may fill."""
+    return merged_tables(tables, embedded=True)

@@ -92,6 +92,15 @@ def arrow_table(table: TableLayout, rows: Sequence[Row]) -> pa.Table:
     return pa.table(arrays, schema=arrow_schema(table))
 
 
+def in_schema(written: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with all columns of a dataset; those of a table that fills only some of them are NULL."""
+    there = dict(zip(map(str.casefold, written.column_names), written.columns, strict=True))
+    nulls = (pa.nulls(written.num_rows, field.type) for field in schema)
+    return pa.table(
+        [there.get(field.name.casefold(), empty) for field, empty in zip(schema, nulls, strict=True)], schema=schema
+    )
+
+
 def unfit_column(table: TableLayout, rows: Sequence[Row]) -> ColumnLayout | None:
     """Return the first column that cannot hold a value of these rows."""
     for column, values in zip(table.columns, zip(*rows, strict=True), strict=False):
