@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 # Processes that tests start load modules from bytecode, also where the environment says not to write any.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo baseline check test lint fuzz soak faults benchmarks site format clean
+.PHONY: help install demo baseline check test lint fuzz soak faults orchestrators benchmarks site format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -34,11 +34,7 @@ demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where
 	@echo "  $(BIN)/python production_processor.py --contract card_application --target $(DEMO) --metrics-dir demo   finds nothing left to do"
 	@echo "  documentation/tutorial/first-load.md                  loads documents of your own"
 
-.venv/report: .venv/product
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[report]'
-	@touch $@
-
-baseline: .venv/report ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
+baseline: .venv/product ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
 	$(BIN)/python env_prep/establish_baseline.py $(OPTIONS)
 
 lint: .venv/development
@@ -62,6 +58,13 @@ faults: .venv/development ## Break runs at every point, kill their processes, cu
 	$(BIN)/python -m tests.faults.sweep
 	$(BIN)/python -m tests.faults.revisions --rounds 3
 	$(BIN)/python -m tests.faults.server_sweep
+
+ORCHESTRATORS := airflow dagster prefect
+PACKAGE_OF_airflow := apache-airflow
+orchestrators: ## Execute the examples for Airflow, Dagster and Prefect, each in an environment of its own
+	$(foreach name,$(ORCHESTRATORS),$(PYTHON) -m venv .venv/$(name) && \
+		.venv/$(name)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --editable . $(or $(PACKAGE_OF_$(name)),$(name)) && \
+		.venv/$(name)/$(notdir $(BIN))/python -m tests.orchestrators $(name) &&) true
 
 BENCHMARKS := map trees transport load run run_server round_trips memory records peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it

@@ -73,10 +73,9 @@ OWNERS = {
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
-    "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
-    "matplotlib": {"metrics", "env_prep"},
     "pyarrow": {"targets.parquet"},
     "pyspark": {"processing.spark"},
+    "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 
