@@ -90,8 +90,7 @@ def run(
             with closing(source), _reject_writer(context, rejects) as on_reject:
                 coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
                 try:
-                    queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
-                    target.settle()
+                    queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
                 except XmlExtractorError as error:
                     failure = error
             result = replace(
@@ -167,7 +166,7 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
 
 
 def _process(
-    coordinator: ParallelCoordinator, source: Source, logged: "LoggedDocuments", settings: RunSettings
+    coordinator: ParallelCoordinator, source: Source, logged: LoggedDocuments, target: Target, settings: RunSettings
 ) -> tuple[InsertQueueStats | None, int]:
     """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
     stats = None
@@ -175,6 +174,7 @@ def _process(
         listed = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
         pages = _noting_total(logged.without_complete(listed), source, coordinator.statistics, settings)
         stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+    target.settle()
     return stats, 0 if coordinator.interrupted else logged.earlier_rejects()
 
 
