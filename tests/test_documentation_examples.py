@@ -298,6 +298,14 @@ def test_commands_in_blocks_that_are_not_executed_exist_with_their_options(page:
                     parse(words)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_options_named_with_a_command_are_options_of_it(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for name, rest in re.findall(rf"`(?:xml-extractor )?({'|'.join(commands.COMMANDS)})((?: [^`]*)?)`", text):
+        options = {flag for option in command_named(name).params for flag in (*option.opts, *option.secondary_opts)}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, (name, rest)
+
+
 def test_tests_that_pages_name_exist_and_read_the_page() -> None:
     named = [(page, block.reason) for page in PAGES for block in blocks(page) if block.mark == "executed by"]
     named += [(page, WHOLE_PAGES[page.name]) for page in PAGES if page.name in WHOLE_PAGES]
