@@ -33,7 +33,7 @@ LAYERS = [
     {"api"},
     {"pipeline"},
     {"processing", "doctor"},
-    {"quality"},
+    {"quality", "telemetry"},
     {"records"},
     {"parsing", "mapping", "sources", "reporting"},
     {"targets"},
@@ -74,6 +74,8 @@ OWNERS = {
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
+    "openlineage": {"telemetry"},
+    "opentelemetry": {"telemetry"},
     "matplotlib": {"metrics", "env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}

@@ -39,6 +39,7 @@ from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
+from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,10 @@ def run(
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         name_run_in_log(context.run_id)
         describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe, on_poll) as reporter:
+        with (
+            closing(target.connect()) as connection,
+            RunReporter(target, connection, describe, on_poll, Telemetry(contract)) as reporter,
+        ):
             rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
             # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
