@@ -76,7 +76,6 @@ OWNERS = {
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
     "openlineage": {"telemetry"},
     "opentelemetry": {"telemetry"},
-    "matplotlib": {"metrics", "env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 

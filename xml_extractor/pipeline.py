@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 from xml_extractor.connections import Connection
 from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced, Status
@@ -71,7 +72,7 @@ def run(
     """
     started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
-    tables = layouts(contract)
+    _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
@@ -81,14 +82,12 @@ def run(
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         name_run_in_log(context.run_id)
         describe = partial(_describe, context, source, target, statistics)
-        with (
-            closing(target.connect()) as connection,
-            RunReporter(target, connection, describe, on_poll, Telemetry(contract)) as reporter,
-        ):
-            rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
+        report = partial(RunReporter, target, describe=describe, show=on_poll, telemetry=Telemetry(contract))
+        with closing(target.connect()) as connection, report(connection) as reporter:
+            rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+            logged = LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
-            # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
-            # which a reader may not. The writer of rejects reads the source.
+            # The last connection to a SQLite file removes its write-ahead log, which one that only reads may not.
             with closing(source), _reject_writer(context, rejects) as on_reject:
                 coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
                 try:
@@ -112,6 +111,20 @@ def run(
             statistics.series.end(statistics.processed, result.elapsed_seconds)
             reporter.finish(result)
     return result
+
+
+def _check_limits(settings: RunSettings, tables: Sequence[TableLayout]) -> None:
+    """Check that the columns of `--max-tolerated` exist.
+
+    Raises:
+        UsageError: One does not.
+    """
+    known = [f"{table.name}.{column.name}" for table in tables for column in table.columns]
+    for name in settings.max_tolerated.columns if settings.max_tolerated is not None else ():
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            tip = f"did you mean {near[0]}?" if near else "write it as TABLE.COLUMN, by the names of the contract"
+            raise UsageError(f"the contract has no column {name}, for which --max-tolerated has a limit", tip)
 
 
 def count_waiting(settings: RunSettings) -> int:
@@ -360,11 +373,6 @@ def _context(
         source_name=source.name,
         source_address=source.address,
     )
-
-
-def _rejects_dir(context: RunContext) -> Path | None:
-    directory = context.settings.rejects_dir
-    return None if directory is None else directory / context.run_id
 
 
 @contextmanager

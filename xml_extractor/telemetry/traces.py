@@ -27,7 +27,7 @@ FLUSH_MILLISECONDS = 8000
 
 
 def open_observer(contract: Contract) -> "RunTrace":
-    """Return what reports a run of a contract; set up the SDK if the environment says so and the program has not."""
+    """Return what reports a run of a contract; set up the SDK as the environment asks, unless the program has."""
     if names_exporter(os.environ) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         _configure()
     return RunTrace(contract.contract)
