@@ -36,6 +36,7 @@ COMMANDS = {
     "status": Entry(
         "status", "status_command", "Count documents by status and run, and those that wait at the source."
     ),
+    "verify": Entry("verify", "verify_command", "Prove that the target holds what the source holds."),
 }
 
 

@@ -10,14 +10,22 @@ import pyodbc
 
 from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.contract.own_rows import KeyColumn
 from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
-from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
+from xml_extractor.targets.interfaces import (
+    Batch,
+    Insertion,
+    KeyPart,
+    RowForm,
+    TableRows,
+    joined,
+    parts,
+    whole_insertion,
+)
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
@@ -31,7 +39,10 @@ from xml_extractor.targets.sqlserver.statements import (
     TableStatements,
     cast_key,
     collated_keys,
+    comparable,
     parameter,
+    restore_columns,
+    select_columns,
     table_statements,
 )
 
@@ -69,6 +80,31 @@ class LoadingConnection(SqlServerConnection):
         self._has_changes = False
         super().__init__(address, autocommit=False)
         self.log_table = log_table(self._qualified(self.log_table.table))
+
+    @property
+    def names(self) -> Dialect:
+        """How names are written in statements."""
+        return Dialect(t_sql_name, lambda table: t_sql_table(table, self._address.schema), _bare_name)
+
+    def row_form(self, table: TableLayout) -> RowForm:
+        """Return how rows of a table are compared: as they are mapped."""
+        restore, form = restore_columns(table), comparable(table)
+        return RowForm(select_columns(table), lambda row: form(restore(row)), form)
+
+    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, and yield them as the driver reads them."""
+        bound = [parameter(column.type) for _, _, column in columns]
+        names = [t_sql_name(name) for name, _, _ in columns]
+        places = [self._key_parameter(table, column) for _, table, column in columns]
+        bind = row_converter([each.bind for each in bound])
+        same = " AND ".join(f"{name} = {place}" for name, place in zip(names, places, strict=True))
+        for some in parts(keys, max(1, PARAMETERS_IN_CALL // (2 * len(columns)))):
+            if len(columns) == 1:
+                condition = f"{names[0]} IN ({', '.join(places * len(some))})"
+            else:
+                condition = " OR ".join([f"({same})"] * len(some))
+            types = [each.odbc_type for _ in some for each in bound]
+            yield from self.query(f"{query} {condition}", [value for key in some for value in bind(key)], types)
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
@@ -109,8 +145,7 @@ class LoadingConnection(SqlServerConnection):
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""
         self._has_changes = True
-        dialect = Dialect(t_sql_name, lambda table: t_sql_table(table, self._address.schema), _bare_name)
-        statements = [deletion(column, dialect, self._key_parameter(column)) for column in plan]
+        statements = [deletion(each, self.names, self._key_parameter(each.key_table, each.column)) for each in plan]
         bound = [parameter(column.column.type) for column in plan]
         bind = row_converter([each.bind for each in bound])
         deleted: list[int] = []
@@ -304,11 +339,10 @@ class LoadingConnection(SqlServerConnection):
             self._collations[table.table] = {found.name.casefold(): found.collation for found in columns}
         return self._collations[table.table].get(column.casefold(), "")
 
-    def _key_parameter(self, column: KeyColumn) -> str:
-        sql_type = column.column.type
-        if sql_type.name not in CODE_PAGE_TYPES:
-            return parameter(sql_type).place
-        return cast_key(sql_type, self._collation(column.key_table, column.column.name))
+    def _key_parameter(self, table: TableLayout, column: ColumnLayout) -> str:
+        if column.type.name not in CODE_PAGE_TYPES:
+            return parameter(column.type).place
+        return cast_key(column.type, self._collation(table, column.name))
 
 
 def _counted_deletions(statements: Sequence[str], documents: int) -> str:
