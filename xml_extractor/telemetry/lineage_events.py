@@ -144,6 +144,8 @@ def dataset_name(database: str, table: str) -> tuple[str, str]:
         return f"mssql://{host}", f"{server['database']}.{owner}.{name}"
     if database.startswith("sqlite:///"):
         return f"sqlite://{Path(database.removeprefix('sqlite:///')).absolute().as_posix()}", name
+    if database.startswith("parquet:"):
+        return "file", (Path(database.removeprefix("parquet:")).absolute() / name).as_posix()
     return "file", Path(database).absolute().as_posix() if database != "-" else "standard input"
 
 

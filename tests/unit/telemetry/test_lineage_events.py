@@ -122,6 +122,7 @@ def test_datasets_have_the_names_of_the_convention(database: str, table: str, ex
 def test_files_are_named_by_their_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert dataset_name("orders", "note") == ("file", (tmp_path / "orders").as_posix())
+    assert dataset_name("parquet:lake", "raw.note") == ("file", (tmp_path / "lake" / "note").as_posix())
     assert dataset_name("sqlite:///x.db", "note") == (f"sqlite://{(tmp_path / 'x.db').as_posix()}", "note")
 
 
