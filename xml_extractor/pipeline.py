@@ -37,6 +37,7 @@ from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
+from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +72,7 @@ def run(
     """
     started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
-    tables = layouts(contract)
-    _check_limits(settings, tables)
+    _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = _open_target(settings, contract)
@@ -82,11 +82,12 @@ def run(
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         name_run_in_log(context.run_id)
         describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe, on_poll) as reporter:
-            rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
+        report = partial(RunReporter, target, describe=describe, show=on_poll, telemetry=Telemetry(contract))
+        with closing(target.connect()) as connection, report(connection) as reporter:
+            rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+            logged = LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
-            # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
-            # which a reader may not. The writer of rejects reads the source.
+            # The last connection to a SQLite file removes its write-ahead log, which one that only reads may not.
             with closing(source), _reject_writer(context, rejects) as on_reject:
                 coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
                 try:
@@ -259,11 +260,6 @@ def _context(
         source_name=source.name,
         source_address=source.address,
     )
-
-
-def _rejects_dir(context: RunContext) -> Path | None:
-    directory = context.settings.rejects_dir
-    return None if directory is None else directory / context.run_id
 
 
 @contextmanager
