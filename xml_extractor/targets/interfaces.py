@@ -22,16 +22,22 @@ TableRows = Sequence[Sequence[Row]]
 """Bound rows of one document, by table."""
 
 
+ExistingRows = Mapping[int, Sequence[Row]]
+"""Bound rows that are there in place of those that were kept, by the position of a table whose rows are shared."""
+
+
 class Insertion(NamedTuple):
     """The outcome of inserting documents.
 
     Attributes:
         errors: The data errors of documents that were not inserted, by position.
         not_inserted: How many rows of the others were kept or replaced, by positions of the document and the table.
+        existing: What is there in place of rows that were kept; None if it has to be read.
     """
 
     errors: Mapping[int, DatabaseError]
     not_inserted: Mapping[tuple[int, int], int]
+    existing: ExistingRows | None = None
 
 
 class TargetConnection(Connection, Protocol):
@@ -82,19 +88,22 @@ def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Bat
     return [(table, [row for rows in documents for row in rows[index]]) for index, table in enumerate(tables)]
 
 
-def whole_insertion(documents: Sequence[TableRows], positions: Sequence[Sequence[int]]) -> Insertion:
+def whole_insertion(
+    documents: Sequence[TableRows], positions: Sequence[Sequence[int]], existing: ExistingRows | None = None
+) -> Insertion:
     """Return the insertion of documents without errors.
 
     Args:
         documents: The rows of each document, by table.
         positions: What `TargetConnection.insert_batch` returned for them.
+        existing: What is there in place of rows that were kept, if that is known.
     """
     found: Counter[tuple[int, int]] = Counter()
     for index, of_table in enumerate(positions):
         if of_table:
             owners = [number for number, rows in enumerate(documents) for _ in rows[index]]
             found.update((owners[position], index) for position in of_table)
-    return Insertion({}, found)
+    return Insertion({}, found, existing)
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyodbc
 
-from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
+from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder, update_by_key
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError
@@ -142,6 +142,10 @@ class SqlServerConnection:
         bound = [parameter(column.type) for column in columns]
         types = [each.odbc_type_for(rows, position) for position, each in enumerate(bound)]
         self._send_array(f"{IN_TRANSACTION}{statement}", types, rows)
+
+    def update_rows(self, table: TableLayout, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Set columns of rows, which are found by their keys."""
+        self.execute_many(*update_by_key(self.table_name(table), table, names, rows))
 
     def table_name(self, table: TableLayout) -> str:
         """Return the quoted name of a table, with its schema if it has one."""
