@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
-from xml_extractor.errors import RunError, SilentTargetError, StopRequestedError, TooManyRejectsError, WorkerDiedError
+from xml_extractor.errors import RunError, StopRequestedError, TooManyRejectsError, WorkerDiedError
 from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import (
     Chunk,
@@ -32,12 +32,12 @@ from xml_extractor.processing.chunks import (
 )
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
-    BackgroundInsertThread,
     InsertQueue,
     InsertQueueItem,
     InsertQueueStats,
     InsertThreadStats,
 )
+from xml_extractor.processing.insert_threads import InsertThreads
 from xml_extractor.processing.processes import (
     NO_MEMORY,
     WorkerPool,
@@ -45,7 +45,6 @@ from xml_extractor.processing.processes import (
     process_context,
     retire,
     set_up_child,
-    shared_plan,
 )
 from xml_extractor.processing.worker import Worker, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
@@ -54,6 +53,7 @@ from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.stopping import StopRequests, stop_requests
+from xml_extractor.targets.interfaces import Target
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +133,7 @@ class ParallelCoordinator:
 
     Args:
         context: What the run knows.
+        target: Where the documents go.
         statistics: Counts documents.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
         on_reject: Called with each rejected document after the commit.
@@ -142,6 +143,7 @@ class ParallelCoordinator:
     def __init__(
         self,
         context: RunContext,
+        target: Target,
         statistics: RunStatistics,
         on_progress: Callable[[int], None] = lambda _: None,
         on_reject: Callable[[Outcome], None] = lambda _: None,
@@ -155,8 +157,9 @@ class ParallelCoordinator:
         self._on_poll = on_poll
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._chunks = ChunksInFlight(context.settings.workers)
+        self._target = target
         self._insert_queue: InsertQueue | None = None
-        self._insert_threads: list[BackgroundInsertThread] = []
+        self._insert_threads: InsertThreads | None = None
         self._next_check = 0.0
         self._too_many_rejects = False
         self._stop_is_announced = False
@@ -213,12 +216,14 @@ class ParallelCoordinator:
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
             parts.callback(self._count_late_commits)
-            with shared_plan(settings.start_method, self._context.contract):
-                if settings.insert_mode == "queue":
-                    self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
-                    for number in range(1, self._context.inserts.threads + 1):
-                        self._start_insert_thread(self._insert_queue, number, parts)
-                self._workers = parts.enter_context(WorkerSupervisor(settings, self._chunks, self._start_workers))
+            if settings.insert_mode == "queue":
+                self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
+                opener = partial(open_loader, self._context, self._target)
+                is_one = settings.insert_threads == "auto" and self._target.is_embedded
+                number = 1 if is_one else settings.insert_threads
+                threads = InsertThreads(self._insert_queue, opener, self._events.put, number)
+                self._insert_threads = parts.enter_context(threads)
+            self._workers = parts.enter_context(WorkerSupervisor(settings, self._chunks, self._start_workers))
             self._parts = parts.pop_all()
         return self
 
@@ -237,7 +242,7 @@ class ParallelCoordinator:
     @property
     def insert_thread_stats(self) -> list[InsertThreadStats]:
         """The counts of each insert thread."""
-        return [thread.get_stats() for thread in self._insert_threads]
+        return self._insert_threads.stats if self._insert_threads is not None else []
 
     @property
     def _is_ending(self) -> bool:
@@ -247,14 +252,6 @@ class ParallelCoordinator:
         settings = self._settings
         initargs = (self._context, self._insert_queue, markers)
         return WorkerPool(process_context(settings.start_method), settings.workers, _init_worker, initargs)
-
-    def _start_insert_thread(self, insert_queue: InsertQueue, number: int, parts: ExitStack) -> None:
-        opener = partial(open_loader, self._context)
-        thread = BackgroundInsertThread(insert_queue, opener, self._events.put, self._events.put, number)
-        self._insert_threads.append(thread)
-        thread.start()
-        at_once = (KeyboardInterrupt, SilentTargetError)
-        parts.push(lambda kind, *_: thread.stop(drain=kind not in at_once))
 
     def _keys_to_do(
         self,
@@ -341,7 +338,10 @@ class ParallelCoordinator:
             for chunk in self._chunks.take_back():
                 self._submit(_process_work_item, chunk)
         self._report_wait()
-        if not all(thread.is_alive for thread in self._insert_threads):
+        if self._insert_threads is not None:
+            self._insert_threads.adjust(self._chunks.waiting_for_commit(), self.statistics.processed)
+            self.statistics.insert_threads = self._insert_threads.number
+        if self._insert_threads is not None and not self._insert_threads.are_alive:
             self._handle_waiting_events()
             raise RunError("a background insert thread ended unexpectedly", RESUME_TIP)
 
@@ -352,7 +352,7 @@ class ParallelCoordinator:
             SilentTargetError: It has for so long that no timeout or retry can still end the wait.
         """
         now = time.monotonic()
-        if not self._chunks.are_waiting_for_commit():
+        if not self._chunks.waiting_for_commit():
             self._waiting_since = self._reported_wait_at = now
             return
         if now - max(self._waiting_since, self._reported_wait_at) > WAIT_REPORT_SECONDS:

@@ -8,7 +8,7 @@ from xml_extractor.connections import Connection, DatabaseError, RowBinder
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.model import Difference
-from xml_extractor.settings import InsertStrategy
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan
 
 Item = TypeVar("Item")
@@ -126,7 +126,17 @@ class Target(Protocol):
 
     @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
-        """The ways in which connections can send rows; the one with the fewest round trips is last."""
+        """The ways in which connections can send rows."""
+        ...
+
+    @property
+    def strategy_in_use(self) -> InsertStrategy:
+        """The way that connections with the strategy `auto` use now."""
+        ...
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is in this process, and takes one writer at a time."""
         ...
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
@@ -149,8 +159,12 @@ class Target(Protocol):
         """
         ...
 
-    def prepare(self, tables: Sequence[TableLayout]) -> None:
+    def prepare(self, tables: Sequence[TableLayout], connection: TargetConnection | None = None) -> None:
         """Check that tables and processing log exist and fit; the embedded target creates missing ones.
+
+        Args:
+            tables: The contract's tables.
+            connection: Used if it is given.
 
         Raises:
             TargetError: A table is missing or does not fit, or the database cannot be written.
@@ -161,19 +175,11 @@ class Target(Protocol):
         """Return the functions that bind the rows of each table. No connection is needed."""
         ...
 
-    def round_trip(self) -> float:
-        """Return the seconds of a round trip; 0 for a database in this process.
-
-        Raises:
-            TargetError: The database cannot be reached.
-        """
-        ...
-
-    def connect(self, strategy: InsertStrategy = "executemany") -> TargetConnection:
+    def connect(self, strategy: ChosenStrategy = "executemany") -> TargetConnection:
         """Open a connection.
 
         Args:
-            strategy: How it sends rows; one of `strategies`.
+            strategy: How it sends rows: one of `strategies`, or `auto` for the one that proves fastest.
 
         Raises:
             TargetError: It cannot be opened.

@@ -6,9 +6,10 @@ loads the document again.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
@@ -18,7 +19,8 @@ from xml_extractor.processing_log.log_table import ADDED_COLUMNS, log_table
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import ActualTable, Difference
-from xml_extractor.settings import InsertStrategy
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, row_binder, sqlite_file
 from xml_extractor.urls import URL
@@ -60,6 +62,16 @@ class SqliteTarget:
         """Calls for each table."""
         return ("executemany",)
 
+    @property
+    def strategy_in_use(self) -> InsertStrategy:
+        """Calls for each table."""
+        return "executemany"
+
+    @property
+    def is_embedded(self) -> bool:
+        """SQLite is a library."""
+        return True
+
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
         from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
@@ -86,13 +98,13 @@ class SqliteTarget:
         with self._errors_end_the_run(), closing(self.file.connect(read_only=True)) as database:
             return self._differences(database, tables)
 
-    def prepare(self, tables: Sequence[TableLayout]) -> None:
+    def prepare(self, tables: Sequence[TableLayout], connection: TargetConnection | None = None) -> None:
         """Create the file, missing tables and the processing log; check that the tables fit.
 
         Raises:
             TargetError: A table does not fit, or the database cannot be written.
         """
-        with self._writing() as database:
+        with self._writing(cast("SqliteConnection | None", connection)) as database:
             wanted = {table.table for table in (*self._own_tables, *tables)}
             there = read_catalog(database, sorted(wanted))
             if len(there) < len(wanted):
@@ -105,11 +117,7 @@ class SqliteTarget:
         """Return the functions that bind the rows of each table."""
         return tuple(map(row_binder, tables))
 
-    def round_trip(self) -> float:
-        """Return 0: the database is in this process."""
-        return 0.0
-
-    def connect(self, _strategy: InsertStrategy = "executemany") -> SqliteConnection:
+    def connect(self, _strategy: ChosenStrategy = "executemany") -> SqliteConnection:
         """Open a connection.
 
         Raises:
@@ -123,9 +131,10 @@ class SqliteTarget:
         return own_tables(self.log_table, has_revisions=self.has_revisions)
 
     @contextmanager
-    def _writing(self) -> Iterator[SqliteConnection]:
-        """Open a connection and a transaction; create the file if it is missing."""
-        with self._errors_end_the_run(), closing(self.file.connect()) as database:
+    def _writing(self, connection: SqliteConnection | None = None) -> Iterator[SqliteConnection]:
+        """Open a connection, if none is given, and a transaction; create the file if it is missing."""
+        opened = nullcontext(connection) if connection else closing(self.file.connect())
+        with self._errors_end_the_run(), opened as database:
             database.switch_to_wal()
             with database.transaction():
                 yield database

@@ -1,5 +1,6 @@
 """A connection to SQL Server, with the settings that sources and loading rely on."""
 
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -160,6 +161,16 @@ class SqlServerConnection:
         statements = table_statements(table, self._address.schema)
         select = f"{statements.select} WHERE {condition}" if condition else statements.select
         return map(statements.restore, self.query(select, values))
+
+    def measure_round_trip(self) -> float:
+        """Return the seconds of a round trip: the shorter of two."""
+        seconds = []
+        with self._session_in_use() as session:
+            for _ in range(2):
+                began_at = time.perf_counter()
+                session.execute("SET NOCOUNT ON").close()
+                seconds.append(time.perf_counter() - began_at)
+        return min(seconds)
 
     def close(self) -> None:
         """Close without committing; closing again does nothing."""

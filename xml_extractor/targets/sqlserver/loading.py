@@ -1,5 +1,6 @@
 """A connection that loads into SQL Server: by arrays of rows of one table each, or by one statement as JSON."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
-from xml_extractor.settings import InsertStrategy
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import (
     Batch,
@@ -33,7 +34,8 @@ from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
 from xml_extractor.targets.sqlserver.json_batches import JSON, Collations, batch_statement, json_rows, update_statement
-from xml_extractor.targets.sqlserver.probes import JsonSupport, json_support
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, collations_of
+from xml_extractor.targets.sqlserver.probes import json_support
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
     OdbcType,
@@ -63,23 +65,30 @@ class LoadingConnection(SqlServerConnection):
     Args:
         address: The database.
         strategy: How rows are sent.
+        knowledge: What is known about the server.
 
     Raises:
         DatabaseError: The server cannot be reached, or refuses.
     """
 
-    def __init__(self, address: SqlServerAddress, strategy: InsertStrategy = "executemany") -> None:
-        self._sends_json = strategy == "json"
-        self._json_support: JsonSupport | None = None
+    def __init__(
+        self,
+        address: SqlServerAddress,
+        strategy: ChosenStrategy = "executemany",
+        knowledge: ServerKnowledge | None = None,
+    ) -> None:
+        self._strategy = strategy
+        self._sends_json = strategy != "executemany"
+        self._knowledge = knowledge = knowledge or ServerKnowledge()
         self._isolated_batches = 0
         self._can_isolate = True
         self._is_used = False
         self._is_undone = False
-        self._collations: dict[str, dict[str, str]] = {}
         self._identity_table = ""
         self._has_changes = False
         super().__init__(address, autocommit=False)
-        self.log_table = log_table(self._qualified(self.log_table.table))
+        knowledge.log_table = knowledge.log_table or self._qualified(self.log_table.table)
+        self.log_table = log_table(knowledge.log_table)
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
@@ -93,8 +102,9 @@ class LoadingConnection(SqlServerConnection):
         After a batch with rejects, the next ones are expected to have some, and are sent for isolation at once.
         """
         if not (self._isolated_batches and self._can_isolate):
+            batch, began_at = joined(tables, documents), time.perf_counter()
             try:
-                inserted = self._insert(joined(tables, documents), batch_rows)
+                inserted = self._insert(batch, batch_rows)
             except DatabaseError as error:
                 if error.error_class is not ErrorClass.DATA or error.table is tables[0] or len(documents) == 1:
                     raise
@@ -102,6 +112,7 @@ class LoadingConnection(SqlServerConnection):
                 if not (self._is_undone and self._can_isolate):
                     raise
             else:
+                self._note_seconds(batch, time.perf_counter() - began_at)
                 return whole_insertion(documents, *inserted)
         insertion = self._isolate(tuple(tables), documents)
         if insertion is None:
@@ -144,10 +155,24 @@ class LoadingConnection(SqlServerConnection):
     def transaction(self) -> Iterator[None]:
         """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
         self._has_changes = False
-        if self._json_support is None and (self._sends_json or self._isolated_batches):
-            self._json_support = json_support(self)
+        if self._strategy == "auto":
+            self._sends_json = self._knowledge.choice.strategy == "json"
+        if self._sends_json or self._isolated_batches:
+            self.examine_json()
         with super().transaction():
             yield
+
+    def examine_json(self) -> None:
+        """Ask the server what it does with JSON, if it is not known yet; outside a transaction."""
+        if self._knowledge.json_support is None:
+            self._knowledge.json_support = json_support(self)
+
+    def _note_seconds(self, batch: Batch, seconds: float) -> None:
+        """Note how long a batch took, for the choice of a strategy."""
+        if self._strategy == "auto":
+            filled = [len(rows) for _, rows in batch if rows]
+            strategy: InsertStrategy = "json" if self._sends_json else "executemany"
+            self._knowledge.choice.note(strategy, len(filled), sum(filled), seconds)
 
     def _qualified(self, name: str) -> str:
         """Return the name of a table with its schema: the given one, that of the table, or the default of the login.
@@ -206,7 +231,7 @@ class LoadingConnection(SqlServerConnection):
         return [position for position, count in enumerate(inserted) if not count]
 
     def _insert(self, batch: Batch, batch_rows: int) -> tuple[list[list[int]], ExistingRows | None]:
-        """Insert rows; return the positions of those that are there already, and what is there, if the server says so.
+        """Insert rows; return the positions of those that are there already, and what is there, if the server returns it.
 
         By JSON it is one statement, except for tables whose rows JSON cannot carry, or not to this server.
         """
@@ -214,13 +239,14 @@ class LoadingConnection(SqlServerConnection):
         if not self._sends_json:
             return [self._insert_arrays(table, rows, batch_rows) for table, rows in batch], None
         not_inserted: list[list[int]] = []
-        existing: ExistingRows | None = {}
+        existing: dict[int, Sequence[Row]] | None = {}
         written = [(table, rows, self._as_json(table, rows)) for table, rows in batch]
         for is_json, some in groupby(written, key=lambda each: each[2] is not None):
             if is_json:
                 tables, _, texts = zip(*some, strict=True)
                 positions, there = self._insert_json(tables, texts, is_first=not not_inserted)
-                existing = None if existing is None else existing | {at + len(not_inserted): there[at] for at in there}
+                if existing is not None:
+                    existing |= {at + len(not_inserted): rows_there for at, rows_there in there.items()}
                 not_inserted += positions
             else:
                 for table, rows, _ in some:
@@ -230,7 +256,7 @@ class LoadingConnection(SqlServerConnection):
 
     def _insert_json(
         self, tables: tuple[TableLayout, ...], texts: Sequence[str], *, is_first: bool
-    ) -> tuple[list[list[int]], dict[int, list[Row]]]:
+    ) -> tuple[list[list[int]], ExistingRows]:
         """Insert rows by one statement, and return the positions of those that are there already, and what is there."""
         statement = batch_statement(tables, self._address.schema, self._key_collations(tables))
         results = self._send_json(statement, tables, texts, [JSON] * len(texts), is_first=is_first)
@@ -239,14 +265,14 @@ class LoadingConnection(SqlServerConnection):
         for at, position in positions:
             not_inserted[at].append(position)
         shared = [at for at, table in enumerate(tables) if table.is_shared and table.key]
-        there = {
+        there: ExistingRows = {
             at: list(map(row_binder(tables[at]), map(restore_columns(tables[at]), found)))
             for at, found in zip(shared, rows_there, strict=True)
         }
         return not_inserted, there
 
     def _as_json(self, table: TableLayout, rows: Sequence[Row]) -> str | None:
-        support = self._json_support
+        support = self._knowledge.json_support
         if support is None or not support.carries(table):
             return None
         with self._session_in_use(table):  # a value that does not fit is an error of its table
@@ -254,7 +280,8 @@ class LoadingConnection(SqlServerConnection):
 
     def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
         """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
-        if self._json_support is None or not self._json_support.nested:
+        support = self._knowledge.json_support
+        if support is None or not support.nested:
             return None
         rejected: dict[int, DatabaseError] = {}
         texts: list[str] = []
@@ -346,14 +373,12 @@ class LoadingConnection(SqlServerConnection):
     def _collation(self, table: TableLayout, column: str) -> str:
         """Return the collation that a column has in the database; empty for none."""
         self._read_collations([table.table])
-        return self._collations[table.table].get(column.casefold(), "")
+        return self._knowledge.collations[table.table].get(column.casefold(), "")
 
     def _read_collations(self, tables: Sequence[str]) -> None:
-        missing = [table for table in tables if table not in self._collations]
+        missing = [table for table in tables if table not in self._knowledge.collations]
         there = read_catalog(self, missing, self._address.schema) if missing else {}
-        for table in missing:
-            columns = there[table].columns if table in there else ()
-            self._collations[table] = {found.name.casefold(): found.collation for found in columns}
+        self._knowledge.collations |= {table: collations_of(there.get(table)) for table in missing}
 
     def _key_parameter(self, column: KeyColumn) -> str:
         sql_type = column.column.type
