@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 # Processes that tests start load modules from bytecode, also where the environment says not to write any.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo baseline check test lint fuzz soak faults benchmarks format clean
+.PHONY: help install demo baseline check test lint fuzz soak faults orchestrators benchmarks site format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -63,9 +63,24 @@ faults: .venv/development ## Break runs at every point, kill their processes, cu
 	$(BIN)/python -m tests.faults.revisions --rounds 3
 	$(BIN)/python -m tests.faults.server_sweep
 
+ORCHESTRATORS := airflow dagster prefect
+PACKAGE_OF_airflow := apache-airflow
+orchestrators: ## Execute the examples for Airflow, Dagster and Prefect, each in an environment of its own
+	$(foreach name,$(ORCHESTRATORS),$(PYTHON) -m venv .venv/$(name) && \
+		.venv/$(name)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --editable . $(or $(PACKAGE_OF_$(name)),$(name)) && \
+		.venv/$(name)/$(notdir $(BIN))/python -m tests.orchestrators $(name) &&) true
+
 BENCHMARKS := map trees transport load run run_server round_trips memory records peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it
 	$(foreach name,$(BENCHMARKS),$(BIN)/python -m metrics.benchmarks.$(name) &&) $(BIN)/python -m metrics.benchmarks.page
+
+.venv/site: .venv/product
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[site]'
+	@touch $@
+
+site: .venv/site ## Build the documentation site in build/site; a broken link is an error
+	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --conf-dir documentation/site . build/site
+	@echo "Open build/site/index.html"
 
 format: .venv/development ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix-only

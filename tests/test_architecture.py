@@ -30,6 +30,7 @@ PRODUCT = [*MODULES, ROOT / "production_processor.py", *sorted((ROOT / "env_prep
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"api"},
     {"pipeline"},
     {"processing", "doctor"},
     {"quality"},
@@ -42,7 +43,18 @@ LAYERS = [
     {"contract"},
     {"tsql"},
     {"values", "samples"},
-    {"documents", "errors", "reasons", "settings", "atomic_files", "escaping", "stopping", "urls", "content"},
+    {
+        "documents",
+        "errors",
+        "reasons",
+        "settings",
+        "distribution",
+        "atomic_files",
+        "escaping",
+        "stopping",
+        "urls",
+        "content",
+    },
 ]
 """From the top. A module imports from layers below its own, never from a neighbour or from above."""
 

@@ -4,13 +4,9 @@ import ast
 import json
 import os
 import re
-import shlex
-import sqlite3
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +17,7 @@ from click.testing import CliRunner
 
 from env_prep.baseline import command, variants
 from env_prep.baseline.command import baseline_command
-from tests import reasons_page
+from tests import errors_page, reasons_page
 from xml_extractor import errors
 from xml_extractor.cli import commands
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
@@ -32,7 +28,7 @@ from xml_extractor.connections import ATTEMPTS
 from xml_extractor.content import Kind
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Column, Contract, Document, Input, Lookup, SourceTable, Table
-from xml_extractor.contract.reading import check_text, read_contract, shipped_contracts
+from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.shape import keys_of
 from xml_extractor.parsing.parser import MAX_DEPTH
@@ -182,13 +178,6 @@ def test_each_option_of_the_baseline_has_its_row_and_each_exit_code() -> None:
     assert set(re.findall(r"--[a-z-]+", section(page, "Other settings"))) >= {*map(variants.flag, variants.NAMES)}
 
 
-def test_configuration_files_in_pages_have_known_keys() -> None:
-    for page in PAGES:
-        for language, text in blocks(page):
-            if language == "toml":
-                assert set(tomllib.loads(text)) <= set(setting_names())
-
-
 def test_make_has_the_targets_that_pages_name() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for page in PAGES:
@@ -292,11 +281,6 @@ CONTRACTS = [
 ]
 
 
-@pytest.mark.parametrize(("page", "text"), CONTRACTS, ids=[page.name for page, _ in CONTRACTS])
-def test_whole_contracts_in_pages_have_no_faults(page: Path, text: str) -> None:
-    assert [str(fault) for fault in check_text(page.name, text)[1]] == []
-
-
 WORKED = re.findall(
     r"^## (.+?)$.*?```xml\n(.*?)```\n\n```yaml\n(.*?)```\n\n```text\n(.*?)```", text_of(GUIDE), re.DOTALL | re.MULTILINE
 )
@@ -352,30 +336,6 @@ def metrics(finished_run: Path) -> Metrics:
     return found
 
 
-def output_of(line: str) -> str:
-    """What a command line of a page prints."""
-    arguments = shlex.split(line)
-    assert arguments[:2] == ["$", "xml-extractor"]
-    return CliRunner().invoke(cli, arguments[2:], standalone_mode=False).output
-
-
-def test_statements_of_the_guide_to_rejects_give_what_it_shows(
-    finished_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(finished_run)
-    found = [
-        block
-        for block in blocks(DOCUMENTATION / "how-to/look-into-rejects.md")
-        if block[0] in ("sql", "console", "text")
-    ]
-    (_, listing), (_, select), (_, reasons), (_, command), (_, explained), (_, retry), (_, marked) = found
-    assert reasons.strip().split("|")[-1] in output_of(listing)
-    with closing(sqlite3.connect("orders.db")) as database:
-        assert ["|".join(row) for row in database.execute(select)] == reasons.splitlines()
-    assert [line.rstrip() for line in output_of(command).strip().splitlines()] == explained.splitlines()
-    assert output_of(retry) == marked
-
-
 def test_each_field_of_the_metrics_file_has_its_row(metrics: Metrics) -> None:
     first_table = text_of("reference/metrics.md").partition("\n## ")[0]
     assert [word for row in rows(first_table) for word in words(row[0])] == list(metrics)
@@ -417,6 +377,30 @@ def test_each_log_line_has_its_row() -> None:
         first_line = re.escape(template.partition("\n")[0])
         pattern = re.sub(r"%(?:\\\.\d)?[sdf]", ".+", first_line)
         assert [row for row in table if re.fullmatch(pattern, row[0]) and row[1] == level], template
+
+
+def test_the_first_table_of_commands_lists_each_command_once() -> None:
+    table = rows(text_of("reference/options.md").partition("\n## ")[0])
+    assert sorted(word for row in table for word in words(row[0])) == sorted(COMMANDS)
+
+
+def test_the_page_of_errors_is_generated_from_the_code() -> None:
+    pytest.importorskip("pyodbc", reason="the driver manager is not installed", exc_type=ImportError)
+    assert errors_page.PAGE.read_text(encoding="utf-8") == errors_page.errors_page(), "python -m tests.errors_page"
+
+
+def test_each_error_has_a_hint_unless_it_lists_faults() -> None:
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and name.endswith("Error")}
+    found = list(errors_page.Reader().errors(kinds - {"ContractError", "StopRequestedError"}))
+    assert len(found) > 100
+    assert [error for error in found if not error.tip] == []
+
+
+def test_the_page_on_troubleshooting_names_each_exit_code_and_links_what_exists() -> None:
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    assert {row[0] for row in rows(section("how-to/troubleshooting.md", "By exit code"))} == {*map(str, codes)}
+    symptoms = section("how-to/troubleshooting.md", "Everything is rejected")
+    assert {word for word in words(symptoms) if "_" in word and "-" not in word} <= {*Reason}
 
 
 def test_the_page_of_reasons_is_generated_from_the_enum() -> None:

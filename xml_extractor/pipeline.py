@@ -76,7 +76,7 @@ def run(
     with (
         TargetOpening(target, tables, settings.insert_strategy) as opening,
         closing(_open_source(settings, contract)) as source,
-        shared_plan(settings.start_method, contract),
+        shared_plan(settings.start_method, contract, 0 if settings.in_process else settings.workers),
     ):
         context = _context(settings, contract, source, started_at)
         name_run_in_log(context.run_id)

@@ -109,6 +109,22 @@ DEFAULT_REJECT_LIMIT = RejectLimit(share=Fraction(1, 2))
 """Ends a run in which nothing fits, such as after a change of the source or the target."""
 
 
+LIMITS: dict[str, tuple[int, int | None]] = {
+    "workers": (1, 256),
+    "batch_size": (1, 100_000),
+    "limit": (0, None),
+    "reprocess_version": (1, None),
+    "insert_batch_rows": (1, 100_000),
+    "queue_size": (1, 1_000_000),
+    "insert_threads": (1, 64),
+    "min_age": (0, None),
+    "document_timeout": (0, None),
+    "keep_metrics": (1, None),
+    "keep_rejects": (1, None),
+}
+"""The least and the greatest value of the settings that are numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """The settings of one run. Addresses may hold secrets: show `Source.name` and `Target.name` instead.
@@ -138,6 +154,8 @@ class RunSettings:
         metrics_prom: A file for the figures of the run in the format of Prometheus; None to write none.
         keep_metrics, keep_rejects: Days after which what a run wrote to these directories is deleted; None for never.
         start_method: How worker processes are started.
+        in_process: Whether the main process maps and loads by itself, without worker processes and insert threads.
+            `document_timeout` has no effect then.
     """
 
     contract: str
@@ -169,3 +187,4 @@ class RunSettings:
     keep_rejects: int | None = None
     reject_values: bool = False
     start_method: StartMethod = DEFAULT_START_METHOD
+    in_process: bool = False

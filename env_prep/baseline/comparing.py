@@ -6,7 +6,7 @@ from typing import Self
 
 from env_prep.baseline.record import Baseline, Database, MeasuredVariant
 from metrics.measurements.figures import Ratio, ratio
-from xml_extractor import DISTRIBUTION
+from xml_extractor.distribution import DISTRIBUTION
 
 ENOUGH_RUNS = 3
 """With fewer runs, an interval would be meaningless."""

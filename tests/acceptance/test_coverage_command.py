@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.killing import whoever_is_at_dies
+
 CONTRACT = """
 contract: customers
 version: 1
@@ -72,3 +74,26 @@ def test_a_sample_is_spread_evenly_and_a_limit_takes_the_first(folder: Path) -> 
 def test_limit_and_sample_exclude_each_other(folder: Path) -> None:
     ended = coverage(folder, "--limit", "1", "--sample", "1")
     assert (ended.returncode, "exclude each other" in ended.stderr) == (2, True)
+
+
+def test_documents_that_never_finish_or_kill_workers_cost_those_documents(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = CONTRACT.replace("nvarchar(20)", "nvarchar(20), transform: [{replace: {pattern: '(a+)+b', with: ''}}]")
+    (folder / "contract.yaml").write_text(endless, encoding="utf-8")
+    for number in (104, 110):
+        text = "a" * 40
+        (folder / "documents" / f"{number}.xml").write_text(f"<Customer id='{number}'><Email>{text}</Email></Customer>")
+    marks = folder / "marks"
+    marks.mkdir()
+    monkeypatch.setenv("TMPDIR", str(marks))
+    # A worker gets five documents at once: the first that never finishes is the last of the first five.
+    with whoever_is_at_dies(marks, (0, 4)):
+        ended = coverage(folder, "--json", "--document-timeout", "2")
+    assert ended.returncode == 1, ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["documents"] == {"accepted": 37, "rejected": 3, "skipped": 0, "deleted": 0}
+    reasons = {fault["reason"]: fault["first_document"] for fault in report["faults"]}
+    assert reasons == {"worker_died": "104.xml", "timeout": "110.xml", "too_long": "130.xml"}
+    assert next(column["counts"] for column in report["columns"] if column["column"] == "id") == {"filled": 38}
+    assert "Traceback" not in ended.stderr

@@ -113,7 +113,10 @@ def test_a_run_without_tables_ends_with_one_line_that_says_how_to_make_them(stor
 def test_runs_end_with_the_codes_that_schedulers_rely_on(story: Story) -> None:
     commands = [story.made, story.init, story.check, story.first, story.rest, story.again]
     assert [command.returncode for command in commands] == [0, 0, 0, 1, 1, 1], "rejected documents stay reported"
-    assert [command.stderr for command in commands] == [""] * 6
+    complaints = [
+        line for command in commands for line in command.stderr.splitlines() if not line.startswith("Loading: ")
+    ]
+    assert complaints == []
     assert "0 errors and 0 warnings in mssql://" in story.check.stdout
 
 

@@ -91,7 +91,7 @@ def test_the_guides_statements_have_the_differences_that_it_shows(connection: Sq
     blocks = dict(BLOCK.findall(GUIDE.read_text(encoding="utf-8")))
     contract, _ = check_text("orders.yaml", blocks["yaml"])
     assert contract is not None
-    statements = re.sub(r"\b(customer_order|order_state)\b", rf"{schema}.\1", blocks["sql"])
+    statements = re.sub(r"\b(customer_order|order_state)\b", rf"{schema}.\1", blocks["tsql"])
     run(connection, *statements.split(";\n\n"))
     found = compare(connection, schema, (LOG_TABLE, *layouts(contract)), contract.code_page)
     assert [str(difference).replace(schema, "dbo") for difference in found] == blocks["text"].splitlines()[1:-1]

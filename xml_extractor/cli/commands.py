@@ -6,7 +6,7 @@ from typing import NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
-from xml_extractor import __version__
+from xml_extractor.distribution import VERSION
 
 
 class Entry(NamedTuple):
@@ -65,6 +65,6 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, commands=[click.Command(name) for name in COMMANDS])
-@click.version_option(__version__)
+@click.version_option(VERSION)
 def cli() -> None:
     """Load XML documents into related SQL tables by a declarative contract, exactly once."""

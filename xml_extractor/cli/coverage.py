@@ -13,6 +13,7 @@ from xml_extractor.cli.boundary import output
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
+    DOCUMENT_TIMEOUT_OPTION,
     SOURCE_OPTIONS,
     START_METHOD_OPTION,
     TARGET_OPTIONS,
@@ -40,7 +41,7 @@ SHOWN = 40
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS)
 @click.option("--limit", type=WholeNumber(1), metavar="N", help="Observe the first N documents.")
 @click.option("--sample", type=WholeNumber(1), metavar="N", help="Observe N documents, spread evenly over the source.")
-@added(START_METHOD_OPTION)
+@added(DOCUMENT_TIMEOUT_OPTION, START_METHOD_OPTION)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 @with_addresses
 def coverage_command(contract: str, source: str, target: str, **options: Any) -> int:
@@ -84,6 +85,7 @@ def _report(contract: str, source: str, options: dict[str, Any]) -> "CoverageRep
             now,
             options["workers"],
             options["batch_size"],
+            options["document_timeout"],
             options["start_method"],
             options["limit"],
             options["sample"],

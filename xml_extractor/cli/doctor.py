@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.cli.addresses import chosen, shown_address
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import CONTRACT_OPTION, OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, with_addresses
+from xml_extractor.distribution import DISTRIBUTION, VERSION
 from xml_extractor.errors import EXIT_FAILED, EXIT_OK
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _versions() -> list[str]:
     from importlib.metadata import version
 
     packages = (f"{package} {version(package)}" for package in PACKAGES)
-    return [f"Python {platform.python_version()}", f"{DISTRIBUTION} {__version__}", *packages]
+    return [f"Python {platform.python_version()}", f"{DISTRIBUTION} {VERSION}", *packages]
 
 
 def _show(findings: Iterator["Finding"]) -> bool:

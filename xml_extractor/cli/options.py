@@ -21,6 +21,7 @@ from xml_extractor.settings import (
     DEFAULT_CONTRACT,
     DEFAULT_START_METHOD,
     DEFAULT_TARGET,
+    LIMITS,
     InsertStrategy,
     KeyRange,
     LogFormat,
@@ -37,6 +38,11 @@ def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
     name = flag.partition("/")[0].removeprefix("--").replace("-", "_")
     defaults: dict[str, Any] = {"envvar": f"{PREFIX}{name.upper()}", "show_default": True, "cls": NotEmpty}
     return click.option(flag, **defaults | attributes)
+
+
+def number(flag: str, *, kind: type[WholeNumber] = WholeNumber, **attributes: Any) -> Callable[[F], F]:
+    """Return a setting that is a number within its `LIMITS`."""
+    return setting(flag, type=kind(*LIMITS[flag.removeprefix("--").replace("-", "_")]), **attributes)
 
 
 CONTRACT_OPTION = setting(
@@ -220,13 +226,19 @@ REJECTS_DIR_OPTION = setting(
 )
 
 WORKER_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    setting(
+    number(
         "--workers",
-        type=WholeNumber(1, 256),
         default=4,
         help="Number of worker processes that parse and map documents.",
     ),
-    setting("--batch-size", type=WholeNumber(1, 100_000), default=1000, help="Number of document keys per page."),
+    number("--batch-size", default=1000, help="Number of document keys per page."),
+)
+
+DOCUMENT_TIMEOUT_OPTION = number(
+    "--document-timeout",
+    default=300,
+    metavar="SECONDS",
+    help="Reject a document that takes longer to parse and map; 0: no limit.",
 )
 
 START_METHOD_OPTION = setting(
@@ -241,9 +253,8 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     *SOURCE_OPTIONS,
     *TARGET_OPTIONS,
     *WORKER_OPTIONS,
-    setting(
+    number(
         "--limit",
-        type=WholeNumber(0),
         show_default="none",
         metavar="N",
         help="Process at most N documents.",
@@ -256,9 +267,8 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting(
         "--shard", type=Parsed("K/N", Shard.parse), help="Process only shard K of N equal shards of the documents."
     ),
-    setting(
+    number(
         "--min-age",
-        type=WholeNumber(0),
         default=0,
         metavar="SECONDS",
         help="Leave files that changed in the last SECONDS, which may be incomplete, to the next run.",
@@ -269,30 +279,27 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         show_default="none",
         help="Reprocess documents of this kind, and replace their rows.",
     ),
-    setting(
+    number(
         "--reprocess-version",
-        type=WholeNumber(1),
         show_default="any",
         metavar="N",
         help="With --reprocess: only documents processed by version N of the contract.",
     ),
-    setting(
+    number(
         "--insert-batch-rows",
-        type=WholeNumber(1, 100_000),
         default=500,
         metavar="N",
         help="Send at most N rows in one call.",
     ),
-    setting(
+    number(
         "--queue-size",
-        type=WholeNumber(1, 1_000_000),
         default=10_000,
         metavar="N",
         help="Queue at most N chunks of documents, or 16 MiB; workers load the chunks that do not fit.",
     ),
-    setting(
+    number(
         "--insert-threads",
-        type=WholeNumberOrAuto(1, 64),
+        kind=WholeNumberOrAuto,
         default="auto",
         help="Number of background insert threads; auto: begins with 1 and adds more while that is faster.",
     ),
@@ -320,13 +327,7 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Exit with 0 if this run rejects no document, even if documents of earlier runs are still rejected.",
     ),
-    setting(
-        "--document-timeout",
-        type=WholeNumber(0),
-        default=300,
-        metavar="SECONDS",
-        help="Reject a document that takes longer to parse and map; 0: no limit.",
-    ),
+    DOCUMENT_TIMEOUT_OPTION,
     START_METHOD_OPTION,
     setting(
         "--log-level",
@@ -358,16 +359,14 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         show_default="none",
         help="File for the figures of the run in the format of Prometheus.",
     ),
-    setting(
+    number(
         "--keep-metrics",
-        type=WholeNumber(1),
         show_default="forever",
         metavar="DAYS",
         help="Delete metrics files of runs that started more than DAYS days ago.",
     ),
-    setting(
+    number(
         "--keep-rejects",
-        type=WholeNumber(1),
         show_default="forever",
         metavar="DAYS",
         help="Delete rejected documents of runs that started more than DAYS days ago.",

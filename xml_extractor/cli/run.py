@@ -1,7 +1,6 @@
 """The `run` command: load the documents of a source."""
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,22 +25,14 @@ def run_command(**options: Any) -> int:
     Exit codes: 0 all documents loaded or nothing to do, 1 some documents rejected now or earlier, 2 wrong usage
     or contract, 3 the run failed, 4 more documents rejected than --max-rejects allows, 130 interrupted.
     """
+    from xml_extractor.api.running import prepare_directories
     from xml_extractor.pipeline import run
     from xml_extractor.reporting.console import configure_logging
-    from xml_extractor.reporting.metrics import prepare_directory
     from xml_extractor.reporting.progress import shown_progress
-    from xml_extractor.reporting.retention import delete_old_runs
-    from xml_extractor.sources.rejects import prepare_rejects_directory
 
     settings = _settings(options)
     configure_logging(settings.log_level, settings.log_format)
-    if settings.metrics_dir is not None:
-        prepare_directory(settings.metrics_dir)
-    if settings.rejects_dir is not None:
-        prepare_rejects_directory(settings.rejects_dir)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    delete_old_runs(settings.metrics_dir, settings.keep_metrics, now)
-    delete_old_runs(settings.rejects_dir, settings.keep_rejects, now)
+    prepare_directories(settings)
     # Log lines of worker processes would break the bar; at these levels there are few.
     shown = settings.progress and settings.log_format == "text" and settings.log_level in {"WARNING", "ERROR"}
     with stop_requests(is_orderly=False) as stop:
@@ -68,14 +59,13 @@ def _report(result: "RunResult") -> RunError | None:
     Returns:
         The error if the metrics could not be written.
     """
+    from xml_extractor.api.running import record
     from xml_extractor.reporting.console import rendered
-    from xml_extractor.reporting.metrics import metrics_text, write_metrics
-    from xml_extractor.reporting.prometheus import prometheus_text
     from xml_extractor.reporting.summary import summary
 
     metrics_path, unwritten = None, None
     try:
-        metrics_path = write_metrics(result.settings, result.run_id, metrics_text(result), prometheus_text(result))
+        metrics_path = record(result)
     except RunError as error:
         unwritten = error
     with output():

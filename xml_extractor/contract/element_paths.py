@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from xml_extractor.contract.element_states import TEXT, Leaf, Names, Node, Position, State
+from xml_extractor.contract.element_states import TEXT, ChosenNames, Leaf, Names, Node, Position, State
 from xml_extractor.contract.match_patterns import anywhere
 from xml_extractor.contract.model import Column, Contract, Document, Table, ValueRule
 from xml_extractor.contract.names import Namespaces, clark_names
@@ -51,12 +51,13 @@ class ElementPaths:
         document: The state of the document itself, whose children are root elements.
         starts: The states of the elements where paths of the contract start: root elements, or records.
         steps: The steps of all paths that name elements or attributes.
+        namespaces: The namespaces of the contract.
     """
 
     def __init__(self, contract: Contract) -> None:
         self.document = State(TEXT, [])
         self.steps: list[FollowedStep] = []
-        self._namespaces: Namespaces = contract.namespaces
+        self.namespaces: Namespaces = contract.namespaces
         self._keys: dict[str, list[Node]] = {}
         roots: list[Node] = [self._root(contract, name) for name in contract.document.root]
         self.starts = roots if contract.document.records is None else self._records(contract, roots)
@@ -140,9 +141,9 @@ class ElementPaths:
         follower = _Follower(self, reader, path, scope)
         return follower.follow(parse_xpath(path), context, for_text=for_text)
 
-    def names(self, test: str) -> Names:
+    def names(self, test: str) -> frozenset[str] | None:
         """Return the Clark names of a name test."""
-        return None if test in ("*", "node()") else frozenset(clark_names(test, self._namespaces))
+        return None if test in ("*", "node()") else frozenset(clark_names(test, self.namespaces))
 
     def key(self, name: str) -> list[Node]:
         """Return the elements of a key."""
@@ -245,7 +246,9 @@ class _Follower(NamedTuple):
             return self._from_leaf(step, node)
         if step.test.endswith(")") and step.test != "node()":
             return self._texts(step, node)
-        names = self.paths.names(step.test)
+        names: Names = self.paths.names(step.test)
+        if step.axis != "attribute" and step.test == "*" and step.predicates:
+            names = ChosenNames(step.predicates, self.paths.namespaces)
         match step.axis:
             case "attribute" | "child" | "descendant" | "descendant-or-self":
                 return _downwards(step.axis, node, names)
@@ -286,14 +289,18 @@ def _named(states: Iterable[State], names: Names) -> list[State]:
     """Return the states of those elements that have one of these names."""
     found: dict[State, None] = {}
     for state in states:
-        if names is not None and state.names is None:
+        if names is None:
+            found[state] = None
+        elif not isinstance(state.names, frozenset):
             found |= dict.fromkeys(parent.child(names) for parent in state.parents)
-        elif names is None or _overlap(state.names or frozenset(), names):
+        elif _overlap(state.names, names):
             found[state] = None
     return list(found)
 
 
-def _overlap(one: frozenset[str], other: frozenset[str]) -> bool:
+def _overlap(one: frozenset[str], other: frozenset[str] | ChosenNames) -> bool:
+    if isinstance(other, ChosenNames):
+        return any(name.endswith("*") or other.may_be(name) for name in one)
     return bool(one & other) or any(name.endswith("*") for name in (*one, *other))
 
 

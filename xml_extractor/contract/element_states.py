@@ -5,9 +5,54 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from xml_extractor.contract.names import Namespaces, clark_names
-from xml_extractor.contract.xpath import Path
+from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step
 
-Names = frozenset[str] | None
+
+@dataclass(frozen=True, slots=True)
+class ChosenNames:
+    """The names that predicates of `*` choose, such as `*[self::a or starts-with(local-name(), 'b')]`.
+
+    What a predicate says of anything but the name is left open.
+    """
+
+    predicates: tuple[Expression, ...]
+    namespaces: Namespaces = field(compare=False)
+
+    def may_be(self, name: str) -> bool:
+        """Return whether an element with this Clark name may be chosen."""
+        return all(self._truth(predicate, name) is not False for predicate in self.predicates)
+
+    def _truth(self, expression: Expression, name: str) -> bool | None:
+        match expression:
+            case Operation("or" | "and" as operator, operands):
+                found = {self._truth(operand, name) for operand in operands}
+                decisive = operator == "or"
+                return decisive if decisive in found else None if None in found else not decisive
+            case Operation("=" | "!=" as operator, (one, other)):
+                texts = _text(one, name), _text(other, name)
+                return None if None in texts else (texts[0] == texts[1]) is (operator == "=")
+            case Call("not", (operand,)):
+                truth = self._truth(operand, name)
+                return None if truth is None else not truth
+            case Call("starts-with", (one, other)):
+                text, start = _text(one, name), _text(other, name)
+                return None if text is None or start is None else text.startswith(start)
+            case Path("context", (), (Step("self", test, predicates),)) if not test.endswith(")"):
+                is_it = test == "*" or matches(frozenset(clark_names(test, self.namespaces)), name)
+                return None if is_it and predicates else is_it
+        return None
+
+
+def _text(expression: Expression, name: str) -> str | None:
+    match expression:
+        case Constant("text", text):
+            return text[1:-1]
+        case Call("local-name", ()):
+            return name.rpartition("}")[2]
+    return None
+
+
+Names = frozenset[str] | ChosenNames | None
 """Clark names that match; None for any. `{uri}*` matches all names of a namespace, `*` all names without one."""
 
 TEXT: Names = frozenset()
@@ -83,6 +128,8 @@ Node = State | Leaf
 
 def matches(names: Names, name: str) -> bool:
     """Return whether names of a path match a Clark name."""
+    if isinstance(names, ChosenNames):
+        return names.may_be(name)
     if names is None or name in names:
         return True
     namespace, brace, _ = name.rpartition("}")
@@ -98,7 +145,8 @@ def is_surely_matched(state: State, pattern: Path, namespaces: Namespaces) -> bo
         return any(is_surely_matched(each, rest, namespaces) for each in state.above(or_self=False))
     if state.names == TEXT:
         return False
-    if last.test != "*" and (state.names is None or not state.names <= frozenset(clark_names(last.test, namespaces))):
+    names = state.names if isinstance(state.names, frozenset) else None
+    if last.test != "*" and (names is None or not names <= frozenset(clark_names(last.test, namespaces))):
         return False
     if not above:
         return pattern.start == "context" or all(parent.names == TEXT for parent in state.parents)

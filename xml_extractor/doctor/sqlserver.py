@@ -16,10 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from xml_extractor import DISTRIBUTION
 from xml_extractor.connections import DatabaseError, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
+from xml_extractor.distribution import DISTRIBUTION
 from xml_extractor.doctor.examination import Finding, Role, State
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.own_tables import own_tables

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
-
-from lxml.etree import _Element as Element
+from functools import partial
 
 from xml_extractor.contract.defaults import key_rule, text_rule
 from xml_extractor.contract.layout import TableLayout, has_markup, is_deferred, layouts, rule_type
@@ -22,8 +20,6 @@ from xml_extractor.mapping.paths import (
     compile_rows,
     compile_text,
     finds_elements,
-    string_value,
-    string_value_or_nil,
 )
 from xml_extractor.mapping.plan import (
     ColumnPlan,
@@ -51,8 +47,27 @@ def compile_plan(contract: Contract) -> Plan:
     Raises:
         ContractError: A constant of the contract does not fit its column.
     """
-    nilled = cache(partial(_compile, contract, string_value_or_nil, None))
-    return _compile(contract, string_value, nilled)
+    document = contract.document
+    tables = {layout.name: layout for layout in layouts(contract)}
+    reading = origins.reading_for(document.key_type)
+    keys = Keys(contract.keys, contract.namespaces) if contract.keys else None
+    compilation = _Compilation(contract, tables, keys)
+    compilation.frames[""] = Frame(keys)
+    table_plans = tuple(_table(layout, compilation) for layout in tables.values())
+    revision = _revision(contract, compilation)
+    return Plan(
+        contract=contract,
+        read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
+        convert_key=_key_converter(contract),
+        run_values=partial(origins.run_values, contract),
+        tables=table_plans,
+        has_markup=has_markup(contract),
+        noted=compilation.noted,
+        keys=keys,
+        frames=tuple(frame for frame in compilation.frames.values() if frame.uses),
+        has_deferred=any(table.deferred for table in table_plans),
+        revision=revision,
+    )
 
 
 def _key_converter(contract: Contract) -> Callable[[str], Value]:
@@ -66,41 +81,14 @@ class _Compilation:
     """What the tables of a contract share while they are compiled.
 
     Attributes:
-        text_of: Returns the text of an element.
         frames: The frames of the tables compiled so far; that of the root element under an empty name.
     """
 
     contract: Contract
     layouts: dict[str, TableLayout]
-    text_of: Callable[[Element], str]
     keys: Keys | None
     noted: Notes = field(default_factory=list)
     frames: dict[str, Frame] = field(default_factory=dict)
-
-
-def _compile(contract: Contract, text_of: Callable[[Element], str], nilled: Callable[[], Plan] | None) -> Plan:
-    document = contract.document
-    tables = {layout.name: layout for layout in layouts(contract)}
-    reading = origins.reading_for(document.key_type, text_of)
-    keys = Keys(contract.keys, contract.namespaces) if contract.keys else None
-    compilation = _Compilation(contract, tables, text_of, keys)
-    compilation.frames[""] = Frame(keys)
-    table_plans = tuple(_table(layout, compilation) for layout in tables.values())
-    revision = _revision(contract, compilation)
-    return Plan(
-        contract=contract,
-        read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
-        convert_key=_key_converter(contract),
-        run_values=partial(origins.run_values, contract),
-        tables=table_plans,
-        has_markup=has_markup(contract),
-        nilled=nilled,
-        noted=compilation.noted,
-        keys=keys,
-        frames=tuple(frame for frame in compilation.frames.values() if frame.uses),
-        has_deferred=any(table.deferred for table in table_plans),
-        revision=revision,
-    )
 
 
 def _revision(contract: Contract, compilation: _Compilation) -> RevisionPlan | None:
@@ -110,8 +98,8 @@ def _revision(contract: Contract, compilation: _Compilation) -> RevisionPlan | N
     # These rules read the root element, and belong to no table.
     frame = compilation.frames[_OF_REVISION] = Frame(compilation.keys)
     note = noting(compilation.noted, "")
-    context = TableContext(contract, "", compilation.layouts, frame, compilation.text_of, note)
-    reading = origins.reading_for(TEXT_INPUT_TYPE, compilation.text_of)
+    context = TableContext(contract, "", compilation.layouts, frame, note)
+    reading = origins.reading_for(TEXT_INPUT_TYPE)
     return RevisionPlan(
         of=tuple((path, _of(path, compile_text(path, namespaces, reading, frame), contract)) for path in revision.of),
         order=tuple(_input("order", rule, context) for rule in revision.order),
@@ -142,7 +130,7 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
     frame = _frame(layout.name, compilation)
     uses, namespaces = frame.uses, contract.namespaces
     recursive = table.recursive and RulePlan(table.recursive, compile_rows(table.recursive, namespaces, frame))
-    context = TableContext(contract, layout.name, compilation.layouts, frame, compilation.text_of, lambda _: None)
+    context = TableContext(contract, layout.name, compilation.layouts, frame, lambda _: None)
     columns = tuple(
         _column(column.name, table.columns[column.name], replace(context, note=noting(noted, column.name)))
         for column in layout.columns

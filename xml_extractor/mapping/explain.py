@@ -10,7 +10,7 @@ from xml_extractor.errors import UsageError
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, failure_of
 from xml_extractor.mapping.paths import NIL
 from xml_extractor.mapping.plan import ColumnPlan, DocumentScope, Plan, RowScope, TablePlan
-from xml_extractor.mapping.rows import document_scope, enter_row, found_rows, plan_for, rows_of
+from xml_extractor.mapping.rows import document_scope, enter_row, found_rows, rows_of
 from xml_extractor.mapping.steps import value_for
 from xml_extractor.mapping.trees import TreeRow, containers
 
@@ -53,7 +53,6 @@ def explain(
         UsageError: The contract has no such table or column.
         MappingError: The document has no key, or an earlier table cannot be mapped.
     """
-    plan = plan_for(plan, root)
     number, column_number = _numbers(plan, table, column)
     document = document_scope(plan, root, source_key, run)
     for earlier in plan.tables[:number]:

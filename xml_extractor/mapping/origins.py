@@ -13,8 +13,6 @@ from functools import partial
 from hashlib import blake2b
 from operator import itemgetter
 
-from lxml.etree import _Element as Element
-
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract
 from xml_extractor.contract.rewriting import starting_at, written
@@ -23,7 +21,7 @@ from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
 from xml_extractor.mapping.nodes import BASE, FindNodes, Frame, Node, ValueNode
-from xml_extractor.mapping.numbers import decimal_sum, decimal_text
+from xml_extractor.mapping.numbers import decimal_sum, decimal_text, number_text
 from xml_extractor.mapping.paths import (
     NIL,
     FindElements,
@@ -35,6 +33,7 @@ from xml_extractor.mapping.paths import (
     first_text,
     split_path,
     string_value,
+    string_value_or_nil,
 )
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
 from xml_extractor.mapping.references import RowReference
@@ -55,7 +54,6 @@ class TableContext:
         name: The table's name in the contract.
         layouts: All tables of the contract, by name.
         frame: What paths can refer to besides their context node.
-        text_of: Returns the text of an element.
         note: Notes what is tolerated in the column that is being compiled.
         searches: The searches for elements that the columns share, by path. Their order is their number.
     """
@@ -64,7 +62,6 @@ class TableContext:
     name: str
     layouts: Mapping[str, TableLayout]
     frame: Frame
-    text_of: Callable[[Element], str]
     note: Note
     searches: dict[str, FindElements] = field(default_factory=dict)
 
@@ -114,7 +111,7 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
     if target.family is Family.XML:
         return _read_markup(path, context)
     if path == ".":
-        return _own_text(context.text_of)
+        return _own_text
     split = split_path(path, namespaces) if context.frame.only_elements else None
     if split is None:
         text = _compile_expression(path, target, context)
@@ -122,7 +119,7 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
     attribute = split.attribute
     if split.elements == ".":
         return lambda row: row.element.get(attribute)
-    return _read_shared(*context.search(split.elements), attribute, context.text_of)
+    return _read_shared(*context.search(split.elements), attribute)
 
 
 def _compile_expression(path: str, target: SqlType, context: TableContext) -> ReadText:
@@ -130,12 +127,13 @@ def _compile_expression(path: str, target: SqlType, context: TableContext) -> Re
     match parse_xpath(path):
         case Call("sum", (Path(),)) if target.family in _EXACT:
             return _exact_sum(path.strip().removeprefix("sum").strip()[1:-1], context)
-    return compile_text(path, namespaces, reading_for(target, context.text_of), context.frame)
+    return compile_text(path, namespaces, reading_for(target), context.frame)
 
 
-def reading_for(target: SqlType, text_of: Callable[[Element], str]) -> Reading:
-    """Return how to read values of a type, with what gives the text of an element."""
-    return Reading(text_of, partial(decimal_text, scale=target.scale)) if target.family in _EXACT else Reading(text_of)
+def reading_for(target: SqlType) -> Reading:
+    """Return how to read values of a type."""
+    number = partial(decimal_text, scale=target.scale) if target.family in _EXACT else number_text
+    return Reading(string_value_or_nil, number)
 
 
 def _exact_sum(path: str, context: TableContext) -> ReadText:
@@ -157,25 +155,22 @@ def _read_markup(path: str, context: TableContext) -> Compute:
         if first is None or isinstance(first, ValueNode):
             return first and first.text
         markup = row.document.markup
-        return NIL if context.text_of(first) is NIL or markup is None else markup.of(first)
+        return NIL if string_value_or_nil(first) is NIL or markup is None else markup.of(first)
 
     return read
 
 
-def _own_text(text_of: Callable[[Element], str]) -> Compute:
-    def read(row: RowScope) -> Value:
-        node = row.node
-        return node.text if isinstance(node, ValueNode) else text_of(node)
-
-    return read
+def _own_text(row: RowScope) -> Value:
+    node = row.node
+    return node.text if isinstance(node, ValueNode) else string_value_or_nil(node)
 
 
-def _read_shared(number: int, search: FindElements, attribute: str, text_of: Callable[[Element], str]) -> Compute:
+def _read_shared(number: int, search: FindElements, attribute: str) -> Compute:
     def read_text(row: RowScope) -> Value:
         found = row.found[number]
         if found is None:
             found = row.found[number] = search(row.element)
-        return first_text(found, text_of)
+        return first_text(found, string_value_or_nil)
 
     def read_attribute(row: RowScope) -> Value:
         found = row.found[number]

@@ -18,7 +18,7 @@ from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
 from xml_extractor.contract.names import Namespaces, clark_names, is_of_one_namespace
 from xml_extractor.contract.xpath import parse_xpath
-from xml_extractor.mapping.errors import RuleError, raise_if_out_of_memory
+from xml_extractor.mapping.errors import RuleError
 from xml_extractor.mapping.nodes import (
     FindNodes,
     Frame,
@@ -61,8 +61,7 @@ _ATTRIBUTE_NAME = re.compile(rf"@({_NAME}(?::{_NAME})?)")
 _SLASH = re.compile("//?")
 
 
-_NIL_NAME = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-_finds_nil = etree.XPath("boolean(//*/@xsi:nil)", namespaces={"xsi": "http://www.w3.org/2001/XMLSchema-instance"})
+NIL_NAME = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
 class _Nil(str):
@@ -158,20 +157,8 @@ def string_value(element: Element) -> str:
 
 def string_value_or_nil(element: Element) -> str:
     """Return an element's string-value, or `NIL`."""
-    return NIL if element.get(_NIL_NAME, "").strip(XML_SPACE) in ("true", "1") else string_value(element)
-
-
-def has_nil(root: Element) -> bool:
-    """Whether an element has, or may have, the attribute `xsi:nil`.
-
-    Raises:
-        MemoryError: libxml2 ran out of memory.
-    """
-    try:
-        return bool(_finds_nil(root))
-    except etree.XPathError as error:  # more elements than libxml2 puts in a node-set
-        raise_if_out_of_memory(error)
-        return True
+    nil = element.get(NIL_NAME)
+    return string_value(element) if nil is None or nil.strip(XML_SPACE) not in ("true", "1") else NIL
 
 
 class Reading(NamedTuple):

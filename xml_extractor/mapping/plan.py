@@ -242,7 +242,6 @@ class Plan(NamedTuple):
         run_values: Returns `DocumentScope.run` for a document's key, the source's key and the run.
         tables: In load order.
         has_markup: Whether a column takes markup.
-        nilled: Returns the plan for documents with `xsi:nil`; None if this is it. Others are mapped faster without it.
         noted: Closures add to it what they tolerate in the row that is being computed.
         keys: The elements that `key()` finds; None if the contract has no keys.
         frames: The frames of all tables that need one.
@@ -256,7 +255,6 @@ class Plan(NamedTuple):
     run_values: Callable[[Value, DocumentKey, RunValues], tuple[Value, ...]]
     tables: tuple[TablePlan, ...]
     has_markup: bool
-    nilled: "Callable[[], Plan] | None"
     noted: Notes
     keys: Keys | None
     frames: tuple[Frame, ...]

@@ -10,7 +10,7 @@ from lxml.etree import _Element as Element
 from xml_extractor.documents import DocumentKey, Failure, Revision, RunValues, Value, position_of
 from xml_extractor.mapping.errors import RULE_ERRORS, MappingError, failure_of
 from xml_extractor.mapping.plan import DocumentScope, Plan, RevisionPlan, RowScope
-from xml_extractor.mapping.rows import own_key, plan_for
+from xml_extractor.mapping.rows import own_key
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.values.sqltypes import XML_SPACE
 from xml_extractor.values.times import fraction_of
@@ -24,7 +24,7 @@ def read_revision(plan: Plan, root: Element, source_key: DocumentKey, run: RunVa
     Raises:
         MappingError: A value of `of` or `order` is missing or invalid.
     """
-    revision = plan_for(plan, root).revision
+    revision = plan.revision
     if revision is None:
         return None
     revision.frame.enter_again(root, root)

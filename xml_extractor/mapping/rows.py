@@ -16,7 +16,7 @@ from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, 
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, RuleError, failure_of
 from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.nodes import Node, ValueNode
-from xml_extractor.mapping.paths import SharedElements, has_nil
+from xml_extractor.mapping.paths import SharedElements
 from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
 from xml_extractor.mapping.references import resolve
 from xml_extractor.mapping.trees import TreeRow, with_rows_below
@@ -43,7 +43,6 @@ def map_document(
     Raises:
         MappingError: The document cannot be mapped; its `failure` says why.
     """
-    plan = plan_for(plan, root)
     document = document_scope(plan, root, source_key, run)
     try:
         for table in plan.tables:
@@ -63,11 +62,6 @@ def map_document(
             plan.keys.leave()
 
 
-def plan_for(plan: Plan, root: Element) -> Plan:
-    """Return the plan for a document, which depends on whether it has `xsi:nil`."""
-    return plan if plan.nilled is None or not has_nil(root) else plan.nilled()
-
-
 def own_key(plan: Plan, root: Element) -> Value:
     """Return the key that the document contains; None if the contract names none, or the document has none."""
     if plan.read_key is None:
@@ -76,7 +70,7 @@ def own_key(plan: Plan, root: Element) -> Value:
         root = deepcopy(root)
         Markup(root)
     try:
-        return _document_key(plan_for(plan, root), root, "")
+        return _document_key(plan, root, "")
     except MappingError:
         return None
 

@@ -26,7 +26,7 @@ _Fitted = tuple[Any, Choice | None]
 def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin:
     """Read what a rule with `select` or `each` selects; `rest_of` are the steps that remain."""
     contract, path = context.contract, rule.path or ""
-    find, reading = context.find(path), reading_for(target, context.text_of)
+    find, reading = context.find(path), reading_for(target)
     text_of = compile_text(rule.each or ".", contract.namespaces, reading, context.frame)
     if rule.select in ("first", "last"):
         read = _read_one(find, text_of, 0 if rule.select == "first" else -1)

@@ -14,13 +14,14 @@ from lxml import etree
 
 from xml_extractor.content import other_content
 from xml_extractor.contract.layout import has_markup
-from xml_extractor.contract.match_patterns import selection
+from xml_extractor.contract.match_patterns import alternatives, selection
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.names import clark_names, with_all_namespaces
+from xml_extractor.contract.names import Namespaces, clark_names, with_all_namespaces
 from xml_extractor.contract.rewriting import written
-from xml_extractor.contract.xpath import parse_xpath
+from xml_extractor.contract.xpath import Path, Step, parse_xpath
 from xml_extractor.documents import Envelope
 from xml_extractor.escaping import escaped
+from xml_extractor.parsing.cutting import without_elements
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.entities import with_entities_replaced
 from xml_extractor.parsing.prolog import read_root_name, root_position, root_start_tag, utf8_or_text
@@ -51,6 +52,20 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
+class Ignored(NamedTuple):
+    """Elements that are removed.
+
+    Attributes:
+        path: The XPath that finds them.
+        prefixes: Its prefixes.
+        names: Their Clark names, if all elements of these names are meant; else empty.
+    """
+
+    path: str
+    prefixes: dict[str, str]
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class ParsingRules:
     """What a contract says about the XML of its documents.
@@ -68,7 +83,7 @@ class ParsingRules:
         fallback_encoding: The encoding of documents that are invalid in theirs; None rejects them.
         max_bytes: Largest document, in bytes as received; in characters if it came as text.
         max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
-        ignored: XPaths of elements that are removed, with their prefixes.
+        ignored: Elements that are removed.
     """
 
     roots: tuple[str, ...]
@@ -81,7 +96,7 @@ class ParsingRules:
     fallback_encoding: str | None = None
     max_bytes: int = 64 * 2**20
     max_depth: int = MAX_DEPTH
-    ignored: tuple[tuple[str, dict[str, str]], ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= MAX_DEPTH:
@@ -104,12 +119,18 @@ def parsing_rules(contract: Contract) -> ParsingRules:
         encoding=document.encoding,
         fallback_encoding=document.fallback_encoding,
         max_bytes=document.max_bytes,
-        ignored=tuple(
-            with_all_namespaces(written(path), contract.namespaces)
-            for pattern in contract.ignore or ()
-            for path in selection(parse_xpath(pattern)).paths
-        ),
+        ignored=tuple(each for pattern in contract.ignore or () for each in _ignored(pattern, contract.namespaces)),
     )
+
+
+def _ignored(pattern: str, namespaces: Namespaces) -> Iterator[Ignored]:
+    expression = parse_xpath(pattern)
+    for path, alternative in zip(selection(expression).paths, alternatives(expression), strict=True):
+        names: tuple[str, ...] = ()
+        match alternative:
+            case Path("context", (), (Step("child", test, ()),)) if not test.endswith("*"):
+                names = clark_names(test, namespaces)
+        yield Ignored(*with_all_namespaces(written(path), namespaces), names)
 
 
 class _SharedEnvelope(NamedTuple):
@@ -134,7 +155,8 @@ class DocumentParser:
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
         self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}
         self._shared: _SharedEnvelope | None = None
-        self._ignored = [etree.XPath(path, namespaces=prefixes) for path, prefixes in rules.ignored]
+        self._cut = () if rules.keep_comments else tuple(name for ignored in rules.ignored for name in ignored.names)
+        self._ignored = [(etree.XPath(path, namespaces=prefixes), names) for path, prefixes, names in rules.ignored]
         self._too_deep = etree.XPath("boolean(" + "/*" * (rules.max_depth + 1) + ")")
 
     def parse(self, content: bytes | str | None, envelope: Envelope | None = None) -> etree._Element:
@@ -172,16 +194,28 @@ class DocumentParser:
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
         if root_name not in self._root_names:
             raise wrong_root(root_name, self._rules.roots)
-        root = self._read(document)
+        root = self._read_needed(document)
         if root.tag not in self._rules.roots:
             raise wrong_root(str(root.tag), self._rules.roots)
+        return root
+
+    def _read_needed(self, document: bytes | str) -> etree._Element:
+        """Parse a document without its ignored elements. Those that can be cut out before are not even parsed."""
+        if self._cut:
+            rest = without_elements(document if isinstance(document, bytes) else utf8(document), self._cut)
+            with suppress(ParseError):
+                if rest is not None:
+                    root = self._read(rest)
+                    self._remove_ignored(root, are_cut=True)
+                    return root
+        root = self._read(document)  # also to report errors where they are
         self._remove_ignored(root)
         return root
 
-    def _remove_ignored(self, start: etree._Element) -> None:
+    def _remove_ignored(self, start: etree._Element, *, are_cut: bool = False) -> None:
         """Remove the ignored elements below an element, as if they had never been there."""
-        for find in self._ignored:
-            for element in find(start):
+        for find, names in self._ignored:
+            for element in () if are_cut and names else find(start):
                 above = element.getparent()
                 if above is None:
                     continue
@@ -229,15 +263,11 @@ class DocumentParser:
         """Parse a record. A large header is parsed once, and the record's element moved to it."""
         is_shared = len(envelope.start) - len(envelope.tags) > len(content) // 4 + _SMALL_HEADER
         start = envelope.tags if is_shared else envelope.start
-        root = self._read(start + content + envelope.end)
-        record = self._innermost(root, envelope.depth)
-        self._remove_ignored(root)
+        record = self._innermost(self._read_needed(start + content + envelope.end), envelope.depth)
         if not is_shared or not envelope.depth:
             return record
         if self._shared is None or self._shared.envelope != envelope:
-            root = self._read(envelope.start + envelope.end)
-            parent = self._innermost(root, envelope.depth - 1)
-            self._remove_ignored(root)
+            parent = self._innermost(self._read_needed(envelope.start + envelope.end), envelope.depth - 1)
             self._shared = _SharedEnvelope(envelope, parent, len(parent))
         del self._shared.parent[self._shared.children :]
         self._shared.parent.append(record)

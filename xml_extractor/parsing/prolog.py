@@ -217,6 +217,12 @@ def root_start_tag(content: bytes | str, encoding: str | None = None) -> bytes:
     return tag[1].removesuffix(b"/") + b"/>"
 
 
+def start_tag(content: bytes, position: int) -> bytes | None:
+    """Return the start tag at a position; None if there is no well-formed one."""
+    tag = _START_TAG.match(content, position)
+    return None if tag is None else tag[0]
+
+
 def _root_position(
     content: AnyStr, grammar: _Grammar[AnyStr], start: int, *, allow_doctype: bool, allow_entities: bool = False
 ) -> int:

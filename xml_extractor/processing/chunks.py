@@ -98,24 +98,33 @@ class WorkerFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkResult:
-    """What a worker reports about a chunk.
+class ChunkReport:
+    """What a worker reports about a chunk, whatever it does with documents.
 
     Attributes:
         worker: The worker's process id.
-        outcomes: The outcome of each document, committed; None if the documents are in the insert queue.
-        stage_seconds: Seconds by step.
-        failure: Why the run cannot continue.
-        slowest: The documents that took this worker longest so far, with their seconds.
+        failure: Why no further document can be processed.
         retires: Whether the worker ends after this chunk because it holds too much memory.
     """
 
     sequence: int
     worker: int
-    outcomes: Sequence[Outcome] | None = None
-    stage_seconds: Mapping[str, float] = field(default_factory=dict)
     failure: WorkerFailure | None = None
     retires: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult(ChunkReport):
+    """What a worker of a run reports about a chunk.
+
+    Attributes:
+        outcomes: The outcome of each document, committed; None if the documents are in the insert queue.
+        stage_seconds: Seconds by step.
+        slowest: The documents that took this worker longest so far, with their seconds.
+    """
+
+    outcomes: Sequence[Outcome] | None = None
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
     slowest: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -346,11 +355,17 @@ def as_run_error(error: Exception) -> XmlExtractorError:
         case OSError() if (exhausted := system_error(error)) is not None:
             return exhausted
         case _:
-            log_defect(error, "documents were processed")
+            _log_defect(error, "documents were processed")
             return RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
 
 
-def log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
+def internal_error(error: Exception, document: DocumentKey, stage: Stage) -> Failure:
+    """Log a defect of this program that a document brought to light, and return why the document is rejected."""
+    _log_defect(error, f"document {document} was at stage {stage}", document, stage)
+    return Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
+
+
+def _log_defect(error: Exception, when: str, document: DocumentKey | None = None, stage: Stage | None = None) -> None:
     """Log a defect of this program with its stack, without the exception's text, which may quote a document."""
     extra = {"document": document, "stage": stage}
     logger.error("Internal error: %s while %s", type(error).__name__, when, extra=extra)

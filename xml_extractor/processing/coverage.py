@@ -1,41 +1,20 @@
 """Observe all documents of a source with worker processes, and load nothing."""
 
-import gc
-import os
-import queue
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing.util import Finalize
-from typing import NamedTuple
+from pathlib import Path
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import DocumentKey, RecordKey, Rejection, RunValues, Skipped
-from xml_extractor.errors import WorkerDiedError
-from xml_extractor.processing.chunks import MAX_CHUNK, WorkerFailure, as_run_error, divide
-from xml_extractor.processing.processes import (
-    MAX_GROWTH,
-    NO_MEMORY,
-    WorkerPool,
-    check_system,
-    process_context,
-    retire,
-    set_up_child,
-    shared_plan,
-)
-from xml_extractor.processing.worker import resident_bytes
-from xml_extractor.processing_log.log_keys import UnusableKey
-from xml_extractor.quality.observation import Observed, Observer
+from xml_extractor.documents import DocumentKey, Failure, Rejection, RunValues, SourceDocument
+from xml_extractor.parsing import DocumentParser, parsing_rules
+from xml_extractor.processing.chunk_pool import LookingWorker, for_each_chunk, key_chunks
+from xml_extractor.processing.worker import skip_by_root
+from xml_extractor.quality.observation import Observer
+from xml_extractor.quality.tallies import Observed
 from xml_extractor.records import open_documents
 from xml_extractor.settings import StartMethod
-from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import Source
-from xml_extractor.stopping import stop_requests
-
-POLL_SECONDS = 0.1
-CHUNKS_PER_WORKER = 4
-"""Chunks that wait for or are with each worker at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,82 +33,27 @@ class CoverageContext:
     started_at: datetime
     workers: int
     batch_size: int
+    document_timeout: int
     start_method: StartMethod
     limit: int | None = None
     sample: int | None = None
 
 
-class ObservedChunk(NamedTuple):
-    """What a worker has seen in a chunk, or why it could not go through it."""
-
-    worker: int
-    documents: int
-    observed: Observed | None
-    failure: WorkerFailure | None = None
-    retires: bool = False
-
-
-class _Chunk(NamedTuple):
-    number: int
-    keys: tuple[DocumentKey, ...]
-
-
-class _CoverageWorker:
-    """The parts that one worker process uses for all its documents."""
-
-    def __init__(self, context: CoverageContext) -> None:
+class _CoverageWorker(LookingWorker):
+    def __init__(self, context: CoverageContext, markers: Path) -> None:
+        super().__init__(open_documents(context.source_address, context.contract), markers)
         run = RunValues("coverage", context.started_at, context.source_name)
-        self.observer = Observer(context.contract, run)
-        self.source = open_documents(context.source_address, context.contract)
-        self.resident_at_start = resident_bytes()
-        Finalize(None, self.source.close, exitpriority=10)
+        self._observer = Observer(context.contract, run, lambda key: next(self.source.fetch([key], whole=True)))
+        self._parser = DocumentParser(parsing_rules(context.contract))
 
-    def observe(self, chunk: _Chunk) -> Observed:
-        """Observe the documents of a chunk."""
-        keys = [key for key in chunk.keys if not isinstance(key, UnusableKey)]
-        fetched = self.source.fetch(keys)
-        for position, key in enumerate(chunk.keys):
-            order = (chunk.number, position)
-            if isinstance(key, UnusableKey):
-                self.observer.fail([unusable_key(key)], (order, str(key)))
-                continue
-            document = next(fetched)
-            if isinstance(document, Skipped):
-                self.observer.observed.documents["skipped"] += 1
-            elif isinstance(document, Rejection):
-                self.observer.fail([document.failure], (order, str(key)))
-            else:
-                self.observer.observe(document, order)
-        return self.observer.take()
+    def look_at(self, document: SourceDocument | Rejection, order: tuple[int, int]) -> None:
+        self._observer.observe(skip_by_root(document, self.source, self._parser), order, self.enter)
 
+    def reject(self, key: DocumentKey, failure: Failure, order: tuple[int, int]) -> None:
+        self._observer.fail([failure], (order, str(key)))
 
-_worker: ContextVar[_CoverageWorker | WorkerFailure] = ContextVar("coverage_worker")
-
-
-def _init_worker(context: CoverageContext) -> None:
-    set_up_child()
-    try:
-        _worker.set(_CoverageWorker(context))
-    except Exception as error:  # noqa: BLE001 - reported with the first chunk
-        _worker.set(WorkerFailure.of(as_run_error(error)))
-    gc.collect()
-    gc.freeze()
-
-
-def _observe_chunk(chunk: _Chunk) -> ObservedChunk:
-    worker = _worker.get()
-    if isinstance(worker, WorkerFailure):
-        return ObservedChunk(os.getpid(), 0, None, worker)
-    try:
-        observed = worker.observe(chunk)
-    except MemoryError:
-        os._exit(NO_MEMORY)
-    except Exception as error:  # noqa: BLE001 - reported as data
-        return ObservedChunk(os.getpid(), 0, None, WorkerFailure.of(as_run_error(error)))
-    retires = resident_bytes() - worker.resident_at_start > MAX_GROWTH
-    if retires:
-        retire()
-    return ObservedChunk(os.getpid(), len(chunk.keys), observed, None, retires)
+    def take(self) -> Observed:
+        return self._observer.take()
 
 
 def observe_source(
@@ -148,77 +72,13 @@ def observe_source(
     Raises:
         XmlExtractorError: The documents cannot be observed.
     """
-    check_system(context.workers)
-    observed, results = Observed(), queue.SimpleQueue[ObservedChunk | BaseException]()
-    with stop_requests(is_orderly=False) as stop, shared_plan(context.start_method, context.contract):
-        initargs = (context,)
-        with WorkerPool(process_context(context.start_method), context.workers, _init_worker, initargs) as pool:
-            in_flight = 0
-            for chunk in _chunks(context, source):
-                while in_flight >= context.workers * CHUNKS_PER_WORKER:
-                    in_flight -= _receive(pool, results, observed, on_progress)
-                if stop.requested:
-                    break
-                pool.submit(_observe_chunk, chunk, results.put, results.put)
-                in_flight += 1
-            while in_flight:
-                in_flight -= _receive(pool, results, observed, on_progress)
-        return observed, stop.requested
+    all_observed = Observed()
 
+    def add(observed: Observed) -> None:
+        all_observed.add(observed)
+        on_progress(sum(observed.documents.values()))
 
-def _receive(
-    pool: WorkerPool,
-    results: "queue.SimpleQueue[ObservedChunk | BaseException]",
-    observed: Observed,
-    on_progress: Callable[[int], None],
-) -> int:
-    """Wait for a result; return how many have arrived."""
-    try:
-        result = results.get(timeout=POLL_SECONDS)
-    except queue.Empty:
-        if dead := pool.find_dead():
-            message = f"a worker process died ({dead[0].exit}) while it observed documents"
-            raise WorkerDiedError(message, "run with --workers 1, or leave the document out with --limit") from None
-        return 0
-    if isinstance(result, BaseException):
-        raise result
-    pool.note_result(result.worker, retires=result.retires)
-    if result.failure is not None:
-        raise result.failure.exception()
-    if result.observed is not None:
-        observed.add(result.observed)
-    on_progress(result.documents)
-    return 1
-
-
-def _chunks(context: CoverageContext, source: Source) -> Iterator[_Chunk]:
-    pages = (_documents(page.keys) for page in source.key_pages(context.batch_size))
-    number = 0
-    for keys in _sampled(pages, context.sample) if context.sample is not None else _limited(pages, context.limit):
-        for chunk in divide(keys, context.workers):
-            yield _Chunk(number, chunk)
-            number += 1
-
-
-def _documents(keys: Iterable[DocumentKey]) -> list[DocumentKey]:
-    return [key for key in keys if not (isinstance(key, RecordKey) and key.place.is_complete)]
-
-
-def _limited(pages: Iterable[list[DocumentKey]], limit: int | None) -> Iterator[Sequence[DocumentKey]]:
-    left = limit
-    for page in pages:
-        yield page if left is None else page[:left]
-        if left is not None:
-            left -= len(page)
-            if left <= 0:
-                return
-
-
-def _sampled(pages: Iterable[list[DocumentKey]], sample: int) -> Iterator[Sequence[DocumentKey]]:
-    """Yield keys that are spread evenly over all pages."""
-    keys = [key.without_content() if isinstance(key, RecordKey) else key for page in pages for key in page]
-    chosen = (
-        [keys[number * len(keys) // sample] for number in range(min(sample, len(keys)))] if sample < len(keys) else keys
-    )
-    for first in range(0, len(chosen), MAX_CHUNK * 8):
-        yield chosen[first : first + MAX_CHUNK * 8]
+    pages = (page.keys for page in source.key_pages(context.batch_size))
+    chunks = key_chunks(pages, context.workers, limit=context.limit, sample=context.sample)
+    interrupted = for_each_chunk(context, _CoverageWorker, chunks, add)
+    return all_observed, interrupted

@@ -7,12 +7,12 @@ Read `ParallelCoordinator.process_xml_batch` first. A worker's side is `_process
 import gc
 import logging
 import os
-import queue
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +30,7 @@ from xml_extractor.processing.chunks import (
     divide,
     select,
 )
+from xml_extractor.processing.in_process import InProcessSupervisor
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
     InsertQueue,
@@ -40,9 +41,6 @@ from xml_extractor.processing.insert_queue import (
 from xml_extractor.processing.insert_threads import InsertThreads
 from xml_extractor.processing.processes import (
     NO_MEMORY,
-    WorkerPool,
-    check_system,
-    process_context,
     retire,
     set_up_child,
 )
@@ -71,7 +69,9 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers:
     set_up_child()
     configure_logging(context.settings.log_level, context.settings.log_format, context.run_id)
     try:
-        _worker.set(Worker(context, insert_queue, markers))
+        _worker.set(worker := Worker(context, insert_queue, markers))
+        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
+        Finalize(None, worker.close, exitpriority=10)
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
     # What exists now stays until the process ends, so the garbage collector can skip it.
@@ -83,7 +83,7 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     """Fetch, parse and map the documents of a chunk, then enqueue or load them. Errors are returned as data."""
     worker = _worker.get()
     if isinstance(worker, WorkerFailure):
-        return ChunkResult(chunk.sequence, os.getpid(), failure=worker)
+        return ChunkResult(chunk.sequence, os.getpid(), worker)
     outcomes: Sequence[Outcome] | None = None
     failure = None
     try:
@@ -100,7 +100,7 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     retires = worker.is_grown
     if retires:
         retire()
-    return ChunkResult(chunk.sequence, os.getpid(), outcomes, worker.take_seconds(), failure, retires, worker.slowest)
+    return ChunkResult(chunk.sequence, os.getpid(), failure, retires, outcomes, worker.take_seconds(), worker.slowest)
 
 
 def _queue_mapped_data(
@@ -121,7 +121,7 @@ def _queue_mapped_data(
     return worker.load(documents)
 
 
-Event = ChunkResult | Acknowledgement | Exception
+Event = ChunkResult | Acknowledgement
 """What workers and insert threads report to the coordinator."""
 
 
@@ -155,12 +155,10 @@ class ParallelCoordinator:
         self._on_progress = on_progress
         self._on_reject = on_reject
         self._on_poll = on_poll
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._chunks = ChunksInFlight(context.settings.workers)
         self._target = target
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: InsertThreads | None = None
-        self._next_check = 0.0
         self._too_many_rejects = False
         self._stop_is_announced = False
         self._waiting_since = self._reported_wait_at = time.monotonic()
@@ -193,15 +191,15 @@ class ParallelCoordinator:
             # 1. List key pages, and drop the keys that are already done.
             for keys in self._keys_to_do(pages, logged_keys, is_retried):
                 # 2. Hand chunks to the workers, never more than they and the queue should hold.
-                self._poll_events_until(self._chunks.has_room)
+                self._workers.poll_until(self._chunks.has_room)
                 if self._is_ending:
                     break
                 self.statistics.seen += len(keys)
                 # 3. A worker fetches, parses and maps the documents, then enqueues or loads them.
-                self._submit(_process_work_item, self._chunks.hand_out(keys, replaced(keys)))
+                self._workers.submit(self._chunks.hand_out(keys, replaced(keys)))
             # 4. Insert threads drain the queue in batches (`BackgroundInsertThread._drain`).
             # 5. Each chunk is acknowledged after its commit, and only then counted (`_finish`).
-            self._poll_events_until(self._chunks.are_all_finished)
+            self._workers.poll_until(self._chunks.are_all_finished)
         except (WorkerDiedError, StopRequestedError):
             # A signal that asks the run to stop may have reached all its processes.
             if not self.interrupted:
@@ -212,20 +210,31 @@ class ParallelCoordinator:
 
     def __enter__(self) -> Self:
         settings = self._settings
-        check_system(settings.workers)
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
-            parts.callback(self._count_late_commits)
-            if settings.insert_mode == "queue":
-                self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
-                opener = partial(open_loader, self._context, self._target)
-                is_one = settings.insert_threads == "auto" and self._target.is_embedded
-                number = 1 if is_one else settings.insert_threads
-                threads = InsertThreads(self._insert_queue, opener, self._events.put, number)
-                self._insert_threads = parts.enter_context(threads)
-            self._workers = parts.enter_context(WorkerSupervisor(settings, self._chunks, self._start_workers))
+            if settings.in_process:
+                self._enter_workers(InProcessSupervisor[Event], Worker, parts)
+            else:
+                if settings.insert_mode == "queue":
+                    self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
+                self._enter_workers(WorkerSupervisor[Event], _init_worker, parts)
             self._parts = parts.pop_all()
         return self
+
+    def _enter_workers(
+        self, supervisor: type[WorkerSupervisor[Event]], initializer: Callable[..., object], parts: ExitStack
+    ) -> None:
+        initargs = (self._context, self._insert_queue)
+        parts_of_workers = (self._chunks, initializer, initargs, _process_work_item, self._handle)
+        self._workers = supervisor(self._settings, *parts_of_workers, self._stop, self._check_parts)
+        parts.callback(self._count_late_commits)
+        if self._insert_queue is not None:
+            opener = partial(open_loader, self._context, self._target)
+            is_one = self._settings.insert_threads == "auto" and self._target.is_embedded
+            number = 1 if is_one else self._settings.insert_threads
+            threads = InsertThreads(self._insert_queue, opener, self._workers.events.put, number)
+            self._insert_threads = parts.enter_context(threads)
+        parts.enter_context(self._workers)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -248,11 +257,6 @@ class ParallelCoordinator:
     def _is_ending(self) -> bool:
         return self.interrupted or self._too_many_rejects
 
-    def _start_workers(self, markers: Path) -> WorkerPool:
-        settings = self._settings
-        initargs = (self._context, self._insert_queue, markers)
-        return WorkerPool(process_context(settings.start_method), settings.workers, _init_worker, initargs)
-
     def _keys_to_do(
         self,
         pages: Iterable[KeyPage],
@@ -265,52 +269,16 @@ class ParallelCoordinator:
             self.statistics.skip(selection.done)
             logger.debug("Listed %d documents to process, %d already done", len(selection.keys), selection.done)
             yield from divide(selection.keys, settings.workers)
-            self._poll_events(timeout=0)
+            self._workers.poll()
             if self._is_ending:
                 return
 
-    def _submit(self, work: Callable[[Chunk], ChunkResult], chunk: Chunk) -> None:
-        self._workers.pool.submit(work, chunk, self._events.put, self._report_lost_result)
-
-    def _poll_events_until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._poll_events(POLL_SECONDS)
-
-    def _poll_events(self, timeout: float) -> None:
-        """Wait for an event and handle it; regularly check that all parts are alive."""
-        # What is committed is counted, also when a signal ends the run at that moment.
-        with self._stop.deferred(), suppress(queue.Empty):
-            self._handle(self._events.get(timeout=timeout))
-        now = time.monotonic()
-        if now >= self._next_check:
-            self._next_check = now + POLL_SECONDS
-            # A worker that was replaced counts as dead until all its results have been noted.
-            self._handle_waiting_events()
-            self._check_parts()
-            size = self._insert_queue.qsize if self._insert_queue is not None else None
-            self.statistics.series.sample(self.statistics.processed, size)
-            self._on_poll()
-
-    def _handle_waiting_events(self) -> None:
-        with self._stop.deferred():
-            while not self._events.empty():
-                self._handle(self._events.get())
-
     def _handle(self, event: Event) -> None:
-        match event:
-            case ChunkResult():
-                self._chunks.reported(event.sequence)
-                self._workers.pool.note_result(event.worker, retires=event.retires)
-                self.statistics.stage_seconds.update(event.stage_seconds)
-                self.statistics.note_slow(event.slowest)
-                if event.failure is not None:
-                    raise event.failure.exception()
-                if event.outcomes is not None:
-                    self._finish(event.sequence, event.outcomes)
-            case Acknowledgement():
-                self._finish(event.sequence, event.outcomes)
-            case Exception():
-                raise event
+        if isinstance(event, ChunkResult):
+            self.statistics.stage_seconds.update(event.stage_seconds)
+            self.statistics.note_slow(event.slowest)
+        if event.outcomes is not None:
+            self._finish(event.sequence, event.outcomes)
 
     def _finish(self, sequence: int, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of a chunk, once even if it was handed out twice because workers died."""
@@ -333,17 +301,16 @@ class ParallelCoordinator:
             self._stop_is_announced = True
             logger.warning("Stop requested: finishing documents in flight; a second signal stops at once")
             self._workers.pool.end_pauses()
-        if self._workers.replace_if_needed(interrupted=self.interrupted):
-            self._handle_waiting_events()
-            for chunk in self._chunks.take_back():
-                self._submit(_process_work_item, chunk)
         self._report_wait()
         if self._insert_threads is not None:
             self._insert_threads.adjust(self._chunks.waiting_for_commit(), self.statistics.processed)
             self.statistics.insert_threads = self._insert_threads.number
         if self._insert_threads is not None and not self._insert_threads.are_alive:
-            self._handle_waiting_events()
+            self._workers.handle_waiting_events()
             raise RunError("a background insert thread ended unexpectedly", RESUME_TIP)
+        size = self._insert_queue.qsize if self._insert_queue is not None else None
+        self.statistics.series.sample(self.statistics.processed, size)
+        self._on_poll()
 
     def _report_wait(self) -> None:
         """Report that the target keeps mapped documents waiting, for example for a lock of another session.
@@ -371,13 +338,11 @@ class ParallelCoordinator:
                 "the reasons are in the processing log; what was loaded stays",
             )
 
-    def _report_lost_result(self, error: BaseException) -> None:
-        self._events.put(RunError(f"the result of a worker was lost ({type(error).__name__})", RESUME_TIP))
-
     def _count_late_commits(self) -> None:
         """Count what was committed after the coordinator had stopped waiting for it."""
-        while not self._events.empty():
-            event = self._events.get()
+        events = self._workers.events
+        while not events.empty():
+            event = events.get()
             if isinstance(event, Acknowledgement | ChunkResult) and event.outcomes is not None:
                 self._finish(event.sequence, event.outcomes)
         for stats in self.insert_thread_stats:

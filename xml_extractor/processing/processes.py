@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
-from xml_extractor.errors import RunError, WorkerDiedError
+from xml_extractor.errors import RunError, UsageError, WorkerDiedError
 from xml_extractor.settings import StartMethod
 from xml_extractor.stopping import answer_signals_in_child, stop_signals_blocked
 
@@ -86,6 +86,22 @@ def process_context(start_method: StartMethod) -> BaseContext:
     return context
 
 
+def check_caller() -> None:
+    """Check that this process may start worker processes.
+
+    Raises:
+        UsageError: It is a worker process itself that imports the main module, or a daemonic process.
+    """
+    process = multiprocessing.current_process()
+    # What `multiprocessing.spawn` itself looks at.
+    if getattr(process, "_inheriting", False):
+        message = "a worker process called run() while it imported the main module"
+        raise UsageError(message, 'write the call below `if __name__ == "__main__":`, or use one worker')
+    if process.daemon:
+        message = "this process is a daemonic one of multiprocessing, which may not start worker processes"
+        raise UsageError(message, "use one worker, which is not a process of its own")
+
+
 def check_system(workers: int) -> None:
     """Check that the system lets a run start its processes; raise the limit of open files if necessary.
 
@@ -121,7 +137,7 @@ _starting_fork_server = threading.Lock()
 
 
 @contextmanager
-def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
+def shared_plan(start_method: StartMethod, contract: object, workers: int) -> Iterator[None]:
     """Let the fork server compile a contract once, so that all workers started in the block inherit its plan.
 
     Does nothing if the fork server is already running, or with another start method: workers then compile it
@@ -130,8 +146,14 @@ def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
     Args:
         start_method: How processes are started.
         contract: The contract. It is handed over as a pickle in a private temporary file.
+        workers: Number of worker processes that will be started; 0 for none, which needs no fork server.
+
+    Raises:
+        RunError: As by `check_system`.
     """
-    if start_method != "forkserver":
+    if workers:
+        check_system(workers)
+    if not workers or start_method != "forkserver":
         yield
         return
     with TemporaryDirectory(prefix="xml_extractor-plan-") as directory:

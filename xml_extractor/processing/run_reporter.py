@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from xml_extractor import __version__
 from xml_extractor.connections import ATTEMPTS
+from xml_extractor.distribution import VERSION
 from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.processing_log.log_table import log_time
 from xml_extractor.processing_log.own_tables import history_table
@@ -93,7 +93,7 @@ class RunReporter:
         if isinstance(error, KeyboardInterrupt):
             self.finish(replace(self._describe(), is_running=False, interrupted=True))
         elif error is not None:
-            defect = RunError(f"internal error: {type(error).__name__}")
+            defect = RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
             failure = error if isinstance(error, XmlExtractorError) else defect
             self.finish(replace(self._describe(), is_running=False, failure=failure))
 
@@ -172,7 +172,7 @@ class Report(NamedTuple):
             status=result.status,
             exit_code=None if result.is_running else result.exit_code,
             host=socket.gethostname()[:HOST_LENGTH],
-            program_version=__version__,
+            program_version=VERSION,
             started_at=result.started_at,
             reported_at=now,
             finished_at=None if result.is_running else max(result.finished_at, result.started_at),

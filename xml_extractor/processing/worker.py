@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from heapq import nlargest
-from multiprocessing.util import Finalize
 from operator import itemgetter
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, log_defect
+from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, internal_error
 from xml_extractor.processing.insert_queue import InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
@@ -44,7 +43,7 @@ from xml_extractor.records import open_documents
 from xml_extractor.reporting.result import SLOWEST
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
-from xml_extractor.sources.interfaces import SourceOfFiles
+from xml_extractor.sources.interfaces import Source, SourceOfFiles
 from xml_extractor.sources.streams import DAMAGE
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
 from xml_extractor.targets.interfaces import Target
@@ -162,12 +161,11 @@ class Worker:
         self._unread_of = unread_counter(contract)
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
         self._loader: Loader | None = None
-        self._open_parts = ExitStack()
-        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
-        Finalize(None, self.close, exitpriority=10)
-        self._marker = self._open_parts.enter_context(closing(OwnCrashMarker(markers)))
-        source = open_documents(context.source_address, contract, examined=context.examined)
-        self._source = self._open_parts.enter_context(closing(source))
+        with ExitStack() as parts:
+            self._marker = parts.enter_context(closing(OwnCrashMarker(markers)))
+            source = open_documents(context.source_address, contract, examined=context.examined)
+            self._source = parts.enter_context(closing(source))
+            self._open_parts = parts.pop_all()
         self._resident_at_start = resident_bytes()
 
     def map_documents(self, chunk: Chunk) -> Iterator[ProcessedDocument]:
@@ -176,10 +174,7 @@ class Worker:
         Raises:
             SourceError: The source cannot be read any more.
         """
-        rejected: dict[DocumentKey, Failure] = {
-            **{key: unusable_key(key) for key in chunk.keys if isinstance(key, UnusableKey)},
-            **chunk.rejected,
-        }
+        rejected = rejected_keys(chunk)
         at_fetch = (Stage.FETCH, Reason.WORKER_DIED)
         unread = {key for key, failure in rejected.items() if (failure.stage, failure.code) == at_fetch}
         unread |= {key for key in rejected if not is_fetchable(key)}
@@ -193,7 +188,7 @@ class Worker:
             began_at = time.perf_counter()
             self._marker.set(chunk.sequence, position, Stage.FETCH)
             with self.timed("fetch"):
-                document = self._skip_by_root(next(documents))
+                document = skip_by_root(next(documents), self._source, self._parser)
             processed = self._process(document, began_at, replaced, rejected.get(key))
             # What the caller does with it, such as loading, does not count as the document's time.
             self._marker.clear()
@@ -202,19 +197,6 @@ class Worker:
                 self.slowest = dict(nlargest(SLOWEST, seconds.items(), key=itemgetter(1)))
             # A record that came with its key is written from there if it is rejected: its file may be slow to read.
             yield processed._replace(key=key) if type(processed) is Rejection else processed
-
-    def _skip_by_root(self, document: SourceDocument | Rejection) -> SourceDocument | Rejection:
-        """Skip a document that is too large to be read, but has a root element that the contract skips."""
-        is_too_large = isinstance(document, Rejection) and document.failure.code is Reason.TOO_LARGE
-        if is_too_large and isinstance(self._source, SourceOfFiles):
-            file = self._source.open_file(document.key)
-            with suppress(*DAMAGE), ExitStack() as parts:
-                start = b"" if isinstance(file, Rejection) else parts.enter_context(file).read(LONGEST_PROLOG)
-                try:
-                    self._parser.skip_other_root(start)
-                except OtherRootError as error:
-                    return Skipped(document.key, error.failure, content_hash(start), seconds=0.0)
-        return document
 
     @contextmanager
     def enqueuing(self, chunk_sequence: int) -> Iterator[None]:
@@ -316,8 +298,7 @@ class Worker:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - one document must not end the run; it is rejected and logged
-            log_defect(error, f"document {document.key} was at stage {stage}", document.key, stage)
-            failure = Failure(stage, Reason.INTERNAL_ERROR, f"a defect of this program ({type(error).__name__})")
+            failure = internal_error(error, document.key, stage)
         else:
             seconds = time.perf_counter() - began_at
             counts = tuple(counted)
@@ -339,6 +320,30 @@ class Worker:
             return None
         value = error.invalid_value()
         return None if value is None else str(value)[:LONGEST_VALUE]
+
+
+def rejected_keys(chunk: Chunk) -> dict[DocumentKey, Failure]:
+    """Return the documents of a chunk that are rejected whatever they hold, and why."""
+    unusable: dict[DocumentKey, Failure] = {
+        key: unusable_key(key) for key in chunk.keys if isinstance(key, UnusableKey)
+    }
+    return {**unusable, **chunk.rejected}
+
+
+def skip_by_root(
+    document: SourceDocument | Rejection, source: Source, parser: DocumentParser
+) -> SourceDocument | Rejection:
+    """Skip a document that is too large to be read, but has a root element that the contract skips."""
+    is_too_large = isinstance(document, Rejection) and document.failure.code is Reason.TOO_LARGE
+    if is_too_large and isinstance(source, SourceOfFiles):
+        file = source.open_file(document.key)
+        with suppress(*DAMAGE), ExitStack() as parts:
+            start = b"" if isinstance(file, Rejection) else parts.enter_context(file).read(LONGEST_PROLOG)
+            try:
+                parser.skip_other_root(start)
+            except OtherRootError as error:
+                return Skipped(document.key, error.failure, content_hash(start), seconds=0.0)
+    return document
 
 
 def content_hash(content: bytes | str | None) -> str:

@@ -1,22 +1,30 @@
-"""Supervision of the worker processes: replaces them when one dies, or does not get on with its document."""
+"""Supervision of the worker processes: hands them chunks, and replaces them when one dies or does not get on."""
 
 import logging
+import queue
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from xml_extractor.errors import RunError, SilentTargetError, WorkerDiedError
 from xml_extractor.processing import processes
-from xml_extractor.processing.chunks import ChunksInFlight, CrashMarker
-from xml_extractor.processing.processes import DeadWorker, WorkerPool
+from xml_extractor.processing.chunks import Chunk, ChunkReport, ChunksInFlight, CrashMarker
+from xml_extractor.processing.processes import DeadWorker, WorkerPool, process_context
 from xml_extractor.processing.worker import BETWEEN_DOCUMENTS, MARKER, STAGES
 from xml_extractor.reasons import Stage
-from xml_extractor.settings import RunSettings
+from xml_extractor.settings import StartMethod
+from xml_extractor.stopping import StopRequests
+
+Event = TypeVar("Event")
 
 logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+"""How often it is checked that all workers are alive, and whether they are asked to stop."""
 
 TIMEOUT_CHECK_SECONDS = 1.0
 """How often documents that take too long are looked for."""
@@ -78,30 +86,74 @@ class CrashMarkers:
         self._directory.cleanup()
 
 
-class WorkerSupervisor:
-    """Owns the pool of workers and their crash markers.
+class WorkerSettings(Protocol):
+    """The settings of workers."""
+
+    @property
+    def workers(self) -> int:
+        """The number of worker processes."""
+        ...
+
+    @property
+    def document_timeout(self) -> int:
+        """Seconds that a document may take in a worker; 0 for no limit."""
+        ...
+
+    @property
+    def start_method(self) -> StartMethod:
+        """How they are started."""
+        ...
+
+
+class WorkerSupervisor(Generic[Event]):
+    """Owns the pool of workers, hands them chunks, and handles what they report.
 
     A context manager: workers end in order, or are killed when the block raises. All workers are replaced at once,
     because a dead one may have held a lock of the Pool's queues. What was queued or loaded meanwhile is not loaded
     twice: the processing log rejects it, and the run takes its outcome from there.
 
     Args:
-        settings: The settings of the run.
+        settings: The settings of the workers.
         chunks: The chunks in flight, which count what happens at documents.
-        start: Starts a pool whose workers use this directory for their crash markers.
+        initializer: Called first in each worker, with `initargs` and the directory for its crash marker.
+        initargs: The other arguments of the initializer.
+        work: What a worker does with a chunk. It returns a `ChunkReport`.
+        handle: Called with each event: the workers' reports, and what others put into `events`.
+        stop: The requests to stop.
+        check: Called several times a second.
+
+    Attributes:
+        events: What is to be handled. Exceptions are raised.
+        pool: The workers; another pool after they were replaced.
     """
 
-    def __init__(self, settings: RunSettings, chunks: ChunksInFlight, start: Callable[[Path], WorkerPool]) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        chunks: ChunksInFlight,
+        initializer: Callable[..., Any],
+        initargs: tuple[object, ...],
+        work: Callable[[Chunk], Event],
+        handle: Callable[[Event], None],
+        stop: StopRequests,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.events: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
         self._settings = settings
         self._chunks = chunks
-        self._start = start
+        self._initializer = initializer
+        self._initargs = initargs
+        self._work = work
+        self._handle = handle
+        self._stop = stop
+        self._check = check
         self._markers = CrashMarkers()
-        self._next_timeout_check = 0.0
+        self._next_check = self._next_timeout_check = 0.0
 
     def __enter__(self) -> Self:
         self._markers.__enter__()
         try:
-            self.pool = self._start(self._markers.path)
+            self.pool = self._start()
         except BaseException:
             self._markers.close()
             raise
@@ -115,10 +167,61 @@ class WorkerSupervisor:
         finally:
             self._markers.close()
 
-    def replace_if_needed(self, *, interrupted: bool) -> bool:
-        """Replace all workers if one of them died or takes too long; return whether they were replaced.
+    def submit(self, chunk: Chunk) -> None:
+        """Hand a chunk to the workers."""
+        self.pool.submit(self._work, chunk, self.events.put, self._report_lost_result)
 
-        The caller hands out again what `ChunksInFlight.take_back` returns.
+    def poll_until(self, condition: Callable[[], bool]) -> None:
+        """Handle events until a condition is met."""
+        while not condition():
+            self.poll(POLL_SECONDS)
+
+    def poll(self, timeout: float = 0) -> None:
+        """Wait for an event and handle it; regularly check that all workers are alive.
+
+        Raises:
+            XmlExtractorError: No further document can be processed.
+        """
+        # What is committed is counted, also when a signal ends the run at that moment.
+        with self._stop.deferred(), suppress(queue.Empty):
+            self._take(self.events.get(timeout=timeout))
+        now = time.monotonic()
+        if now >= self._next_check:
+            self._next_check = now + POLL_SECONDS
+            # A worker that was replaced counts as dead until all its results have been noted.
+            self.handle_waiting_events()
+            self._check()
+            if self._replace_if_needed():
+                self.handle_waiting_events()
+                for chunk in self._chunks.take_back():
+                    self.submit(chunk)
+
+    def handle_waiting_events(self) -> None:
+        """Handle what has arrived."""
+        with self._stop.deferred():
+            while not self.events.empty():
+                self._take(self.events.get())
+
+    def _take(self, event: Event | Exception) -> None:
+        if isinstance(event, Exception):
+            raise event
+        if isinstance(event, ChunkReport):
+            self._chunks.reported(event.sequence)
+            self.pool.note_result(event.worker, retires=event.retires)
+        self._handle(event)
+        if isinstance(event, ChunkReport) and event.failure is not None:
+            raise event.failure.exception()
+
+    def _start(self) -> WorkerPool:
+        settings = self._settings
+        initargs = (*self._initargs, self._markers.path)
+        return WorkerPool(process_context(settings.start_method), settings.workers, self._initializer, initargs)
+
+    def _report_lost_result(self, error: BaseException) -> None:
+        self.events.put(RunError(f"the result of a worker was lost ({type(error).__name__})", RESUME_TIP))
+
+    def _replace_if_needed(self) -> bool:
+        """Replace all workers if one of them died or takes too long; return whether they were replaced.
 
         Raises:
             WorkerDiedError: Workers keep dying without any progress, or a worker had to be killed or died after the
@@ -127,14 +230,14 @@ class WorkerSupervisor:
         """
         dead = self.pool.find_dead()
         if dead:
-            self._record_deaths(dead, interrupted=interrupted)
+            self._record_deaths(dead, interrupted=self._stop.requested)
         elif not self._kill_stuck():
             return False
-        elif interrupted:
+        elif self._stop.requested:
             raise WorkerDiedError("a worker process was killed", RESUME_TIP)
         self.pool.kill()
         self._markers.clear()
-        self.pool = self._start(self._markers.path)
+        self.pool = self._start()
         return True
 
     def _record_deaths(self, dead: Sequence[DeadWorker], *, interrupted: bool) -> None:

@@ -9,7 +9,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.documents import LEFT_OUT
 from xml_extractor.quality.census import Labels, Place
 from xml_extractor.quality.near_misses import NeverFound, Places, Suggestion, never_found, similar_names
-from xml_extractor.quality.observation import DEFAULTED, Observed, Tally
+from xml_extractor.quality.tallies import DEFAULTED, Observed, Tally
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 SEEN = {

@@ -120,8 +120,8 @@ def similar_names(place: Place, places: Places, labels: Labels) -> Iterator[Sugg
         return
     found: dict[str, tuple[int, str]] = {}
     for state in places.position(tuple(above)).states:
-        names = [name for names in state.children for name in names or ()]
-        names += [f"@{name}" for names in state.attributes for name in names or ()]
+        names = [name for names in state.children if isinstance(names, frozenset) for name in names]
+        names += [f"@{name}" for names in state.attributes if isinstance(names, frozenset) for name in names]
         for name in names:
             difference = _difference(last, name)
             if difference is not None:

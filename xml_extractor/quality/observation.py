@@ -1,116 +1,55 @@
 """Observe what a contract makes of documents: the worker's side of `coverage`."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import compress, count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import Counted, CountKey, DocumentKey, Failure, Row, RunValues, SourceDocument, Value
+from xml_extractor.documents import (
+    Counted,
+    CountKey,
+    DocumentKey,
+    Failure,
+    Rejection,
+    Row,
+    RunValues,
+    Skipped,
+    SourceDocument,
+    Value,
+)
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, read_revision
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, failure_of
 from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope, TablePlan
 from xml_extractor.mapping.steps import compose
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.quality.census import Census, Place
+from xml_extractor.quality.census import Census
+from xml_extractor.quality.tallies import (
+    DEFAULTED,
+    NUMBERS,
+    ColumnKey,
+    FaultKey,
+    Observed,
+    Order,
+    Tally,
+    digits,
+    tally_column,
+)
 from xml_extractor.quality.unread import unread_counter
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.values.sqltypes import Family
-
-Order = tuple[int, int]
-"""The place of a document in the order of the source: the number of its chunk, and its place in the chunk."""
-
-FaultKey = tuple[Stage, Reason, str, str, str, str]
-"""What a failure says: stage, reason, table, column, path, explanation."""
-
-ColumnKey = tuple[str, str]
-"""A table and a column."""
-
-DEFAULTED = "defaulted"
-"""A value that the document does not have, for which the column's default stands."""
 
 _NAMES = {Counted.NULL: "made_null", Counted.DEFAULT: "made_default"}
 """What would be mistaken for a value that the document does not have."""
 
-_NUMBERS = (Family.INTEGER, Family.DECIMAL, Family.MONEY)
-_LENGTHS = (Family.TEXT, Family.BINARY, Family.XML)
 _POSITION = re.compile(r" \(line \d+, column \d+\)")
 """What makes faults of documents differ that are the same otherwise."""
 
 _NO_DEFAULT: tuple[str, ...] = ("default",)
-
-
-@dataclass(slots=True)
-class Tally:
-    """A number, the first document that counts, and the largest size seen.
-
-    Attributes:
-        number: How often it was seen.
-        first: The first document, by its place in the order of the source; None if there is none.
-        size: The largest number of characters or digits; 0 if sizes do not matter.
-        largest: The document with the largest size.
-    """
-
-    number: int = 0
-    first: tuple[Order, str] | None = None
-    size: int = 0
-    largest: tuple[Order, str] | None = None
-
-    def add(self, other: "Tally") -> None:
-        """Add what another tally has seen."""
-        self.number += other.number
-        if other.first is not None and (self.first is None or other.first < self.first):
-            self.first = other.first
-        if other.size > self.size:
-            self.size, self.largest = other.size, other.largest
-        elif other.size == self.size and other.largest is not None and self.largest is not None:
-            self.largest = min(self.largest, other.largest)
-
-
-@dataclass(slots=True)
-class Observed:
-    """What was seen in documents. All of it can be added up, in any order.
-
-    Attributes:
-        documents: Documents, by outcome: `accepted`, `rejected`, `skipped` or `deleted`.
-        faults: The values that are at fault, by fault.
-        documents_with: The documents with each fault.
-        columns: For each column, what is seen of it: `filled`, `null`, and what was tolerated.
-        rows: The rows of each table.
-        elements: The elements and attributes at each place.
-    """
-
-    documents: Counter[str] = field(default_factory=Counter)
-    faults: dict[FaultKey, Tally] = field(default_factory=dict)
-    documents_with: Counter[FaultKey] = field(default_factory=Counter)
-    columns: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
-    rows: dict[str, Tally] = field(default_factory=dict)
-    elements: dict[Place, Tally] = field(default_factory=dict)
-
-    def add(self, other: "Observed") -> None:
-        """Add what was seen in other documents."""
-        self.documents.update(other.documents)
-        self.documents_with.update(other.documents_with)
-        _add(self.faults, other.faults)
-        _add(self.columns, other.columns)
-        _add(self.rows, other.rows)
-        _add(self.elements, other.elements)
-
-
-def _add(to: dict[Any, Tally], others: dict[Any, Tally]) -> None:
-    for key, tally in others.items():
-        known = to.get(key)
-        if known is None:
-            to[key] = tally
-        else:
-            known.add(tally)
 
 
 class _Invalid(NamedTuple):
@@ -128,11 +67,18 @@ class Observer:
     Args:
         contract: The contract.
         run: The values of the run.
+        fetch_whole: Fetches a document that the source has cut too early, without cutting it.
     """
 
-    def __init__(self, contract: Contract, run: RunValues) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        run: RunValues,
+        fetch_whole: Callable[[DocumentKey], SourceDocument | Rejection] | None = None,
+    ) -> None:
         self.observed = Observed()
         self._run = run
+        self._fetch_whole = fetch_whole
         self._parser = DocumentParser(parsing_rules(contract))
         self._plan = _with_defaults_noted(compile_plan(contract))
         self._invalid: list[_Invalid] = []
@@ -144,17 +90,40 @@ class Observer:
         self._owners: list[list[tuple[Order, str]]] = [[] for _ in self._layouts]
         self._invalid_of: Counter[ColumnKey] = Counter()
 
-    def observe(self, document: SourceDocument, order: Order) -> None:
-        """Parse and map a document, and count what is in it and what becomes of it."""
+    def observe(
+        self, document: SourceDocument | Rejection, order: Order, enter: Callable[[Stage], None] = lambda _: None
+    ) -> None:
+        """Parse and map a fetched document, and count what is in it and what becomes of it.
+
+        Args:
+            document: The document.
+            order: Its place in the order of the source.
+            enter: Called at the start of each stage.
+        """
         owner = (order, str(document.key))
+        if isinstance(document, Skipped):
+            self.observed.documents["skipped"] += 1
+            return
+        if isinstance(document, Rejection):
+            self.fail([document.failure], owner)
+            return
+        enter(Stage.PARSE)
         try:
             root = self._parser.parse(document.content, document.envelope)
         except OtherRootError:
             self.observed.documents["skipped"] += 1
-            return
         except ParseError as error:
-            self.fail([error.failure], owner)
-            return
+            if document.is_cut and self._fetch_whole is not None:
+                # The source may have cut it too early, such as in a comment that quotes an end tag.
+                enter(Stage.FETCH)
+                self.observe(self._fetch_whole(document.key), order, enter)
+            else:
+                self.fail([error.failure], owner)
+        else:
+            enter(Stage.MAP)
+            self._observe_parsed(root, document, owner)
+
+    def _observe_parsed(self, root: Element, document: SourceDocument, owner: tuple[Order, str]) -> None:
         self._census.count(root, owner, document.envelope)
         try:
             revision = read_revision(self._plan, root, document.key, self._run)
@@ -189,7 +158,7 @@ class Observer:
                 self.observed.rows[layout.name] = Tally(len(rows), owners[0])
             for column, values in zip(layout.columns, zip(*rows, strict=True), strict=False):
                 invalid = self._invalid_of[layout.name, column.name]
-                tallies = _column(values, owners, column.type.family, invalid)
+                tallies = tally_column(values, owners, column.type.family, invalid)
                 self.observed.columns |= {(layout.name, column.name, what): tally for what, tally in tallies.items()}
             rows.clear()
             owners.clear()
@@ -241,44 +210,9 @@ class Observer:
         self.fail(failures or [first], owner, sizes)
 
 
-def _column(
-    values: Sequence[Value], owners: Sequence[tuple[Order, str]], family: Family, invalid: int
-) -> dict[str, Tally]:
-    """Return what is seen of a column."""
-    present = [value for value in values if value is not None]
-    found: dict[str, Tally] = {}
-    if present:
-        first = owners[next(number for number, value in enumerate(values) if value is not None)]
-        found["filled"] = Tally(len(present), first)
-        largest = _largest(present, family)
-        if largest is not None:
-            measure: Callable[[Any], int] = _digits if family in _NUMBERS else len
-            size = measure(largest)
-            sizes = (value is not None and measure(value) == size for value in values)
-            found["filled"].size, found["filled"].largest = size, owners[next(compress(count(), sizes))]
-    nulls = len(values) - len(present) - invalid
-    if nulls > 0:
-        found["null"] = Tally(nulls, owners[next(number for number, value in enumerate(values) if value is None)])
-    if invalid:
-        found["invalid"] = Tally(invalid)
-    return found
-
-
-def _largest(present: Sequence[Any], family: Family) -> Any:
-    if family in _NUMBERS:
-        least, most = min(present), max(present)
-        return least if -least > most else most
-    return max(present, key=len) if family in _LENGTHS else None
-
-
-def _digits(number: Any) -> int:
-    """Return the number of digits before the decimal point."""
-    return len(str(abs(int(number))))
-
-
 def _with_defaults_noted(plan: Plan) -> Plan:
     """Let the columns of a plan note where their default stands for a value that the document does not have."""
-    noted, nilled = plan.noted, plan.nilled
+    noted = plan.noted
 
     def noting_default(column: ColumnPlan, compute: Compute) -> Compute:
         steps = [step for step in column.steps if step.name not in _NO_DEFAULT]
@@ -302,9 +236,7 @@ def _with_defaults_noted(plan: Plan) -> Plan:
     tables = tuple(
         table._replace(computes=tuple(map(noting_default, table.columns, table.computes))) for table in plan.tables
     )
-    return plan._replace(
-        tables=tables, nilled=None if nilled is None else _once(lambda: _with_defaults_noted(nilled()))
-    )
+    return plan._replace(tables=tables)
 
 
 def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:
@@ -326,23 +258,13 @@ def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:
         table._replace(computes=tuple(tolerant(table, number) for number in range(len(table.computes))), required=())
         for table in plan.tables
     )
-    nilled = plan.nilled
-    return plan._replace(tables=tables, nilled=None if nilled is None else _once(lambda: _tolerant(nilled(), invalid)))
+    return plan._replace(tables=tables)
 
 
 def _without_key(plan: Plan) -> Plan:
     """Return a plan for which the document's own key is NULL."""
-    run_values, nilled = plan.run_values, plan.nilled
-    return plan._replace(
-        read_key=None,
-        run_values=lambda _, source_key, run: run_values(None, source_key, run),
-        nilled=None if nilled is None else lambda: _without_key(nilled()),
-    )
-
-
-def _once(make: Callable[[], Plan]) -> Callable[[], Plan]:
-    made: defaultdict[None, Plan] = defaultdict(make)
-    return lambda: made[None]
+    run_values = plan.run_values
+    return plan._replace(read_key=None, run_values=lambda _, source_key, run: run_values(None, source_key, run))
 
 
 def _matters(invalid: _Invalid) -> bool:
@@ -374,8 +296,8 @@ def _size(column: ColumnPlan, row: RowScope) -> int:
         for step in column.steps:
             value = step(value)
     if isinstance(value, Decimal | int):
-        return _digits(value)
+        return digits(value)
     if not isinstance(value, str):
         return 0
-    is_number = column.type.family in _NUMBERS
+    is_number = column.type.family in NUMBERS
     return sum(character.isdigit() for character in value) if is_number else len(value)

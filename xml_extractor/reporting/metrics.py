@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.atomic_files import write_text
+from xml_extractor.distribution import DISTRIBUTION, VERSION
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey
 from xml_extractor.errors import RunError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LOG_TABLE_KEY
@@ -57,7 +57,7 @@ def metrics(result: RunResult) -> dict[str, Any]:
         "files_without_records": result.files_without_records,
         "files_too_new": result.files_too_new,
         "documents_without_rows": statistics.without_rows,
-        "rows": dict(zip(statistics.tables, statistics.rows, strict=True)),
+        "rows": statistics.rows_by_table,
         "rows_disagreeing": counts_by_place(statistics.counted((Counted.DISAGREED,))),
         "rows_not_inserted": counts_by_place(statistics.counted((*NOT_INSERTED, *LEFT_OUT))),
         "tolerated_values": counts_by_place(statistics.counted(TOLERATED)),
@@ -117,7 +117,7 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "packages": {DISTRIBUTION: __version__} | {package: version(package) for package in PACKAGES},
+        "packages": {DISTRIBUTION: VERSION} | {package: version(package) for package in PACKAGES},
     }
 
 

@@ -38,9 +38,7 @@ def _families(result: RunResult) -> Iterator[str]:
     outcomes: Samples = {(("outcome", name),): number for name, number in documents.items()}
     yield _family("documents", "Documents by outcome.", outcomes, run)
     yield _family("earlier_rejects", "Documents still rejected by earlier runs.", {(): result.earlier_rejects}, run)
-    rows: Samples = {
-        (("table", name),): number for name, number in zip(statistics.tables, statistics.rows, strict=True)
-    }
+    rows: Samples = {(("table", name),): number for name, number in statistics.rows_by_table.items()}
     yield _family("rows", "Rows inserted.", rows, run)
     reasons: Samples = {
         (("stage", stage), ("reason", code)): number for (stage, code), number in statistics.reasons.items()

@@ -219,6 +219,11 @@ class RunStatistics:
         else:
             self._left_older.discard(thing)
 
+    @property
+    def rows_by_table(self) -> dict[str, int]:
+        """Rows inserted, by table."""
+        return dict(zip(self.tables, self.rows, strict=True))
+
     def counted(self, kinds: Collection[Counted]) -> dict[CountKey, int]:
         """Return the counts of these kinds, by the order of the tables."""
         found = ((key, number) for key, number in self.counts.items() if key[2] in kinds)

@@ -354,7 +354,8 @@ def _spooled_input(spool: Spool) -> Path:
         return path.rename(spool.path / f"stdin-{digest.hexdigest()}")
     except OSError as error:
         spool.close()
-        raise SourceError(f"standard input cannot be copied to {spool.path.parent}: {error.strerror}") from None
+        message = f"standard input cannot be copied to {spool.path.parent}: {error.strerror}"
+        raise SourceError(message, "free space there, or set TMPDIR to a directory on a larger disk") from None
     except BaseException:
         spool.close()
         raise

@@ -307,7 +307,8 @@ class RejectsSource:
         try:
             return int(end)
         except ValueError:
-            raise SourceError(f"'{end}' is not a key of {self.name}: its keys are numbers") from None
+            message = f"'{end}' is not a key of {self.name}: its keys are numbers"
+            raise SourceError(message, "give numbers to --range") from None
 
 
 def open_source(address: str, _contract: Contract, max_bytes: int, _min_age: int, /) -> RejectsSource:

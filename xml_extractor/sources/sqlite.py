@@ -222,7 +222,8 @@ class SqliteSource:
         except ValueError:
             if isinstance(last, str):
                 return end
-            raise SourceError(f"'{end}' is not a key of {self._table}: its keys are numbers") from None
+            message = f"'{end}' is not a key of {self._table}: its keys are numbers"
+            raise SourceError(message, "give numbers to --range") from None
 
     def _extreme(self, function: str) -> object:
         """Return the smallest or largest key; numbers sort before texts."""

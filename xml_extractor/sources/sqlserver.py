@@ -293,7 +293,8 @@ class SqlServerSource:
             return self._queries.key.range_conditions(key_range) if key_range is not None else ([], [])
         except ValueError as error:
             bound, kind = error.args
-            raise SourceError(f"'{bound}' is not a key of {self._title}: its keys are {kind}") from None
+            message = f"'{bound}' is not a key of {self._title}: its keys are {kind}"
+            raise SourceError(message, "give keys of that kind to --range") from None
 
     def _examine(self, table: SourceTable, end_tag: str) -> Examined:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):

@@ -7,7 +7,7 @@ import pytest
 
 from env_prep.baseline.comparing import warnings, why_not, with_stored, within
 from env_prep.baseline.record import Baseline, Database
-from xml_extractor import DISTRIBUTION
+from xml_extractor.distribution import DISTRIBUTION
 
 MakeBaseline = Callable[..., Baseline]
 

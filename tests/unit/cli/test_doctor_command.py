@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from xml_extractor import DISTRIBUTION, __version__
 from xml_extractor.cli.addresses import PREFIX
 from xml_extractor.cli.commands import cli
+from xml_extractor.distribution import DISTRIBUTION, VERSION
 from xml_extractor.doctor import examination
 from xml_extractor.doctor.examination import Finding, State
 from xml_extractor.errors import UsageError, XmlExtractorError
@@ -43,7 +43,7 @@ def test_without_an_address_only_this_machine_is_looked_at_and_that_is_no_failur
     assert result.return_value == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "This machine"
-    assert f"  ok       {DISTRIBUTION} {__version__}" in lines
+    assert f"  ok       {DISTRIBUTION} {VERSION}" in lines
     assert f"  ok       lxml {version('lxml')}" in lines
     assert not any(line.startswith(("Target", "Source")) for line in lines)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.accounts import write_orders
 from xml_extractor.pipeline import run
-from xml_extractor.processing import parallel_coordinator
+from xml_extractor.processing import worker_supervisor
 from xml_extractor.processing.processes import GRACE_SECONDS, WorkerPool
 from xml_extractor.settings import RunSettings
 
@@ -17,7 +17,7 @@ def test_a_replaced_worker_is_not_taken_for_dead_while_the_main_process_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_orders(tmp_path, 4)
-    monkeypatch.setattr(parallel_coordinator, "WorkerPool", partial(WorkerPool, tasks_per_process=1))
+    monkeypatch.setattr(worker_supervisor, "WorkerPool", partial(WorkerPool, tasks_per_process=1))
     settings = RunSettings(
         contract=str(tmp_path / "orders.yaml"),
         source=f"sqlite:///{tmp_path / 'orders.db'}",

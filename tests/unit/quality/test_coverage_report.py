@@ -9,7 +9,8 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import check_text
 from xml_extractor.documents import RunValues, SourceDocument
 from xml_extractor.quality.coverage_report import ColumnReport, CoverageReport, ElementReport, coverage_report
-from xml_extractor.quality.observation import Observed, Observer
+from xml_extractor.quality.observation import Observer
+from xml_extractor.quality.tallies import Observed
 
 RUN = RunValues("coverage", datetime(2026, 1, 1), "unit tests")  # noqa: DTZ001 - naive UTC
 
@@ -177,6 +178,30 @@ def test_elements_and_attributes_have_their_readers_or_none() -> None:
     email = element(found, "/m:Order/m:Customer/m:Email")
     assert (email.occurrences, email.unread, email.readers, email.first_document) == (2, 0, ("orders.v",), "0.xml")
     assert element(found, "/m:Order/m:Customer").unread == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("*[self::m:A or self::m:B]", "A B"),
+        ("*[self::*]", "A B C Bc"),
+        ("*[not(self::m:A)]", "A B C Bc"),
+        ("*[not(local-name() = 'A')]", "B C Bc"),
+        ("*[not(local-name() = 'A' or local-name() = 'C')][@x = 1 or self::m:B]", "B Bc"),
+        ("*[starts-with(local-name(), 'B')]", "B Bc"),
+        ("*[local-name() = 'A' or local-name() = 'C'][1]", "A C"),
+        ("*[local-name() != 'A' and m:D]", "B C Bc"),
+        ("*[self::m:B[@x = 1]]", "B"),
+        (".//*[self::m:C]", "C"),
+        ("m:C/m:D/ancestor::*[self::m:C]/@x", "C"),
+        ("*[contains(local-name(), 'B')]", "A B C Bc"),
+    ],
+)
+def test_predicates_choose_among_the_names_of_any_element(path: str, read: str) -> None:
+    document = "<m:Order xmlns:m='urn:m'><m:A/><m:B/><m:C><m:D/></m:C><m:Bc/></m:Order>"
+    found = report(contract_of(NAMES.replace("PATH", f'"{path}"')), document)
+    names = {each.path.removeprefix("/m:Order/m:") for each in found.elements if "orders.v" in each.readers}
+    assert names - {"/m:Order", "C/m:D"} == set(read.split())
 
 
 def test_recursion_is_collapsed_and_attributes_of_xml_itself_are_left_out() -> None:

@@ -231,7 +231,7 @@ class LoadingConnection(SqlServerConnection):
         return [position for position, count in enumerate(inserted) if not count]
 
     def _insert(self, batch: Batch, batch_rows: int) -> tuple[list[list[int]], ExistingRows | None]:
-        """Insert rows; return the positions of those that are there already, and what is there, if the server returns it.
+        """Insert rows; return the positions of those that are there already, and what is there, if that is returned.
 
         By JSON it is one statement, except for tables whose rows JSON cannot carry, or not to this server.
         """

@@ -1,0 +1,1 @@
+"""The Python API. Its names are those of `xml_extractor.__all__`."""
