@@ -34,11 +34,7 @@ demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where
 	@echo "  $(BIN)/python production_processor.py --contract card_application --target $(DEMO) --metrics-dir demo   finds nothing left to do"
 	@echo "  documentation/tutorial/first-load.md                  loads documents of your own"
 
-.venv/report: .venv/product
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[report]'
-	@touch $@
-
-baseline: .venv/report ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
+baseline: .venv/product ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
 	$(BIN)/python env_prep/establish_baseline.py $(OPTIONS)
 
 lint: .venv/development

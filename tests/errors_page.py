@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import re
 from collections.abc import Collection, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
@@ -22,6 +23,7 @@ CLASSES = {
     "TablesError": "The target",
     "SilentTargetError": "The target",
     "TooManyRejectsError": "Too many rejects",
+    "TooManyToleratedError": "Too many rejects",
 }
 """The errors that end a run, and the heading that they are listed below."""
 
@@ -170,6 +172,9 @@ def _sentence(tip: str) -> str:
     text = tip.replace("what was committed stays; ", "").strip("… ;")
     if not text:
         return "See [databases](#databases)."
+    parts = re.split(r"(`[^`]+`)", text)
+    parts[::2] = [re.sub(r"(--[a-z-]+|TMPDIR|[A-Z]\w+=\w+)", r"`\1`", part) for part in parts[::2]]
+    text = "".join(parts)
     return f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}".replace("|", "\\|")
 
 

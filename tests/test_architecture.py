@@ -74,7 +74,6 @@ OWNERS = {
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
-    "matplotlib": {"metrics", "env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 

@@ -114,32 +114,37 @@ def flags(command: click.Command) -> set[str]:
     return {flag for option in command.params for flag in (*option.opts, *option.secondary_opts) if flag[0] == "-"}
 
 
-def described(option: click.Option) -> tuple[str, str, str, str]:
-    """An option as its row says it: flags, environment variable, key of the file, default."""
-    key = option.name if option.name in setting_names() else ""
+def described(option: click.Option) -> tuple[str, str]:
+    """An option as its row says it: flags and default."""
     default = option.show_default if isinstance(option.show_default, str) else option.default
     if option.is_flag:
         default = (option.opts if option.default else option.secondary_opts)[0] if option.secondary_opts else "no"
     shown = str(default) if isinstance(default, str | int | Path) else "none"
-    return "/".join((*option.opts, *option.secondary_opts)), str(option.envvar), key or "", shown
+    return "/".join((*option.opts, *option.secondary_opts)), shown
 
 
 def run_options() -> list[click.Option]:
     return [option for option in run_command.params if isinstance(option, click.Option)]
 
 
-def test_each_option_of_a_run_has_its_row_with_variable_key_and_default() -> None:
+def test_each_option_of_a_run_has_its_row_with_its_default() -> None:
     table = {
         row[0].strip("`"): row for row in rows(section("reference/options.md", "A run")) if row[0].startswith("`--")
     }
     assert set(table) == {described(option)[0] for option in run_options()}
     for option in run_options():
-        flag, variable, key, default = described(option)
-        _, shown_variable, shown_key, shown_default, meaning = table[flag]
-        assert (shown_variable.strip("`"), shown_key.strip("`")) == (variable, key)
+        flag, default = described(option)
+        _, shown_default, meaning = table[flag]
         elsewhere, _, on_windows = shown_default.replace("`", "").partition(", on Windows ")
         assert (on_windows if on_windows and os.name == "nt" else elsewhere) == default, flag
         assert meaning
+
+
+def test_each_option_of_a_run_is_a_variable_and_a_key_of_the_same_name() -> None:
+    for option in run_options():
+        name = option.opts[0].removeprefix("--").replace("-", "_")
+        assert option.envvar == f"XML_EXTRACTOR_{name.upper()}"
+        assert name in setting_names() or name == "config"
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -37,6 +37,7 @@ DOCUMENTATION = ROOT / "documentation"
 PAGES = sorted((*DOCUMENTATION.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"))
 
 WHOLE_PAGES = {
+    "orchestrators.md": "tests/acceptance/test_orchestrators.py",
     "python-api.md": "tests/acceptance/test_python_api.py",
     "first-load.md": "tests/acceptance/test_tutorial.py",
     "write-a-contract.md": "tests/test_documentation.py",

@@ -9,6 +9,7 @@
         │   ├── TablesError              its tables do not fit the contract
         │   └── SilentTargetError        it does not answer at all
         ├── TooManyRejectsError      exit code 4: more than --max-rejects
+        ├── TooManyToleratedError    exit code 4: more than --max-tolerated
         ├── WorkerDiedError          a worker process ended unexpectedly
         └── StopRequestedError       a pause or a transaction ended because the command was asked to stop
 
@@ -95,6 +96,12 @@ class SilentTargetError(TargetError):
 
 class TooManyRejectsError(RunError):
     """More documents were rejected than the run allows. Another run would not help."""
+
+    exit_code = EXIT_TOO_MANY_REJECTS
+
+
+class TooManyToleratedError(RunError):
+    """More values of a column were tolerated than the settings allow."""
 
     exit_code = EXIT_TOO_MANY_REJECTS
 

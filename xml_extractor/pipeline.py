@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 from xml_extractor.connections import Connection
 from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced, Status
@@ -67,6 +68,7 @@ def run(
     started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
     tables = layouts(contract)
+    _check_limits(settings, tables)
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
@@ -123,6 +125,20 @@ def _load(
         statistics.series.end(statistics.processed, result.elapsed_seconds)
         reporter.finish(result)
     return result
+
+
+def _check_limits(settings: RunSettings, tables: Sequence[TableLayout]) -> None:
+    """Check that the columns of `--max-tolerated` exist.
+
+    Raises:
+        UsageError: One does not.
+    """
+    known = [f"{table.name}.{column.name}" for table in tables for column in table.columns]
+    for name in settings.max_tolerated.columns if settings.max_tolerated is not None else ():
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            tip = f"did you mean {near[0]}?" if near else "write it as TABLE.COLUMN, by the names of the contract"
+            raise UsageError(f"the contract has no column {name}, for which --max-tolerated has a limit", tip)
 
 
 def count_waiting(settings: RunSettings) -> int:

@@ -126,6 +126,52 @@ LIMITS: dict[str, tuple[int, int | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class ToleranceLimits:
+    """The number of values of a column that a run may tolerate: made NULL, defaulted, truncated and so on.
+
+    Attributes:
+        limits: Limits by column, as `TABLE.COLUMN`; that of the name `` holds for all others. A share is one of the
+            rows of the table.
+    """
+
+    limits: tuple[tuple[str, RejectLimit], ...]
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={limit}" if name else f"{limit}" for name, limit in self.limits)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read limits such as `1%,customer.email=20%,orders.amount=0`.
+
+        Raises:
+            UsageError: A part is no limit, or there are two for a column.
+        """
+        limits: dict[str, RejectLimit] = {}
+        for part in text.split(","):
+            name, equals, limit = part.strip().rpartition("=")
+            tip = "write a count such as 100, a share such as 2%, or TABLE.COLUMN=2%; separate several with commas"
+            if name.strip() in limits:
+                raise UsageError(f"'{text}' has two limits for {name.strip() or 'all columns'}", tip)
+            try:
+                limits[name.strip()] = RejectLimit.parse(limit.strip())
+            except UsageError:
+                raise UsageError(f"'{part}' is not a limit of tolerated values", tip) from None
+            if equals and not all(name.strip().rpartition(".")[::2]):
+                raise UsageError(f"'{name.strip()}' is not a column", tip)
+        return cls(tuple(limits.items()))
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that have a limit of their own."""
+        return [name for name, _ in self.limits if name]
+
+    def of(self, table: str, column: str) -> RejectLimit | None:
+        """Return the limit of a column; None if it has none."""
+        limits = dict(self.limits)
+        return limits.get(f"{table}.{column}", limits.get(""))
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """The settings of one run. Addresses may hold secrets: show `Source.name` and `Target.name` instead.
 
@@ -176,6 +222,7 @@ class RunSettings:
     min_age: int = 0
     ignore_earlier_rejects: bool = False
     max_rejects: RejectLimit = DEFAULT_REJECT_LIMIT
+    max_tolerated: ToleranceLimits | None = None
     document_timeout: int = 300
     log_level: str = "WARNING"
     log_format: LogFormat = "text"

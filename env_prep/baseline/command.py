@@ -16,7 +16,6 @@ from env_prep.baseline.report import Findings
 from env_prep.baseline.scratch import Scratch, open_scratch_database
 from env_prep.baseline.variants import Variant, chosen
 from env_prep.baseline.workload import Metrics, Workload, check_schemas, make_documents, table_names
-from metrics.measurements import plots
 from metrics.measurements.figures import alternately
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
@@ -136,5 +135,3 @@ def _keep(request: Request, findings: Findings, *, may_replace: bool) -> None:
     page = request.metrics_dir / report.FILE
     write_file(page, report.page(findings))
     click.echo(f"Report: {page}")
-    if not plots.can_plot():
-        click.echo(report.HOW_TO_PLOT.replace("`", ""))

@@ -1,34 +1,30 @@
-"""Render a baseline as one self-contained HTML page: no script, no other file, no network."""
+"""Render a baseline as text, and as one self-contained HTML page."""
 
-from collections.abc import Iterable, Sequence
+import string
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from html import escape
 
-from env_prep.baseline import plots as draw
 from env_prep.baseline.comparing import Comparison
-from env_prep.baseline.record import Baseline
-from metrics.measurements import plots
-from metrics.measurements.tables import Table, html
+from env_prep.baseline.record import Baseline, MeasuredVariant
+from xml_extractor.reporting import html
+from xml_extractor.reporting.html import Html, element, key, section, table
+from xml_extractor.reporting.plots import (
+    MIN_WINDOW,
+    WINDOWS,
+    Bar,
+    Panel,
+    bars,
+    colour,
+    legend,
+    panels,
+    windows,
+)
 
 FILE = "baseline.html"
-HOW_TO_PLOT = "The plots need matplotlib: `pip install --editable '.[report]'` in the checkout, then run this again."
-
-CSS = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #2b2b2a; background: #fcfcfb;
-  margin: 2rem auto; max-width: 56rem; padding: 0 1rem }
-h1 { font-size: 1.5rem; margin-bottom: 0 }
-h2 { font-size: 1.1rem; margin: 2rem 0 .3rem }
-p { margin: .3rem 0 }
-table { border-collapse: collapse; margin: .5rem 0 }
-th, td { padding: .25rem 1.2rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e4e4e0 }
-th { font-weight: 600 }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
-.faint { color: #6b6b68 }
-.warning { border-left: 4px solid #d8642a; padding: .2rem .8rem; background: #fbf1eb }
-figure { margin: .5rem 0 }
-svg { width: 100%; height: auto; display: block }
-"""
+STAGES = ("fetch", "parse", "map", "enqueue", "insert", "commit")
+TYPICAL = "Of the run of each set of options that is closest to the median."
+STORED = "rest"
+"""The colour of stored figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +60,44 @@ def lines(findings: Findings) -> list[str]:
 
 
 def page(findings: Findings) -> str:
-    """Render the HTML page; without matplotlib it has no plots, but the command that installs it."""
+    """Return the HTML page."""
     now = findings.now
-    documents = f"{now.documents:,} documents of {escape(now.contract.name)} (version {now.contract.version})"
-    made_at = f"{now.made_at:%Y-%m-%d %H:%M} UTC"
-    parts = [
-        "<h1>Baseline of xml_extractor</h1>",
-        f'<p class="faint">{made_at} &middot; {documents} &middot; {escape(now.database.name)}</p>',
-        *(f'<p class="warning">{escape(warning)}</p>' for warning in findings.warnings),
-        _figures(now, findings.stored),
-        _ratios(findings.comparisons),
-        *_plots(now, findings.stored),
-        _circumstances(now),
-    ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Baseline of xml_extractor</title>'
-        f"<style>{CSS}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    facts = (
+        f"{now.made_at:%Y-%m-%d %H:%M} UTC",
+        f"{now.documents:,} documents of {now.contract.name} (version {now.contract.version})",
+        now.database.name,
     )
+    parts = (
+        element("p", " · ".join(facts), class_="faint"),
+        *(element("p", warning, class_="state warn") for warning in findings.warnings),
+        _figures(now, findings.stored),
+        *_ratios(findings.comparisons),
+        _throughput(now, findings.stored),
+        *_progress(now),
+        _stages(now),
+        section("Rows by table", bars(["Table"], _rows(now), "rows inserted by each run")),
+        _circumstances(now),
+    )
+    return html.page("Baseline of xml_extractor", parts)
 
 
-def _figures(now: Baseline, stored: Baseline | None) -> str:
-    measured = [(variant.options, variant) for variant in now.variants]
-    if stored is not None:
-        measured += [
-            (f"stored on {stored.made_at:%Y-%m-%d}: {variant.options}", variant) for variant in stored.variants
-        ]
+def _lettered(now: Baseline) -> list[tuple[int, str, MeasuredVariant]]:
+    """Return the variants with their numbers and letters."""
+    return [(number, string.ascii_uppercase[number], variant) for number, variant in enumerate(now.variants)]
+
+
+def _named(now: Baseline, stored: Baseline | None) -> list[tuple[object, str, MeasuredVariant]]:
+    """Return the variants, now and stored, with their names and colours."""
+    measured: list[tuple[object, str, MeasuredVariant]] = [
+        (f"{letter} {variant.options}", colour(number), variant) for number, letter, variant in _lettered(now)
+    ]
+    if stored is None:
+        return measured
+    when = element("small", f"stored on {stored.made_at:%Y-%m-%d}")
+    return measured + [(html.joined((variant.options, when)), STORED, variant) for variant in stored.variants]
+
+
+def _figures(now: Baseline, stored: Baseline | None) -> Html:
     rows = [
         [
             name,
@@ -96,48 +105,82 @@ def _figures(now: Baseline, stored: Baseline | None) -> str:
             f"{variant.spread:.1%}",
             f"{min(variant.figures):,.0f}",
             f"{max(variant.figures):,.0f}",
-            str(len(variant.runs)),
+            f"{len(variant.runs)}",
         ]
-        for name, variant in measured
+        for name, _, variant in _named(now, stored)
     ]
-    return "<h2>Documents a minute</h2>" + html(Table(["options", "median", "spread", "least", "most", "runs"], rows))
+    return section(
+        "Documents a minute", table(["Options", "Median", "Spread", "Least", "Most", "Runs"], rows, numbers=5)
+    )
 
 
-def _ratios(comparisons: Sequence[Comparison]) -> str:
+def _ratios(comparisons: Sequence[Comparison]) -> Iterator[Html]:
     rows = [
-        [
-            f"{each.first} / {each.second}",
-            f"{each.ratio.median:.2f}",
-            each.interval or "too few runs",
-        ]
+        [f"{each.first} / {each.second}", f"{each.ratio.median:.2f}", each.interval or "too few runs"]
         for each in comparisons
     ]
-    return "<h2>Ratios</h2>" + html(Table(["of medians", "ratio", "95 % interval"], rows)) if rows else ""
+    if rows:
+        yield section("Ratios", table(["Of medians", "Ratio", "95 % interval"], rows, numbers=2))
 
 
-def _plots(now: Baseline, stored: Baseline | None) -> Iterable[str]:
-    if not plots.can_plot():
-        yield f'<p class="warning">{escape(HOW_TO_PLOT)}</p>'
-        return
-    typical = "Of the run of each set of options closest to the median"
-    for heading, caption, plot in (
-        ("Throughput by run", "Runs took turns.", partial(draw.throughput_by_run, now, stored)),
-        ("Time by stage", f"{typical}.", partial(draw.time_by_stage, now)),
-        ("Queue depth over time", f"{typical}; a sample a second at most.", partial(draw.queue_over_time, now)),
-        ("Rows by table", "The same in each run.", partial(draw.rows_by_table, now)),
-    ):
-        figure = f'<figure role="img" aria-label="{heading}">{plots.svg(plot, heading)}</figure>'
-        yield f'<h2>{heading}</h2><p class="faint">{caption}</p>{figure}'
-
-
-def _circumstances(now: Baseline) -> str:
-    rows = [
-        *([name, str(value)] for name, value in now.machine.items() if name != "packages"),
-        *([name, str(version)] for name, version in now.machine["packages"].items()),
-        ["contract hash", now.contract.hash],
-        *(
-            [variant.options, ", ".join(f"{name} {value}" for name, value in variant.settings.items())]
-            for variant in now.variants
-        ),
+def _throughput(now: Baseline, stored: Baseline | None) -> Html:
+    drawn = [
+        Bar([name, key(f"{run}")], [(kind, figure)], f"{figure:,.0f}")
+        for name, kind, variant in _named(now, stored)
+        for run, figure in enumerate(variant.figures, start=1)
     ]
-    return "<h2>Machine, versions and settings</h2>" + html(Table(["", ""], rows, numbers=False))
+    content = bars(["Options", key("Run")], drawn, "documents a minute", whole=False)
+    return section("Throughput by run", content, explained="Runs took turns.")
+
+
+def _progress(now: Baseline) -> Iterator[Html]:
+    longest = max(variant.typical_run.elapsed_seconds for variant in now.variants)
+    rates, depths = [], []
+    for number, letter, variant in _lettered(now):
+        run, title = variant.typical_run, f"{letter} {variant.options}"
+        series = run.series
+        found = windows(series.seconds, series.documents, series.queued, max(longest / WINDOWS, MIN_WINDOW))
+        steps = [(each.start, each.end, each.rate) for each in found]
+        rates.append(Panel(title, steps, number, run.documents_per_minute))
+        if series.queued:
+            depths.append(Panel(title, [(each.start, each.end, each.queued or 0) for each in found], number))
+    plots = panels(rates, "documents a minute", longest)
+    yield section("Throughput over time", plots, explained=TYPICAL)
+    if depths:
+        plots = panels(depths, "chunks in the insert queue", longest)
+        yield section("Queue depth over time", plots, explained=TYPICAL)
+
+
+def _stages(now: Baseline) -> Html:
+    drawn = [
+        Bar([stage, key(letter)], [(colour(number), seconds)], f"{seconds:.2f}")
+        for stage in STAGES
+        if any(stage in variant.typical_run.stage_seconds for variant in now.variants)
+        for number, letter, variant in _lettered(now)
+        for seconds in [variant.typical_run.stage_seconds.get(stage, 0.0) / now.documents * 1000]
+    ]
+    colours = legend((colour(number), f"{letter} {variant.options}") for number, letter, variant in _lettered(now))
+    content = bars(["Stage", key("Set")], drawn, "seconds for 1,000 documents", whole=False)
+    explained = f"Summed over processes and threads. {TYPICAL}"
+    return section("Time by stage", colours, content, explained=explained)
+
+
+def _rows(now: Baseline) -> list[Bar]:
+    return [Bar([name], [(colour(0), rows)], f"{rows:,}") for name, rows in now.rows.items()]
+
+
+def _circumstances(now: Baseline) -> Html:
+    packages = now.machine["packages"]
+    found = [
+        *((name, f"{value}") for name, value in now.machine.items() if name != "packages"),
+        *packages.items(),
+        ("contract hash", now.contract.hash),
+    ]
+    settings = [
+        [name.replace("_", " "), key(letter), f"{value}"]
+        for name in now.variants[0].settings
+        for _, letter, variant in _lettered(now)
+        for value in [variant.settings[name]]
+    ]
+    listed = table(["Setting", key("Set"), "Value"], settings)
+    return section("Machine, versions and settings", html.pairs(found), listed)

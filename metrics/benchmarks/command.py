@@ -1,15 +1,13 @@
 """The command line of all benchmarks: measure, show, and write the record and its plot."""
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from metrics.benchmarks.plot import plot
 from metrics.benchmarks.record import ROOT, Record, tables, write
-from metrics.measurements import plots
 from metrics.measurements.tables import show
 
 RESULTS = ROOT / "metrics" / "benchmarks" / "results"
@@ -62,12 +60,9 @@ def run_benchmark(
         arguments: The command line; that of the process by default.
 
     Returns:
-        The exit code: 2 if matplotlib is missing, otherwise 0. A benchmark that cannot run here is skipped.
+        The exit code. A benchmark that cannot run here is skipped.
     """
     options, directory = _read(description, usual, quick, arguments)
-    if directory is None and not options.quick and not plots.can_plot():
-        sys.stderr.write("Recording needs matplotlib: pip install -e '.[bench]'. With --quick nothing is recorded.\n")
-        return 2
     try:
         found = benchmark(options).as_json()
     except NothingToMeasureError as nothing:
@@ -81,20 +76,14 @@ def run_benchmark(
     for place in (RESULTS, PLOTS) if directory is None else (directory,):
         place.mkdir(parents=True, exist_ok=True)
     print(f"Recorded in {write(found, directory or RESULTS)}")
-    if plots.can_plot():
-        print(f"Drawn in {draw(found, directory or PLOTS)}")
+    print(f"Drawn in {draw(found, directory or PLOTS)}")
     return 0
 
 
 def draw(found: Mapping[str, Any], directory: Path) -> Path:
-    """Draw the plot `NAME.svg` of a record into a directory.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Draw the plot `NAME.svg` of a record into a directory."""
     path = directory / f"{found['benchmark']}.svg"
-    element = plots.svg(partial(plots.medians, found["groups"]), found["benchmark"], text="none")
-    path.write_text(element + "\n", encoding="utf-8")
+    path.write_text(plot(found), encoding="utf-8")
     return path
 
 

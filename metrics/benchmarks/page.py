@@ -1,11 +1,11 @@
-"""`python -m metrics.benchmarks.page`: write the recorded tables into the page on speed."""
+"""`python -m metrics.benchmarks.page`: write the recorded tables into the page on speed, and draw the plots."""
 
 import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from metrics.benchmarks.command import PLOTS, RESULTS
+from metrics.benchmarks.command import PLOTS, RESULTS, draw
 from metrics.benchmarks.record import ROOT, read, tables
 from metrics.measurements.tables import markdown
 
@@ -50,7 +50,9 @@ def _measured_on(found: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Write the page."""
+    """Write the page, and draw its plots."""
+    for found in filter(None, (read(RESULTS, name) for name in BENCHMARKS)):
+        draw(found, PLOTS)
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     print(f"Written: {PAGE.relative_to(ROOT)}")
     return 0

@@ -1,1 +1,1 @@
-"""What the baseline and the benchmarks share: figures and their ratios, tables, plots."""
+"""What the baseline and the benchmarks share: figures and their ratios, and tables."""

@@ -1,7 +1,6 @@
-"""Tables of measurements, rendered for the screen, for Markdown and for HTML."""
+"""Tables of measurements, rendered for the screen and for Markdown."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import NamedTuple
 
 from rich.console import Console
@@ -13,11 +12,10 @@ TEN = 10
 
 
 class Table(NamedTuple):
-    """A table whose first column is text; the others are numbers, unless `numbers` is false."""
+    """A table whose first column is text; the others are numbers."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
-    numbers: bool = True
 
 
 def show(title: str, tables: Iterable[Table], notes: Iterable[str]) -> None:
@@ -39,18 +37,6 @@ def markdown(table: Table) -> str:
     """Render a table as Markdown."""
     rule = ("---", *("---:" for _ in table.headings[1:]))
     return "\n".join(f"| {' | '.join(row)} |" for row in (table.headings, rule, *table.rows))
-
-
-def html(table: Table) -> str:
-    """Render a table as HTML, with the class `n` for numbers."""
-
-    def row(tag: str, cells: Sequence[str]) -> str:
-        first, *others = (escape(cell) for cell in cells)
-        kind = ' class="n"' if table.numbers else ""
-        return f"<tr><{tag}>{first}</{tag}>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for cell in others) + "</tr>"
-
-    head = row("th", table.headings) if any(table.headings) else ""
-    return f"<table>{head}{''.join(row('td', cells) for cells in table.rows)}</table>"
 
 
 def number(value: float) -> str:

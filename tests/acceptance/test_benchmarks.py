@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from metrics.benchmarks.command import draw
+from metrics.benchmarks.command import PLOTS, RESULTS, draw
 from metrics.benchmarks.memory import least_squares
 from metrics.benchmarks.page import BENCHMARKS, MARKED, PAGE, page, results
+from metrics.benchmarks.plot import plot
 from metrics.benchmarks.record import Limit, Record
 from tests.conftest import ROOT, Completed, command_in
 
@@ -125,13 +126,34 @@ def test_a_record_becomes_tables_with_targets_met_and_not() -> None:
 
 
 def test_the_same_record_gives_the_same_plot(tmp_path: Path) -> None:
-    if find_spec("matplotlib") is None:
-        pytest.skip("matplotlib is not installed: the extra `bench` brings it")
     found = a_record()
     first = draw(found, tmp_path).read_bytes()
     assert draw(found, tmp_path).read_bytes() == first
     assert b"ours" in first
-    assert len(first) < 60_000
+    assert len(first) < 10_000
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_each_recorded_benchmark_has_its_plot(path: Path) -> None:
+    drawn = (PLOTS / f"{path.stem}.svg").read_text(encoding="utf-8")
+    assert drawn == plot(json.loads(path.read_text(encoding="utf-8"))), "python -m metrics.benchmarks.page draws it"
+
+
+def test_groups_of_one_unit_share_a_scale_unless_one_would_be_invisible() -> None:
+    record = Record("run", "", [], {})
+    for title, unit, figure in (
+        ("near", "rows", 900.0),
+        ("far", "rows", 200.0),
+        ("slow", "rows", 3.0),
+        ("CPU", "ms", 7),
+    ):
+        record.group(title, unit, {"one": [figure]})
+    drawn = plot(record.as_json())
+    labels = re.findall(r'text-anchor="middle">([^<]*)<', drawn)
+    assert labels == [*("0 500 1,000 " * 2 + "0 1 2 3 0 2 4 6 8").split()]
+    assert [heading for heading in re.findall(r"font-weight=.*?>([^<]*)<", drawn) if "of its own" in heading] == [
+        "slow: rows; bar: the single figure; scale of its own"
+    ]
 
 
 def test_a_slope_is_found_with_its_standard_error() -> None:

@@ -295,3 +295,57 @@ def test_commands_say_so_where_there_is_nothing(xml_extractor: Command, tmp_path
     assert xml_extractor("retry", *log).stdout == "0 documents marked for retry: nights has no rejected document\n"
     write(tmp_path, NIGHTS.replace("nights", "days"))
     assert xml_extractor("status", *log).stdout.endswith("The processing log has documents of: nights\n")
+
+
+class TestLimitsOfToleratedValues:
+    @pytest.fixture
+    def directory(self, tmp_path: Path) -> Path:
+        (tmp_path / "contract.yaml").write_text(TOLERATED)
+        (tmp_path / "d").mkdir()
+        for number in range(600):
+            values = INVALID if number < 120 else 'amt="1.5" d="2024-05-20" name="Al" st="A"'
+            (tmp_path / "d" / f"{number:03}.xml").write_text(f"<R><X {values}/><X {values}/></R>")
+        return tmp_path
+
+    OPTIONS = ("--contract", "contract.yaml", "--source", "d", "--target", TARGET, "--workers", "2")
+
+    def loaded(self, directory: Path) -> tuple[int, int]:
+        with closing(sqlite3.connect(directory / "t.db")) as database:
+            query = "SELECT COUNT(DISTINCT f), COUNT(*) FROM r"
+            return database.execute(query).fetchone()  # type: ignore[no-any-return]
+
+    @pytest.mark.parametrize("options", [("--insert-mode", "blocking"), ("--insert-mode", "queue")])
+    def test_more_than_a_column_may_have_end_the_run_and_the_next_one_goes_on(
+        self, directory: Path, production_processor: Command, options: tuple[str, str]
+    ) -> None:
+        ended = production_processor(*self.OPTIONS, *options, "--max-tolerated", "50%,r.amt=100")
+        assert ended.returncode == 4, ended.stderr
+        assert "values of r.amt were tolerated, more than --max-tolerated allows" in ended.stderr
+        before, rows = self.loaded(directory)
+        assert 50 < before < 600
+        assert rows == 2 * before
+        (metrics,) = (directory / "metrics").glob("metrics_*.json")
+        described = json.loads(metrics.read_text())
+        assert (described["exit_code"], described["settings"]["max_tolerated"]) == (4, "50%,r.amt=100")
+        ended = production_processor(*self.OPTIONS, *options, "--max-tolerated", "r.amt=240,r.st=240")
+        assert ended.returncode == 0, ended.stderr
+        assert self.loaded(directory) == (600, 1200)
+
+    def test_a_share_is_one_of_the_rows_and_counts_from_a_hundred_of_them(
+        self, directory: Path, production_processor: Command
+    ) -> None:
+        # Of the first 40 documents all 80 values are tolerated; of 300 documents, 240 of 600.
+        for limits, limit, code in (("0%", "40", 0), ("r.name=99%", "300", 4), ("40%", "300", 4)):
+            target = f"sqlite:///{limits.strip('%')}.db"
+            options = (*self.OPTIONS, "--target", target, "--workers", "1")
+            ended = production_processor(*options, "--limit", limit, "--max-tolerated", limits)
+            assert ended.returncode == code, (limits, ended.stderr)
+
+    def test_a_column_that_the_contract_does_not_have_is_wrong_usage(
+        self, directory: Path, production_processor: Command
+    ) -> None:
+        ended = production_processor(*self.OPTIONS, "--max-tolerated", "r.amount=1")
+        assert ended.returncode == 2
+        assert "the contract has no column r.amount" in ended.stderr
+        assert "did you mean r.amt?" in ended.stderr
+        assert not (directory / "t.db").exists()

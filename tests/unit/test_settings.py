@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from xml_extractor.errors import UsageError
-from xml_extractor.settings import KeyRange, RejectLimit, Shard
+from xml_extractor.settings import KeyRange, RejectLimit, Shard, ToleranceLimits
 
 
 @pytest.mark.parametrize(("text", "shard"), [("1/1", Shard(1, 1)), ("1/4", Shard(1, 4)), ("13/13", Shard(13, 13))])
@@ -82,3 +82,19 @@ def test_a_limit_of_rejects_is_exceeded_by_more_than_it_says_and_a_share_counts_
     limit: str, rejected: int, processed: int, *, exceeded: bool
 ) -> None:
     assert RejectLimit.parse(limit).exceeded(rejected, processed) is exceeded
+
+
+def test_limits_of_tolerated_values_hold_for_a_column_or_for_all_others() -> None:
+    limits = ToleranceLimits.parse(" 1% , customer.email=20%,dbo.orders.amount=0")
+    assert limits.of("customer", "email") == RejectLimit(share=Fraction(1, 5))
+    assert limits.of("dbo.orders", "amount") == RejectLimit(count=0)
+    assert limits.of("customer", "name") == RejectLimit(share=Fraction(1, 100))
+    assert ToleranceLimits.parse("a.b=1").of("a", "c") is None
+    assert str(limits) == "1%,customer.email=20%,dbo.orders.amount=0"
+    assert ToleranceLimits.parse(str(limits)) == limits
+
+
+@pytest.mark.parametrize("text", ["", "x", "=1", "a=1", ".b=1", "a.=1", "a.b=", "a.b=x", "1,2", "a.b=1,a.b=2", "1%,"])
+def test_limits_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        ToleranceLimits.parse(text)

@@ -25,6 +25,7 @@ from xml_extractor.settings import (
     RunSettings,
     Shard,
     StartMethod,
+    ToleranceLimits,
 )
 from xml_extractor.sources.rejects import prepare_rejects_directory
 
@@ -48,6 +49,7 @@ class RunOptions(TypedDict, total=False):
     insert_strategy: InsertStrategy | Literal["auto"]
     insert_mode: InsertMode
     max_rejects: int | str
+    max_tolerated: int | str
     ignore_earlier_rejects: bool
     document_timeout: int
     metrics_dir: str | os.PathLike[str] | None
@@ -133,6 +135,7 @@ _PARSED: dict[str, Callable[[Any], Any]] = {
     "range": KeyRange.parse,
     "shard": Shard.parse,
     "max_rejects": lambda limit: RejectLimit.parse(str(limit)),
+    "max_tolerated": lambda limits: ToleranceLimits.parse(str(limits)),
     "metrics_dir": Path,
     "metrics_prom": Path,
     "rejects_dir": Path,

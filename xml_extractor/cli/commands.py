@@ -27,6 +27,7 @@ COMMANDS = {
     "init": Entry("contract", "init_command", "Create missing tables of a contract and the processing log."),
     "preview": Entry("contract", "preview_command", "Show the rows of one document without loading them."),
     "rejects": Entry("status", "rejects_command", "List rejected documents with their reasons and files."),
+    "report": Entry("report", "report_command", "Write an HTML page of a run, or of several compared."),
     "retry": Entry("status", "retry_command", "Mark rejected documents so that the next run retries them."),
     "run": Entry("run", "run_command", "Load all documents of the source that are not loaded yet."),
     "runs": Entry("runs", "runs_command", "List the runs of the contract, or compare runs."),
@@ -35,6 +36,7 @@ COMMANDS = {
     "status": Entry(
         "status", "status_command", "Count documents by status and run, and those that wait at the source."
     ),
+    "verify": Entry("verify", "verify_command", "Prove that the target holds what the source holds."),
 }
 
 

@@ -5,11 +5,12 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from xml_extractor.cli.boundary import output
+from xml_extractor.cli.boundary import output, say
 from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from xml_extractor.quality.coverage_report import ColumnReport, CoverageReport, FaultReport
+    from xml_extractor.quality.coverage_report import CoverageReport
 
 SHOWN = 40
 """Lines of each part on a terminal; JSON and HTML have all."""
@@ -42,6 +43,13 @@ SHOWN = 40
 @click.option("--limit", type=WholeNumber(1), metavar="N", help="Observe the first N documents.")
 @click.option("--sample", type=WholeNumber(1), metavar="N", help="Observe N documents, spread evenly over the source.")
 @added(DOCUMENT_TIMEOUT_OPTION, START_METHOD_OPTION)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the whole report to this file, as an HTML page.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 @with_addresses
 def coverage_command(contract: str, source: str, target: str, **options: Any) -> int:
@@ -53,16 +61,22 @@ def coverage_command(contract: str, source: str, target: str, **options: Any) ->
     Exit codes: 0 no document would be rejected, 1 some would be, 2 wrong usage or contract, 3 the documents cannot be
     observed, 130 interrupted.
     """
+    from xml_extractor.quality.coverage_page import coverage_page
     from xml_extractor.reporting.console import rendered
+    from xml_extractor.reporting.html import write_page
 
     if options["limit"] is not None and options["sample"] is not None:
         raise UsageError("--limit and --sample exclude each other", "give one of them")
     report = _report(contract, source or target, options)
+    if options["page"] is not None:
+        write_page(options["page"], coverage_page(report))
     with output():
         if options["as_json"]:
             click.echo(escaped(json.dumps(report.as_json(), indent=2, ensure_ascii=False), "\n"))
         else:
             click.echo(rendered(_shown(report), sys.stdout), nl=False)
+            if options["page"] is not None:
+                say(f"Written: {options['page']}")
     if report.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_REJECTS if report.documents["rejected"] else EXIT_OK
@@ -119,8 +133,8 @@ def _faults(report: "CoverageReport") -> "Iterator[RenderableType]":
         table = plain_table("Fault", "Reason", "First document", "Values", "Documents", numbers=2)
         for fault in islice(report.faults, SHOWN):
             table.add_row(
-                cell(_place(fault)),
-                cell(_reason(fault)),
+                cell(fault.place),
+                cell(fault.description),
                 cell(fault.first_document),
                 f"{fault.values:,}",
                 f"{fault.documents:,}",
@@ -128,17 +142,6 @@ def _faults(report: "CoverageReport") -> "Iterator[RenderableType]":
         yield cell("")
         yield table
         yield from _rest(len(report.faults))
-
-
-def _place(fault: "FaultReport") -> str:
-    if fault.column:
-        return f"{fault.table}.{fault.column}"
-    return fault.table or fault.path or fault.stage
-
-
-def _reason(fault: "FaultReport") -> str:
-    largest = f" (largest: {fault.largest:,}, in {fault.largest_document})" if fault.largest else ""
-    return f"{fault.reason}: {fault.explanation}{largest}"
 
 
 def _tables(report: "CoverageReport") -> "Iterator[RenderableType]":
@@ -162,33 +165,14 @@ def _columns(report: "CoverageReport") -> "Iterator[RenderableType]":
     for column in columns[: SHOWN * 10]:
         table.add_row(
             cell(f"{column.table}.{column.column}"),
-            cell(_seen(column)),
-            cell(_largest(column)),
+            cell(column.seen),
+            cell(column.largest_of_type),
             f"{column.counts.get('filled', 0):,}",
             f"{column.counts.get('null', 0):,}",
         )
     yield cell("")
     yield table
     yield from _rest(len(columns), SHOWN * 10)
-
-
-def _seen(column: "ColumnReport") -> str:
-    from xml_extractor.quality.coverage_report import SEEN
-
-    others = [what for what in column.counts if what not in ("filled", "null")]
-    seen = [f"{column.counts[what]:,} {SEEN[what]}{_first(column, what)}" for what in others]
-    return "; ".join(["always NULL", *seen] if column.is_always_null else seen)
-
-
-def _first(column: "ColumnReport", what: str) -> str:
-    document = column.first_documents.get(what)
-    return f" (first in {document})" if document else ""
-
-
-def _largest(column: "ColumnReport") -> str:
-    if not column.largest:
-        return column.type
-    return f"{column.largest:,} {column.unit} of {column.type}"
 
 
 def _never_found(report: "CoverageReport") -> "Iterator[RenderableType]":

@@ -28,6 +28,7 @@ from xml_extractor.settings import (
     RejectLimit,
     Reprocess,
     Shard,
+    ToleranceLimits,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -321,6 +322,13 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=Parsed("N or N%", RejectLimit.parse),
         default="50%",
         help="Stop the run when more than N documents, or N% of them, are rejected; 100%: never.",
+    ),
+    setting(
+        "--max-tolerated",
+        type=Parsed("[TABLE.COLUMN=]N or N%", ToleranceLimits.parse),
+        show_default="none",
+        help="Stop the run when more than N values of a column, or N% of them, are made NULL, defaulted, truncated, "
+        "rounded or unknown codes; separate several limits with commas.",
     ),
     setting(
         "--ignore-earlier-rejects",

@@ -43,8 +43,8 @@ def runs_command(contract: str, target: str, runs: Sequence[str], last: int, *, 
     RUN is a run id or the beginning of one. A run that has stopped reporting, for example because it was killed, is
     shown as `lost`.
     """
-    name, entries = _history(contract, target)
-    chosen = [_named(run, entries) for run in runs] if runs else entries[:last]
+    name, entries = history_of(contract, target)
+    chosen = [named_run(run, entries) for run in runs] if runs else entries[:last]
     if as_json:
         for entry in chosen:
             click.echo(escaped(json.dumps(_as_json(entry), ensure_ascii=False)))
@@ -56,7 +56,7 @@ def runs_command(contract: str, target: str, runs: Sequence[str], last: int, *, 
         say(f"{len(entries):,} runs of {name}{f', {left_out:,} older ones not shown' if left_out else ''}")
 
 
-def _history(contract: str, target: str) -> tuple[str, "list[RunEntry]"]:
+def history_of(contract: str, target: str) -> tuple[str, "list[RunEntry]"]:
     """Return the contract's name and its runs, the latest first."""
     from xml_extractor.contract.reading import read_contract
     from xml_extractor.targets.registry import open_run_history, open_target
@@ -66,7 +66,12 @@ def _history(contract: str, target: str) -> tuple[str, "list[RunEntry]"]:
         return checked.contract, history.entries(checked.contract)
 
 
-def _named(run: str, entries: "Sequence[RunEntry]") -> "RunEntry":
+def named_run(run: str, entries: "Sequence[RunEntry]") -> "RunEntry":
+    """Return the run with this id, or with an id that begins so.
+
+    Raises:
+        UsageError: There is none, or there are several.
+    """
     found = [entry for entry in entries if entry.run_id.startswith(run)]
     if len(found) == 1:
         return found[0]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from xml_extractor.contract.model import Contract, Table
-from xml_extractor.contract.xpath import Step, XPathError, parse_xpath, walk
+from xml_extractor.contract.xpath import Operation, Path, Step, XPathError, parse_xpath, walk
 
 
 class _Name(NamedTuple):
@@ -27,13 +27,16 @@ def doubtful_names(contract: Contract) -> Iterator[str]:
     """Yield a warning for each name without the prefix of others, and for each that is nearly another name."""
     places: dict[_Name, str] = {}
     count: Counter[_Name] = Counter()
-    for table_name, table in contract.tables.items():
-        for key, path in _paths(table):
-            for name in _names(path):
-                count[name] += 1
-                places.setdefault(name, f"tables.{table_name}.{key}")
+    document = contract.document
+    paths = [("document.key", document.key or "."), *(("document.records", path) for path in document.records or ())]
+    paths += [(f"tables.{name}.{key}", path) for name, table in contract.tables.items() for key, path in _paths(table)]
+    for place, path in paths:
+        for name in _names(path):
+            count[name] += 1
+            places.setdefault(name, place)
     yield from _without_prefix(contract, places)
     yield from _nearly_equal(places, count)
+    yield from _repeated_starts(contract)
 
 
 def _paths(table: Table) -> Iterator[tuple[str, str]]:
@@ -60,17 +63,67 @@ def _names(path: str) -> Iterator[_Name]:
 
 def _without_prefix(contract: Contract, places: dict[_Name, str]) -> Iterator[str]:
     """Yield warnings about elements without a prefix where most have one."""
-    elements = [name for name in places if not name.is_attribute]
+    elements = [name for name in places if not name.is_attribute and name.text not in contract.document.root]
     prefixed = [name for name in elements if name.has_prefix]
     others = [name for name in elements if not name.has_prefix]
-    has_both = any("" in uris for uris in contract.namespaces.values())
-    if has_both or len(others) >= len(prefixed):
+    if any("" in uris for uris in contract.namespaces.values()) or not others:
         return
-    for name in others:
+    if len(others) < len(prefixed):
+        for name in others:
+            yield (
+                f"warning: {places[name]}: {name.text} finds only elements without a namespace; "
+                f"write a prefix, as in {prefixed[0].text}, if it has one"
+            )
+    elif all(":" in root for root in contract.document.root):
+        root, first = contract.document.root[0], others[0]
+        prefix = root.partition(":")[0]
         yield (
-            f"warning: {places[name]}: {name.text} finds only elements without a namespace; "
-            f"write a prefix, as in {prefixed[0].text}, if it has one"
+            f"warning: {places[first]}: {first.text} finds only elements without a namespace, but the root {root} has "
+            f"one; write {prefix}:{first.text}, and so on, unless what is below the root has none"
         )
+
+
+def _repeated_starts(contract: Contract) -> Iterator[str]:
+    """Yield warnings about paths whose first step is the element where they start."""
+    document = contract.document
+    top = {name for path in document.records or () for name in _last_names(path)} or {*document.root}
+    outer = {"": top} | {name: _row_names(contract, table, top) for name, table in contract.tables.items()}
+    for name, table in contract.tables.items():
+        starts = [(f"tables.{name}.{key}", path, outer[name]) for key, path in _paths(table) if key != "rows"]
+        starts += [(f"tables.{name}.rows", rule.path, outer[table.parent or ""]) for rule in table.rows]
+        for place, path, names in starts if table.recursive is None and table.base is None else ():
+            for step in _first_steps(path):
+                if step in names:
+                    yield (
+                        f"warning: {place}: the path starts at an element {step} and looks for another one in it; "
+                        f"leave the first step of {path} out, unless {step} contains {step}"
+                    )
+
+
+def _row_names(contract: Contract, table: Table, top: set[str]) -> set[str]:
+    """Return the names of the elements that the rows of a table are from, as far as its paths show them."""
+    if all(rule.path == "." for rule in table.rows):
+        parent = contract.tables.get(table.parent or "")
+        return top if parent is None else _row_names(contract, parent, top)
+    return {name for rule in table.rows for name in _last_names(rule.path)}
+
+
+def _last_names(path: str) -> set[str]:
+    return {branch.steps[-1].test for branch in _branches(path) if branch.steps and branch.steps[-1].axis == "child"}
+
+
+def _first_steps(path: str) -> list[str]:
+    firsts = [branch.steps[0] for branch in _branches(path) if branch.start == "context" and branch.steps]
+    return [step.test for step in firsts if step.axis == "child" and not step.test.endswith(("*", ")"))]
+
+
+def _branches(path: str) -> list[Path]:
+    """Return the location paths of which a path is the union; none for other expressions."""
+    with suppress(XPathError, RecursionError):
+        expression = parse_xpath(path)
+        operands = expression.operands if isinstance(expression, Operation) and expression.operator == "|" else None
+        return [branch for branch in operands or (expression,) if isinstance(branch, Path)]
+    return []
 
 
 def _nearly_equal(places: dict[_Name, str], count: Counter[_Name]) -> Iterator[str]:

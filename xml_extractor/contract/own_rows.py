@@ -115,6 +115,18 @@ def own_rows(contract: Contract) -> tuple[KeyColumn, ...]:
     return tuple(reversed(found.values()))
 
 
+def key_columns(contract: Contract) -> dict[str, KeyColumn | None]:
+    """Return the key column of each table; None for rows that documents share, or that cannot be distinguished."""
+    search = _Search(contract)
+    found: dict[str, KeyColumn | None] = {}
+    for name, table in search.tables.items():
+        try:
+            found[name] = search.key_column(table) if table.inserts_always else None
+        except UnreachableRowsError:
+            found[name] = None
+    return found
+
+
 class _Search:
     """Searches the tables of a contract for columns with the document's key."""
 

@@ -3,7 +3,7 @@
 import gc
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
@@ -71,6 +71,11 @@ class LookingWorker(ABC):
     def reject(self, key: DocumentKey, failure: Failure, order: tuple[int, int]) -> None:
         """Take note of a document that cannot be looked at."""
 
+    def left_out(self, keys: Sequence[DocumentKey]) -> Collection[DocumentKey]:
+        """Return those documents of a chunk that need not be fetched. Called once for each chunk, before all others."""
+        del keys
+        return ()
+
     @abstractmethod
     def take(self) -> Any:
         """Return what was found since the last call."""
@@ -91,10 +96,12 @@ class LookingWorker(ABC):
         Raises:
             XmlExtractorError: The source cannot be read any more.
         """
-        rejected = rejected_keys(chunk)
-        fetched = self.source.fetch([key for key in chunk.keys if key not in rejected])
+        rejected, left_out = rejected_keys(chunk), self.left_out(chunk.keys)
+        fetched = self.source.fetch([key for key in chunk.keys if key not in rejected and key not in left_out])
         for position, key in enumerate(chunk.keys):
             order = (chunk.sequence, position)
+            if key in left_out:
+                continue
             if key in rejected:
                 self.reject(key, rejected[key], order)
                 continue

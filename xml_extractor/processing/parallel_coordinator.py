@@ -18,7 +18,13 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
-from xml_extractor.errors import RunError, StopRequestedError, TooManyRejectsError, WorkerDiedError
+from xml_extractor.errors import (
+    RunError,
+    StopRequestedError,
+    TooManyRejectsError,
+    TooManyToleratedError,
+    WorkerDiedError,
+)
 from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import (
     Chunk,
@@ -48,7 +54,7 @@ from xml_extractor.processing.worker import Worker, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
 from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import configure_logging
-from xml_extractor.reporting.result import RunStatistics
+from xml_extractor.reporting.result import RunStatistics, ToleratedValues
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.stopping import StopRequests, stop_requests
 from xml_extractor.targets.interfaces import Target
@@ -160,6 +166,7 @@ class ParallelCoordinator:
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: InsertThreads | None = None
         self._too_many_rejects = False
+        self._too_many_tolerated: ToleratedValues | None = None
         self._stop_is_announced = False
         self._waiting_since = self._reported_wait_at = time.monotonic()
         self._stop = StopRequests(is_orderly=False)
@@ -255,7 +262,7 @@ class ParallelCoordinator:
 
     @property
     def _is_ending(self) -> bool:
-        return self.interrupted or self._too_many_rejects
+        return self.interrupted or self._too_many_rejects or self._too_many_tolerated is not None
 
     def _keys_to_do(
         self,
@@ -292,9 +299,11 @@ class ParallelCoordinator:
             if outcome.status is Status.REJECTED:
                 self._on_reject(outcome)
         self._on_progress(len(outcomes))
-        limit = self._settings.max_rejects
-        if limit.exceeded(self.statistics.rejected, self.statistics.processed):
+        statistics, settings = self.statistics, self._settings
+        if settings.max_rejects.exceeded(statistics.rejected, statistics.processed):
             self._too_many_rejects = True
+        if settings.max_tolerated is not None and self._too_many_tolerated is None:
+            self._too_many_tolerated = statistics.tolerated(settings.max_tolerated)
 
     def _check_parts(self) -> None:
         if self.interrupted and not self._stop_is_announced:
@@ -336,6 +345,12 @@ class ParallelCoordinator:
             raise TooManyRejectsError(
                 f"{counts.rejected} of {counts.processed} documents were rejected, more than --max-rejects allows",
                 "the reasons are in the processing log; what was loaded stays",
+            )
+        if self._too_many_tolerated is not None:
+            column, tolerated, rows = self._too_many_tolerated
+            raise TooManyToleratedError(
+                f"{tolerated} of {rows} values of {column} were tolerated, more than --max-tolerated allows",
+                "`xml-extractor coverage` shows what documents have there; what was loaded stays",
             )
 
     def _count_late_commits(self) -> None:

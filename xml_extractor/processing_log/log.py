@@ -216,6 +216,17 @@ class ProcessingLog:
 
         return self._answer(change)
 
+    def loaded(self, contract: str, run: str = "") -> Iterator[tuple[str, str, int]]:
+        """Yield key, run and number of rows of all loaded documents, or of those that one run has loaded.
+
+        Raises:
+            DatabaseError: The log cannot be read.
+        """
+        of_run = " AND run_id = ?" if run else ""
+        query = f"SELECT document_key, run_id, row_count FROM {self._table} WHERE contract = ? AND status = ?{of_run}"  # noqa: S608 - the name is quoted, values bound
+        rows = self._connection.query(query, (contract, Status.LOADED.value, *([run] if run else ())))
+        return ((key, run_id, rows) for key, run_id, rows in rows)
+
     def read(self) -> Iterator[LogEntry]:
         """Yield all rows, in no particular order.
 

@@ -46,6 +46,17 @@ class FaultReport:
     largest: int
     largest_document: str
 
+    @property
+    def place(self) -> str:
+        """The column, table, path or stage that the fault is about."""
+        return f"{self.table}.{self.column}" if self.column else self.table or self.path or self.stage
+
+    @property
+    def description(self) -> str:
+        """What is wrong, for people."""
+        largest = f" (largest: {self.largest:,}, in {self.largest_document})" if self.largest else ""
+        return f"{self.reason}: {self.explanation}{largest}"
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnReport:
@@ -73,6 +84,22 @@ class ColumnReport:
     def is_always_null(self) -> bool:
         """Whether the column has no value in any row."""
         return not self.counts.get("filled") and bool(self.counts.get("null"))
+
+    @property
+    def seen(self) -> str:
+        """What is seen besides filled values and NULL, for people."""
+        others = [what for what in self.counts if what not in ("filled", "null")]
+        seen = [f"{self.counts[what]:,} {SEEN[what]}{self._first(what)}" for what in others]
+        return "; ".join(["always NULL", *seen] if self.is_always_null else seen)
+
+    @property
+    def largest_of_type(self) -> str:
+        """The type, with the largest size seen, for people."""
+        return f"{self.largest:,} {self.unit} of {self.type}" if self.largest else self.type
+
+    def _first(self, what: str) -> str:
+        document = self.first_documents.get(what)
+        return f" (first in {document})" if document else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from heapq import nlargest
 from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from xml_extractor.documents import (
     NOT_INSERTED,
+    TOLERATED,
     Counted,
     CountKey,
     DocumentKey,
@@ -23,7 +25,7 @@ from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, XmlExt
 from xml_extractor.processing_log.run_history import RunStatus
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.progress import Progress
-from xml_extractor.settings import RunSettings
+from xml_extractor.settings import RunSettings, ToleranceLimits
 
 Counts = Mapping[str, int | float]
 
@@ -91,6 +93,14 @@ class ProgressSeries:
         self.documents.append(documents)
         if queued is not None:
             self.queued.append(queued)
+
+
+class ToleratedValues(NamedTuple):
+    """Values of a column that were tolerated, among the rows of its table."""
+
+    column: str
+    tolerated: int
+    rows: int
 
 
 @dataclass(slots=True)
@@ -223,6 +233,18 @@ class RunStatistics:
     def rows_by_table(self) -> dict[str, int]:
         """Rows inserted, by table."""
         return dict(zip(self.tables, self.rows, strict=True))
+
+    def tolerated(self, limits: ToleranceLimits) -> ToleratedValues | None:
+        """Return the first column of which more values were tolerated than limits allow; None if there is none."""
+        tolerated, rows = Counter[tuple[str, str]](), Counter(self.rows_by_table)
+        for (table, column, what), number in self.counts.items():
+            tolerated[table, column] += number * (what in TOLERATED)
+            rows[table] += number * (what in NOT_INSERTED)
+        for (table, column), number in tolerated.items():
+            limit = limits.of(table, column)
+            if limit is not None and limit.exceeded(number, rows[table]):
+                return ToleratedValues(f"{table}.{column}", number, rows[table])
+        return None
 
     def counted(self, kinds: Collection[Counted]) -> dict[CountKey, int]:
         """Return the counts of these kinds, by the order of the tables."""

@@ -98,7 +98,7 @@ def _rows_by_table(result: RunResult) -> Table:
     return table
 
 
-_MEANINGS = {
+MEANINGS = {
     Counted.NULL: "invalid values made NULL",
     Counted.DEFAULT: "invalid values replaced by the default",
     Counted.TRUNCATED: "values truncated",
@@ -114,6 +114,7 @@ _MEANINGS = {
     Counted.DISAGREED: "rows not inserted that differ from the existing ones",
     Counted.REPLACED: "existing rows replaced",
 }
+"""What is counted besides inserted rows, for people."""
 
 
 def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
@@ -122,7 +123,7 @@ def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
         return []
     table = plain_table("Table or column", "Besides", "Number", numbers=1)
     for (name, column, what), number in islice(counts.items(), COUNTS_SHOWN):
-        table.add_row(cell(".".join(filter(None, (name, column)))), _MEANINGS[what], f"{number:,}")
+        table.add_row(cell(".".join(filter(None, (name, column)))), MEANINGS[what], f"{number:,}")
     left_out = len(counts) - COUNTS_SHOWN
     return [table] if left_out <= 0 else [table, cell(f"and {left_out} more counts in the metrics file")]
 

@@ -1,15 +1,15 @@
 """The interface of targets. One suite of tests runs against all of them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from xml_extractor.connections import Connection, DatabaseError, RowBinder
-from xml_extractor.contract.layout import TableLayout
+from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import ChosenStrategy, InsertStrategy
-from xml_extractor.targets.delete_plan import DeletePlan
+from xml_extractor.targets.delete_plan import DeletePlan, Dialect
 
 Item = TypeVar("Item")
 
@@ -38,6 +38,47 @@ class Insertion(NamedTuple):
     errors: Mapping[int, DatabaseError]
     not_inserted: Mapping[tuple[int, int], int]
     existing: ExistingRows | None = None
+
+
+class RowForm(NamedTuple):
+    """How rows that a database holds are compared with those that documents are mapped to.
+
+    Attributes:
+        select: The expressions that read the columns.
+        held: Converts a row that was read to the form in which rows are compared.
+        expected: Converts a mapped row to the same form.
+    """
+
+    select: str
+    held: Callable[[Sequence[Any]], Row]
+    expected: RowBinder
+
+
+KeyPart = tuple[str, TableLayout, ColumnLayout]
+"""A column of a key: its name in a query, the table that it is from, and the column there."""
+
+
+class ComparingConnection(Connection, Protocol):
+    """A connection that reads rows to compare them."""
+
+    @property
+    def names(self) -> Dialect:
+        """How names are written in statements."""
+        ...
+
+    def row_form(self, table: TableLayout) -> RowForm:
+        """Return how rows of a table are compared."""
+        ...
+
+    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, and yield them as the driver reads them.
+
+        Args:
+            query: Ends where the condition of its WHERE clause begins.
+            columns: The columns of a key.
+            keys: Mapped values of these columns; never NULL.
+        """
+        ...
 
 
 class TargetConnection(Connection, Protocol):
@@ -81,6 +122,10 @@ class TargetConnection(Connection, Protocol):
             keys: For each document, its key as each column of the plan holds it; never NULL.
         """
         ...
+
+
+class OpenedTarget(TargetConnection, ComparingConnection, Protocol):
+    """What a target opens."""
 
 
 def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Batch:
@@ -175,7 +220,7 @@ class Target(Protocol):
         """Return the functions that bind the rows of each table. No connection is needed."""
         ...
 
-    def connect(self, strategy: ChosenStrategy = "executemany") -> TargetConnection:
+    def connect(self, strategy: ChosenStrategy = "executemany") -> OpenedTarget:
         """Open a connection.
 
         Args:

@@ -4,7 +4,7 @@ Source: "Data types (Transact-SQL)", Microsoft Learn.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -135,12 +135,14 @@ class SqlType:
             `varchar(n)` counts bytes of the code page, `nvarchar(n)` counts UTF-16 code units.
         precision: Decimal digits in all, or mantissa bits of `float`; 0 for other types.
         scale: Decimal digits behind the point, or digits of a second's fraction; 0 for other types.
+        is_bare: Whether the type was written without the parameters that it can have. It makes no other type.
     """
 
     name: str
     length: int = 0
     precision: int = 0
     scale: int = 0
+    is_bare: bool = field(default=False, compare=False, repr=False)
 
     @property
     def family(self) -> Family:
@@ -181,7 +183,9 @@ def parse_type(text: str) -> SqlType:
         if facts.parameters is not Parameters.LENGTH_OR_MAX:
             raise ValueError(f"{name} takes {facts.parameters.value or 'no parameters'}, not max")
         return SqlType(name, length=MAX)
-    return _with_parameters(name, facts, facts.default if first is None else int(first), int(second or 0), first)
+    number = facts.default if first is None else int(first)
+    made = _with_parameters(name, facts, number, int(second or 0), first)
+    return replace(made, is_bare=True) if first is None and facts.parameters is not Parameters.NONE else made
 
 
 def _with_parameters(name: str, facts: TypeFacts, number: int, scale: int, given: str | None) -> SqlType:

@@ -13,7 +13,7 @@ from xml_extractor.cli.commands import cli
 from xml_extractor.cli.configuration import config_option, setting_names
 from xml_extractor.cli.options import SOURCE_OPTIONS, TARGET_OPTIONS, names_of, run_options
 from xml_extractor.errors import UsageError
-from xml_extractor.settings import DEFAULT_TARGET, KeyRange, RejectLimit, RunSettings, Shard
+from xml_extractor.settings import DEFAULT_TARGET, KeyRange, RejectLimit, RunSettings, Shard, ToleranceLimits
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +79,7 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "range": ("1:5", KeyRange("1", "5")),
         "shard": ("1/2", Shard(1, 2)),
         "max_rejects": ("5", RejectLimit(count=5)),
+        "max_tolerated": ("1%,a.b=2", ToleranceLimits.parse("1%,a.b=2")),
         "insert_mode": ("blocking", "blocking"),
         "reprocess": ("changed-contract", "changed-contract"),
         "reject_values": ("true", True),

@@ -16,13 +16,25 @@ from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
-from xml_extractor.targets.interfaces import Batch, Insertion, TableRows, joined, parts, whole_insertion
+from xml_extractor.targets.interfaces import (
+    Batch,
+    Insertion,
+    KeyPart,
+    RowForm,
+    TableRows,
+    joined,
+    parts,
+    whole_insertion,
+)
 from xml_extractor.targets.sqlite.errors import classify
-from xml_extractor.targets.sqlite.values import storage
+from xml_extractor.targets.sqlite.values import as_stored, storage
 from xml_extractor.urls import URL
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for another writer."""
+
+PARAMETERS_IN_STATEMENT = 500
+"""SQLite before 3.32 takes 999 parameters."""
 
 SWITCH_PAUSE_SECONDS = 0.1
 """The pause between attempts to switch to write-ahead logging, at least; twice as long at most."""
@@ -97,6 +109,7 @@ class SqliteConnection:
     """
 
     dialect = "sqlite"
+    names = _DIALECT
 
     def __init__(self, file: SqliteFile, *, read_only: bool = False) -> None:
         self.log_table = log_table(file.log_table)
@@ -175,6 +188,20 @@ class SqliteConnection:
         statements = _statements(table)
         select = f"{statements.select} WHERE {condition}" if condition else statements.select
         return map(statements.restore, self.query(select, values))
+
+    def row_form(self, table: TableLayout) -> RowForm:
+        """Return how rows of a table are compared: as they are stored, so that nothing is converted back."""
+        statements, stored = _statements(table), as_stored([column.type for column in table.columns])
+        return RowForm(statements.columns, stored, lambda row: stored(statements.bind(row)))
+
+    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, and yield them as the driver reads them."""
+        names = ", ".join(sqlite_name(name) for name, _, _ in columns)
+        bind = row_converter([storage(column.type).to_sqlite for _, _, column in columns])
+        places = f"({', '.join('?' * len(columns))})"
+        for some in parts(keys, max(1, PARAMETERS_IN_STATEMENT // len(columns))):
+            condition = f"({names}) IN (VALUES {', '.join([places] * len(some))})"
+            yield from self.query(f"{query} {condition}", [value for key in some for value in bind(key)])
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by calls of at most `batch_rows` rows of one table, or row by row where rows may be there."""
@@ -278,10 +305,12 @@ class _Statements(NamedTuple):
     Attributes:
         insert: Does nothing for a row that is there, unless the table's conflicts are errors.
         replace: Replaces a row that is there; empty if it is kept.
+        columns: The columns that are inserted.
     """
 
     insert: str
     replace: str
+    columns: str
     select: str
     bind: RowBinder
     restore: Callable[[tuple[Any, ...]], Row]
@@ -305,6 +334,7 @@ def _statements(table: TableLayout) -> _Statements:
     return _Statements(
         insert=insert if table.inserts_always else f"{insert} ON CONFLICT ({key}) DO NOTHING",
         replace=f"{insert} ON CONFLICT ({key}) DO UPDATE SET {update}" if replaces else "",
+        columns=columns,
         select=f"SELECT {columns} FROM {name}",  # noqa: S608 - names are quoted
         bind=row_converter([storage(column.type).to_sqlite for column in table.columns]),
         restore=row_converter([storage(column.type).from_sqlite for column in table.columns]),

@@ -4,13 +4,14 @@ SQLite has no decimals, dates or UUIDs. Values that it could not store exactly a
 and compares and that, for dates, works with SQLite's date functions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from xml_extractor.connections import Convert
+from xml_extractor.connections import Convert, row_converter
+from xml_extractor.documents import Row
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
 from xml_extractor.values.times import FRACTION_DIGITS, parse_datetime, parse_time
@@ -32,6 +33,18 @@ def storage(sql_type: SqlType) -> Storage:
     """Return the conversions for a type."""
     convert = _STORAGES.get(sql_type.family)
     return convert(sql_type) if convert else Storage()
+
+
+def as_stored(types: Sequence[SqlType]) -> Callable[[Sequence[Any]], Row]:
+    """Return what gives equal rows to equal numbers: SQLite stores 5.0 in a column of type DECIMAL as 5."""
+    return row_converter([_whole if sql_type.family in _NUMBERS else None for sql_type in types])
+
+
+def _whole(value: object) -> object:
+    """Return a whole number as an integer."""
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return value
 
 
 def _bit(_sql_type: SqlType) -> Storage:
@@ -90,6 +103,7 @@ def _fraction(sql_type: SqlType, seconds_length: int) -> tuple[str, int]:
     return "microseconds" if digits else "seconds", seconds_length + (1 + digits if digits else 0)
 
 
+_NUMBERS = (Family.BIT, Family.INTEGER, Family.DECIMAL, Family.FLOAT)
 _STORAGES: dict[Family, Callable[[SqlType], Storage]] = {
     Family.BIT: _bit,
     Family.DECIMAL: _decimal,

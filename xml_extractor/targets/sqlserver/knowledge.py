@@ -7,10 +7,15 @@ measure. A longer run then sends some batches as arrays, unless their round trip
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.settings import InsertStrategy
+from xml_extractor.targets.sqlserver.catalog import read_catalog
+from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.targets.sqlserver.json_batches import Collations
 from xml_extractor.targets.sqlserver.probes import JsonSupport
 
 logger = logging.getLogger(__name__)
@@ -84,18 +89,41 @@ class ServerKnowledge:
     """What the connections of a run learn about the server, so that each of them need not ask.
 
     Attributes:
-        json_support: What it does with JSON.
-        collations: By table, the collations of its columns by their names in lower case.
+        schema: Of tables without one; empty for the login's.
+        json_support: What the server does with JSON.
         log_table: The name of the processing log, with its schema; empty if it is not known yet.
         choice: How rows are sent.
     """
 
+    schema: str
     json_support: JsonSupport | None = None
-    collations: dict[str, dict[str, str]] = field(default_factory=dict)
     log_table: str = ""
     choice: StrategyChoice = field(default_factory=StrategyChoice)
+    _collations: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    def note_tables(self, tables: Mapping[str, ActualTable]) -> None:
+        """Note the collations of tables that were read from the catalog, by the names that the contract uses."""
+        self._collations |= {
+            name: {column.name.casefold(): column.collation for column in table.columns}
+            for name, table in tables.items()
+        }
 
-def collations_of(table: ActualTable | None) -> dict[str, str]:
-    """Return the collations of a table's columns by their names in lower case."""
-    return {column.name.casefold(): column.collation for column in (table.columns if table is not None else ())}
+    def collation(self, connection: SqlServerConnection, table: TableLayout, column: str) -> str:
+        """Return the collation that a column has in the database; empty for none."""
+        self._read(connection, [table])
+        return self._collations.get(table.table, {}).get(column.casefold(), "")
+
+    def key_collations(self, connection: SqlServerConnection, tables: Sequence[TableLayout]) -> tuple[Collations, ...]:
+        """Return the collations of the keys of those tables whose rows may be there already."""
+        self._read(connection, [table for table in tables if not table.inserts_always])
+        return tuple(
+            () if table.inserts_always else tuple((key, self.collation(connection, table, key)) for key in table.key)
+            for table in tables
+        )
+
+    def _read(self, connection: SqlServerConnection, tables: Sequence[TableLayout]) -> None:
+        missing = [table.table for table in tables if table.table not in self._collations]
+        if missing:
+            self.note_tables(read_catalog(connection, missing, self.schema))
+            for name in missing:
+                self._collations.setdefault(name, {})

@@ -12,7 +12,6 @@ import pyodbc
 
 from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
-from xml_extractor.contract.own_rows import KeyColumn
 from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
@@ -23,18 +22,19 @@ from xml_extractor.targets.interfaces import (
     Batch,
     ExistingRows,
     Insertion,
+    KeyPart,
+    RowForm,
     TableRows,
     joined,
     parts,
     whole_insertion,
 )
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
-from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
-from xml_extractor.targets.sqlserver.json_batches import JSON, Collations, batch_statement, json_rows, update_statement
-from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, collations_of
+from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows, update_statement
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge
 from xml_extractor.targets.sqlserver.probes import json_support
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
@@ -42,9 +42,11 @@ from xml_extractor.targets.sqlserver.statements import (
     TableStatements,
     cast_key,
     collated_keys,
+    comparable,
     parameter,
     restore_columns,
     row_binder,
+    select_columns,
     table_statements,
 )
 
@@ -79,7 +81,7 @@ class LoadingConnection(SqlServerConnection):
     ) -> None:
         self._strategy = strategy
         self._sends_json = strategy != "executemany"
-        self._knowledge = knowledge = knowledge or ServerKnowledge()
+        self._knowledge = knowledge = knowledge or ServerKnowledge(address.schema)
         self._isolated_batches = 0
         self._can_isolate = True
         self._is_used = False
@@ -89,6 +91,31 @@ class LoadingConnection(SqlServerConnection):
         super().__init__(address, autocommit=False)
         knowledge.log_table = knowledge.log_table or self._qualified(self.log_table.table)
         self.log_table = log_table(knowledge.log_table)
+
+    @property
+    def names(self) -> Dialect:
+        """How names are written in statements."""
+        return Dialect(t_sql_name, lambda table: t_sql_table(table, self._address.schema), _bare_name)
+
+    def row_form(self, table: TableLayout) -> RowForm:
+        """Return how rows of a table are compared: as they are mapped."""
+        restore, form = restore_columns(table), comparable(table)
+        return RowForm(select_columns(table), lambda row: form(restore(row)), form)
+
+    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, and yield them as the driver reads them."""
+        bound = [parameter(column.type) for _, _, column in columns]
+        names = [t_sql_name(name) for name, _, _ in columns]
+        places = [self._key_parameter(table, column) for _, table, column in columns]
+        bind = row_converter([each.bind for each in bound])
+        same = " AND ".join(f"{name} = {place}" for name, place in zip(names, places, strict=True))
+        for some in parts(keys, max(1, PARAMETERS_IN_CALL // (2 * len(columns)))):
+            if len(columns) == 1:
+                condition = f"{names[0]} IN ({', '.join(places * len(some))})"
+            else:
+                condition = " OR ".join([f"({same})"] * len(some))
+            types = [each.odbc_type for _ in some for each in bound]
+            yield from self.query(f"{query} {condition}", [value for key in some for value in bind(key)], types)
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
@@ -132,15 +159,14 @@ class LoadingConnection(SqlServerConnection):
         if text is None:
             super().update_rows(table, names, rows)
             return
-        (collations,) = self._key_collations([compared])
+        (collations,) = self._knowledge.key_collations(self, [compared])
         statement = update_statement(compared, self._address.schema, collations, tuple(names))
         self._send_json(statement, (table,), (text,), (JSON,))
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""
         self._has_changes = True
-        dialect = Dialect(t_sql_name, lambda table: t_sql_table(table, self._address.schema), _bare_name)
-        statements = [deletion(column, dialect, self._key_parameter(column)) for column in plan]
+        statements = [deletion(each, self.names, self._key_parameter(each.key_table, each.column)) for each in plan]
         bound = [parameter(column.column.type) for column in plan]
         bind = row_converter([each.bind for each in bound])
         deleted: list[int] = []
@@ -157,15 +183,10 @@ class LoadingConnection(SqlServerConnection):
         self._has_changes = False
         if self._strategy == "auto":
             self._sends_json = self._knowledge.choice.strategy == "json"
-        if self._sends_json or self._isolated_batches:
-            self.examine_json()
+        if self._knowledge.json_support is None and (self._sends_json or self._isolated_batches):
+            self._knowledge.json_support = json_support(self)
         with super().transaction():
             yield
-
-    def examine_json(self) -> None:
-        """Ask the server what it does with JSON, if it is not known yet; outside a transaction."""
-        if self._knowledge.json_support is None:
-            self._knowledge.json_support = json_support(self)
 
     def _note_seconds(self, batch: Batch, seconds: float) -> None:
         """Note how long a batch took, for the choice of a strategy."""
@@ -258,7 +279,7 @@ class LoadingConnection(SqlServerConnection):
         self, tables: tuple[TableLayout, ...], texts: Sequence[str], *, is_first: bool
     ) -> tuple[list[list[int]], ExistingRows]:
         """Insert rows by one statement, and return the positions of those that are there already, and what is there."""
-        statement = batch_statement(tables, self._address.schema, self._key_collations(tables))
+        statement = batch_statement(tables, self._address.schema, self._knowledge.key_collations(self, tables))
         results = self._send_json(statement, tables, texts, [JSON] * len(texts), is_first=is_first)
         not_inserted: list[list[int]] = [[] for _ in tables]
         *rows_there, positions = results or [[]]
@@ -296,7 +317,7 @@ class LoadingConnection(SqlServerConnection):
             if None in of_tables:
                 return None
             texts.append(f"[{','.join(map(str, of_tables))}]")
-        statement = isolating_statement(tables, self._address.schema, self._key_collations(tables))
+        statement = isolating_statement(tables, self._address.schema, self._knowledge.key_collations(self, tables))
         values = (f"[{','.join(texts)}]", len(documents), int(not self._has_changes))
         try:
             results = self._send_json(statement, tables, values, ISOLATION)[-1]
@@ -358,33 +379,13 @@ class LoadingConnection(SqlServerConnection):
         names = collated_keys(table)
         if not names:
             return table_statements(table, self._address.schema)
-        collations = tuple((name, self._collation(table, name)) for name in names)
+        collations = tuple((name, self._knowledge.collation(self, table, name)) for name in names)
         return table_statements(table, self._address.schema, collations)
 
-    def _key_collations(self, tables: Sequence[TableLayout]) -> tuple[Collations, ...]:
-        """Return the collations of the keys of those tables whose rows may be there already."""
-        compared = [table for table in tables if not table.inserts_always]
-        self._read_collations([table.table for table in compared])
-        return tuple(
-            tuple((key, self._collation(table, key)) for key in table.key) if table in compared else ()
-            for table in tables
-        )
-
-    def _collation(self, table: TableLayout, column: str) -> str:
-        """Return the collation that a column has in the database; empty for none."""
-        self._read_collations([table.table])
-        return self._knowledge.collations[table.table].get(column.casefold(), "")
-
-    def _read_collations(self, tables: Sequence[str]) -> None:
-        missing = [table for table in tables if table not in self._knowledge.collations]
-        there = read_catalog(self, missing, self._address.schema) if missing else {}
-        self._knowledge.collations |= {table: collations_of(there.get(table)) for table in missing}
-
-    def _key_parameter(self, column: KeyColumn) -> str:
-        sql_type = column.column.type
-        if sql_type.name not in CODE_PAGE_TYPES:
-            return parameter(sql_type).place
-        return cast_key(sql_type, self._collation(column.key_table, column.column.name))
+    def _key_parameter(self, table: TableLayout, column: ColumnLayout) -> str:
+        if column.type.name not in CODE_PAGE_TYPES:
+            return parameter(column.type).place
+        return cast_key(column.type, self._knowledge.collation(self, table, column.name))
 
 
 def _counted_deletions(statements: Sequence[str], documents: int) -> str:

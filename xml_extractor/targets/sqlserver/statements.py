@@ -8,7 +8,7 @@ checked that the real columns hold all their values.
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -37,6 +37,8 @@ _TEXT = pyodbc.SQL_WVARCHAR
 the first text and begin another."""
 
 _MOST_DIGITS = 38
+_EXACT = Context(prec=_MOST_DIGITS + 2)
+_ZERO = Decimal(0)
 
 _UNIT_BYTES = {pyodbc.SQL_WVARCHAR: 2}
 _FIXED_BYTES = 32
@@ -275,6 +277,31 @@ def select_columns(table: TableLayout) -> str:
 def restore_columns(table: TableLayout) -> Callable[[Sequence[Any]], Row]:
     """Return the function that converts a row that was read to values as they were before they were bound."""
     return row_converter([_reader(column.type) for column in table.columns])
+
+
+def comparable(table: TableLayout) -> Callable[[Sequence[Any]], Row]:
+    """Return what gives equal rows to equal mapped rows and rows that were restored: without padding, with zones."""
+    return row_converter([_unpadded(column.type) for column in table.columns])
+
+
+def _unpadded(sql_type: SqlType) -> Convert | None:
+    match sql_type.name:
+        case "char" | "nchar":
+            return lambda text: text.rstrip(" ")
+        case "binary":
+            return lambda raw: bytes(raw).rstrip(b"\0")
+        case "uniqueidentifier":
+            return lambda text: str(text).upper()
+        case "datetimeoffset":  # values of different zones are equal otherwise
+            return lambda moment: moment.isoformat()
+        case "decimal" | "numeric" | "money" | "smallmoney":
+            return _shortest
+    return None
+
+
+def _shortest(number: Decimal) -> Decimal:
+    """Return a number without zeros at its end: the scale of the column may be larger than the contract's."""
+    return number.normalize(_EXACT) if number else _ZERO
 
 
 def collated_keys(table: TableLayout) -> list[str]:

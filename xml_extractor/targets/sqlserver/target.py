@@ -19,7 +19,7 @@ from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
-from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, collations_of
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
 from xml_extractor.targets.sqlserver.probes import conversion_differences
 from xml_extractor.targets.sqlserver.statements import row_binder
@@ -35,7 +35,8 @@ def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
         UsageError: The address is wrong.
     """
     has_revisions = contract.document.revision is not None
-    return SqlServerTarget(read_address(url), contract.code_page, has_revisions=has_revisions)
+    read = read_address(url)
+    return SqlServerTarget(read, contract.code_page, has_revisions, ServerKnowledge(read.schema))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class SqlServerTarget:
 
     address: SqlServerAddress
     code_page: str
-    has_revisions: bool = False
-    knowledge: ServerKnowledge = field(default_factory=ServerKnowledge, compare=False, repr=False)
+    has_revisions: bool
+    knowledge: ServerKnowledge = field(compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -133,7 +134,7 @@ class SqlServerTarget:
     def _differences(self, connection: SqlServerConnection, tables: Sequence[TableLayout]) -> list[Difference]:
         wanted = (*self._own_tables, *tables)
         there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
-        self.knowledge.collations |= {name: collations_of(table) for name, table in there.items()}
+        self.knowledge.note_tables(there)
         found = differences(
             wanted,
             there,
