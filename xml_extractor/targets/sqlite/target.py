@@ -6,7 +6,7 @@ loads the document again.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -133,8 +133,8 @@ class SqliteTarget:
     @contextmanager
     def _writing(self, connection: SqliteConnection | None = None) -> Iterator[SqliteConnection]:
         """Open a connection, if none is given, and a transaction; create the file if it is missing."""
-        opened = nullcontext(connection) if connection else closing(self.file.connect())
-        with self._errors_end_the_run(), opened as database:
+        with self._errors_end_the_run(), ExitStack() as parts:
+            database = connection or parts.enter_context(closing(self.file.connect()))
             database.switch_to_wal()
             with database.transaction():
                 yield database
