@@ -72,7 +72,6 @@ def run(
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = open_target(settings.target, contract)
-    check_strategy(settings, target)
     statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
     # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
     with (
@@ -222,20 +221,6 @@ def _open_source(settings: RunSettings, contract: Contract) -> Source:
 def _files_too_new(source: Source) -> int:
     files = source.files if isinstance(source, RecordSource) else source
     return files.too_new if isinstance(files, FileSource) else 0
-
-
-def check_strategy(settings: RunSettings, target: Target) -> None:
-    """Check that the target can send rows as the settings say.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    wanted = settings.insert_strategy
-    if wanted not in ("auto", *target.strategies):
-        raise UsageError(
-            f"{target.name} does not support the insert strategy '{wanted}'",
-            f"choose {' or '.join(target.strategies)}, or omit the option",
-        )
 
 
 class LoggedDocuments:

@@ -13,11 +13,12 @@ from tests.database.test_target_conformance import ENTRY
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import RecordKey, RecordPlace, Replaced, Status
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.pipeline import LoggedDocuments, check_strategy
+from xml_extractor.pipeline import LoggedDocuments
 from xml_extractor.processing.chunks import RunContext
 from xml_extractor.settings import Reprocess, RunSettings
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.targets.interfaces import TargetConnection
+from xml_extractor.targets.opening import TargetOpening
 from xml_extractor.targets.registry import open_target
 
 LOADED = ENTRY._replace(document_key="1", status=Status.LOADED, contract_version=3, contract_hash="new", run_id="b")
@@ -116,5 +117,5 @@ def test_a_log_that_cannot_be_read_ends_the_run(connection: TargetConnection, tm
 def test_the_embedded_target_takes_no_json() -> None:
     target = open_target("sqlite:///never-opened.db", read_contract("card_application"))
     with pytest.raises(UsageError, match="does not support the insert strategy 'json'") as refused:
-        check_strategy(RunSettings("c", "s", "t", insert_strategy="json"), target)
+        TargetOpening(target, (), "json")
     assert refused.value.tip == "choose executemany, or omit the option"

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from xml_extractor.contract.layout import TableLayout
+from xml_extractor.errors import UsageError
 from xml_extractor.settings import ChosenStrategy
 from xml_extractor.targets.interfaces import Target, TargetConnection
 
@@ -21,9 +22,17 @@ class TargetOpening:
         target: The target.
         tables: The contract's tables.
         strategy: How the connection sends rows.
+
+    Raises:
+        UsageError: The target does not support the strategy.
     """
 
     def __init__(self, target: Target, tables: Sequence[TableLayout], strategy: ChosenStrategy) -> None:
+        if strategy not in ("auto", *target.strategies):
+            raise UsageError(
+                f"{target.name} does not support the insert strategy '{strategy}'",
+                f"choose {' or '.join(target.strategies)}, or omit the option",
+            )
         self._target = target
         self._tables = tables
         self._strategy = strategy

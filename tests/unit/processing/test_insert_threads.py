@@ -1,5 +1,6 @@
 """The automatic number of insert threads."""
 
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -32,7 +33,7 @@ def threads_at(
     """Return the number of threads after two minutes, if so many of them load these documents a second."""
     clock = 0.0
     monkeypatch.setattr(insert_threads, "BackgroundInsertThread", Thread)
-    monkeypatch.setattr(insert_threads.time, "monotonic", lambda: 1.0 + clock)
+    monkeypatch.setattr(time, "monotonic", lambda: 1.0 + clock)
     committed = 0.0
     with InsertThreads(cast("Any", None), cast("Any", None), lambda _: None, number) as threads:
         for _ in range(1200):
