@@ -73,6 +73,8 @@ OWNERS = {
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
+    "pyarrow": {"targets.parquet"},
+    "pyspark": {"processing.spark"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}

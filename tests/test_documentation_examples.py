@@ -126,6 +126,10 @@ class Desk:
             case ["export", assignment]:
                 name, _, value = assignment.partition("=")
                 os.environ[name] = os.path.expandvars(value)
+            case ["code=$?"] | ["exit", "$code"]:
+                pass
+            case ["mkdir", "-p", name]:
+                Path(name).mkdir(parents=True, exist_ok=True)
             case ["source", ".venv/bin/activate"] | ["make", _]:
                 pass  # the environment of this test; each target of make is executed by the tests of the project
             case ["xml-extractor", *arguments]:
@@ -243,13 +247,16 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (desk / "feed.xml.gz").write_bytes(gzip.compress(tutorial["xml"][0].encode()))
     with contextlib.chdir(desk):
         _run("sample", "card_application", "3", "--to", "sqlite:///xml_extractor.db")
-        _run("sample", "card_application", "3", "--to", "sqlite:///demo/demo.db")
+        _run("sample", "card_application", "3", "--to", "sqlite:///documents.db")
+        documents = ("--contract", "card_application", "--source", "sqlite:///documents.db")
+        _run("run", *documents, "--target", "sqlite:///warehouse.db", "--workers", "1")
         of_orders = ("--contract", "orders.yaml", "--source", "orders", "--target", "sqlite:///orders.db")
         for day in ("20260226", "20260305"):
             _run("run", *of_orders, "--workers", "1", "--reject-values", "--reprocess", "all")
             with closing(sqlite3.connect("orders.db")) as database, database:
                 changed = "SET run_id = ? || substr(run_id, 19) WHERE run_id NOT LIKE '%T013000000-%'"
-                database.execute(f"UPDATE processing_log_runs {changed}", (f"{day}T013000000",))
+                for table in ("processing_log", "processing_log_runs"):
+                    database.execute(f"UPDATE {table} {changed}", (f"{day}T013000000",))
     return desk
 
 

@@ -13,8 +13,8 @@ from tests.database.test_target_conformance import ENTRY
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import RecordKey, RecordPlace, Replaced, Status
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.pipeline import LoggedDocuments
 from xml_extractor.processing.chunks import RunContext
+from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.settings import Reprocess, RunSettings
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.targets.interfaces import TargetConnection

@@ -64,6 +64,9 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 """How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
 
+PATIENCE_SECONDS = 2.0
+"""How long insert threads wait for more where each batch makes files."""
+
 WAIT_REPORT_SECONDS = 10.0
 """How long the target may take for what is queued before the wait is reported, and again after each such time."""
 
@@ -223,7 +226,9 @@ class ParallelCoordinator:
                 self._enter_workers(InProcessSupervisor[Event], Worker, parts)
             else:
                 if settings.insert_mode == "queue":
-                    self._insert_queue = parts.enter_context(InsertQueue(settings.queue_size, settings.start_method))
+                    patience = PATIENCE_SECONDS if self._target.only_appends else 0.0
+                    queue = InsertQueue(settings.queue_size, settings.start_method, patience)
+                    self._insert_queue = parts.enter_context(queue)
                 self._enter_workers(WorkerSupervisor[Event], _init_worker, parts)
             self._parts = parts.pop_all()
         return self

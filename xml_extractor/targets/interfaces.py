@@ -181,7 +181,12 @@ class Target(Protocol):
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the database is in this process, and takes one writer at a time."""
+        """Whether this process itself writes files, and one thread at a time."""
+        ...
+
+    @property
+    def only_appends(self) -> bool:
+        """Whether rows cannot be deleted or changed, so that documents cannot be reprocessed."""
         ...
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
@@ -209,10 +214,18 @@ class Target(Protocol):
 
         Args:
             tables: The contract's tables.
-            connection: Used if it is given.
+            connection: To the target; one to a server is used.
 
         Raises:
             TargetError: A table is missing or does not fit, or the database cannot be written.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Complete what killed processes have committed, where a commit is not the last step. The end of a run does it.
+
+        Raises:
+            TargetError: The target cannot be written.
         """
         ...
 

@@ -74,8 +74,11 @@ class TargetOpening:
     def _run(self) -> None:
         connection = None
         try:
+            if self._target.is_embedded:
+                self._target.prepare(self._tables)
             connection = self._target.connect(self._strategy)
-            self._target.prepare(self._tables, connection)
+            if not self._target.is_embedded:
+                self._target.prepare(self._tables, connection)
             self._connection = connection
         except BaseException as error:  # noqa: BLE001 - raised again by `take`
             self._error = error

@@ -6,10 +6,9 @@ loads the document again.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 from xml_extractor.connections import RowBinder, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
@@ -46,6 +45,8 @@ class SqliteTarget:
 
     file: SqliteFile
     has_revisions: bool = False
+
+    only_appends = False
 
     @property
     def name(self) -> str:
@@ -98,13 +99,13 @@ class SqliteTarget:
         with self._errors_end_the_run(), closing(self.file.connect(read_only=True)) as database:
             return self._differences(database, tables)
 
-    def prepare(self, tables: Sequence[TableLayout], connection: TargetConnection | None = None) -> None:
+    def prepare(self, tables: Sequence[TableLayout], _connection: TargetConnection | None = None) -> None:
         """Create the file, missing tables and the processing log; check that the tables fit.
 
         Raises:
             TargetError: A table does not fit, or the database cannot be written.
         """
-        with self._writing(cast("SqliteConnection | None", connection)) as database:
+        with self._writing() as database:
             wanted = {table.table for table in (*self._own_tables, *tables)}
             there = read_catalog(database, sorted(wanted))
             if len(there) < len(wanted):
@@ -112,6 +113,9 @@ class SqliteTarget:
             else:
                 _complete_log(database, self.log_table, there[self.log_table.table])
             raise_errors(self.name, self._differences(database, tables))
+
+    def settle(self) -> None:
+        """Do nothing: a commit is the last step."""
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""
@@ -131,10 +135,9 @@ class SqliteTarget:
         return own_tables(self.log_table, has_revisions=self.has_revisions)
 
     @contextmanager
-    def _writing(self, connection: SqliteConnection | None = None) -> Iterator[SqliteConnection]:
-        """Open a connection, if none is given, and a transaction; create the file if it is missing."""
-        with self._errors_end_the_run(), ExitStack() as parts:
-            database = connection or parts.enter_context(closing(self.file.connect()))
+    def _writing(self) -> Iterator[SqliteConnection]:
+        """Open a connection and a transaction; create the file if it is missing."""
+        with self._errors_end_the_run(), closing(self.file.connect()) as database:
             database.switch_to_wal()
             with database.transaction():
                 yield database

@@ -54,6 +54,8 @@ class SqlServerTarget:
     has_revisions: bool
     knowledge: ServerKnowledge = field(compare=False, repr=False)
 
+    only_appends = False
+
     @property
     def name(self) -> str:
         """Server, database and schema, without secrets."""
@@ -117,6 +119,9 @@ class SqlServerTarget:
             raise_errors(self.name, self._differences(connection, tables))
             self.knowledge.choice.round_trip = seconds = connection.measure_round_trip()
             logger.info("Round trip to the target %.1f ms", seconds * 1000)
+
+    def settle(self) -> None:
+        """Do nothing: a commit is the last step."""
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""
