@@ -176,7 +176,7 @@ class Target(Protocol):
 
     @property
     def strategy_in_use(self) -> InsertStrategy:
-        """The way that connections with the strategy `auto` use now."""
+        """The way that connections with the strategy `auto` use, as far as it is chosen."""
         ...
 
     @property

@@ -35,11 +35,13 @@ class StrategyChoice:
 
     Attributes:
         strategy: How the next batch is sent.
+        chosen: The choice so far.
         round_trip: Seconds of a round trip, as far as known.
     """
 
     def __init__(self) -> None:
         self.strategy: InsertStrategy = "json"
+        self.chosen: InsertStrategy = "json"
         self.round_trip = 0.0
         self._is_made = False
         self._lock = threading.Lock()
@@ -75,7 +77,7 @@ class StrategyChoice:
                 self._choose(chosen, ", ".join(f"{name} {rate:.0f} rows a second" for name, rate in rates.items()))
 
     def _choose(self, strategy: InsertStrategy, why: str) -> None:
-        self.strategy, self._is_made = strategy, True
+        self.strategy, self.chosen, self._is_made = strategy, strategy, True
         logger.info("Insert strategy %s chosen: %s", strategy, why)
 
 

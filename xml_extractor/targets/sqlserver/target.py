@@ -74,7 +74,7 @@ class SqlServerTarget:
     @property
     def strategy_in_use(self) -> InsertStrategy:
         """JSON, until arrays prove faster."""
-        return self.knowledge.choice.strategy
+        return self.knowledge.choice.chosen
 
     @property
     def is_embedded(self) -> bool:
