@@ -39,6 +39,7 @@ from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.opening import TargetOpening
 from xml_extractor.targets.registry import open_target
+from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,7 @@ def run(
     """
     started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
-    tables = layouts(contract)
-    _check_limits(settings, tables)
+    _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = _open_target(settings, contract)
@@ -93,15 +93,17 @@ def _load(
     """Load the documents once source and target are open."""
     describe = partial(_describe, context, source, target, statistics)
     connection = opening.take()
-    with RunReporter(target, connection, describe, on_poll) as reporter:
-        rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
+    with RunReporter(target, connection, describe, on_poll, Telemetry(context.contract)) as reporter:
+        settings = context.settings
+        rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+        logged = LoggedDocuments(connection, context)
         queue_stats, failure, earlier_rejects = None, None, 0
         # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
         # reader may not. The writer of rejects reads the source.
         with closing(source), _reject_writer(context, rejects) as on_reject:
             coordinator = ParallelCoordinator(context, target, statistics, on_progress, on_reject, reporter.report)
             try:
-                queue_stats, earlier_rejects = _process(coordinator, source, logged, target, context.settings)
+                queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
             except XmlExtractorError as error:
                 failure = error
         result = replace(
@@ -243,11 +245,6 @@ def _context(settings: RunSettings, contract: Contract, source: Source, started_
         source_address=source.address,
         examined=files.examined if isinstance(files, ExaminedSource) else None,
     )
-
-
-def _rejects_dir(context: RunContext) -> Path | None:
-    directory = context.settings.rejects_dir
-    return None if directory is None else directory / context.run_id
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from xml_extractor.reporting.result import RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stops_at_once
 from xml_extractor.targets.interfaces import Target, TargetConnection
+from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class RunReporter:
         connection: To the target. It is used at the start and, once the run has ended, by the thread, which closes it.
         describe: Returns what the run has done so far.
         show: Called by `report` with the counts so far.
+        telemetry: Reports the run to other systems.
 
     Raises:
         TargetError: On entering: the run history cannot be written.
@@ -60,8 +62,10 @@ class RunReporter:
         connection: TargetConnection,
         describe: Callable[[], RunResult],
         show: Callable[[RunStatistics], None] = lambda _: None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._target = target
+        self._telemetry = telemetry
         self._connection = connection
         self._describe = describe
         self._show = show
@@ -84,6 +88,8 @@ class RunReporter:
             self._connection.close()
             raise
         self._thread.start()
+        if self._telemetry is not None:
+            self._telemetry.start(result)
         return self
 
     def __exit__(
@@ -102,8 +108,11 @@ class RunReporter:
         self._show(self._statistics)
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + REPORT_SECONDS
+            result = self._describe()
             if self._reports.empty():
-                self._reports.put(Report.of(self._describe()))
+                self._reports.put(Report.of(result))
+            if self._telemetry is not None:
+                self._telemetry.report(result)
 
     def finish(self, result: RunResult) -> None:
         """Record the end of the run."""
@@ -119,6 +128,8 @@ class RunReporter:
             self._thread.join(AT_ONCE_SECONDS)
         if self._thread.is_alive():
             self._warn("the target does not answer")
+        if self._telemetry is not None:
+            self._telemetry.finish(result)
 
     def _run(self) -> None:
         with ExitStack() as parts:
