@@ -39,9 +39,8 @@ class Command(click.Command):
         example: Arguments of the example.
     """
 
-    def __init__(self, *arguments: Any, example: str = "", **attributes: Any) -> None:
-        context = {"max_content_width": WIDTH, **attributes.pop("context_settings", {})}
-        super().__init__(*arguments, context_settings=context, **attributes)
+    def __init__(self, name: str, *, example: str = "", **attributes: Any) -> None:
+        super().__init__(name, context_settings={"max_content_width": WIDTH}, **attributes)
         self.example = example
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
