@@ -1,13 +1,13 @@
 """A run from its settings to its result.
 
 `run` opens source and target, and gives the source's key pages to `ParallelCoordinator.process_xml_batch`, which is the
-path of the documents. What is already done is decided here, by `LoggedDocuments`.
+path of the documents. `LoggedDocuments` decides what is already done.
 """
 
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,39 +15,33 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from xml_extractor.connections import Connection
 from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced, Status
+from xml_extractor.documents import Outcome
 from xml_extractor.errors import UsageError, XmlExtractorError
-from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext, select
+from xml_extractor.processing.chunks import RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
+from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
+from xml_extractor.processing.processes import shared_plan
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.run_reporter import RunReporter
 from xml_extractor.processing.worker import delete_plan
-from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
-from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.files import FileSource
-from xml_extractor.sources.interfaces import KeyPage, Source
+from xml_extractor.sources.interfaces import ExaminedSource, KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
+from xml_extractor.targets.opening import TargetOpening
 from xml_extractor.targets.registry import open_target
+from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
-
-HIGH_LATENCY_SECONDS = 0.002
-"""Round-trip time from which on the number of round trips, not the work of statements, limits the speed."""
-
-HIGH_LATENCY_THREADS = 4
-"""Insert threads that wait for a high-latency target at the same time."""
 
 
 def run(
@@ -71,44 +65,63 @@ def run(
     """
     started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
-    tables = layouts(contract)
-    _check_limits(settings, tables)
+    _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
-    target = open_target(settings.target, contract)
-    with closing(_open_source(settings, contract)) as source:
-        target.prepare(tables)
-        context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
-        statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+    target = _open_target(settings, contract)
+    statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+    # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
+    with (
+        TargetOpening(target, tables, settings.insert_strategy) as opening,
+        closing(_open_source(settings, contract)) as source,
+        shared_plan(settings.start_method, contract, 0 if settings.in_process else settings.workers),
+    ):
+        context = _context(settings, contract, source, started_at)
         name_run_in_log(context.run_id)
-        describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe, on_poll) as reporter:
-            rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
-            queue_stats, failure, earlier_rejects = None, None, 0
-            # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
-            # which a reader may not. The writer of rejects reads the source.
-            with closing(source), _reject_writer(context, rejects) as on_reject:
-                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
-                try:
-                    queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
-                except XmlExtractorError as error:
-                    failure = error
-            result = replace(
-                describe(),
-                is_running=False,
-                log_table=connection.log_table.table,
-                queue=queue_stats._asdict() if queue_stats else {},
-                insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
-                interrupted=coordinator.interrupted,
-                failure=failure,
-                rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
-                files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
-                files_too_new=_files_too_new(source),
-                outdated=logged.report_outdated(),
-                earlier_rejects=earlier_rejects,
-            )
-            statistics.series.end(statistics.processed, result.elapsed_seconds)
-            reporter.finish(result)
+        return _load(context, source, target, opening, statistics, on_progress, on_poll)
+
+
+def _load(
+    context: RunContext,
+    source: Source,
+    target: Target,
+    opening: TargetOpening,
+    statistics: RunStatistics,
+    on_progress: Callable[[int], None],
+    on_poll: Callable[[RunStatistics], None],
+) -> RunResult:
+    """Load the documents once source and target are open."""
+    describe = partial(_describe, context, source, target, statistics)
+    connection = opening.take()
+    with RunReporter(target, connection, describe, on_poll, Telemetry(context.contract)) as reporter:
+        settings = context.settings
+        rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+        logged = LoggedDocuments(connection, context)
+        queue_stats, failure, earlier_rejects = None, None, 0
+        # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
+        # reader may not. The writer of rejects reads the source.
+        with closing(source), _reject_writer(context, rejects) as on_reject:
+            coordinator = ParallelCoordinator(context, target, statistics, on_progress, on_reject, reporter.report)
+            try:
+                queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
+            except XmlExtractorError as error:
+                failure = error
+        result = replace(
+            describe(),
+            is_running=False,
+            log_table=connection.log_table.table,
+            queue=queue_stats._asdict() if queue_stats else {},
+            insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
+            interrupted=coordinator.interrupted,
+            failure=failure,
+            rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
+            files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
+            files_too_new=_files_too_new(source),
+            outdated=logged.report_outdated(),
+            earlier_rejects=earlier_rejects,
+        )
+        statistics.series.end(statistics.processed, result.elapsed_seconds)
+        reporter.finish(result)
     return result
 
 
@@ -135,7 +148,7 @@ def count_waiting(settings: RunSettings) -> int:
     contract = read_contract(settings.contract)
     target = open_target(settings.target, contract)
     with closing(open_documents(settings.source, contract)) as source, closing(target.connect()) as connection:
-        logged = LoggedDocuments(connection, _context(settings, contract, source, LOW_LATENCY_INSERTS, _now()))
+        logged = LoggedDocuments(connection, _context(settings, contract, source, _now()))
         pages = logged.without_complete(source.key_pages(settings.batch_size, settings.key_range, logged.for_sources))
         waiting = select(pages, logged.done, settings.shard, None, logged.is_retried)
         return sum(not logged.is_retried(key) for selection in waiting for key in selection.keys)
@@ -144,7 +157,9 @@ def count_waiting(settings: RunSettings) -> int:
 def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:
     """Return what a run has done so far."""
     elapsed = round(time.perf_counter() - statistics.series.began_at, 3)
-    inserts = context.inserts
+    settings = context.settings
+    if settings.insert_strategy == "auto":
+        settings = replace(settings, insert_strategy=target.strategy_in_use)
     return RunResult(
         run_id=context.run_id,
         contract=context.contract.contract,
@@ -156,7 +171,7 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
         # The clock of the system may have been set meanwhile.
         finished_at=context.started_at + timedelta(seconds=elapsed),
         elapsed_seconds=elapsed,
-        settings=replace(context.settings, insert_strategy=inserts.strategy, insert_threads=inserts.threads),
+        settings=replace(settings, insert_threads=statistics.insert_threads or settings.insert_threads),
         statistics=statistics,
         queue={},
         insert_threads=(),
@@ -166,7 +181,7 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
 
 
 def _process(
-    coordinator: ParallelCoordinator, source: Source, logged: "LoggedDocuments", settings: RunSettings
+    coordinator: ParallelCoordinator, source: Source, logged: LoggedDocuments, target: Target, settings: RunSettings
 ) -> tuple[InsertQueueStats | None, int]:
     """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
     stats = None
@@ -174,6 +189,7 @@ def _process(
         listed = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
         pages = _noting_total(logged.without_complete(listed), source, coordinator.statistics, settings)
         stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+    target.settle()
     return stats, 0 if coordinator.interrupted else logged.earlier_rejects()
 
 
@@ -189,6 +205,16 @@ def _noting_total(
             totals.append(statistics.already_done + settings.limit)
         statistics.total = min(totals, default=None)
         yield page
+
+
+def _open_target(settings: RunSettings, contract: Contract) -> Target:
+    target = open_target(settings.target, contract)
+    if target.only_appends and settings.reprocess not in (None, "rejected"):
+        raise UsageError(
+            f"{target.name} cannot replace the rows of documents that are reprocessed",
+            "reprocess rejected documents only, or load into a database",
+        )
+    return target
 
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:
@@ -207,176 +233,18 @@ def _files_too_new(source: Source) -> int:
     return files.too_new if isinstance(files, FileSource) else 0
 
 
-def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
-    """Return how to send rows: what the settings say, else what suits the round-trip time to the target.
-
-    Raises:
-        UsageError: The target does not support the strategy.
-        TargetError: The target cannot be reached.
-    """
-    wanted = settings.insert_strategy
-    if wanted not in ("auto", *target.strategies):
-        raise UsageError(
-            f"{target.name} does not support the insert strategy '{wanted}'",
-            f"choose {' or '.join(target.strategies)}, or omit the option",
-        )
-    seconds = target.round_trip()
-    suitable = LOW_LATENCY_INSERTS
-    if seconds >= HIGH_LATENCY_SECONDS:
-        suitable = InsertOptions(target.strategies[-1], HIGH_LATENCY_THREADS)
-    options = InsertOptions(
-        suitable.strategy if wanted == "auto" else wanted,
-        suitable.threads if settings.insert_threads == "auto" else settings.insert_threads,
-    )
-    if seconds:
-        message = "Round trip to the target %.1f ms: insert strategy %s, insert threads %d"
-        logger.info(message, seconds * 1000, options.strategy, options.threads)
-    return options
-
-
-class LoggedDocuments:
-    """Decides by the processing log which documents are done, and which of these are reprocessed.
-
-    Args:
-        connection: To the target. The caller closes it.
-        context: What the run knows.
-
-    Attributes:
-        outdated: How many of the documents so far were processed by a contract with the same name but other content.
-    """
-
-    def __init__(self, connection: Connection, context: RunContext) -> None:
-        self.outdated = 0
-        self._log = ProcessingLog(connection)
-        self._context = context
-        self._reprocessed: dict[str, Replaced] = {}
-        self._retried: set[str] = set()
-
-    @property
-    def for_sources(self) -> "LoggedDocuments | None":
-        """What sources ask which documents are done; None for a run that reprocesses, which needs rows of the log."""
-        return self if self._context.settings.reprocess is None else None
-
-    def done(self, keys: Sequence[str]) -> set[str]:
-        """Return those of the given keys, as text, that are done and are not to be reprocessed.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        contract = self._context.contract.contract
-        if self._context.settings.reprocess is None:
-            done = self._log.done(contract, keys)
-            rejected = {
-                key: Replaced(entry.rejected_by, entry.content_hash or "", only_if_changed=True)
-                for key, entry in done.items()
-                if entry.rejected_by is not None
-            }
-            self._reprocessed |= rejected
-            self._retried |= rejected.keys()
-            self.outdated += sum(entry.contract_hash != self._context.contract_hash for entry in done.values())
-            return done.keys() - rejected.keys()
-        logged = self._log.find(contract, keys)
-        entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
-        only_if_changed = self._context.settings.reprocess == "changed-documents"
-        chosen = {
-            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=only_if_changed)
-            for key, entry in entries.items()
-            if self._is_reprocessed(entry)
-        }
-        rejected = {
-            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=True)
-            for key, entry in entries.items()
-            if entry.status is Status.REJECTED and key not in chosen
-        }
-        self._reprocessed |= chosen | rejected
-        self._retried |= rejected.keys()
-        return entries.keys() - chosen.keys() - rejected.keys()
-
-    def without_complete(self, pages: Iterable[KeyPage]) -> Iterator[KeyPage]:
-        """Yield pages without the keys of files that were read to their end, unless the log still has a reject of them.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        for page in pages:
-            complete = {str(key) for key in page.keys if isinstance(key, RecordKey) and key.place.is_complete}
-            if complete:
-                logged = self._log.find(self._context.contract.contract, sorted(complete))
-                complete -= {key for key, entry in logged.items() if entry.status in (Status.REJECTED, Status.RETRY)}
-            yield page._replace(keys=[key for key in page.keys if str(key) not in complete]) if complete else page
-
-    def is_retried(self, key: DocumentKey) -> bool:
-        """Return whether a document is done unless it has changed since it was rejected.
-
-        Every run looks at those, whatever it reprocesses besides.
-        """
-        return str(key) in self._retried
-
-    def take_replaced(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
-        """Return what the log has of those of the given documents that are reprocessed, and forget it."""
-        taken = {key: self._reprocessed.pop(str(key)) for key in keys if str(key) in self._reprocessed}
-        self._retried.difference_update(map(str, taken))
-        return taken
-
-    def done_blocks(self, blocks: KeyBlocks, listed: Mapping[int, Digest]) -> set[int]:
-        """Return the numbers of the blocks whose documents are all done; none for a shard, which needs their keys.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        if self._context.settings.shard is not None:
-            return set()
-        logged = self._log.blocks(self._context.contract.contract, self._context.contract_hash, blocks)
-        done = {number for number, digest in listed.items() if number in logged and logged[number][0] == digest}
-        self.outdated += sum(logged[number][1] for number in done)
-        return done
-
-    def earlier_rejects(self) -> int:
-        """Return the number of documents of the contract that earlier runs rejected, and that are still rejected.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        return self._log.rejected_by_others(self._context.contract.contract, self._context.run_id)
-
-    def report_outdated(self) -> int:
-        """Log and return how many documents another contract has processed."""
-        if self.outdated:
-            message = "Processed by another contract of this name: %d documents (--reprocess changed-contract)"
-            logger.info(message, self.outdated)
-        return self.outdated
-
-    def _is_reprocessed(self, entry: LogEntry) -> bool:
-        settings = self._context.settings
-        if settings.reprocess_version not in (None, entry.contract_version):
-            return False
-        match settings.reprocess:
-            case "loaded" | "rejected":
-                return entry.status.value == settings.reprocess
-            case "changed-contract":
-                return entry.contract_hash != self._context.contract_hash
-            case _:
-                return True
-
-
-def _context(
-    settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions, started_at: datetime
-) -> RunContext:
+def _context(settings: RunSettings, contract: Contract, source: Source, started_at: datetime) -> RunContext:
+    files = source.files if isinstance(source, RecordSource) else source
     return RunContext(
         run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
         started_at=started_at,
         settings=settings,
         contract=contract,
         contract_hash=contract_hash(contract),
-        inserts=inserts,
         source_name=source.name,
         source_address=source.address,
+        examined=files.examined if isinstance(files, ExaminedSource) else None,
     )
-
-
-def _rejects_dir(context: RunContext) -> Path | None:
-    directory = context.settings.rejects_dir
-    return None if directory is None else directory / context.run_id
 
 
 @contextmanager
@@ -388,9 +256,8 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
     contract = context.contract
     settings = context.settings
     files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
-    with RejectWriter(
-        files, partial(open_documents, context.source_address, contract), settings.document_timeout
-    ) as writer:
+    opener = partial(open_documents, context.source_address, contract, examined=context.examined)
+    with RejectWriter(files, opener, settings.document_timeout) as writer:
         yield writer.add
 
 
