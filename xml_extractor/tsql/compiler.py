@@ -21,7 +21,7 @@ from xml_extractor.tsql.result_types import normal
 from xml_extractor.tsql.scope import AbandonedError, Scope, nearest, scope_of
 from xml_extractor.tsql.syntax import Conversion, Trimming, fault_at, parse
 from xml_extractor.tsql.text import binary_literal, national_literal, text_literal
-from xml_extractor.tsql.typed import INT, NULL, Function, Test, Typed, Write, constant, constant_value, evaluator
+from xml_extractor.tsql.typed import INT, NULL, Function, Test, Typed, constant, constant_value, evaluator
 from xml_extractor.values.sqltypes import TYPES, Parameters, SqlType, parse_type
 
 _Compiled = TypeVar("_Compiled", Typed, Test)
@@ -340,7 +340,9 @@ def compiled(
     scope = scope_of(text, names)
     try:
         part = compile_node(scope, parse(text))
-        write: Write = getattr(part, "write", part)
+        write: Any = part
+        if compile_node is scalar:
+            write = write.write
         return part, evaluator(write, len(names)), tuple(scope.used)
     except AbandonedError:
         raise scope.error() from None
