@@ -75,7 +75,7 @@ def run(
     _check_limits(settings, tables)
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
-    target = _open_target(settings, contract)
+    engine, target = _engine(settings), _open_target(settings, contract)
     with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
@@ -88,7 +88,7 @@ def run(
             # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
             # which a reader may not. The writer of rejects reads the source.
             with closing(source), _reject_writer(context, rejects) as on_reject:
-                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
+                coordinator = engine(context, statistics, on_progress, on_reject, reporter.report)
                 try:
                     queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
                 except XmlExtractorError as error:
@@ -190,6 +190,25 @@ def _noting_total(
             totals.append(statistics.already_done + settings.limit)
         statistics.total = min(totals, default=None)
         yield page
+
+
+def _engine(settings: RunSettings) -> type[ParallelCoordinator]:
+    """Return what hands the documents to whoever maps and loads them.
+
+    Raises:
+        UsageError: Spark or Java is not installed.
+    """
+    if settings.engine == "processes":
+        return ParallelCoordinator
+    try:
+        from xml_extractor.processing import spark  # noqa: PLC0415 - it needs pyspark
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("pyspark", "py4j"):
+            raise
+        tip = "install it with pip install 'xml-extractor-etl[spark]'"
+        raise UsageError("--engine spark needs the package pyspark, which is not installed", tip) from None
+    spark.check_installation()
+    return spark.SparkCoordinator
 
 
 def _open_target(settings: RunSettings, contract: Contract) -> Target:

@@ -49,11 +49,13 @@ class InsertOptions(NamedTuple):
         strategy: One call for each table, or JSON of all tables.
         threads: Number of background insert threads.
         patience: Seconds to wait for more documents, so that batches are large.
+        chunk: Documents in a chunk at most.
     """
 
     strategy: InsertStrategy
     threads: int
     patience: float = 0.0
+    chunk: int = MAX_CHUNK
 
 
 LOW_LATENCY_INSERTS = InsertOptions("executemany", 1)
@@ -226,9 +228,9 @@ def _up_to(
     return Selection(done, chosen)
 
 
-def divide(keys: Sequence[DocumentKey], workers: int) -> Iterator[tuple[DocumentKey, ...]]:
-    """Divide the keys of a page into chunks for the workers, as evenly as `MAX_CHUNK` allows."""
-    size = min(MAX_CHUNK, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
+def divide(keys: Sequence[DocumentKey], workers: int, largest: int = MAX_CHUNK) -> Iterator[tuple[DocumentKey, ...]]:
+    """Divide the keys of a page into chunks for the workers, as evenly as the largest size allows."""
+    size = min(largest, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
     return (tuple(keys[first : first + size]) for first in range(0, len(keys), size or 1))
 
 

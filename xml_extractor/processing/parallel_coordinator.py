@@ -96,7 +96,9 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     failure = None
     try:
         documents = worker.map_documents(chunk)
-        if worker.insert_queue is None:
+        if worker.loads_chunks:
+            outcomes = worker.load(list(documents))
+        elif worker.insert_queue is None:
             outcomes = [outcome for document in documents for outcome in worker.load([document])]
         else:
             outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, list(documents))
@@ -283,7 +285,7 @@ class ParallelCoordinator:
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
             logger.debug("Listed %d documents to process, %d already done", len(selection.keys), selection.done)
-            yield from divide(selection.keys, settings.workers)
+            yield from divide(selection.keys, settings.workers, self._context.inserts.chunk)
             self._workers.poll()
             if self._is_ending:
                 return
