@@ -61,8 +61,7 @@ SQLITE = "sqlite"
 GATEWAY = "PYSPARK_GATEWAY_PORT"
 """The environment variable by which spark-submit connects this process with its own."""
 
-POLL_SECONDS = 0.1
-LONGEST_EXPLANATION = 200
+POLL_SECONDS, LONGEST_EXPLANATION = 0.1, 200
 
 
 class PartitionResult(NamedTuple):
@@ -185,8 +184,7 @@ class SparkCoordinator(ParallelCoordinator):
         self._in_flight = 0
         self._partitions = cores * PARTITIONS_PER_CORE
         self._largest = LARGE_PARTITION if self._context.inserts.patience else MAX_PARTITION
-        self.work: Counter[str] = Counter()
-        """Documents by executor."""
+        self._work: Counter[str] = Counter()
         return self
 
     def process_xml_batch(
@@ -221,7 +219,7 @@ class SparkCoordinator(ParallelCoordinator):
             self._submit_job(waiting, replaced)
         # 3. Each job is counted when all its documents are committed or rejected.
         self._poll_while(lambda: self._in_flight > 0)
-        for executor, documents in sorted(self.work.items()):
+        for executor, documents in sorted(self._work.items()):
             logger.info("Executor %s: documents=%d", executor, documents)
         if not self.interrupted:
             self._check_accounts()
@@ -265,7 +263,7 @@ class SparkCoordinator(ParallelCoordinator):
         if isinstance(results, BaseException):
             raise _run_error(results)
         for result in results:
-            self.work[result.executor] += len(result.outcomes)
+            self._work[result.executor] += len(result.outcomes)
             self.statistics.stage_seconds.update(result.stage_seconds)
             self.statistics.note_slow(result.slowest)
             self._chunks.reported(result.sequence)
@@ -393,8 +391,8 @@ def _application(settings: RunSettings) -> Iterator[SparkContext]:
 
 def _run_error(error: BaseException, trouble: str = "Spark ended a job") -> Exception:
     """Return the error that ends the run."""
-    if not isinstance(error, Exception) or isinstance(error, XmlExtractorError):
-        return error if isinstance(error, Exception) else RunError(f"{trouble} ({type(error).__name__})", RESUME_TIP)
+    if isinstance(error, XmlExtractorError):
+        return error
     text = str(error.java_exception.getMessage()) if isinstance(error, Py4JJavaError) else type(error).__name__
     # What follows may quote a document.
     reason = text.partition("\n")[0].partition(", most recent failure")[0][:LONGEST_EXPLANATION]
