@@ -33,7 +33,7 @@ LAYERS = [
     {"api"},
     {"pipeline"},
     {"processing", "doctor"},
-    {"quality"},
+    {"quality", "telemetry"},
     {"records"},
     {"parsing", "mapping", "sources", "reporting"},
     {"targets"},
@@ -76,6 +76,8 @@ OWNERS = {
     "pyarrow": {"targets.parquet"},
     "pyspark": {"processing.spark"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
+    "openlineage": {"telemetry"},
+    "opentelemetry": {"telemetry"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 
@@ -209,7 +211,7 @@ def test_help_version_and_completion_import_no_heavy_module() -> None:
     )
     calls: list[tuple[list[str], dict[str, str], str]] = [
         (["--version"], {}, "xml-extractor"),
-        (["--help"], {}, "Commands:"),
+        (["--help"], {}, "Loads:"),
         (["run", "--help"], {}, "--workers"),
         ([], COMPLETION, "--explain"),
     ]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sqlite3
 from collections import Counter
 from contextlib import closing
 from datetime import date, datetime, time, timedelta, timezone
@@ -10,8 +11,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.database.demo_tables import CONTRACT, ORDERS, TABLES, loader_of, order
+from xml_extractor.cli.commands import cli
 from xml_extractor.connections import DatabaseError, ErrorClass
 from xml_extractor.contract.layout import ColumnLayout, TableLayout, layouts
 from xml_extractor.contract.model import Contract
@@ -278,3 +281,16 @@ def _contract_and_source(directory: Path, name: str) -> tuple[str, str]:
     path.write_text(text)
     # Other files of these have revisions of the same things.
     return str(path), str(DOCUMENTS / f"{name.partition('_')[0]}_documents" / "*[!2].xml")
+
+
+def test_the_command_writes_the_log_into_another_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sample = "sample card_application 2 --to documents"
+    load = "run --contract card_application --source documents --workers 1 --target parquet:lake --log-target"
+    for arguments in (sample.split(), [*load.split(), "sqlite:///log.db"]):
+        assert CliRunner().invoke(cli, arguments, standalone_mode=False).return_value in (None, 0)
+
+    with closing(sqlite3.connect("log.db")) as log:
+        assert log.execute("SELECT count(*) FROM processing_log WHERE status = 'loaded'").fetchone() == (2,)
+    assert not Path("lake", "_processing_log.db").exists()
+    assert ds.dataset("lake/application", partitioning="hive").count_rows() == 2

@@ -32,7 +32,7 @@ from pyspark.errors import PySparkException
 from xml_extractor.contract.layout import layouts
 from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced
 from xml_extractor.errors import RunError, UsageError, XmlExtractorError
-from xml_extractor.processing.chunks import MAX_CHUNK, Chunk, RunContext, WorkerFailure, select
+from xml_extractor.processing.chunks import Chunk, RunContext, WorkerFailure, select
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.worker_supervisor import RESUME_TIP
 from xml_extractor.reporting.result import RunStatistics
@@ -41,15 +41,12 @@ from xml_extractor.sources.files import STANDARD_INPUT
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.stopping import STOP_SIGNALS, stop_requests
 from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
-from xml_extractor.targets.registry import PARQUET, read_url
+from xml_extractor.targets.registry import PARQUET, open_target, read_url
 
 logger = logging.getLogger(__name__)
 
 MAX_PARTITION = 256
-"""Documents of a partition at most. A task that is lost costs as many."""
-
-LARGE_PARTITION = 1024
-"""The same for a target where each batch makes files; a partition is one batch then."""
+"""Documents of a partition at most, unless a chunk may have more. A task that is lost costs as many."""
 
 PARTITIONS_PER_CORE = 2
 """Partitions of a job for each core, so that the cores end at about the same time."""
@@ -141,7 +138,8 @@ def _process(context: RunContext, chunk: Chunk, statistics: OutcomeStatistics) -
         _forget_coordinators()
         # Worker processes must not import Spark's daemon as their main module.
         vars(sys.modules["__main__"]).update(__spec__=None, __file__=None)
-        coordinator = ParallelCoordinator(context, statistics).__enter__()
+        target = open_target(context.settings.target, context.contract)
+        coordinator = ParallelCoordinator(context, target, statistics).__enter__()
         _coordinators[context.run_id] = coordinator
     coordinator.statistics = statistics
     page = KeyPage([*chunk.keys], set())
@@ -183,7 +181,7 @@ class SparkCoordinator(ParallelCoordinator):
         self._results: queue.SimpleQueue[list[PartitionResult] | BaseException] = queue.SimpleQueue()
         self._in_flight = 0
         self._partitions = cores * PARTITIONS_PER_CORE
-        self._largest = LARGE_PARTITION if self._context.inserts.patience else MAX_PARTITION
+        self._largest = max(MAX_PARTITION, self._largest_chunk)
         self._work: Counter[str] = Counter()
         return self
 
@@ -299,10 +297,7 @@ def _of_executors(context: RunContext) -> RunContext:
         metrics_dir=None,
         rejects_dir=None,
     )
-    inserts = context.inserts._replace(chunk=LARGE_PARTITION if context.inserts.patience else MAX_CHUNK)
-    return replace(
-        context, settings=settings, inserts=inserts, source_address=absolute_address(context.settings.source)
-    )
+    return replace(context, settings=settings, source_address=absolute_address(context.settings.source))
 
 
 def absolute_address(address: str) -> str:
