@@ -205,7 +205,7 @@ class RunSettings:
         in_process: Whether the main process maps and loads by itself, without worker processes and insert threads.
             `document_timeout` has no effect then.
         engine: Who maps and loads.
-        master: The master of Spark; empty for what `spark-submit` says, or all cores of this machine.
+        master: The master of Spark; None for what `spark-submit` says, or all cores of this machine.
     """
 
     contract: str
@@ -240,4 +240,4 @@ class RunSettings:
     start_method: StartMethod = DEFAULT_START_METHOD
     in_process: bool = False
     engine: Engine = "processes"
-    master: str = ""
+    master: str | None = None

@@ -34,6 +34,9 @@ from xml_extractor.sources.registry import open_source_writer
 from xml_extractor.targets.registry import open_target
 
 ROOT = Path(__file__).parent.parent.parent
+JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+"""Options of Java for short runs: its compiler and its collector would take more time than they save."""
+
 MEMORY = 1024
 """Megabytes of an executor's Java, which does little here: Python does the work."""
 
@@ -134,7 +137,7 @@ class Spark:
         return Ended(code, json.loads(found[-1].read_text()) if found else {}, text, seconds)
 
     def _environment(self, disturb: str) -> dict[str, str]:
-        conf = ["spark.ui.enabled=false"]
+        conf = ["spark.ui.enabled=false", *(f"spark.{each}.extraJavaOptions={JAVA}" for each in ("driver", "executor"))]
         if disturb == "speculation":
             conf += [
                 "spark.speculation=true",
@@ -144,7 +147,7 @@ class Spark:
                 "spark.speculation.minTaskRuntime=100ms",
                 "spark.log.level=INFO",
             ]
-        given = " ".join(f"--conf {each}" for each in conf)
+        given = " ".join(f"--conf '{each}'" for each in conf)
         return {
             **os.environ,
             "PYTHONPATH": str(ROOT),
