@@ -79,14 +79,14 @@ class VerificationContext:
         return self.key_range is None and self.sample is None
 
 
-class _VerifyingWorker(LookingWorker):
+class VerifyingWorker(LookingWorker):
     """Compares documents with their rows, those of a chunk at once."""
 
     def __init__(self, context: VerificationContext, markers: Path) -> None:
         contract = context.contract
         super().__init__(open_documents(context.source_address, contract), markers)
         self._context = context
-        connection = open_target(context.target, contract).connect()
+        self._connection = connection = open_target(context.target, contract).connect()
         Finalize(None, connection.close, exitpriority=10)
         self._plan = compile_plan(contract)
         self._parser = DocumentParser(parsing_rules(contract))
@@ -178,6 +178,11 @@ class _VerifyingWorker(LookingWorker):
         verified, self._verified = self._verified, Verified()
         return verified
 
+    def close(self) -> None:
+        """Close source and target."""
+        self.source.close()
+        self._connection.close()
+
     def _compare(self) -> None:
         """Compare the documents that were mapped with their rows."""
         documents, self._waiting, self._rows = self._waiting, [], 0
@@ -213,13 +218,18 @@ def verify_source(
 
         pages = (page.keys for page in source.key_pages(context.batch_size, context.key_range))
         chunks = key_chunks(pages, context.workers, sample=context.sample)
-        interrupted = for_each_chunk(context, _VerifyingWorker, chunks, add)
+        interrupted = for_each_chunk(context, VerifyingWorker, chunks, add)
         if context.is_whole and not interrupted:
-            _reconcile(context, things, verified)
+            reconcile(context, things, verified)
         return verified, interrupted
 
 
-def _reconcile(context: VerificationContext, things: SeenThings, verified: Verified) -> None:
+def reconcile(context: VerificationContext, things: SeenThings, verified: Verified) -> None:
+    """Add what belongs to no document, once all documents were compared.
+
+    Raises:
+        TargetError: The target cannot be read.
+    """
     contract = context.contract
     target = open_target(context.target, contract)
     with (
