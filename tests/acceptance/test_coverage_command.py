@@ -43,8 +43,14 @@ def coverage(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
 
 def test_all_documents_are_observed_and_none_is_loaded(folder: Path) -> None:
     before = sorted(folder.iterdir())
-    ended = coverage(folder)
+    ended = coverage(folder, "--html", "coverage.html")
     assert ended.returncode == 1, ended.stderr
+    assert ended.stdout.endswith("Written: coverage.html\n")
+    page = (folder / "coverage.html").read_text(encoding="utf-8")
+    assert "1 of 40 documents would be rejected." in page
+    assert "similar to Email (other case)" in page
+    assert "secret" not in page
+    (folder / "coverage.html").unlink()
     assert "Documents: 40 = 39 would load, 1 would be rejected" in ended.stdout
     assert "too_long" in ended.stdout
     assert "(largest: 30, in 130.xml)" in ended.stdout

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
+from tests.mapped_both_ways import map_both_ways
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import DocumentKey, Envelope, Failure, RecordKey, Rejection, Revision, RunValues, Value
-from xml_extractor.mapping import MappingError, compile_plan, map_document, read_revision
+from xml_extractor.mapping import MappingError, compile_plan, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.quality.unread import unread_counter
 from xml_extractor.records import open_documents
@@ -102,7 +103,7 @@ def _mapped(
             return {"document.revision": _revision(revision)}
         unread_of = unread_counter(contract)
         unread = () if unread_of is None else unread_of(root, envelope)
-        tables = map_document(plan, root, key, RUN)
+        tables = map_both_ways(plan, root, key, RUN)
     except (ParseError, MappingError) as error:
         return _rejected(error.failure)
     found = {} if revision is None else {"document.revision": _revision(revision)}

@@ -7,10 +7,11 @@ from random import Random
 from typing import NamedTuple
 
 from tests.fuzz.driver import BadOutcomeError, Outcome
+from tests.mapped_both_ways import map_both_ways
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import check_text
 from xml_extractor.documents import RunValues
-from xml_extractor.mapping import MappingError, compile_plan, map_document, read_revision
+from xml_extractor.mapping import MappingError, compile_plan, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -174,7 +175,7 @@ def outcome_of_contract(fuzzed: FuzzedContract, run: RunValues) -> Outcome:
         root = DocumentParser(parsing_rules(contract)).parse(fuzzed.document)
         if contract.document.revision is not None:
             read_revision(plan, root, "fuzzed", run)
-        rows = map_document(plan, root, "fuzzed", run)
+        rows = map_both_ways(plan, root, "fuzzed", run)
     except (ParseError, MappingError):
         return Outcome("contract", VALID)
     return Outcome("contract", VALID, sum(map(len, rows)))

@@ -10,11 +10,12 @@ from lxml.etree import _Element
 from tests.fuzz.documents import CORPORA, FuzzedDocument
 from tests.fuzz.every_type import NAME, every_type_contract
 from tests.fuzz.value_check import fits
+from tests.mapped_both_ways import map_both_ways
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Failure, Row, RunValues
-from xml_extractor.mapping import MappingError, compile_plan, map_document
+from xml_extractor.mapping import MappingError, compile_plan
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 
 REASONS_PAGE = Path(__file__).parents[2] / "documentation" / "reference" / "reasons.md"
@@ -69,7 +70,7 @@ class Driver:
         return Outcome(MAPPED, rows=sum(map(len, rows)))
 
     def _mapped(self, root: _Element, run: RunValues) -> tuple[tuple[Row, ...], ...]:
-        rows = map_document(self._plan, root, "fuzzed", run)
+        rows = map_both_ways(self._plan, root, "fuzzed", run)
         again: tuple[tuple[Row, ...], ...] = pickle.loads(pickle.dumps(rows, protocol=5))
         if again != rows:
             raise BadOutcomeError("rows are not the same on the other side of the queue")

@@ -10,6 +10,7 @@ from xml_extractor.contract.model import TEXT_INPUT_TYPE, Column, Contract, Inpu
 from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.mapping import origins
+from xml_extractor.mapping.generation import generate
 from xml_extractor.mapping.keys import Keys
 from xml_extractor.mapping.nodes import BASE, Frame, Node
 from xml_extractor.mapping.origins import TableContext
@@ -33,8 +34,10 @@ from xml_extractor.mapping.plan import (
     RulePlan,
     TablePlan,
 )
+from xml_extractor.mapping.readers import run_values
 from xml_extractor.mapping.selection import rest_of, selection_origin
-from xml_extractor.mapping.steps import compose, constant_of, fuse, noting, steps_of, trims_text
+from xml_extractor.mapping.steps import compose, constant_of, conversion, fuse, noting, steps_of, toleration, trims_text
+from xml_extractor.tsql import compile_condition
 from xml_extractor.values.sqltypes import InvalidValueError, SqlType
 
 _OF_REVISION = "document.revision"
@@ -59,7 +62,7 @@ def compile_plan(contract: Contract) -> Plan:
         contract=contract,
         read_key=None if document.key is None else compile_text(document.key, contract.namespaces, reading),
         convert_key=_key_converter(contract),
-        run_values=partial(origins.run_values, contract),
+        run_values=partial(run_values, contract),
         tables=table_plans,
         has_markup=has_markup(contract),
         noted=compilation.noted,
@@ -67,6 +70,7 @@ def compile_plan(contract: Contract) -> Plan:
         frames=tuple(frame for frame in compilation.frames.values() if frame.uses),
         has_deferred=any(table.deferred for table in table_plans),
         revision=revision,
+        code=generate(contract, table_plans, compilation.noted),
     )
 
 
@@ -136,7 +140,7 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         for column in layout.columns
     )
     numbers = {column.name: number for number, column in enumerate(layout.columns)}
-    when, names = (None, ()) if table.when is None else origins.condition(table.when, columns)
+    when = None if table.when is None else compile_condition(table.when, {each.name: each.type for each in columns})
     distinct, deferred = table.distinct, _deferred(layout, columns, contract)
     return TablePlan(
         name=layout.name,
@@ -150,7 +154,7 @@ def _table(layout: TableLayout, compilation: _Compilation) -> TablePlan:
         frame=frame if frame.uses > uses else None,
         at_least_one=tuple(numbers[column] for column in table.at_least_one),
         when=when,
-        read_by_when=frozenset(numbers[column] for column in _needed(table, names)),
+        read_by_when=frozenset(numbers[column] for column in _needed(table, when.names if when else ())),
         distinct=None
         if distinct is None
         else DistinctPlan(
@@ -246,9 +250,10 @@ def _column_plan(
     rest = rest_of(rule) if rule.selects else rule
     steps = steps_of(rest, origin.type, target, context.contract, context.note, trims=trims_text(rule))
     default = constant_of(rule.default, target, context.contract)
-    compute = compose(origin.read, steps, rule.on_invalid, default, context.note)
+    convert, tolerate = conversion(steps), toleration(rule.on_invalid, default, context.note)
+    compute = compose(origin.read, convert, tolerate)
     path = rule.path or (rule.at if isinstance(rule, Column) else None) or ""
-    return ColumnPlan(name, path, target, origin, inputs, steps, rule.on_invalid, default, compute)
+    return ColumnPlan(name, path, target, origin, inputs, steps, rule.on_invalid, default, convert, tolerate, compute)
 
 
 def _rule_origin(rule: ValueRule, target: SqlType, context: TableContext) -> Origin | None:
@@ -272,7 +277,7 @@ def _column_origin(
     if column.reference is not None:
         return origins.reference_origin(column.reference, column.at or "", context)
     if column.expression is not None:
-        return origins.expression_origin(column.expression, inputs, _own_columns(column, inputs, context))
+        return origins.expression_origin(column.expression, inputs)
     if column.derived is not None:
         paths, has_trees = [rule.path for rule in rules], any(table.recursive for table in contract.tables.values())
         return origins.derived_origin(target, contract.contract, context.name, paths, has_trees=has_trees)
@@ -282,11 +287,3 @@ def _column_origin(
     if column.position is not None:
         return origins.position_origin()
     return origins.constant_origin(constant_of(column.value, target, contract), target)
-
-
-def _own_columns(column: Column, inputs: tuple[ColumnPlan, ...], context: TableContext) -> list[int]:
-    """Return the positions of the inputs in the row if all are columns of the same row, unchanged; else nothing."""
-    names = [rule.column for rule in column.inputs.values() if rule.column is not None]
-    if len(names) < len(inputs) or any(rule.steps for rule in inputs):
-        return []
-    return [context.column(context.name, name)[0] for name in names]

@@ -52,6 +52,10 @@ class RuleError(Exception):
         self.path = path
 
 
+class UnusualError(Exception):
+    """Something that generated code leaves to the interpreted plan."""
+
+
 AnyRuleError: TypeAlias = InvalidValueError | EvaluationError | RuleError | etree.XPathError
 """What the rule of a column, a row or a key may raise because of a document."""
 

@@ -7,18 +7,16 @@ keys, the probability that any two are equal is about n^2 / 2^64, which is 5 % f
 million.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import blake2b
-from operator import itemgetter
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import POSITION_TYPE, Contract
 from xml_extractor.contract.rewriting import starting_at, written
 from xml_extractor.contract.run_values import RunValue
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
-from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
+from xml_extractor.documents import Value
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
 from xml_extractor.mapping.nodes import BASE, FindNodes, Frame, Node, ValueNode
 from xml_extractor.mapping.numbers import decimal_sum, decimal_text, number_text
@@ -30,17 +28,31 @@ from xml_extractor.mapping.paths import (
     compile_elements,
     compile_nodes,
     compile_text,
-    first_text,
     split_path,
     string_value,
     string_value_or_nil,
 )
 from xml_extractor.mapping.plan import ColumnPlan, Compute, Note, Origin, RowScope
+from xml_extractor.mapping.readers import (
+    KEY_SHAPES,
+    AncestorColumn,
+    Computed,
+    DerivedKey,
+    OnlyRowColumn,
+    OwnAttribute,
+    OwnColumn,
+    OwnText,
+    PathText,
+    Position,
+    RunColumn,
+    SetByRule,
+    SharedSearch,
+)
 from xml_extractor.mapping.references import RowReference
 from xml_extractor.mapping.trees import positions as positions_in_trees
 from xml_extractor.mapping.trees import read_container
-from xml_extractor.tsql import compile_condition, compile_expression
-from xml_extractor.values.sqltypes import MAX, Family, SqlType, parse_type
+from xml_extractor.tsql import compile_expression
+from xml_extractor.values.sqltypes import Family, SqlType, parse_type
 
 _EXACT = frozenset((Family.INTEGER, Family.DECIMAL, Family.MONEY))
 """Types whose values are exact; a double has binary digits beyond theirs."""
@@ -65,11 +77,11 @@ class TableContext:
     note: Note
     searches: dict[str, FindElements] = field(default_factory=dict)
 
-    def search(self, path: str) -> tuple[int, FindElements]:
-        """Return a shared search and its number."""
+    def search(self, path: str) -> tuple[int, str, FindElements]:
+        """Return the number of a shared search, its path, and the search."""
         if path not in self.searches:
             self.searches[path] = compile_elements(path, self.contract.namespaces, self.frame)
-        return list(self.searches).index(path), self.searches[path]
+        return list(self.searches).index(path), path, self.searches[path]
 
     def start(self, path: str) -> str:
         """Return the path of a column from the row's node: from the table's `base`, if it has one."""
@@ -111,15 +123,15 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
     if target.family is Family.XML:
         return _read_markup(path, context)
     if path == ".":
-        return _own_text
+        return OwnText()
     split = split_path(path, namespaces) if context.frame.only_elements else None
     if split is None:
         text = _compile_expression(path, target, context)
-        return lambda row: text(row.node)
+        return PathText(text)
     attribute = split.attribute
-    if split.elements == ".":
-        return lambda row: row.element.get(attribute)
-    return _read_shared(*context.search(split.elements), attribute)
+    return (
+        OwnAttribute(attribute) if split.elements == "." else SharedSearch(*context.search(split.elements), attribute)
+    )
 
 
 def _compile_expression(path: str, target: SqlType, context: TableContext) -> ReadText:
@@ -160,40 +172,16 @@ def _read_markup(path: str, context: TableContext) -> Compute:
     return read
 
 
-def _own_text(row: RowScope) -> Value:
-    node = row.node
-    return node.text if isinstance(node, ValueNode) else string_value_or_nil(node)
-
-
-def _read_shared(number: int, search: FindElements, attribute: str) -> Compute:
-    def read_text(row: RowScope) -> Value:
-        found = row.found[number]
-        if found is None:
-            found = row.found[number] = search(row.element)
-        return first_text(found, string_value_or_nil)
-
-    def read_attribute(row: RowScope) -> Value:
-        found = row.found[number]
-        if found is None:
-            found = row.found[number] = search(row.element)
-        for element in found:  # `first_attribute` inline: the call would cost more than the loop
-            value = element.get(attribute)
-            if value is not None:
-                return value
-        return None
-
-    return read_attribute if attribute else read_text
-
-
 def parent_origin(reference: str, context: TableContext) -> Origin:
     """Read a column of an ancestor row, of the containing row, or of the only row of a table that has one."""
     table, _, name = reference.partition(".")
     index, column_type = context.column(table, name)
     levels = context.levels_above(table)
+    read: Compute
     if table == context.name:
         read = read_container(index)
     else:
-        read = _read_ancestor(index, levels) if levels else _read_only_row(context.table_index(table), index)
+        read = AncestorColumn(index, levels) if levels else OnlyRowColumn(context.table_index(table), index)
     return Origin(read, column_type, f"parent {reference}")
 
 
@@ -204,24 +192,6 @@ def reference_origin(reference: str, path: str, context: TableContext) -> Origin
     find = partial(context.find, path)
     row = RowReference(find(), context.table_index(table), index, context.frame.keys, context.note)
     return Origin(row.read, column_type, f"reference {reference} at {path}", find, row)
-
-
-def _read_ancestor(index: int, levels: int) -> Compute:
-    def read(row: RowScope) -> Value:
-        ancestor = row
-        for _ in range(levels):
-            ancestor = ancestor.parent or ancestor
-        return ancestor.values[index]
-
-    return read
-
-
-def _read_only_row(table: int, index: int) -> Compute:
-    def read(row: RowScope) -> Value:
-        rows = row.document.rows[table]
-        return rows[0].values[index] if rows else None
-
-    return read
 
 
 _UNLIMITED = parse_type("nvarchar(max)")
@@ -236,23 +206,7 @@ _RUN_VALUES: dict[RunValue, SqlType] = {
     "contract_version": parse_type("int"),
     "source_name": _UNLIMITED,
 }
-"""The types of `run_values`, in the same order."""
-
-
-def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: RunValues) -> tuple[Value, ...]:
-    """Return the values of a run for one document, in a fixed order."""
-    place = source_key.place if isinstance(source_key, RecordKey) else None
-    return (
-        key,
-        str(source_key),
-        str(place.name if place else source_key),
-        place.number if place else None,
-        run.run_id,
-        run.load_time,
-        contract.contract,
-        contract.version,
-        run.source_name,
-    )
+"""The types of `readers.run_values`, in the same order."""
 
 
 def run_origin(name: RunValue, context: TableContext) -> Origin:
@@ -260,61 +214,34 @@ def run_origin(name: RunValue, context: TableContext) -> Origin:
     index = list(_RUN_VALUES).index(name)
     is_typed_key = name == "document_key" and context.contract.document.key is not None
     value_type = context.contract.document.key_type if is_typed_key else _RUN_VALUES[name]
-    return Origin(lambda row: row.document.run[index], value_type, f"run {name}")
+    return Origin(RunColumn(index), value_type, f"run {name}")
 
 
 def column_origin(name: str, context: TableContext) -> Origin:
     """Read an earlier column of the same row."""
     index, column_type = context.column(context.name, name)
-    return Origin(lambda row: row.values[index], column_type, f"column {name}")
+    return Origin(OwnColumn(index), column_type, f"column {name}")
 
 
 def position_origin() -> Origin:
     """Return the row's number among the nodes found for its parent row."""
-    return Origin(lambda row: row.position, POSITION_TYPE, "position")
+    return Origin(Position(), POSITION_TYPE, "position")
 
 
 def constant_origin(value: Value, target: SqlType) -> Origin:
     """Return one value of the column's type for all rows."""
-    return Origin(lambda _: value, target, "constant")
+    return Origin(SetByRule((value,)), target, "constant")
 
 
 def set_origin(values: Sequence[Value], target: SqlType) -> Origin:
     """Return the value that belongs to the row rule; `values` are of the column's type, by the rule's number."""
-    return Origin(lambda row: values[row.rule], target, "set by the row rule")
+    return Origin(SetByRule(tuple(values)), target, "set by the row rule")
 
 
-def expression_origin(expression: str, inputs: tuple[ColumnPlan, ...], own_columns: Sequence[int]) -> Origin:
-    """Evaluate a T-SQL expression.
-
-    Args:
-        expression: The expression over the names of `inputs`.
-        inputs: Its inputs.
-        own_columns: The positions of the inputs in the row, if all of them are columns of the same row; else empty.
-    """
+def expression_origin(expression: str, inputs: tuple[ColumnPlan, ...]) -> Origin:
+    """Evaluate a T-SQL expression over the names of its inputs."""
     compiled = compile_expression(expression, {rule.name: rule.type for rule in inputs})
-    evaluate = compiled.evaluate
-    name = f"expression {expression}"
-    if own_columns:
-        take = _taking(own_columns)
-        return Origin(lambda row: evaluate(take(row.values), row.document.clock), compiled.type, name)
-    computes = tuple(_with_path(rule) if rule.path or rule.steps else rule.compute for rule in inputs)
-
-    def read(row: RowScope) -> Value:
-        return evaluate([compute(row) for compute in computes], row.document.clock)
-
-    return Origin(read, compiled.type, name)
-
-
-def condition(text: str, columns: Sequence[ColumnPlan]) -> tuple[Callable[[RowScope], bool | None], tuple[str, ...]]:
-    """Compile a T-SQL condition over the columns of a computed row, and return the names of those that it reads."""
-    compiled = compile_condition(text, {column.name: column.type for column in columns})
-    evaluate = compiled.evaluate
-    return lambda row: evaluate(row.values, row.document.clock), compiled.names
-
-
-def _taking(columns: Sequence[int]) -> Callable[[list[Value]], Sequence[Value]]:
-    return itemgetter(*columns) if len(columns) > 1 else itemgetter(slice(columns[0], columns[0] + 1))
+    return Origin(Computed(compiled, tuple(map(_with_path, inputs))), compiled.type, f"expression {expression}")
 
 
 def _with_path(rule: ColumnPlan) -> Compute:
@@ -331,54 +258,10 @@ def _with_path(rule: ColumnPlan) -> Compute:
     return compute_input
 
 
-_KEY_BYTES = 16
-
-
-def _bigint(_: SqlType, digest: bytes) -> Value:
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _uniqueidentifier(_: SqlType, digest: bytes) -> Value:
-    digits = digest.hex().upper()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _binary(target: SqlType, digest: bytes) -> Value:
-    return digest if target.length == MAX else digest[: target.length]
-
-
-def _hexadecimal(target: SqlType, digest: bytes) -> Value:
-    return digest.hex() if target.length == MAX else digest.hex()[: target.length]
-
-
-_KEY_SHAPES: dict[Family, Callable[[SqlType, bytes], Value]] = {
-    Family.INTEGER: _bigint,
-    Family.GUID: _uniqueidentifier,
-    Family.BINARY: _binary,
-    Family.TEXT: _hexadecimal,
-}
-
-
 def derived_origin(
     target: SqlType, contract: str, table: str, rule_paths: Sequence[str], *, has_trees: bool = False
 ) -> Origin:
     """Derive a key of the column's type from the identity of the row; see the module's documentation."""
-    positions: Callable[[RowScope], Iterable[str]] = positions_in_trees if has_trees else _positions
-    shape = partial(_KEY_SHAPES[target.family], target)
     prefixes = tuple(f"{contract}\0{table}\0{path}" for path in rule_paths)
-
-    def derive(row: RowScope) -> Value:
-        identity = [prefixes[row.rule], str(row.document.key), *positions(row)]
-        text = "\0".join(identity).encode("utf-8", "surrogatepass")
-        return shape(blake2b(text, digest_size=_KEY_BYTES).digest())
-
-    return Origin(derive, target, "derived")
-
-
-def _positions(row: RowScope) -> list[str]:
-    found = [str(row.position)]
-    above = row.parent
-    while above is not None:
-        found.append(str(above.position))
-        above = above.parent
-    return found
+    shape = partial(KEY_SHAPES[target.family], target)
+    return Origin(DerivedKey(shape, prefixes, positions_in_trees if has_trees else None), target, "derived")

@@ -37,9 +37,6 @@ FindElements = Callable[[Element], list[Element]]
 SharedElements = dict[str, list[Node]]
 """Elements found for several paths from one node, by the part that the paths have in common."""
 
-FindRows = Callable[[Node, SharedElements], list[Node]]
-"""As `FindNodes`, but reuses the elements found for an earlier path from the same node."""
-
 ReadText = Callable[[Node], str | None]
 
 
@@ -65,7 +62,11 @@ NIL_NAME = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
 class _Nil(str):
+    """Differs from the empty text also as a key of a dictionary."""
+
     __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 NIL: Final = _Nil()
@@ -106,13 +107,7 @@ def compile_elements(path: str, namespaces: Namespaces, frame: Frame | None = No
         return lambda element: [element]
     if path == "..":
         return _parent
-    evaluate = evaluator(path, namespaces, frame)
-
-    def find(element: Element) -> list[Element]:
-        found: list[Element] = evaluate(element)
-        return found
-
-    return find
+    return evaluator(path, namespaces, frame)
 
 
 def compile_nodes(path: str, namespaces: Namespaces, frame: Frame | None = None) -> FindNodes:
@@ -126,22 +121,37 @@ def compile_nodes(path: str, namespaces: Namespaces, frame: Frame | None = None)
     return find
 
 
-def compile_rows(path: str, namespaces: Namespaces, frame: Frame | None = None) -> FindRows:
-    """Compile a path as `compile_nodes` does, but share the elements of paths that differ only in the attribute."""
-    split = split_path(path, namespaces)
-    if split is None or not split.attribute or split.elements == ".":
-        find_all = compile_nodes(path, namespaces, frame)
-        return lambda node, _: find_all(node)
-    elements, attribute = split
-    find = compile_nodes(elements, namespaces, frame)
+class RowSearch(NamedTuple):
+    """Finds the nodes of a row rule. Rules whose paths differ only in the attribute share the elements that they find.
 
-    def find_attributes(node: Node, shared: SharedElements) -> list[Node]:
-        owners = shared.get(elements)
+    Attributes:
+        path: The path of the elements, or of the nodes.
+        attribute: The Clark name of the attribute at its end; empty if the nodes found are the rows.
+        find: Finds the nodes of the path from any node.
+        find_elements: Finds them from an element; None if they may be other nodes than elements.
+    """
+
+    path: str
+    attribute: str
+    find: FindNodes
+    find_elements: FindElements | None
+
+    def __call__(self, node: Node, shared: SharedElements) -> list[Node]:
+        """Find the nodes; `shared` keeps elements for other rules that start from the same node."""
+        if not self.attribute:
+            return self.find(node)
+        owners = shared.get(self.path)
         if owners is None:
-            owners = shared[elements] = find(node)
-        return _attributes(owners, attribute)
+            owners = shared[self.path] = self.find(node)
+        return _attributes(owners, self.attribute)
 
-    return find_attributes
+
+def compile_rows(path: str, namespaces: Namespaces, frame: Frame | None = None) -> RowSearch:
+    """Compile the path of a row rule."""
+    elements, attribute = split_path(path, namespaces) or SplitPath("", "")
+    path = elements if attribute else path
+    find_elements = compile_elements(path, namespaces, frame) if finds_elements(path) else None
+    return RowSearch(path, attribute, compile_nodes(path, namespaces, frame), find_elements)
 
 
 _string_of_descendants = etree.XPath("string()", smart_strings=False)
@@ -273,6 +283,18 @@ def first_attribute(elements: list[Element], name: str) -> str | None:
         if value is not None:
             return value
     return None
+
+
+def getter(found: list[Element]) -> Callable[[str], str | None]:
+    """Return the function that gives an attribute of the first element that has it."""
+    if len(found) == 1:
+        return found[0].get
+    return lambda name: first_attribute(found, name)
+
+
+def own_text(node: Node) -> str:
+    """Return the text of a node."""
+    return node.text if isinstance(node, ValueNode) else string_value_or_nil(node)
 
 
 def first_text(elements: list[Element], text_of: Callable[[Element], str]) -> str | None:

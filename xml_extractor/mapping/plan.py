@@ -5,16 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.model import Contract, OnInvalid
 from xml_extractor.documents import Counted, DocumentKey, RunValues, Value
+from xml_extractor.mapping.errors import AnyRuleError
 from xml_extractor.mapping.keys import Keys
 from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.nodes import FindNodes, Frame, Node
-from xml_extractor.mapping.paths import FindRows, ReadText
+from xml_extractor.mapping.paths import ReadText, RowSearch
+from xml_extractor.tsql import Condition
 from xml_extractor.values.sqltypes import SqlType
 
 
@@ -145,7 +147,9 @@ class ColumnPlan(NamedTuple):
     Attributes:
         path: The contract's XPath, for messages; may be empty.
         inputs: The inputs of an expression.
-        compute: Origin, steps and `on_invalid` in one closure.
+        convert: The steps as one function.
+        tolerate: What `on_invalid` makes of an error; None rejects.
+        compute: All of it in one function.
     """
 
     name: str
@@ -156,6 +160,8 @@ class ColumnPlan(NamedTuple):
     steps: tuple[Step, ...]
     on_invalid: OnInvalid
     default: Value
+    convert: Callable[[Any], Value]
+    tolerate: Callable[[AnyRuleError], Value] | None
     compute: Compute
 
 
@@ -163,7 +169,7 @@ class RulePlan(NamedTuple):
     """A compiled row rule."""
 
     path: str
-    find: FindRows
+    find: RowSearch
 
 
 class DistinctPlan(NamedTuple):
@@ -190,7 +196,7 @@ class TablePlan(NamedTuple):
         frame: The frame of the columns; None if they need none.
         is_referred_to: Whether a reference leads to its rows.
         deferred: The columns, by number, that refer to rows that may come later, and their references.
-        when: Evaluates the condition for keeping a computed row; None keeps all.
+        when: The condition for keeping a computed row, over its values; None keeps all.
         read_by_when: The numbers of the columns that it reads, and of those from which they are computed.
     """
 
@@ -204,13 +210,29 @@ class TablePlan(NamedTuple):
     start_frame: Frame | None
     frame: Frame | None
     at_least_one: tuple[int, ...]
-    when: Callable[[RowScope], bool | None] | None
+    when: Condition | None
     read_by_when: frozenset[int]
     distinct: DistinctPlan | None
     has_children: bool
     is_referred_to: bool
     deferred: tuple[tuple[int, "Reference"], ...]
     required: tuple[int, ...]
+
+
+MapTable = Callable[[DocumentScope], list[Any]]
+"""Computes and filters the rows of a table: each a `RowScope`, or already the tuple of its values."""
+
+
+class GeneratedCode(NamedTuple):
+    """The code that was generated for a plan.
+
+    Attributes:
+        source: The source of its functions.
+        tables: The function of each table, in load order; for some tables, one that interprets the plan.
+    """
+
+    source: str
+    tables: tuple[MapTable, ...]
 
 
 class RevisionPlan(NamedTuple):
@@ -247,6 +269,7 @@ class Plan(NamedTuple):
         frames: The frames of all tables that need one.
         has_deferred: Whether a column refers to rows that may come later.
         revision: How revisions are distinguished; None if the contract has none.
+        code: The code that maps usual documents; None if the plan interprets all.
     """
 
     contract: Contract
@@ -260,3 +283,4 @@ class Plan(NamedTuple):
     frames: tuple[Frame, ...]
     has_deferred: bool
     revision: RevisionPlan | None = None
+    code: GeneratedCode | None = None

@@ -13,11 +13,20 @@ from functools import partial
 from lxml.etree import _Element as Element
 
 from xml_extractor.documents import Counted, Counts, DocumentKey, Failure, Row, RunValues, Value
-from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, RuleError, failure_of
+from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, MappingError, RuleError, UnusualError, failure_of
 from xml_extractor.mapping.markup import Markup
 from xml_extractor.mapping.nodes import Node, ValueNode
 from xml_extractor.mapping.paths import SharedElements
-from xml_extractor.mapping.plan import ColumnPlan, DistinctPlan, DocumentScope, Notes, Plan, RowScope, TablePlan
+from xml_extractor.mapping.plan import (
+    ColumnPlan,
+    DistinctPlan,
+    DocumentScope,
+    MapTable,
+    Notes,
+    Plan,
+    RowScope,
+    TablePlan,
+)
 from xml_extractor.mapping.references import resolve
 from xml_extractor.mapping.trees import TreeRow, with_rows_below
 from xml_extractor.reasons import Reason, Stage
@@ -45,21 +54,46 @@ def map_document(
     """
     document = document_scope(plan, root, source_key, run)
     try:
-        for table in plan.tables:
-            document.rows.append(rows_of(table, document))
-        if plan.has_deferred:
-            resolve(plan, document, _check_required)
-        if document.counts:
-            note_counts(tuple(document.counts.items()))
-        return tuple([tuple([tuple(row.values) for row in rows]) for rows in document.rows])
+        if plan.code is not None:
+            try:
+                return _mapped(plan, document, plan.code.tables, note_counts)
+            except (MappingError, UnusualError, *RULE_ERRORS):
+                document = _anew(document)  # the interpreted plan finds the first failure, and explains it
+        return _mapped(plan, document, [partial(rows_of, table) for table in plan.tables], note_counts)
     finally:
-        # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
-        for collection in (document.rows, document.rows_by_node, document.stand_ins, document.starts):
-            collection.clear()
         for frame in plan.frames:
             frame.leave()
         if plan.keys is not None:
             plan.keys.leave()
+
+
+def _mapped(
+    plan: Plan, document: DocumentScope, tables: Sequence[MapTable], note_counts: Callable[[Counts], object]
+) -> tuple[tuple[Row, ...], ...]:
+    try:
+        for rows_of_table in tables:
+            document.rows.append(rows_of_table(document))
+        if plan.has_deferred:
+            resolve(plan, document, check_required)
+        if document.counts:
+            note_counts(tuple(document.counts.items()))
+        return tuple([tuple(map(_values_of, rows)) for rows in document.rows])
+    finally:
+        # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
+        for collection in (document.rows, document.rows_by_node, document.stand_ins, document.starts):
+            collection.clear()
+
+
+def _values_of(row: RowScope | Row) -> Row:
+    return tuple(row.values) if isinstance(row, RowScope) else row
+
+
+def _anew(document: DocumentScope) -> DocumentScope:
+    """Return the scope of a document as it was before its first table was mapped."""
+    document.noted.clear()
+    return DocumentScope(
+        document.root, document.key, document.run, document.clock, document.noted, markup=document.markup
+    )
 
 
 def own_key(plan: Plan, root: Element) -> Value:
@@ -129,19 +163,20 @@ def rows_of(table: TablePlan, document: DocumentScope) -> list[RowScope]:
         if exclusion is None:
             rows.append(row)
         else:
-            _leave_out(table, row.node, exclusion, document)
+            leave_out(table, row.node, exclusion, document)
     if table.distinct is not None and not is_tree:
-        rows = _distinct(table, rows, table.distinct, document)
+        rows = distinct_rows(table, rows, table.distinct, document)
     if not table.deferred:
-        _check_required(table, rows)
+        check_required(table, rows)
     if tolerated:
-        _count_tolerated(table, rows, tolerated)
+        count_tolerated(table, rows, tolerated)
     if table.parent in document.left_out:
-        _leave_out_children(table, document)
+        leave_out_children(table, document)
     return rows
 
 
-def _count_tolerated(table: TablePlan, rows: Sequence[RowScope], tolerated: dict[RowScope, Notes]) -> None:
+def count_tolerated(table: TablePlan, rows: Sequence[RowScope], tolerated: dict[RowScope, Notes]) -> None:
+    """Count what was tolerated in rows that are kept."""
     for row in rows:
         for column, what in tolerated.get(row, ()):
             row.document.counts[table.name, column, what] += 1
@@ -253,7 +288,7 @@ def _exclusion(table: TablePlan, row: RowScope) -> Counted | None:
     if when is None:
         return None
     try:
-        return None if when(row) is True else Counted.WHEN
+        return None if when.evaluate(values, row.document.clock) is True else Counted.WHEN
     except RULE_ERRORS as error:
         raise MappingError(failure_of(error, "", table.name)) from None
 
@@ -274,7 +309,7 @@ def _repetition(table: TablePlan, row: TreeRow, seen: dict[tuple[Value, ...], Tr
     return Counted.DISTINCT
 
 
-def _distinct(
+def distinct_rows(
     table: TablePlan, rows: list[RowScope], distinct: DistinctPlan, document: DocumentScope
 ) -> list[RowScope]:
     """Keep the first or the last of rows that are equal in some columns (NULL equals NULL), in the order of `rows`."""
@@ -290,18 +325,19 @@ def _distinct(
         if stays is not row:
             if table.is_referred_to:
                 document.stand_ins[len(document.rows)][row.node] = stays
-            _leave_out(table, row.node, Counted.DISTINCT, document)
+            leave_out(table, row.node, Counted.DISTINCT, document)
     return [row for row in rows if kept[_values(row, distinct.columns)] is row]
 
 
-def _leave_out(table: TablePlan, node: Node, why: Counted, document: DocumentScope) -> None:
+def leave_out(table: TablePlan, node: Node, why: Counted, document: DocumentScope) -> None:
+    """Count a row that is left out, and remember its node for its children."""
     document.counts[table.name, "", why] += 1
     is_attached = why is Counted.DISTINCT and table.distinct is not None and table.distinct.attaches
     if table.has_children and not is_attached:
         document.left_out[len(document.rows)].append(node)
 
 
-def _leave_out_children(table: TablePlan, document: DocumentScope) -> None:
+def leave_out_children(table: TablePlan, document: DocumentScope) -> None:
     """Count the nodes that would be rows if their parent rows were not left out."""
     for start in document.left_out[table.parent or 0]:
         shared = SharedElements()
@@ -310,14 +346,19 @@ def _leave_out_children(table: TablePlan, document: DocumentScope) -> None:
         for rule in table.rules:
             with suppress(*RULE_ERRORS):
                 for node in rule.find(start, shared):
-                    _leave_out(table, node, Counted.PARENT, document)
+                    leave_out(table, node, Counted.PARENT, document)
 
 
 def _values(row: RowScope, columns: tuple[int, ...]) -> tuple[Value, ...]:
     return tuple([row.values[column] for column in columns])
 
 
-def _check_required(table: TablePlan, rows: Sequence[RowScope]) -> None:
+def check_required(table: TablePlan, rows: Sequence[RowScope]) -> None:
+    """Check that rows have all required values.
+
+    Raises:
+        MappingError: One has not.
+    """
     required = table.required
     for row in rows if required else ():
         values = row.values
@@ -341,7 +382,8 @@ def _invalid_value(table: TablePlan, column: ColumnPlan, row: RowScope) -> Value
     if invalid is not None:
         return _invalid_value(table, invalid, row)
     try:
-        return None if column.inputs else column.origin.read(row)
+        has_value = not column.inputs and column.origin.reference is None
+        return column.origin.read(row) if has_value else None
     except RULE_ERRORS:
         return None
 

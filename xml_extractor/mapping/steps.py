@@ -1,7 +1,7 @@
 """What becomes of a value: the steps from an origin's value to the column's value, and `on_invalid`.
 
-`steps_of` lists the steps of a rule as data, which `explain` takes one at a time; `compose` fuses them into the one
-closure that the mapping calls.
+`steps_of` lists the steps of a rule as data, which `explain` takes one at a time; `conversion` combines them into the
+one function that interpreted plans and generated code call.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,10 @@ from xml_extractor.values.transforms import lookup_step, transform_step
 
 _TEXT = parse_type("nvarchar(max)")
 _CODE_PAGE_TYPES = frozenset(("char", "varchar", "text"))
+_MOST_REMEMBERED = 256
+"""Texts whose values a column remembers."""
+
+_LONGEST_REMEMBERED = 64
 
 
 def blank_to_null(text: str) -> str | None:
@@ -198,30 +202,40 @@ TOLERATED_AS: dict[Choice, Counted] = {
 
 
 def compose(
-    read: Compute,
-    steps: Sequence[Step],
-    on_invalid: OnInvalid,
-    default: Value,
-    note: Note = lambda _: None,
+    read: Callable[[RowScope], Any],
+    convert: Callable[[Any], Value],
+    tolerate: Callable[[AnyRuleError], Value] | None,
 ) -> Compute:
-    """Compile the reading of a value, its steps and `on_invalid` to one closure, which notes what it tolerates.
+    """Combine the reading of a value, its conversion, and what `on_invalid` does with an error; None rejects."""
+    if tolerate is None:
+        return lambda row: convert(read(row))
 
-    Raises:
-        InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
-    """
-    compute = _with_steps(read, steps)
-    if on_invalid == REJECT:
-        return compute
-
-    def compute_anyway(row: RowScope) -> Value:
+    def compute(row: RowScope) -> Value:
         try:
-            return compute(row)
+            return convert(read(row))
         except RULE_ERRORS as error:
-            value, choice = value_for(error, on_invalid, default)
-            note(TOLERATED_AS[choice])
-            return value
+            return tolerate(error)
 
-    return compute_anyway
+    return compute
+
+
+def toleration(
+    on_invalid: OnInvalid, default: Value, note: Note = lambda _: None
+) -> Callable[[AnyRuleError], Value] | None:
+    """Return the function from an error to the value that `on_invalid` puts in its place, which notes what it does.
+
+    Returns:
+        None if all errors reject.
+    """
+    if on_invalid == REJECT:
+        return None
+
+    def tolerate(error: AnyRuleError) -> Value:
+        value, choice = value_for(error, on_invalid, default)
+        note(TOLERATED_AS[choice])
+        return value
+
+    return tolerate
 
 
 def value_for(error: AnyRuleError, on_invalid: OnInvalid, default: Value) -> tuple[Value, Choice]:
@@ -251,47 +265,58 @@ def value_for(error: AnyRuleError, on_invalid: OnInvalid, default: Value) -> tup
     raise error
 
 
-def _with_steps(read: Compute, steps: Sequence[Step]) -> Compute:
-    if steps and steps[0].apply is blank_to_null:
-        return _with_steps_from_text(read, fuse(steps[1:]))
-    if steps and steps[0].apply is keep_blank:
-        return _with_steps_from_kept(read, fuse(steps[1:]))
-    null, apply = fuse(steps)
-    if apply is None and null is None:
-        return read
+def conversion(steps: Sequence[Step]) -> Callable[[Any], Value]:
+    """Combine steps into the function from an origin's value, which may be NULL or `NIL`, to the column's value.
 
-    def compute(row: RowScope) -> Value:
-        value = read(row)
-        if value is None:
-            return null
+    Raises:
+        InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
+    """
+    if steps and steps[0].apply is blank_to_null:
+        return _conversion_of_text(fuse(steps[1:]))
+    null, apply = fuse(steps)
+
+    def convert(value: Any) -> Value:
+        if value is None or value is NIL:
+            return null if value is None else None
         return value if apply is None else apply(value)
 
-    return compute
+    return convert
 
 
-def _with_steps_from_text(read: Compute, after_blank: "Fused") -> Compute:
+def _conversion_of_text(after_blank: "Fused") -> Callable[[Any], Value]:
     """Inline `blank_to_null`: nearly all values take this way, and the call costs more than the check."""
     null, apply = after_blank
 
-    def compute(row: RowScope) -> Value:
-        text: Any = read(row)
+    def convert(text: Any) -> Value:
         if not text or (text.isspace() and not text.strip(XML_SPACE)):
             return None if text is NIL else null
         return text if apply is None else apply(text)
 
-    return compute
+    return convert
 
 
-def _with_steps_from_kept(read: Compute, rest: "Fused") -> Compute:
-    null, apply = rest
+class Values(dict[str | None, Value]):
+    """The values of texts that a column had before; converts others.
 
-    def compute(row: RowScope) -> Value:
-        text = read(row)
-        if text is None or text is NIL:
-            return None if text is NIL else null
-        return text if apply is None else apply(text)
+    Args:
+        convert: Converts a text, or NULL.
+        noted: What conversions tolerate. Such a conversion is not remembered.
+    """
 
-    return compute
+    def __init__(self, convert: Callable[[str | None], Value], noted: Notes) -> None:
+        super().__init__()
+        self._convert = convert
+        self._noted = noted
+
+    def __missing__(self, text: str | None) -> Value:
+        """Convert a text."""
+        before = len(self._noted)
+        value = self._convert(text)
+        if len(self._noted) == before and (text is None or len(text) <= _LONGEST_REMEMBERED):
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[text] = value
+        return value
 
 
 class Fused(NamedTuple):

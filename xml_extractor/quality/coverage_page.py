@@ -19,7 +19,7 @@ FILLED, NULL, INVALID = colour(0), "rest", "bad"
 
 def coverage_page(report: CoverageReport) -> str:
     """Return the page of a report, with all that it has."""
-    parts = (_outcome, _faults, _never_found, _unread, _columns, _tables, _elements)
+    parts = (_outcome, _faults, _never_found, _unread, _columns, _tables)
     title = f"Coverage of {report.contract}, version {report.version}"
     return page(title, (each for part in parts for each in part(report)))
 
@@ -81,7 +81,8 @@ def _unread(report: CoverageReport) -> Iterator[Html]:
         for each in report.unread
     ]
     nothing = element("p", "Every element and attribute is read.")
-    yield section("What nothing reads", bars(["Element or attribute"], drawn, "occurrences") if drawn else nothing)
+    found = bars(["Element or attribute"], drawn, "occurrences") if drawn else nothing
+    yield section("What nothing reads", found, _elements(report))
 
 
 def _columns(report: CoverageReport) -> Iterator[Html]:
@@ -126,7 +127,7 @@ def _tables(report: CoverageReport) -> Iterator[Html]:
     yield section("Rows by table", bars(["Table"], drawn, "rows"))
 
 
-def _elements(report: CoverageReport) -> Iterator[Html]:
+def _elements(report: CoverageReport) -> Html:
     rows = [
         [
             _described(each.path, f"read by {', '.join(each.readers) or 'nothing'}"),
@@ -135,10 +136,10 @@ def _elements(report: CoverageReport) -> Iterator[Html]:
         ]
         for each in report.elements
     ]
-    if rows:
-        listed = table(["Path", "First document", "Occurrences"], rows, numbers=1)
-        heading = f"All {len(rows):,} elements and attributes, and what reads them"
-        yield section("Elements and attributes", element("details", element("summary", heading), listed))
+    if not rows:
+        return Html()
+    heading = element("summary", f"All {len(rows):,} elements and attributes, and what reads them")
+    return element("details", heading, table(["Path", "First document", "Occurrences"], rows, numbers=1))
 
 
 def _described(name: str, description: str) -> Html:

@@ -26,7 +26,7 @@ from xml_extractor.documents import (
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, read_revision
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, failure_of
 from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope, TablePlan
-from xml_extractor.mapping.steps import compose
+from xml_extractor.mapping.steps import compose, conversion, toleration
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.quality.census import Census
 from xml_extractor.quality.tallies import (
@@ -218,7 +218,7 @@ def _with_defaults_noted(plan: Plan) -> Plan:
         steps = [step for step in column.steps if step.name not in _NO_DEFAULT]
         if len(steps) == len(column.steps):
             return compute
-        without = compose(column.origin.read, steps, ("null",), None)
+        without = compose(column.origin.read, conversion(steps), toleration(("null",), None))
 
         def compute_and_note(row: RowScope) -> Value:
             value = compute(row)
@@ -236,7 +236,7 @@ def _with_defaults_noted(plan: Plan) -> Plan:
     tables = tuple(
         table._replace(computes=tuple(map(noting_default, table.columns, table.computes))) for table in plan.tables
     )
-    return plan._replace(tables=tables)
+    return plan._replace(tables=tables, code=None)
 
 
 def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:
@@ -258,7 +258,7 @@ def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:
         table._replace(computes=tuple(tolerant(table, number) for number in range(len(table.computes))), required=())
         for table in plan.tables
     )
-    return plan._replace(tables=tables)
+    return plan._replace(tables=tables, code=None)
 
 
 def _without_key(plan: Plan) -> Plan:
@@ -273,7 +273,7 @@ def _matters(invalid: _Invalid) -> bool:
     if table.when is None or invalid.number in table.read_by_when:
         return True
     with suppress(*RULE_ERRORS):
-        return table.when(invalid.row) is True
+        return table.when.evaluate(invalid.row.values, invalid.row.document.clock) is True
     return True
 
 

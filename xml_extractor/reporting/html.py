@@ -18,12 +18,12 @@ from xml_extractor.escaping import escaped
 
 _LIGHT = """
 color-scheme: light; --ink: #1f2328; --faint: #59636e; --grid: #d8dee4; --paper: #ffffff; --panel: #f6f8fa;
---good: #1a7f37; --warn: #9a6700; --bad: #c21c28; --track: #e7ecf0;
+--good: #1a7f37; --warn: #9a6700; --bad: #c21c28;
 --s0: #2a78d6; --s1: #c4561b; --s2: #1b8f6a; --s3: #8250df; --s4: #9a6700; --s5: #bf3989
 """
 _DARK = """
 color-scheme: dark; --ink: #e6edf3; --faint: #9aa4ae; --grid: #343b43; --paper: #0d1117; --panel: #161b22;
---good: #4ac26b; --warn: #d4a72c; --bad: #ff7b72; --track: #262c33;
+--good: #4ac26b; --warn: #d4a72c; --bad: #ff7b72;
 --s0: #6cb0ff; --s1: #f0883e; --s2: #4cc38a; --s3: #b392f0; --s4: #d4a72c; --s5: #f778ba
 """
 
@@ -34,8 +34,8 @@ COLOURS = f"""
 :root {{ {_LIGHT} }}
 @media screen and (prefers-color-scheme: dark) {{ :root {{ {_DARK} }} }}
 {" ".join(f".s{number} {{ fill: var(--s{number}); stroke: var(--s{number}) }}" for number in range(SERIES))}
-.good {{ fill: var(--good) }} .warn {{ fill: var(--warn) }} .bad {{ fill: var(--bad) }} .rest {{ fill: var(--faint) }}
-.grid {{ stroke: var(--grid) }} .track {{ fill: var(--track) }}
+.bad {{ fill: var(--bad) }} .rest {{ fill: var(--faint) }}
+.grid {{ stroke: var(--grid) }}
 text {{ fill: var(--ink); stroke: none; font: 12px system-ui, sans-serif }} .axis text {{ fill: var(--faint) }}
 .mark {{ stroke: var(--ink); stroke-opacity: .65 }}
 """
@@ -48,7 +48,7 @@ body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var
 h1 {{ font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem }}
 h2 {{ font-size: 1.15rem; margin: 2.25rem 0 .25rem; break-after: avoid }}
 h3 {{ font-size: .95rem; margin: 0 }}
-p {{ margin: .25rem 0; max-width: 60rem }}
+p {{ margin: .25rem 0; max-width: 60rem }} section > p {{ break-after: avoid }}
 code {{ font: .92em ui-monospace, monospace }}
 small, .faint, figcaption, footer {{ color: var(--faint); font-size: .85rem }}
 table {{ border-collapse: collapse; width: 100%; margin: .5rem 0 }}
@@ -62,7 +62,9 @@ td.n {{ white-space: nowrap }}
 .bars {{ table-layout: fixed }} .bars .plot {{ width: 45% }} .bars .n {{ width: 6.5rem; white-space: normal }}
 .plot svg {{ display: block; width: 100%; height: 1.1rem; overflow: visible; margin-top: .2rem }}
 tr {{ break-inside: avoid }}
-tbody tr.same > * {{ border-bottom-style: none; padding-bottom: .05rem }}
+th {{ position: relative }}
+.hidden {{ position: absolute; right: 0; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); white-space: nowrap }}
 small {{ display: block }}
 .cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 1rem;
   margin: 1rem 0 }}

@@ -100,7 +100,8 @@ def bars(headings: Sequence[object], rows: Iterable[Bar], meaning: str, *, whole
     drawn = list(rows)
     axis = scale(max((sum(length for _, length in row.segments) for row in drawn), default=0), whole=whole)
     body = [[*row.cells, _bar(axis, row), row.value] for row in drawn]
-    return table([*headings, _axis(axis, meaning), ""], body, numbers=1, kind="bars")
+    number = element("span", meaning, class_="hidden")
+    return table([*headings, _axis(axis, meaning), number], body, numbers=1, kind="bars")
 
 
 def legend(entries: Iterable[tuple[str, object]]) -> Html:

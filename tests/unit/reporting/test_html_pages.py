@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xml_extractor.errors import RunError
-from xml_extractor.reporting.html import element, page, table, write_page
+from xml_extractor.reporting.html import _DARK, _LIGHT, element, page, table, write_page
 
 
 def test_texts_are_escaped_and_elements_are_not() -> None:
@@ -44,3 +44,24 @@ def test_equal_first_cells_below_each_other_are_joined() -> None:
 def test_a_page_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="the page cannot be written to"):
         write_page(tmp_path / "missing" / "report.html", "")
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of a colour (WCAG 2.2)."""
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [_LIGHT, _DARK], ids=["light", "dark"])
+def test_texts_and_bars_stand_out_from_what_is_behind_them(scheme: str) -> None:
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", scheme))
+
+    def contrast(one: str, other: str) -> float:
+        darker, lighter = sorted((luminance(colours[one]), luminance(colours[other])))
+        return (lighter + 0.05) / (darker + 0.05)
+
+    for behind in ("paper", "panel"):
+        assert min(contrast(name, behind) for name in ("ink", "faint")) >= 4.5
+        bars = ("good", "warn", "bad", *(name for name in colours if re.fullmatch(r"s\d", name)))
+        assert min(contrast(name, behind) for name in bars) >= 3

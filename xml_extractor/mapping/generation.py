@@ -1,0 +1,400 @@
+"""Write the code that maps documents by a contract: one function for each table, with its columns in line.
+
+The code does what `rows.rows_of` does for the table, and calls the same searches, conversions and expressions. It only
+knows usual documents: for whatever may reject a document it raises, and then the interpreted plan maps the document, so
+that it explains. Tables with `recursive`, or whose children `distinct` attaches to other rows, are always interpreted.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from xml_extractor.contract.model import Contract
+from xml_extractor.mapping import rows
+from xml_extractor.mapping.code import Code
+from xml_extractor.mapping.code_objects import LOCAL_NAMES, OBJECTS
+from xml_extractor.mapping.paths import RowSearch
+from xml_extractor.mapping.plan import ColumnPlan, GeneratedCode, Notes, TablePlan
+from xml_extractor.mapping.readers import (
+    AncestorColumn,
+    Computed,
+    DerivedKey,
+    OnlyRowColumn,
+    OwnAttribute,
+    OwnColumn,
+    OwnText,
+    PathText,
+    Position,
+    RunColumn,
+    SetByRule,
+    SharedSearch,
+)
+from xml_extractor.mapping.steps import Values
+from xml_extractor.values.sqltypes import Family
+
+_SHORT = 10
+"""The length of a text type up to which a column remembers its texts, although they are only checked."""
+
+
+def generate(contract: Contract, tables: tuple[TablePlan, ...], noted: Notes) -> GeneratedCode:
+    """Write and compile the code of a plan."""
+    code = Code(OBJECTS, LOCAL_NAMES)
+    read = _read_by_parent(contract)
+    names = [
+        ""
+        if _is_interpreted(table, tables)
+        else _Table(code, tables, number, noted, is_read=table.name in read).written()
+        for number, table in enumerate(tables)
+    ]
+    module = code.compiled(f"<contract {contract.contract}>")
+    functions = [
+        module[name] if name else partial(rows.rows_of, table) for name, table in zip(names, tables, strict=True)
+    ]
+    return GeneratedCode(code.text, tuple(functions))
+
+
+def _read_by_parent(contract: Contract) -> set[str]:
+    """Return the tables whose columns other tables read."""
+    columns = [column for table in contract.tables.values() for column in table.columns.values()]
+    rules = [rule for column in columns for rule in (column, *column.inputs.values())]
+    return {rule.parent.partition(".")[0] for rule in rules if rule.parent is not None}
+
+
+def _is_interpreted(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:
+    """Return whether a table has rows within rows, or may start from nodes of other rows than its parent's."""
+    starts_elsewhere = table.parent is not None and _attaches(tables[table.parent])
+    return table.recursive is not None or _attaches(table) or starts_elsewhere
+
+
+def _attaches(table: TablePlan) -> bool:
+    return table.distinct is not None and table.distinct.attaches
+
+
+class _Table:
+    """Writes the function of one table.
+
+    Args:
+        code: The module.
+        tables: All tables.
+        number: The number of the table.
+        noted: What conversions tolerate.
+        is_read: Whether columns of other tables read those of this one.
+    """
+
+    def __init__(self, code: Code, tables: tuple[TablePlan, ...], number: int, noted: Notes, *, is_read: bool) -> None:
+        self._code = code
+        self._tables = tables
+        self._table = table = tables[number]
+        self._noted = noted
+        self._deferred = {column for column, _ in table.deferred}
+        computed = [column for index, column in enumerate(table.columns) if index not in self._deferred]
+        self._needs_row = any(map(_reads_row, computed))
+        self._has_objects = (
+            self._needs_row
+            or is_read
+            or table.has_children
+            or table.is_referred_to
+            or bool(table.deferred)
+            or table.distinct is not None
+        )
+        self._kind = self._kind_of_nodes()
+        self._node = "element" if self._kind == "element" else "node"
+        self._values: list[str] = []
+        self._only_rows: dict[OnlyRowColumn, str] = {}
+        self._searches: dict[tuple[int, bool], str] = {}
+
+    def written(self) -> str:
+        """Write the function, and return its name."""
+        code, table = self._code, self._table
+        name = code.function(f"rows of {table.name}")
+        with code.block(f"def {name}(document)"):
+            for text in ("rows = []", "noted, counts = document.noted, document.counts"):
+                code.line(text)
+            code.line("run, clock = document.run, document.clock")
+            if self._has_objects:
+                code.line("tolerated = {}")
+            self._read_only_rows()
+            if table.parent is None:
+                code.line("parent, start = None, document.root")
+                self._rows_from_start()
+            else:
+                with code.block(f"for parent in document.rows[{table.parent}]"):
+                    code.line("start = parent.node")
+                    self._rows_from_start()
+            self._after_rows()
+            code.line("return rows")
+        return name
+
+    def _kind_of_nodes(self) -> str:
+        """Return what the row rules find: `element`, `attribute` or, if nothing is certain, `node`."""
+        rules = self._table.rules
+        if not _starts_at_elements(self._table, self._tables) or any(rule.find.find_elements is None for rule in rules):
+            return "node"
+        if not any(rule.find.attribute for rule in rules):
+            return "element"
+        reads_only_text = not self._has_objects and not any(
+            isinstance(each.origin.read, PathText) for each in _rules(self._table)
+        )
+        return "attribute" if reads_only_text and all(rule.find.attribute for rule in rules) else "node"
+
+    def _read_only_rows(self) -> None:
+        for each in _rules(self._table):
+            match each.origin.read:
+                case OnlyRowColumn(table, index) as read if read not in self._only_rows:
+                    variable = self._only_rows[read] = self._code.variable(each.origin.name)
+                    rows = f"document.rows[{table}]"
+                    self._code.line(f"{variable} = {rows}[0].values[{index}] if {rows} else None")
+
+    def _rows_from_start(self) -> None:
+        code, table = self._code, self._table
+        if table.start_frame is not None:
+            code.line(f"{code.constant('frame', table.start_frame)}.enter(start)")
+        code.line("position = 0")
+        with self._each_node():
+            code.line("position += 1")
+            if table.frame is not None:
+                code.line(f"{code.constant('frame', table.frame)}.enter({self._node})")
+            if self._needs_row:
+                code.line(f"row = {self._row_object([])}")
+            if any(
+                isinstance(each.origin.read, OwnAttribute)
+                for column in table.columns
+                for each in (column, *column.inputs)
+            ):
+                code.line("get = element.get")
+            self._columns()
+            self._keep_row()
+
+    @contextmanager
+    def _each_node(self) -> Iterator[None]:
+        """Loop over the nodes that the row rules find from a node."""
+        code, rules = self._code, self._table.rules
+        if self._kind == "element" and len(rules) == 1:
+            code.line("rule = 0")
+            found = "(start,)" if rules[0].find.path == "." else f"{self._search(rules[0].find)}(start)"
+            with code.block(f"for element in {found}"):
+                yield
+            return
+        code.line("nodes = []")
+        if self._kind == "node":
+            code.line("shared = {}")
+        names: dict[str, str] = {}
+        for rule, (_, find) in enumerate(rules):
+            if self._kind == "node":
+                code.line(
+                    f"nodes += [({rule}, node) for node in {code.constant(f'find {find.path}', find)}(start, shared)]"
+                )
+            elif self._kind == "element":
+                code.line(f"nodes += [({rule}, element) for element in {self._search(find)}(start)]")
+            else:
+                if find.path not in names:
+                    names[find.path] = code.variable(f"found {find.path}")
+                    found = "(start,)" if find.path == "." else f"{self._search(find)}(start)"
+                    code.line(f"{names[find.path]} = {found}")
+                with code.block(f"for owner in {names[find.path]}"):
+                    code.line(f"text = owner.get({find.attribute!r})")
+                    with code.block("if text is not None"):
+                        code.line(f"nodes.append(({rule}, owner, text))")
+        variables = {"node": "rule, node", "element": "rule, element", "attribute": "rule, element, text"}
+        with code.block(f"for {variables[self._kind]} in nodes"):
+            if self._kind == "node":
+                code.line("element = node.owner if isinstance(node, ValueNode) else node")
+            yield
+
+    def _search(self, find: RowSearch) -> str:
+        return self._code.constant(f"find {find.path}", find.find_elements)
+
+    def _columns(self) -> None:
+        code = self._code
+        for index, column in enumerate(self._table.columns):
+            variable = code.variable(column.name)
+            if index in self._deferred:
+                code.line(f"{variable} = None")
+            elif _reads_row(column):
+                code.line(f"row.values = [{', '.join(self._values)}]")
+                code.line(f"{variable} = {code.constant(f'compute {column.name}', column.compute)}(row)")
+            else:
+                for each in (column, *column.inputs):
+                    self._search_once(each)
+                self._assign(variable, column)
+            self._values.append(variable)
+
+    def _search_once(self, column: ColumnPlan) -> None:
+        """Search for what several columns share, before the first of them is read."""
+        match column.origin.read:
+            case SharedSearch(number, path, find, attribute) if (number, bool(attribute)) not in self._searches:
+                code = self._code
+                found = f"{code.constant(f'find {path}', find)}(element)"
+                variable = code.variable(f"{'get from' if attribute else 'found'} {path}")
+                code.line(f"{variable} = {f'getter({found})' if attribute else found}")
+                self._searches[number, bool(attribute)] = variable
+
+    def _assign(self, variable: str, column: ColumnPlan) -> None:
+        """Write the statements that compute a column or input."""
+        code = self._code
+        if column.tolerate is None:
+            code.line(f"{variable} = {self._converted(column)}")
+            return
+        with code.block("try"):
+            code.line(f"{variable} = {self._converted(column)}")
+        with code.block("except RULE_ERRORS as error"):
+            code.line(f"{variable} = {code.constant(f'tolerate {column.name}', column.tolerate)}(error)")
+
+    def _input(self, column: ColumnPlan) -> str:
+        if column.tolerate is None:
+            return self._converted(column)
+        variable = self._code.variable(column.name)
+        self._assign(variable, column)
+        return variable
+
+    def _converted(self, column: ColumnPlan) -> str:
+        """Return the expression of a column's value, with its conversion."""
+        value = self._read(column)
+        if not column.steps:
+            return value
+        if column.origin.type is None and not _is_only_checked(column):
+            known = Values(column.convert, self._noted)
+            return f"{self._code.constant(f'{column.name} of', known)}[{value}]"
+        return f"{self._code.constant(f'convert {column.name}', column.convert)}({value})"
+
+    def _read(self, column: ColumnPlan) -> str:
+        """Return the expression of what a column reads."""
+        code = self._code
+        match column.origin.read:
+            case OwnAttribute(name):
+                text = f"get({name!r})"
+            case OwnText():
+                kinds = {"attribute": "text", "element": "string_value_or_nil(element)", "node": "own_text(node)"}
+                text = kinds[self._kind]
+            case SharedSearch(number, _, _, attribute):
+                variable = self._searches[number, bool(attribute)]
+                text = f"{variable}({attribute!r})" if attribute else f"first_text({variable}, string_value_or_nil)"
+            case PathText(read):
+                text = f"{code.constant(f'read {column.path}', read)}({self._node})"
+            case Computed(expression):
+                values = ", ".join(map(self._input, column.inputs))
+                text = f"{code.constant(f'evaluate {column.name}', expression.evaluate)}([{values}], clock)"
+            case _:
+                text = self._read_without_document(column)
+        return text
+
+    def _read_without_document(self, column: ColumnPlan) -> str:
+        """Return the expression of what comes from other columns and rows."""
+        match column.origin.read:
+            case AncestorColumn(index, levels):
+                text = f"parent{'.parent' * (levels - 1)}.values[{index}]"
+            case OnlyRowColumn() as only_row:
+                text = self._only_rows[only_row]
+            case OwnColumn(index):
+                text = self._values[index]
+            case RunColumn(index):
+                text = f"run[{index}]"
+            case Position():
+                text = "position"
+            case SetByRule(values):
+                constant = self._code.constant(f"{column.name} by rule", values)
+                text = f"{constant}[rule]" if len(values) > 1 else f"{constant}[0]"
+            case DerivedKey() as key:
+                above = "".join(f", parent{'.parent' * level}.position" for level in range(self._levels()))
+                text = f"{self._code.constant(f'derive {column.name}', key.key)}(rule, document.key, position{above})"
+            case other:
+                raise TypeError(other)
+        return text
+
+    def _levels(self) -> int:
+        levels, parent = 0, self._table.parent
+        while parent is not None:
+            levels, parent = levels + 1, self._tables[parent].parent
+        return levels
+
+    def _row_object(self, values: list[str]) -> str:
+        searches = f"[None] * {self._table.searches}" if self._needs_row or self._deferred else "[]"
+        places = f"document, parent, {self._node}, element, rule, position, {searches}"
+        return f"RowScope({places}, [{', '.join(values)}])"
+
+    def _keep_row(self) -> None:
+        """Write what leaves the row out, or adds it."""
+        code, table, values = self._code, self._table, self._values
+        if self._has_objects:
+            code.line(f"row = {self._row_object(values)}")
+            with code.block("if noted"):
+                code.line("tolerated[row] = noted.copy()")
+                code.line("noted.clear()")
+        if table.at_least_one:
+            self._leave_out(" and ".join(f"{values[number]} is None" for number in table.at_least_one), "AT_LEAST_ONE")
+        if table.when is not None:
+            evaluate = code.constant("when", table.when.evaluate)
+            self._leave_out(f"{evaluate}(({', '.join(values)},), clock) is not True", "WHEN")
+        if self._has_objects:
+            code.line("rows.append(row)")
+            return
+        if table.required:
+            with code.block(f"if {' or '.join(f'{values[number]} is None' for number in table.required)}"):
+                code.line("raise UnusualError")
+        code.line(f"rows.append(({', '.join(values)},))")
+        with code.block("if noted"):
+            with code.block("for column, what in noted"):
+                code.line(f"counts[{table.name!r}, column, what] += 1")
+            code.line("noted.clear()")
+
+    def _leave_out(self, condition: str, why: str) -> None:
+        code, table = self._code, self._table
+        with code.block(f"if {condition}"):
+            if self._has_objects:
+                code.line(f"leave_out({code.constant('table', table)}, {self._node}, {why}, document)")
+            else:
+                code.line("noted.clear()")
+                code.line(f"counts[{table.name!r}, '', {why}] += 1")
+            code.line("continue")
+
+    def _after_rows(self) -> None:
+        code, table = self._code, self._table
+        plan = code.constant("table", table)
+        if table.distinct is not None:
+            code.line(f"rows = distinct_rows({plan}, rows, {plan}.distinct, document)")
+        if self._has_objects:
+            if table.required and not table.deferred:
+                code.line(f"check_required({plan}, rows)")
+            with code.block("if tolerated"):
+                code.line(f"count_tolerated({plan}, rows, tolerated)")
+        if table.parent is not None:
+            with code.block(f"if {table.parent} in document.left_out"):
+                code.line(f"leave_out_children({plan}, document)")
+
+
+def _rules(table: TablePlan) -> Iterator[ColumnPlan]:
+    for column in table.columns:
+        yield from (column, *column.inputs)
+
+
+_KNOWN: tuple[type[object], ...] = (
+    *(AncestorColumn, Computed, DerivedKey, OnlyRowColumn, OwnAttribute, OwnColumn, OwnText, PathText, Position),
+    *(RunColumn, SetByRule, SharedSearch),
+)
+"""The readers whose values the code reads in line."""
+
+
+def _reads_row(column: ColumnPlan) -> bool:
+    """Return whether a column is computed from the row as an object, as the interpreted plan does it."""
+    read = column.origin.read
+    is_in_tree = isinstance(read, DerivedKey) and read.positions is not None
+    return is_in_tree or not isinstance(read, _KNOWN) or any(map(_reads_row, column.inputs))
+
+
+def _is_only_checked(column: ColumnPlan) -> bool:
+    """Return whether a text is only checked for its length and characters, which is as fast as to remember it."""
+    steps, length = [step.name.partition(" ")[0] for step in column.steps], column.type.length
+    return column.type.family is Family.TEXT and steps == ["blank", "convert"] and not 0 < length <= _SHORT
+
+
+def _starts_at_elements(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:
+    """Return whether the row rules of a table start from elements only."""
+    if table.parent is None:
+        return True
+    parent = tables[table.parent]
+    return all(
+        rule.find.find_elements is not None
+        and not rule.find.attribute
+        and (rule.find.path != "." or _starts_at_elements(parent, tables))
+        for rule in parent.rules
+    )
