@@ -85,6 +85,7 @@ class Loaded:
 
     def load(self) -> None:
         """Load all documents, and map them once more to know what is where."""
+        open_target(self.target, self.contract).create(list(self.tables.values()))
         settings = RunSettings(
             self.contract_path, self.source, self.target, workers=2, rejects_dir=None, metrics_dir=None
         )
@@ -489,7 +490,7 @@ def seeding(loaded: Loaded) -> Iterator[Callable[[str, Sequence[Any]], bool]]:
 
         def execute_there(statement: str, values: Sequence[Any]) -> bool:
             with suppress(pyodbc.Error):
-                changed = session.execute(statement, *values).rowcount
+                changed = session.execute(f"{statement}; SELECT @@ROWCOUNT", *values).fetchval()
                 assert changed == 1, (statement, changed)
                 return True
             return False

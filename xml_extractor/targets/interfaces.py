@@ -48,6 +48,20 @@ class RowForm(NamedTuple):
     expected: RowBinder
 
 
+class RowHash(NamedTuple):
+    """How the rows of a document are hashed by the database, and mapped rows alike.
+
+    Attributes:
+        row: The expression of the hash of a row.
+        sums: The expressions of the sums of such hashes, under the name `hashed`.
+        sums_of: Returns the sums for mapped rows.
+    """
+
+    row: str
+    sums: str
+    sums_of: Callable[[Sequence[Row]], tuple[int, ...]]
+
+
 KeyPart = tuple[str, TableLayout, ColumnLayout]
 """A column of a key: its name in a query, the table that it is from, and the column there."""
 
@@ -64,13 +78,24 @@ class ComparingConnection(Connection, Protocol):
         """Return how rows of a table are compared."""
         ...
 
-    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        """Execute a query for the rows with these keys, and yield them as the driver reads them.
+    def row_hash(self, table: TableLayout) -> RowHash | None:
+        """Return how the database hashes rows of a table; None if reading them is as good, or if it cannot.
+
+        Raises:
+            DatabaseError: The database cannot be asked.
+        """
+        ...
+
+    def query_keys(
+        self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
+    ) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, by one statement or several, and yield what it returns.
 
         Args:
             query: Ends where the condition of its WHERE clause begins.
             columns: The columns of a key.
             keys: Mapped values of these columns; never NULL.
+            rest: What follows the condition.
         """
         ...
 

@@ -21,6 +21,7 @@ from xml_extractor.targets.interfaces import (
     Insertion,
     KeyPart,
     RowForm,
+    RowHash,
     TableRows,
     joined,
     parts,
@@ -30,6 +31,7 @@ from xml_extractor.targets.sqlserver.address import SqlServerAddress
 from xml_extractor.targets.sqlserver.catalog import read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
+from xml_extractor.targets.sqlserver.hashing import HashSupport, hash_support, row_hash
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
 from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows
 from xml_extractor.targets.sqlserver.probes import JsonSupport, json_support
@@ -71,6 +73,7 @@ class LoadingConnection(SqlServerConnection):
     def __init__(self, address: SqlServerAddress, strategy: InsertStrategy = "executemany") -> None:
         self._sends_json = strategy == "json"
         self._json_support: JsonSupport | None = None
+        self._hash_support: HashSupport | None = None
         self._isolated_batches = 0
         self._can_isolate = True
         self._is_used = False
@@ -91,8 +94,16 @@ class LoadingConnection(SqlServerConnection):
         restore, form = restore_columns(table), comparable(table)
         return RowForm(select_columns(table), lambda row: form(restore(row)), form)
 
-    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        """Execute a query for the rows with these keys, and yield them as the driver reads them."""
+    def row_hash(self, table: TableLayout) -> RowHash | None:
+        """Return how the server hashes rows of a table; None if it cannot."""
+        if self._hash_support is None:
+            self._hash_support = hash_support(self)
+        return row_hash(table, self._hash_support)
+
+    def query_keys(
+        self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
+    ) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, and yield what it returns."""
         bound = [parameter(column.type) for _, _, column in columns]
         names = [t_sql_name(name) for name, _, _ in columns]
         places = [self._key_parameter(table, column) for _, table, column in columns]
@@ -104,7 +115,7 @@ class LoadingConnection(SqlServerConnection):
             else:
                 condition = " OR ".join([f"({same})"] * len(some))
             types = [each.odbc_type for _ in some for each in bound]
-            yield from self.query(f"{query} {condition}", [value for key in some for value in bind(key)], types)
+            yield from self.query(f"{query} ({condition}){rest}", [value for key in some for value in bind(key)], types)
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
