@@ -1,7 +1,7 @@
 """Map the documents of a source again with worker processes, and compare them with the rows of the target."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.util import Finalize
@@ -12,13 +12,14 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.own_rows import DocumentKeys, key_columns
 from xml_extractor.contract.run_columns import run_columns
 from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunValues, SourceDocument, Status
-from xml_extractor.errors import TargetError
+from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing.chunk_pool import LookingWorker, for_each_chunk, key_chunks
 from xml_extractor.processing.worker import content_hash, skip_by_root
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.quality.database_comparison import DatabaseComparison, Side
 from xml_extractor.quality.differences import (
     DIFFERENT,
     DOCUMENTS,
@@ -37,6 +38,7 @@ from xml_extractor.reasons import Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import KeyRange, StartMethod
 from xml_extractor.sources.interfaces import Source
+from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
 
 _UNKNOWN_TIME = datetime(1900, 1, 1)  # noqa: DTZ001 - times of runs are naive
@@ -246,6 +248,38 @@ def reconcile(context: VerificationContext, things: SeenThings, verified: Verifi
             context.run,
             has_changing_rows=contract.document.revision is not None,
         ).add_to(verified)
+
+
+def verify_databases(
+    contract: Contract,
+    expected: Target,
+    held: Target,
+    left_out: Mapping[str, frozenset[str]],
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Verified:
+    """Compare the tables of a contract in two databases.
+
+    Args:
+        contract: The contract.
+        expected: The database whose rows are expected.
+        held: The database whose rows are compared with these.
+        left_out: As in `VerificationContext`.
+        on_progress: Called with the number of documents that were compared since the last call.
+
+    Raises:
+        UsageError: The databases are of different kinds.
+        TargetError: One of them cannot be read.
+    """
+    with ExitStack() as parts:
+        one, other = (
+            Side(*(parts.enter_context(closing(target.connect())) for _ in range(2))) for target in (expected, held)
+        )
+        if one.connection.dialect != other.connection.dialect:
+            message = "a database and one of another kind write values differently, and cannot be compared"
+            raise UsageError(message, "compare each of them with the documents")
+        things = parts.enter_context(seen_things())
+        with errors_end_the_run(TargetError, "the tables cannot be read"):
+            return DatabaseComparison(contract, one, other, left_out, things, on_progress).compare()
 
 
 def _start_of(run_id: str) -> datetime | None:

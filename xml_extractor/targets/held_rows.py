@@ -56,6 +56,10 @@ class ComparedTable:
             for row in mapped[number]
         ]
 
+    def table_of(self, column: ColumnLayout) -> TableLayout:
+        """Return the table as if it had only this column."""
+        return replace(self.table, columns=(column,))
+
     def document(self, keys: DocumentKeys) -> Value:
         """Return the key of a document as its rows hold it; None if it is not known."""
         return None if self.column is None else self.column.key(keys)
@@ -142,7 +146,7 @@ class HeldTable:
         table, column = compared.table, compared.column
         self._form = connection.row_form(table)
         self._document = None if column is None else replace(column.column, name=_DOCUMENT)
-        self._document_form = None if self._document is None else connection.row_form(_only(table, self._document))
+        self._document_form = None if self._document is None else connection.row_form(compared.table_of(self._document))
         layout = table if self._document is None else replace(table, columns=(*table.columns, self._document))
         self._whole = connection.row_form(layout)
         hashed = replace(table, columns=tuple(table.columns[position] for position in compared.compared))
@@ -254,7 +258,3 @@ class HeldTable:
             joins.append(f" LEFT JOIN {self._table(parent)} AS {child} ON {same}")
         document = f"{child}.{quoted(column.column.name)} AS {quoted(_DOCUMENT)}"
         return f"(SELECT p0.*, {document} FROM {self._table(self.compared.table)} AS p0{''.join(joins)}) AS held"  # noqa: S608 - names are quoted
-
-
-def _only(table: TableLayout, column: ColumnLayout) -> TableLayout:
-    return replace(table, columns=(column,))
