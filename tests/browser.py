@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -18,13 +19,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PROGRAM = next(filter(None, map(shutil.which, ("google-chrome", "chromium", "chromium-browser"))), None)
 
 needs_browser = pytest.mark.skipif(
     PROGRAM is None or os.name != "posix", reason="no Chromium is installed, or the system has no inherited pipes"
 )
 
 PHONE, DESKTOP = 400, 1400
+
+TIME_LIMIT_SECONDS = 120
 
 OPTIONS = (
     "--headless",
@@ -168,6 +171,8 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._received:
+            ready, _, _ = select.select([self._receive], [], [], TIME_LIMIT_SECONDS)
+            assert ready, "the browser does not answer"
             received = self._receive.read(1 << 20)
             assert received, "the browser has ended"
             self._received += received
@@ -180,8 +185,10 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A browser with an empty profile, until the end of the block."""
+    """A browser with an empty profile, until the end of the block. Skips the test if there is only a stub of one."""
     assert PROGRAM is not None
+    if subprocess.run([PROGRAM, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip(f"{PROGRAM} cannot be started")
     (to_read, send), (receive, to_write) = os.pipe(), os.pipe()
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # The browser reads from descriptor 3 and writes to descriptor 4.

@@ -22,8 +22,8 @@ CLASSES = {
     "TargetError": "The target",
     "TablesError": "The target",
     "SilentTargetError": "The target",
-    "TooManyRejectsError": "Too many rejects",
-    "TooManyToleratedError": "Too many rejects",
+    "TooManyRejectsError": "Limits of a run",
+    "TooManyToleratedError": "Limits of a run",
 }
 """The errors that end a run, and the heading that they are listed below."""
 

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TUTORIAL = ROOT / "documentation" / "tutorial" / "first-load.md"
 BLOCK = re.compile(r"^```(xml|yaml)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SECONDS = 300
+"""How long a server may take to start on a busy machine."""
 EXPECTED = [("loaded", 1), ("rejected", 1)]
 
 
@@ -67,7 +69,7 @@ def run_prefect(directory: Path) -> None:
     """Run the flow against a server of its own."""
     os.environ["PREFECT_HOME"] = str(directory / "prefect")
     harness = __import__("prefect.testing.utilities", fromlist=["prefect_test_harness"]).prefect_test_harness
-    with harness():
+    with harness(server_startup_timeout=SECONDS):
         flow = runpy.run_path(str(EXAMPLES / "prefect_flow.py"))["load_orders"]
         assert [flow(), flow()] == [1, 0]
 

@@ -33,7 +33,7 @@ LAYERS = [
     {"api"},
     {"pipeline"},
     {"processing", "doctor"},
-    {"quality"},
+    {"quality", "telemetry"},
     {"records"},
     {"parsing", "mapping", "sources", "reporting"},
     {"targets"},
@@ -73,7 +73,11 @@ OWNERS = {
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},
     "rich": {"reporting", "cli"},
+    "pyarrow": {"targets.parquet"},
+    "pyspark": {"processing.spark"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
+    "openlineage": {"telemetry"},
+    "opentelemetry": {"telemetry"},
 }
 PARSER_NAMES = {"XMLParser", "XMLPullParser", "fromstring", "parse", "iterparse", "XML", "HTML", "HTMLParser"}
 

@@ -1,13 +1,13 @@
 """A run from its settings to its result.
 
 `run` opens source and target, and gives the source's key pages to `ParallelCoordinator.process_xml_batch`, which is the
-path of the documents. What is already done is decided here, by `LoggedDocuments`.
+path of the documents. `LoggedDocuments` decides what is already done.
 """
 
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,22 +15,19 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from xml_extractor.connections import Connection
 from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced, Status
+from xml_extractor.documents import Outcome
 from xml_extractor.errors import UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
+from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.run_reporter import RunReporter
 from xml_extractor.processing.worker import delete_plan
-from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
-from xml_extractor.processing_log.log import ProcessingLog
-from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
@@ -40,11 +37,15 @@ from xml_extractor.sources.interfaces import KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
+from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
 HIGH_LATENCY_SECONDS = 0.002
 """Round-trip time from which on the number of round trips, not the work of statements, limits the speed."""
+
+PATIENCE_SECONDS = 2.0
+"""How long insert threads wait for more where each batch makes files."""
 
 HIGH_LATENCY_THREADS = 4
 """Insert threads that wait for a high-latency target at the same time."""
@@ -71,26 +72,26 @@ def run(
     """
     started_at, began_at = _now(), time.perf_counter()
     contract = read_contract(settings.contract)
-    tables = layouts(contract)
-    _check_limits(settings, tables)
+    _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
-    target = open_target(settings.target, contract)
+    target = _open_target(settings, contract)
     with closing(_open_source(settings, contract)) as source:
         target.prepare(tables)
         context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
         statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
         name_run_in_log(context.run_id)
         describe = partial(_describe, context, source, target, statistics)
-        with closing(target.connect()) as connection, RunReporter(target, connection, describe, on_poll) as reporter:
-            rejects, logged = _rejects_dir(context), LoggedDocuments(connection, context)
+        report = partial(RunReporter, target, describe=describe, show=on_poll, telemetry=Telemetry(contract))
+        with closing(target.connect()) as connection, report(connection) as reporter:
+            rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+            logged = LoggedDocuments(connection, context)
             queue_stats, failure, earlier_rejects = None, None, 0
-            # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
-            # which a reader may not. The writer of rejects reads the source.
+            # The last connection to a SQLite file removes its write-ahead log, which one that only reads may not.
             with closing(source), _reject_writer(context, rejects) as on_reject:
                 coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
                 try:
-                    queue_stats, earlier_rejects = _process(coordinator, source, logged, settings)
+                    queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
                 except XmlExtractorError as error:
                     failure = error
             result = replace(
@@ -166,7 +167,7 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
 
 
 def _process(
-    coordinator: ParallelCoordinator, source: Source, logged: "LoggedDocuments", settings: RunSettings
+    coordinator: ParallelCoordinator, source: Source, logged: LoggedDocuments, target: Target, settings: RunSettings
 ) -> tuple[InsertQueueStats | None, int]:
     """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
     stats = None
@@ -174,6 +175,7 @@ def _process(
         listed = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
         pages = _noting_total(logged.without_complete(listed), source, coordinator.statistics, settings)
         stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+    target.settle()
     return stats, 0 if coordinator.interrupted else logged.earlier_rejects()
 
 
@@ -189,6 +191,16 @@ def _noting_total(
             totals.append(statistics.already_done + settings.limit)
         statistics.total = min(totals, default=None)
         yield page
+
+
+def _open_target(settings: RunSettings, contract: Contract) -> Target:
+    target = open_target(settings.target, contract)
+    if target.only_appends and settings.reprocess not in (None, "rejected"):
+        raise UsageError(
+            f"{target.name} cannot replace the rows of documents that are reprocessed",
+            "reprocess rejected documents only, or load into a database",
+        )
+    return target
 
 
 def _open_source(settings: RunSettings, contract: Contract) -> Source:
@@ -227,136 +239,12 @@ def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
     options = InsertOptions(
         suitable.strategy if wanted == "auto" else wanted,
         suitable.threads if settings.insert_threads == "auto" else settings.insert_threads,
+        PATIENCE_SECONDS if target.only_appends else 0.0,
     )
     if seconds:
         message = "Round trip to the target %.1f ms: insert strategy %s, insert threads %d"
         logger.info(message, seconds * 1000, options.strategy, options.threads)
     return options
-
-
-class LoggedDocuments:
-    """Decides by the processing log which documents are done, and which of these are reprocessed.
-
-    Args:
-        connection: To the target. The caller closes it.
-        context: What the run knows.
-
-    Attributes:
-        outdated: How many of the documents so far were processed by a contract with the same name but other content.
-    """
-
-    def __init__(self, connection: Connection, context: RunContext) -> None:
-        self.outdated = 0
-        self._log = ProcessingLog(connection)
-        self._context = context
-        self._reprocessed: dict[str, Replaced] = {}
-        self._retried: set[str] = set()
-
-    @property
-    def for_sources(self) -> "LoggedDocuments | None":
-        """What sources ask which documents are done; None for a run that reprocesses, which needs rows of the log."""
-        return self if self._context.settings.reprocess is None else None
-
-    def done(self, keys: Sequence[str]) -> set[str]:
-        """Return those of the given keys, as text, that are done and are not to be reprocessed.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        contract = self._context.contract.contract
-        if self._context.settings.reprocess is None:
-            done = self._log.done(contract, keys)
-            rejected = {
-                key: Replaced(entry.rejected_by, entry.content_hash or "", only_if_changed=True)
-                for key, entry in done.items()
-                if entry.rejected_by is not None
-            }
-            self._reprocessed |= rejected
-            self._retried |= rejected.keys()
-            self.outdated += sum(entry.contract_hash != self._context.contract_hash for entry in done.values())
-            return done.keys() - rejected.keys()
-        logged = self._log.find(contract, keys)
-        entries = {key: entry for key, entry in logged.items() if entry.status is not Status.RETRY}
-        only_if_changed = self._context.settings.reprocess == "changed-documents"
-        chosen = {
-            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=only_if_changed)
-            for key, entry in entries.items()
-            if self._is_reprocessed(entry)
-        }
-        rejected = {
-            key: Replaced(entry.run_id, entry.content_hash, only_if_changed=True)
-            for key, entry in entries.items()
-            if entry.status is Status.REJECTED and key not in chosen
-        }
-        self._reprocessed |= chosen | rejected
-        self._retried |= rejected.keys()
-        return entries.keys() - chosen.keys() - rejected.keys()
-
-    def without_complete(self, pages: Iterable[KeyPage]) -> Iterator[KeyPage]:
-        """Yield pages without the keys of files that were read to their end, unless the log still has a reject of them.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        for page in pages:
-            complete = {str(key) for key in page.keys if isinstance(key, RecordKey) and key.place.is_complete}
-            if complete:
-                logged = self._log.find(self._context.contract.contract, sorted(complete))
-                complete -= {key for key, entry in logged.items() if entry.status in (Status.REJECTED, Status.RETRY)}
-            yield page._replace(keys=[key for key in page.keys if str(key) not in complete]) if complete else page
-
-    def is_retried(self, key: DocumentKey) -> bool:
-        """Return whether a document is done unless it has changed since it was rejected.
-
-        Every run looks at those, whatever it reprocesses besides.
-        """
-        return str(key) in self._retried
-
-    def take_replaced(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
-        """Return what the log has of those of the given documents that are reprocessed, and forget it."""
-        taken = {key: self._reprocessed.pop(str(key)) for key in keys if str(key) in self._reprocessed}
-        self._retried.difference_update(map(str, taken))
-        return taken
-
-    def done_blocks(self, blocks: KeyBlocks, listed: Mapping[int, Digest]) -> set[int]:
-        """Return the numbers of the blocks whose documents are all done; none for a shard, which needs their keys.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        if self._context.settings.shard is not None:
-            return set()
-        logged = self._log.blocks(self._context.contract.contract, self._context.contract_hash, blocks)
-        done = {number for number, digest in listed.items() if number in logged and logged[number][0] == digest}
-        self.outdated += sum(logged[number][1] for number in done)
-        return done
-
-    def earlier_rejects(self) -> int:
-        """Return the number of documents of the contract that earlier runs rejected, and that are still rejected.
-
-        Raises:
-            TargetError: The log cannot be read.
-        """
-        return self._log.rejected_by_others(self._context.contract.contract, self._context.run_id)
-
-    def report_outdated(self) -> int:
-        """Log and return how many documents another contract has processed."""
-        if self.outdated:
-            message = "Processed by another contract of this name: %d documents (--reprocess changed-contract)"
-            logger.info(message, self.outdated)
-        return self.outdated
-
-    def _is_reprocessed(self, entry: LogEntry) -> bool:
-        settings = self._context.settings
-        if settings.reprocess_version not in (None, entry.contract_version):
-            return False
-        match settings.reprocess:
-            case "loaded" | "rejected":
-                return entry.status.value == settings.reprocess
-            case "changed-contract":
-                return entry.contract_hash != self._context.contract_hash
-            case _:
-                return True
 
 
 def _context(
@@ -372,11 +260,6 @@ def _context(
         source_name=source.name,
         source_address=source.address,
     )
-
-
-def _rejects_dir(context: RunContext) -> Path | None:
-    directory = context.settings.rejects_dir
-    return None if directory is None else directory / context.run_id
 
 
 @contextmanager

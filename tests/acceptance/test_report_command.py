@@ -28,6 +28,9 @@ def test_runs_are_named_by_id_as_the_latest_or_by_file(xml_extractor: Command, t
     assert json.loads(compared.stdout) == {"file": "two.html", "runs": [second, first]}
     assert "<h1>2 runs of orders, compared</h1>" in (tmp_path / "two.html").read_text(encoding="utf-8")
 
+    last = xml_extractor("report", *OPTIONS, "--last", "7", "--html", "two.html", "--json")
+    assert json.loads(last.stdout)["runs"] == [first, second]
+
     # Metrics files need neither contract nor target.
     of_files = xml_extractor("report", f"metrics/metrics_{first}.json", "metrics/latest.json", "--json")
     assert json.loads(of_files.stdout)["runs"] == [first, second]

@@ -125,6 +125,8 @@ def test_a_killed_run_is_shown_as_lost_once_it_has_not_reported_for_two_minutes(
     with closing(sqlite3.connect(tmp_path / "loaded.db")) as database, database:
         database.execute("UPDATE processing_log_runs SET reported_at = datetime(reported_at, '-121 seconds')")
     assert " lost " in xml_extractor(*RUNS).stdout
+    assert xml_extractor("report", *RUNS[1:]).returncode == 0
+    assert "Lost: it was killed, or lost its machine; its last report is of " in (tmp_path / "report.html").read_text()
 
 
 def rows_loaded(directory: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -13,7 +14,24 @@ from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.registry import open_target
 
 BY_JSON = "mssql by json"
-TARGETS = ["sqlite", *(pytest.param(kind, marks=pytest.mark.mssql) for kind in ("mssql", BY_JSON))]
+TARGETS = [
+    "sqlite",
+    *(["parquet"] if find_spec("pyarrow") else []),
+    *(pytest.param(kind, marks=pytest.mark.mssql) for kind in ("mssql", BY_JSON)),
+]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave Parquet out where a module does not name it, and where a test needs keys or foreign keys to be enforced."""
+    left_out = [item for item in items if "[parquet" in item.name and not _is_for_datasets(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _is_for_datasets(item: pytest.Item) -> bool:
+    module = getattr(item, "module", None)
+    return getattr(module, "WITH_PARQUET", False) and item.get_closest_marker("constraints") is None
 
 
 @contextmanager
@@ -22,6 +40,9 @@ def empty_targets(kind: str, directory: Path) -> Iterator[Callable[[], str]]:
     numbers = count(1)
     if kind == "sqlite":
         yield lambda: f"sqlite:///{directory / f'target{next(numbers)}.db'}"
+        return
+    if kind == "parquet":
+        yield lambda: f"parquet:{directory / f'datasets{next(numbers)}'}"
         return
     with ExitStack() as schemas:
         if kind == BY_JSON:

@@ -41,6 +41,8 @@ from xml_extractor.targets.interfaces import (
 )
 from xml_extractor.targets.registry import open_target
 
+WITH_PARQUET = True
+
 OnConflict = Literal["fail", "keep", "replace"]
 
 BATCH = 6
@@ -227,6 +229,7 @@ def test_no_call_has_more_rows_than_asked_for(watched: Watched, batch_rows: int,
     assert count(watched, LINES) == 1200
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize("bad", BAD_POSITIONS, ids=lambda bad: "-".join(map(str, bad)))
 def test_bad_documents_are_rejected_and_all_others_loaded(connection: TargetConnection, bad: tuple[int, ...]) -> None:
     documents = [bad_order(number) if number in bad else order(number) for number in range(BATCH)]
@@ -291,6 +294,7 @@ def test_a_reject_names_table_column_and_path(connection: TargetConnection) -> N
     assert entry.reason.startswith("missing_value at lines.article (@article): ")
 
 
+@pytest.mark.constraints
 def test_a_missing_parent_is_blamed_on_the_column_that_refers_to_it(connection: TargetConnection) -> None:
     document = order(1)
     orphan = document._replace(rows=((), document.rows[1], ()))
@@ -309,6 +313,7 @@ def test_no_value_of_a_rejected_document_gets_into_the_log(connection: TargetCon
     assert "987654321" not in repr(list(read_log(connection)))
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two batches"])
 def test_of_two_documents_with_one_key_the_first_is_loaded(connection: TargetConnection, *, together: bool) -> None:
     first, second = order(1, order_id=77), order(2, order_id=77)
@@ -324,6 +329,7 @@ def test_of_two_documents_with_one_key_the_first_is_loaded(connection: TargetCon
     )
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize(
     ("on_conflict", "customer"), [("keep", "customer 1"), ("replace", "customer 2"), ("fail", "customer 1")]
 )

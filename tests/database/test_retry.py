@@ -23,6 +23,8 @@ from xml_extractor.processing_log.log_table import LogEntry, RejectSelection
 from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.registry import open_processing_log, open_target
 
+WITH_PARQUET = True
+
 __all__ = ["no_pauses"]
 
 ALL = RejectSelection("orders")

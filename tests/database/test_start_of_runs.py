@@ -15,8 +15,8 @@ from tests import sqlserver
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.connections import Connection
 from xml_extractor.contract.model import SourceTable
-from xml_extractor.pipeline import LoggedDocuments
 from xml_extractor.processing.chunks import RunContext
+from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.processing_log.key_blocks import KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.settings import KeyRange, RunSettings, Shard

@@ -18,6 +18,8 @@ from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.registry import open_target
 from xml_extractor.values.sqltypes import parse_type
 
+WITH_PARQUET = True
+
 OnConflict = Literal["fail", "keep", "replace"]
 
 ENTRY = LogEntry(
@@ -90,6 +92,7 @@ def test_other_connections_do_not_see_rows_before_the_commit(target: Target, con
         assert rows_of(reader, ORDERS) == [(1, "Ada")]
 
 
+@pytest.mark.constraints
 def test_a_call_that_is_refused_in_its_middle_leaves_no_row_behind(connection: TargetConnection) -> None:
     with pytest.raises(DatabaseError):
         insert(connection, ORDERS, (1, "Ada"), (2, "Bob"), (1, "Cyd"))
@@ -102,6 +105,7 @@ def test_the_database_fills_generated_keys(connection: TargetConnection) -> None
     assert rows_of(connection, NOTES) == [(1, "first"), (1, "second")]
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize(
     ("table", "row", "code", "column"),
     [
@@ -123,6 +127,7 @@ def test_a_row_that_a_constraint_refuses_is_its_documents_fault(
     assert (error.error_class, error.code, error.column) == (ErrorClass.DATA, code, column)
 
 
+@pytest.mark.constraints
 def test_an_explanation_holds_no_value_of_the_row(connection: TargetConnection) -> None:
     insert(connection, ORDERS, (4711, "Ada Lovelace"))
     with pytest.raises(DatabaseError) as refused:
@@ -147,6 +152,7 @@ def test_errors_that_are_not_the_databases_pass(connection: TargetConnection, er
     assert raised.value is error
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize(
     ("on_conflict", "expected"), [("keep", [(1, "Ada"), (2, "Cyd")]), ("replace", [(1, "Bob"), (2, "Cyd")])]
 )
@@ -178,6 +184,7 @@ def test_a_transaction_keeps_all_that_was_inserted_before(
     assert [row[0] for row in rows_of(connection, codes)] == ["A", "B"]
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize("table", [ORDERS, NOTES], ids=["with key", "without key"])
 def test_rows_behind_a_refused_one_are_not_inserted(connection: TargetConnection, table: TableLayout) -> None:
     insert(connection, ORDERS, (1, "Ada"))
@@ -189,6 +196,7 @@ def test_rows_behind_a_refused_one_are_not_inserted(connection: TargetConnection
     assert rows_of(connection, NOTES) == []
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize("on_conflict", ["keep", "replace"])
 def test_keeping_and_replacing_forgive_no_other_constraint(
     connection: TargetConnection, on_conflict: OnConflict
@@ -199,6 +207,7 @@ def test_keeping_and_replacing_forgive_no_other_constraint(
     assert error.code == "missing_parent"
 
 
+@pytest.mark.constraints
 def test_replacing_a_table_of_keys_only_keeps_the_row(connection: TargetConnection, target: Target) -> None:
     columns = (ColumnLayout("code", parse_type("varchar(5)"), required=True),)
     codes = TableLayout("codes", "demo_codes", columns, (), ("code",), (), "replace")
@@ -208,6 +217,7 @@ def test_replacing_a_table_of_keys_only_keeps_the_row(connection: TargetConnecti
     assert rows_of(connection, codes) == [("A",), ("B",)]
 
 
+@pytest.mark.constraints
 def test_names_that_are_words_of_sql_or_have_spaces_are_quoted(connection: TargetConnection, target: Target) -> None:
     columns = tuple(
         ColumnLayout(name, parse_type("int"), required=name == "order")
@@ -220,6 +230,7 @@ def test_names_that_are_words_of_sql_or_have_spaces_are_quoted(connection: Targe
     assert rows_of(connection, table) == [(1, 5, 6, 7)]
 
 
+@pytest.mark.constraints
 @pytest.mark.parametrize("word", ["nothing", "returning", "within", "try_convert", "Select"])
 def test_a_table_and_its_key_may_be_called_by_a_reserved_word(
     connection: TargetConnection, target: Target, word: str

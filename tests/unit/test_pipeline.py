@@ -15,8 +15,9 @@ from tests.database.test_target_conformance import ENTRY
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import RecordKey, RecordPlace, Replaced, Status
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.pipeline import LoggedDocuments, choose_inserts
+from xml_extractor.pipeline import choose_inserts
 from xml_extractor.processing.chunks import RunContext
+from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.settings import InsertStrategy, Reprocess, RunSettings
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.targets.interfaces import TargetConnection
@@ -123,6 +124,7 @@ class Distant:
 
     name = "mssql://host/db"
     strategies: tuple[InsertStrategy, ...] = ("executemany", "json")
+    only_appends = False
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -132,7 +134,7 @@ class Distant:
 
 
 def chosen(seconds: float, **settings: Any) -> tuple[str, int]:
-    return choose_inserts(RunSettings("c", "s", "t", **settings), cast("Target", Distant(seconds)))
+    return choose_inserts(RunSettings("c", "s", "t", **settings), cast("Target", Distant(seconds)))[:2]
 
 
 def test_a_near_target_gets_arrays_of_rows_from_one_thread() -> None:

@@ -22,6 +22,7 @@ from xml_extractor.settings import DEFAULT_CONTRACT
 
 if TYPE_CHECKING:
     from xml_extractor.targets.sqlserver.address import SqlServerAddress
+    from xml_extractor.urls import URL
 
 PREFIX = "XML_EXTRACTOR_"
 """The prefix of the environment variables of options."""
@@ -86,17 +87,46 @@ def database_address(context: click.Context, url_option: str = "target") -> str:
 def _with_log_table(address: str, name: str) -> str:
     """Return the address of a target with the name of its processing log."""
     from xml_extractor.processing_log.log_table import LOG_TABLE_KEY
+    from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
     from xml_extractor.targets.registry import read_url
 
     if not _TABLE_NAME.fullmatch(name):
         tip = "write NAME or SCHEMA.NAME, without brackets or quotes, at most 128 characters each"
         raise UsageError("the name of the processing log is not valid", tip)
     url = read_url(address, "target")
+    of_log = url.query.get(LOG_TARGET_KEY)
+    if of_log is not None:
+        query = {LOG_TARGET_KEY: _with_log_table(str(of_log), name)}
+        return replace(url, query=query).render_as_string(hide_password=False)
     return replace(url, query={**url.query, LOG_TABLE_KEY: name}).render_as_string(hide_password=False)
 
 
 def _database_address(context: click.Context, url_option: str) -> str:
     form = chosen(context, (url_option, "server", "odbc"))
+    datasets = _datasets(context, form)
+    if datasets is not None:
+        form = _given(context, "log_target")
+    elif context.params.get("log_target"):
+        _refuse_beside(context, form.origin if form else len(ORIGINS), ("log_target",), "--target parquet:DIR")
+    address = _address_of_database(context, form, url_option)
+    if datasets is None:
+        return address
+    from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
+
+    # The address then has :// as all others.
+    query = {LOG_TARGET_KEY: address} if form else {}
+    return replace(datasets, query={**datasets.query, **query}).render_as_string(hide_password=False)
+
+
+def _datasets(context: click.Context, form: Given | None) -> "URL | None":
+    """Return the address of a directory of Parquet datasets, if an option gives one."""
+    from xml_extractor.targets.registry import PARQUET, read_url
+
+    value = context.params[form.name] if form else ""
+    return read_url(value, "target") if value.startswith(f"{PARQUET}:") else None
+
+
+def _address_of_database(context: click.Context, form: Given | None, url_option: str) -> str:
     address = _sql_server(context, form) if form else None
     # A destination is given on the command line only; options of other origins are meant for other commands.
     origin = form.origin if form else len(ORIGINS) if url_option == "target" else 0
@@ -104,7 +134,7 @@ def _database_address(context: click.Context, url_option: str) -> str:
         _refuse_beside(context, origin, PARTS_OF_SERVER, "--server")
     if address is None:
         _refuse_beside(context, origin, OF_SQL_SERVER, "--server, --odbc or a mssql:// address")
-        return context.params[url_option] or ""
+        return context.params[form.name if form else url_option] or ""
     if context.params["schema"]:
         address = address.with_schema(context.params["schema"])
     if context.params["trust_certificate"]:
@@ -182,12 +212,15 @@ def other_address(context: click.Context, target: str) -> str:
 
 def shown_address(address: str) -> str:
     """Return an address without its password."""
-    from xml_extractor.targets.registry import read_url
+    from xml_extractor.targets.parquet.address import read_address as read_directory
+    from xml_extractor.targets.registry import PARQUET, read_url
     from xml_extractor.targets.sqlserver.address import read_address
 
     url = read_url(address, "database") if "://" in address else None
     if url is None:
         return address
+    if url.get_backend_name() == PARQUET:
+        return read_directory(url).name
     return read_address(url).name if url.get_backend_name() == "mssql" else url.render_as_string()
 
 

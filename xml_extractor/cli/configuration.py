@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES, PREFIX, warn_if_all_can_read
-from xml_extractor.cli.options import RUN_OPTIONS, F, names_of
+from xml_extractor.cli.options import F, names_of
 from xml_extractor.cli.parameters import NotEmpty
+from xml_extractor.cli.run_options import RUN_OPTIONS
 from xml_extractor.errors import UsageError
 
 DEFAULT_CONFIG = Path("xml_extractor.toml")

@@ -134,13 +134,13 @@ def status_command(contract: str, source: str, target: str, *, as_json: bool) ->
 
 def _waiting(contract: str, source: str, target: str) -> int | None:
     """Return how many documents wait; None if no source is named and the target has no documents."""
-    from xml_extractor.errors import SourceError
+    from xml_extractor.errors import SourceError, UsageError
     from xml_extractor.pipeline import count_waiting
     from xml_extractor.settings import RunSettings
 
     try:
         return count_waiting(RunSettings(contract, source, target))
-    except SourceError:
+    except (SourceError, UsageError):
         if source != target:
             raise
         return None

@@ -50,6 +50,7 @@ class ExaminerModule(Protocol):
 EXAMINERS = {
     "sqlite": "xml_extractor.doctor.sqlite",
     "mssql": "xml_extractor.doctor.sqlserver",
+    "parquet": "xml_extractor.doctor.parquet",
 }
 """Modules that are an `ExaminerModule`, by the dialect in the address."""
 

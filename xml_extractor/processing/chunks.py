@@ -48,10 +48,12 @@ class InsertOptions(NamedTuple):
     Attributes:
         strategy: One call for each table, or JSON of all tables.
         threads: Number of background insert threads.
+        patience: Seconds to wait for more documents, so that batches are large.
     """
 
     strategy: InsertStrategy
     threads: int
+    patience: float = 0.0
 
 
 LOW_LATENCY_INSERTS = InsertOptions("executemany", 1)

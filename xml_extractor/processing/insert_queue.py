@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing.managers import BaseManager
 from multiprocessing.util import get_temp_dir
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH_DOCUMENTS = 256
-MAX_BATCH_ROWS = 20_000
+MAX_BATCH_DOCUMENTS, MAX_BATCH_ROWS = 256, 20_000
 """A batch takes no further chunk once it would exceed one of these; a single chunk may."""
-
 MAX_QUEUED_BYTES = 16 * 2**20
 """The queue is full with this many bytes, however few items they are. This bounds the memory of its process."""
 
@@ -94,8 +91,9 @@ class InsertQueueStats(NamedTuple):
 class BoundedQueue(queue.Queue[InsertQueueItem]):
     """A queue bounded by items and bytes, with counts. Lives in the manager process, so counting needs no messages."""
 
-    def __init__(self, maxsize: int, max_bytes: int = MAX_QUEUED_BYTES) -> None:
+    def __init__(self, maxsize: int, patience: float = 0.0, max_bytes: int = MAX_QUEUED_BYTES) -> None:
         super().__init__(maxsize)
+        self._patience = patience
         self._max_bytes = max_bytes
         self._bytes = self._enqueued = self._refused = self._dequeued = self._largest = 0
 
@@ -110,17 +108,19 @@ class BoundedQueue(queue.Queue[InsertQueueItem]):
         return True
 
     def take(self, max_documents: int, max_rows: int, timeout: float) -> list[InsertQueueItem]:
-        """Take items, oldest first: one if any arrives within the timeout, and more while they fit."""
+        """Take items, oldest first: one if any arrives within the timeout, and more while they fit, with patience."""
         try:
             first = self.get(timeout=timeout)
         except queue.Empty:
             return []
-        batch, documents, rows = [first], first.documents, first.rows
+        batch, documents, rows, until = [first], first.documents, first.rows, time.monotonic() + self._patience
         with self.mutex:
+            while 2 * self._bytes < self._max_bytes and (left := until - time.monotonic()) > 0:
+                self.not_empty.wait(left)
             while self.queue:
                 documents += self.queue[0].documents
                 rows += self.queue[0].rows
-                if documents > max_documents or rows > max_rows:
+                if not self._patience and (documents > max_documents or rows > max_rows):
                     break
                 batch.append(self._get())
         return batch
@@ -146,7 +146,7 @@ class BoundedQueue(queue.Queue[InsertQueueItem]):
 class QueueManager(BaseManager):
     """The process that holds the queue."""
 
-    bounded_queue: Callable[[int], BoundedQueue]
+    bounded_queue: Callable[[int, float], BoundedQueue]
 
 
 QueueManager.register("bounded_queue", BoundedQueue, exposed=("offer", "take", "counts", "qsize"))
@@ -173,11 +173,14 @@ class InsertQueue:
     Args:
         max_size: Items that fit, unless they have more than `MAX_QUEUED_BYTES`.
         start_method: How the manager process is started.
+        patience: Seconds to wait for more, so that batches are large; 0 to take what is there.
     """
 
-    def __init__(self, max_size: int = 10000, start_method: StartMethod = DEFAULT_START_METHOD) -> None:
+    def __init__(
+        self, max_size: int = 10000, start_method: StartMethod = DEFAULT_START_METHOD, patience: float = 0
+    ) -> None:
         self._manager: QueueManager | None = _start_manager(start_method)
-        self._proxy = self._manager.bounded_queue(max_size)
+        self._proxy = self._manager.bounded_queue(max_size, patience)
         self.max_size = max_size
         logger.info("Insert queue created (max_size=%d)", max_size)
 
@@ -224,9 +227,7 @@ class InsertQueue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __getstate__(self) -> dict[str, object]:

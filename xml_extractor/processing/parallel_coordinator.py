@@ -224,7 +224,7 @@ class ParallelCoordinator:
                 check_system(settings.workers)
                 with shared_plan(settings.start_method, self._context.contract):
                     if settings.insert_mode == "queue":
-                        queue = InsertQueue(settings.queue_size, settings.start_method)
+                        queue = InsertQueue(settings.queue_size, settings.start_method, self._context.inserts.patience)
                         self._insert_queue = parts.enter_context(queue)
                     self._enter_workers(WorkerSupervisor[Event], _init_worker, parts)
             self._parts = parts.pop_all()

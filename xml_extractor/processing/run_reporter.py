@@ -24,6 +24,7 @@ from xml_extractor.reporting.result import RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stops_at_once
 from xml_extractor.targets.interfaces import Target
+from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class RunReporter:
         connection: To the target, for the start. The caller closes it.
         describe: Returns what the run has done so far.
         show: Called by `report` with the counts so far.
+        telemetry: Reports the run to other systems.
 
     Raises:
         TargetError: On entering: the run history cannot be written.
@@ -59,8 +61,10 @@ class RunReporter:
         connection: Connection,
         describe: Callable[[], RunResult],
         show: Callable[[RunStatistics], None] = lambda _: None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._target = target
+        self._telemetry = telemetry
         self._history = self._history_of(connection)
         self._describe = describe
         self._show = show
@@ -79,6 +83,8 @@ class RunReporter:
         logger.info(message, result.run_id, *of_contract, result.source, result.target, ", ".join(given))
         self._history.start(Report.of(result).entry)
         self._thread.start()
+        if self._telemetry is not None:
+            self._telemetry.start(result)
         return self
 
     def __exit__(
@@ -97,8 +103,11 @@ class RunReporter:
         self._show(self._statistics)
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + REPORT_SECONDS
+            result = self._describe()
             if self._reports.empty():
-                self._reports.put(Report.of(self._describe()))
+                self._reports.put(Report.of(result))
+            if self._telemetry is not None:
+                self._telemetry.report(result)
 
     def finish(self, result: RunResult) -> None:
         """Record the end of the run."""
@@ -114,6 +123,8 @@ class RunReporter:
             self._thread.join(AT_ONCE_SECONDS)
         if self._thread.is_alive():
             self._warn("the target does not answer")
+        if self._telemetry is not None:
+            self._telemetry.finish(result)
 
     def _run(self) -> None:
         with ExitStack() as parts:

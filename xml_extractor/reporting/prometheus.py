@@ -1,4 +1,4 @@
-"""The figures of a run for Prometheus: a file for the textfile collector of its node exporter.
+"""The figures of a run, and the text of a file with them for the textfile collector of Prometheus' node exporter.
 
 All figures are gauges, because each run starts at 0. The text is valid OpenMetrics and in the older text format.
 
@@ -6,6 +6,7 @@ Source: "OpenMetrics 1.0" and "Exposition formats", prometheus.io.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted
 from xml_extractor.reporting.result import RunResult
@@ -16,12 +17,21 @@ Labels = tuple[tuple[str, str], ...]
 Samples = Mapping[Labels, float]
 
 
+class Figure(NamedTuple):
+    """What is counted or measured, by labels."""
+
+    name: str
+    description: str
+    samples: Samples
+
+
 def prometheus_text(result: RunResult) -> str:
     """Return the figures of a run in the text format of OpenMetrics."""
-    return "".join([*_families(result), "# EOF\n"])
+    return "".join([*(_family(*figure, {"contract": result.contract}) for figure in figures(result)), "# EOF\n"])
 
 
-def _families(result: RunResult) -> Iterator[str]:
+def figures(result: RunResult) -> Iterator[Figure]:
+    """Yield the figures of a run."""
     statistics = result.statistics
     documents = {
         "loaded": statistics.loaded,
@@ -29,21 +39,20 @@ def _families(result: RunResult) -> Iterator[str]:
         "skipped": statistics.skipped,
         "already_done": statistics.already_done,
     }
-    run = {"contract": result.contract}
-    yield _family("start_timestamp_seconds", "Time at which the run started.", {(): result.started_at_timestamp}, run)
-    yield _family("duration_seconds", "Duration of the run so far.", {(): result.elapsed_seconds}, run)
-    yield _family("running", "Whether the run is running.", {(): int(result.is_running)}, run)
+    yield Figure("start_timestamp_seconds", "Time at which the run started.", {(): result.started_at_timestamp})
+    yield Figure("duration_seconds", "Duration of the run so far.", {(): result.elapsed_seconds})
+    yield Figure("running", "Whether the run is running.", {(): int(result.is_running)})
     if not result.is_running:
-        yield _family("exit_code", "Exit code of the run.", {(): result.exit_code}, run)
+        yield Figure("exit_code", "Exit code of the run.", {(): result.exit_code})
     outcomes: Samples = {(("outcome", name),): number for name, number in documents.items()}
-    yield _family("documents", "Documents by outcome.", outcomes, run)
-    yield _family("earlier_rejects", "Documents still rejected by earlier runs.", {(): result.earlier_rejects}, run)
+    yield Figure("documents", "Documents by outcome.", outcomes)
+    yield Figure("earlier_rejects", "Documents still rejected by earlier runs.", {(): result.earlier_rejects})
     rows: Samples = {(("table", name),): number for name, number in statistics.rows_by_table.items()}
-    yield _family("rows", "Rows inserted.", rows, run)
+    yield Figure("rows", "Rows inserted.", rows)
     reasons: Samples = {
         (("stage", stage), ("reason", code)): number for (stage, code), number in statistics.reasons.items()
     }
-    yield _family("rejects", "Rejected documents by reason.", reasons, run)
+    yield Figure("rejects", "Rejected documents by reason.", reasons)
     for name, description, kinds in (
         ("tolerated_values", "Invalid values that the contract tolerates.", TOLERATED),
         ("rows_not_inserted", "Rows kept, replaced or left out.", (*NOT_INSERTED, *LEFT_OUT)),
@@ -52,15 +61,15 @@ def _families(result: RunResult) -> Iterator[str]:
             (("table", table), *((("column", column),) if column else ()), ("kind", kind.value)): number
             for (table, column, kind), number in statistics.counted(kinds).items()
         }
-        yield _family(name, description, counts, run)
+        yield Figure(name, description, counts)
     unread: Samples = {
         (("path", path),): number for (_, path, _), number in statistics.counted((Counted.UNREAD,)).items()
     }
-    yield _family("unread", "Elements and attributes that nothing reads.", unread, run)
+    yield Figure("unread", "Elements and attributes that nothing reads.", unread)
     stages: Samples = {(("stage", stage),): round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()}
-    yield _family("stage_seconds", "Time spent, summed over processes and threads.", stages, run)
+    yield Figure("stage_seconds", "Time spent, summed over processes and threads.", stages)
     if statistics.series.queued:
-        yield _family("queued_chunks", "Chunks in the insert queue.", {(): statistics.series.queued[-1]}, run)
+        yield Figure("queued_chunks", "Chunks in the insert queue.", {(): statistics.series.queued[-1]})
 
 
 def _family(name: str, description: str, samples: Samples, labels: Mapping[str, str]) -> str:

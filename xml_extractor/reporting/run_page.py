@@ -24,8 +24,6 @@ from xml_extractor.reporting.plots import (
 from xml_extractor.reporting.reported_runs import ReportedRun, by_place
 from xml_extractor.reporting.summary import MEANINGS
 
-MOST_RUNS = len(string.ascii_uppercase)
-
 OUTCOMES = {
     "loaded": "loaded",
     "rejected": "rejected",
@@ -84,7 +82,7 @@ class _Compared:
 
 
 def run_page(runs: Sequence[ReportedRun]) -> str:
-    """Return the page of runs; at most `MOST_RUNS`."""
+    """Return the page of runs; at most as many as there are letters."""
     compared = _Compared(runs)
     if len(runs) == 1:
         title = f"Run {runs[0].run_id}"

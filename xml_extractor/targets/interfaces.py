@@ -190,6 +190,11 @@ class Target(Protocol):
         """The ways in which connections can send rows; the one with the fewest round trips is last."""
         ...
 
+    @property
+    def only_appends(self) -> bool:
+        """Whether rows cannot be deleted or changed, so that documents cannot be reprocessed."""
+        ...
+
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
         ...
@@ -215,6 +220,14 @@ class Target(Protocol):
 
         Raises:
             TargetError: A table is missing or does not fit, or the database cannot be written.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Complete what killed processes have committed, where a commit is not the last step. The end of a run does it.
+
+        Raises:
+            TargetError: The target cannot be written.
         """
         ...
 

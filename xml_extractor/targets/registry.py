@@ -27,9 +27,15 @@ class TargetModule(Protocol):
         ...
 
 
+PARQUET = "parquet"
+
+EXTRAS = {"pyarrow": "parquet"}
+"""The extras of the installation that have a module."""
+
 TARGETS = {
     "sqlite": "xml_extractor.targets.sqlite.target",
     "mssql": "xml_extractor.targets.sqlserver.target",
+    "parquet": "xml_extractor.targets.parquet.target",
 }
 """Modules by the dialect in the address; each is a `TargetModule`, imported when an address needs it."""
 
@@ -100,16 +106,19 @@ def _own_table_of(target: Target, table: TableLayout) -> Iterator[tuple[TargetCo
 
 
 def read_url(address: str, role: str) -> URL:
-    """Read a SQLAlchemy URL. The address may hold a password, so no message repeats it.
+    """Read a SQLAlchemy URL, or `parquet:DIR`. The address may hold a password, so no message repeats it.
 
     Raises:
         UsageError: It is not one.
     """
+    kind, colon, directory = address.partition(":")
+    if kind == PARQUET and colon and not directory.startswith("//"):
+        return URL(PARQUET, database=directory)
     try:
         return parse_url(address)
     except ValueError:
         raise UsageError(
-            f"the {role} is not a database address", "write it as sqlite:///FILE or mssql://HOST/DATABASE"
+            f"the {role} is not a database address", "write it as sqlite:///FILE, mssql://HOST/DATABASE or parquet:DIR"
         ) from None
 
 
@@ -138,6 +147,10 @@ def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
     try:
         return import_module(kinds[dialect])
     except ImportError as error:
+        name = (error.name or "").partition(".")[0]
+        if name in EXTRAS:
+            tip = f"install it with pip install 'xml-extractor-etl[{EXTRAS[name]}]'"
+            raise UsageError(f"'{dialect}' addresses need the package {name}, which is not installed", tip) from None
         if (error.name or "").startswith(__package__):
             raise
         raise UsageError(

@@ -10,7 +10,9 @@ from xml_extractor.processing_log.own_tables import is_own, own_tables
 from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.schema.shared_tables import merged_tables
-from xml_extractor.targets.registry import TARGETS, dialect_of, read_url
+from xml_extractor.targets.parquet.address import batches_table
+from xml_extractor.targets.parquet.address import read_address as parquet_address
+from xml_extractor.targets.registry import PARQUET, TARGETS, dialect_of, read_url
 from xml_extractor.targets.sqlserver.address import read_address
 
 
@@ -27,12 +29,17 @@ def creation_script(address: str, contract: Contract, grant_to: str = "") -> str
     """
     url = read_url(address, "target")
     dialect = dialect_of(TARGETS, url, "target")
+    tables = layouts(contract)
+    if dialect == PARQUET:
+        of_log = parquet_address(url).log_address
+        url, tables = read_url(of_log, "target"), ()
+        dialect = dialect_of(TARGETS, url, "target")
     is_server = dialect == "mssql"
     if grant_to and not is_server:
         raise UsageError(f"'{dialect}' databases have no users", "omit --grant-to, or name a SQL Server")
     schema = read_address(url).schema if is_server else ""
     log = log_table(str(url.query.get(LOG_TABLE_KEY, "")))
-    tables = layouts(contract)
+    tables = tables or (batches_table(log),)
     own = own_tables(log, has_revisions=contract.document.revision is not None)
     grants = _grants(contract, (*own, *tables), grant_to, schema) if grant_to else []
     return script([*create_statements(tables, dialect, schema, own), *grants], dialect)

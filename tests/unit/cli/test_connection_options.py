@@ -15,10 +15,10 @@ from xml_extractor.cli.options import (
     DESTINATION_OPTIONS,
     SOURCE_PASSWORD_OPTION,
     added,
-    run_options,
     with_destination,
     with_documents,
 )
+from xml_extractor.cli.run_options import run_options
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_TARGET
 from xml_extractor.targets.sqlserver.address import read_address

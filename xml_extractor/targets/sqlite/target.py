@@ -45,6 +45,8 @@ class SqliteTarget:
     file: SqliteFile
     has_revisions: bool = False
 
+    only_appends = False
+
     @property
     def name(self) -> str:
         """The address, which never holds a secret."""
@@ -100,6 +102,9 @@ class SqliteTarget:
             else:
                 _complete_log(database, self.log_table, there[self.log_table.table])
             raise_errors(self.name, self._differences(database, tables))
+
+    def settle(self) -> None:
+        """Do nothing: a commit is the last step."""
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""

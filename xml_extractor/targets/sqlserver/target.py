@@ -49,6 +49,8 @@ class SqlServerTarget:
     code_page: str
     has_revisions: bool = False
 
+    only_appends = False
+
     @property
     def name(self) -> str:
         """Server, database and schema, without secrets."""
@@ -105,6 +107,9 @@ class SqlServerTarget:
             TargetError: The server cannot be reached, or a table is missing or does not fit.
         """
         raise_errors(self.name, self.differences(tables))
+
+    def settle(self) -> None:
+        """Do nothing: a commit is the last step."""
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""
