@@ -38,7 +38,7 @@ from xml_extractor.reasons import Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import KeyRange, StartMethod
 from xml_extractor.sources.interfaces import Source
-from xml_extractor.targets.interfaces import Target
+from xml_extractor.targets.interfaces import Target, connect_to_database
 from xml_extractor.targets.registry import open_target
 
 _UNKNOWN_TIME = datetime(1900, 1, 1)  # noqa: DTZ001 - times of runs are naive
@@ -88,7 +88,7 @@ class VerifyingWorker(LookingWorker):
         contract = context.contract
         super().__init__(open_documents(context.source_address, contract), markers)
         self._context = context
-        self._connection = connection = open_target(context.target, contract).connect()
+        self._connection = connection = connect_to_database(open_target(context.target, contract))
         Finalize(None, connection.close, exitpriority=10)
         self._plan = compile_plan(contract)
         self._parser = DocumentParser(parsing_rules(contract))
@@ -236,8 +236,8 @@ def reconcile(context: VerificationContext, things: SeenThings, verified: Verifi
     target = open_target(context.target, contract)
     with (
         errors_end_the_run(TargetError, "the tables of the target cannot be read"),
-        closing(target.connect()) as connection,
-        closing(target.connect()) as other,
+        closing(connect_to_database(target)) as connection,
+        closing(connect_to_database(target)) as other,
     ):
         verifier = Verifier(contract, context.contract_hash, connection, context.left_out, run_columns(contract))
         Reconciliation(
@@ -272,7 +272,8 @@ def verify_databases(
     """
     with ExitStack() as parts:
         one, other = (
-            Side(*(parts.enter_context(closing(target.connect())) for _ in range(2))) for target in (expected, held)
+            Side(*(parts.enter_context(closing(connect_to_database(target))) for _ in range(2)))
+            for target in (expected, held)
         )
         if one.connection.dialect != other.connection.dialect:
             message = "a database and one of another kind write values differently, and cannot be compared"

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from xml_extractor.connections import Connection, DatabaseError, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
+from xml_extractor.errors import UsageError
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect
@@ -143,8 +144,9 @@ class TargetConnection(Connection, Protocol):
         ...
 
 
-class OpenedTarget(TargetConnection, ComparingConnection, Protocol):
-    """What a target opens."""
+@runtime_checkable
+class DatabaseConnection(TargetConnection, ComparingConnection, Protocol):
+    """A connection that loads and compares: to a database, whose tables can be queried."""
 
 
 def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Batch:
@@ -243,7 +245,7 @@ class Target(Protocol):
         """
         ...
 
-    def connect(self, strategy: InsertStrategy = "executemany") -> OpenedTarget:
+    def connect(self, strategy: InsertStrategy = "executemany") -> TargetConnection:
         """Open a connection.
 
         Args:
@@ -253,3 +255,17 @@ class Target(Protocol):
             TargetError: It cannot be opened.
         """
         ...
+
+
+def connect_to_database(target: Target) -> DatabaseConnection:
+    """Open a connection to the tables of a target.
+
+    Raises:
+        UsageError: They cannot be queried.
+        TargetError: It cannot be opened.
+    """
+    connection = target.connect()
+    if isinstance(connection, DatabaseConnection):
+        return connection
+    connection.close()
+    raise UsageError(f"{target.name} has no tables that can be queried", "name a database as the target")

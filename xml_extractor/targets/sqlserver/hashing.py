@@ -81,7 +81,7 @@ def row_hash(table: TableLayout, support: HashSupport) -> RowHash | None:
         return None
     names = [t_sql_name(column.name) for column in table.columns]
     texts = [_text(name, column.type) for name, column in zip(names, table.columns, strict=True)]
-    # What is NULL is told apart from what is empty at the end.
+    # At the end of the text, to distinguish NULL from empty texts.
     filled = [f"CASE WHEN {name} IS NULL THEN N'0' ELSE N'1' END" for name in names]
     separated = [part for text in texts for part in (text, f"NCHAR({ord(_SEPARATOR)})")]
     hashed = f"HASHBYTES('SHA2_256', CAST({_concatenated([*separated, *filled])} AS nvarchar(max)))"
