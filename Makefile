@@ -1,6 +1,5 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-DEMO := sqlite:///demo/demo.db
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 # Processes that tests start load modules from bytecode, also where the environment says not to write any.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,13 +25,10 @@ help: ## Show these targets
 install: .venv/product ## Install into .venv
 
 demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where to look next
-	rm -rf demo && mkdir demo
-	$(BIN)/xml-extractor sample card_application 1000 --to $(DEMO)
-	$(BIN)/python production_processor.py --workers 4 --contract card_application --target $(DEMO) --metrics-dir demo
+	rm -rf demo
+	$(BIN)/xml-extractor demo
 	@echo
-	@echo "The rows are in demo/demo.db. Next:"
-	@echo "  $(BIN)/python production_processor.py --contract card_application --target $(DEMO) --metrics-dir demo   finds nothing left to do"
-	@echo "  documentation/tutorial/first-load.md                  loads documents of your own"
+	@echo "The tutorial loads documents of your own: documentation/tutorial/first-load.md"
 
 baseline: .venv/product ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
 	$(BIN)/python env_prep/establish_baseline.py $(OPTIONS)

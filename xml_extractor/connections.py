@@ -122,6 +122,16 @@ class Connection(Protocol):
         """
         ...
 
+    def update_rows(self, table: TableLayout, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Set columns of rows, which are found by their keys, by one call within a transaction.
+
+        Args:
+            table: The table.
+            names: The columns to set.
+            rows: Whole rows, bound by `row_binder`.
+        """
+        ...
+
     def table_name(self, table: TableLayout) -> str:
         """Return the quoted name of a table, with its schema if it has one."""
         ...
@@ -143,6 +153,26 @@ class Connection(Protocol):
     def close(self) -> None:
         """Close without committing."""
         ...
+
+
+def update_by_key(
+    name: str, table: TableLayout, names: Sequence[str], rows: Sequence[Row]
+) -> tuple[str, list[ColumnLayout], list[Row]]:
+    """Return the statement of `Connection.update_rows` with its columns, and its parameters for each row.
+
+    Args:
+        name: The quoted name of the table.
+        table: The table.
+        names: The columns to set.
+        rows: Whole rows.
+    """
+    by_name = {column.name: position for position, column in enumerate(table.columns)}
+    positions = [by_name[column] for column in (*names, *table.key)]
+    assigned = ", ".join(f"{column} = ?" for column in names)
+    same = " AND ".join(f"{column} = ?" for column in table.key)
+    statement = f"UPDATE {name} SET {assigned} WHERE {same}"  # noqa: S608 - names are quoted, values bound
+    columns = [table.columns[position] for position in positions]
+    return statement, columns, [tuple(row[position] for position in positions) for row in rows]
 
 
 def row_converter(conversions: Sequence[Convert | None]) -> Callable[[Sequence[Any]], Row]:

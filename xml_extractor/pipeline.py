@@ -21,10 +21,11 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Outcome
 from xml_extractor.errors import UsageError, XmlExtractorError
-from xml_extractor.processing.chunks import LOW_LATENCY_INSERTS, InsertOptions, RunContext, select
+from xml_extractor.processing.chunks import RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
+from xml_extractor.processing.processes import shared_plan
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.run_reporter import RunReporter
 from xml_extractor.processing.worker import delete_plan
@@ -33,22 +34,14 @@ from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.files import FileSource
-from xml_extractor.sources.interfaces import KeyPage, Source
+from xml_extractor.sources.interfaces import ExaminedSource, KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
+from xml_extractor.targets.opening import TargetOpening
 from xml_extractor.targets.registry import open_target
 from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
-
-HIGH_LATENCY_SECONDS = 0.002
-"""Round-trip time from which on the number of round trips, not the work of statements, limits the speed."""
-
-PATIENCE_SECONDS = 2.0
-"""How long insert threads wait for more where each batch makes files."""
-
-HIGH_LATENCY_THREADS = 4
-"""Insert threads that wait for a high-latency target at the same time."""
 
 
 def run(
@@ -76,40 +69,59 @@ def run(
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
     target = _open_target(settings, contract)
-    with closing(_open_source(settings, contract)) as source:
-        target.prepare(tables)
-        context = _context(settings, contract, source, choose_inserts(settings, target), started_at)
-        statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+    statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+    # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
+    with (
+        TargetOpening(target, tables, settings.insert_strategy) as opening,
+        closing(_open_source(settings, contract)) as source,
+        shared_plan(settings.start_method, contract, 0 if settings.in_process else settings.workers),
+    ):
+        context = _context(settings, contract, source, started_at)
         name_run_in_log(context.run_id)
-        describe = partial(_describe, context, source, target, statistics)
-        report = partial(RunReporter, target, describe=describe, show=on_poll, telemetry=Telemetry(contract))
-        with closing(target.connect()) as connection, report(connection) as reporter:
-            rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
-            logged = LoggedDocuments(connection, context)
-            queue_stats, failure, earlier_rejects = None, None, 0
-            # The last connection to a SQLite file removes its write-ahead log, which one that only reads may not.
-            with closing(source), _reject_writer(context, rejects) as on_reject:
-                coordinator = ParallelCoordinator(context, statistics, on_progress, on_reject, reporter.report)
-                try:
-                    queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
-                except XmlExtractorError as error:
-                    failure = error
-            result = replace(
-                describe(),
-                is_running=False,
-                log_table=connection.log_table.table,
-                queue=queue_stats._asdict() if queue_stats else {},
-                insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
-                interrupted=coordinator.interrupted,
-                failure=failure,
-                rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
-                files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
-                files_too_new=_files_too_new(source),
-                outdated=logged.report_outdated(),
-                earlier_rejects=earlier_rejects,
-            )
-            statistics.series.end(statistics.processed, result.elapsed_seconds)
-            reporter.finish(result)
+        return _load(context, source, target, opening, statistics, on_progress, on_poll)
+
+
+def _load(
+    context: RunContext,
+    source: Source,
+    target: Target,
+    opening: TargetOpening,
+    statistics: RunStatistics,
+    on_progress: Callable[[int], None],
+    on_poll: Callable[[RunStatistics], None],
+) -> RunResult:
+    """Load the documents once source and target are open."""
+    describe = partial(_describe, context, source, target, statistics)
+    connection = opening.take()
+    with RunReporter(target, connection, describe, on_poll, Telemetry(context.contract)) as reporter:
+        settings = context.settings
+        rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+        logged = LoggedDocuments(connection, context)
+        queue_stats, failure, earlier_rejects = None, None, 0
+        # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
+        # reader may not. The writer of rejects reads the source.
+        with closing(source), _reject_writer(context, rejects) as on_reject:
+            coordinator = ParallelCoordinator(context, target, statistics, on_progress, on_reject, reporter.report)
+            try:
+                queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
+            except XmlExtractorError as error:
+                failure = error
+        result = replace(
+            describe(),
+            is_running=False,
+            log_table=connection.log_table.table,
+            queue=queue_stats._asdict() if queue_stats else {},
+            insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
+            interrupted=coordinator.interrupted,
+            failure=failure,
+            rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
+            files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
+            files_too_new=_files_too_new(source),
+            outdated=logged.report_outdated(),
+            earlier_rejects=earlier_rejects,
+        )
+        statistics.series.end(statistics.processed, result.elapsed_seconds)
+        reporter.finish(result)
     return result
 
 
@@ -136,7 +148,7 @@ def count_waiting(settings: RunSettings) -> int:
     contract = read_contract(settings.contract)
     target = open_target(settings.target, contract)
     with closing(open_documents(settings.source, contract)) as source, closing(target.connect()) as connection:
-        logged = LoggedDocuments(connection, _context(settings, contract, source, LOW_LATENCY_INSERTS, _now()))
+        logged = LoggedDocuments(connection, _context(settings, contract, source, _now()))
         pages = logged.without_complete(source.key_pages(settings.batch_size, settings.key_range, logged.for_sources))
         waiting = select(pages, logged.done, settings.shard, None, logged.is_retried)
         return sum(not logged.is_retried(key) for selection in waiting for key in selection.keys)
@@ -145,7 +157,9 @@ def count_waiting(settings: RunSettings) -> int:
 def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:
     """Return what a run has done so far."""
     elapsed = round(time.perf_counter() - statistics.series.began_at, 3)
-    inserts = context.inserts
+    settings = context.settings
+    if settings.insert_strategy == "auto":
+        settings = replace(settings, insert_strategy=target.strategy_in_use)
     return RunResult(
         run_id=context.run_id,
         contract=context.contract.contract,
@@ -157,7 +171,7 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
         # The clock of the system may have been set meanwhile.
         finished_at=context.started_at + timedelta(seconds=elapsed),
         elapsed_seconds=elapsed,
-        settings=replace(context.settings, insert_strategy=inserts.strategy, insert_threads=inserts.threads),
+        settings=replace(settings, insert_threads=statistics.insert_threads or settings.insert_threads),
         statistics=statistics,
         queue={},
         insert_threads=(),
@@ -219,46 +233,17 @@ def _files_too_new(source: Source) -> int:
     return files.too_new if isinstance(files, FileSource) else 0
 
 
-def choose_inserts(settings: RunSettings, target: Target) -> InsertOptions:
-    """Return how to send rows: what the settings say, else what suits the round-trip time to the target.
-
-    Raises:
-        UsageError: The target does not support the strategy.
-        TargetError: The target cannot be reached.
-    """
-    wanted = settings.insert_strategy
-    if wanted not in ("auto", *target.strategies):
-        raise UsageError(
-            f"{target.name} does not support the insert strategy '{wanted}'",
-            f"choose {' or '.join(target.strategies)}, or omit the option",
-        )
-    seconds = target.round_trip()
-    suitable = LOW_LATENCY_INSERTS
-    if seconds >= HIGH_LATENCY_SECONDS:
-        suitable = InsertOptions(target.strategies[-1], HIGH_LATENCY_THREADS)
-    options = InsertOptions(
-        suitable.strategy if wanted == "auto" else wanted,
-        suitable.threads if settings.insert_threads == "auto" else settings.insert_threads,
-        PATIENCE_SECONDS if target.only_appends else 0.0,
-    )
-    if seconds:
-        message = "Round trip to the target %.1f ms: insert strategy %s, insert threads %d"
-        logger.info(message, seconds * 1000, options.strategy, options.threads)
-    return options
-
-
-def _context(
-    settings: RunSettings, contract: Contract, source: Source, inserts: InsertOptions, started_at: datetime
-) -> RunContext:
+def _context(settings: RunSettings, contract: Contract, source: Source, started_at: datetime) -> RunContext:
+    files = source.files if isinstance(source, RecordSource) else source
     return RunContext(
         run_id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03}-{secrets.token_hex(4)}",
         started_at=started_at,
         settings=settings,
         contract=contract,
         contract_hash=contract_hash(contract),
-        inserts=inserts,
         source_name=source.name,
         source_address=source.address,
+        examined=files.examined if isinstance(files, ExaminedSource) else None,
     )
 
 
@@ -271,9 +256,8 @@ def _reject_writer(context: RunContext, directory: Path | None) -> Iterator[Call
     contract = context.contract
     settings = context.settings
     files = RejectFiles(directory, contract.contract, contract.version, with_values=settings.reject_values)
-    with RejectWriter(
-        files, partial(open_documents, context.source_address, contract), settings.document_timeout
-    ) as writer:
+    opener = partial(open_documents, context.source_address, contract, examined=context.examined)
+    with RejectWriter(files, opener, settings.document_timeout) as writer:
         yield writer.add
 
 

@@ -13,6 +13,7 @@ DEFAULT_TARGET = "sqlite:///xml_extractor.db"
 
 InsertMode = Literal["queue", "blocking"]
 InsertStrategy = Literal["executemany", "json"]
+ChosenStrategy = InsertStrategy | Literal["auto"]
 LogFormat = Literal["text", "json"]
 StartMethod = Literal["spawn", "forkserver"]
 Reprocess = Literal["loaded", "rejected", "changed-contract", "changed-documents", "all"]
@@ -185,8 +186,8 @@ class RunSettings:
         reprocess_version: Reprocess only documents done by this version of the contract; None for any version.
         insert_batch_rows: Rows in one `executemany` call at most.
         queue_size: Items in the insert queue at most; an item is a chunk of whole documents.
-        insert_threads: Number of background insert threads; `auto` chooses by the round-trip time to the target.
-        insert_strategy: How rows are sent; `auto` chooses by the round-trip time to the target.
+        insert_threads: Number of background insert threads; `auto` begins with one and adds more while that helps.
+        insert_strategy: How rows are sent; `auto` measures the ways that the target supports, and chooses the fastest.
         insert_mode: `queue`; or `blocking`, where each worker loads its documents, each in its own transaction.
         document_timeout: Seconds that a document may take in a worker, loading excluded; 0 for no limit.
         min_age: Seconds that a file must not have changed to be read; 0 to read all files.
@@ -216,7 +217,7 @@ class RunSettings:
     insert_batch_rows: int = 500
     queue_size: int = 10000
     insert_threads: int | Literal["auto"] = "auto"
-    insert_strategy: InsertStrategy | Literal["auto"] = "auto"
+    insert_strategy: ChosenStrategy = "auto"
     insert_mode: InsertMode = "queue"
     min_age: int = 0
     ignore_earlier_rejects: bool = False

@@ -18,7 +18,6 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import MappedDocument, RunValues
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
-from xml_extractor.pipeline import choose_inserts
 from xml_extractor.processing.chunks import RunContext
 from xml_extractor.processing.worker import content_hash
 from xml_extractor.samples import Sample, samples
@@ -144,7 +143,6 @@ def run_context(settings: RunSettings, contract: Contract) -> RunContext:
         contract_hash=contract_hash(contract),
         source_name=RUN.source_name,
         source_address=settings.source,
-        inserts=choose_inserts(settings, open_target(settings.target, contract)),
     )
 
 

@@ -102,5 +102,5 @@ def test_a_run_finds_out_how_far_its_target_is_and_loads_the_same(
             result = run(replace(load.settings(), source=far, target=far))
         assert result.statistics.unaccounted == 0
         assert load.hashes() == expected.hashes()
-        assert (result.settings.insert_strategy, result.settings.insert_threads) == ("json", 4)
-    assert any("insert strategy json, insert threads 4" in message for message in caplog.messages)
+        assert (result.settings.insert_strategy, result.settings.insert_threads) == ("json", 1)
+    assert any(message.startswith("Round trip to the target ") for message in caplog.messages)

@@ -111,6 +111,9 @@ class Watched:
         self.calls.append(("log deletion", len(rows)))
         self._connection.execute_many(statement, columns, rows)
 
+    def update_rows(self, table: TableLayout, names: Sequence[str], rows: Sequence[Row]) -> None:
+        self._connection.update_rows(table, names, rows)
+
     def table_name(self, table: TableLayout) -> str:
         return self._connection.table_name(table)
 

@@ -1,11 +1,9 @@
 """What a run decides before its first document: which documents are done or reprocessed, and how rows are sent."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -15,16 +13,13 @@ from tests.database.test_target_conformance import ENTRY
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import RecordKey, RecordPlace, Replaced, Status
 from xml_extractor.errors import TargetError, UsageError
-from xml_extractor.pipeline import choose_inserts
 from xml_extractor.processing.chunks import RunContext
 from xml_extractor.processing.logged_documents import LoggedDocuments
-from xml_extractor.settings import InsertStrategy, Reprocess, RunSettings
+from xml_extractor.settings import Reprocess, RunSettings
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.targets.interfaces import TargetConnection
+from xml_extractor.targets.opening import TargetOpening
 from xml_extractor.targets.registry import open_target
-
-if TYPE_CHECKING:
-    from xml_extractor.targets.interfaces import Target
 
 LOADED = ENTRY._replace(document_key="1", status=Status.LOADED, contract_version=3, contract_hash="new", run_id="b")
 LOG = (
@@ -119,45 +114,8 @@ def test_a_log_that_cannot_be_read_ends_the_run(connection: TargetConnection, tm
     assert logged(connection).done(KEYS)
 
 
-class Distant:
-    """Of a target only what tells how far away it is."""
-
-    name = "mssql://host/db"
-    strategies: tuple[InsertStrategy, ...] = ("executemany", "json")
-    only_appends = False
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def round_trip(self) -> float:
-        return self._seconds
-
-
-def chosen(seconds: float, **settings: Any) -> tuple[str, int]:
-    return choose_inserts(RunSettings("c", "s", "t", **settings), cast("Target", Distant(seconds)))[:2]
-
-
-def test_a_near_target_gets_arrays_of_rows_from_one_thread() -> None:
-    assert chosen(0.0005) == ("executemany", 1)
-
-
-def test_a_far_target_gets_one_statement_for_all_tables_from_four_threads() -> None:
-    assert chosen(0.0845) == ("json", 4)
-
-
-def test_options_decide_before_the_distance_does() -> None:
-    assert chosen(0.0845, insert_strategy="executemany", insert_threads=2) == ("executemany", 2)
-    assert chosen(0.0005, insert_strategy="json") == ("json", 1)
-
-
-def test_what_was_chosen_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        chosen(0.0845)
-    assert caplog.messages == ["Round trip to the target 84.5 ms: insert strategy json, insert threads 4"]
-
-
 def test_the_embedded_target_takes_no_json() -> None:
     target = open_target("sqlite:///never-opened.db", read_contract("card_application"))
     with pytest.raises(UsageError, match="does not support the insert strategy 'json'") as refused:
-        choose_inserts(RunSettings("c", "s", "t", insert_strategy="json"), target)
+        TargetOpening(target, (), "json")
     assert refused.value.tip == "choose executemany, or omit the option"

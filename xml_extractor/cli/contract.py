@@ -7,6 +7,7 @@ import click
 
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     OPTIONAL_TARGET_OPTIONS,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from xml_extractor.targets.interfaces import Target
 
 
-@click.command("check")
+@command("check", "orders.yaml")
 @config_option
 @click.argument("contract_argument", metavar="CONTRACT", required=False, type=NotEmptyText())
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
@@ -58,7 +59,7 @@ def check_command(contract: str, source: str, target: str, **_options: str) -> i
     return max(code, _execute_condition(checked, source, is_given=source != target)) if source else code
 
 
-@click.command("init")
+@command("init", "--contract orders.yaml --target mssql://HOST/warehouse")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.option("--sql", is_flag=True, help="Print the SQL statements instead of executing them.")
@@ -94,7 +95,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
     return code
 
 
-@click.command("preview")
+@command("preview", "orders/1001.xml --contract orders.yaml")
 @config_option
 @click.argument("source", type=NotEmptyText())
 @added(CONTRACT_OPTION, SOURCE_PASSWORD_OPTION)
@@ -117,7 +118,7 @@ def preview_command(
     return preview(source, contract, key, column, as_json=as_json, record=record)
 
 
-@click.command("schema")
+@command("schema", "")
 def schema_command() -> None:
     """Print the JSON Schema of contracts, for editors."""
     from xml_extractor.contract.json_schema import contract_json_schema

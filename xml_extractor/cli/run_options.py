@@ -75,14 +75,14 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--insert-threads",
         kind=WholeNumberOrAuto,
         default="auto",
-        help="Number of background insert threads; auto: 1, or 4 for a target with high latency.",
+        help="Number of background insert threads; auto: begins with 1 and adds more while that is faster.",
     ),
     setting(
         "--insert-strategy",
         type=click.Choice(["auto", *get_args(InsertStrategy)]),
         default="auto",
-        help="How rows are sent; executemany: one call per table; json: one statement for all tables; auto: json for a "
-        "target with high latency.",
+        help="How rows are sent; executemany: one call per table; json: one statement for all tables; auto: measures "
+        "both during the run.",
     ),
     setting(
         "--insert-mode",

@@ -11,6 +11,7 @@ import click
 
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
 from xml_extractor.cli.parameters import WholeNumber
 from xml_extractor.errors import UsageError
@@ -28,7 +29,7 @@ COMPARED_COUNTS = ("documents", "stage_seconds", "rows")
 MOST_COMPARED = len(string.ascii_uppercase)
 
 
-@click.command("runs")
+@command("runs", "--contract orders.yaml --target sqlite:///orders.db --last 7")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.argument("runs", metavar="[RUN]...", nargs=-1)

@@ -13,6 +13,7 @@ import click
 
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     REJECTS_DIR_OPTION,
@@ -54,7 +55,7 @@ SELECTION_OPTIONS = (
 )
 
 
-@click.command("retry")
+@command("retry", "--contract orders.yaml --target sqlite:///orders.db --reason overflow")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS, *SELECTION_OPTIONS)
 @click.option(
@@ -86,7 +87,7 @@ def retry_command(contract: str, target: str, max_attempts: int, **selection: An
         say(f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them")
 
 
-@click.command("rejects")
+@command("rejects", "--contract orders.yaml --target sqlite:///orders.db --summary")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS, *SELECTION_OPTIONS)
 @REJECTS_DIR_OPTION
@@ -111,7 +112,7 @@ def rejects_command(
         _show_rejects(entries, rejects_dir)
 
 
-@click.command("status")
+@command("status", "--contract orders.yaml --target sqlite:///orders.db")
 @config_option
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

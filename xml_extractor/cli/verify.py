@@ -12,6 +12,7 @@ import click
 from xml_extractor.cli.addresses import other_address
 from xml_extractor.cli.boundary import output, say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     DOCUMENT_TIMEOUT_OPTION,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 MOST_DIFFERENCES = 100
 
 
-@click.command("verify")
+@command("verify", "--contract orders.yaml --source orders --target sqlite:///orders.db")
 @config_option
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS)
 @click.option(

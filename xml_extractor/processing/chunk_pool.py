@@ -23,7 +23,7 @@ from xml_extractor.processing.chunks import (
     divide,
     internal_error,
 )
-from xml_extractor.processing.processes import MAX_GROWTH, NO_MEMORY, check_system, retire, set_up_child, shared_plan
+from xml_extractor.processing.processes import MAX_GROWTH, NO_MEMORY, retire, set_up_child, shared_plan
 from xml_extractor.processing.worker import OwnCrashMarker, rejected_keys, resident_bytes
 from xml_extractor.processing.worker_supervisor import WorkerSettings, WorkerSupervisor
 from xml_extractor.reasons import Stage
@@ -167,14 +167,13 @@ def for_each_chunk(
     Raises:
         XmlExtractorError: The documents cannot be looked at.
     """
-    check_system(context.workers)
     in_flight = ChunksInFlight(context.workers)
 
     def handle(result: LookedAt) -> None:
         if result.failure is None and in_flight.acknowledge(result.sequence):
             on_found(result.found)
 
-    with stop_requests(is_orderly=False) as stop, shared_plan(context.start_method, context.contract):
+    with stop_requests(is_orderly=False) as stop, shared_plan(context.start_method, context.contract, context.workers):
         parts = (in_flight, _init_worker, (make, context), _look_at, handle, stop)
         with WorkerSupervisor(context, *parts) as workers:
             for keys in chunks:

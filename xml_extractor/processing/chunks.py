@@ -14,7 +14,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Failure, Outcome, RecordKey, Replaced
 from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.settings import InsertStrategy, RunSettings, Shard
+from xml_extractor.settings import RunSettings, Shard
 from xml_extractor.sources.interfaces import KeyPage
 
 logger = logging.getLogger(__name__)
@@ -42,24 +42,6 @@ OF_THE_DOCUMENT = (Stage.PARSE, Stage.MAP)
 """Stages at which a document is rejected for its time. What hangs at other stages is no document's fault."""
 
 
-class InsertOptions(NamedTuple):
-    """How rows are sent to the target.
-
-    Attributes:
-        strategy: One call for each table, or JSON of all tables.
-        threads: Number of background insert threads.
-        patience: Seconds to wait for more documents, so that batches are large.
-    """
-
-    strategy: InsertStrategy
-    threads: int
-    patience: float = 0.0
-
-
-LOW_LATENCY_INSERTS = InsertOptions("executemany", 1)
-"""What suits a target in the same process or network."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """What all processes of a run know. Addresses may hold secrets.
@@ -67,7 +49,7 @@ class RunContext:
     Attributes:
         started_at: Naive UTC in whole milliseconds; the clock of the contract's expressions.
         source_address: The address by which workers open the source; it may differ from the user's.
-        inserts: How rows are sent.
+        examined: What the source found when it was opened; see `ExaminedSource`.
     """
 
     run_id: str
@@ -77,7 +59,7 @@ class RunContext:
     contract_hash: str
     source_name: str
     source_address: str
-    inserts: InsertOptions = LOW_LATENCY_INSERTS
+    examined: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +255,9 @@ class ChunksInFlight:
         """Return whether no chunk is in flight."""
         return not self._places
 
-    def are_waiting_for_commit(self) -> bool:
-        """Return whether any chunk is in the insert queue, or in a batch that is not committed."""
-        return Place.IN_QUEUE in self._places.values()
+    def waiting_for_commit(self) -> int:
+        """Return the number of chunks in the insert queue, and in batches that are not committed."""
+        return sum(place is Place.IN_QUEUE for place in self._places.values())
 
     def has_room(self) -> bool:
         """Return whether another chunk may be handed out."""

@@ -319,7 +319,7 @@ class BackgroundInsertThread:
         # Not a daemon: the interpreter must not end in the middle of a transaction.
         self._thread = threading.Thread(target=self._run, name=f"insert-{number}", daemon=False)
         self._stopping = threading.Event()
-        self._abandoned = threading.Event()
+        self.abandoned = threading.Event()  # set it to end the thread after its current batch
         self._batches = self._documents = self._inserted = 0
         self._load_statistics: LoadStatistics | None = None
         self._started_at = 0.0
@@ -341,7 +341,7 @@ class BackgroundInsertThread:
                 `ABANDON_SECONDS` at most, whatever the database does.
         """
         if not drain:
-            self._abandoned.set()
+            self.abandoned.set()
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(processes.LONGEST_LOAD_SECONDS if drain else ABANDON_SECONDS)
@@ -381,7 +381,7 @@ class BackgroundInsertThread:
 
     def _drain(self, loader: DocumentLoader) -> None:
         """Load batches until the queue is empty and nothing more will come; acknowledge each after its commit."""
-        while not self._abandoned.is_set():
+        while not self.abandoned.is_set():
             is_last_look = self._stopping.is_set()
             items = self._queue.dequeue_batch()
             if not items and is_last_look:

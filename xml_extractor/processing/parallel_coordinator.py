@@ -20,7 +20,6 @@ from typing import Self
 from xml_extractor.documents import DocumentKey, Outcome, ProcessedDocument, Replaced, Status
 from xml_extractor.errors import (
     RunError,
-    SilentTargetError,
     StopRequestedError,
     TooManyRejectsError,
     TooManyToleratedError,
@@ -40,18 +39,16 @@ from xml_extractor.processing.chunks import (
 from xml_extractor.processing.in_process import InProcessSupervisor
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
-    BackgroundInsertThread,
     InsertQueue,
     InsertQueueItem,
     InsertQueueStats,
     InsertThreadStats,
 )
+from xml_extractor.processing.insert_threads import InsertThreads
 from xml_extractor.processing.processes import (
     NO_MEMORY,
-    check_system,
     retire,
     set_up_child,
-    shared_plan,
 )
 from xml_extractor.processing.worker import Worker, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
@@ -60,11 +57,15 @@ from xml_extractor.reporting.console import configure_logging
 from xml_extractor.reporting.result import RunStatistics, ToleratedValues
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.stopping import StopRequests, stop_requests
+from xml_extractor.targets.interfaces import Target
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 """How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
+
+PATIENCE_SECONDS = 2.0
+"""How long insert threads wait for more where each batch makes files."""
 
 WAIT_REPORT_SECONDS = 10.0
 """How long the target may take for what is queued before the wait is reported, and again after each such time."""
@@ -141,6 +142,7 @@ class ParallelCoordinator:
 
     Args:
         context: What the run knows.
+        target: Where the documents go.
         statistics: Counts documents.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
         on_reject: Called with each rejected document after the commit.
@@ -150,6 +152,7 @@ class ParallelCoordinator:
     def __init__(
         self,
         context: RunContext,
+        target: Target,
         statistics: RunStatistics,
         on_progress: Callable[[int], None] = lambda _: None,
         on_reject: Callable[[Outcome], None] = lambda _: None,
@@ -162,8 +165,9 @@ class ParallelCoordinator:
         self._on_reject = on_reject
         self._on_poll = on_poll
         self._chunks = ChunksInFlight(context.settings.workers)
+        self._target = target
         self._insert_queue: InsertQueue | None = None
-        self._insert_threads: list[BackgroundInsertThread] = []
+        self._insert_threads: InsertThreads | None = None
         self._too_many_rejects = False
         self._too_many_tolerated: ToleratedValues | None = None
         self._stop_is_announced = False
@@ -221,12 +225,11 @@ class ParallelCoordinator:
             if settings.in_process:
                 self._enter_workers(InProcessSupervisor[Event], Worker, parts)
             else:
-                check_system(settings.workers)
-                with shared_plan(settings.start_method, self._context.contract):
-                    if settings.insert_mode == "queue":
-                        queue = InsertQueue(settings.queue_size, settings.start_method, self._context.inserts.patience)
-                        self._insert_queue = parts.enter_context(queue)
-                    self._enter_workers(WorkerSupervisor[Event], _init_worker, parts)
+                if settings.insert_mode == "queue":
+                    patience = PATIENCE_SECONDS if self._target.only_appends else 0.0
+                    queue = InsertQueue(settings.queue_size, settings.start_method, patience)
+                    self._insert_queue = parts.enter_context(queue)
+                self._enter_workers(WorkerSupervisor[Event], _init_worker, parts)
             self._parts = parts.pop_all()
         return self
 
@@ -238,8 +241,11 @@ class ParallelCoordinator:
         self._workers = supervisor(self._settings, *parts_of_workers, self._stop, self._check_parts)
         parts.callback(self._count_late_commits)
         if self._insert_queue is not None:
-            for number in range(1, self._context.inserts.threads + 1):
-                self._start_insert_thread(self._insert_queue, number, parts)
+            opener = partial(open_loader, self._context, self._target)
+            is_one = self._settings.insert_threads == "auto" and self._target.is_embedded
+            number = 1 if is_one else self._settings.insert_threads
+            threads = InsertThreads(self._insert_queue, opener, self._workers.events.put, number)
+            self._insert_threads = parts.enter_context(threads)
         parts.enter_context(self._workers)
 
     def __exit__(
@@ -257,20 +263,11 @@ class ParallelCoordinator:
     @property
     def insert_thread_stats(self) -> list[InsertThreadStats]:
         """The counts of each insert thread."""
-        return [thread.get_stats() for thread in self._insert_threads]
+        return self._insert_threads.stats if self._insert_threads is not None else []
 
     @property
     def _is_ending(self) -> bool:
         return self.interrupted or self._too_many_rejects or self._too_many_tolerated is not None
-
-    def _start_insert_thread(self, insert_queue: InsertQueue, number: int, parts: ExitStack) -> None:
-        opener = partial(open_loader, self._context)
-        report = self._workers.events.put
-        thread = BackgroundInsertThread(insert_queue, opener, report, report, number)
-        self._insert_threads.append(thread)
-        thread.start()
-        at_once = (KeyboardInterrupt, SilentTargetError)
-        parts.push(lambda kind, *_: thread.stop(drain=kind not in at_once))
 
     def _keys_to_do(
         self,
@@ -319,7 +316,10 @@ class ParallelCoordinator:
             logger.warning("Stop requested: finishing documents in flight; a second signal stops at once")
             self._workers.pool.end_pauses()
         self._report_wait()
-        if not all(thread.is_alive for thread in self._insert_threads):
+        if self._insert_threads is not None:
+            self._insert_threads.adjust(self._chunks.waiting_for_commit(), self.statistics.processed)
+            self.statistics.insert_threads = self._insert_threads.number
+        if self._insert_threads is not None and not self._insert_threads.are_alive:
             self._workers.handle_waiting_events()
             raise RunError("a background insert thread ended unexpectedly", RESUME_TIP)
         size = self._insert_queue.qsize if self._insert_queue is not None else None
@@ -333,7 +333,7 @@ class ParallelCoordinator:
             SilentTargetError: It has for so long that no timeout or retry can still end the wait.
         """
         now = time.monotonic()
-        if not self._chunks.are_waiting_for_commit():
+        if not self._chunks.waiting_for_commit():
             self._waiting_since = self._reported_wait_at = now
             return
         if now - max(self._waiting_since, self._reported_wait_at) > WAIT_REPORT_SECONDS:

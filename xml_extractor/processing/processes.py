@@ -137,7 +137,7 @@ _starting_fork_server = threading.Lock()
 
 
 @contextmanager
-def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
+def shared_plan(start_method: StartMethod, contract: object, workers: int) -> Iterator[None]:
     """Let the fork server compile a contract once, so that all workers started in the block inherit its plan.
 
     Does nothing if the fork server is already running, or with another start method: workers then compile it
@@ -146,8 +146,14 @@ def shared_plan(start_method: StartMethod, contract: object) -> Iterator[None]:
     Args:
         start_method: How processes are started.
         contract: The contract. It is handed over as a pickle in a private temporary file.
+        workers: Number of worker processes that will be started; 0 for none, which needs no fork server.
+
+    Raises:
+        RunError: As by `check_system`.
     """
-    if start_method != "forkserver":
+    if workers:
+        check_system(workers)
+    if not workers or start_method != "forkserver":
         yield
         return
     with TemporaryDirectory(prefix="xml_extractor-plan-") as directory:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from xml_extractor.connections import ATTEMPTS, Connection
+from xml_extractor.connections import ATTEMPTS
 from xml_extractor.distribution import VERSION
 from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.processing_log.log_table import log_time
@@ -23,7 +23,7 @@ from xml_extractor.reporting.prometheus import prometheus_text
 from xml_extractor.reporting.result import RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stops_at_once
-from xml_extractor.targets.interfaces import Target
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -41,12 +41,13 @@ POLL_SECONDS = 0.05
 class RunReporter:
     """A context manager that inserts the run's row at the start of its block, and updates it until the run has ended.
 
-    A thread with a connection of its own updates the row, and writes the metrics file meanwhile, so that no lock of the
-    target keeps the run from continuing or ending. Its failures are warnings.
+    A thread updates the row, and writes the metrics file meanwhile, so that no lock of the target keeps the run from
+    continuing or ending. Its failures are warnings. While the run needs the given connection, it opens another one when
+    a report is due.
 
     Args:
         target: Where the run history is.
-        connection: To the target, for the start. The caller closes it.
+        connection: To the target. It is used at the start and, once the run has ended, by the thread, which closes it.
         describe: Returns what the run has done so far.
         show: Called by `report` with the counts so far.
         telemetry: Reports the run to other systems.
@@ -58,14 +59,14 @@ class RunReporter:
     def __init__(
         self,
         target: Target,
-        connection: Connection,
+        connection: TargetConnection,
         describe: Callable[[], RunResult],
         show: Callable[[RunStatistics], None] = lambda _: None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._target = target
         self._telemetry = telemetry
-        self._history = self._history_of(connection)
+        self._connection = connection
         self._describe = describe
         self._show = show
         self._statistics = describe().statistics
@@ -81,7 +82,11 @@ class RunReporter:
         message = "Run %s started: contract %s version %d, %s -> %s, %s"
         of_contract = result.contract, result.contract_version
         logger.info(message, result.run_id, *of_contract, result.source, result.target, ", ".join(given))
-        self._history.start(Report.of(result).entry)
+        try:
+            self._history_of(self._connection).start(Report.of(result).entry)
+        except BaseException:
+            self._connection.close()
+            raise
         self._thread.start()
         if self._telemetry is not None:
             self._telemetry.start(result)
@@ -128,19 +133,22 @@ class RunReporter:
 
     def _run(self) -> None:
         with ExitStack() as parts:
+            parts.enter_context(closing(self._connection))
             history = None
             for report in iter(self._reports.get, None):
                 has_ended = report.entry.finished_at is not None
                 try:
                     if not has_ended:
                         write_metrics(report.settings, report.entry.run_id, report.entry.metrics, report.prometheus)
-                    if history is None:
+                    if history is None and has_ended:
+                        history = self._history_of(self._connection)
+                    elif history is None:
                         history = self._history_of(parts.enter_context(closing(self._target.connect())))
                     history.update(report.entry, ATTEMPTS if has_ended else 1)
                 except XmlExtractorError as error:
                     self._warn(error.message)
 
-    def _history_of(self, connection: Connection) -> RunHistory:
+    def _history_of(self, connection: TargetConnection) -> RunHistory:
         return RunHistory(connection, history_table(connection.log_table), self._target.name)
 
     def _warn(self, reason: str) -> None:

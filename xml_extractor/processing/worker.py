@@ -46,6 +46,7 @@ from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import Source, SourceOfFiles
 from xml_extractor.sources.streams import DAMAGE
 from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
+from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 
@@ -116,17 +117,21 @@ def delete_plan(contract: Contract, settings: RunSettings) -> DeletePlan:
 
 
 @contextmanager
-def open_loader(context: RunContext) -> Iterator[Loader]:
+def open_loader(context: RunContext, target: Target | None = None) -> Iterator[Loader]:
     """Open a loader on a connection of its own.
+
+    Args:
+        context: What the run knows.
+        target: The run's target, whose connections share what they know; by default, it is opened.
 
     Raises:
         TargetError: The target cannot be opened.
     """
     contract, settings = context.contract, context.settings
     identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
-    target = open_target(settings.target, contract)
+    target = target or open_target(settings.target, contract)
     plan = delete_plan(contract, settings)
-    with closing(target.connect(context.inserts.strategy)) as connection:
+    with closing(target.connect(settings.insert_strategy)) as connection:
         has_revisions = contract.document.revision is not None
         batch_rows = settings.insert_batch_rows
         yield Loader(connection, layouts(contract), identity, batch_rows, plan, has_revisions=has_revisions)
@@ -158,7 +163,8 @@ class Worker:
         self._loader: Loader | None = None
         with ExitStack() as parts:
             self._marker = parts.enter_context(closing(OwnCrashMarker(markers)))
-            self._source = parts.enter_context(closing(open_documents(context.source_address, contract)))
+            source = open_documents(context.source_address, contract, examined=context.examined)
+            self._source = parts.enter_context(closing(source))
             self._open_parts = parts.pop_all()
         self._resident_at_start = resident_bytes()
 

@@ -302,16 +302,8 @@ class ProcessingLog:
 
     def _set(self, assigned_names: Sequence[str], entries: Sequence[LogEntry]) -> None:
         """Set columns of rows, by one call."""
-        if not entries:
-            return
-        positions = [self._columns.index(name) for name in (*assigned_names, *self.layout.key)]
-        assigned = ", ".join(f"{name} = ?" for name in assigned_names)
-        same = " AND ".join(f"{name} = ?" for name in self.layout.key)
-        self._connection.execute_many(
-            f"UPDATE {self._table} SET {assigned} WHERE {same}",  # noqa: S608 - the name is quoted, values bound
-            [self.layout.columns[position] for position in positions],
-            [tuple(row[position] for position in positions) for row in self.bound(entries)],
-        )
+        if entries:
+            self._connection.update_rows(self.layout, assigned_names, self.bound(entries))
 
     def _read(self, condition: str = "", values: Sequence[str | int] = ()) -> Iterator[LogEntry]:
         rows = self._connection.read_rows(self.layout, condition, values)

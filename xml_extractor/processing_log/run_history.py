@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import Answer, Connection, DatabaseError, Retrying, errors_end_the_run
+from xml_extractor.connections import Answer, DatabaseError, Retrying, errors_end_the_run
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
+from xml_extractor.processing_log.revisions import InsertingConnection
 from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import parse_type
 
@@ -111,11 +112,10 @@ class RunHistory:
         name: The target's name for messages.
     """
 
-    def __init__(self, connection: Connection, layout: TableLayout, name: str = "the target") -> None:
+    def __init__(self, connection: InsertingConnection, layout: TableLayout, name: str = "the target") -> None:
         self._connection = connection
         self._name = name
         self._layout = layout
-        self._table = connection.table_name(self._layout)
         self._bind = connection.row_binder(self._layout)
 
     def start(self, entry: RunEntry) -> None:
@@ -124,13 +124,11 @@ class RunHistory:
         Raises:
             TargetError: The history cannot be written.
         """
-        places = ", ".join("?" * len(self._layout.columns))
-        names = ", ".join(column.name for column in self._layout.columns)
-        insert = f"INSERT INTO {self._table} ({names}) VALUES ({places})"  # noqa: S608 - names are quoted, values bound
 
         def write() -> None:
             try:
-                self._write(insert, self._layout.columns, self._bind(entry.row))
+                with self._connection.transaction():
+                    self._connection.insert_batch([(self._layout, [self._bind(entry.row)])])
             except DatabaseError as error:
                 # No other run has this id: an attempt was committed whose answer was lost.
                 if error.code != Reason.DUPLICATE_KEY:
@@ -139,16 +137,18 @@ class RunHistory:
         self._answer(write)
 
     def update(self, entry: RunEntry, attempts: int = 1) -> None:
-        """Change the row of a run that has not ended.
+        """Change the row of a run.
 
         Raises:
             TargetError: The history cannot be written.
         """
-        key, *others = self._layout.columns
-        assigned = ", ".join(f"{column.name} = ?" for column in others)
-        update = f"UPDATE {self._table} SET {assigned} WHERE {key.name} = ? AND finished_at IS NULL"  # noqa: S608 - names are quoted, values bound
-        run_id, *values = self._bind(entry.row)
-        self._answer(lambda: self._write(update, (*others, key), (*values, run_id)), attempts)
+        names = [column.name for column in self._layout.columns if column.name not in self._layout.key]
+
+        def write() -> None:
+            with self._connection.transaction():
+                self._connection.update_rows(self._layout, names, [self._bind(entry.row)])
+
+        self._answer(write, attempts)
 
     def entries(self, contract: str = "") -> list[RunEntry]:
         """Return the runs of a contract, or of all contracts, the one that was started last first.
@@ -162,10 +162,6 @@ class RunHistory:
             return [RunEntry.of(row) for row in self._connection.read_rows(self._layout, condition, values)]
 
         return sorted(self._answer(read), key=lambda entry: (entry.started_at, entry.run_id), reverse=True)
-
-    def _write(self, statement: str, columns: Sequence[ColumnLayout], row: Row) -> None:
-        with self._connection.transaction():
-            self._connection.execute_many(statement, columns, [row])
 
     def _answer(self, action: Callable[[], Answer], attempts: int | None = None) -> Answer:
         retrying = Retrying() if attempts is None else Retrying(attempts=attempts)

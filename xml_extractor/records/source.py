@@ -52,16 +52,23 @@ LARGEST_COLUMN = 2**31 - 1
 """Bytes of a file of records in a database column at most: `max_bytes` limits each record."""
 
 
-def open_documents(address: str, contract: Contract, *, min_age: int = 0) -> Source:
+def open_documents(address: str, contract: Contract, *, min_age: int = 0, examined: object = None) -> Source:
     """Open a source of documents; of the records of its files if the contract names records.
+
+    Args:
+        address: As for `open_source`, as are the others.
+        contract: The contract.
+        min_age: In seconds.
+        examined: What another process of the run found.
 
     Raises:
         UsageError: There is nothing at this address, or it is not supported.
         SourceError: The source cannot be read.
     """
     if contract.document.records is None:
-        return open_source(address, contract, contract.document.max_bytes, min_age=min_age)
-    return RecordSource(open_source(address, contract, LARGEST_COLUMN, min_age=min_age), contract)
+        return open_source(address, contract, contract.document.max_bytes, min_age=min_age, examined=examined)
+    files = open_source(address, contract, LARGEST_COLUMN, min_age=min_age, examined=examined)
+    return RecordSource(files, contract)
 
 
 class RecordSource:

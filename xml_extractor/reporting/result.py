@@ -121,6 +121,7 @@ class RunStatistics:
         series: Samples of the progress.
         slowest: Seconds of the documents that took longest to fetch, parse and map, by key; the slowest first.
         total: The number of documents that the source has; None if it is unknown.
+        insert_threads: The number of background insert threads now; 0 before they start.
     """
 
     tables: tuple[str, ...]
@@ -141,6 +142,7 @@ class RunStatistics:
     series: ProgressSeries = field(default_factory=ProgressSeries)
     slowest: Mapping[str, float] = field(default_factory=dict)
     total: int | None = None
+    insert_threads: int = 0
     _rejected_revisions: dict[str, RevisionRank] = field(default_factory=dict)
     _left_older: set[str] = field(default_factory=set)
 

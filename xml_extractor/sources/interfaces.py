@@ -85,6 +85,16 @@ class SourceOfFiles(Protocol):
         ...
 
 
+@runtime_checkable
+class ExaminedSource(Protocol):
+    """A source that examines its database when it is opened, which takes long on a distant server."""
+
+    @property
+    def examined(self) -> object:
+        """What it found; can be pickled. Other processes open the source with it, and do not examine it again."""
+        ...
+
+
 class KeyedContent(Protocol):
     """A document to write, such as a sample."""
 

@@ -13,7 +13,7 @@ from xml_extractor.urls import URL
 class DatabaseModule(Protocol):
     """A module for documents in one kind of database."""
 
-    def open_source(self, url: URL, contract: Contract, max_bytes: int, /) -> Source:
+    def open_source(self, url: URL, contract: Contract, max_bytes: int, examined: object = None, /) -> Source:
         """Open the source at this address."""
         ...
 
@@ -57,7 +57,9 @@ FILE_SOURCES = (
 """Modules that are a `FileModule`; the first one that accepts an address opens it."""
 
 
-def open_source(address: str, contract: Contract, max_bytes: int, *, min_age: int = 0) -> Source:
+def open_source(
+    address: str, contract: Contract, max_bytes: int, *, min_age: int = 0, examined: object = None
+) -> Source:
     """Open a source of documents.
 
     Args:
@@ -66,6 +68,7 @@ def open_source(address: str, contract: Contract, max_bytes: int, *, min_age: in
         contract: Names table and columns of a database.
         max_bytes: Larger documents are rejected.
         min_age: Files that changed in this number of seconds are not listed.
+        examined: What another process of the run found at this address; see `ExaminedSource`.
 
     Raises:
         UsageError: There is nothing at this address, or it is not supported.
@@ -74,7 +77,7 @@ def open_source(address: str, contract: Contract, max_bytes: int, *, min_age: in
     if "://" in address:
         url = read_url(address, "source")
         database: DatabaseModule = module_for(SOURCES, url, "source")
-        return database.open_source(url, contract, max_bytes)
+        return database.open_source(url, contract, max_bytes, examined)
     for name in FILE_SOURCES:
         module: FileModule = import_module(name)
         if module.accepts(address):

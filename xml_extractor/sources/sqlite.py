@@ -46,7 +46,7 @@ _MOST_DIGITS = 20
 CREATE_SAMPLES = "create sample documents with `xml-extractor sample card_application 1000 --to {}`"
 
 
-def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqliteSource":
+def open_source(url: URL, contract: Contract, max_bytes: int, _examined: object = None, /) -> "SqliteSource":
     """Open the source at an address.
 
     Raises:

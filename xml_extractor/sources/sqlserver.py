@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import pyodbc
 
@@ -49,7 +50,21 @@ NAME_OTHERS = "name table, key and xml in the contract's `source`"
 Fetched = SourceDocument | Rejection
 
 
-def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSource":
+class Examined(NamedTuple):
+    """What the server says about the table of a source.
+
+    Attributes:
+        queries: The queries that it answers as SQL Server does.
+        is_nullable: Whether keys may be NULL.
+        is_unique: Whether the key has a unique index.
+    """
+
+    queries: SourceQueries
+    is_nullable: bool
+    is_unique: bool
+
+
+def open_source(url: URL, contract: Contract, max_bytes: int, examined: object = None, /) -> "SqlServerSource":
     """Open the source at an address.
 
     Raises:
@@ -60,7 +75,10 @@ def open_source(url: URL, contract: Contract, max_bytes: int, /) -> "SqlServerSo
     end_tag = f"</{read_until.rpartition('/')[2]}>" if read_until else ""
     address = url.render_as_string(hide_password=False)
     has_records = contract.document.records is not None
-    return SqlServerSource(read_address(url), contract.source, address, max_bytes, end_tag, has_records=has_records)
+    known = examined if isinstance(examined, Examined) else None
+    return SqlServerSource(
+        read_address(url), contract.source, address, max_bytes, end_tag, has_records=has_records, examined=known
+    )
 
 
 class SqlServerSource:
@@ -75,6 +93,10 @@ class SqlServerSource:
         max_bytes: Larger documents are rejected: bytes of binary columns, UTF-16 code units of text.
         end_tag: The server truncates text after its first occurrence; empty to fetch whole documents.
         has_records: Whether documents are files of records, which are decompressed while they are scanned.
+        examined: What is known of the table; None to examine it now.
+
+    Attributes:
+        examined: What is known of the table.
 
     Raises:
         SourceError: The server cannot be reached, or a table or column is missing.
@@ -89,6 +111,7 @@ class SqlServerSource:
         end_tag: str,
         *,
         has_records: bool,
+        examined: Examined | None = None,
     ) -> None:
         self.name = database.name
         self.address = address
@@ -103,10 +126,14 @@ class SqlServerSource:
         self._is_closed = False
         self._tries = Retrying()
         try:
-            self._queries = self._thread.submit(self._prepare, table, end_tag).result()
+            self.examined = examined or self._thread.submit(self._examine, table, end_tag).result()
         except BaseException:
             self.close()
             raise
+
+    @property
+    def _queries(self) -> SourceQueries:
+        return self.examined.queries
 
     def key_pages(
         self, page_size: int, key_range: KeyRange | None = None, log: LoggedKeys | None = None
@@ -147,7 +174,7 @@ class SqlServerSource:
             self._thread.shutdown()
 
     def _pages(self, page_size: int, log: LoggedKeys | None, key_range: KeyRange | None) -> Iterator[KeyPage]:
-        if key_range is None and self._is_nullable:
+        if key_range is None and self.examined.is_nullable:
             ((nulls,),) = self._answer(self._queries.nulls, (), ())
             yield from pages_of_nulls(nulls, page_size)
         conditions, bounds = self._range(key_range)
@@ -245,7 +272,7 @@ class SqlServerSource:
             return numbered(listed), True
         while not is_fetchable(listed[-1]):
             listed.pop()
-        if not self._is_unique:
+        if not self.examined.is_unique:
             equal = f"{self._queries.key.name} = {self._queries.key.parameter}"
             listed += (Counter(self._list_keys(_ALL, [equal], listed[-1:])) - Counter(listed)).elements()
         return numbered(listed), False
@@ -269,7 +296,7 @@ class SqlServerSource:
             message = f"'{bound}' is not a key of {self._title}: its keys are {kind}"
             raise SourceError(message, "give keys of that kind to --range") from None
 
-    def _prepare(self, table: SourceTable, end_tag: str) -> SourceQueries:
+    def _examine(self, table: SourceTable, end_tag: str) -> Examined:
         with errors_end_the_run(SourceError, f"{self.name} cannot be read"):
             found = self._tries(self._read_catalog, table.table)
         if table.table not in found:
@@ -289,15 +316,13 @@ class SqlServerSource:
             raise SourceError(
                 f"the documents of {self._title} are {xml.declared}: neither text nor binary", NAME_OTHERS
             )
-        self._is_nullable = key.nullable
-        unique = (found[table.table].key, *found[table.table].unique_keys)
-        self._is_unique = (key.name,) in unique
+        is_unique = (key.name,) in (found[table.table].key, *found[table.table].unique_keys)
         queries = SourceQueries(table, self._database.schema, key_of_documents, xml.type, end_tag)
         if self._returns_documents(queries):
-            return queries
+            return Examined(queries, key.nullable, is_unique)
         whole = replace(queries, end_tag="")
         if end_tag and self._returns_documents(whole):
-            return whole
+            return Examined(whole, key.nullable, is_unique)
         raise SourceError(f"{self.name} does not return documents unchanged", "this server cannot be a source")
 
     def _returns_documents(self, queries: SourceQueries) -> bool:

@@ -9,7 +9,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
 from xml_extractor.schema.model import Difference
-from xml_extractor.settings import InsertStrategy
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect
 
 Item = TypeVar("Item")
@@ -23,16 +23,22 @@ TableRows = Sequence[Sequence[Row]]
 """Bound rows of one document, by table."""
 
 
+ExistingRows = Mapping[int, Sequence[Row]]
+"""Bound rows that are there in place of those that were kept, by the position of a table whose rows are shared."""
+
+
 class Insertion(NamedTuple):
     """The outcome of inserting documents.
 
     Attributes:
         errors: The data errors of documents that were not inserted, by position.
         not_inserted: How many rows of the others were kept or replaced, by positions of the document and the table.
+        existing: What is there in place of rows that were kept; None if it has to be read.
     """
 
     errors: Mapping[int, DatabaseError]
     not_inserted: Mapping[tuple[int, int], int]
+    existing: ExistingRows | None = None
 
 
 class RowForm(NamedTuple):
@@ -154,19 +160,22 @@ def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Bat
     return [(table, [row for rows in documents for row in rows[index]]) for index, table in enumerate(tables)]
 
 
-def whole_insertion(documents: Sequence[TableRows], positions: Sequence[Sequence[int]]) -> Insertion:
+def whole_insertion(
+    documents: Sequence[TableRows], positions: Sequence[Sequence[int]], existing: ExistingRows | None = None
+) -> Insertion:
     """Return the insertion of documents without errors.
 
     Args:
         documents: The rows of each document, by table.
         positions: What `TargetConnection.insert_batch` returned for them.
+        existing: What is there in place of rows that were kept, if that is known.
     """
     found: Counter[tuple[int, int]] = Counter()
     for index, of_table in enumerate(positions):
         if of_table:
             owners = [number for number, rows in enumerate(documents) for _ in rows[index]]
             found.update((owners[position], index) for position in of_table)
-    return Insertion({}, found)
+    return Insertion({}, found, existing)
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -189,7 +198,17 @@ class Target(Protocol):
 
     @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
-        """The ways in which connections can send rows; the one with the fewest round trips is last."""
+        """The ways in which connections can send rows."""
+        ...
+
+    @property
+    def strategy_in_use(self) -> InsertStrategy:
+        """The way that connections with the strategy `auto` use, as far as it is chosen."""
+        ...
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this process itself writes files, and one thread at a time."""
         ...
 
     @property
@@ -217,8 +236,12 @@ class Target(Protocol):
         """
         ...
 
-    def prepare(self, tables: Sequence[TableLayout]) -> None:
+    def prepare(self, tables: Sequence[TableLayout], connection: TargetConnection | None = None) -> None:
         """Check that tables and processing log exist and fit; the embedded target creates missing ones.
+
+        Args:
+            tables: The contract's tables.
+            connection: To the target; one to a server is used.
 
         Raises:
             TargetError: A table is missing or does not fit, or the database cannot be written.
@@ -237,19 +260,11 @@ class Target(Protocol):
         """Return the functions that bind the rows of each table. No connection is needed."""
         ...
 
-    def round_trip(self) -> float:
-        """Return the seconds of a round trip; 0 for a database in this process.
-
-        Raises:
-            TargetError: The database cannot be reached.
-        """
-        ...
-
-    def connect(self, strategy: InsertStrategy = "executemany") -> TargetConnection:
+    def connect(self, strategy: ChosenStrategy = "executemany") -> TargetConnection:
         """Open a connection.
 
         Args:
-            strategy: How it sends rows; one of `strategies`.
+            strategy: How it sends rows: one of `strategies`, or `auto` for the one that proves fastest.
 
         Raises:
             TargetError: It cannot be opened.

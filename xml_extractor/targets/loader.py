@@ -223,13 +223,13 @@ class Loader:
             for entry, document in zip(self._log_rows(documents), documents, strict=True)
         ]
         sent, repeated = without_repeated(tables, rows) if self._sends_once else (rows, {})
-        errors, not_inserted = self._connection.insert_documents(tables, sent, self._batch_rows)
+        errors, not_inserted, existing = self._connection.insert_documents(tables, sent, self._batch_rows)
         if errors and repeated:  # a document may need a row that only a rejected one has sent
             self._sends_once = False
             raise RejectedRevisionsError({})
         if not_inserted or repeated:
             not_inserted = Counter(not_inserted) + Counter(repeated)
-            different = disagreeing(self._connection, tables, rows, not_inserted) if self._has_shared else {}
+            different = disagreeing(self._connection, tables, rows, not_inserted, existing) if self._has_shared else {}
             documents = self._with_counts(documents, counts_of(tables, not_inserted, different))
         if not errors:
             return documents

@@ -1,13 +1,13 @@
 """Rows that documents share: sent once in a batch, and compared with those that are there."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Counted, Counts, Row
 from xml_extractor.schema.names import sqlite_name, t_sql_name
-from xml_extractor.targets.interfaces import TableRows, TargetConnection, parts
+from xml_extractor.targets.interfaces import ExistingRows, TableRows, TargetConnection, parts
 from xml_extractor.values.sqltypes import Family
 
 KEYS_IN_STATEMENT = 50
@@ -41,7 +41,11 @@ def without_repeated(
 
 
 def disagreeing(
-    connection: TargetConnection, tables: Sequence[TableLayout], documents: Sequence[TableRows], kept: RowCounts
+    connection: TargetConnection,
+    tables: Sequence[TableLayout],
+    documents: Sequence[TableRows],
+    kept: RowCounts,
+    existing: ExistingRows | None = None,
 ) -> RowCounts:
     """Return how many rows of documents differ from those with the same keys that are there.
 
@@ -50,16 +54,21 @@ def disagreeing(
         tables: In load order.
         documents: The rows of each document, by table.
         kept: How many of these rows were not inserted.
+        existing: The rows that are there in place of those that were kept; read if they are not given.
     """
     found: Counter[tuple[int, int]] = Counter()
     for index in sorted({index for _, index in kept if tables[index].is_shared}):
         table, positions = tables[index], sorted(position for position, of in kept if of == index)
-        rows = list(dict.fromkeys(row for position in positions for row in documents[position][index]))
-        there = {_key(table, row): row for row in _existing(connection, table, rows)}
+        if existing is None:
+            rows = list(dict.fromkeys(row for position in positions for row in documents[position][index]))
+            found_rows: Iterable[Row] = _existing(connection, table, rows)
+        else:
+            found_rows = existing.get(index, ())
+        there = {_key(table, row): row for row in found_rows}
         for position in positions:
             for row in documents[position][index]:
-                existing = there.get(_key(table, row))
-                found[position, index] += existing is not None and _compared(table, existing) != _compared(table, row)
+                other = there.get(_key(table, row))
+                found[position, index] += other is not None and _compared(table, other) != _compared(table, row)
     return +found
 
 

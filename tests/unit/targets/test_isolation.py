@@ -33,4 +33,4 @@ def test_keys_of_kept_rows_have_type_and_collation_of_their_column() -> None:
     table = replace(ORDERS, on_conflict="keep")
     statement = isolation.isolating_statement((table,), "", ((("order_id", "Latin1_General_BIN2"),),))
     assert "CAST(c0 COLLATE Latin1_General_BIN2 AS int) AS [order_id]" in statement
-    assert "ROW_NUMBER() OVER (PARTITION BY [order_id] ORDER BY document_at ASC, row_at ASC)" in statement
+    assert "ROW_NUMBER() OVER (PARTITION BY [order_id] ORDER BY document_at, row_at)" in statement

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -23,7 +23,7 @@ def table_of(type_name: str) -> TableLayout:
 
 
 def test_one_statement_inserts_into_all_tables_within_the_transaction_and_says_where_it_fails() -> None:
-    assert json_batches.batch_statement((LINES, NOTES), "dbo") == (
+    assert json_batches.batch_statement((LINES, NOTES), "dbo", ((), ())) == (
         "IF @@TRANCOUNT = 0 BEGIN; THROW 2147483647, N'the transaction has ended', 1; END DECLARE @at int; "
         "SAVE TRANSACTION documents; BEGIN TRY "
         "SET @at = 0; INSERT INTO [dbo].[demo_lines] ([order_id], [line_no], [article]) SELECT c0 AS [order_id], "
@@ -38,7 +38,7 @@ def test_one_statement_inserts_into_all_tables_within_the_transaction_and_says_w
 
 def test_an_identity_column_takes_the_documents_values_for_its_own_insert_only() -> None:
     table = replace(ORDERS, columns=(replace(ORDERS.columns[0], identity=True), *ORDERS.columns[1:]))
-    statement = json_batches.batch_statement((table,), "")
+    statement = json_batches.batch_statement((table,), "", ((),))
     before, _, after = statement.partition("INSERT INTO [demo_orders]")
     assert before.endswith("SET IDENTITY_INSERT [demo_orders] ON; ")
     assert "SET IDENTITY_INSERT [demo_orders] OFF; END TRY" in after
@@ -71,7 +71,7 @@ def test_values_are_written_so_that_the_server_reads_the_same(type_name: str, va
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_type_of_a_contract_can_be_read_from_json(name: str) -> None:
-    statement = json_batches.batch_statement((table_of(name),), "")
+    statement = json_batches.batch_statement((table_of(name),), "", ((),))
     assert "OPENJSON(?) WITH (c0 " in statement
 
 
@@ -88,7 +88,7 @@ def test_every_type_of_a_contract_can_be_read_from_json(name: str) -> None:
     ],
 )
 def test_text_reaches_its_column_as_unicode_and_binaries_as_digits(type_name: str, declared: str, read: str) -> None:
-    statement = json_batches.batch_statement((table_of(type_name),), "")
+    statement = json_batches.batch_statement((table_of(type_name),), "", ((),))
     assert f"SELECT {read} AS [a] FROM OPENJSON(?) WITH (c0 {declared} '$[0]')" in statement
 
 
@@ -143,3 +143,21 @@ def test_a_value_that_does_not_fit_is_refused_here_where_the_server_might_change
     with pytest.raises((errors.TooLongError, OverflowError, DecimalException, UnicodeEncodeError)) as refused:
         json_batches.json_rows(table_of(type_name), [(value,)], only_plain=False)
     assert errors.classify(refused.value).code in {"overflow", "wrong_type", "too_long"}
+
+
+@pytest.mark.parametrize("rule", ["keep", "replace"])
+def test_rows_that_may_be_there_are_noted_and_then_inserted_or_replaced_under_a_lock(
+    rule: Literal["keep", "replace"],
+) -> None:
+    table = replace(LINES, on_conflict=rule)
+    statement = json_batches.batch_statement((NOTES, table), "dbo", ((), (("article", "Latin1_General_BIN2"),)))
+    locked = (
+        "EXISTS (SELECT 1 FROM [dbo].[demo_lines] AS there WITH (UPDLOCK, HOLDLOCK) WHERE there.[order_id] = given."
+    )
+    assert statement.count(locked) == 2
+    assert "INSERT INTO @not_inserted (t, d) SELECT 1, row_at" in statement
+    assert "WHERE choice = 1 AND NOT EXISTS (" in statement
+    assert statement.count("?") == 2, "one parameter for each table, however often its rows are read"
+    assert ("UPDATE there SET [article] = given.[article]" in statement) == (rule == "replace")
+    assert ("FROM [dbo].[demo_lines] AS there WHERE EXISTS (SELECT 1 FROM (" in statement) == (rule == "keep")
+    assert "SELECT t, d FROM @not_inserted ORDER BY t, d; END TRY" in statement

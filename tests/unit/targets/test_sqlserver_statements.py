@@ -166,7 +166,7 @@ def test_seven_digits_of_a_second_are_sent_and_read_as_text() -> None:
     assert all(len(text) <= parameter.odbc_type[1] for text, parameter in zip(bound, found.parameters, strict=True))
     assert json_batches.json_rows(table, [bound], only_plain=False) == json.dumps([bound], separators=(",", ":"))
     assert "WITH (c0 time(7) '$[0]', c1 datetime2(7) '$[1]', c2 datetimeoffset(7) '$[2]')" in (
-        json_batches.batch_statement((table,), "")
+        json_batches.batch_statement((table,), "", ((),))
     )
     assert found.select.startswith("SELECT CONVERT(varchar(34), [time], 121), CONVERT(varchar(34), [datetime2], 121), ")
     assert found.restore((bound[0], bound[1].replace("T", " "), "2026-03-05 09:30:00.1234567 -05:30")) == row

@@ -90,6 +90,10 @@ class ParquetConnection:
         """Execute a statement in the database of the log with each of these rows, by one call."""
         self._log.execute_many(statement, columns, rows)
 
+    def update_rows(self, table: TableLayout, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Set columns of rows in the database of the log."""
+        self._log.update_rows(table, names, rows)
+
     def table_name(self, table: TableLayout) -> str:
         """Return the quoted name of a table in the database of the log."""
         return self._log.table_name(table)

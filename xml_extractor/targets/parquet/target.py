@@ -16,8 +16,8 @@ from xml_extractor.errors import TargetError
 from xml_extractor.schema.comparison import NO_COLUMN, raise_errors
 from xml_extractor.schema.model import Difference, Severity
 from xml_extractor.schema.shared_tables import merged_tables
-from xml_extractor.settings import InsertStrategy
-from xml_extractor.targets.interfaces import Target
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.parquet.address import (
     SCHEMA_FILE,
     ParquetAddress,
@@ -55,6 +55,7 @@ class ParquetTarget:
     log: Target
 
     only_appends = True
+    is_embedded = True
 
     @property
     def name(self) -> str:
@@ -75,6 +76,11 @@ class ParquetTarget:
     def strategies(self) -> tuple[InsertStrategy, ...]:
         """The ways in which the rows of the log can be sent."""
         return self.log.strategies
+
+    @property
+    def strategy_in_use(self) -> InsertStrategy:
+        """The way in which the rows of the log are sent now."""
+        return self.log.strategy_in_use
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create the processing log in its database; datasets need none."""
@@ -101,7 +107,7 @@ class ParquetTarget:
         with self._errors_end_the_run():
             return [*of_log, *(each for table in _datasets(tables) for each in self._differences(table))]
 
-    def prepare(self, tables: Sequence[TableLayout]) -> None:
+    def prepare(self, tables: Sequence[TableLayout], _connection: TargetConnection | None = None) -> None:
         """Create what is missing, check that the datasets fit, and settle what earlier runs have left.
 
         Raises:
@@ -127,15 +133,7 @@ class ParquetTarget:
         """Return the functions that bind the rows of each table; rows of datasets stay as they are."""
         return (tuple,) * len(tables)
 
-    def round_trip(self) -> float:
-        """Return the seconds of a round trip to the database of the log.
-
-        Raises:
-            TargetError: It cannot be reached.
-        """
-        return self.log.round_trip()
-
-    def connect(self, strategy: InsertStrategy = "executemany") -> ParquetConnection:
+    def connect(self, strategy: ChosenStrategy = "executemany") -> ParquetConnection:
         """Open a connection.
 
         Raises:

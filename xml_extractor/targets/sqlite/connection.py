@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import DatabaseError, ErrorClass, Retrying, RowBinder, row_converter
+from xml_extractor.connections import DatabaseError, ErrorClass, Retrying, RowBinder, row_converter, update_by_key
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
@@ -170,6 +170,10 @@ class SqliteConnection:
         """Execute a statement with each of these rows, by one call."""
         with _classified_errors():
             self.driver.executemany(statement, rows)
+
+    def update_rows(self, table: TableLayout, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Set columns of rows, which are found by their keys."""
+        self.execute_many(*update_by_key(self.table_name(table), table, names, rows))
 
     def table_name(self, table: TableLayout) -> str:
         """Return the quoted name of a table."""

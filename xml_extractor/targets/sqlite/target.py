@@ -18,7 +18,8 @@ from xml_extractor.processing_log.log_table import ADDED_COLUMNS, log_table
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import ActualTable, Difference
-from xml_extractor.settings import InsertStrategy
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, row_binder, sqlite_file
 from xml_extractor.urls import URL
@@ -62,6 +63,16 @@ class SqliteTarget:
         """Calls for each table."""
         return ("executemany",)
 
+    @property
+    def strategy_in_use(self) -> InsertStrategy:
+        """Calls for each table."""
+        return "executemany"
+
+    @property
+    def is_embedded(self) -> bool:
+        """SQLite is a library."""
+        return True
+
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
         from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
@@ -88,7 +99,7 @@ class SqliteTarget:
         with self._errors_end_the_run(), closing(self.file.connect(read_only=True)) as database:
             return self._differences(database, tables)
 
-    def prepare(self, tables: Sequence[TableLayout]) -> None:
+    def prepare(self, tables: Sequence[TableLayout], _connection: TargetConnection | None = None) -> None:
         """Create the file, missing tables and the processing log; check that the tables fit.
 
         Raises:
@@ -110,11 +121,7 @@ class SqliteTarget:
         """Return the functions that bind the rows of each table."""
         return tuple(map(row_binder, tables))
 
-    def round_trip(self) -> float:
-        """Return 0: the database is in this process."""
-        return 0.0
-
-    def connect(self, _strategy: InsertStrategy = "executemany") -> SqliteConnection:
+    def connect(self, _strategy: ChosenStrategy = "executemany") -> SqliteConnection:
         """Open a connection.
 
         Raises:

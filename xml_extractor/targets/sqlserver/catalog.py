@@ -1,4 +1,4 @@
-"""Read the catalog of SQL Server, in five queries for all tables.
+"""Read the catalog of SQL Server, by two statements for all tables.
 
 Source: "Object catalog views", "Metadata functions" and "Metadata visibility configuration", Microsoft Learn. Rows of
 objects without permission are omitted, which is why names come from functions and outer joins.
@@ -110,10 +110,7 @@ def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default
     names = [t_sql_table(table, default_schema) for table in tables]
     found = list(connection.query(_OBJECTS.format(places=places), names)) if names else []
     ids = sorted({row.object_id for row in found if row.type in _KINDS})
-    columns = _rows_by_object(connection, _COLUMNS, ids)
-    indexes = _rows_by_object(connection, _UNIQUE_INDEXES, ids)
-    foreign_keys = _rows_by_object(connection, _FOREIGN_KEYS, ids)
-    rules = _rows_by_object(connection, _RULES, ids)
+    columns, indexes, foreign_keys, rules = _rows_by_object(connection, ids)
     return {
         tables[row.number]: _table(
             row,
@@ -159,11 +156,15 @@ def missing_codes(
     return missing
 
 
-def _rows_by_object(connection: SqlServerConnection, query: str, ids: Sequence[int]) -> dict[int, list[pyodbc.Row]]:
-    found: dict[int, list[pyodbc.Row]] = defaultdict(list)
+def _rows_by_object(connection: SqlServerConnection, ids: Sequence[int]) -> list[dict[int, list[pyodbc.Row]]]:
+    """Return columns, unique indexes, foreign keys and rules by object."""
+    queries = (_COLUMNS, _UNIQUE_INDEXES, _FOREIGN_KEYS, _RULES)
+    found: list[dict[int, list[pyodbc.Row]]] = [defaultdict(list) for _ in queries]
     if ids:
-        for row in connection.query(query.format(places=", ".join("?" * len(ids))), ids):
-            found[row.object_id].append(row)
+        statement = "; ".join(queries).format(places=", ".join(map(str, ids)))
+        for by_object, rows in zip(found, connection.results(statement), strict=True):
+            for row in rows:
+                by_object[row.object_id].append(row)
     return found
 
 

@@ -1,12 +1,13 @@
 """A connection to SQL Server, with the settings that sources and loading rely on."""
 
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import pyodbc
 
-from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
+from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder, update_by_key
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError
@@ -143,6 +144,10 @@ class SqlServerConnection:
         types = [each.odbc_type_for(rows, position) for position, each in enumerate(bound)]
         self._send_array(f"{IN_TRANSACTION}{statement}", types, rows)
 
+    def update_rows(self, table: TableLayout, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Set columns of rows, which are found by their keys."""
+        self.execute_many(*update_by_key(self.table_name(table), table, names, rows))
+
     def table_name(self, table: TableLayout) -> str:
         """Return the quoted name of a table, with its schema if it has one."""
         return table_statements(table, self._address.schema).name
@@ -156,6 +161,16 @@ class SqlServerConnection:
         statements = table_statements(table, self._address.schema)
         select = f"{statements.select} WHERE {condition}" if condition else statements.select
         return map(statements.restore, self.query(select, values))
+
+    def measure_round_trip(self) -> float:
+        """Return the seconds of a round trip: the shorter of two."""
+        seconds = []
+        with self._session_in_use() as session:
+            for _ in range(2):
+                began_at = time.perf_counter()
+                session.execute("SET NOCOUNT ON").close()
+                seconds.append(time.perf_counter() - began_at)
+        return min(seconds)
 
     def close(self) -> None:
         """Close without committing; closing again does nothing."""

@@ -12,11 +12,14 @@ from functools import cache
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.schema.names import t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.errors import IS_DATA_ERROR
-from xml_extractor.targets.sqlserver.json_batches import json_columns
-from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY, cast_key
-
-Collations = tuple[tuple[str, str], ...]
-"""Names and collations of a table's columns."""
+from xml_extractor.targets.sqlserver.json_batches import (
+    ROW,
+    Collations,
+    conflict_changes,
+    given_query,
+    with_identity,
+)
+from xml_extractor.targets.sqlserver.statements import IN_TRANSACTION_ONLY
 
 _PREPARE = (
     "DECLARE @rows TABLE (t int, d int, r nvarchar(max), PRIMARY KEY (t, d)); "
@@ -97,46 +100,11 @@ def isolating_statement(
 def _changes(table: TableLayout, name: str, position: int, collations: Mapping[str, str]) -> str:
     """Return the statements for the rows of a range, with the table's way of treating conflicts."""
     columns = ", ".join(t_sql_name(column.name) for column in table.columns)
-    given = _given(table, position, collations)
+    numbers = "" if table.inserts_always else f"r.d AS document_at, n AS {ROW}"
+    declared = "" if table.inserts_always else f", n int '$[{len(table.columns)}]'"
+    rows = given_query(table, collations, "@rows AS r CROSS APPLY OPENJSON(r.r)", numbers, declared)
+    given = f"{rows} WHERE r.t = {position} AND r.d >= @from AND r.d < @next + @size"
     if table.inserts_always:
-        change = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM ({given}) AS given;"  # noqa: S608 - names are quoted
-        return f"SET IDENTITY_INSERT {name} ON; {change} SET IDENTITY_INSERT {name} OFF;" if table.identity else change
-    keys = [t_sql_name(key) for key in table.key]
-    order = "ASC" if table.on_conflict == "keep" else "DESC"
-    by = f"PARTITION BY {', '.join(keys)} ORDER BY document_at {order}, row_at {order}"
-    chosen = f"(SELECT *, ROW_NUMBER() OVER ({by}) AS choice FROM ({given}) AS every) AS given"  # noqa: S608 - names are quoted
-    same_key = " AND ".join(f"there.{key} = given.{key}" for key in keys)
-    there = f"EXISTS (SELECT 1 FROM {name} AS there WITH (UPDLOCK, HOLDLOCK) WHERE {same_key})"  # noqa: S608 - names are quoted
-    first = f"ROW_NUMBER() OVER (PARTITION BY {', '.join(keys)} ORDER BY document_at, row_at)"
-    note = (
-        f"INSERT INTO @not_inserted (d, t) SELECT document_at, {position} "  # noqa: S608 - names are quoted
-        f"FROM (SELECT *, {first} AS choice FROM ({given}) AS every) AS given WHERE choice > 1 OR {there};"
-    )
-    insert = (
-        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {chosen} WHERE choice = 1 "  # noqa: S608 - names are quoted
-        f"AND NOT {there};"
-    )
-    insert = f"SET IDENTITY_INSERT {name} ON; {insert} SET IDENTITY_INSERT {name} OFF;" if table.identity else insert
-    others = [t_sql_name(column.name) for column in table.columns if column.name not in table.key]
-    if table.on_conflict == "keep" or not others:
-        return f"{note} {insert}"
-    new = ", ".join(f"{column} = given.{column}" for column in others)
-    return f"{note} {insert} UPDATE there SET {new} FROM {name} AS there JOIN {chosen} ON {same_key} WHERE choice = 1;"  # noqa: S608 - names are quoted
-
-
-def _given(table: TableLayout, position: int, collations: Mapping[str, str]) -> str:
-    """Return the query of a range's rows; keys that are compared get the type and collation of their column."""
-    read, declared = [], []
-    for at, (column, as_json) in enumerate(zip(table.columns, json_columns(table), strict=True)):
-        value = as_json.read.format(f"c{at}")
-        if not table.inserts_always and column.name in table.key:
-            value = cast_key(column.type, collations.get(column.name, ""), value)
-        read.append(f"{value} AS {t_sql_name(column.name)}")
-        declared.append(f"c{at} {as_json.declared} '$[{at}]'")
-    if not table.inserts_always:
-        read += ["r.d AS document_at", "n AS row_at"]
-        declared.append(f"n int '$[{len(table.columns)}]'")
-    return (
-        f"SELECT {', '.join(read)} FROM @rows AS r CROSS APPLY OPENJSON(r.r) WITH ({', '.join(declared)}) "  # noqa: S608 - names are quoted
-        f"WHERE r.t = {position} AND r.d >= @from AND r.d < @next + @size"
-    )
+        insert = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM ({given}) AS given;"  # noqa: S608 - names are quoted
+        return with_identity(table, name, insert)
+    return conflict_changes(table, name, given, f"SELECT {position}, document_at", ("document_at", ROW))

@@ -1,7 +1,9 @@
 """A connection that loads into SQL Server: by arrays of rows of one table each, or by one statement as JSON."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -12,39 +14,33 @@ from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import log_table
-from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
-from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
-from xml_extractor.settings import InsertStrategy
-from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
+from xml_extractor.schema.names import database_name, literal, t_sql_name
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
+from xml_extractor.targets.delete_plan import DeletePlan, deletion
 from xml_extractor.targets.interfaces import (
     Batch,
+    ExistingRows,
     Insertion,
-    KeyPart,
-    RowForm,
-    RowHash,
     TableRows,
     joined,
     parts,
     whole_insertion,
 )
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
-from xml_extractor.targets.sqlserver.catalog import read_catalog
-from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.targets.sqlserver.comparing import ComparingServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
-from xml_extractor.targets.sqlserver.hashing import HashSupport, hash_support, row_hash
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
-from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows
-from xml_extractor.targets.sqlserver.probes import JsonSupport, json_support
+from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows, update_statement
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge
+from xml_extractor.targets.sqlserver.probes import json_support
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
     OdbcType,
     TableStatements,
-    cast_key,
     collated_keys,
-    comparable,
     parameter,
     restore_columns,
-    select_columns,
+    row_binder,
     table_statements,
 )
 
@@ -59,70 +55,40 @@ ISOLATION: Sequence[OdbcType] = (JSON, (pyodbc.SQL_INTEGER, 0, 0), (pyodbc.SQL_I
 """How the parameters of the isolating statement are bound."""
 
 
-class LoadingConnection(SqlServerConnection):
+class LoadingConnection(ComparingServerConnection):
     """A `TargetConnection` to a database on a SQL Server.
 
     Args:
         address: The database.
         strategy: How rows are sent.
+        knowledge: What is known about the server.
 
     Raises:
         DatabaseError: The server cannot be reached, or refuses.
     """
 
-    def __init__(self, address: SqlServerAddress, strategy: InsertStrategy = "executemany") -> None:
-        self._sends_json = strategy == "json"
-        self._json_support: JsonSupport | None = None
-        self._hash_support: HashSupport | None = None
+    def __init__(
+        self,
+        address: SqlServerAddress,
+        strategy: ChosenStrategy = "executemany",
+        knowledge: ServerKnowledge | None = None,
+    ) -> None:
+        self._strategy = strategy
+        self._sends_json = strategy != "executemany"
+        knowledge = knowledge or ServerKnowledge(address.schema)
         self._isolated_batches = 0
         self._can_isolate = True
         self._is_used = False
         self._is_undone = False
-        self._collations: dict[str, dict[str, str]] = {}
         self._identity_table = ""
         self._has_changes = False
-        super().__init__(address, autocommit=False)
-        self.log_table = log_table(self._qualified(self.log_table.table))
-
-    @property
-    def names(self) -> Dialect:
-        """How names are written in statements."""
-        return Dialect(t_sql_name, lambda table: t_sql_table(table, self._address.schema), _bare_name)
-
-    def row_form(self, table: TableLayout) -> RowForm:
-        """Return how rows of a table are compared: as they are mapped."""
-        restore, form = restore_columns(table), comparable(table)
-        return RowForm(select_columns(table), lambda row: form(restore(row)), form)
-
-    def row_hash(self, table: TableLayout) -> RowHash | None:
-        """Return how the server hashes rows of a table; None if it cannot."""
-        if self._hash_support is None:
-            self._hash_support = hash_support(self)
-        return row_hash(table, self._hash_support)
-
-    def query_keys(
-        self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
-    ) -> Iterator[Sequence[Any]]:
-        """Execute a query for the rows with these keys, and yield what it returns."""
-        bound = [parameter(column.type) for _, _, column in columns]
-        names = [t_sql_name(name) for name, _, _ in columns]
-        places = [self._key_parameter(table, column) for _, table, column in columns]
-        bind = row_converter([each.bind for each in bound])
-        same = " AND ".join(f"{name} = {place}" for name, place in zip(names, places, strict=True))
-        for some in parts(keys, max(1, PARAMETERS_IN_CALL // (2 * len(columns)))):
-            if len(columns) == 1:
-                condition = f"{names[0]} IN ({', '.join(places * len(some))})"
-            else:
-                condition = " OR ".join([f"({same})"] * len(some))
-            types = [each.odbc_type for _ in some for each in bound]
-            yield from self.query(f"{query} ({condition}){rest}", [value for key in some for value in bind(key)], types)
+        super().__init__(address, knowledge)
+        knowledge.log_table = knowledge.log_table or self._qualified(self.log_table.table)
+        self.log_table = log_table(knowledge.log_table)
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
-        self._is_used = True
-        if self._sends_json:
-            return self._insert_json(batch)
-        return [self._insert_arrays(table, rows, batch_rows) for table, rows in batch]
+        return self._insert(batch, batch_rows)[0]
 
     def insert_documents(
         self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
@@ -132,8 +98,9 @@ class LoadingConnection(SqlServerConnection):
         After a batch with rejects, the next ones are expected to have some, and are sent for isolation at once.
         """
         if not (self._isolated_batches and self._can_isolate):
+            batch, began_at = joined(tables, documents), time.perf_counter()
             try:
-                inserted = self.insert_batch(joined(tables, documents), batch_rows)
+                inserted = self._insert(batch, batch_rows)
             except DatabaseError as error:
                 if error.error_class is not ErrorClass.DATA or error.table is tables[0] or len(documents) == 1:
                     raise
@@ -141,10 +108,11 @@ class LoadingConnection(SqlServerConnection):
                 if not (self._is_undone and self._can_isolate):
                     raise
             else:
-                return whole_insertion(documents, inserted)
+                self._note_seconds(batch, time.perf_counter() - began_at)
+                return whole_insertion(documents, *inserted)
         insertion = self._isolate(tuple(tables), documents)
         if insertion is None:
-            insertion = whole_insertion(documents, self.insert_batch(joined(tables, documents), batch_rows))
+            insertion = whole_insertion(documents, *self._insert(joined(tables, documents), batch_rows))
         self._isolated_batches = ISOLATED_BATCHES if insertion.errors else self._isolated_batches - 1
         return insertion
 
@@ -152,6 +120,17 @@ class LoadingConnection(SqlServerConnection):
         """Execute a statement with each of these rows, by one call, within a transaction."""
         self._has_changes = True
         super().execute_many(statement, columns, rows)
+
+    def update_rows(self, table: TableLayout, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Set columns of rows, by one statement if rows are sent as JSON."""
+        compared = replace(table, on_conflict="replace")
+        text = self._as_json(compared, rows) if self._sends_json else None
+        if text is None:
+            super().update_rows(table, names, rows)
+            return
+        (collations,) = self._knowledge.key_collations(self, [compared])
+        statement = update_statement(compared, self._address.schema, collations, tuple(names))
+        self._send_json(statement, (table,), (text,), (JSON,))
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""
@@ -171,10 +150,19 @@ class LoadingConnection(SqlServerConnection):
     def transaction(self) -> Iterator[None]:
         """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
         self._has_changes = False
-        if self._json_support is None and (self._sends_json or self._isolated_batches):
-            self._json_support = json_support(self)
+        if self._strategy == "auto":
+            self._sends_json = self._knowledge.choice.strategy == "json"
+        if self._knowledge.json_support is None and (self._sends_json or self._isolated_batches):
+            self._knowledge.json_support = json_support(self)
         with super().transaction():
             yield
+
+    def _note_seconds(self, batch: Batch, seconds: float) -> None:
+        """Note how long a batch took, for the choice of a strategy."""
+        if self._strategy == "auto":
+            filled = [len(rows) for _, rows in batch if rows]
+            strategy: InsertStrategy = "json" if self._sends_json else "executemany"
+            self._knowledge.choice.note(strategy, len(filled), sum(filled), seconds)
 
     def _qualified(self, name: str) -> str:
         """Return the name of a table with its schema: the given one, that of the table, or the default of the login.
@@ -232,39 +220,64 @@ class LoadingConnection(SqlServerConnection):
             raise DatabaseError(ErrorClass.FATAL, "uncounted", "it does not report which rows it inserted", table=table)
         return [position for position, count in enumerate(inserted) if not count]
 
-    def _insert_json(self, batch: Batch) -> list[list[int]]:
-        """Insert rows by one statement, except for those that JSON cannot carry, or not to this server."""
+    def _insert(self, batch: Batch, batch_rows: int) -> tuple[list[list[int]], ExistingRows | None]:
+        """Insert rows; return the positions of those that are there already, and what is there, if that is returned.
+
+        By JSON it is one statement, except for tables whose rows JSON cannot carry, or not to this server.
+        """
+        self._is_used = True
+        if not self._sends_json:
+            return [self._insert_arrays(table, rows, batch_rows) for table, rows in batch], None
         not_inserted: list[list[int]] = []
-        written = [(table, rows, self._as_json(table, rows) if table.inserts_always else None) for table, rows in batch]
+        existing: dict[int, Sequence[Row]] | None = {}
+        written = [(table, rows, self._as_json(table, rows)) for table, rows in batch]
         for is_json, some in groupby(written, key=lambda each: each[2] is not None):
             if is_json:
                 tables, _, texts = zip(*some, strict=True)
-                statement = batch_statement(tables, self._address.schema)
-                self._send_json(statement, tables, texts, [JSON] * len(texts), is_first=not not_inserted)
-                not_inserted += [[] for _ in tables]
+                positions, there = self._insert_json(tables, texts, is_first=not not_inserted)
+                if existing is not None:
+                    existing |= {at + len(not_inserted): rows_there for at, rows_there in there.items()}
+                not_inserted += positions
             else:
-                not_inserted += [self._insert_arrays(table, rows, len(rows)) for table, rows, _ in some]
-        return not_inserted
+                for table, rows, _ in some:
+                    not_inserted.append(self._insert_arrays(table, rows, len(rows)))
+                    existing = existing if table.inserts_always else None
+        return not_inserted, existing
 
-    def _as_json(self, table: TableLayout, rows: Sequence[Row], *, numbered: bool = False) -> str | None:
-        support = self._json_support
+    def _insert_json(
+        self, tables: tuple[TableLayout, ...], texts: Sequence[str], *, is_first: bool
+    ) -> tuple[list[list[int]], ExistingRows]:
+        """Insert rows by one statement, and return the positions of those that are there already, and what is there."""
+        statement = batch_statement(tables, self._address.schema, self._knowledge.key_collations(self, tables))
+        results = self._send_json(statement, tables, texts, [JSON] * len(texts), is_first=is_first)
+        not_inserted: list[list[int]] = [[] for _ in tables]
+        *rows_there, positions = results or [[]]
+        for at, position in positions:
+            not_inserted[at].append(position)
+        shared = [at for at, table in enumerate(tables) if table.is_shared and table.key]
+        there: ExistingRows = {
+            at: list(map(row_binder(tables[at]), map(restore_columns(tables[at]), found)))
+            for at, found in zip(shared, rows_there, strict=True)
+        }
+        return not_inserted, there
+
+    def _as_json(self, table: TableLayout, rows: Sequence[Row]) -> str | None:
+        support = self._knowledge.json_support
         if support is None or not support.carries(table):
             return None
         with self._session_in_use(table):  # a value that does not fit is an error of its table
-            return json_rows(table, rows, only_plain=not support.any_text, numbered=numbered)
+            return json_rows(table, rows, only_plain=not support.any_text, numbered=not table.inserts_always)
 
     def _isolate(self, tables: tuple[TableLayout, ...], documents: Sequence[TableRows]) -> Insertion | None:
         """Insert those documents that the server accepts as JSON; return None if JSON cannot carry them."""
-        if self._json_support is None or not self._json_support.nested:
+        support = self._knowledge.json_support
+        if support is None or not support.nested:
             return None
         rejected: dict[int, DatabaseError] = {}
         texts: list[str] = []
         for position, document in enumerate(documents):
             try:
-                of_tables = [
-                    self._as_json(table, rows, numbered=not table.inserts_always)
-                    for table, rows in zip(tables, document, strict=True)
-                ]
+                of_tables = [self._as_json(table, rows) for table, rows in zip(tables, document, strict=True)]
             except DatabaseError as error:
                 if error.error_class is not ErrorClass.DATA:
                     raise
@@ -273,14 +286,10 @@ class LoadingConnection(SqlServerConnection):
             if None in of_tables:
                 return None
             texts.append(f"[{','.join(map(str, of_tables))}]")
-        collations = tuple(
-            tuple((key, self._collation(table, key)) for key in table.key) if not table.inserts_always else ()
-            for table in tables
-        )
-        statement = isolating_statement(tables, self._address.schema, collations)
+        statement = isolating_statement(tables, self._address.schema, self._knowledge.key_collations(self, tables))
         values = (f"[{','.join(texts)}]", len(documents), int(not self._has_changes))
         try:
-            results = self._send_json(statement, tables, values, ISOLATION)
+            results = self._send_json(statement, tables, values, ISOLATION)[-1]
         except DatabaseError as error:
             if error.error_class is not ErrorClass.FATAL:
                 raise
@@ -304,13 +313,13 @@ class LoadingConnection(SqlServerConnection):
         types: Sequence[OdbcType],
         *,
         is_first: bool = True,
-    ) -> list[Sequence[Any]]:
-        """Execute a statement for these tables and return its last result.
+    ) -> list[list[pyodbc.Row]]:
+        """Execute a statement for these tables and return its results.
 
         If it fails, the last result is the position of the table at fault, and whether its changes are undone: all of
         the batch's, if it is the first statement of a batch.
         """
-        last: list[Sequence[Any]] = []
+        results: list[list[pyodbc.Row]] = []
         self._is_undone = False
         with self._session_in_use() as session:
             self._allow_identity(session, "")
@@ -320,40 +329,27 @@ class LoadingConnection(SqlServerConnection):
                 cursor.execute(statement, *values)
                 while True:
                     if cursor.description is not None:
-                        last = cursor.fetchall()
+                        results.append(cursor.fetchall())
                     if not cursor.nextset():
                         break
             except pyodbc.Error:
-                if not last:
+                if not (results and results[-1]):
                     raise
-                at_fault, is_undone = last[0]
+                at_fault, is_undone = results[-1][0]
                 self._is_undone = bool(is_undone) and is_first
                 table = tables[at_fault]
                 self._identity_table = self.table_name(table) if table.identity else ""
                 with self._session_in_use(table):
                     raise
         self._has_changes = True
-        return last
+        return results
 
     def _statements(self, table: TableLayout) -> TableStatements:
         names = collated_keys(table)
         if not names:
             return table_statements(table, self._address.schema)
-        collations = tuple((name, self._collation(table, name)) for name in names)
+        collations = tuple((name, self._knowledge.collation(self, table, name)) for name in names)
         return table_statements(table, self._address.schema, collations)
-
-    def _collation(self, table: TableLayout, column: str) -> str:
-        """Return the collation that a column has in the database; empty for none."""
-        if table.table not in self._collations:
-            there = read_catalog(self, [table.table], self._address.schema).get(table.table)
-            columns = there.columns if there is not None else ()
-            self._collations[table.table] = {found.name.casefold(): found.collation for found in columns}
-        return self._collations[table.table].get(column.casefold(), "")
-
-    def _key_parameter(self, table: TableLayout, column: ColumnLayout) -> str:
-        if column.type.name not in CODE_PAGE_TYPES:
-            return parameter(column.type).place
-        return cast_key(column.type, self._collation(table, column.name))
 
 
 def _counted_deletions(statements: Sequence[str], documents: int) -> str:
@@ -362,7 +358,3 @@ def _counted_deletions(statements: Sequence[str], documents: int) -> str:
     declared = ", ".join(f"{name} int = 0" for name in counts)
     deletions = [f"{statement}; SET {name} = {name} + @@ROWCOUNT" for name in counts for statement in statements]
     return "; ".join([f"{IN_TRANSACTION}BEGIN DECLARE {declared}", *deletions, f"SELECT {', '.join(counts)}", "END"])
-
-
-def _bare_name(table: str) -> str:
-    return t_sql_name(database_name(table, embedded=True)[1])

@@ -15,7 +15,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.schema.model import Difference, Severity
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
-from xml_extractor.targets.sqlserver.json_batches import JSON, LONGEST_TEXT, json_query, json_rows
+from xml_extractor.targets.sqlserver.json_batches import JSON, LONGEST_TEXT, given_query, json_rows
 from xml_extractor.targets.sqlserver.statements import parameter, restore_columns, row_binder, select_columns
 from xml_extractor.values.sqltypes import Family, SqlType, parse_type
 from xml_extractor.values.times import parse_datetime, parse_time
@@ -78,7 +78,7 @@ def json_support(connection: SqlServerConnection) -> JsonSupport:
         DatabaseError: A transient error.
     """
     table, values = probed_table([(parse_type(name), value) for name, value in SAMPLES])
-    read = f"SELECT {select_columns(table)} FROM ({json_query(table)}) AS probed"  # noqa: S608 - constants
+    read = f"SELECT {select_columns(table)} FROM ({given_query(table, {}, 'OPENJSON(?)')}) AS probed"  # noqa: S608 - constants
     statement = f"SELECT c0 FROM OPENJSON(?) WITH (c0 nvarchar(max) '$[0]'); {read}; {_NESTED}"  # noqa: S608 - constants
     parameters = (
         json.dumps([[_ANY_TEXT]]),

@@ -1,9 +1,9 @@
 """SQL Server as a target: its tables, and connections that load."""
 
-import time
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from xml_extractor.connections import Retrying, RowBinder, errors_end_the_run
@@ -14,16 +14,18 @@ from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
-from xml_extractor.settings import InsertStrategy
+from xml_extractor.settings import ChosenStrategy, InsertStrategy
+from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
 from xml_extractor.targets.sqlserver.probes import conversion_differences
 from xml_extractor.targets.sqlserver.statements import row_binder
 from xml_extractor.urls import URL
 
-ROUND_TRIPS_TO_MEASURE = 5
+logger = logging.getLogger(__name__)
 
 
 def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
@@ -33,7 +35,8 @@ def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
         UsageError: The address is wrong.
     """
     has_revisions = contract.document.revision is not None
-    return SqlServerTarget(read_address(url), contract.code_page, has_revisions=has_revisions)
+    read = read_address(url)
+    return SqlServerTarget(read, contract.code_page, has_revisions, ServerKnowledge(read.schema))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,13 @@ class SqlServerTarget:
     Attributes:
         code_page: The code page that the contract assumes for `char`, `varchar` and `text`.
         has_revisions: Whether documents are revisions of things.
+        knowledge: What its connections learn about the server.
     """
 
     address: SqlServerAddress
     code_page: str
-    has_revisions: bool = False
+    has_revisions: bool
+    knowledge: ServerKnowledge = field(compare=False, repr=False)
 
     only_appends = False
 
@@ -65,6 +70,16 @@ class SqlServerTarget:
     def strategies(self) -> tuple[InsertStrategy, ...]:
         """Arrays of one table's rows, which are fast near the server, or JSON of all tables, in one round trip."""
         return ("executemany", "json")
+
+    @property
+    def strategy_in_use(self) -> InsertStrategy:
+        """JSON, until arrays prove faster."""
+        return self.knowledge.choice.chosen
+
+    @property
+    def is_embedded(self) -> bool:
+        """It is another process, mostly on another machine."""
+        return False
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
@@ -88,25 +103,22 @@ class SqlServerTarget:
         Raises:
             TargetError: The server cannot be reached, or its catalog cannot be read.
         """
-        wanted = (*self._own_tables, *tables)
         with self._errors_end_the_run(), closing(SqlServerConnection(self.address)) as connection:
-            there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
-            found = differences(
-                wanted,
-                there,
-                dialect_name="mssql",
-                code_page=self.code_page,
-                missing_codes=partial(missing_codes, connection),
-            )
-            return [*conversion_differences(connection, tables), *found]
+            return self._differences(connection, tables)
 
-    def prepare(self, tables: Sequence[TableLayout]) -> None:
+    def prepare(self, tables: Sequence[TableLayout], connection: TargetConnection | None = None) -> None:
         """Check that tables and processing log exist and fit. Nothing is created: a run may lack the permission.
 
         Raises:
             TargetError: The server cannot be reached, or a table is missing or does not fit.
         """
-        raise_errors(self.name, self.differences(tables))
+        if not isinstance(connection, LoadingConnection):
+            raise_errors(self.name, self.differences(tables))
+            return
+        with self._errors_end_the_run():
+            raise_errors(self.name, self._differences(connection, tables))
+            self.knowledge.choice.round_trip = seconds = connection.measure_round_trip()
+            logger.info("Round trip to the target %.1f ms", seconds * 1000)
 
     def settle(self) -> None:
         """Do nothing: a commit is the last step."""
@@ -115,23 +127,27 @@ class SqlServerTarget:
         """Return the functions that bind the rows of each table."""
         return tuple(map(row_binder, tables))
 
-    def round_trip(self) -> float:
-        """Return the seconds of a round trip: the shortest of a few.
-
-        Raises:
-            TargetError: The server cannot be reached.
-        """
-        with self._errors_end_the_run(), closing(Retrying()(SqlServerConnection, self.address)) as connection:
-            return min(_seconds_of_nothing(connection) for _ in range(ROUND_TRIPS_TO_MEASURE))
-
-    def connect(self, strategy: InsertStrategy = "executemany") -> LoadingConnection:
+    def connect(self, strategy: ChosenStrategy = "executemany") -> LoadingConnection:
         """Open a connection; retry for about a minute after transient errors.
 
         Raises:
             TargetError: It cannot be opened.
         """
         with self._errors_end_the_run():
-            return Retrying()(LoadingConnection, self.address, strategy)
+            return Retrying()(LoadingConnection, self.address, strategy, self.knowledge)
+
+    def _differences(self, connection: SqlServerConnection, tables: Sequence[TableLayout]) -> list[Difference]:
+        wanted = (*self._own_tables, *tables)
+        there = read_catalog(connection, [table.table for table in wanted], self.address.schema)
+        self.knowledge.note_tables(there)
+        found = differences(
+            wanted,
+            there,
+            dialect_name="mssql",
+            code_page=self.code_page,
+            missing_codes=partial(missing_codes, connection),
+        )
+        return [*conversion_differences(connection, tables), *found]
 
     @property
     def _own_tables(self) -> tuple[TableLayout, ...]:
@@ -139,9 +155,3 @@ class SqlServerTarget:
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(TargetError, f"{self.name} cannot be used", "run the same command again")
-
-
-def _seconds_of_nothing(connection: SqlServerConnection) -> float:
-    began_at = time.perf_counter()
-    connection.last_row("SET NOCOUNT ON")
-    return time.perf_counter() - began_at
