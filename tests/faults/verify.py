@@ -501,7 +501,8 @@ def seeding(loaded: Loaded) -> Iterator[Callable[[str, Sequence[Any]], bool]]:
 
 def one_round(kind: str, documents: int, faults: int, chance: random.Random, target: str, folder: Path) -> Counter[str]:
     """Load documents of a kind, see that nothing differs, change rows, and see that all changes are found."""
-    contract, source = write_documents(kind, documents, folder, chance.randrange(2**31))
+    digits = 7 if target.startswith("sqlite") or sqlserver.is_sql_server() else 6
+    contract, source = write_documents(kind, documents, folder, chance.randrange(2**31), digits)
     loaded = Loaded(contract, source, target)
     loaded.load()
     clean = loaded.verify()
