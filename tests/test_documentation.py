@@ -158,7 +158,8 @@ def test_each_command_has_its_section_with_its_options(name: str) -> None:
             assert (argument.metavar or f"{argument.name}").upper() in text
 
 
-OF_OTHER_PROGRAMS = ("--editable", "--strict")
+OF_SPARK_SUBMIT = ("--archives", "--conf", "--deploy-mode", "--executor-cores", "--executor-memory", "--num-executors")
+OF_OTHER_PROGRAMS = ("--editable", "--strict", *OF_SPARK_SUBMIT)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
