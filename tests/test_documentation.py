@@ -158,7 +158,11 @@ def test_each_command_has_its_section_with_its_options(name: str) -> None:
             assert (argument.metavar or f"{argument.name}").upper() in text
 
 
-OF_OTHER_PROGRAMS = ("--editable", "--strict")
+OF_OTHER_PROGRAMS = (
+    *("--editable", "--strict", "--numprocesses", "--check", "--rm", "--volume", "--user", "--env", "--tag"),
+    *("--build-arg", "--dest", "--dist", "--only-binary", "--no-index", "--find-links", "--upgrade", "--platform"),
+    *("--python-version", "--repo"),
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
