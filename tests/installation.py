@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from xml_extractor.distribution import DISTRIBUTION, VERSION
@@ -22,14 +22,14 @@ QUICK = ("tests/unit/values", "tests/unit/contract", "tests/cases", "tests/accep
 """The tests of the source distribution that run here; `make test` in it runs all."""
 
 
-def call(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
+def call(*command: str | Path, cwd: Path | None = None, variables: Mapping[str, str] | None = None) -> str:
     """Run a command without the settings of this environment, and return what it prints."""
     ignored = ("XML_EXTRACTOR_", "PYTHON", "VIRTUAL_ENV")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ignored)}
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env={**environment, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **variables},
+        env={**environment, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **(variables or {})},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -89,7 +89,7 @@ def with_pipx(directory: Path, wheel: Path, _sdist: Path) -> None:
     """Install the wheel as a program of its own with pipx."""
     programs = environment_in(directory / "tool", "pipx")
     variables = {"PIPX_HOME": str(directory / "home"), "PIPX_BIN_DIR": str(directory / "bin")}
-    call(programs / "pipx", "install", "--quiet", wheel, **variables)
+    call(programs / "pipx", "install", "--quiet", wheel, variables=variables)
     use(directory / "bin" / PROGRAM, directory / "use")
 
 
@@ -98,7 +98,7 @@ def with_uv(directory: Path, wheel: Path, _sdist: Path) -> None:
     programs = environment_in(directory / "tool", "uv")
     variables = {"UV_TOOL_DIR": str(directory / "home"), "UV_TOOL_BIN_DIR": str(directory / "bin")}
     variables |= {"UV_CACHE_DIR": str(directory / "cache"), "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
-    call(programs / "uv", "tool", "install", "--quiet", wheel, **variables)
+    call(programs / "uv", "tool", "install", "--quiet", wheel, variables=variables)
     use(directory / "bin" / PROGRAM, directory / "use")
 
 
@@ -110,7 +110,7 @@ def from_wheelhouse(directory: Path, wheel: Path, _sdist: Path) -> None:
     offline = environment_in(directory / "offline")
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull}
     install = (offline / "python", "-m", "pip", "install", "--quiet", "--no-index", "--find-links", house, DISTRIBUTION)
-    call(*install, **nowhere)
+    call(*install, variables=nowhere)
     use(offline / PROGRAM, directory / "use")
 
 

@@ -64,7 +64,11 @@ def history_of(contract: str, target: str) -> tuple[str, "list[RunEntry]"]:
 
     checked = read_contract(contract)
     with open_run_history(open_target(target, checked)) as history:
-        return checked.contract, history.entries(checked.contract)
+        entries = history.entries(checked.contract)
+        known = [] if entries else sorted({entry.contract for entry in history.entries()})
+    if known:
+        say(f"The run history has runs of: {', '.join(known)}", err=True)
+    return checked.contract, entries
 
 
 def named_run(run: str, entries: "Sequence[RunEntry]") -> "RunEntry":
