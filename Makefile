@@ -66,7 +66,7 @@ orchestrators: ## Execute the examples for Airflow, Dagster and Prefect, each in
 		.venv/$(name)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --editable . $(or $(PACKAGE_OF_$(name)),$(name)) && \
 		.venv/$(name)/$(notdir $(BIN))/python -m tests.orchestrators $(name) &&) true
 
-BENCHMARKS := map trees transport load run run_server round_trips memory records peers
+BENCHMARKS := map trees transport load run run_cpu run_server round_trips memory records peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it
 	$(foreach name,$(BENCHMARKS),$(BIN)/python -m metrics.benchmarks.$(name) &&) $(BIN)/python -m metrics.benchmarks.page
 
