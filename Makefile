@@ -1,11 +1,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-DEMO := sqlite:///demo/demo.db
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 # Processes that tests start load modules from bytecode, also where the environment says not to write any.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo baseline check test lint fuzz soak faults orchestrators benchmarks site format clean
+.PHONY: help install demo baseline check test lint fuzz soak faults orchestrators installation benchmarks site format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -26,13 +25,10 @@ help: ## Show these targets
 install: .venv/product ## Install into .venv
 
 demo: .venv/product ## Make 1,000 documents, load them with 4 workers, say where to look next
-	rm -rf demo && mkdir demo
-	$(BIN)/xml-extractor sample card_application 1000 --to $(DEMO)
-	$(BIN)/python production_processor.py --workers 4 --contract card_application --target $(DEMO) --metrics-dir demo
+	rm -rf demo
+	$(BIN)/xml-extractor demo
 	@echo
-	@echo "The rows are in demo/demo.db. Next:"
-	@echo "  $(BIN)/python production_processor.py --contract card_application --target $(DEMO) --metrics-dir demo   finds nothing left to do"
-	@echo "  documentation/tutorial/first-load.md                  loads documents of your own"
+	@echo "The tutorial loads documents of your own: documentation/tutorial/first-load.md"
 
 baseline: .venv/product ## Measure how fast this machine loads, and compare with the stored baseline; OPTIONS='--runs 3' and the like
 	$(BIN)/python env_prep/establish_baseline.py $(OPTIONS)
@@ -65,6 +61,9 @@ orchestrators: ## Execute the examples for Airflow, Dagster and Prefect, each in
 	$(foreach name,$(ORCHESTRATORS),$(PYTHON) -m venv .venv/$(name) && \
 		.venv/$(name)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --editable . $(or $(PACKAGE_OF_$(name)),$(name)) && \
 		.venv/$(name)/$(notdir $(BIN))/python -m tests.orchestrators $(name) &&) true
+
+installation: .venv/product ## Build wheel and sdist, and install them with pip, pipx, uv and without an index, each in a clean environment
+	$(BIN)/python -m tests.installation
 
 BENCHMARKS := map trees transport load run run_cpu run_server round_trips memory records peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it

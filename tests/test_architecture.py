@@ -51,6 +51,7 @@ LAYERS = [
         "distribution",
         "atomic_files",
         "escaping",
+        "source_code",
         "stopping",
         "urls",
         "content",
@@ -211,7 +212,7 @@ def test_help_version_and_completion_import_no_heavy_module() -> None:
     )
     calls: list[tuple[list[str], dict[str, str], str]] = [
         (["--version"], {}, "xml-extractor"),
-        (["--help"], {}, "Commands:"),
+        (["--help"], {}, "Loads:"),
         (["run", "--help"], {}, "--workers"),
         ([], COMPLETION, "--explain"),
     ]

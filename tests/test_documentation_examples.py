@@ -321,7 +321,9 @@ def test_tests_that_pages_name_exist_and_read_the_page() -> None:
         assert page.stem in (ROOT / test).read_text(encoding="utf-8"), (page.name, test)
 
 
-def test_the_picture_of_the_front_page_shows_its_document_and_its_rows(desk: Path) -> None:
+@pytest.mark.parametrize("name", ["document-to-rows.svg", "document-to-rows-narrow.svg"])
+def test_the_picture_of_the_front_page_shows_its_document_and_its_rows(name: str, desk: Path) -> None:
+    assert f"documentation/explanation/{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
     for block in blocks(ROOT / "README.md"):
         if block.language in ("xml", "yaml"):
             Path(FILE_NAME.findall(block.before)[-1]).write_text(block.text, encoding="utf-8")
@@ -330,7 +332,7 @@ def test_the_picture_of_the_front_page_shows_its_document_and_its_rows(desk: Pat
     tables = [re.sub(r": \d+ rows?$", "", line) for line in rows.splitlines()]
     cells = [cell for line in tables for cell in re.split(r" {2,}", line.strip()) if cell]
 
-    picture = (DOCUMENTATION / "explanation" / "document-to-rows.svg").read_text(encoding="utf-8")
+    picture = (DOCUMENTATION / "explanation" / name).read_text(encoding="utf-8")
     shown = [unescape(text) for text in re.findall(r"<text[^>]*>([^<]+)</text>", picture)]
     lines = [line.strip() for line in Path("order.xml").read_text(encoding="utf-8").splitlines()]
     beginning = shown.index(lines[0])

@@ -12,7 +12,7 @@ pytest.importorskip("sphinx", reason="the extra `site` is not installed")
 
 ROOT = Path(__file__).parent.parent
 PAGES = [path.relative_to(ROOT) for path in (ROOT / "documentation").rglob("*.md")]
-RESOURCES = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "form": "action"}
+RESOURCES = {"script": "src", "img": "src", "iframe": "src", "source": "srcset", "link": "href", "form": "action"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,10 @@ def test_a_browser_loads_only_files_of_the_site(site: Path) -> None:
     for page in site.rglob("*.html"):
         loaded = Loaded()
         loaded.feed(page.read_text(encoding="utf-8"))
-        assert not [address for address in loaded.found if re.match(r"(https?:)?//", address)], page.name
+        for address in loaded.found:
+            assert not re.match(r"(https?:)?//", address), page.name
+            file = address.partition("?")[0].partition("#")[0]
+            assert not file or (page.parent / file).exists(), (page.name, address)
     for style in site.rglob("*.css"):
         assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^)]*", style.read_text(encoding="utf-8"))
 

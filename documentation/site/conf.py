@@ -55,9 +55,11 @@ def add_navigation(_app: Sphinx, name: str, content: list[str]) -> None:
 
 
 def copy_front_page(app: Sphinx, error: Exception | None) -> None:
-    """Give the front page the name that web servers look for."""
+    """Give the front page the name that web servers look for, and its picture, which Sphinx does not see in HTML."""
     if error is None and app.builder.name == "html":
         shutil.copy(app.outdir / "README.html", app.outdir / "index.html")
+        for picture in INDEX.parent.glob("explanation/document-to-rows*.svg"):
+            shutil.copy(picture, app.outdir / "documentation" / "explanation")
 
 
 def setup(app: Sphinx) -> None:

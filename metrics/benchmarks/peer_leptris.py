@@ -33,7 +33,7 @@ def fill(source: Path, target: Path, _contract: Contract) -> None:
             waiting: list[list[tuple[Any, ...]]] = [[] for _ in tables]
             for key, content in some:
                 with leptris.Document.parse(content) as document:
-                    read = plan(document)
+                    read: Node = plan(document)
                 for (table, _), rows in zip(inserts, waiting, strict=True):
                     rows.extend(_rows(table, key, read))
             for (_, insert), rows in zip(inserts, waiting, strict=True):

@@ -1,5 +1,6 @@
 """A peer: xml2arrow, which reads the texts of documents into Arrow tables."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import xml2arrow
-import yaml
 
 from metrics.benchmarks.peer_own_tables import OwnTable, own_tables, prepare, texts
 from xml_extractor.contract.model import Contract
@@ -26,8 +26,8 @@ def fill(source: Path, target: Path, _contract: Contract) -> None:
     """Load all documents of a SQLite file into tables of their own."""
     tables = _tables(own_tables(target))
     with TemporaryDirectory() as directory, closing(sqlite3.connect(target)) as database:
-        configuration = Path(directory) / "tables.yaml"
-        configuration.write_text(yaml.safe_dump({"tables": [_configured(table) for table in tables]}))
+        configuration = Path(directory) / "tables.yaml"  # JSON is YAML
+        configuration.write_text(json.dumps({"tables": [_configured(table) for table in tables]}))
         parser = xml2arrow.XmlToArrowParser(configuration)
         database.execute("PRAGMA synchronous = NORMAL")
         inserts = {table.name: table.create(database) for table in tables}

@@ -53,11 +53,11 @@ def command_seconds(source: Path, target: Path, workers: int) -> float:
         os.write(writer, f"{code} {times.children_user + times.children_system}".encode())
         os._exit(0)
     os.waitpid(child, 0)
-    code, seconds = os.read(reader, 100).split()
+    code_text, seconds = os.read(reader, 100).split()
     os.close(reader)
     os.close(writer)
-    if int(code):
-        raise RuntimeError(f"the command ended with {int(code)}")
+    if int(code_text):
+        raise RuntimeError(f"the command ended with {int(code_text)}")
     return float(seconds)
 
 
@@ -122,7 +122,8 @@ def benchmark(options: Options) -> Record:
     record.note(
         "The documents have no bureau reports. The bare work is what a run cannot do without: parse with read_until, "
         "map, bind and insert with a commit for each batch, in one process. The run also starts its processes, hashes "
-        f"and hands over documents, and writes the processing log. `auto` would start {automatic_workers()} workers here."
+        "and hands over documents, and writes the processing log. "
+        f"By default, a run starts {automatic_workers()} workers here."
     )
     return record
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -732,3 +733,17 @@ def test_wrong_use_leaves_nothing_loaded(
 ) -> None:
     directory = next(tmp_path_factory.getbasetemp().glob("usage*"))
     assert not (directory / "unused.db").exists()
+
+
+def test_the_demo_loads_what_it_makes_and_never_overwrites(xml_extractor: Command, tmp_path: Path) -> None:
+    ran = xml_extractor(
+        "demo", "--documents", "40", "--faulty", "--workers", "1", XML_EXTRACTOR_TARGET="mssql://nowhere/x"
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert "40 in = 39 loaded + 1 rejected" in ran.stdout
+    found = xml_extractor(*shlex.split(ran.stdout.splitlines()[-1])[1:])
+    assert found.returncode == 0
+    assert "1" in found.stdout
+    again = xml_extractor("demo")
+    assert (again.returncode, again.stderr.splitlines()[0]) == (2, "Error: demo exists already")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo"]

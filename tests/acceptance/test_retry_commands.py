@@ -1,14 +1,17 @@
 """Rejected documents are marked for retry, retried and listed by the real commands."""
 
 import json
+import os
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.accounts import ORDERS, Accounts, accounts, order, query
-from tests.conftest import Command
+from tests.conftest import Command, posix_only
 
 RUN = ("--contract", "orders.yaml", "--source", "orders", "--target", "sqlite:///loaded.db", "--workers", "1")
 LOG = ("--contract", "orders.yaml", "--target", "sqlite:///loaded.db")
@@ -113,10 +116,11 @@ def test_rejects_lists_reasons_and_files_and_no_value(rejected: Path, xml_extrac
 
 def test_rejects_are_summarised_by_reason(rejected: Path, xml_extractor: Command) -> None:
     lines = xml_extractor("rejects", *LOG, "--summary").stdout.splitlines()
-    assert [line.split()[:3] for line in lines[:-1]] == [
-        ["Reason", "Stage", "Documents"],
-        ["too_long", "map", "1"],
-        ["malformed", "parse", "1"],
+    assert [line.partition(",")[0].strip() for line in lines[:-1]] == [
+        "1  map: too_long",
+        "3.xml",
+        "1  parse: malformed",
+        "4.xml",
     ]
     assert lines[-1] == "2 documents rejected for 2 reasons"
     found = [json.loads(line) for line in xml_extractor("rejects", *LOG, "--summary", "--json").stdout.splitlines()]
@@ -196,3 +200,69 @@ def test_an_empty_log_has_nothing_to_say(command: str, xml_extractor: Command, t
     assert "0 " in completed.stdout
     with closing(sqlite3.connect(tmp_path / "loaded.db")) as database:
         assert database.execute("SELECT count(*) FROM processing_log").fetchone() == (0,)
+
+
+def test_status_counts_documents_by_contract_and_version(
+    rejected: Path, xml_extractor: Command, production_processor: Command, tmp_path: Path
+) -> None:
+    contract = tmp_path / "orders.yaml"
+    contract.write_text(contract.read_text().replace("version: 1", "version: 12"))
+    (tmp_path / "orders" / "5.xml").write_text(order(5), encoding="utf-8")
+    assert production_processor(*RUN).returncode == 1, "documents are still rejected"
+    lines = xml_extractor("status", *LOG).stdout.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["Contract", "Version", "Loaded", "Rejected"],
+        ["orders", "1", "2", "2"],
+        ["orders", "12", "1", "0"],
+    ]
+    versions = json.loads(xml_extractor("status", *LOG, "--json").stdout)["versions"]
+    nothing = dict.fromkeys(("retry", "skipped", "superseded", "deleted"), 0)
+    assert versions == [
+        {"contract": "orders", "version": 1, "loaded": 2, "rejected": 2, **nothing},
+        {"contract": "orders", "version": 12, "loaded": 1, "rejected": 0, **nothing},
+    ]
+    assert rejected.exists()
+
+
+@pytest.mark.parametrize("command", ["retry", "rejects", "status", "runs"])
+def test_a_contract_that_the_log_does_not_know_is_answered_with_those_it_knows(
+    command: str, rejected: Path, xml_extractor: Command, tmp_path: Path
+) -> None:
+    contract = tmp_path / "orders.yaml"
+    contract.write_text(contract.read_text().replace("contract: orders", "contract: ordres"))
+    shown = xml_extractor(command, *LOG)
+    assert (shown.returncode, rejected.exists()) == (0, True)
+    assert (shown.stdout + shown.stderr).splitlines()[-1].endswith(" of: orders")
+
+
+def on_a_terminal(directory: Path, *arguments: str) -> str:
+    """What a command shows on a terminal of 80 columns."""
+    import pty
+
+    master, slave = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "xterm"}
+    command = [sys.executable, "-m", "xml_extractor", *arguments]
+    with subprocess.Popen(command, cwd=directory, stdin=slave, stdout=slave, env=environment) as running:
+        os.close(slave)
+        shown = b""
+        with suppress(OSError):
+            while part := os.read(master, 4096):
+                shown += part
+        os.close(master)
+        assert running.wait() == 0
+    return shown.decode()
+
+
+@posix_only("a pseudo terminal")
+def test_a_narrow_terminal_folds_neither_a_key_nor_the_id_of_a_run(
+    rejected: Path, xml_extractor: Command, tmp_path: Path
+) -> None:
+    name = "a-long-directory/" * 4 + "document.xml"
+    (tmp_path / "orders" / name).parent.mkdir(parents=True)
+    (tmp_path / "orders" / name).write_text("<order", encoding="utf-8")
+    xml_extractor("run", *RUN)
+    run_ids = [run_id for (run_id,) in query(rejected, "SELECT run_id FROM processing_log_runs")]
+    for arguments in (("rejects",), ("rejects", "--summary"), ("runs",), ("runs", *run_ids)):
+        shown = on_a_terminal(tmp_path, arguments[0], *LOG, *arguments[1:])
+        wanted = [name] if arguments[0] == "rejects" else run_ids
+        assert [text for text in wanted if text not in shown] == [], shown

@@ -91,11 +91,8 @@ def commands(text: str) -> Iterator[str]:
 
 def few_documents(reader: Reader) -> str:
     """What `make demo` does, with few documents."""
-    make = f"xml-extractor sample card_application {FEW} --to sqlite:///demo/demo.db"
-    load = (
-        "xml-extractor run --workers 4 --contract card_application --target sqlite:///demo/demo.db --metrics-dir demo"
-    )
-    return reader.run(f"mkdir demo && . .venv/bin/activate && {make} && {load}").replace(f" {FEW} ", " 1,000 ")
+    demo = f"xml-extractor demo --documents {FEW}"
+    return reader.run(f". .venv/bin/activate && {demo}").replace(f" {FEW} ", " 1,000 ")
 
 
 def without_ends(text: str) -> list[str]:

@@ -172,3 +172,46 @@ def test_a_target_without_the_tables_is_refused(folder: Path) -> None:
     assert ended.returncode == 3
     assert "there is no table phone in sqlite:///target.db" in ended.stderr
     assert verify(folder, "--ignore", "phone").returncode == 0
+
+
+def against(folder: Path, other: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    words = [sys.executable, "-m", "xml_extractor", "verify", "--contract", "contract.yaml", "--against", other]
+    words += ["--target", "sqlite:///target.db", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_two_databases_are_compared_without_documents(folder: Path) -> None:
+    shutil.copy(folder / "target.db", folder / "old.db")
+    shutil.rmtree(folder / "documents")
+    with closing(sqlite3.connect(folder / "old.db")) as database:
+        database.execute("DROP TABLE processing_log")  # another loader has none
+        database.execute("UPDATE customer SET loaded_by = 'old', loaded_from = 'elsewhere'")
+        database.execute("DELETE FROM customer WHERE id = 103")
+        database.execute("DELETE FROM phone WHERE id = 103")
+        database.commit()
+    change(
+        folder,
+        "UPDATE customer SET email = 'wrong' WHERE id = 104",
+        "DELETE FROM phone WHERE id = 105",
+        "DELETE FROM customer WHERE id = 105",
+        "INSERT INTO phone VALUES (106, 3, 'added')",
+    )
+    ended = against(folder, "sqlite:///old.db", "--json")
+    found = json.loads(ended.stdout)
+    assert ended.returncode == 1, ended.stderr
+    assert [(each["kind"], each["document"], each["table"], each["columns"]) for each in found["listed"]] == [
+        ("not_in_source", "103", None, []),
+        ("changed", "104", "customer", ["email"]),
+        ("not_loaded", "105", None, []),
+        ("added", "106", "phone", []),
+    ]
+    assert found["not_compared"] == [
+        "customer.loaded_by: depends on the run",
+        "customer.loaded_from: depends on the run",
+    ]
+    ended = against(folder, "sqlite:///target.db")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "The target holds what the other database holds" in ended.stdout
+    ended = against(folder, "sqlite:///old.db", "--sample", "3")
+    assert ended.returncode == 2
+    assert "--against and --sample exclude each other" in ended.stderr

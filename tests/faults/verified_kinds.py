@@ -67,13 +67,15 @@ tables:
 KINDS = ("card_application", "ubl_invoice", "linked")
 
 
-def linked(number: int, chance: random.Random) -> str:
-    """Return a document of the contract above."""
+def linked(number: int, chance: random.Random, digits: int) -> str:
+    """Return a document of the contract above, with times of so many digits of a second."""
 
     def line(depth: int) -> str:
         inner = "".join(line(depth + 1) for _ in range(chance.randrange(3 if depth < 3 else 1)))
         hours = [chance.randrange(9) for _ in range(chance.randrange(3))]
-        tags = "".join(f'<Tag at="0{hour}:30:00.1234567">t{chance.randrange(4)}</Tag>' for hour in hours)
+        tags = "".join(
+            f'<Tag at="0{hour}:30:00.{1234567 // 10 ** (7 - digits)}">t{chance.randrange(4)}</Tag>' for hour in hours
+        )
         no, following = chance.randrange(10**9), chance.randrange(10**9)
         return (
             f'<Line no="{no}" next="{no if chance.random() < 0.5 else following}" article="A{chance.randrange(50)}" '
@@ -87,24 +89,32 @@ def linked(number: int, chance: random.Random) -> str:
         for month in months
     )
     return (
-        f'<Order id="{number}" placed="2026-03-05T09:30:00.{chance.randrange(10**7):07}" '
+        f'<Order id="{number}" placed="2026-03-05T09:30:00.{chance.randrange(10**digits):0{digits}}" '
         f'zone="2026-03-05T09:30:00+0{chance.randrange(9)}:00" ratio="{chance.random()!r}" '
         f'code="c{chance.randrange(1000)}" raw="{chance.randrange(256):02x}00" price="{chance.randrange(999)}.5">'
         f"<Note>a <b c='{number}'/> d</Note>{lines}{remarks}</Order>"
     )
 
 
-def write_documents(kind: str, documents: int, folder: Path, seed: int) -> tuple[str, str]:
-    """Write documents into a database, and return the name of their contract and the address."""
+def write_documents(kind: str, documents: int, folder: Path, seed: int, digits: int = 7) -> tuple[str, str]:
+    """Write documents into a database, and return the name of their contract and the address.
+
+    Args:
+        kind: One of `KINDS`.
+        documents: How many.
+        folder: For the files.
+        seed: Another one gives other documents.
+        digits: Of a second; some servers that are not SQL Server drop the seventh.
+    """
     address = f"sqlite:///{folder / 'source.db'}"
     chance = random.Random(seed)
     contract = kind
     with open_source_writer(address) as writer:
         if kind == "linked":
             contract = str(folder / "linked.yaml")
-            Path(contract).write_text(LINKED, encoding="utf-8")
+            Path(contract).write_text(LINKED.replace("(7)", f"({digits})"), encoding="utf-8")
             for number in range(1, documents + 1):
-                writer.write(SourceDocument(number, linked(number, chance)))
+                writer.write(SourceDocument(number, linked(number, chance, digits)))
         else:
             for sample in samples(kind, documents, seed):
                 writer.write(sample)

@@ -200,6 +200,16 @@ def documents_address(context: click.Context) -> str:
     return _of_source(context, form, "")
 
 
+def other_address(context: click.Context, target: str) -> str:
+    """Return the address given by `--against`; empty if it is not given. The password is found as that of a source.
+
+    Raises:
+        UsageError: As `database_address` does.
+    """
+    form = _given(context, "against")
+    return "" if form is None else _of_source(context, form, target)
+
+
 def shown_address(address: str) -> str:
     """Return an address without its password."""
     from xml_extractor.targets.parquet.address import read_address as read_directory
@@ -260,7 +270,7 @@ def _sql_server(context: click.Context, form: Given) -> "SqlServerAddress | None
             return None
         address = read_address(url)
     if address.has_secret and ORIGINS[form.origin] is ParameterSource.COMMANDLINE:
-        secret = OF_SOURCE if form.name.startswith("source") else OF_TARGET
+        secret = OF_SOURCE if form.name in ("source", "source_odbc", "against") else OF_TARGET
         elsewhere = "; or set the address in the configuration file or the environment"
         raise UsageError(
             f"{form.flag} contains a password, and every user of this machine can read the command line",

@@ -19,10 +19,11 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "check": Entry("contract", "check_command", "Report all faults of a contract, and how a target differs from it."),
+    "contracts": Entry("contracts", "contracts_command", "List the shipped contracts, or print one."),
     "coverage": Entry(
         "coverage", "coverage_command", "Report what a contract makes of all documents, and load nothing."
     ),
-    "contracts": Entry("contracts", "contracts_command", "List the shipped contracts, or print one."),
+    "demo": Entry("demo", "demo_command", "Create sample documents in a new directory, and load them."),
     "doctor": Entry("doctor", "doctor_command", "Show versions and drivers, and check the databases of a run."),
     "init": Entry("contract", "init_command", "Create missing tables of a contract and the processing log."),
     "preview": Entry("contract", "preview_command", "Show the rows of one document without loading them."),
@@ -34,10 +35,20 @@ COMMANDS = {
     "sample": Entry("sample", "sample_command", "Create sample documents."),
     "schema": Entry("contract", "schema_command", "Print the JSON Schema of contracts, for editors."),
     "status": Entry(
-        "status", "status_command", "Count documents by status and run, and those that wait at the source."
+        "status",
+        "status_command",
+        "Count documents by contract, version and status, and those that wait at the source.",
     ),
     "verify": Entry("verify", "verify_command", "Prove that the target holds what the source holds."),
 }
+
+
+GROUPS = {
+    "Loads": ("run", "status", "rejects", "retry", "runs", "report", "verify", "init"),
+    "Contracts": ("check", "preview", "coverage", "contracts", "schema"),
+    "Getting started": ("demo", "sample", "doctor"),
+}
+"""All commands, in the order of help."""
 
 
 class Commands(click.Group):
@@ -55,8 +66,11 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their summaries."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+        with formatter.section("Example"):
+            formatter.write_text("xml-extractor demo")
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, COMMANDS[name].help) for name in names])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the name of a command, or an option of the group."""

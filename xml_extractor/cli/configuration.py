@@ -28,6 +28,7 @@ def config_option(function: F) -> F:
         type=click.Path(path_type=Path, dir_okay=False),
         envvar=f"{PREFIX}CONFIG",
         is_eager=True,
+        show_envvar=True,
         expose_value=False,
         callback=_read_config,
         show_default=f"{DEFAULT_CONFIG}, if it exists",

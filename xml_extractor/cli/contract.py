@@ -7,6 +7,7 @@ import click
 
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     OPTIONAL_TARGET_OPTIONS,
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from xml_extractor.targets.interfaces import Target
 
 
-@click.command("check")
+@command("check", "orders.yaml")
 @config_option
 @click.argument("contract_argument", metavar="CONTRACT", required=False, type=NotEmptyText())
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
+@click.option("--code", is_flag=True, help="Print the Python code that maps documents by the contract.")
 @with_addresses
-def check_command(contract: str, source: str, target: str, **_options: str) -> int:
+def check_command(contract: str, source: str, target: str, *, code: bool, **_options: str) -> int:
     """Report all faults of a contract, and how a target differs from it.
 
     CONTRACT is short for --contract CONTRACT. The target is compared only if one is given. The condition `source.where`
@@ -49,16 +51,22 @@ def check_command(contract: str, source: str, target: str, **_options: str) -> i
     if checked is None or faults:
         say(f"{_counted(len(faults), 'fault')} in {contract}", err=True)
         return EXIT_USAGE
+    if code:
+        from xml_extractor.mapping import compile_plan
+
+        generated = compile_plan(checked).code
+        click.echo("" if generated is None else generated.source, nl=False)
+        return EXIT_OK
     tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
     size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
     say(f"{checked.contract} version {checked.version}: {size}, no faults")
     for warning in warnings(checked):
         say(warning)
-    code = _compare(checked, open_target(target, checked)) if target else EXIT_OK
-    return max(code, _execute_condition(checked, source, is_given=source != target)) if source else code
+    result = _compare(checked, open_target(target, checked)) if target else EXIT_OK
+    return max(result, _execute_condition(checked, source, is_given=source != target)) if source else result
 
 
-@click.command("init")
+@command("init", "--contract orders.yaml --target mssql://HOST/warehouse")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.option("--sql", is_flag=True, help="Print the SQL statements instead of executing them.")
@@ -94,7 +102,7 @@ def init_command(contract: str, target: str, grant_to: str | None, *, sql: bool)
     return code
 
 
-@click.command("preview")
+@command("preview", "orders/1001.xml --contract orders.yaml")
 @config_option
 @click.argument("source", type=NotEmptyText())
 @added(CONTRACT_OPTION, SOURCE_PASSWORD_OPTION)
@@ -117,7 +125,7 @@ def preview_command(
     return preview(source, contract, key, column, as_json=as_json, record=record)
 
 
-@click.command("schema")
+@command("schema", "")
 def schema_command() -> None:
     """Print the JSON Schema of contracts, for editors."""
     from xml_extractor.contract.json_schema import contract_json_schema

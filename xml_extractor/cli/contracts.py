@@ -5,9 +5,10 @@ import json
 import click
 
 from xml_extractor.cli.boundary import say
+from xml_extractor.cli.help import command
 
 
-@click.command("contracts")
+@command("contracts", "ubl_invoice")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of contracts, or the contract itself.")
 def contracts_command(name: str | None, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ import click
 
 from xml_extractor.cli.boundary import output, say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     DOCUMENT_TIMEOUT_OPTION,
@@ -37,7 +38,7 @@ SHOWN = 40
 """Lines of each part on a terminal; JSON and HTML have all."""
 
 
-@click.command("coverage")
+@command("coverage", "--contract orders.yaml --source orders")
 @config_option
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS)
 @click.option("--limit", type=WholeNumber(1), metavar="N", help="Observe the first N documents.")
@@ -200,6 +201,8 @@ def _unread(report: "CoverageReport") -> "Iterator[RenderableType]":
         yield cell("")
         yield table
         yield from _rest(len(unread))
+        if report.ignore:
+            yield cell(f"Nothing reads anything in these; `ignore: [{', '.join(report.ignore[:SHOWN])}]` skips them.")
     elif report.elements:
         yield cell("Every element and attribute is read.")
 

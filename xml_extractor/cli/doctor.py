@@ -10,6 +10,7 @@ import click
 from xml_extractor.cli.addresses import chosen, shown_address
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import CONTRACT_OPTION, OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, with_addresses
 from xml_extractor.distribution import DISTRIBUTION, VERSION
 from xml_extractor.errors import EXIT_FAILED, EXIT_OK
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PACKAGES = ("lxml", "SQLAlchemy")
 
 
-@click.command("doctor")
+@command("doctor", "--contract orders.yaml --target mssql://HOST/warehouse")
 @config_option
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
 @click.option(

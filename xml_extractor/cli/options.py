@@ -30,7 +30,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
     """Return an option `--some-name` that is also `XML_EXTRACTOR_SOME_NAME` and the configuration key `some_name`."""
     name = flag.partition("/")[0].removeprefix("--").replace("-", "_")
-    defaults: dict[str, Any] = {"envvar": f"{PREFIX}{name.upper()}", "show_default": True, "cls": NotEmpty}
+    defaults: dict[str, Any] = {
+        "envvar": f"{PREFIX}{name.upper()}",
+        "show_default": True,
+        "show_envvar": True,
+        "cls": NotEmpty,
+    }
     return click.option(flag, **defaults | attributes)
 
 

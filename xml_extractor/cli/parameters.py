@@ -70,6 +70,10 @@ class NotEmpty(click.Option):
         del ctx
         return os.environ.get(str(self.envvar)) if self.envvar else None
 
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return the name of the option without its variable, which the value may not be from."""
+        return click.Parameter.get_error_hint(self, ctx)
+
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Refuse an empty value, and convert any other."""
         if value == "" and not self._may_be_empty:

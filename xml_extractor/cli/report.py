@@ -11,6 +11,7 @@ import click
 from xml_extractor.cli.addresses import contract_given, database_address
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added
 from xml_extractor.cli.parameters import WholeNumber
 from xml_extractor.cli.runs import MOST_COMPARED as MOST_RUNS
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 LATEST_RUN = "latest"
 
 
-@click.command("report")
+@command("report", "--contract orders.yaml --target sqlite:///orders.db --last 7")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.argument("runs", metavar="[RUN]...", nargs=-1)

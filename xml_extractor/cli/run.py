@@ -7,6 +7,7 @@ import click
 
 from xml_extractor.cli.boundary import output
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.run_options import run_options
 from xml_extractor.errors import EXIT_INTERRUPTED, RunError, UsageError
 from xml_extractor.settings import RunSettings
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from xml_extractor.reporting.result import RunResult
 
 
-@click.command("run")
+@command("run", "--contract orders.yaml --source orders --target sqlite:///orders.db")
 @config_option
 @run_options
 def run_command(**options: Any) -> int:
@@ -25,12 +26,20 @@ def run_command(**options: Any) -> int:
     Exit codes: 0 all documents loaded or nothing to do, 1 some documents rejected now or earlier, 2 wrong usage
     or contract, 3 the run failed, 4 more documents rejected than --max-rejects allows, 130 interrupted.
     """
+    return load(_settings(options))
+
+
+def load(settings: RunSettings) -> int:
+    """Run a load, show its progress, print its summary, and return its exit code.
+
+    Raises:
+        XmlExtractorError: It failed.
+    """
     from xml_extractor.api.running import prepare_directories
     from xml_extractor.pipeline import run
     from xml_extractor.reporting.console import configure_logging
     from xml_extractor.reporting.progress import shown_progress
 
-    settings = _settings(options)
     configure_logging(settings.log_level, settings.log_format)
     prepare_directories(settings)
     # Log lines of worker processes would break the bar; at these levels there are few.
@@ -50,6 +59,8 @@ def _settings(options: dict[str, Any]) -> RunSettings:
     log_level = options.pop("log_level").upper()
     if options["reprocess_version"] is not None and options["reprocess"] is None:
         raise UsageError("--reprocess-version requires --reprocess", "add it, for example --reprocess loaded")
+    if options["master"] is not None and options["engine"] != "spark":
+        raise UsageError("--master requires --engine spark", "add it, or remove --master")
     return RunSettings(key_range=key_range, log_level=log_level, **options)
 
 

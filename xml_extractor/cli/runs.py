@@ -11,6 +11,7 @@ import click
 
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
 from xml_extractor.cli.parameters import WholeNumber
 from xml_extractor.errors import UsageError
@@ -28,7 +29,7 @@ COMPARED_COUNTS = ("documents", "stage_seconds", "rows")
 MOST_COMPARED = len(string.ascii_uppercase)
 
 
-@click.command("runs")
+@command("runs", "--contract orders.yaml --target sqlite:///orders.db --last 7")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS)
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
@@ -63,7 +64,11 @@ def history_of(contract: str, target: str) -> tuple[str, "list[RunEntry]"]:
 
     checked = read_contract(contract)
     with open_run_history(open_target(target, checked)) as history:
-        return checked.contract, history.entries(checked.contract)
+        entries = history.entries(checked.contract)
+        known = [] if entries else sorted({entry.contract for entry in history.entries()})
+    if known:
+        say(f"The run history has runs of: {', '.join(known)}", err=True)
+    return checked.contract, entries
 
 
 def named_run(run: str, entries: "Sequence[RunEntry]") -> "RunEntry":

@@ -10,6 +10,7 @@ import click
 
 from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.boundary import say
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import DESTINATION_OPTIONS, added, with_destination
 from xml_extractor.cli.parameters import Parsed, WholeNumber
 from xml_extractor.errors import UsageError
@@ -36,7 +37,7 @@ def share(text: str) -> Fraction:
         raise UsageError(f"'{text}' is not a share", "write it as 3% or 0.03") from None
 
 
-@click.command("sample")
+@command("sample", "card_application 1000 --to sqlite:///demo.db")
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("count", type=WholeNumber(1))
 @added(*DESTINATION_OPTIONS)
@@ -60,6 +61,15 @@ def sample_command(kind: str, count: int, destination: str, seed: int, faulty: F
 
     KIND is card_application or ubl_invoice, COUNT the number of documents. All people and companies in them are
     invented. Existing documents are never overwritten.
+    """
+    create_samples(kind, count, destination, seed, faulty)
+
+
+def create_samples(kind: str, count: int, destination: str, seed: int, faulty: Fraction) -> None:
+    """Write sample documents to a database, a directory or an archive, and print where they are.
+
+    Raises:
+        XmlExtractorError: They cannot be written.
     """
     from xml_extractor.reporting.progress import shown_progress
     from xml_extractor.samples import samples

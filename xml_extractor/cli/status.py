@@ -13,6 +13,7 @@ import click
 
 from xml_extractor.cli.boundary import say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     REJECTS_DIR_OPTION,
@@ -29,12 +30,12 @@ from xml_extractor.reasons import Reason, Stage
 from xml_extractor.reporting.console import cell, plain_table, rendered
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from xml_extractor.processing_log.log import ProcessingLog
     from xml_extractor.processing_log.log_table import LogCount, LogEntry, RejectSelection
 
 MAX_ATTEMPTS = 5
+
+_LOGGED = [status for status in Status if status is not Status.ALREADY_DONE]
 
 TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
 
@@ -54,7 +55,7 @@ SELECTION_OPTIONS = (
 )
 
 
-@click.command("retry")
+@command("retry", "--contract orders.yaml --target sqlite:///orders.db --reason overflow")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS, *SELECTION_OPTIONS)
 @click.option(
@@ -73,6 +74,7 @@ def retry_command(contract: str, target: str, max_attempts: int, **selection: An
     """
     with _opened(contract, target) as (name, log):
         marked, exhausted = log.retry(_selection(name, **selection), max_attempts)
+        versions = {} if marked or exhausted else log.by_version()
     others = len(set(selection["keys"])) - marked - exhausted
     if others > 0:
         say(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
@@ -84,9 +86,10 @@ def retry_command(contract: str, target: str, max_attempts: int, **selection: An
         say(f"0 documents marked for retry: {name} has no rejected document{matching}{attempts}")
     if exhausted:
         say(f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them")
+    _name_known(name, versions)
 
 
-@click.command("rejects")
+@command("rejects", "--contract orders.yaml --target sqlite:///orders.db --summary")
 @config_option
 @added(CONTRACT_OPTION, *TARGET_OPTIONS, *SELECTION_OPTIONS)
 @REJECTS_DIR_OPTION
@@ -102,6 +105,7 @@ def rejects_command(
     """
     with _opened(contract, target) as (name, log):
         entries = log.rejected(_selection(name, **selection))
+        versions = {} if entries else log.by_version()
     if summary:
         _summarise(entries, as_json=as_json)
     elif as_json:
@@ -109,27 +113,37 @@ def rejects_command(
             _print_json(_reject_as_json(entry, rejects_dir))
     else:
         _show_rejects(entries, rejects_dir)
+    _name_known(name, versions, err=as_json)
 
 
-@click.command("status")
+@command("status", "--contract orders.yaml --target sqlite:///orders.db")
 @config_option
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_addresses
 def status_command(contract: str, source: str, target: str, *, as_json: bool) -> None:
-    """Count documents by status and run, and those that wait at the source."""
+    """Count documents by contract, version and status, and those that wait at the source."""
     with _opened(contract, target) as (name, log):
-        counts, others = log.counts(name), dict(log.other_counts(name))
-        known = [] if counts else log.contracts()
+        counts, others, versions = log.counts(name), dict(log.other_counts(name)), log.by_version()
     waiting = _waiting(contract, source, target)
     if as_json:
-        click.echo(json.dumps(_status_as_json(name, counts, others) | {"waiting": waiting}, indent=2))
+        click.echo(json.dumps(_status_as_json(name, counts, others, versions) | {"waiting": waiting}, indent=2))
     else:
-        _show_status(name, counts, others)
+        _show_status(name, counts, others, versions)
         if waiting is not None:
             say(f"Waiting at the source: {_documents(waiting)}")
-    if known:
-        say(f"The processing log has documents of: {', '.join(known)}", err=as_json)
+    _name_known(name, versions, err=as_json)
+
+
+Versions = Mapping[tuple[str, int], Mapping[Status, int]]
+"""Documents by contract and version, and by status."""
+
+
+def _name_known(contract: str, versions: Versions, *, err: bool = False) -> None:
+    """If the log has no documents of a contract, name those of which it has."""
+    known = sorted({name for name, _ in versions})
+    if known and contract not in known:
+        say(f"The processing log has documents of: {', '.join(known)}", err=err)
 
 
 def _waiting(contract: str, source: str, target: str) -> int | None:
@@ -213,7 +227,6 @@ def _summarise(entries: Sequence["LogEntry"], *, as_json: bool) -> None:
     by_reason: dict[tuple[str, str], list[LogEntry]] = {}
     for entry in entries:
         by_reason.setdefault((entry.stage, entry.failure.code), []).append(entry)
-    table = plain_table("Reason", "Stage", "Documents", "Latest", "Example", numbers=0)
     for (stage, code), rejected in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         latest = max(rejected, key=lambda entry: entry.finished_at)
         if as_json:
@@ -227,14 +240,16 @@ def _summarise(entries: Sequence["LogEntry"], *, as_json: bool) -> None:
                 }
             )
         else:
-            _add(table, code, stage, f"{len(rejected):,}", _time(latest.finished_at), latest.document_key)
+            # Lines of their own, so that no terminal folds a key.
+            say(f"{len(rejected):>7,}  {stage}: {code}, the latest at {_time(latest.finished_at)}")
+            say(f"{'':7}  {latest.document_key}")
     if not as_json:
-        if entries:
-            click.echo(rendered(table, sys.stdout), nl=False)
         say(f"{_documents(len(entries))} rejected for {len(by_reason)} reason{'' if len(by_reason) == 1 else 's'}")
 
 
-def _status_as_json(contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int]) -> dict[str, Any]:
+def _status_as_json(
+    contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int], versions: Versions
+) -> dict[str, Any]:
     from xml_extractor.reporting.metrics import counts_by_place
 
     def of(kinds: Sequence[Counted]) -> dict[str, Any]:
@@ -243,6 +258,10 @@ def _status_as_json(contract: str, counts: Sequence["LogCount"], others: Mapping
     return {
         "contract": contract,
         "documents": {status.value: count for status, count in _by_status(counts).items()},
+        "versions": [
+            {"contract": name, "version": version} | {status.value: of_version.get(status, 0) for status in _LOGGED}
+            for (name, version), of_version in versions.items()
+        ],
         "rows_not_inserted": of((*NOT_INSERTED, *LEFT_OUT)),
         "tolerated_values": of(TOLERATED),
         "runs": [count._asdict() | {"finished_at": _iso(count.finished_at)} for count in counts],
@@ -254,7 +273,7 @@ def _iso(when: datetime) -> str:
 
 
 def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
-    sums = Counter[Status]({status: 0 for status in Status if status is not Status.ALREADY_DONE})
+    sums = Counter[Status](dict.fromkeys(_LOGGED, 0))
     for count in counts:
         sums[count.status] += count.documents
     return dict(sums)
@@ -273,14 +292,19 @@ def _show_rejects(entries: Sequence["LogEntry"], rejects_dir: Path | None) -> No
     say(f"{_documents(len(entries))} rejected")
 
 
-def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int]) -> None:
+def _show_status(
+    contract: str, counts: Sequence["LogCount"], others: Mapping[CountKey, int], versions: Versions
+) -> None:
     from xml_extractor.reporting.summary import counts_table
 
-    if counts:
-        table = plain_table("Run", "Last document at", "Contract version", "Status", "Documents")
-        for count in counts:
-            version, documents = f"{count.contract_version}", f"{count.documents:,}"
-            _add(table, count.run_id, _time(count.finished_at), version, count.status, documents)
+    if versions:
+        seen = {status for of_version in versions.values() for status in of_version}
+        shown = [status for status in _LOGGED if status in seen or status in (Status.LOADED, Status.REJECTED)]
+        headings = ("Contract", "Version", *(status.value.capitalize() for status in shown))
+        table = plain_table(*headings, numbers=len(shown) + 1)
+        for (name, version), of_version in versions.items():
+            numbers = (f"{of_version.get(status, 0):,}" for status in shown)
+            table.add_row(cell(name), f"{version}", *numbers)
         click.echo(rendered(table, sys.stdout), nl=False)
     for part in counts_table(others):
         click.echo(rendered(part, sys.stdout), nl=False)
@@ -291,8 +315,3 @@ def _show_status(contract: str, counts: Sequence["LogCount"], others: Mapping[Co
         f"Documents of {contract}: {sums[Status.LOADED]:,} loaded, {sums[Status.REJECTED]:,} rejected, "
         f"{besides}{sums[Status.RETRY]:,} marked for retry"
     )
-
-
-def _add(table: "Table", *cells: str) -> None:
-    """Add a row whose cells are not markup."""
-    table.add_row(*map(cell, cells))

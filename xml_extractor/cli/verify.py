@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xml_extractor.cli.addresses import other_address
 from xml_extractor.cli.boundary import output, say
 from xml_extractor.cli.configuration import config_option
+from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     DOCUMENT_TIMEOUT_OPTION,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 MOST_DIFFERENCES = 100
 
 
-@click.command("verify")
+@command("verify", "--contract orders.yaml --source orders --target sqlite:///orders.db")
 @config_option
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS)
 @click.option(
@@ -49,6 +51,12 @@ MOST_DIFFERENCES = 100
 @click.option("--sample", type=WholeNumber(1), metavar="N", help="Compare N documents, spread evenly over the source.")
 @click.option(
     "--run", cls=NotEmpty, metavar="RUN", help="Compare only documents that this run loaded: its id, or a beginning."
+)
+@click.option(
+    "--against",
+    cls=NotEmpty,
+    metavar="ADDRESS",
+    help="Compare with the same tables of another database or schema instead of with documents: a SQLAlchemy URL.",
 )
 @click.option(
     "--ignore",
@@ -79,7 +87,15 @@ def verify_command(contract: str, source: str, target: str, *, with_values: bool
     Exit codes: 0 nothing differs, 1 something differs, 2 wrong usage or contract, 3 the databases cannot be compared,
     130 interrupted.
     """
-    report = _report(contract, source or target, target, options)
+    against = other_address(click.get_current_context(), target)
+    if against:
+        for name in ("key_range", "sample", "run"):
+            if options[name] is not None:
+                flag = "--range" if name == "key_range" else f"--{name}"
+                raise UsageError(f"--against and {flag} exclude each other", "give one of them")
+        report = _report_of_databases(contract, against, target, options)
+    else:
+        report = _report(contract, source or target, target, options)
     with output():
         if as_json:
             found = report.as_json(with_values=with_values)
@@ -131,6 +147,28 @@ def _report(contract_name: str, source: str, target_address: str, options: Mappi
     names = (opened.name, target.name)
     most = options["max_differences"]
     return verification_report(contract, names, verified, scope, left_out, most=most, interrupted=interrupted)
+
+
+def _report_of_databases(
+    contract_name: str, other_address: str, target_address: str, options: Mapping[str, Any]
+) -> "VerificationReport":
+    from xml_extractor.contract.reading import read_contract
+    from xml_extractor.contract.run_columns import run_columns
+    from xml_extractor.processing.verification import verify_databases
+    from xml_extractor.quality.verification_report import verification_report
+    from xml_extractor.reporting.progress import Progress, shown_progress
+    from xml_extractor.targets.registry import open_target
+
+    contract = read_contract(contract_name)
+    left_out = _left_out(contract, options["ignored"])
+    target, other = open_target(target_address, contract), open_target(other_address, contract)
+    for each in (target, other):
+        _check_tables(contract, each, left_out)
+    with shown_progress(sys.stderr, "Comparing") as show:
+        verified = verify_databases(contract, other, target, left_out, lambda done: show(Progress(done, done)))
+    names, most = (other.name, target.name), options["max_differences"]
+    of_runs = {name: columns for name, columns in run_columns(contract).items() if columns}
+    return verification_report(contract, names, verified, "", left_out, of_runs, most=most)
 
 
 def _left_out(contract: "Contract", ignored: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -233,7 +271,7 @@ def _show(report: "VerificationReport", *, with_values: bool) -> None:
     if report.interrupted:
         say("Interrupted: the rest was not compared")
     elif report.holds:
-        say("The target holds what the documents say")
+        say(f"The target holds what {'the other database holds' if report.is_of_databases else 'the documents say'}")
     else:
         say(f"The target differs: {total:,} difference{'' if total == 1 else 's'} in rows and documents")
 

@@ -216,7 +216,8 @@ class _Search:
 
     def _is_read_at_root(self, table: str, rule: Column, path: str) -> bool:
         rows = self._contract.tables[table]
-        starts_at_root = rows.parent is None and rows.base is None and all(row.path == "." for row in rows.rows)
+        is_tree = rows.recursive is not None
+        starts_at_root = rows.parent is rows.base is None and not is_tree and all(row.path == "." for row in rows.rows)
         return rule.path == path and not rule.selects and starts_at_root
 
 

@@ -1,7 +1,7 @@
 """Map the documents of a source again with worker processes, and compare them with the rows of the target."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from multiprocessing.util import Finalize
@@ -12,13 +12,14 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.contract.own_rows import DocumentKeys, key_columns
 from xml_extractor.contract.run_columns import run_columns
 from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunValues, SourceDocument, Status
-from xml_extractor.errors import TargetError
+from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing.chunk_pool import LookingWorker, for_each_chunk, key_chunks
 from xml_extractor.processing.worker import content_hash, skip_by_root
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
+from xml_extractor.quality.database_comparison import DatabaseComparison, Side
 from xml_extractor.quality.differences import (
     DIFFERENT,
     DOCUMENTS,
@@ -37,6 +38,7 @@ from xml_extractor.reasons import Stage
 from xml_extractor.records import open_documents
 from xml_extractor.settings import KeyRange, StartMethod
 from xml_extractor.sources.interfaces import Source
+from xml_extractor.targets.interfaces import Target, connect_to_database
 from xml_extractor.targets.registry import open_target
 
 _UNKNOWN_TIME = datetime(1900, 1, 1)  # noqa: DTZ001 - times of runs are naive
@@ -79,14 +81,14 @@ class VerificationContext:
         return self.key_range is None and self.sample is None
 
 
-class _VerifyingWorker(LookingWorker):
+class VerifyingWorker(LookingWorker):
     """Compares documents with their rows, those of a chunk at once."""
 
     def __init__(self, context: VerificationContext, markers: Path) -> None:
         contract = context.contract
         super().__init__(open_documents(context.source_address, contract), markers)
         self._context = context
-        connection = open_target(context.target, contract).connect()
+        self._connection = connection = connect_to_database(open_target(context.target, contract))
         Finalize(None, connection.close, exitpriority=10)
         self._plan = compile_plan(contract)
         self._parser = DocumentParser(parsing_rules(contract))
@@ -178,6 +180,11 @@ class _VerifyingWorker(LookingWorker):
         verified, self._verified = self._verified, Verified()
         return verified
 
+    def close(self) -> None:
+        """Close source and target."""
+        self.source.close()
+        self._connection.close()
+
     def _compare(self) -> None:
         """Compare the documents that were mapped with their rows."""
         documents, self._waiting, self._rows = self._waiting, [], 0
@@ -213,19 +220,24 @@ def verify_source(
 
         pages = (page.keys for page in source.key_pages(context.batch_size, context.key_range))
         chunks = key_chunks(pages, context.workers, sample=context.sample)
-        interrupted = for_each_chunk(context, _VerifyingWorker, chunks, add)
+        interrupted = for_each_chunk(context, VerifyingWorker, chunks, add)
         if context.is_whole and not interrupted:
-            _reconcile(context, things, verified)
+            reconcile(context, things, verified)
         return verified, interrupted
 
 
-def _reconcile(context: VerificationContext, things: SeenThings, verified: Verified) -> None:
+def reconcile(context: VerificationContext, things: SeenThings, verified: Verified) -> None:
+    """Add what belongs to no document, once all documents were compared.
+
+    Raises:
+        TargetError: The target cannot be read.
+    """
     contract = context.contract
     target = open_target(context.target, contract)
     with (
         errors_end_the_run(TargetError, "the tables of the target cannot be read"),
-        closing(target.connect()) as connection,
-        closing(target.connect()) as other,
+        closing(connect_to_database(target)) as connection,
+        closing(connect_to_database(target)) as other,
     ):
         verifier = Verifier(contract, context.contract_hash, connection, context.left_out, run_columns(contract))
         Reconciliation(
@@ -236,6 +248,39 @@ def _reconcile(context: VerificationContext, things: SeenThings, verified: Verif
             context.run,
             has_changing_rows=contract.document.revision is not None,
         ).add_to(verified)
+
+
+def verify_databases(
+    contract: Contract,
+    expected: Target,
+    held: Target,
+    left_out: Mapping[str, frozenset[str]],
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Verified:
+    """Compare the tables of a contract in two databases.
+
+    Args:
+        contract: The contract.
+        expected: The database whose rows are expected.
+        held: The database whose rows are compared with these.
+        left_out: As in `VerificationContext`.
+        on_progress: Called with the number of documents that were compared since the last call.
+
+    Raises:
+        UsageError: The databases are of different kinds.
+        TargetError: One of them cannot be read.
+    """
+    with ExitStack() as parts:
+        one, other = (
+            Side(*(parts.enter_context(closing(connect_to_database(target))) for _ in range(2)))
+            for target in (expected, held)
+        )
+        if one.connection.dialect != other.connection.dialect:
+            message = "a database and one of another kind write values differently, and cannot be compared"
+            raise UsageError(message, "compare each of them with the documents")
+        things = parts.enter_context(seen_things())
+        with errors_end_the_run(TargetError, "the tables cannot be read"):
+            return DatabaseComparison(contract, one, other, left_out, things, on_progress).compare()
 
 
 def _start_of(run_id: str) -> datetime | None:

@@ -168,14 +168,18 @@ class ProcessingLog:
             found.update({key: number * documents for key, number in read_counts(text)})
         return tuple(sorted(found.items()))
 
-    def contracts(self) -> list[str]:
-        """Return the names of the contracts of all documents.
+    def by_version(self) -> dict[tuple[str, int], dict[Status, int]]:
+        """Return how many documents there are of each status, by contract and version.
 
         Raises:
             TargetError: The log cannot be read.
         """
-        query = f"SELECT DISTINCT contract FROM {self._table}"  # noqa: S608 - the name is quoted
-        return sorted(name for (name,) in self._answer(lambda: list(self._connection.query(query))))
+        grouped = "contract, contract_version, status"
+        query = f"SELECT {grouped}, COUNT(*) FROM {self._table} GROUP BY {grouped}"  # noqa: S608 - the name is quoted
+        found: dict[tuple[str, int], dict[Status, int]] = {}
+        for contract, version, status, documents in self._answer(lambda: list(self._connection.query(query))):
+            found.setdefault((contract, version), {})[Status(status)] = documents
+        return dict(sorted(found.items()))
 
     def counts(self, contract: str) -> list[LogCount]:
         """Return how many documents the log has of each run, the run that ended last first.

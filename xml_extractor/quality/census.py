@@ -41,11 +41,9 @@ class Signature:
         unread: The places at it that nothing reads: the elements, or attributes of them.
         is_read: Whether anything reads the elements or one of the attributes.
         is_passed: Whether nothing reads the elements themselves, but perhaps something in them.
-        count: How many there are since the counts were taken.
-        first: The first document that has one, since then.
     """
 
-    __slots__ = ("attributes", "count", "first", "is_passed", "is_read", "node", "place", "unread")
+    __slots__ = ("attributes", "is_passed", "is_read", "node", "place", "unread")
 
     def __init__(
         self, node: "Node | None", place: Place, attributes: tuple[str, ...], position: Position | None = None
@@ -53,8 +51,6 @@ class Signature:
         self.node = node
         self.place = place
         self.attributes = attributes
-        self.count = 0
-        self.first: Any = None
         self.is_read = self.is_passed = False
         self.unread: tuple[Place, ...] = ()
         if position is not None:
@@ -70,7 +66,7 @@ class Node:
     """The elements of one place, by their names and attributes.
 
     Attributes:
-        signatures: What was found below them, by the name and the names of the attributes.
+        signatures: What was found below them, by the name and the names of the attributes, if there are any.
         children: Their child elements, by name.
     """
 
@@ -79,12 +75,12 @@ class Node:
     def __init__(self, place: Place, position: Position) -> None:
         self.place = place
         self.position = position
-        self.signatures: dict[tuple[Any, ...], Signature] = {}
+        self.signatures: dict[Any, Signature] = {}
         self.children: dict[str, Node] = {}
 
 
 class Census:
-    """Counts elements and attributes of one document after the other.
+    """Recognizes elements and attributes of one document after the other.
 
     Args:
         contract: The contract.
@@ -92,54 +88,41 @@ class Census:
     """
 
     def __init__(self, contract: Contract, *, is_whole: bool) -> None:
-        self.touched: list[Signature] = []
         self._has_records = contract.document.records is not None
         self._is_whole = is_whole
         self._signatures = 0
         self._top = Node(Place((), 0), start_position(ElementPaths(contract)))
         self._tops: dict[tuple[str, ...], Node] = {}
-        self._envelope: tuple[Envelope, tuple[Signature, ...]] | None = None
+        self._envelope: tuple[Envelope, list[Signature]] | None = None
 
-    def count(self, root: Element, first: Any, envelope: Envelope | None = None) -> None:
-        """Count the elements and attributes of a document.
+    def signatures(self, root: Element, envelope: Envelope | None = None) -> list[Signature]:
+        """Return the signature of each element of a document, and of what surrounds a record.
 
         Args:
             root: Its root element, or the record.
-            first: What to remember as the first document of what was not there before.
             envelope: What surrounds a record. It counts once for each record.
         """
-        top = self._top
+        if self._signatures > MOST_SIGNATURES:
+            self._forget()
+        top, found = self._top, list[Signature]()
         if self._has_records:
             above = tuple(str(element.tag) for element in root.iterancestors())[::-1]
             top = self._tops.get(above) or self._top_of_record(above)
             if above:
-                self._count_envelope(root, first, envelope)
+                found += self._signatures_around(root, envelope)
         signature = self._signature(top, root)
-        self._add(signature, first)
+        found.append(signature)
         if signature.node is not None:
-            self._count_below(root, signature.node, first)
+            self._add_below(root, signature.node, found)
+        return found
 
-    def take(self) -> list[tuple[Place, int, Any]]:
-        """Return places with their counts and first documents, and begin anew."""
-        counts: dict[Place, tuple[int, Any]] = {}
-        for signature in self.touched:
-            for place in _places(signature):
-                number, first = counts.get(place, (0, signature.first))
-                counts[place] = number + signature.count, first
-        self.forget()
-        return [(place, number, first) for place, (number, first) in counts.items()]
-
-    def forget(self) -> None:
-        """Begin anew, without the counts so far."""
-        for signature in self.touched:
-            signature.count = 0
-        self.touched.clear()
-        if self._signatures > MOST_SIGNATURES:
-            self._signatures = 0
-            self._tops.clear()
-            self._top.signatures.clear()
-            self._top.children.clear()
-            self._envelope = None
+    def _forget(self) -> None:
+        """Begin anew: these documents may consist of nothing but new names."""
+        self._signatures = 0
+        self._tops.clear()
+        self._top.signatures.clear()
+        self._top.children.clear()
+        self._envelope = None
 
     def _top_of_record(self, above: tuple[str, ...]) -> Node:
         position = self._top.position
@@ -148,12 +131,11 @@ class Census:
         top = self._tops[above] = Node(Place(above, len(above)), position)
         return top
 
-    def _count_envelope(self, record: Element, first: Any, envelope: Envelope | None) -> None:
+    def _signatures_around(self, record: Element, envelope: Envelope | None) -> list[Signature]:
         if self._envelope is None or envelope is None or self._envelope[0] != envelope:
-            found = tuple(dict.fromkeys(self._around(record)))
+            found = list(dict.fromkeys(self._around(record)))
             self._envelope = (envelope or Envelope(b"", b"", b"", 0), found)
-        for signature in self._envelope[1]:
-            self._add(signature, first)
+        return self._envelope[1]
 
     def _around(self, record: Element) -> Iterator[Signature]:
         """Yield the signatures of a record's ancestors, and of what stands before it in them."""
@@ -174,30 +156,23 @@ class Census:
         for child in element if signature.node is not None else ():
             yield from self._signatures_of(child, signature.node or node)
 
-    def _count_below(self, element: Element, node: Node, first: Any) -> None:
-        signatures, touched = node.signatures, self.touched
+    def _add_below(self, element: Element, node: Node, found: list[Signature]) -> None:
+        known = node.signatures
         for child in element:
-            signature = signatures.get((child.tag, *child.keys()))
+            names = child.keys()
+            signature = known.get((child.tag, *names) if names else child.tag)
             if signature is None:
                 signature = self._signature(node, child)
-            if not signature.count:
-                signature.first = first
-                touched.append(signature)
-            signature.count += 1
+            found.append(signature)
             if signature.node is not None and len(child):
-                self._count_below(child, signature.node, first)
-
-    def _add(self, signature: Signature, first: Any) -> None:
-        if not signature.count:
-            signature.first = first
-            self.touched.append(signature)
-        signature.count += 1
+                self._add_below(child, signature.node, found)
 
     def _signature(self, node: Node, element: Element) -> Signature:
-        names = (element.tag, *element.keys())
-        found = node.signatures.get(names)
+        names = element.keys()
+        key = (element.tag, *names) if names else element.tag
+        found = node.signatures.get(key)
         if found is None:
-            found = node.signatures[names] = self._new(node, names)
+            found = node.signatures[key] = self._new(node, (element.tag, *names))
         return found
 
     def _new(self, node: Node, names: tuple[Any, ...]) -> Signature:
@@ -207,7 +182,7 @@ class Census:
             return Signature(None, Place((), start), ())
         self._signatures += 1
         if self._signatures > MOST_SIGNATURES and self._is_whole:
-            return node.signatures.setdefault((REST,), Signature(None, Place((*node.place.names, REST), start), ()))
+            return node.signatures.setdefault(REST, Signature(None, Place((*node.place.names, REST), start), ()))
         below = node.children.get(names[0])
         if below is None:
             place = Place((*node.place.names, names[0]), start)
@@ -217,7 +192,8 @@ class Census:
         return Signature(None if is_left else below, below.place, attributes, below.position)
 
 
-def _places(signature: Signature) -> Iterator[Place]:
+def places_of(signature: Signature) -> Iterator[Place]:
+    """Yield the place of elements, and those of their attributes."""
     names, start = signature.place
     if names:
         yield signature.place

@@ -28,7 +28,7 @@ from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, failure_of
 from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope, TablePlan
 from xml_extractor.mapping.steps import compose, conversion, toleration
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.quality.census import Census
+from xml_extractor.quality.census import Census, Signature, places_of
 from xml_extractor.quality.tallies import (
     DEFAULTED,
     NUMBERS,
@@ -84,6 +84,7 @@ class Observer:
         self._invalid: list[_Invalid] = []
         self._tolerant = _tolerant(self._plan, self._invalid)
         self._census = Census(contract, is_whole=True)
+        self._signatures: dict[Signature, Tally] = {}
         self._unread_of = unread_counter(contract)
         self._layouts = layouts(contract)
         self._rows: list[list[Row]] = [[] for _ in self._layouts]
@@ -124,7 +125,7 @@ class Observer:
             self._observe_parsed(root, document, owner)
 
     def _observe_parsed(self, root: Element, document: SourceDocument, owner: tuple[Order, str]) -> None:
-        self._census.count(root, owner, document.envelope)
+        self._count_elements(self._census.signatures(root, document.envelope), owner)
         try:
             revision = read_revision(self._plan, root, document.key, self._run)
             if revision is not None and revision.deletes:
@@ -162,11 +163,22 @@ class Observer:
                 self.observed.columns |= {(layout.name, column.name, what): tally for what, tally in tallies.items()}
             rows.clear()
             owners.clear()
-        for place, number, first in self._census.take():
-            self.observed.elements[place] = Tally(number, first)
+        for signature, tally in self._signatures.items():
+            for place in places_of(signature):
+                self.observed.elements.setdefault(place, Tally()).add(tally)
+        self._signatures.clear()
         self._invalid_of.clear()
         taken, self.observed = self.observed, Observed()
         return taken
+
+    def _count_elements(self, signatures: Sequence[Signature], owner: tuple[Order, str]) -> None:
+        counted = self._signatures
+        for signature, number in Counter(signatures).items():
+            tally = counted.get(signature)
+            if tally is None:
+                counted[signature] = Tally(number, owner)
+            else:
+                tally.number += number
 
     def _keep(self, rows: Sequence[Sequence[Row]], owner: tuple[Order, str]) -> None:
         for number, found in enumerate(rows):

@@ -57,7 +57,7 @@ class Reconciliation:
         """Add the documents that are loaded, but not in the source; return whether there are any."""
         assert self.log is not None  # noqa: S101 - the caller has checked
         has_surplus = False
-        for entries in _parts(self.log.loaded(self.contract, self.run)):
+        for entries in in_parts(self.log.loaded(self.contract, self.run)):
             keys = [digest(key) for key, _, _ in entries]
             known = self.things.known(DOCUMENTS, keys)
             for key, (document, run, rows) in zip(keys, entries, strict=True):
@@ -83,7 +83,7 @@ class Reconciliation:
 
     def _unknown(self, number: int, table: HeldTable, space: int, verified: Verified) -> None:
         """Add the rows that belong to no document that was compared."""
-        for rows in _parts(table.all()):
+        for rows in in_parts(table.all()):
             identities = [self.verifier.identity(number, row) for row in rows]
             known = self.things.known(space, identities)
             unknown = [row for row, identity in zip(rows, identities, strict=True) if identity not in known]
@@ -166,7 +166,8 @@ def _unpaired(left: Sequence[Row], added: Sequence[Row]) -> list[RowDifference]:
     return missing + [RowDifference(Kind.ADDED, (), None, row) for row in added]
 
 
-def _parts(items: Iterable[Item]) -> Iterator[list[Item]]:
+def in_parts(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yield items in lists of at most `ROWS_AT_ONCE`."""
     remaining = iter(items)
     while some := list(islice(remaining, ROWS_AT_ONCE)):
         yield some

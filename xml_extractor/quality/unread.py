@@ -1,15 +1,15 @@
 """The elements and attributes of a document that nothing reads: the contract's `unread`."""
 
-from collections.abc import Callable
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from lxml.etree import _Element as Element
 
 from xml_extractor.contract.model import Contract
-from xml_extractor.documents import Counted, Counts, Envelope, Failure
+from xml_extractor.documents import Counted, CountKey, Counts, Envelope, Failure
 from xml_extractor.escaping import escaped
 from xml_extractor.mapping import MappingError
-from xml_extractor.quality.census import Census, Labels, Place, Signature
+from xml_extractor.quality.census import Census, Labels, Signature
 from xml_extractor.reasons import Reason, Stage
 
 _LONGEST_PATH = 200
@@ -28,56 +28,54 @@ def unread_counter(contract: Contract) -> UnreadOf | None:
     census, labels = Census(contract, is_whole=False), Labels(contract)
     is_rejected = contract.unread == "reject"
 
-    @cache
-    def label(place: Place) -> str:
-        path = escaped(labels.path(place))
-        return path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
+    plans: dict[frozenset[Signature], Plan] = {}
 
     def unread_of(root: Element, envelope: Envelope | None) -> Counts:
-        census.count(root, None, envelope)
-        try:
-            places = _unread(census.touched)
-        finally:
-            census.forget()
-        if not places:
-            return ()
-        if label.cache_info().currsize > _MOST_LABELS:
-            label.cache_clear()
-        counts: dict[str, int] = {}
-        for place, number in places.items():
-            path = label(place)
-            counts[path] = counts.get(path, 0) + number
-        if is_rejected:
+        signatures = census.signatures(root, envelope)
+        kinds = frozenset(signatures)
+        plan = plans.get(kinds)
+        if plan is None:
+            if sum(map(len, plans)) + len(kinds) > _MOST_REMEMBERED:
+                plans.clear()
+            plan = plans[kinds] = _plan(kinds, labels)
+        if plan and is_rejected:
             explanation = "the document has an element or attribute that nothing reads"
-            raise MappingError(Failure(Stage.MAP, Reason.UNREAD, explanation, path=next(iter(counts))))
-        return tuple((("", path, Counted.UNREAD), number) for path, number in counts.items())
+            raise MappingError(Failure(Stage.MAP, Reason.UNREAD, explanation, path=_first(signatures, plan)))
+        if not plan:
+            return ()
+        numbers = Counter(signatures)
+        return tuple((key, sum(numbers[each] for each in counted)) for key, counted in plan.items())
 
     return unread_of
 
 
-_MOST_LABELS = 10_000
-"""Paths that are remembered as text."""
+_MOST_REMEMBERED = 50_000
+"""Signatures in the sets of which it is remembered what to count. Many documents have the same set."""
+
+Plan = dict[CountKey, list[Signature]]
+"""For each path that nothing reads, the signatures whose elements count."""
 
 
-def _unread(touched: list[Signature]) -> dict[Place, int]:
-    if any(signature.is_passed for signature in touched):
-        return _unread_below_passed(touched)
-    found: dict[Place, int] = {}
-    for signature in touched:
-        for place in signature.unread:
-            found[place] = found.get(place, 0) + signature.count
-    return found
-
-
-def _unread_below_passed(touched: list[Signature]) -> dict[Place, int]:
-    """Return what nothing reads where elements count as read only if something in them is read."""
-    read = (signature.place.names for signature in touched if signature.is_read)
-    above_read = {names[:length] for names in read for length in range(len(names) + 1)}
-    whole = {signature.place.names for signature in touched if signature.is_passed} - above_read
-    found: dict[Place, int] = {}
-    for signature in touched:
+def _plan(kinds: frozenset[Signature], labels: Labels) -> Plan:
+    """Return what to count in a document that has these kinds of elements."""
+    whole: set[tuple[str, ...]] = set()
+    if any(signature.is_passed for signature in kinds):
+        # Elements that are only passed count as read if something in them is read.
+        read = (signature.place.names for signature in kinds if signature.is_read)
+        above_read = {names[:length] for names in read for length in range(len(names) + 1)}
+        whole = {signature.place.names for signature in kinds if signature.is_passed} - above_read
+    plan: Plan = {}
+    for signature in sorted(kinds, key=lambda each: each.place):
         names = signature.place.names
         if names[:-1] not in whole:
             for place in (signature.place,) if names in whole else signature.unread:
-                found[place] = found.get(place, 0) + signature.count
-    return found
+                path = escaped(labels.path(place))
+                path = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
+                plan.setdefault(("", path, Counted.UNREAD), []).append(signature)
+    return plan
+
+
+def _first(signatures: Sequence[Signature], plan: Plan) -> str:
+    """Return the path of what nothing reads that comes first in a document."""
+    paths = ((path, number, each) for number, ((_, path, _), counted) in enumerate(plan.items()) for each in counted)
+    return min((signatures.index(each), number, path) for path, number, each in paths)[2]

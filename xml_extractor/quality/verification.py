@@ -176,18 +176,25 @@ class Verifier:
         table, comparison = self.tables[number], self.comparisons[number]
         space = self.space(table.compared)
         keys = [table.compared.document(document.keys) for document in documents]
+        known: dict[Value, Sequence[Row]] = {
+            key: rows for key, rows in zip(keys, expected, strict=True) if key is not None
+        }
+        equal = table.equal_documents(known)
         held: defaultdict[Value, list[Row]] = defaultdict(list)
-        for row in table.of_documents(keys):
+        for row in table.of_documents([key for key in keys if key not in equal]):
             held[row.document].append(row.row)
         for position, (document, key, rows) in enumerate(zip(documents, keys, expected, strict=True)):
             form = table.document_form(key)
             if form is None:
                 verified.uncompared[f"{UNCOMPARED_KEYS} ({table.compared.name})"] += len(rows)
                 continue
+            verified.seen.append(Seen(space, digest(form), document.key))
+            if key in equal:
+                verified.rows[table.compared.name] += len(rows)
+                continue
             forms = [table.expected(row) for row in rows]
             there = held.get(form, [])
             verified.rows[table.compared.name] += len(there)
-            verified.seen.append(Seen(space, digest(form), document.key))
             if differences := comparison.differences(forms, there):
                 mapped = dict(zip(map(id, forms), rows, strict=True))
                 found[position] += self._explained(number, document, differences, mapped, verified)

@@ -46,6 +46,7 @@ class VerificationReport:
         differences: The differences, as far as they are listed.
         not_compared: What was not compared.
         interrupted: Whether the command was asked to stop before all was compared.
+        is_of_databases: Whether two databases were compared.
     """
 
     contract: str
@@ -60,6 +61,7 @@ class VerificationReport:
     differences: Sequence[Difference]
     not_compared: Sequence[str]
     interrupted: bool
+    is_of_databases: bool = False
 
     @property
     def holds(self) -> bool:
@@ -100,6 +102,7 @@ def verification_report(
     verified: Verified,
     scope: str = "",
     left_out: Mapping[str, frozenset[str]] | None = None,
+    of_runs: Mapping[str, frozenset[str]] | None = None,
     *,
     most: int | None = None,
     interrupted: bool = False,
@@ -112,6 +115,7 @@ def verification_report(
         verified: What was found.
         scope: As for `VerificationReport`.
         left_out: Columns that were left out by request, by table; `*` stands for the whole table.
+        of_runs: Columns that were left out because they depend on the run, by table.
         most: Differences to list at most; None for all of which details are kept.
         interrupted: Whether the command was asked to stop.
     """
@@ -127,8 +131,9 @@ def verification_report(
         dict(sorted(verified.kinds.items(), key=lambda item: list(Kind).index(item[0]))),
         dict(sorted(verified.counts.items())),
         sorted(verified.differences, key=_order)[:most],
-        [*_not_compared(contract, verified, scope, left_out or {})],
+        [*_not_compared(contract, verified, scope, left_out or {}), *_of_runs(of_runs or {})],
         interrupted,
+        of_runs is not None,
     )
 
 
@@ -153,6 +158,12 @@ def _not_compared(
             yield f"{table.name}{'' if name == '*' else f'.{name}'}: left out by --ignore"
     if scope:
         yield "rows that belong to no document, which only a comparison of all documents finds"
+
+
+def _of_runs(columns: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    for table, names in columns.items():
+        for name in sorted(names):
+            yield f"{table}.{name}: depends on the run"
 
 
 def _join_moved(verified: Verified) -> None:

@@ -1,15 +1,17 @@
 """Read the rows that a database holds, by document, to compare them with those that the documents are mapped to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import groupby
 from typing import NamedTuple
 
+from xml_extractor.connections import DatabaseError, ErrorClass
 from xml_extractor.contract.layout import ColumnLayout, ForeignKey, TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.own_rows import DocumentKeys, KeyColumn, key_columns
 from xml_extractor.documents import Row, Value
-from xml_extractor.targets.interfaces import ComparingConnection, KeyPart
+from xml_extractor.targets.interfaces import ComparingConnection, KeyPart, RowHash
 
 _DOCUMENT = "xml_extractor_document"
 """The name that queries give to the column with the key of a row's document."""
@@ -53,6 +55,10 @@ class ComparedTable:
             for number, positions in self.members.items()
             for row in mapped[number]
         ]
+
+    def table_of(self, column: ColumnLayout) -> TableLayout:
+        """Return the table as if it had only this column."""
+        return replace(self.table, columns=(column,))
 
     def document(self, keys: DocumentKeys) -> Value:
         """Return the key of a document as its rows hold it; None if it is not known."""
@@ -140,9 +146,11 @@ class HeldTable:
         table, column = compared.table, compared.column
         self._form = connection.row_form(table)
         self._document = None if column is None else replace(column.column, name=_DOCUMENT)
-        self._document_form = None if self._document is None else connection.row_form(_only(table, self._document))
+        self._document_form = None if self._document is None else connection.row_form(compared.table_of(self._document))
         layout = table if self._document is None else replace(table, columns=(*table.columns, self._document))
         self._whole = connection.row_form(layout)
+        hashed = replace(table, columns=tuple(table.columns[position] for position in compared.compared))
+        self._hash: Callable[[], RowHash | None] = cache(partial(connection.row_hash, hashed))
         self._from = self._source(column)
         self._select = f"SELECT {self._whole.select} FROM {self._from}"  # noqa: S608 - names are quoted
 
@@ -159,6 +167,41 @@ class HeldTable:
         column = self.compared.column
         if column is not None and self._document is not None:
             yield from self._found([(_DOCUMENT, column.key_table, column.column)], [(key,) for key in keys])
+
+    def equal_documents(self, documents: Mapping[Value, Sequence[Row]]) -> set[Value]:
+        """Return those documents of which the table has exactly these mapped rows, by hashes in the database.
+
+        Args:
+            documents: The rows of each document, by its key. A document that is not returned may be equal, too.
+        """
+        column, document_form = self.compared.column, self._document_form
+        if column is None or document_form is None or not documents or (hashing := self._hash()) is None:
+            return set()
+        document = self._names.column(_DOCUMENT)
+        rows = f"SELECT {document} AS document, {hashing.row} AS hashed FROM {self._from} WHERE"  # noqa: S608 - names are quoted
+        try:
+            found = list(
+                self._connection.query_keys(
+                    f"SELECT document, COUNT(*), {hashing.sums} FROM ({rows}",  # noqa: S608 - names are quoted
+                    [(_DOCUMENT, column.key_table, column.column)],
+                    [(key,) for key in documents],
+                    ") AS rows_of_documents GROUP BY document",
+                )
+            )
+        except DatabaseError as error:
+            if error.error_class is ErrorClass.TRANSIENT:
+                raise
+            self._hash = lambda: None  # such as a server that hashes no long texts
+            return set()
+        sums = {document_form.held((key,))[0]: (number, *map(int, sums)) for key, number, *sums in found}
+        positions, form = self.compared.compared, self.document_form
+        equal = set()
+        for key, rows_of_document in documents.items():
+            compared = [tuple(row[position] for position in positions) for row in rows_of_document]
+            expected = (len(compared), *hashing.sums_of(compared)) if compared else None
+            if sums.get(form(key)) == expected:
+                equal.add(key)
+        return equal
 
     def with_keys(self, rows: Sequence[Row]) -> Iterator[HeldRow]:
         """Yield the rows that have the primary keys of these mapped rows."""
@@ -215,7 +258,3 @@ class HeldTable:
             joins.append(f" LEFT JOIN {self._table(parent)} AS {child} ON {same}")
         document = f"{child}.{quoted(column.column.name)} AS {quoted(_DOCUMENT)}"
         return f"(SELECT p0.*, {document} FROM {self._table(self.compared.table)} AS p0{''.join(joins)}) AS held"  # noqa: S608 - names are quoted
-
-
-def _only(table: TableLayout, column: ColumnLayout) -> TableLayout:
-    return replace(table, columns=(column,))

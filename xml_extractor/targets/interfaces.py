@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from xml_extractor.connections import Connection, DatabaseError, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
+from xml_extractor.errors import UsageError
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect
@@ -54,6 +55,20 @@ class RowForm(NamedTuple):
     expected: RowBinder
 
 
+class RowHash(NamedTuple):
+    """How the rows of a document are hashed by the database, and mapped rows alike.
+
+    Attributes:
+        row: The expression of the hash of a row.
+        sums: The expressions of the sums of such hashes, under the name `hashed`.
+        sums_of: Returns the sums for mapped rows.
+    """
+
+    row: str
+    sums: str
+    sums_of: Callable[[Sequence[Row]], tuple[int, ...]]
+
+
 KeyPart = tuple[str, TableLayout, ColumnLayout]
 """A column of a key: its name in a query, the table that it is from, and the column there."""
 
@@ -70,13 +85,24 @@ class ComparingConnection(Connection, Protocol):
         """Return how rows of a table are compared."""
         ...
 
-    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        """Execute a query for the rows with these keys, and yield them as the driver reads them.
+    def row_hash(self, table: TableLayout) -> RowHash | None:
+        """Return how the database hashes rows of a table; None if reading them is as good, or if it cannot.
+
+        Raises:
+            DatabaseError: The database cannot be asked.
+        """
+        ...
+
+    def query_keys(
+        self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
+    ) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, by one statement or several, and yield what it returns.
 
         Args:
             query: Ends where the condition of its WHERE clause begins.
             columns: The columns of a key.
             keys: Mapped values of these columns; never NULL.
+            rest: What follows the condition.
         """
         ...
 
@@ -124,8 +150,9 @@ class TargetConnection(Connection, Protocol):
         ...
 
 
-class OpenedTarget(TargetConnection, ComparingConnection, Protocol):
-    """What a target opens."""
+@runtime_checkable
+class DatabaseConnection(TargetConnection, ComparingConnection, Protocol):
+    """A connection that loads and compares: to a database, whose tables can be queried."""
 
 
 def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Batch:
@@ -233,7 +260,7 @@ class Target(Protocol):
         """Return the functions that bind the rows of each table. No connection is needed."""
         ...
 
-    def connect(self, strategy: ChosenStrategy = "executemany") -> OpenedTarget:
+    def connect(self, strategy: ChosenStrategy = "executemany") -> TargetConnection:
         """Open a connection.
 
         Args:
@@ -243,3 +270,17 @@ class Target(Protocol):
             TargetError: It cannot be opened.
         """
         ...
+
+
+def connect_to_database(target: Target) -> DatabaseConnection:
+    """Open a connection to the tables of a target.
+
+    Raises:
+        UsageError: They cannot be queried.
+        TargetError: It cannot be opened.
+    """
+    connection = target.connect()
+    if isinstance(connection, DatabaseConnection):
+        return connection
+    connection.close()
+    raise UsageError(f"{target.name} has no tables that can be queried", "name a database as the target")

@@ -194,14 +194,19 @@ class SqliteConnection:
         statements, stored = _statements(table), as_stored([column.type for column in table.columns])
         return RowForm(statements.columns, stored, lambda row: stored(statements.bind(row)))
 
-    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        """Execute a query for the rows with these keys, and yield them as the driver reads them."""
+    def row_hash(self, _table: TableLayout) -> None:
+        """Return None: in this process, rows are read as fast as they are hashed."""
+
+    def query_keys(
+        self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
+    ) -> Iterator[Sequence[Any]]:
+        """Execute a query for the rows with these keys, and yield what it returns."""
         names = ", ".join(sqlite_name(name) for name, _, _ in columns)
         bind = row_converter([storage(column.type).to_sqlite for _, _, column in columns])
         places = f"({', '.join('?' * len(columns))})"
         for some in parts(keys, max(1, PARAMETERS_IN_STATEMENT // len(columns))):
             condition = f"({names}) IN (VALUES {', '.join([places] * len(some))})"
-            yield from self.query(f"{query} {condition}", [value for key in some for value in bind(key)])
+            yield from self.query(f"{query} ({condition}){rest}", [value for key in some for value in bind(key)])
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by calls of at most `batch_rows` rows of one table, or row by row where rows may be there."""

@@ -14,23 +14,20 @@ from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import log_table
-from xml_extractor.schema.names import database_name, literal, t_sql_name, t_sql_table
-from xml_extractor.schema.type_fit import CODE_PAGE_TYPES
+from xml_extractor.schema.names import database_name, literal, t_sql_name
 from xml_extractor.settings import ChosenStrategy, InsertStrategy
-from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
+from xml_extractor.targets.delete_plan import DeletePlan, deletion
 from xml_extractor.targets.interfaces import (
     Batch,
     ExistingRows,
     Insertion,
-    KeyPart,
-    RowForm,
     TableRows,
     joined,
     parts,
     whole_insertion,
 )
 from xml_extractor.targets.sqlserver.address import SqlServerAddress
-from xml_extractor.targets.sqlserver.connection import SqlServerConnection
+from xml_extractor.targets.sqlserver.comparing import ComparingServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
 from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows, update_statement
@@ -40,13 +37,10 @@ from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
     OdbcType,
     TableStatements,
-    cast_key,
     collated_keys,
-    comparable,
     parameter,
     restore_columns,
     row_binder,
-    select_columns,
     table_statements,
 )
 
@@ -61,7 +55,7 @@ ISOLATION: Sequence[OdbcType] = (JSON, (pyodbc.SQL_INTEGER, 0, 0), (pyodbc.SQL_I
 """How the parameters of the isolating statement are bound."""
 
 
-class LoadingConnection(SqlServerConnection):
+class LoadingConnection(ComparingServerConnection):
     """A `TargetConnection` to a database on a SQL Server.
 
     Args:
@@ -81,41 +75,16 @@ class LoadingConnection(SqlServerConnection):
     ) -> None:
         self._strategy = strategy
         self._sends_json = strategy != "executemany"
-        self._knowledge = knowledge = knowledge or ServerKnowledge(address.schema)
+        knowledge = knowledge or ServerKnowledge(address.schema)
         self._isolated_batches = 0
         self._can_isolate = True
         self._is_used = False
         self._is_undone = False
         self._identity_table = ""
         self._has_changes = False
-        super().__init__(address, autocommit=False)
+        super().__init__(address, knowledge)
         knowledge.log_table = knowledge.log_table or self._qualified(self.log_table.table)
         self.log_table = log_table(knowledge.log_table)
-
-    @property
-    def names(self) -> Dialect:
-        """How names are written in statements."""
-        return Dialect(t_sql_name, lambda table: t_sql_table(table, self._address.schema), _bare_name)
-
-    def row_form(self, table: TableLayout) -> RowForm:
-        """Return how rows of a table are compared: as they are mapped."""
-        restore, form = restore_columns(table), comparable(table)
-        return RowForm(select_columns(table), lambda row: form(restore(row)), form)
-
-    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        """Execute a query for the rows with these keys, and yield them as the driver reads them."""
-        bound = [parameter(column.type) for _, _, column in columns]
-        names = [t_sql_name(name) for name, _, _ in columns]
-        places = [self._key_parameter(table, column) for _, table, column in columns]
-        bind = row_converter([each.bind for each in bound])
-        same = " AND ".join(f"{name} = {place}" for name, place in zip(names, places, strict=True))
-        for some in parts(keys, max(1, PARAMETERS_IN_CALL // (2 * len(columns)))):
-            if len(columns) == 1:
-                condition = f"{names[0]} IN ({', '.join(places * len(some))})"
-            else:
-                condition = " OR ".join([f"({same})"] * len(some))
-            types = [each.odbc_type for _ in some for each in bound]
-            yield from self.query(f"{query} {condition}", [value for key in some for value in bind(key)], types)
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
@@ -382,11 +351,6 @@ class LoadingConnection(SqlServerConnection):
         collations = tuple((name, self._knowledge.collation(self, table, name)) for name in names)
         return table_statements(table, self._address.schema, collations)
 
-    def _key_parameter(self, table: TableLayout, column: ColumnLayout) -> str:
-        if column.type.name not in CODE_PAGE_TYPES:
-            return parameter(column.type).place
-        return cast_key(column.type, self._knowledge.collation(self, table, column.name))
-
 
 def _counted_deletions(statements: Sequence[str], documents: int) -> str:
     """Return all deletions of some documents; the last result has the number of deleted rows of each."""
@@ -394,7 +358,3 @@ def _counted_deletions(statements: Sequence[str], documents: int) -> str:
     declared = ", ".join(f"{name} int = 0" for name in counts)
     deletions = [f"{statement}; SET {name} = {name} + @@ROWCOUNT" for name in counts for statement in statements]
     return "; ".join([f"{IN_TRANSACTION}BEGIN DECLARE {declared}", *deletions, f"SELECT {', '.join(counts)}", "END"])
-
-
-def _bare_name(table: str) -> str:
-    return t_sql_name(database_name(table, embedded=True)[1])

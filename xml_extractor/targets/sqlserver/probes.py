@@ -25,7 +25,7 @@ _BYTES = bytes(range(240, 256))
 
 _XML = "<a> <b>Ünï€ 𝄞</b>  </a>"
 
-_SAMPLES: Sequence[tuple[str, Any]] = (
+SAMPLES: Sequence[tuple[str, Any]] = (
     ("bit", True),
     ("bigint", -(2**63)),
     ("decimal(28,9)", Decimal("-1234567890123456789.123456789")),
@@ -77,7 +77,7 @@ def json_support(connection: SqlServerConnection) -> JsonSupport:
     Raises:
         DatabaseError: A transient error.
     """
-    table, values = _table([(parse_type(name), value) for name, value in _SAMPLES])
+    table, values = probed_table([(parse_type(name), value) for name, value in SAMPLES])
     read = f"SELECT {select_columns(table)} FROM ({given_query(table, {}, 'OPENJSON(?)')}) AS probed"  # noqa: S608 - constants
     statement = f"SELECT c0 FROM OPENJSON(?) WITH (c0 nvarchar(max) '$[0]'); {read}; {_NESTED}"  # noqa: S608 - constants
     parameters = (
@@ -109,7 +109,7 @@ def conversion_differences(connection: SqlServerConnection, tables: Sequence[Tab
     types = list(dict.fromkeys(column.type for _, column in converted))
     if not types:
         return []
-    probed, values = _table([(each, _sample(each)) for each in types])
+    probed, values = probed_table([(each, _sample(each)) for each in types])
     bound = [parameter(each) for each in types]
     places = ", ".join(f"{each.place} AS [{column.name}]" for each, column in zip(bound, probed.columns, strict=True))
     statement = f"SELECT {select_columns(probed)} FROM (SELECT {places}) AS probed"  # noqa: S608 - constants
@@ -131,7 +131,8 @@ def conversion_differences(connection: SqlServerConnection, tables: Sequence[Tab
     ]
 
 
-def _table(samples: Sequence[tuple[SqlType, Any]]) -> tuple[TableLayout, Row]:
+def probed_table(samples: Sequence[tuple[SqlType, Any]]) -> tuple[TableLayout, Row]:
+    """Return a table with a column for each of these types and values, and the row of the values."""
     columns = tuple(ColumnLayout(f"v{position}", sql_type) for position, (sql_type, _) in enumerate(samples))
     return TableLayout("probe", "probe", columns, (), (), (), "fail"), tuple(value for _, value in samples)
 
