@@ -51,6 +51,7 @@ LAYERS = [
         "distribution",
         "atomic_files",
         "escaping",
+        "source_code",
         "stopping",
         "urls",
         "content",

@@ -68,21 +68,23 @@ def run(
     _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
-    target = _open_target(settings, contract)
+    engine, target = _engine(settings), _open_target(settings, contract)
     statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+    uses_pool = engine is ParallelCoordinator and not settings.in_process
     # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
     with (
         TargetOpening(target, tables, settings.insert_strategy) as opening,
         closing(_open_source(settings, contract)) as source,
-        shared_plan(settings.start_method, contract, 0 if settings.in_process else settings.workers),
+        shared_plan(settings.start_method, contract, settings.workers if uses_pool else 0),
     ):
         context = _context(settings, contract, source, started_at)
         name_run_in_log(context.run_id)
-        return _load(context, source, target, opening, statistics, on_progress, on_poll)
+        return _load(context, engine, source, target, opening, statistics, on_progress, on_poll)
 
 
 def _load(
     context: RunContext,
+    engine: type[ParallelCoordinator],
     source: Source,
     target: Target,
     opening: TargetOpening,
@@ -101,7 +103,7 @@ def _load(
         # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
         # reader may not. The writer of rejects reads the source.
         with closing(source), _reject_writer(context, rejects) as on_reject:
-            coordinator = ParallelCoordinator(context, target, statistics, on_progress, on_reject, reporter.report)
+            coordinator = engine(context, target, statistics, on_progress, on_reject, reporter.report)
             try:
                 queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
             except XmlExtractorError as error:
@@ -205,6 +207,25 @@ def _noting_total(
             totals.append(statistics.already_done + settings.limit)
         statistics.total = min(totals, default=None)
         yield page
+
+
+def _engine(settings: RunSettings) -> type[ParallelCoordinator]:
+    """Return what hands the documents to whoever maps and loads them.
+
+    Raises:
+        UsageError: Spark or Java is not installed.
+    """
+    if settings.engine == "processes":
+        return ParallelCoordinator
+    try:
+        from xml_extractor.processing import spark  # noqa: PLC0415 - it needs pyspark
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("pyspark", "py4j"):
+            raise
+        tip = "install it with pip install 'xml-extractor-etl[spark]'"
+        raise UsageError("--engine spark needs the package pyspark, which is not installed", tip) from None
+    spark.check_installation()
+    return spark.SparkCoordinator
 
 
 def _open_target(settings: RunSettings, contract: Contract) -> Target:

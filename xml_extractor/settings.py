@@ -16,6 +16,8 @@ InsertStrategy = Literal["executemany", "json"]
 ChosenStrategy = InsertStrategy | Literal["auto"]
 LogFormat = Literal["text", "json"]
 StartMethod = Literal["spawn", "forkserver"]
+Engine = Literal["processes", "spark"]
+"""Who maps and loads: worker processes of this machine, or the executors of Apache Spark."""
 Reprocess = Literal["loaded", "rejected", "changed-contract", "changed-documents", "all"]
 """Which of the documents that are already done are reprocessed."""
 
@@ -202,6 +204,8 @@ class RunSettings:
         start_method: How worker processes are started.
         in_process: Whether the main process maps and loads by itself, without worker processes and insert threads.
             `document_timeout` has no effect then.
+        engine: Who maps and loads.
+        master: The master of Spark; None for what `spark-submit` says, or all cores of this machine.
     """
 
     contract: str
@@ -235,3 +239,5 @@ class RunSettings:
     reject_values: bool = False
     start_method: StartMethod = DEFAULT_START_METHOD
     in_process: bool = False
+    engine: Engine = "processes"
+    master: str | None = None

@@ -35,16 +35,18 @@ END = b"\n</CardApplication>\n"
 RUN = RunValues("benchmark", datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None), "samples")
 
 
-def contract(*, whole: bool = False) -> Contract:
+def contract(*, whole: bool = False, ignore: tuple[str, ...] = ()) -> Contract:
     """Return the contract of the sample documents.
 
     Args:
         whole: Without `read_until`, so that bureau reports are parsed too.
+        ignore: The elements that are ignored.
     """
     shipped = read_contract(KIND)
     if not whole:
         return shipped
-    return shipped.model_copy(update={"document": shipped.document.model_copy(update={"read_until": None})})
+    document = shipped.document.model_copy(update={"read_until": None})
+    return shipped.model_copy(update={"document": document, "ignore": ignore or None})
 
 
 def contract_file(directory: Path) -> str:

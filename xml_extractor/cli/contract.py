@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 @config_option
 @click.argument("contract_argument", metavar="CONTRACT", required=False, type=NotEmptyText())
 @added(CONTRACT_OPTION, *SOURCE_OPTIONS, *OPTIONAL_TARGET_OPTIONS)
+@click.option("--code", is_flag=True, help="Print the Python code that maps documents by the contract.")
 @with_addresses
-def check_command(contract: str, source: str, target: str, **_options: str) -> int:
+def check_command(contract: str, source: str, target: str, *, code: bool, **_options: str) -> int:
     """Report all faults of a contract, and how a target differs from it.
 
     CONTRACT is short for --contract CONTRACT. The target is compared only if one is given. The condition `source.where`
@@ -50,13 +51,19 @@ def check_command(contract: str, source: str, target: str, **_options: str) -> i
     if checked is None or faults:
         say(f"{_counted(len(faults), 'fault')} in {contract}", err=True)
         return EXIT_USAGE
+    if code:
+        from xml_extractor.mapping import compile_plan
+
+        generated = compile_plan(checked).code
+        click.echo("" if generated is None else generated.source, nl=False)
+        return EXIT_OK
     tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
     size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
     say(f"{checked.contract} version {checked.version}: {size}, no faults")
     for warning in warnings(checked):
         say(warning)
-    code = _compare(checked, open_target(target, checked)) if target else EXIT_OK
-    return max(code, _execute_condition(checked, source, is_given=source != target)) if source else code
+    result = _compare(checked, open_target(target, checked)) if target else EXIT_OK
+    return max(result, _execute_condition(checked, source, is_given=source != target)) if source else result
 
 
 @command("init", "--contract orders.yaml --target mssql://HOST/warehouse")

@@ -201,6 +201,8 @@ def _unread(report: "CoverageReport") -> "Iterator[RenderableType]":
         yield cell("")
         yield table
         yield from _rest(len(unread))
+        if report.ignore:
+            yield cell(f"Nothing reads anything in these; `ignore: [{', '.join(report.ignore[:SHOWN])}]` skips them.")
     elif report.elements:
         yield cell("Every element and attribute is read.")
 

@@ -59,6 +59,8 @@ def _settings(options: dict[str, Any]) -> RunSettings:
     log_level = options.pop("log_level").upper()
     if options["reprocess_version"] is not None and options["reprocess"] is None:
         raise UsageError("--reprocess-version requires --reprocess", "add it, for example --reprocess loaded")
+    if options["master"] is not None and options["engine"] != "spark":
+        raise UsageError("--master requires --engine spark", "add it, or remove --master")
     return RunSettings(key_range=key_range, log_level=log_level, **options)
 
 

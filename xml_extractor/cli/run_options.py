@@ -20,7 +20,16 @@ from xml_extractor.cli.options import (
     with_addresses,
 )
 from xml_extractor.cli.parameters import Parsed, WholeNumberOrAuto
-from xml_extractor.settings import InsertStrategy, KeyRange, LogFormat, RejectLimit, Reprocess, Shard, ToleranceLimits
+from xml_extractor.settings import (
+    Engine,
+    InsertStrategy,
+    KeyRange,
+    LogFormat,
+    RejectLimit,
+    Reprocess,
+    Shard,
+    ToleranceLimits,
+)
 
 RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     CONTRACT_OPTION,
@@ -110,6 +119,18 @@ RUN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     DOCUMENT_TIMEOUT_OPTION,
     START_METHOD_OPTION,
+    setting(
+        "--engine",
+        type=click.Choice(get_args(Engine)),
+        default="processes",
+        help="Who maps and loads; processes: worker processes of this machine; spark: executors of Apache Spark.",
+    ),
+    setting(
+        "--master",
+        metavar="URL",
+        show_default="that of spark-submit, or local[*]",
+        help="With --engine spark: the master, such as local[4], spark://HOST:7077, yarn or k8s://HOST.",
+    ),
     setting(
         "--log-level",
         type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),

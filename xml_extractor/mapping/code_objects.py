@@ -4,7 +4,7 @@ from xml_extractor.documents import Counted
 from xml_extractor.mapping import rows
 from xml_extractor.mapping.errors import RULE_ERRORS, UnusualError
 from xml_extractor.mapping.nodes import ValueNode
-from xml_extractor.mapping.paths import first_text, getter, own_text, string_value_or_nil
+from xml_extractor.mapping.paths import NIL, first_text, getter, own_text, string_value_or_nil
 from xml_extractor.mapping.plan import RowScope
 
 LOCAL_NAMES = (
@@ -14,6 +14,7 @@ LOCAL_NAMES = (
 """The variables of all functions."""
 
 OBJECTS: dict[str, object] = {
+    "NIL": NIL,
     "RULE_ERRORS": RULE_ERRORS,
     "RowScope": RowScope,
     "UnusualError": UnusualError,

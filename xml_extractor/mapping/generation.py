@@ -11,8 +11,8 @@ from functools import partial
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import rows
-from xml_extractor.mapping.code import Code
 from xml_extractor.mapping.code_objects import LOCAL_NAMES, OBJECTS
+from xml_extractor.mapping.conversion_code import write_conversion
 from xml_extractor.mapping.paths import RowSearch
 from xml_extractor.mapping.plan import ColumnPlan, GeneratedCode, Notes, TablePlan
 from xml_extractor.mapping.readers import (
@@ -29,11 +29,7 @@ from xml_extractor.mapping.readers import (
     SetByRule,
     SharedSearch,
 )
-from xml_extractor.mapping.steps import Values
-from xml_extractor.values.sqltypes import Family
-
-_SHORT = 10
-"""The length of a text type up to which a column remembers its texts, although they are only checked."""
+from xml_extractor.source_code import Code
 
 
 def generate(contract: Contract, tables: tuple[TablePlan, ...], noted: Notes) -> GeneratedCode:
@@ -102,10 +98,14 @@ class _Table:
         self._values: list[str] = []
         self._only_rows: dict[OnlyRowColumn, str] = {}
         self._searches: dict[tuple[int, bool], str] = {}
+        self._conversions: dict[int, str] = {}
 
     def written(self) -> str:
-        """Write the function, and return its name."""
+        """Write the function, and those that convert texts for it; return its name."""
         code, table = self._code, self._table
+        for column in _rules(table):
+            if column.origin.type is None and column.steps and not _reads_row(column):
+                self._conversions[id(column)] = write_conversion(code, column, self._noted)
         name = code.function(f"rows of {table.name}")
         with code.block(f"def {name}(document)"):
             for text in ("rows = []", "noted, counts = document.noted, document.counts"):
@@ -252,10 +252,9 @@ class _Table:
         value = self._read(column)
         if not column.steps:
             return value
-        if column.origin.type is None and not _is_only_checked(column):
-            known = Values(column.convert, self._noted)
-            return f"{self._code.constant(f'{column.name} of', known)}[{value}]"
-        return f"{self._code.constant(f'convert {column.name}', column.convert)}({value})"
+        if column.origin.type is not None:
+            return f"{self._code.constant(f'convert {column.name}', column.convert)}({value})"
+        return self._conversions[id(column)].format(value)
 
     def _read(self, column: ColumnPlan) -> str:
         """Return the expression of what a column reads."""
@@ -272,8 +271,9 @@ class _Table:
             case PathText(read):
                 text = f"{code.constant(f'read {column.path}', read)}({self._node})"
             case Computed(expression):
-                values = ", ".join(map(self._input, column.inputs))
-                text = f"{code.constant(f'evaluate {column.name}', expression.evaluate)}([{values}], clock)"
+                text = expression.write(
+                    code, [code.kept(self._input(each), each.name) for each in column.inputs], "clock"
+                )
             case _:
                 text = self._read_without_document(column)
         return text
@@ -323,8 +323,7 @@ class _Table:
         if table.at_least_one:
             self._leave_out(" and ".join(f"{values[number]} is None" for number in table.at_least_one), "AT_LEAST_ONE")
         if table.when is not None:
-            evaluate = code.constant("when", table.when.evaluate)
-            self._leave_out(f"{evaluate}(({', '.join(values)},), clock) is not True", "WHEN")
+            self._leave_out(f"{code.kept(table.when.write(code, values, 'clock'), 'when')} is not True", "WHEN")
         if self._has_objects:
             code.line("rows.append(row)")
             return
@@ -379,12 +378,6 @@ def _reads_row(column: ColumnPlan) -> bool:
     read = column.origin.read
     is_in_tree = isinstance(read, DerivedKey) and read.positions is not None
     return is_in_tree or not isinstance(read, _KNOWN) or any(map(_reads_row, column.inputs))
-
-
-def _is_only_checked(column: ColumnPlan) -> bool:
-    """Return whether a text is only checked for its length and characters, which is as fast as to remember it."""
-    steps, length = [step.name.partition(" ")[0] for step in column.steps], column.type.length
-    return column.type.family is Family.TEXT and steps == ["blank", "convert"] and not 0 < length <= _SHORT
 
 
 def _starts_at_elements(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
+from typing import Any
 
 from lxml.etree import _Element as Element
 
@@ -77,15 +78,16 @@ def _mapped(
             resolve(plan, document, check_required)
         if document.counts:
             note_counts(tuple(document.counts.items()))
-        return tuple([tuple(map(_values_of, rows)) for rows in document.rows])
+        return tuple(map(_as_tuples, document.rows))
     finally:
         # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
         for collection in (document.rows, document.rows_by_node, document.stand_ins, document.starts):
             collection.clear()
 
 
-def _values_of(row: RowScope | Row) -> Row:
-    return tuple(row.values) if isinstance(row, RowScope) else row
+def _as_tuples(rows: list[Any]) -> tuple[Row, ...]:
+    is_tuple = bool(rows) and type(rows[0]) is tuple
+    return tuple(rows) if is_tuple else tuple([tuple(row.values) for row in rows])
 
 
 def _anew(document: DocumentScope) -> DocumentScope:

@@ -5,6 +5,7 @@ one function that interpreted plans and generated code call.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from xml_extractor.contract.model import REJECT, Choice, Contract, Lookup, OnInvalid, Scalar, Transform, ValueRule
@@ -33,6 +34,17 @@ def blank_to_null(text: str) -> str | None:
 def keep_blank(text: str) -> str | None:
     """Return the text, also if it is blank."""
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """A transform after which a blank text is NULL."""
+
+    transform: Callable[[str], str]
+
+    def __call__(self, text: str) -> str | None:
+        """Transform a text."""
+        return blank_to_null(self.transform(text))
 
 
 def steps_of(
@@ -115,7 +127,7 @@ def _transform(transform: Transform, contract: Contract, note: Note, *, keeps_bl
     apply = transform_step(transform.name, transform.options)
     if keeps_blank:
         return Step(f"transform {transform.name}", apply)
-    return Step(f"transform {transform.name}", lambda text: blank_to_null(apply(text)))
+    return Step(f"transform {transform.name}", Emptying(apply))
 
 
 def _lookup(name: str, contract: Contract, convert: Callable[[Scalar], Value], note: Note) -> Step:

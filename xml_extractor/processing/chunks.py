@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 MAX_CHUNK = 32
 """Documents in a chunk at most. Smaller chunks cost more messages between processes."""
 
+LARGE_CHUNK = 1024
+"""The same for a worker that loads its chunks by itself, into a target where each transaction makes files."""
+
 CHUNKS_PER_WORKER = 4
 """Chunks into which a page is divided for each worker at least, so that all workers end at about the same time. Also
 the number of chunks that may be waiting for or at each worker: a run that is asked to stop still finishes them."""
@@ -208,9 +211,9 @@ def _up_to(
     return Selection(done, chosen)
 
 
-def divide(keys: Sequence[DocumentKey], workers: int) -> Iterator[tuple[DocumentKey, ...]]:
-    """Divide the keys of a page into chunks for the workers, as evenly as `MAX_CHUNK` allows."""
-    size = min(MAX_CHUNK, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
+def divide(keys: Sequence[DocumentKey], workers: int, largest: int = MAX_CHUNK) -> Iterator[tuple[DocumentKey, ...]]:
+    """Divide the keys of a page into chunks for the workers, as evenly as the largest size allows."""
+    size = min(largest, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
     return (tuple(keys[first : first + size]) for first in range(0, len(keys), size or 1))
 
 

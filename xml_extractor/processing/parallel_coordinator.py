@@ -27,6 +27,8 @@ from xml_extractor.errors import (
 )
 from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import (
+    LARGE_CHUNK,
+    MAX_CHUNK,
     Chunk,
     ChunkResult,
     ChunksInFlight,
@@ -97,7 +99,9 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     failure = None
     try:
         documents = worker.map_documents(chunk)
-        if worker.insert_queue is None:
+        if worker.loads_chunks:
+            outcomes = worker.load(list(documents))
+        elif worker.insert_queue is None:
             outcomes = [outcome for document in documents for outcome in worker.load([document])]
         else:
             outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, list(documents))
@@ -166,6 +170,8 @@ class ParallelCoordinator:
         self._on_poll = on_poll
         self._chunks = ChunksInFlight(context.settings.workers)
         self._target = target
+        makes_files = context.settings.engine == "spark" and target.only_appends
+        self._largest_chunk = LARGE_CHUNK if makes_files else MAX_CHUNK
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: InsertThreads | None = None
         self._too_many_rejects = False
@@ -280,7 +286,7 @@ class ParallelCoordinator:
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
             logger.debug("Listed %d documents to process, %d already done", len(selection.keys), selection.done)
-            yield from divide(selection.keys, settings.workers)
+            yield from divide(selection.keys, settings.workers, self._largest_chunk)
             self._workers.poll()
             if self._is_ending:
                 return

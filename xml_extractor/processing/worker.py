@@ -152,6 +152,7 @@ class Worker:
     def __init__(self, context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
         contract = context.contract
         self.insert_queue = insert_queue
+        self.loads_chunks = context.settings.engine == "spark"
         self.slowest: dict[str, float] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context

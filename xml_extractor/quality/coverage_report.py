@@ -1,13 +1,16 @@
 """What `coverage` reports: the observed documents against the contract, as data for terminal, JSON and HTML."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 from xml_extractor.contract.element_paths import ElementPaths
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import LEFT_OUT
-from xml_extractor.quality.census import Labels, Place
+from xml_extractor.quality.census import REST, Labels, Place
 from xml_extractor.quality.near_misses import NeverFound, Places, Suggestion, never_found, similar_names
 from xml_extractor.quality.tallies import DEFAULTED, Observed, Tally
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
@@ -132,7 +135,11 @@ class ElementReport:
 
 @dataclass(frozen=True, slots=True)
 class CoverageReport:
-    """The result of `coverage`."""
+    """The result of `coverage`.
+
+    Attributes:
+        ignore: Elements that the contract can ignore, because nothing reads them or anything in them: match patterns.
+    """
 
     contract: str
     version: int
@@ -144,6 +151,7 @@ class CoverageReport:
     columns: list[ColumnReport]
     never_found: list[NeverFound]
     elements: list[ElementReport]
+    ignore: list[str]
 
     @property
     def observed(self) -> int:
@@ -176,6 +184,7 @@ def coverage_report(contract: Contract, source: str, observed: Observed, *, inte
     """Compare what was observed with the contract."""
     paths, labels = ElementPaths(contract), Labels(contract)
     places = Places(paths, observed.elements)
+    elements = _elements(observed.elements, places, labels)
     outcomes = ("accepted", "rejected", "skipped", "deleted")
     return CoverageReport(
         contract=contract.contract,
@@ -191,8 +200,25 @@ def coverage_report(contract: Contract, source: str, observed: Observed, *, inte
             for column in layout.columns
         ],
         never_found=list(never_found(paths, places, labels)),
-        elements=_elements(observed.elements, places, labels),
+        elements=elements,
+        ignore=list(_ignorable(elements)),
     )
+
+
+def _ignorable(elements: Sequence[ElementReport]) -> Iterator[str]:
+    """Yield match patterns of the outermost elements in which nothing is read, those with the most in them first."""
+    unread = {each.path: each for each in elements if each.unread == each.occurrences and "@" not in each.path}
+    read_names = {each.path.rpartition("/")[2] for each in elements if each.path not in unread}
+    sizes: Counter[str] = Counter()
+    for each in elements:
+        above = accumulate(each.path.split("/"), lambda path, name: f"{path}/{name}")
+        outermost = next((path for path in above if path in unread), None)
+        if outermost is not None:
+            sizes[outermost] += each.occurrences
+    names: Counter[str] = Counter()
+    for path, size in sizes.items():
+        names[path.rpartition("/")[2]] += size
+    yield from (name for name, _ in names.most_common() if name not in read_names and not name.startswith(("{", REST)))
 
 
 def _faults(observed: Observed) -> list[FaultReport]:

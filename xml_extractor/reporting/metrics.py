@@ -18,6 +18,7 @@ from xml_extractor.errors import RunError
 from xml_extractor.processing_log.log_table import LOG_TABLE, LOG_TABLE_KEY
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.settings import RunSettings
+from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
 from xml_extractor.urls import parse_url
 
 FORMAT_VERSION = 1
@@ -103,10 +104,12 @@ def shown_settings(settings: RunSettings) -> dict[str, Any]:
 def _log_table(target: str) -> str:
     """Return the name of the processing log, which is a part of the target's address."""
     try:
-        given = parse_url(target).query.get(LOG_TABLE_KEY)
+        query = parse_url(target).query
     except ValueError:
-        given = None
-    return str(given or LOG_TABLE.table)
+        query = {}
+    if LOG_TARGET_KEY in query:
+        return _log_table(str(query[LOG_TARGET_KEY]))
+    return str(query.get(LOG_TABLE_KEY, LOG_TABLE.table))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""T-SQL scalar expressions, compiled to Python closures. Knows no XML, contract or database.
+"""T-SQL scalar expressions, compiled to Python code. Knows no XML, contract or database.
 
 Types of results, rounding, implicit conversions, comparison of text and NULL follow SQL Server's documentation, for the
 collation SQL_Latin1_General_CP1_CI_AS, the language us_english and `SET DATEFIRST 7`. The compiler is imported when the
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from xml_extractor.documents import Value
+from xml_extractor.source_code import Code
 from xml_extractor.tsql.errors import CompileError, EvaluationError, ExpressionError, ExpressionFault
 from xml_extractor.values.sqltypes import SqlType
 
@@ -36,11 +37,14 @@ class Expression:
         names: The names it uses, as given to `compile_expression`, in the order of their first use.
         evaluate: Computes the value from the values of all given names, in their order, and the run's clock (naive,
             UTC). Raises `EvaluationError`.
+        write: Writes the statements that do the same into other code: `(code, values, clock)`, with the expressions of
+            the values and of the clock. Returns the expression of the value.
     """
 
     type: SqlType
     names: tuple[str, ...]
     evaluate: Callable[[Sequence[Value], datetime], Value]
+    write: Callable[[Code, Sequence[str], str], str]
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,12 @@ class Condition:
 
     Attributes:
         names: As in `Expression`.
-        evaluate: As in `Expression`; the result is TRUE, FALSE or UNKNOWN (None).
+        evaluate, write: As in `Expression`; the result is TRUE, FALSE or UNKNOWN (None).
     """
 
     names: tuple[str, ...]
     evaluate: Callable[[Sequence[Value], datetime], bool | None]
+    write: Callable[[Code, Sequence[str], str], str]
 
 
 def compile_expression(text: str, names: Mapping[str, SqlType]) -> Expression:
@@ -67,9 +72,10 @@ def compile_expression(text: str, names: Mapping[str, SqlType]) -> Expression:
         ExpressionError: It cannot be compiled; `faults` has all faults.
     """
     from xml_extractor.tsql.compiler import compiled, scalar
+    from xml_extractor.tsql.typed import Body
 
-    part, scope = compiled(text, names, scalar)
-    return Expression(part.type, tuple(scope.used), part.run)
+    part, evaluate, used = compiled(text, names, scalar)
+    return Expression(part.type, used, evaluate, lambda *body: part.write(Body(*body)))
 
 
 def compile_condition(text: str, names: Mapping[str, SqlType]) -> Condition:
@@ -83,9 +89,10 @@ def compile_condition(text: str, names: Mapping[str, SqlType]) -> Condition:
         ExpressionError: It cannot be compiled; `faults` has all faults.
     """
     from xml_extractor.tsql.compiler import compiled, condition
+    from xml_extractor.tsql.typed import Body
 
-    test, scope = compiled(text, names, condition)
-    return Condition(tuple(scope.used), test)
+    test, evaluate, used = compiled(text, names, condition)
+    return Condition(used, evaluate, lambda *body: test(Body(*body)))
 
 
 def compile_assignment(source: SqlType, target: SqlType) -> Callable[[Value], Value]:

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
-from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.collation import to_units
 from xml_extractor.tsql.conversion import as_integer, as_number, convert
@@ -40,6 +39,7 @@ from xml_extractor.tsql.typed import (
     EXACT,
     INT,
     NULL,
+    Fitted,
     Function,
     Kernel,
     Typed,
@@ -173,7 +173,7 @@ def _calculated(sign: Operator, left: Typed, right: Typed) -> Typed:
         case Family.FLOAT:
             return _calculated_floats(sign, winner, left, right)
         case Family.INTEGER:
-            return apply(_fitted(sign.integer, fitter(winner)), winner, left, right)
+            return apply(Fitted(sign.integer, fitter(winner)), winner, left, right)
         case Family.DECIMAL:
             result = sign.decimal_type(shape(left), shape(right))
         case Family.MONEY:
@@ -181,7 +181,7 @@ def _calculated(sign: Operator, left: Typed, right: Typed) -> Typed:
         case _:
             raise _incompatible(sign, left.type, right.type)
     fit = fitter(result, CUT if sign is DIVIDED_BY else EXACT)
-    return apply(_fitted(sign.exact, fit), result, _as_decimal(left), _as_decimal(right))
+    return apply(Fitted(sign.exact, fit), result, _as_decimal(left), _as_decimal(right))
 
 
 def _as_decimal(side: Typed) -> Typed:
@@ -189,10 +189,6 @@ def _as_decimal(side: Typed) -> Typed:
     if side.type.family in _DECIMALS:
         return side
     return apply(lambda number: Decimal(int(number)), side.type, side)
-
-
-def _fitted(kernel: Callable[..., Value], fit: Callable[..., Value]) -> Kernel:
-    return lambda left, right: fit(kernel(left, right))
 
 
 def _calculated_floats(sign: Operator, winner: SqlType, left: Typed, right: Typed) -> Typed:
@@ -241,14 +237,14 @@ def negated(part: Typed) -> Typed:
         raise CompileError(f"the minus sign does not take {part.type}", "-")
     result = SqlType("smallint") if part.type.name == "tinyint" else part.type
     minus, fit = EXACT.minus if part.type.family in _DECIMALS else operator.neg, fitter(result)
-    negative = apply(lambda number: fit(minus(number)), result, part)
+    negative = apply(Fitted(minus, fit), result, part)
     return constant(result, constant_value(negative), part.digits) if part.digits else negative
 
 
 def _abs(arguments: Sequence[Typed]) -> Typed:
     part = _number(arguments[0], "ABS")
     absolute, fit = EXACT.abs if part.type.family in _DECIMALS else abs, fitter(part.type)
-    return apply(lambda number: fit(absolute(number)), part.type, part)
+    return apply(Fitted(absolute, fit), part.type, part)
 
 
 def _number(part: Typed, function: str) -> Typed:

@@ -1,4 +1,4 @@
-"""Compile the syntax tree of an expression to typed closures: one function for each kind of node.
+"""Compile the syntax tree of an expression to typed parts, which write its code: one function for each kind of node.
 
 A kind of node that is in no registry is a fault that lists what is allowed.
 """
@@ -6,11 +6,13 @@ A kind of node that is in no registry is a fault that lists what is allowed.
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlglot import exp
 
+from xml_extractor.documents import Value
 from xml_extractor.tsql import arithmetic, date_functions, logic, text_functions
 from xml_extractor.tsql.conversion import Purpose, convert
 from xml_extractor.tsql.errors import CompileError, ExpressionError
@@ -19,10 +21,10 @@ from xml_extractor.tsql.result_types import normal
 from xml_extractor.tsql.scope import AbandonedError, Scope, nearest, scope_of
 from xml_extractor.tsql.syntax import Conversion, Trimming, fault_at, parse
 from xml_extractor.tsql.text import binary_literal, national_literal, text_literal
-from xml_extractor.tsql.typed import INT, NULL, Function, Test, Typed, constant, constant_value
+from xml_extractor.tsql.typed import INT, NULL, Function, Test, Typed, constant, constant_value, evaluator
 from xml_extractor.values.sqltypes import TYPES, Parameters, SqlType, parse_type
 
-_Compiled = TypeVar("_Compiled")
+_Compiled = TypeVar("_Compiled", Typed, Test)
 
 _FUNCTIONS: dict[str, Function] = {
     **arithmetic.FUNCTIONS,
@@ -326,15 +328,22 @@ _TESTS: dict[type[exp.Expr], Callable[[Scope, exp.Expr], Test]] = {
 
 def compiled(
     text: str, names: Mapping[str, SqlType], compile_node: Callable[[Scope, exp.Expr], _Compiled]
-) -> tuple[_Compiled, Scope]:
+) -> tuple[_Compiled, Callable[[Sequence[Value], datetime], Any], tuple[str, ...]]:
     """Parse and compile a text by `scalar` or `condition`.
+
+    Returns:
+        The compiled part, the function that evaluates it, and the names that it uses.
 
     Raises:
         ExpressionError: It cannot be compiled; `faults` has all faults.
     """
     scope = scope_of(text, names)
     try:
-        return compile_node(scope, parse(text)), scope
+        part = compile_node(scope, parse(text))
+        write: Any = part
+        if compile_node is scalar:
+            write = write.write
+        return part, evaluator(write, len(names)), tuple(scope.used)
     except AbandonedError:
         raise scope.error() from None
     except RecursionError:

@@ -317,11 +317,11 @@ def _end_of_month(day: date, months: int = 0) -> date:
 
 
 def _getutcdate(_arguments: Sequence[Typed]) -> Typed:
-    return Typed(_DATETIME, lambda _values, clock: to_datetime(clock))
+    return Typed(_DATETIME, lambda body: f"{body.code.constant('to_datetime', to_datetime)}({body.clock})")
 
 
 def _sysutcdatetime(_arguments: Sequence[Typed]) -> Typed:
-    return Typed(_DATETIME2, lambda _values, clock: clock)
+    return Typed(_DATETIME2, lambda body: body.clock)
 
 
 FUNCTIONS: dict[str, Function] = {

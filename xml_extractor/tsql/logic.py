@@ -6,7 +6,7 @@ Microsoft Learn.
 
 import operator
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +16,12 @@ from xml_extractor.tsql.collation import equality_key, matcher, order_key
 from xml_extractor.tsql.conversion import as_text, convert
 from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.result_types import EXACT_NUMBERS, LARGE_OBJECTS, common_type, common_type_of, is_unicode
-from xml_extractor.tsql.typed import NO_CLOCK, NULL, Function, Run, Test, Typed, apply, constant_value, lazily
+from xml_extractor.tsql.typed import NULL, Body, Function, Test, Typed, apply, constant_value, lazily
 from xml_extractor.values.sqltypes import Family, SqlType
 
 _EQUALITIES = frozenset({operator.eq, operator.ne})
 _LENGTH_DOES_NOT_COUNT = frozenset({Family.TEXT, Family.BINARY})
+_BIT = SqlType("bit")
 _GUID_BYTE_ORDER = (10, 11, 12, 13, 14, 15, 8, 9, 6, 7, 4, 5, 0, 1, 2, 3)
 
 
@@ -86,24 +87,27 @@ def _guid_order(text: str) -> bytes:
 
 
 def _comparison(relation: Callable[[Any, Any], bool], left_side: Typed, right_side: Typed) -> Test:
-    first, second = left_side.run, right_side.run
-    known = constant_value(right_side) if right_side.constant else None
-    if known is not None:
-        return _comparison_with_constant(relation, first, known)
-
-    def test(values: Sequence[Value], clock: datetime) -> bool | None:
-        left, right = first(values, clock), second(values, clock)
-        return None if left is None or right is None else relation(left, right)
+    def test(body: Body) -> str:
+        sides = [body.code.kept(side.write(body)) for side in (left_side, right_side)]
+        return f"{_null_if_null(sides)}{f' {_SIGNS[relation]} '.join(sides)}"
 
     return test
 
 
-def _comparison_with_constant(relation: Callable[[Any, Any], bool], subject: Run, known: Value) -> Test:
-    def test(values: Sequence[Value], clock: datetime) -> bool | None:
-        value = subject(values, clock)
-        return None if value is None else relation(value, known)
+_SIGNS: dict[Callable[[Any, Any], bool], str] = {
+    operator.eq: "==",
+    operator.ne: "!=",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+}
 
-    return test
+
+def _null_if_null(values: Sequence[str]) -> str:
+    """Return the start of an expression that is None if one of these names or literals is."""
+    names = [value for value in values if value == "None" or (value.isidentifier() and value not in ("True", "False"))]
+    return f"None if {' or '.join(f'{name} is None' for name in names)} else " if names else ""
 
 
 def member(subject: Typed, choices: Sequence[Typed]) -> Test:
@@ -112,18 +116,17 @@ def member(subject: Typed, choices: Sequence[Typed]) -> Test:
     known = _constant_keys(subject, choices)
     if known is None:
         return any_of([_comparison(operator.eq, first, second) for first, second in sides])
-    run, keys, missing = known
+    part, keys, missing = known
 
-    def test(values: Sequence[Value], clock: datetime) -> bool | None:
-        value = run(values, clock)
-        if value is None:
-            return None
-        return True if value in keys else missing
+    def test(body: Body) -> str:
+        value = body.code.kept(part.write(body))
+        found = f"{value} in {body.code.constant('choices', keys)}"
+        return f"{_null_if_null([value])}{found if missing is False else f'({found} or None)'}"
 
     return test
 
 
-def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Run, frozenset[Value], bool | None] | None:
+def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Typed, frozenset[Value], bool | None] | None:
     """Return the choices as a set, if all are constants that are compared with the subject in the same way."""
     if not all(choice.constant for choice in choices) or subject.null:
         return None
@@ -134,12 +137,11 @@ def _constant_keys(subject: Typed, choices: Sequence[Typed]) -> tuple[Run, froze
     if len(kinds) > 1:
         return None
     sides = [_meeting(subject, choice, equality=True) for choice in choices]
-    try:
-        found = [second.run((), NO_CLOCK) for _, second in sides]
-    except EvaluationError:
+    if not all(second.constant for _, second in sides):  # one of them raises an error
         return None
+    found = [second.value for _, second in sides]
     subject_key = next(first for (first, _), choice in zip(sides, choices, strict=True) if not choice.null)
-    return subject_key.run, frozenset(key for key in found if key is not None), None if None in found else False
+    return subject_key, frozenset(key for key in found if key is not None), None if None in found else False
 
 
 def _comparison_kind(subject: SqlType, choice: SqlType) -> SqlType | Family | None:
@@ -159,41 +161,30 @@ def like(text: Typed, pattern: Typed, escape: Typed | None) -> Test:
         pattern_text, *escape_text = [str(constant_value(part)) for part in others]
         if any(len(character) != 1 for character in escape_text):
             raise CompileError("the ESCAPE of LIKE must be one character")
-        return _constant_like(subject.run, matcher(pattern_text, "".join(escape_text), unicode=unicode))
-    runs = tuple(part.run for part in (subject, *others))
+        matches = matcher(pattern_text, "".join(escape_text), unicode=unicode)
+        return apply(matches, _BIT, subject).write
 
-    def test(values: Sequence[Value], clock: datetime) -> bool | None:
-        found = [run(values, clock) for run in runs]
-        if None in found:
-            return None
-        subject_found, pattern_found, *escape_found = map(str, found)
-        if any(len(character) != 1 for character in escape_found):
+    def matched(subject_found: str, pattern_found: str, escape_found: str = "") -> bool:
+        if escape is not None and len(escape_found) != 1:
             raise EvaluationError(Reason.INVALID_ARGUMENT, "the ESCAPE of LIKE must be one character")
-        return matcher(pattern_found, "".join(escape_found), unicode=unicode)(subject_found)
+        return matcher(pattern_found, escape_found, unicode=unicode)(subject_found)
 
-    return test
-
-
-def _constant_like(run: Run, matches: Callable[[str], bool]) -> Test:
-    def test(values: Sequence[Value], clock: datetime) -> bool | None:
-        subject = run(values, clock)
-        return matches(subject) if isinstance(subject, str) else None
-
-    return test
+    return apply(matched, _BIT, subject, *others).write
 
 
 def is_null(part: Typed) -> Test:
     """Compile `IS NULL`, which is never UNKNOWN."""
-    run = part.run
-    return lambda values, clock: run(values, clock) is None
+    if part.constant:
+        return lambda _: str(part.value is None)
+    return lambda body: f"{body.code.kept(part.write(body))} is None"
 
 
 def negation(test: Test) -> Test:
     """Compile NOT: UNKNOWN stays UNKNOWN."""
 
-    def negated(values: Sequence[Value], clock: datetime) -> bool | None:
-        found = test(values, clock)
-        return None if found is None else not found
+    def negated(body: Body) -> str:
+        found = body.code.kept(test(body))
+        return f"None if {found} is None else not {found}"
 
     return negated
 
@@ -209,14 +200,16 @@ def any_of(tests: Sequence[Test]) -> Test:
 
 
 def _decided_by(tests: Sequence[Test], *, decisive: bool) -> Test:
-    def test(values: Sequence[Value], clock: datetime) -> bool | None:
-        result: bool | None = not decisive
-        for operand in tests:
-            found = operand(values, clock)
-            if found is decisive:
-                return decisive
-            if found is None:
-                result = None
+    """Write one test after the other, as long as none is decisive."""
+
+    def test(body: Body) -> str:
+        code, result = body.code, body.code.variable("test")
+        code.line(f"{result} = {tests[0](body)}")
+        for operand in tests[1:]:
+            with code.block(f"if {result} is not {decisive}"):
+                found = code.kept(operand(body), "test")
+                with code.block(f"if {found} is not {not decisive}"):
+                    code.line(f"{result} = {found}")
         return result
 
     return test
@@ -226,32 +219,40 @@ def case(tests: Sequence[Test], results: Sequence[Typed], default: Typed | None,
     """Compile CASE: the result of the first test that is TRUE, in the common type of all results."""
     other = NULL if default is None else default
     result_type = common_type_of((*results, other), name)
-    runs = [convert(result, result_type).run for result in results]
-    branches = tuple(zip(tests, runs, strict=True))
-    otherwise = convert(other, result_type).run
+    outcomes = [convert(result, result_type) for result in results]
+    otherwise = convert(other, result_type)
 
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        for test, result in branches:
-            if test(values, clock):
-                return result(values, clock)
-        return otherwise(values, clock)
+    def write(body: Body) -> str:
+        code, value, is_found = body.code, body.code.variable("case"), body.code.variable("is_case")
+        for number, (test, outcome) in enumerate(zip(tests, outcomes, strict=True)):
+            with code.block(f"if not {is_found}") if number else nullcontext():
+                code.line(f"{is_found} = {test(body)}")
+                with code.block(f"if {is_found}"):
+                    code.line(f"{value} = {outcome.write(body)}")
+        with code.block(f"if not {is_found}"):
+            code.line(f"{value} = {otherwise.write(body)}")
+        return value
 
-    return Typed(result_type, run)
+    return Typed(result_type, write)
 
 
 def _coalesce(arguments: Sequence[Typed]) -> Typed:
     result_type = common_type_of(arguments, "COALESCE")
-    parts = [convert(argument, result_type) for argument in arguments]
-    runs = tuple(part.run for part in parts)
+    return _first(result_type, [convert(argument, result_type) for argument in arguments])
 
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        for part in runs:
-            value = part(values, clock)
-            if value is not None:
-                return value
-        return None
 
-    return lazily(result_type, run, *parts)
+def _first(result_type: SqlType, parts: Sequence[Typed]) -> Typed:
+    """Write the first value that is not NULL."""
+
+    def write(body: Body) -> str:
+        code, value = body.code, body.code.variable("first")
+        code.line(f"{value} = {parts[0].write(body)}")
+        for part in parts[1:]:
+            with code.block(f"if {value} is None"):
+                code.line(f"{value} = {part.write(body)}")
+        return value
+
+    return lazily(result_type, write, *parts)
 
 
 def isnull(arguments: Sequence[Typed]) -> Typed:
@@ -259,26 +260,23 @@ def isnull(arguments: Sequence[Typed]) -> Typed:
     first, second = arguments
     if first.null:
         return second
-    replacement = convert(second, first.type)
-    checked, instead = first.run, replacement.run
-
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        value = checked(values, clock)
-        return instead(values, clock) if value is None else value
-
-    return lazily(first.type, run, first, replacement)
+    return _first(first.type, [first, convert(second, first.type)])
 
 
 def _nullif(arguments: Sequence[Typed]) -> Typed:
     first, second = arguments
     if first.null:
         raise CompileError("the first argument of NULLIF must be something other than NULL")
-    equal, value = compare(operator.eq, first, second), first.run
+    equal = compare(operator.eq, first, second)
 
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        return None if equal(values, clock) else value(values, clock)
+    def write(body: Body) -> str:
+        is_equal, value = body.code.kept(equal(body)), body.code.variable("value")
+        body.code.line(f"{value} = None")
+        with body.code.block(f"if not {is_equal}"):
+            body.code.line(f"{value} = {first.write(body)}")
+        return value
 
-    return lazily(first.type, run, first, second)
+    return lazily(first.type, write, first, second)
 
 
 _MOST_ARGUMENTS = 1000

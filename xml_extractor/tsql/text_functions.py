@@ -5,7 +5,6 @@ functions (Transact-SQL)", Microsoft Learn, and the page of each function.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from xml_extractor.tsql.conversion import Purpose, as_integer, as_text, convert,
 from xml_extractor.tsql.errors import CompileError, EvaluationError
 from xml_extractor.tsql.result_types import is_unicode, length_of, longest, text_type, varying, written_type
 from xml_extractor.tsql.text import codepage_bytes, codepage_text, from_units, text_fitter
-from xml_extractor.tsql.typed import BIGINT, INT, NULL, Function, Typed, apply, constant_value, lazily
+from xml_extractor.tsql.typed import BIGINT, INT, NULL, Function, Typed, apply, apply_to_nulls, constant_value
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _MOST_TO_CONCATENATE = 254
@@ -180,13 +179,11 @@ def _joined(separator: Typed | None, arguments: Sequence[Typed]) -> Typed:
     )
     result = text_type(name, MAX if MAX in lengths else max(1, sum(lengths)))
     fit = text_fitter(result, result, strict=False)
-    runs, run_between = tuple(text.run for text in texts), between.run
 
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        found = [part(values, clock) for part in runs]
-        return fit(str(run_between(values, clock) or "").join([text for text in found if isinstance(text, str)]))
+    def join(joint: str | None, *found: str | None) -> Value:
+        return fit((joint or "").join([text for text in found if text is not None]))
 
-    return lazily(result, run, between, *texts)
+    return apply_to_nulls(join, result, between, *texts)
 
 
 def _for_concat(part: Typed) -> Typed:
@@ -232,11 +229,9 @@ def _stuffed(
     name = "nvarchar" if is_unicode(inserted.type) else varying(whole.type).name
     lengths = (length_of(whole.type), length_of(inserted.type))
     result = text_type(name, MAX if MAX in lengths else max(1, sum(lengths)))
-    runs = (whole.run, start.run, count.run, inserted.run)
 
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        found, first, removed, new = (part(values, clock) for part in runs)
-        if found is None or not isinstance(first, int) or not isinstance(removed, int):
+    def stuff(found: Any, first: int | None, removed: int | None, new: Any) -> Value:
+        if found is None or first is None or removed is None:
             return None
         units = split(found)
         if removed < 0 or not 1 <= first <= len(units):
@@ -246,7 +241,7 @@ def _stuffed(
             raise EvaluationError(Reason.TRUNCATION, f"the text is longer than {result}")
         return join(stuffed)
 
-    return lazily(result, run, whole, start, count, inserted)
+    return apply_to_nulls(stuff, result, whole, start, count, inserted)
 
 
 def _replicate(arguments: Sequence[Typed]) -> Typed:

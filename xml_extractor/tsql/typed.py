@@ -1,27 +1,45 @@
-"""Compiled parts of an expression: a type, a closure, and what is known about it at compile time.
+"""Compiled parts of an expression: a type, the Python code that computes it, and what is known at compile time.
 
 Also how a number is fitted to its type: rounded, and checked against the limits. Source: "Precision, scale, and length
 (Transact-SQL)", Microsoft Learn.
 """
 
 import math
+import operator
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from xml_extractor.documents import Value
 from xml_extractor.reasons import Reason
+from xml_extractor.source_code import Code
 from xml_extractor.tsql.errors import EvaluationError
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MONEY_LIMITS, Family, SqlType
 
-Run = Callable[[Sequence[Value], datetime], Value]
-"""Compute a value from the values of all names, in their order, and the run's clock."""
 
-Test = Callable[[Sequence[Value], datetime], bool | None]
-"""As `Run`; the result is TRUE, FALSE or UNKNOWN (None)."""
+class Body(NamedTuple):
+    """The body of a function in which an expression is written.
+
+    Attributes:
+        code: Takes the statements.
+        values: The expressions of the values of all names, in their order.
+        clock: The expression of the run's clock.
+    """
+
+    code: Code
+    values: Sequence[str]
+    clock: str = "clock"
+
+
+Write = Callable[[Body], str]
+"""Write the statements that compute a value, and return the expression of the value."""
+
+Test = Write
+"""As `Write`; the value is TRUE, FALSE or UNKNOWN (None)."""
 
 Kernel = Callable[..., Value]
 """An operation on values that are not NULL, in the Python classes of their SQL types."""
@@ -29,8 +47,7 @@ Kernel = Callable[..., Value]
 INT = SqlType("int")
 BIGINT = SqlType("bigint")
 
-NO_CLOCK = datetime.combine(date.min, time.min)
-"""A placeholder for the clock when a constant is evaluated, which does not read it."""
+_LOCAL_NAMES = ("values", "clock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +56,17 @@ class Typed:
 
     Attributes:
         type: The SQL Server type of its value.
-        run: The closure that computes the value.
+        write: Writes the code that computes the value.
         constant: Whether the value depends neither on names nor on the clock.
+        value: The value, if it is constant.
         null: Whether it is the word NULL, which adapts to any type.
         digits: The decimal digits of an integer literal; otherwise 0.
     """
 
     type: SqlType
-    run: Run
+    write: Write
     constant: bool = False
+    value: Value = None
     null: bool = False
     digits: int = 0
 
@@ -92,29 +111,42 @@ class Cast(NamedTuple):
 
 def constant(data_type: SqlType, value: Value, digits: int = 0) -> Typed:
     """Return a constant."""
-    return Typed(data_type, lambda _values, _clock: value, constant=True, digits=digits)
+    return Typed(data_type, lambda body: body.code.literal(value), constant=True, value=value, digits=digits)
 
 
-NULL = Typed(INT, lambda _values, _clock: None, constant=True, null=True)
+NULL = Typed(INT, lambda _: "None", constant=True, null=True)
 """The word NULL; it is an int where nothing else determines a type."""
 
 
 def constant_value(part: Typed) -> Value:
     """Return the value of a constant part."""
-    return part.run((), NO_CLOCK)
+    return part.value
 
 
-def reader(position: int, data_type: SqlType) -> Run:
-    """Return the closure that reads the value at a position; `char` and `nchar` are padded to their length."""
+def evaluator(write: Write, names: int) -> Callable[[Sequence[Value], datetime], Any]:
+    """Compile an expression to a function of the values of its names and the run's clock.
+
+    Raises:
+        RecursionError: It is nested too deeply.
+    """
+    code = Code({}, _LOCAL_NAMES)
+    name = code.function("evaluate")
+    with code.block(f"def {name}(values, clock)"):
+        code.line(f"return {write(Body(code, [f'values[{number}]' for number in range(names)]))}")
+    evaluate: Callable[[Sequence[Value], datetime], Any] = code.compiled("<expression>")[name]
+    return evaluate
+
+
+def reader(position: int, data_type: SqlType) -> Write:
+    """Return what reads the value at a position; `char` and `nchar` are padded to their length."""
     if data_type.name not in {"char", "nchar"}:
-        return lambda values, _clock: values[position]
-    length = data_type.length
+        return lambda body: body.values[position]
 
-    def read(values: Sequence[Value], _clock: datetime) -> Value:
-        value = values[position]
-        return value.ljust(length) if isinstance(value, str) else value
+    def write(body: Body) -> str:
+        value = body.code.kept(body.values[position])
+        return f"None if {value} is None else {value}.ljust({data_type.length})"
 
-    return read
+    return write
 
 
 def unless_null(kernel: Kernel) -> Callable[[Value], Value]:
@@ -127,67 +159,62 @@ def retyped(part: Typed, data_type: SqlType) -> Typed:
     return replace(part, type=data_type, digits=0, null=False)
 
 
-def lazily(data_type: SqlType, run: Run, *arguments: Typed) -> Typed:
-    """Return a part with its own closure; it is a constant if all its arguments are and it evaluates without error."""
+def lazily(data_type: SqlType, write: Write, *arguments: Typed) -> Typed:
+    """Return a part with its own code; it is a constant if all its arguments are and it evaluates without error."""
     if not all(argument.constant for argument in arguments):
-        return Typed(data_type, run)
+        return Typed(data_type, write)
     try:
-        return constant(data_type, run((), NO_CLOCK))
+        return constant(data_type, evaluator(write, 0)((), _NO_CLOCK))
     except EvaluationError:
-        return Typed(data_type, run)
+        return Typed(data_type, write)
 
 
-def apply(kernel: Kernel, data_type: SqlType, *arguments: Typed) -> Typed:
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A kernel whose result is rounded to its type; called in the code one after the other."""
+
+    kernel: Kernel
+    fit: Kernel
+
+
+def apply(kernel: Kernel | Fitted, data_type: SqlType, *arguments: Typed) -> Typed:
     """Apply a kernel to the arguments, all of which are evaluated; the result is NULL if one of them is."""
-    return lazily(data_type, _null_propagating(kernel, arguments), *arguments)
+
+    def write(body: Body) -> str:
+        values = [body.code.kept(argument.write(body)) for argument in arguments]
+        unknown = [value for value, argument in zip(values, arguments, strict=True) if not argument.constant]
+        if any(argument.constant and argument.value is None for argument in arguments):
+            return "None"
+        call = _call(body.code, kernel, values)
+        return f"None if {' or '.join(f'{value} is None' for value in unknown)} else {call}" if unknown else call
+
+    return lazily(data_type, write, *arguments)
 
 
-def _null_propagating(kernel: Kernel, arguments: Sequence[Typed]) -> Run:
-    match len(arguments):
-        case 1:
-            return _unary(kernel, arguments[0].run)
-        case 2 if arguments[1].constant:
-            return _with_constant(kernel, arguments[0].run, constant_value(arguments[1]))
-        case 2:
-            return _binary(kernel, arguments[0].run, arguments[1].run)
-        case _:
-            return _many(kernel, tuple(argument.run for argument in arguments))
+def apply_to_nulls(kernel: Kernel, data_type: SqlType, *arguments: Typed) -> Typed:
+    """Apply a kernel to the arguments, also if they are NULL."""
+    return lazily(
+        data_type,
+        lambda body: _call(body.code, kernel, [body.code.kept(argument.write(body)) for argument in arguments]),
+        *arguments,
+    )
 
 
-def _unary(kernel: Kernel, argument: Run) -> Run:
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        value = argument(values, clock)
-        return None if value is None else kernel(value)
-
-    return run
-
-
-def _with_constant(kernel: Kernel, argument: Run, right: Value) -> Run:
-    if right is None:
-        return lambda _values, _clock: None
-
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        left = argument(values, clock)
-        return None if left is None else kernel(left, right)
-
-    return run
+def _call(code: Code, kernel: Kernel | Fitted, values: Sequence[str]) -> str:
+    if isinstance(kernel, Fitted):
+        return _call(code, kernel.fit, [_call(code, kernel.kernel, values)])
+    sign = _SIGNS.get(kernel)
+    if sign is not None:
+        return f"({f' {sign} '.join(values)})"
+    name = kernel.__name__ if isinstance(kernel, FunctionType) else type(kernel).__name__
+    return f"{code.constant(name, kernel)}({', '.join(values)})"
 
 
-def _binary(kernel: Kernel, first: Run, second: Run) -> Run:
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        left, right = first(values, clock), second(values, clock)
-        return None if left is None or right is None else kernel(left, right)
+_SIGNS: dict[Kernel, str] = {operator.add: "+", operator.sub: "-", operator.mul: "*"}
+"""Functions that Python has a sign for."""
 
-    return run
-
-
-def _many(kernel: Kernel, arguments: Sequence[Run]) -> Run:
-    def run(values: Sequence[Value], clock: datetime) -> Value:
-        found = [argument(values, clock) for argument in arguments]
-        return None if None in found else kernel(*found)
-
-    return run
-
+_NO_CLOCK = datetime.combine(date.min, time.min)
+"""A placeholder for the clock when a constant is evaluated, which does not read it."""
 
 EXACT = Context(prec=130, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 """Holds every product and quotient of two decimals before it is rounded to its type; rounds half away from zero."""

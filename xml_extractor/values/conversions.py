@@ -207,12 +207,14 @@ def _fixed_point(sql_type: SqlType, precision: int, scale: int, limits: tuple[De
     too_fine = f"the number has more than the {scale} decimals of {sql_type}"
 
     def convert(text: str) -> Value:
+        whole, point, fraction = text.partition(".")
+        has_digits = whole.isdigit() and (fraction.isdigit() or not point) and text.isascii()
+        if has_digits and len(fraction) == scale and len(whole) < whole_digits_of_largest:
+            return Decimal(text)
         match = _PLAIN_NUMBER.fullmatch(text.strip(XML_SPACE))
         if match is None or not (match[1] or match[2]):
             raise InvalidValueError(Reason.NOT_A_NUMBER, f"{sql_type} takes a sign, digits and a decimal point only")
-        whole, fraction = match.groups("")
-        if len(fraction) == scale and len(whole) < whole_digits_of_largest:
-            return Decimal(match[0]) or zero
+        fraction = match[2] or ""
         try:
             value = Decimal(match[0]).quantize(unit, context=context)
         except InvalidOperation:

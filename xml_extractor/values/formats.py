@@ -280,6 +280,9 @@ def _index(names: tuple[str, ...], name: str) -> int:
     return next(index for index, known in enumerate(names) if known.startswith(start))
 
 
+_ISO_DAY, _ISO_SECOND = "0000-00-00", "0000-00-00T00:00:00"
+
+
 def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | None:
     """Build a fast parser for a common format in which every part has a fixed position.
 
@@ -298,14 +301,16 @@ def _fixed_width_parser(form: Format, general: MomentParser) -> MomentParser | N
     marks = itemgetter(*literals) if literals else None
     expected = itemgetter(*literals)(_sample(tokens)) if literals else None
     shortest, longest = (width + 1, width + MICROSECOND_DIGITS) if has_fraction else (width, width)
+    is_iso = _sample(tokens) in (_ISO_DAY, _ISO_SECOND)
 
     def parse(text: str) -> Moment | None:
         if shortest <= len(text) <= longest and (marks is None or marks(text) == expected):
-            parts = pieces(text)
-            if half is not None:
-                parts = (*parts[:3], _HOURS.get(parts[3] + text[half], _NO_HOUR), *parts[4:])
-            iso = template % parts
-            fraction = text[width:]
+            iso, fraction = text[:width], text[width:]
+            if not is_iso:
+                parts = pieces(text)
+                if half is not None:
+                    parts = (*parts[:3], _HOURS.get(parts[3] + text[half], _NO_HOUR), *parts[4:])
+                iso = template % parts
             if "T24" not in iso and (not fraction or is_digits(fraction)):
                 try:
                     return datetime.fromisoformat(f"{iso}.{fraction}" if fraction else iso), ""

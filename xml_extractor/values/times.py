@@ -47,6 +47,7 @@ _ISO_TIME = re.compile(f"{_TIME}(?: ?({ZONE}))?")
 _DATE_LENGTH = len("2024-12-31")
 _SECONDS_LENGTH = len("2024-12-31T23:59:59")
 _LARGEST_OFFSET = 14 * 60
+_OFFSET_LENGTH = len("+00:00")
 _MINUTES = 60
 _END_OF_DAY = "24"
 _LEAP_SECOND = "60"
@@ -248,6 +249,13 @@ def _fault(hour: str | None, second: str | None) -> str:
     return "the date or time does not exist"
 
 
+def _zone_at_end(text: str) -> str:
+    """Return the zone at the end of a text in the common format; empty if there is none."""
+    zone = text[-_OFFSET_LENGTH:]
+    is_offset = zone[:1] in ("+", "-") and zone[3:4] == ":" and is_digits(zone[1:3] + zone[4:])
+    return zone if is_offset else text[-1:] if text.endswith("Z") else ""
+
+
 def parse_iso_date_time(text: str) -> Moment:
     """Parse an ISO 8601 date, or date and time with `T` or a space between; fraction and zone may follow.
 
@@ -260,11 +268,12 @@ def parse_iso_date_time(text: str) -> Moment:
                 return datetime.fromisoformat(text), ""
             is_time = length >= _SECONDS_LENGTH and text[10] in "T " and text[13] == text[16] == ":"
             if is_time and text[11:13] != "24":
-                rest = text[_SECONDS_LENGTH:]
-                if not rest or (length <= _DATETIME_LENGTH and rest[0] == "." and is_digits(rest[1:])):
-                    return datetime.fromisoformat(text), ""
-                if rest == "Z":
-                    return datetime.fromisoformat(text[:_SECONDS_LENGTH]).replace(tzinfo=UTC), ""
+                zone = _zone_at_end(text[_SECONDS_LENGTH:])
+                local = text.removesuffix(zone)
+                fraction = local[_SECONDS_LENGTH:]
+                if not fraction or (len(local) <= _DATETIME_LENGTH and fraction[0] == "." and is_digits(fraction[1:])):
+                    when = datetime.fromisoformat(local)
+                    return when.replace(tzinfo=offset_zone(zone)) if zone else when, ""
         except ValueError:
             pass  # the general parser says what is wrong
     match = _ISO_DATE_TIME.fullmatch(text)

@@ -76,6 +76,9 @@ def number_step(options: Mapping[str, object]) -> TextStep:
         plainly[ord("\u2019")] = None
 
     def number(text: str) -> str:
+        digits_before, sign, decimals = text.partition(".")
+        if digits_before.isdigit() and (decimals.isdigit() or not sign) and point == "." and text.isascii():
+            return text
         whole = amount.fullmatch(text)
         if whole is not None:
             return whole[1].translate(plainly)

@@ -87,6 +87,8 @@ def test_every_option_is_a_variable_and_a_key_too(name: str, options: Options) -
         "ignore_earlier_rejects": ("true", True),
         "insert_strategy": ("json", "json"),
         "start_method": ("spawn", "spawn"),
+        "engine": ("spark", "spark"),
+        "master": ("local[2]", "local[2]"),
         "log_level": ("ERROR", "ERROR"),
         "log_format": ("json", "json"),
         "progress": ("false", False),

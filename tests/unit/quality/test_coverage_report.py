@@ -227,3 +227,14 @@ def test_results_do_not_depend_on_how_documents_are_divided() -> None:
     whole = report(contract, *documents, chunk=20)
     for chunk in (1, 3, 7):
         assert report(contract, *documents, chunk=chunk) == whole
+
+
+def test_the_outermost_elements_in_which_nothing_is_read_are_proposed_to_be_ignored() -> None:
+    found = report(
+        contract_of(CONTRACT),
+        f"<Order id='1'>{DAY}<Note>a</Note><Raw><Deep><Name>n</Name></Deep></Raw><Box a='1'><City/></Box></Order>",
+        f"<Order id='2'>{DAY}<Raw><Deep/><Deep/></Raw><m:More xmlns:m='urn:m'/><Line qty='1'><Day/></Line></Order>",
+        f"<Order id='3'>{DAY}<x:Other xmlns:x='urn:x'/></Order>",
+    )
+    assert found.ignore == ["Raw", "Box", "Note", "m:More"]
+    assert found.as_json()["ignore"] == found.ignore

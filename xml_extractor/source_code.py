@@ -9,10 +9,16 @@ import keyword
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
+_ATOM = re.compile(r"[a-z_][a-z0-9_]*|-?[0-9]+|'[^'\\]*'|None|True|False", re.ASCII)
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 40
+_DEEPEST = 80
+"""Levels of indentation; Python takes 100."""
+
+_LONGEST_LITERAL = 40
 
 
 class Code:
@@ -29,6 +35,10 @@ class Code:
         self._lines: list[str] = []
         self._depth = 0
         self._locals = set(local_names)
+        self._names: dict[int, str] = {}
+        self._laters: dict[str, str] = {}
+        self._bodies: dict[str, str] = {}
+        self._made: dict[str, Callable[[dict[str, Any]], object]] = {}
 
     @property
     def text(self) -> str:
@@ -41,7 +51,13 @@ class Code:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Write a line that ends in a colon, and indent what follows."""
+        """Write a line that ends in a colon, and indent what follows.
+
+        Raises:
+            RecursionError: Blocks are nested too deeply.
+        """
+        if self._depth >= _DEEPEST:
+            raise RecursionError
         self.line(f"{head}:")
         self._depth += 1
         yield
@@ -56,6 +72,20 @@ class Code:
         self.constants[name] = None
         return name
 
+    def shared_function(self, hint: str, parameter: str, write_body: Callable[[], object]) -> str:
+        """Write a function of one parameter, unless there is one with the same body; return the name."""
+        before = len(self._lines)
+        name = self.function(hint)
+        with self.block(f"def {name}({parameter})"):
+            begin = len(self._lines)
+            write_body()
+        body = "\n".join(self._lines[begin:])
+        known = self._bodies.setdefault(body, name)
+        if known != name:
+            del self._lines[before:]
+            del self.constants[name]
+        return known
+
     def variable(self, hint: str) -> str:
         """Return a name for a variable of the current function."""
         name = self._new(hint)
@@ -64,9 +94,33 @@ class Code:
 
     def constant(self, hint: str, value: object) -> str:
         """Return a name for an object."""
-        name = self._new(hint)
-        self.constants[name] = value
+        name = self._names.get(id(value))
+        if name is None:
+            name = self._names[id(value)] = self._new(hint)
+            self.constants[name] = value
         return name
+
+    def later(self, hint: str, make: Callable[[dict[str, Any]], object]) -> str:
+        """Return a name for an object that is made of the compiled module; the same one for the same hint."""
+        name = self._laters.get(hint)
+        if name is None:
+            name = self._laters[hint] = self._new(hint)
+            self.constants[name] = None
+            self._made[name] = make
+        return name
+
+    def literal(self, value: object) -> str:
+        """Return a number, a short text or a truth value as Python writes it; a name for any other object."""
+        is_short = isinstance(value, str) and len(value) <= _LONGEST_LITERAL and value.isprintable()
+        return repr(value) if is_short or type(value) in (bool, int, NoneType) else self.constant("constant", value)
+
+    def kept(self, expression: str, hint: str = "value") -> str:
+        """Return a name or literal for the value of an expression, which is evaluated here."""
+        if _ATOM.fullmatch(expression):
+            return expression
+        variable = self.variable(hint)
+        self.line(f"{variable} = {expression}")
+        return variable
 
     def _new(self, hint: str) -> str:
         name = _identifier(hint)
@@ -84,6 +138,8 @@ class Code:
         """
         module: dict[str, Any] = dict(self.constants)
         exec(compile(self.text, name, "exec"), module)  # noqa: S102 - see above for what becomes source
+        for each, make in self._made.items():
+            module[each] = make(module)
         return module
 
 

@@ -1,0 +1,87 @@
+"""Write the function that converts the text of a column: its steps one after the other, the usual cases in line.
+
+It gives what `steps.conversion` gives for the same steps.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from xml_extractor.mapping.plan import ColumnPlan, Notes, Step
+from xml_extractor.mapping.steps import Emptying, Values, fuse, keep_blank
+from xml_extractor.source_code import Code
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
+
+_IS_BLANK = r"not text or (text.isspace() and not text.strip(' \t\r\n'))"
+_METHODS: dict[Callable[..., str], str] = {str.strip: "strip", str.upper: "upper", str.lower: "lower"}
+
+
+_SHORT = 10
+"""The length of a text type up to which a column remembers its texts, if they are transformed."""
+
+
+def write_conversion(code: Code, column: ColumnPlan, noted: Notes) -> str:
+    """Write the function of a column or input that is read from text.
+
+    Args:
+        code: Takes the function.
+        column: The column or input.
+        noted: What conversions tolerate.
+
+    Returns:
+        The expression of a value, with `{}` for the text: it calls the function, or looks in the values that are known.
+    """
+    name = code.shared_function(f"to {column.type}", "text", partial(_write_body, code, column))
+    if not _is_remembered(column):
+        return f"{name}({{}})"
+    known = code.later(f"{name} known", lambda module: Values(module[name], noted))
+    return f"{known}[{{}}]"
+
+
+def _is_remembered(column: ColumnPlan) -> bool:
+    """Return whether a column has few different texts, so that their values are worth to be remembered."""
+    target, steps = column.type, [step.name.partition(" ")[0] for step in column.steps]
+    is_short = target.family is Family.TEXT and 0 < target.length <= _SHORT and len(steps) > len(("blank", "convert"))
+    return "lookup" in steps or target.family is Family.BIT or target.name in ("tinyint", "smallint") or is_short
+
+
+def _write_body(code: Code, column: ColumnPlan) -> None:
+    first, *steps = column.steps
+    null = code.literal(fuse(steps).null)
+    with code.block("if text is None or text is NIL" if first.apply is keep_blank else f"if {_IS_BLANK}"):
+        code.line("return None" if null == "None" else f"return None if text is NIL else {null}")
+    for number, step in enumerate(steps):
+        _write_step(code, column.type, step, fuse(steps[number + 1 :]).null)
+    code.line("return text")
+
+
+def _write_step(code: Code, target: SqlType, step: Step, null: object) -> None:
+    """Write a step; `null` is what becomes of a NULL that it gives."""
+    apply = step.apply
+    if apply is None:
+        return
+    if isinstance(apply, Emptying):
+        method = _METHODS.get(apply.transform)
+        call = f"text.{method}()" if method else f"{code.constant(step.name, apply.transform)}(text)"
+        code.line(f"text = {call}")
+        with code.block(f"if {_IS_BLANK}"):
+            code.line(f"return {code.literal(null)}")
+        return
+    if step.name.startswith("convert"):
+        _write_usual(code, target)
+    code.line(f"text = {code.constant(step.name, apply)}(text)")
+    if null is not None:
+        with code.block("if text is None"):
+            code.line(f"return {code.literal(null)}")
+
+
+def _write_usual(code: Code, target: SqlType) -> None:
+    """Write the conversion of ASCII texts that fit; others are left to the converter of the type."""
+    if target.family is Family.TEXT and target.name in ("varchar", "nvarchar"):
+        with code.block(
+            "if text.isascii()" if target.length in (0, MAX) else f"if len(text) <= {target.length} and text.isascii()"
+        ):
+            code.line("return text")
+    elif target.family is Family.INTEGER:
+        digits = len(str(INTEGER_RANGES[target.name][1]))
+        with code.block(f"if len(text) < {digits} and text.isdigit() and text.isascii()"):
+            code.line("return int(text)")

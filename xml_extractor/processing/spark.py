@@ -1,0 +1,394 @@
+"""A run on Apache Spark: executors do what the worker processes of one machine do.
+
+The driver lists key pages and makes partitions of them. Each task processes a partition by a coordinator of its own,
+with one worker process that loads what it maps over its own connections. Spark decides where and how often a task
+runs. The processing log decides what is done: a task that is executed twice finds the rows of the first attempt there.
+Only the result that Spark hands to the driver, one for each partition, is counted.
+
+Source: "Job Scheduling" and "RDD Programming Guide", Apache Spark.
+"""
+
+import logging
+import os
+import queue
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
+
+from xml_extractor.contract.layout import layouts
+from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced
+from xml_extractor.errors import RunError, UsageError, XmlExtractorError
+from xml_extractor.processing.chunks import Chunk, RunContext, WorkerFailure, select
+from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
+from xml_extractor.processing.worker_supervisor import RESUME_TIP
+from xml_extractor.reporting.result import RunStatistics
+from xml_extractor.settings import RejectLimit, RunSettings
+from xml_extractor.sources.files import STANDARD_INPUT
+from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.stopping import STOP_SIGNALS, stop_requests
+from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
+from xml_extractor.targets.registry import PARQUET, open_target, read_url
+
+logger = logging.getLogger(__name__)
+
+MAX_PARTITION = 256
+"""Documents of a partition at most, unless a chunk may have more. A task that is lost costs as many."""
+
+PARTITIONS_PER_CORE = 2
+"""Partitions of a job for each core, so that the cores end at about the same time."""
+
+JOBS_IN_FLIGHT = 2
+"""Jobs that are submitted at once, so that no core waits for the last task of a job."""
+
+SQLITE = "sqlite"
+GATEWAY = "PYSPARK_GATEWAY_PORT"
+"""The environment variable by which spark-submit connects this process with its own."""
+
+POLL_SECONDS, LONGEST_EXPLANATION = 0.1, 200
+
+
+class PartitionResult(NamedTuple):
+    """What a task reports about its partition.
+
+    Attributes:
+        sequence: The number of the partition.
+        executor: Host and process of the task.
+        seconds: How long it took.
+        outcomes: The outcome of each document, committed.
+        stage_seconds: Seconds by step.
+        slowest: The documents that took longest.
+        failure: Why the run cannot continue.
+    """
+
+    sequence: int
+    executor: str
+    seconds: float
+    outcomes: Sequence[Outcome]
+    stage_seconds: Mapping[str, float]
+    slowest: Mapping[str, float]
+    failure: WorkerFailure | None
+
+
+class OutcomeStatistics(RunStatistics):
+    """Counts of a task, and the outcomes that they are made of."""
+
+    def __init__(self, tables: tuple[str, ...]) -> None:
+        super().__init__(tables)
+        self.outcomes: list[Outcome] = []
+
+    def record(self, outcome: Outcome) -> None:
+        """Count an outcome, and keep it."""
+        super().record(outcome)
+        key = outcome.key
+        kept = outcome._replace(key=key.without_content()) if isinstance(key, RecordKey) else outcome
+        self.outcomes.append(kept)
+
+
+_coordinators: dict[str, ParallelCoordinator] = {}
+"""In a Python process of an executor: the coordinator of the run, which all its tasks use."""
+
+
+def process_partitions(shared: Any, chunks: Iterable[Chunk]) -> Iterator[PartitionResult]:
+    """Process partitions in an executor. Errors that end the run are returned as data, so that Spark retries none.
+
+    Args:
+        shared: The broadcast context of the run.
+        chunks: The partitions of a task: one.
+
+    Raises:
+        RuntimeError: The executor was asked to stop; Spark retries the task elsewhere.
+    """
+    context: RunContext = shared.value
+    for chunk in chunks:
+        began_at = time.perf_counter()
+        statistics, failure = OutcomeStatistics(tuple(table.name for table in layouts(context.contract))), None
+        try:
+            _process(context, chunk, statistics)
+        except XmlExtractorError as error:
+            failure = WorkerFailure.of(error)
+            _forget_coordinators()
+        yield PartitionResult(
+            chunk.sequence,
+            f"{socket.gethostname()}:{os.getppid()}",
+            time.perf_counter() - began_at,
+            statistics.outcomes,
+            dict(statistics.stage_seconds),
+            dict(statistics.slowest),
+            failure,
+        )
+
+
+def _process(context: RunContext, chunk: Chunk, statistics: OutcomeStatistics) -> None:
+    coordinator = _coordinators.get(context.run_id)
+    if coordinator is None:
+        _forget_coordinators()
+        # Worker processes must not import Spark's daemon as their main module.
+        vars(sys.modules["__main__"]).update(__spec__=None, __file__=None)
+        target = open_target(context.settings.target, context.contract)
+        coordinator = ParallelCoordinator(context, target, statistics).__enter__()
+        _coordinators[context.run_id] = coordinator
+    coordinator.statistics = statistics
+    page = KeyPage([*chunk.keys], set())
+    coordinator.process_xml_batch([page], lambda _: set(), partial(_replaced_of, chunk))
+    if coordinator.interrupted:
+        _forget_coordinators()
+        raise RuntimeError("the executor was asked to stop")
+
+
+def _replaced_of(chunk: Chunk, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
+    return {key: chunk.replaced[key] for key in keys if key in chunk.replaced}
+
+
+def _forget_coordinators() -> None:
+    while _coordinators:
+        _, coordinator = _coordinators.popitem()
+        coordinator.__exit__(RunError, None, None)
+
+
+class SparkCoordinator(ParallelCoordinator):
+    """Hands documents to the executors of Spark and counts their outcomes.
+
+    A context manager, as its base class. In the block there is an application of Spark, unless the program has one
+    already. It ends with the block.
+    """
+
+    def __enter__(self) -> Self:
+        settings = self._settings
+        with ExitStack() as parts:
+            self._stop = parts.enter_context(stop_requests())
+            self._spark = parts.enter_context(_application(settings))
+            check_reachable(settings, self._spark.master)
+            self._shared = self._spark.broadcast(_of_executors(self._context))
+            self._jobs = parts.enter_context(ThreadPoolExecutor(JOBS_IN_FLIGHT, "job"))
+            parts.push(self._cancel_jobs)
+            self._parts = parts.pop_all()
+        cores = self._spark.defaultParallelism
+        logger.info("Spark application started (master=%s, cores=%d)", self._spark.master, cores)
+        self._results: queue.SimpleQueue[list[PartitionResult] | BaseException] = queue.SimpleQueue()
+        self._in_flight = 0
+        self._partitions = cores * PARTITIONS_PER_CORE
+        self._largest = max(MAX_PARTITION, self._largest_chunk)
+        self._work: Counter[str] = Counter()
+        return self
+
+    def process_xml_batch(
+        self,
+        pages: Iterable[KeyPage],
+        logged_keys: Callable[[Sequence[str]], set[str]],
+        replaced: Callable[[Sequence[DocumentKey]], Mapping[DocumentKey, Replaced]] = lambda _: {},
+        is_retried: Callable[[DocumentKey], bool] = lambda _: False,
+    ) -> None:
+        """Load all documents that are not done yet; see the base class.
+
+        Raises:
+            RunError: The run cannot continue, or a document is missing at its end.
+            KeyboardInterrupt: The run was asked to stop twice.
+        """
+        settings = self._settings
+        waiting: list[DocumentKey] = []
+        at_once = self._partitions * self._largest
+        # 1. List key pages, and drop the keys that are already done.
+        for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
+            self.statistics.skip(selection.done)
+            waiting += selection.keys
+            # 2. Make jobs of as many documents as the cores need.
+            while len(waiting) >= at_once and not self._is_ending:
+                self._submit_job(waiting[:at_once], replaced)
+                del waiting[:at_once]
+                self._poll_while(lambda: self._in_flight >= JOBS_IN_FLIGHT)
+            self._poll_while(lambda: not self._results.empty())
+            if self._is_ending:
+                break
+        if waiting and not self._is_ending:
+            self._submit_job(waiting, replaced)
+        # 3. Each job is counted when all its documents are committed or rejected.
+        self._poll_while(lambda: self._in_flight > 0)
+        for executor, documents in sorted(self._work.items()):
+            logger.info("Executor %s: documents=%d", executor, documents)
+        if not self.interrupted:
+            self._check_accounts()
+
+    def _submit_job(
+        self,
+        keys: Sequence[DocumentKey],
+        replaced: Callable[[Sequence[DocumentKey]], Mapping[DocumentKey, Replaced]],
+    ) -> None:
+        size = max(1, -(-len(keys) // self._partitions))
+        parts = (tuple(keys[first : first + size]) for first in range(0, len(keys), size))
+        chunks = [self._chunks.hand_out(part, replaced(part)) for part in parts]
+        self.statistics.seen += len(keys)
+        self._in_flight += 1
+        self._jobs.submit(self._run_job, chunks)
+
+    def _run_job(self, chunks: Sequence[Chunk]) -> None:
+        try:
+            partitions = self._spark.parallelize(chunks, len(chunks))
+            self._results.put(partitions.mapPartitions(partial(process_partitions, self._shared)).collect())
+        except BaseException as error:  # noqa: BLE001 - raised by the main thread
+            self._results.put(error)
+
+    def _poll_while(self, condition: Callable[[], bool]) -> None:
+        """Handle results while a condition holds, and once in any case."""
+        while True:
+            with self._stop.deferred():
+                self._handle_results()
+            self._announce_stop()
+            self.statistics.series.sample(self.statistics.processed, None)
+            self._on_poll()
+            if not condition():
+                return
+
+    def _handle_results(self) -> None:
+        try:
+            results = self._results.get(timeout=POLL_SECONDS if self._in_flight else 0)
+        except queue.Empty:
+            return
+        self._in_flight -= 1
+        if isinstance(results, BaseException):
+            raise _run_error(results)
+        for result in results:
+            self._work[result.executor] += len(result.outcomes)
+            self.statistics.stage_seconds.update(result.stage_seconds)
+            self.statistics.note_slow(result.slowest)
+            self._chunks.reported(result.sequence)
+            if result.failure is None:
+                self._finish(result.sequence, result.outcomes)
+        failure = next((result.failure for result in results if result.failure is not None), None)
+        if failure is not None:
+            raise failure.exception()
+
+    def _announce_stop(self) -> None:
+        if self.interrupted and not self._stop_is_announced:
+            self._stop_is_announced = True
+            logger.warning("Stop requested: finishing documents in flight; a second signal stops at once")
+
+    def _cancel_jobs(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._spark.cancelAllJobs()
+
+
+def _of_executors(context: RunContext) -> RunContext:
+    """Return what executors know: each worker loads by itself, and the driver alone decides when to stop."""
+    settings = replace(
+        context.settings,
+        target=absolute_address(context.settings.target),
+        workers=1,
+        insert_mode="blocking",
+        in_process=False,
+        limit=None,
+        shard=None,
+        key_range=None,
+        max_rejects=RejectLimit(),
+        max_tolerated=None,
+        metrics_dir=None,
+        rejects_dir=None,
+    )
+    return replace(context, settings=settings, source_address=absolute_address(context.settings.source))
+
+
+def absolute_address(address: str) -> str:
+    """Return an address that means the same in every directory: executors have others than the driver."""
+    if "://" not in address and not address.startswith(f"{PARQUET}:"):
+        return os.path.join(os.getcwd(), address)  # noqa: PTH109, PTH118 - it may be a pattern
+    url = read_url(address, "address")
+    if url.get_backend_name() not in (SQLITE, PARQUET) or not url.database:
+        return address
+    log = url.query.get(LOG_TARGET_KEY)
+    query = url.query if log is None else {**url.query, LOG_TARGET_KEY: absolute_address(str(log))}
+    database = str(Path(url.database).absolute())
+    return replace(url, database=database, query=query).render_as_string(hide_password=False)
+
+
+def check_reachable(settings: RunSettings, master: str) -> None:
+    """Check that executors can use source and target, which may be on other machines.
+
+    Raises:
+        UsageError: They cannot.
+    """
+    if settings.source == STANDARD_INPUT:
+        raise UsageError("executors of Spark cannot read standard input", "name a path that all of them can read")
+    if master.startswith("local"):
+        return
+    for role, address in (("source", settings.source), ("target", settings.target)):
+        kind, _, rest = address.partition(":")
+        if kind == SQLITE:
+            raise UsageError(
+                f"a SQLite file cannot be the {role} of a run on {master}: SQLite needs a local disk",
+                "use SQL Server, or files; or run with --master 'local[*]'",
+            )
+        if kind == PARQUET and LOG_TARGET_KEY not in rest:
+            raise UsageError(
+                "the processing log of Parquet datasets is in a SQLite file, which other machines cannot write",
+                "name a database on a SQL Server with --log-target",
+            )
+
+
+def check_installation() -> None:
+    """Check that Java is there, without which Spark ends with a message of its shell script.
+
+    Raises:
+        UsageError: It is not.
+    """
+    home = os.environ.get("JAVA_HOME")
+    there = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
+    if there is None and GATEWAY not in os.environ:
+        where = "JAVA_HOME names no directory with Java" if home else "there is no Java"
+        raise UsageError(f"Apache Spark needs Java, and {where}", "install Java 17, such as openjdk-17-jre-headless")
+
+
+@contextmanager
+def _application(settings: RunSettings) -> Iterator[SparkContext]:
+    """Yield the application of this process; start one, which ends with the block, if there is none."""
+    active = SparkContext._active_spark_context  # noqa: SLF001 - there is no public way to ask
+    if active is not None:
+        yield active
+        return
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        SparkContext._ensure_initialized()  # noqa: SLF001 - the configuration of spark-submit is known only then
+        conf = SparkConf()
+        if settings.master:
+            conf.setMaster(settings.master)
+        conf.setIfMissing("spark.master", "local[*]")
+        conf.setIfMissing("spark.app.name", "xml-extractor")
+        conf.set("spark.ui.showConsoleProgress", "false")
+        if str(conf.get("spark.master")).startswith("local"):
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+            if "PYTHONPATH" in os.environ:
+                conf.setIfMissing("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
+        spark = SparkContext(conf=conf)
+    except (Py4JError, PySparkException, OSError) as error:
+        raise _run_error(error, "Spark cannot be started") from None
+    finally:
+        # Spark answers Ctrl-C in its own way.
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    try:
+        yield spark
+    finally:
+        with suppress(Py4JError, OSError):
+            spark.stop()
+
+
+def _run_error(error: BaseException, trouble: str = "Spark ended a job") -> Exception:
+    """Return the error that ends the run."""
+    if isinstance(error, XmlExtractorError):
+        return error
+    text = str(error.java_exception.getMessage()) if isinstance(error, Py4JJavaError) else type(error).__name__
+    # What follows may quote a document.
+    reason = text.partition("\n")[0].partition(", most recent failure")[0][:LONGEST_EXPLANATION]
+    return RunError(f"{trouble}: {reason}", f"the log of Spark says more; {RESUME_TIP}")
