@@ -139,7 +139,7 @@ def _declared_encoding(content: bytes) -> str:
     return _UTF_8 if name == _UTF_8 or is_unicode(name) else name
 
 
-def is_declared_as_utf_8(content: bytes) -> bool:
+def declares_utf_8(content: bytes) -> bool:
     """Return whether bytes without byte order mark are sure to be UTF-8 by their XML declaration, or have none."""
     declaration = content[: content.find(b"?>")] if content.startswith(b"<?xml") else b""
     if b"encoding" not in declaration:
