@@ -340,8 +340,11 @@ def test_the_picture_of_the_front_page_shows_its_document_and_its_rows(name: str
     assert [text for text in shown if text in cells] == cells
 
 
-def test_each_option_is_used_by_a_test() -> None:
+def test_each_option_is_used_by_a_test_or_by_an_example_that_is_executed() -> None:
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    texts += [
+        block.text for page in PAGES for block in blocks(page) if block.language in ("console", "sh") and not block.mark
+    ]
     tests = "\n".join(texts)
     options = [
         [flag for flag in (*option.opts, *option.secondary_opts) if flag.startswith("--")]
