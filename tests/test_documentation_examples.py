@@ -38,6 +38,8 @@ DOCUMENTATION = ROOT / "documentation"
 PAGES = sorted((*DOCUMENTATION.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"))
 
 WHOLE_PAGES = {
+    "morning-runbook.md": "tests/acceptance/morning.py",
+    "replace-an-existing-loader.md": "tests/acceptance/test_replaced_loader.py",
     "orchestrators.md": "tests/acceptance/test_orchestrators.py",
     "python-api.md": "tests/acceptance/test_python_api.py",
     "first-load.md": "tests/acceptance/test_tutorial.py",
