@@ -4,7 +4,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 # Processes that tests start load modules from bytecode, also where the environment says not to write any.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo baseline check test lint fuzz soak faults orchestrators benchmarks site format clean
+.PHONY: help install demo baseline check test lint fuzz soak faults orchestrators installation benchmarks site format clean
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -61,6 +61,9 @@ orchestrators: ## Execute the examples for Airflow, Dagster and Prefect, each in
 	$(foreach name,$(ORCHESTRATORS),$(PYTHON) -m venv .venv/$(name) && \
 		.venv/$(name)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --editable . $(or $(PACKAGE_OF_$(name)),$(name)) && \
 		.venv/$(name)/$(notdir $(BIN))/python -m tests.orchestrators $(name) &&) true
+
+installation: .venv/product ## Build wheel and sdist, and install them with pip, pipx, uv and without an index, each in a clean environment
+	$(BIN)/python -m tests.installation
 
 BENCHMARKS := map trees transport load run run_server round_trips memory records peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it

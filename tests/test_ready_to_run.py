@@ -1,6 +1,8 @@
 """What runs the product elsewhere: the server to try with, the checks of each push, and the pages about both."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,12 +12,15 @@ import click
 import pytest
 from ruamel.yaml import YAML
 
+from tests import release
 from xml_extractor.cli.run import run_command
 from xml_extractor.connections import ErrorClass
+from xml_extractor.distribution import VERSION
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = "compose.yaml"
 WORKFLOW = ".github/workflows/test.yml"
+RELEASE = ".github/workflows/release.yml"
 HOW_TO = ROOT / "documentation" / "how-to"
 
 SECRET = re.compile(r"(?:password|pwd)(?:=|: +)(\S+)", re.IGNORECASE)
@@ -104,9 +109,10 @@ class TestChecksOfEachPush:
         matrix = loaded(WORKFLOW)["jobs"]["embedded"]["strategy"]["matrix"]
         assert set(matrix["os"]) == {"ubuntu-latest", "windows-latest", "macos-latest"}
         promised = {name.rpartition(" ")[2] for name in project["classifiers"] if "Python :: 3." in name}
-        assert set(matrix["python"]) <= promised
+        assert set(matrix["python"]) == promised
         assert min(matrix["python"]) == project["requires-python"].removeprefix(">=")
-        assert max(matrix["python"]) == max(promised)
+        ends = {(system, version) for system in matrix["os"] for version in (min(promised), max(promised))}
+        assert not ends & {(left_out["os"], left_out["python"]) for left_out in matrix["exclude"]}
 
     def test_actions_are_pinned_to_a_major_version(self) -> None:
         used = [step["uses"] for job in loaded(WORKFLOW)["jobs"] for step in steps(job) if "uses" in step]
@@ -119,6 +125,58 @@ class TestChecksOfEachPush:
         assert [command for command in commands("first-load") if command.startswith("xml-extractor")] == guided
         assert "docker compose up -d" in commands("first-load")
         assert "$ docker compose up -d\n" in page
+
+
+class TestReleases:
+    def test_version_and_changes_agree_and_a_tag_must_too(self) -> None:
+        assert release.trouble_with(f"v{VERSION}") == ""
+        assert release.trouble_with("v9.9.9")
+        found = release.releases(text_of("CHANGELOG.md"))
+        days = [day for day in found.values() if day is not None]
+        assert len(days) == len(found.keys() - {"Unreleased"})
+        assert days == sorted(days, reverse=True)
+
+    def test_distributions_are_used_before_and_attested_after_they_are_built(self) -> None:
+        jobs = loaded(RELEASE)["jobs"]
+        commands_of = [str(step.get("run", step.get("uses"))) for step in jobs["build"]["steps"]]
+        order = [
+            next(number for number, text in enumerate(commands_of) if wanted in text)
+            for wanted in (
+                "tests.release",
+                "tests.installation",
+                "python -m build",
+                "cyclonedx",
+                "attest-build",
+                "attest-sbom",
+            )
+        ]
+        assert order == sorted(order)
+        assert jobs["publish"]["needs"] == "build"
+        assert loaded(RELEASE)["permissions"] == {"contents": "read"}
+
+
+class TestImage:
+    def test_its_processes_are_not_root_and_the_driver_is_a_choice(self) -> None:
+        lines = text_of("Dockerfile").splitlines()
+        user = next(line.split()[1] for line in lines if line.startswith("USER "))
+        assert user not in ("0", "root")
+        assert lines.index(f"USER {user}") < next(n for n, line in enumerate(lines) if line.startswith("ENTRYPOINT"))
+        assert "ARG ACCEPT_EULA" in lines
+        assert any(f'id xml-extractor -u)" = {user}' in command for command in commands("image"))
+
+    def test_hadolint_has_no_complaints(self) -> None:
+        linter = Path(sys.executable).parent / "hadolint"
+        if not linter.exists():
+            pytest.skip("hadolint is not installed")
+        linted = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+        assert (linted.returncode, linted.stdout) == (0, "")
+
+    def test_it_is_built_of_the_program_alone(self) -> None:
+        ignored = text_of(".dockerignore").splitlines()
+        assert ignored[0] == "*"
+        copied = re.findall(r"^COPY (?!--)(.+) \S+$", text_of("Dockerfile"), re.MULTILINE)
+        names = {name for line in copied for name in line.split()}
+        assert names == {line[1:] for line in ignored if line.startswith("!")}
 
 
 @pytest.mark.parametrize("name", [COMPOSE, WORKFLOW])

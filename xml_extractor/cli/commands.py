@@ -35,7 +35,9 @@ COMMANDS = {
     "sample": Entry("sample", "sample_command", "Create sample documents."),
     "schema": Entry("contract", "schema_command", "Print the JSON Schema of contracts, for editors."),
     "status": Entry(
-        "status", "status_command", "Count documents by status and run, and those that wait at the source."
+        "status",
+        "status_command",
+        "Count documents by contract, version and status, and those that wait at the source.",
     ),
     "verify": Entry("verify", "verify_command", "Prove that the target holds what the source holds."),
 }

@@ -91,7 +91,7 @@ def outcome(parser: DocumentParser, document: bytes) -> bytes | Reason:
 
 
 @given(ROOTS, BROKEN)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_document_has_the_same_tree_whether_ignored_elements_are_cut_out_or_removed(
     root: tuple[str, str], parts: list[str]
 ) -> None:
