@@ -1,5 +1,6 @@
 """The settings of a run and their defaults."""
 
+import os
 import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -127,6 +128,15 @@ LIMITS: dict[str, tuple[int, int | None]] = {
 """The least and the greatest value of the settings that are numbers."""
 
 
+def automatic_workers() -> int:
+    """Return the number of processors that this process may use, within the limits of `workers`.
+
+    The main process needs little besides: its insert threads wait for the target.
+    """
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(usable, LIMITS["workers"][1] or usable)
+
+
 @dataclass(frozen=True, slots=True)
 class ToleranceLimits:
     """The number of values of a column that a run may tolerate: made NULL, defaulted, truncated and so on.
@@ -181,7 +191,7 @@ class RunSettings:
         contract: A path, or the name of a shipped contract.
         source: A SQLAlchemy URL, a directory, a glob, an archive, members of archives, or `-` for standard input.
         target: A SQLAlchemy URL.
-        workers: Number of worker processes, which parse and map.
+        workers: Number of worker processes, which parse and map; by default, that of the processors.
         batch_size: Document keys in a page.
         limit: Documents to process at most; documents already done do not count.
         reprocess: Which documents that are already done to reprocess; None for none.
@@ -211,7 +221,7 @@ class RunSettings:
     contract: str
     source: str = field(repr=False)
     target: str = field(repr=False)
-    workers: int = 4
+    workers: int = field(default_factory=automatic_workers)
     batch_size: int = 1000
     limit: int | None = None
     key_range: KeyRange | None = None

@@ -11,7 +11,19 @@ from metrics.measurements.tables import markdown
 
 PAGE = ROOT / "documentation" / "explanation" / "speed.md"
 MARKED = re.compile(r"(<!-- results of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-BENCHMARKS = ("map", "trees", "transport", "load", "run", "run_server", "round_trips", "memory", "records", "peers")
+BENCHMARKS = (
+    "map",
+    "trees",
+    "transport",
+    "load",
+    "run",
+    "run_cpu",
+    "run_server",
+    "round_trips",
+    "memory",
+    "records",
+    "peers",
+)
 """In the order of the page."""
 
 

@@ -1,10 +1,8 @@
 """A peer: xml2db, which makes tables of its own from an XML schema and loads all of a document into them."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import xml2db
 from lxml import etree
 
-from metrics.benchmarks.inputs import END, END_OF_NEEDED
+from metrics.benchmarks.shapes import XSD, Shape, needed
 from xml_extractor.contract.model import Contract
 
 LESS = (
@@ -22,47 +20,6 @@ LESS = (
 )
 
 DOCUMENTS_TOGETHER = 100
-
-XSD = "http://www.w3.org/2001/XMLSchema"
-
-
-@dataclass
-class Shape:
-    """The content of the elements at one path."""
-
-    attributes: set[str] = field(default_factory=set)
-    children: dict[str, "Shape"] = field(default_factory=dict)
-    most: Counter[str] = field(default_factory=Counter)
-    has_text: bool = False
-
-    def add(self, element: Any) -> None:
-        """See one more element."""
-        self.attributes |= set(element.attrib)
-        self.has_text |= bool((element.text or "").strip())
-        counts = Counter(child.tag for child in element)
-        self.most |= counts
-        for child in element:
-            self.children.setdefault(child.tag, Shape()).add(child)
-
-    def declare(self, parent: Any, name: str, most: int = 1) -> None:
-        """Declare such an element in a schema."""
-        element = etree.SubElement(parent, f"{{{XSD}}}element", name=name)
-        if parent.tag != f"{{{XSD}}}schema":
-            element.set("minOccurs", "0")
-            element.set("maxOccurs", "1" if most == 1 else "unbounded")
-        if not self.attributes and not self.children:
-            element.set("type", "xs:string")
-            return
-        kind = etree.SubElement(element, f"{{{XSD}}}complexType")
-        if self.has_text and not self.children:
-            content = etree.SubElement(kind, f"{{{XSD}}}simpleContent")
-            kind = etree.SubElement(content, f"{{{XSD}}}extension", base="xs:string")
-        elif self.children:
-            sequence = etree.SubElement(kind, f"{{{XSD}}}sequence")
-            for child, shape in self.children.items():
-                shape.declare(sequence, child, self.most[child])
-        for attribute in sorted(self.attributes):
-            etree.SubElement(kind, f"{{{XSD}}}attribute", name=attribute, type="xs:string")
 
 
 def schema_of(contents: Iterable[bytes]) -> bytes:
@@ -75,12 +32,6 @@ def schema_of(contents: Iterable[bytes]) -> bytes:
     schema = etree.Element(f"{{{XSD}}}schema", nsmap={"xs": XSD})
     shape.declare(schema, name)
     return etree.tostring(schema)
-
-
-def needed(text: str | bytes) -> bytes:
-    """A document without its bureau reports."""
-    content = text if isinstance(text, bytes) else text.encode()
-    return content.partition(END_OF_NEEDED)[0] + END_OF_NEEDED + END
 
 
 def prepare(target: Path, contents: Iterable[bytes]) -> None:

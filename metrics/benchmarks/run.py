@@ -36,8 +36,8 @@ def benchmark(options: Options) -> Record:
     whole_runs.doubled(record, "parse and map is the bound: 2 workers / 1", taken[ONE], taken[TWO])
     record.note(
         "The time is from the start of a run to its end, including the start of its processes and the check of the "
-        "tables. Source and target are SQLite files. Unless stated otherwise, settings have their defaults: 4 workers, "
-        "1 insert thread, 500 rows a call.",
+        "tables. Source and target are SQLite files. Unless stated otherwise, settings have their defaults: as many "
+        "workers as processors, 1 insert thread, 500 rows a call.",
         "Parse and map is the bottleneck if a contract counts nodes in bureau reports of 2 MB: the whole document is "
         "parsed, and at most three rows are loaded.",
         "A blocking worker commits each document separately; SQLite allows one writer at a time.",

@@ -21,6 +21,7 @@ VARIANTS: Mapping[str, SettingChanges] = {
     "blocking": {"insert_mode": "blocking"},
     "1 worker": {"workers": 1},
     "2 workers": {"workers": 2},
+    "4 workers": {"workers": 4},
     "2 insert threads": {"insert_threads": 2},
     "4 insert threads": {"insert_threads": 4},
     "100 rows in a call": {"insert_batch_rows": 100},
@@ -86,6 +87,8 @@ def compare(record: Record, place: str, taken: Mapping[str, Sequence[float]]) ->
             record.ratio(f"{place}: queue / blocking", taken[DEFAULTS], rates, Limit(at_least=1.25))
         elif name != DEFAULTS:
             record.ratio(f"{place}: {name} / defaults", rates, taken[DEFAULTS])
+    if {"2 workers", "4 workers"} <= taken.keys():
+        record.ratio(f"{place}: 4 workers / 2", taken["4 workers"], taken["2 workers"], Limit(at_least=0.95))
 
 
 def doubled(record: Record, name: str, one: Sequence[float], two: Sequence[float]) -> None:

@@ -16,7 +16,7 @@ from xml_extractor.cli.addresses import (
     documents_address,
     source_address,
 )
-from xml_extractor.cli.parameters import NotEmpty, Parsed, WholeNumber
+from xml_extractor.cli.parameters import NotEmpty, Parsed, WholeNumber, Workers
 from xml_extractor.settings import (
     DEFAULT_CONTRACT,
     DEFAULT_START_METHOD,
@@ -239,8 +239,9 @@ REJECTS_DIR_OPTION = setting(
 WORKER_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     number(
         "--workers",
-        default=4,
-        help="Number of worker processes that parse and map documents.",
+        kind=Workers,
+        default="auto",
+        help="Number of worker processes that parse and map documents; auto: that of the processors.",
     ),
     number("--batch-size", default=1000, help="Number of document keys per page."),
 )

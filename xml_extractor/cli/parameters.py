@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import click
 
 from xml_extractor.errors import UsageError
+from xml_extractor.settings import automatic_workers
 
 T = TypeVar("T")
 
@@ -26,6 +27,14 @@ class WholeNumberOrAuto(WholeNumber):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert the text to a number, unless it is `auto`."""
         return value if value == "auto" else super().convert(value, param, ctx)
+
+
+class Workers(WholeNumberOrAuto):
+    """A number of worker processes; `auto` stands for that of the processors."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the text to a number."""
+        return automatic_workers() if value == "auto" else super().convert(value, param, ctx)
 
 
 class Parsed(click.ParamType[T], Generic[T]):

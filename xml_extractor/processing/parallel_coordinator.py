@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from multiprocessing.util import Finalize
@@ -65,6 +65,9 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 """How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
 
+COLLECTION_THRESHOLDS = (50_000, 20, 100)
+"""Of the garbage collector: new objects, and collections of younger generations."""
+
 PATIENCE_SECONDS = 2.0
 """How long insert threads wait for more where each batch makes files."""
 
@@ -84,9 +87,23 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers:
         Finalize(None, worker.close, exitpriority=10)
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
-    # What exists now stays until the process ends, so the garbage collector can skip it.
+    # What exists now stays until the process ends.
+    _rare_collections().__enter__()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        if not frozen:
+            gc.unfreeze()
 
 
 def _process_work_item(chunk: Chunk) -> ChunkResult:
@@ -227,6 +244,7 @@ class ParallelCoordinator:
         settings = self._settings
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
+            parts.enter_context(_rare_collections())
             if settings.in_process:
                 self._enter_workers(InProcessSupervisor[Event], Worker, parts)
             else:

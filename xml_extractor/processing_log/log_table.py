@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -75,6 +75,10 @@ def log_table(name: str = "") -> TableLayout:
     return replace(LOG_TABLE, table=name) if name else LOG_TABLE
 
 
+KEYS_KEPT = 4096
+"""Names of counts that are not encoded again. Documents may have any number of elements that nothing reads."""
+
+
 class LogEntry(NamedTuple):
     """A row of the processing log: its columns, in this order.
 
@@ -127,15 +131,21 @@ class LogEntry(NamedTuple):
 
     def with_counts(self, counts: Counts) -> "LogEntry":
         """Return the entry with what is counted besides inserted rows."""
-
-        def total(*kinds: Counted) -> int:
-            return sum(number for (_, _, what), number in counts if what in kinds)
-
+        kept = replaced = left_out = tolerated = 0
+        for (_, _, what), number in counts:
+            if what in TOLERATED:
+                tolerated += number
+            elif what in LEFT_OUT:
+                left_out += number
+            elif what is Counted.KEPT:
+                kept += number
+            elif what is Counted.REPLACED:
+                replaced += number
         return self._replace(
-            kept_count=total(Counted.KEPT),
-            replaced_count=total(Counted.REPLACED),
-            left_out_count=total(*LEFT_OUT),
-            tolerated_count=total(*TOLERATED),
+            kept_count=kept,
+            replaced_count=replaced,
+            left_out_count=left_out,
+            tolerated_count=tolerated,
             counts=counts_text(counts),
         )
 
@@ -151,14 +161,9 @@ def counts_text(counts: Counts) -> str | None:
 
     Other characters of names than letters, digits, `_` and `-` are percent-encoded. None stands for no counts.
     """
-    return (
-        "; ".join(
-            f"{_encoded(table)}{f'.{_encoded(column)}' if column else ''} {what}={number}"
-            for (table, column, what), number in counts
-            if what is not Counted.DISAGREED  # part of what is kept; the run reports it
-        )
-        or None
-    )
+    # Rows that disagree are part of those that are kept; the run reports them.
+    parts = [f"{_encoded_key(key)}{number}" for key, number in counts if key[2] is not Counted.DISAGREED]
+    return "; ".join(parts) if parts else None
 
 
 def read_counts(text: str | None) -> Counts:
@@ -170,6 +175,12 @@ def read_counts(text: str | None) -> Counts:
         what, _, number = count.partition("=")
         found.append(((unquote(table), unquote(column), Counted(what)), int(number)))
     return tuple(found)
+
+
+@lru_cache(KEYS_KEPT)
+def _encoded_key(key: CountKey) -> str:
+    table, column, what = key
+    return f"{_encoded(table)}{f'.{_encoded(column)}' if column else ''} {what}="
 
 
 def _encoded(name: str) -> str:

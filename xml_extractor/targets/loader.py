@@ -101,7 +101,7 @@ class Loader:
         self._replacing = Replacing(connection, log, name, tables, plan)
         self._revisions = Revisions(connection, log, name, identity.run_id, tables, plan) if has_revisions else None
         self._settled = self._committed = Settled()
-        self._has_shared = any(table.is_shared for table in tables)
+        self._shared = [at for at, table in enumerate(tables) if table.is_shared]
         self._sends_once = True
         self._retrying = Retrying(self._note_retry)
         self._replaced: dict[str, LogEntry] = {}
@@ -229,7 +229,7 @@ class Loader:
             raise RejectedRevisionsError({})
         if not_inserted or repeated:
             not_inserted = Counter(not_inserted) + Counter(repeated)
-            different = disagreeing(self._connection, tables, rows, not_inserted, existing) if self._has_shared else {}
+            different = disagreeing(self._connection, tables, rows, not_inserted, existing) if self._shared else {}
             documents = self._with_counts(documents, counts_of(tables, not_inserted, different))
         if not errors:
             return documents
@@ -308,6 +308,7 @@ class Loader:
 
     def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
         failure = document.failure if isinstance(document, Rejection) else None
+        inserted = () if isinstance(document, Rejection) else self._inserted(document)
         entry = LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
@@ -315,7 +316,7 @@ class Loader:
             stage=failure.stage.value if failure else "",
             reason=failure.reason if failure else "",
             attempts=self._attempts(document),
-            row_count=0 if isinstance(document, Rejection) else sum(self._inserted(document)),
+            row_count=sum(inserted),
             seconds=document.seconds,
             content_hash=document.content_hash,
             contract_version=self._identity.contract_version,
@@ -323,13 +324,10 @@ class Loader:
             run_id=self._identity.run_id,
             started_at=log_time(now - timedelta(seconds=document.seconds)),
             finished_at=now,
-            shared_count=None if isinstance(document, Rejection) else self._shared_rows(document),
+            shared_count=None if isinstance(document, Rejection) else sum(inserted[at] for at in self._shared),
             thing=document.revision.thing if document.revision else None,
         )
         return entry if isinstance(document, Rejection) else entry.with_counts(document.counts)
-
-    def _shared_rows(self, document: MappedDocument) -> int:
-        return sum(rows for table, rows in zip(self._tables, self._inserted(document), strict=True) if table.is_shared)
 
     def _outcome(self, document: ProcessedDocument, attempts: int = 1) -> Outcome:
         """Return the outcome of a document by the commit of its batch."""
@@ -362,9 +360,9 @@ class Loader:
 
     def _inserted(self, document: MappedDocument) -> tuple[int, ...]:
         """Return how many rows of a document are inserted into each table, without those kept or replaced."""
-        if not document.counts:
-            return tuple(map(len, document.rows))
         others = {table: number for (table, _, what), number in document.counts if what in NOT_INSERTED}
+        if not others:
+            return tuple(map(len, document.rows))
         return tuple(
             len(rows) - others.get(table.name, 0) for table, rows in zip(self._tables, document.rows, strict=True)
         )

@@ -14,7 +14,15 @@ from xml_extractor.cli.configuration import config_option, setting_names
 from xml_extractor.cli.options import SOURCE_OPTIONS, TARGET_OPTIONS, names_of
 from xml_extractor.cli.run_options import run_options
 from xml_extractor.errors import UsageError
-from xml_extractor.settings import DEFAULT_TARGET, KeyRange, RejectLimit, RunSettings, Shard, ToleranceLimits
+from xml_extractor.settings import (
+    DEFAULT_TARGET,
+    KeyRange,
+    RejectLimit,
+    RunSettings,
+    Shard,
+    ToleranceLimits,
+    automatic_workers,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -211,7 +219,7 @@ def test_a_file_that_is_named_takes_the_place_of_the_usual_one(options: Options)
     write("workers = 2\n")
     write("limit = 9\n", "other.toml")
     for read in (options.of("--config", "other.toml"), options.of(CONFIG="other.toml")):
-        assert (read["workers"], read["limit"]) == (4, 9)
+        assert (read["workers"], read["limit"]) == (automatic_workers(), 9)
 
 
 @pytest.mark.parametrize(
