@@ -2,6 +2,7 @@
 
 Builds the wheel and the source distribution first. Ways: `pip`, `pipx`, `uv`; `wheelhouse`, which installs without any
 index; `sdist`, which runs a part of the tests of the source distribution. `make installation` runs all of them.
+The commands are those of `documentation/how-to/install-and-upgrade.md`.
 """
 
 import argparse

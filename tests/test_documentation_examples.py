@@ -38,6 +38,8 @@ DOCUMENTATION = ROOT / "documentation"
 PAGES = sorted((*DOCUMENTATION.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"))
 
 WHOLE_PAGES = {
+    "morning-runbook.md": "tests/acceptance/morning.py",
+    "replace-an-existing-loader.md": "tests/acceptance/test_replaced_loader.py",
     "orchestrators.md": "tests/acceptance/test_orchestrators.py",
     "python-api.md": "tests/acceptance/test_python_api.py",
     "first-load.md": "tests/acceptance/test_tutorial.py",
@@ -340,8 +342,11 @@ def test_the_picture_of_the_front_page_shows_its_document_and_its_rows(name: str
     assert [text for text in shown if text in cells] == cells
 
 
-def test_each_option_is_used_by_a_test() -> None:
+def test_each_option_is_used_by_a_test_or_by_an_example_that_is_executed() -> None:
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    texts += [
+        block.text for page in PAGES for block in blocks(page) if block.language in ("console", "sh") and not block.mark
+    ]
     tests = "\n".join(texts)
     options = [
         [flag for flag in (*option.opts, *option.secondary_opts) if flag.startswith("--")]

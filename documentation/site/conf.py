@@ -28,6 +28,7 @@ root_doc = "README"
 include_patterns = ["*.md", "documentation/*.md", "documentation/**/*.md", "metrics/benchmarks/README.md"]
 exclude_patterns = [".venv", "build"]
 myst_heading_anchors = 4
+suppress_warnings = ["misc.highlighting_failure"]  # excerpts need not be whole programs
 smartquotes = False  # two hyphens begin an option
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True

@@ -14,6 +14,9 @@ import pytest
 import xml_extractor
 from tests.conftest import ROOT, Command
 from tests.table_hashes import table_hashes
+from xml_extractor.api.running import RunOptions
+from xml_extractor.cli.options import SOURCE_OPTIONS, TARGET_OPTIONS, names_of
+from xml_extractor.cli.run_options import RUN_OPTIONS
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.targets.registry import open_target
@@ -124,6 +127,8 @@ def test_a_run_that_cannot_continue_raises_its_error(orders: Path) -> None:
         ({"batch_size": "many"}, "batch_size is many"),
         ({"range": "1"}, "'1' is not a range"),
         ({"shard": "3/2"}, "'3/2' is not a shard"),
+        ({"max_tolerated": "a=b"}, "is not a limit of tolerated values"),
+        ({"engine": "hadoop"}, "engine is 'hadoop'"),
         ({"reprocess": "nothing"}, "reprocess is 'nothing'"),
         ({"reprocess_version": 1}, "reprocess_version requires reprocess"),
         ({"in_process": True}, "no option 'in_process'"),
@@ -132,6 +137,12 @@ def test_a_run_that_cannot_continue_raises_its_error(orders: Path) -> None:
 def test_an_option_that_cannot_be_used_is_an_error(option: dict[str, object], message: str) -> None:
     with pytest.raises(xml_extractor.UsageError, match=message):
         xml_extractor.run("card_application", "nowhere", "sqlite:///nothing.db", **option)  # type: ignore[arg-type]
+
+
+def test_all_options_of_the_command_are_there_but_for_addresses_and_what_only_a_command_shows() -> None:
+    of_command = {"progress", "log_level", "log_format", "log_table", "log_target", "contract", "workers"}
+    addresses = {*names_of(SOURCE_OPTIONS), *names_of(TARGET_OPTIONS)}
+    assert set(RunOptions.__annotations__) == set(names_of(RUN_OPTIONS)) - addresses - of_command
 
 
 def test_a_contract_maps_bytes_text_and_files_in_other_processes_too(orders: Path) -> None:

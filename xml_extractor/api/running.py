@@ -17,6 +17,7 @@ from xml_extractor.reporting.result import RunResult
 from xml_extractor.reporting.retention import delete_old_runs
 from xml_extractor.settings import (
     LIMITS,
+    Engine,
     InsertMode,
     InsertStrategy,
     KeyRange,
@@ -48,6 +49,8 @@ class RunOptions(TypedDict, total=False):
     insert_threads: int | Literal["auto"]
     insert_strategy: InsertStrategy | Literal["auto"]
     insert_mode: InsertMode
+    engine: Engine
+    master: str
     max_rejects: int | str
     max_tolerated: int | str
     ignore_earlier_rejects: bool
@@ -145,6 +148,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "insert_strategy": ("auto", *get_args(InsertStrategy)),
     "insert_mode": get_args(InsertMode),
     "start_method": get_args(StartMethod),
+    "engine": get_args(Engine),
 }
 
 
@@ -167,7 +171,7 @@ def _settings(
         target,
         **values,
         progress=False,
-        in_process=workers == 1,
+        in_process=workers == 1 and values.get("engine", "processes") == "processes",
     )
 
 

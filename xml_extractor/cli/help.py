@@ -17,7 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Speed": (
         *("batch_size", "insert_threads", "insert_strategy", "insert_mode", "insert_batch_rows", "queue_size"),
-        "start_method",
+        *("engine", "master", "start_method"),
     ),
     "What a run writes": (
         *("progress", "log_level", "log_format", "metrics_dir", "metrics_prom", "rejects_dir", "reject_values"),

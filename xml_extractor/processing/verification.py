@@ -181,7 +181,8 @@ class VerifyingWorker(LookingWorker):
         return verified
 
     def close(self) -> None:
-        """Close source and target."""
+        """Close source, target and crash marker."""
+        self._marker.close()
         self.source.close()
         self._connection.close()
 

@@ -15,7 +15,7 @@ DOCUMENTS = 0
 MOST_KEPT = 20_000
 """Differences of which details are kept; all are counted."""
 
-MOST_OF_A_TABLE = 100
+MOST_OF_A_TABLE = 1000
 """Differences of one document in one table of which details are kept; all are counted."""
 
 Identity = tuple[str, bytes]

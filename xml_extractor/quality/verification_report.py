@@ -10,6 +10,7 @@ from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import Value
 from xml_extractor.quality.differences import DIFFERENT, EQUAL, Difference, Kind, Verified
+from xml_extractor.quality.row_comparison import MOST_PAIRS
 
 COMPARED = (EQUAL, DIFFERENT)
 """Documents that were compared, in `Verified.documents`."""
@@ -200,7 +201,7 @@ def _belongs_to(found: Difference) -> str:
 def _pairs(
     verified: Verified, feature: Callable[[Difference], object], kinds: Collection[Kind]
 ) -> list[tuple[Difference, Difference]]:
-    """Return missing rows with rows of these kinds that have the same feature, if there are as many of both."""
+    """Return missing rows with rows of these kinds that have the same feature."""
     found = defaultdict[object, list[Difference]](list)
     tables = defaultdict[str, set[str]](set)
     for difference in verified.differences:
@@ -215,12 +216,28 @@ def _pairs(
     for difference in verified.differences:
         if difference.kind is Kind.MISSING and feature(difference) is not None:
             lost[difference.table, feature(difference)].append(difference)
-    return [
-        pair
-        for place, missing in lost.items()
-        if len(missing) == len(found.get(place, ()))
-        for pair in zip(missing, found[place], strict=True)
+    return [pair for place, missing in lost.items() for pair in _nearest(missing, found.get(place, ()))]
+
+
+def _nearest(missing: Sequence[Difference], found: Sequence[Difference]) -> Iterator[tuple[Difference, Difference]]:
+    """Yield pairs of rows that differ least: all of them if there are as many of both, else those that are certain."""
+    if len(missing) * len(found) > MOST_PAIRS:
+        return
+    distances = [
+        [sum(one != other for one, other in zip(lost.expected, row.held, strict=True)) for row in found]
+        for lost in missing
     ]
+    nearest = sorted((distance, i, j) for i, row in enumerate(distances) for j, distance in enumerate(row))
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for distance, i, j in nearest:
+        if i in taken[0] or j in taken[1]:
+            continue
+        rivals = [distances[i][other] for other in range(len(found)) if other != j]
+        rivals += [distances[other][j] for other in range(len(missing)) if other != i]
+        if len(missing) == len(found) or distance < min(rivals, default=distance + 1):
+            taken[0].add(i)
+            taken[1].add(j)
+            yield missing[i], found[j]
 
 
 def _drop_found_elsewhere(verified: Verified) -> None:
