@@ -108,11 +108,8 @@ class _Table:
                 self._conversions[id(column)] = write_conversion(code, column, self._noted)
         name = code.function(f"rows of {table.name}")
         with code.block(f"def {name}(document)"):
-            for text in ("rows = []", "noted, counts = document.noted, document.counts"):
-                code.line(text)
-            code.line("run, clock = document.run, document.clock")
-            if self._has_objects:
-                code.line("tolerated = {}")
+            code.line("rows, tolerated = [], {}")
+            code.line("noted, counts, run, clock = document.noted, document.counts, document.run, document.clock")
             self._read_only_rows()
             if table.parent is None:
                 code.line("parent, start = None, document.root")
@@ -253,8 +250,17 @@ class _Table:
         if not column.steps:
             return value
         if column.origin.type is not None:
-            return f"{self._code.constant(f'convert {column.name}', column.convert)}({value})"
+            return self._assigned(column, value)
         return self._conversions[id(column)].format(value)
+
+    def _assigned(self, column: ColumnPlan, value: str) -> str:
+        """Return the expression of a typed value as the column's type has it."""
+        code = self._code
+        if len(column.steps) > 1 or column.steps[0].apply is None:
+            return f"{code.constant(f'convert {column.name}', column.convert)}({value})"
+        name = code.kept(value, column.origin.name)
+        kernel = getattr(column.steps[0].apply, "kernel", column.steps[0].apply)
+        return f"None if {name} is None else {code.constant(column.steps[0].name, kernel)}({name})"
 
     def _read(self, column: ColumnPlan) -> str:
         """Return the expression of what a column reads."""

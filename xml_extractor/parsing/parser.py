@@ -24,7 +24,7 @@ from xml_extractor.escaping import escaped
 from xml_extractor.parsing.cutting import without_elements
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.entities import with_entities_replaced
-from xml_extractor.parsing.prolog import read_root_name, root_position, root_start_tag, utf8_or_text
+from xml_extractor.parsing.prolog import declares_utf_8, read_root_name, root_position, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
@@ -152,6 +152,8 @@ class DocumentParser:
         removes["strip_cdata"] = not rules.keep_comments
         self._options = {**_OPTIONS, **removes, "collect_ids": rules.allow_doctype}
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
+        as_declared = {name: value for name, value in self._options.items() if name != "encoding"}
+        self._parser_as_declared: etree.XMLParser = etree.XMLParser(**as_declared)  # takes a tenth less time
         self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
         self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}
         self._shared: _SharedEnvelope | None = None
@@ -312,6 +314,8 @@ class DocumentParser:
     def _read_all(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
         content = document if isinstance(document, bytes) else utf8(document)
         parser: etree.XMLParser = self._parser if options is self._options else etree.XMLParser(**options)
+        if parser is self._parser and declares_utf_8(content):
+            parser = self._parser_as_declared
         try:
             root = etree.fromstring(content, parser)
         except etree.XMLSyntaxError:

@@ -139,6 +139,15 @@ def _declared_encoding(content: bytes) -> str:
     return _UTF_8 if name == _UTF_8 or is_unicode(name) else name
 
 
+def declares_utf_8(content: bytes) -> bool:
+    """Return whether bytes without byte order mark are sure to be UTF-8 by their XML declaration, or have none."""
+    declaration = content[: content.find(b"?>")] if content.startswith(b"<?xml") else b""
+    if b"encoding" not in declaration:
+        return not content.startswith(b"<?xml") or bool(declaration)
+    declared = _DECLARED.match(declaration)
+    return declared is not None and declared[1].lower() == _UTF_8.encode()
+
+
 def _decoded(content: bytes, encoding: str) -> str:
     try:
         return content.decode(encoding)

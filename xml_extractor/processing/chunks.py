@@ -211,9 +211,9 @@ def _up_to(
     return Selection(done, chosen)
 
 
-def divide(keys: Sequence[DocumentKey], workers: int, largest: int = MAX_CHUNK) -> Iterator[tuple[DocumentKey, ...]]:
-    """Divide the keys of a page into chunks for the workers, as evenly as the largest size allows."""
-    size = min(largest, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
+def divide(keys: Sequence[DocumentKey], workers: int, size: int | None = None) -> Iterator[tuple[DocumentKey, ...]]:
+    """Divide the keys of a page into chunks of a size, by default for the workers, as evenly as `MAX_CHUNK` allows."""
+    size = size or min(MAX_CHUNK, -(-len(keys) // (workers * CHUNKS_PER_WORKER)))
     return (tuple(keys[first : first + size]) for first in range(0, len(keys), size or 1))
 
 

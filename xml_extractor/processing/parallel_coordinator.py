@@ -28,7 +28,6 @@ from xml_extractor.errors import (
 from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import (
     LARGE_CHUNK,
-    MAX_CHUNK,
     Chunk,
     ChunkResult,
     ChunksInFlight,
@@ -188,7 +187,7 @@ class ParallelCoordinator:
         self._chunks = ChunksInFlight(context.settings.workers)
         self._target = target
         makes_files = context.settings.engine == "spark" and target.only_appends
-        self._largest_chunk = LARGE_CHUNK if makes_files else MAX_CHUNK
+        self._chunk_size = LARGE_CHUNK if makes_files else None
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: InsertThreads | None = None
         self._too_many_rejects = False
@@ -304,7 +303,7 @@ class ParallelCoordinator:
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
             logger.debug("Listed %d documents to process, %d already done", len(selection.keys), selection.done)
-            yield from divide(selection.keys, settings.workers, self._largest_chunk)
+            yield from divide(selection.keys, settings.workers, self._chunk_size)
             self._workers.poll()
             if self._is_ending:
                 return

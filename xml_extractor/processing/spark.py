@@ -181,7 +181,7 @@ class SparkCoordinator(ParallelCoordinator):
         self._results: queue.SimpleQueue[list[PartitionResult] | BaseException] = queue.SimpleQueue()
         self._in_flight = 0
         self._partitions = cores * PARTITIONS_PER_CORE
-        self._largest = max(MAX_PARTITION, self._largest_chunk)
+        self._largest = self._chunk_size or MAX_PARTITION
         self._work: Counter[str] = Counter()
         return self
 

@@ -20,7 +20,7 @@ from xml_extractor.tsql.result_types import (
     normal,
     written_type,
 )
-from xml_extractor.tsql.typed import INT, Cast, Kernel, Typed, apply, constant, retyped, unless_null
+from xml_extractor.tsql.typed import INT, Cast, Kernel, Typed, UnlessNull, apply, constant, retyped
 from xml_extractor.values.sqltypes import Family, SqlType
 
 
@@ -135,7 +135,7 @@ def assignment(source: SqlType, target: SqlType) -> Callable[[Value], Value]:
         CompileError: There is no implicit conversion between the types.
     """
     kernel = _converter(source, target, Purpose.ASSIGNMENT)
-    return _unchanged if kernel is None else unless_null(kernel)
+    return _unchanged if kernel is None else UnlessNull(kernel)
 
 
 def refuse_large_objects(part: Typed) -> None:

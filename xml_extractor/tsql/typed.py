@@ -149,9 +149,15 @@ def reader(position: int, data_type: SqlType) -> Write:
     return write
 
 
-def unless_null(kernel: Kernel) -> Callable[[Value], Value]:
-    """Return a kernel that keeps NULL."""
-    return lambda value: None if value is None else kernel(value)
+@dataclass(frozen=True, slots=True)
+class UnlessNull:
+    """A kernel that keeps NULL."""
+
+    kernel: Kernel
+
+    def __call__(self, value: Value) -> Value:
+        """Apply the kernel to a value that is not NULL."""
+        return None if value is None else self.kernel(value)
 
 
 def retyped(part: Typed, data_type: SqlType) -> Typed:
