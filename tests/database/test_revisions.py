@@ -366,13 +366,14 @@ def test_the_same_shared_row_of_several_documents_is_sent_once_and_others_are_co
     connection: TargetConnection,
 ) -> None:
     sent: list[int] = []
-    insert = connection.insert_batch
+    insert = connection.insert_documents
 
-    def watched(batch: Any, batch_rows: int = 500) -> Any:
-        sent.extend(len(rows) for table, rows in batch if table.name == "customer")
-        return insert(batch, batch_rows)
+    def watched(tables: Any, documents: Any, batch_rows: int = 500) -> Any:
+        (customer,) = (at for at, table in enumerate(tables) if table.name == "customer")
+        sent.append(sum(len(rows[customer]) for rows in documents))
+        return insert(tables, documents, batch_rows)
 
-    connection.insert_batch = watched  # type: ignore[method-assign]
+    connection.insert_documents = watched  # type: ignore[method-assign]
     same = [order(key, 1, thing=key, own=own) for own, key in enumerate("abc", start=1)]
     shared = [document._replace(rows=(((5, "Ada"),), *document.rows[1:])) for document in same]
     other = order("d", 1, thing="d", own=4)._replace(rows=(((5, "Bob"),), *order("d", 1, thing="d", own=4).rows[1:]))

@@ -105,10 +105,9 @@ class ServerKnowledge:
 
     def note_tables(self, tables: Mapping[str, ActualTable]) -> None:
         """Note the collations of tables that were read from the catalog, by the names that the contract uses."""
-        self._collations |= {
-            name: {column.name.casefold(): column.collation for column in table.columns}
-            for name, table in tables.items()
-        }
+        for name, table in tables.items():
+            collations = {column.name.casefold(): column.collation for column in table.columns}
+            self._collations |= dict.fromkeys((name, f"{table.schema}.{table.name}"), collations)
 
     def collation(self, connection: SqlServerConnection, table: TableLayout, column: str) -> str:
         """Return the collation that a column has in the database; empty for none."""
