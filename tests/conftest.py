@@ -1,9 +1,10 @@
 """Fixtures that tests of several kinds share."""
 
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,15 @@ def command_in(arguments: list[str], directory: Path) -> Command:
         )
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def package_logging() -> Iterator[None]:
+    """Leave the logging of the package as it was: commands that run in this process configure it."""
+    package = logging.getLogger("xml_extractor")
+    before = package.handlers, package.level, package.propagate
+    yield
+    package.handlers, package.level, package.propagate = before
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ SERIES = {
     "transport": {"parse and map", "queue, both sides", "queue, manager process"},
     "load": {"loader", "bare executemany"},
     "run": {"blocking", "parse and map is the bound: 2 workers"},
+    "run_cpu": {"all processes of a run, 2 workers", "parse, map and insert"},
     "memory": {"main", "manager", "worker"},
     "records": {"separate files, 2 workers", "1 file, 1 worker", "1 file, 2 workers"},
     "peers": {"xml_extractor", "script with lxml"},

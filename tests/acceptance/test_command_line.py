@@ -473,7 +473,7 @@ USAGE = {
     "workers in words": Usage(
         "run --workers many",
         2,
-        ("Error: Invalid value for '--workers': 'many' is not a valid integer.", shown_by("run")),
+        ("Error: Invalid value for '--workers': 'many' is not a valid integer or auto.", shown_by("run")),
     ),
     "no shard": Usage(
         "run --shard 5/4",

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -90,12 +91,11 @@ def test_documents_that_never_finish_or_kill_workers_cost_those_documents(
     for number in (104, 110):
         text = "a" * 40
         (folder / "documents" / f"{number}.xml").write_text(f"<Customer id='{number}'><Email>{text}</Email></Customer>")
-    marks = folder / "marks"
-    marks.mkdir()
-    monkeypatch.setenv("TMPDIR", str(marks))
     # A worker gets five documents at once: the first that never finishes is the last of the first five.
-    with whoever_is_at_dies(marks, (0, 4)):
-        ended = coverage(folder, "--json", "--document-timeout", "2")
+    with TemporaryDirectory() as marks:
+        monkeypatch.setenv("TMPDIR", marks)
+        with whoever_is_at_dies(Path(marks), (0, 4)):
+            ended = coverage(folder, "--json", "--document-timeout", "2")
     assert ended.returncode == 1, ended.stderr
     report = json.loads(ended.stdout)
     assert report["documents"] == {"accepted": 37, "rejected": 3, "skipped": 0, "deleted": 0}

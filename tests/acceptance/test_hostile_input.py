@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory by what Linux says of it")
 
-ADDRESS_SPACE = 800 * 2**20
+ADDRESS_SPACE = 960 * 2**20
 GREEDY = b"<a>" + b"<b/>" * 8_000_000 + b"</a>"
 """An element takes thirty times its four bytes."""
 

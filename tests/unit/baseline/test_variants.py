@@ -4,6 +4,9 @@ import pytest
 
 from env_prep.baseline.variants import DEFAULT_OPTIONS, NAMES, Variant, chosen, parse
 from xml_extractor.errors import UsageError
+from xml_extractor.settings import automatic_workers
+
+PROCESSORS = automatic_workers()
 
 
 def test_options_that_are_left_out_have_the_defaults_of_the_command() -> None:
@@ -22,8 +25,8 @@ def test_options_that_are_left_out_have_the_defaults_of_the_command() -> None:
 
 
 def test_the_environment_of_the_nightly_run_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XML_EXTRACTOR_WORKERS", "7")
-    assert parse("--a", "").settings["workers"] == 4
+    monkeypatch.setenv("XML_EXTRACTOR_WORKERS", str(PROCESSORS + 1))
+    assert parse("--a", "").settings["workers"] == PROCESSORS
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_queue_and_blocking_are_compared_unless_something_else_is_said() -> None
     assert options(chosen(None, None, ())) == ["--insert-mode queue", "--insert-mode blocking"]
     assert options(chosen("--workers 1", None, ())) == ["--workers 1"]
     assert options(chosen("--workers 1", "--workers 2", ())) == ["--workers 1", "--workers 2"]
-    assert options(chosen(None, "--workers 2", ())) == [DEFAULT_OPTIONS, "--workers 2"]
+    assert options(chosen(None, "--workers 1", ())) == [DEFAULT_OPTIONS, "--workers 1"]
 
 
 def test_the_settings_of_the_stored_baseline_are_run_again() -> None:
@@ -54,12 +57,12 @@ def test_the_settings_of_the_stored_baseline_are_run_again() -> None:
 
 
 def test_stored_settings_stay_what_they_were_when_defaults_change() -> None:
-    then = Variant("--insert-mode queue", parse("--a", "--workers 8").settings)
+    then = Variant("--insert-mode queue", parse("--a", f"--workers {PROCESSORS + 1}").settings)
     now = chosen("--insert-mode queue", None, (then,))
     assert options(now) == ["--insert-mode queue", "--insert-mode queue (as stored)"]
-    assert [variant.settings["workers"] for variant in now] == [4, 8]
+    assert [variant.settings["workers"] for variant in now] == [PROCESSORS, PROCESSORS + 1]
 
 
 def test_the_same_settings_twice_are_no_comparison() -> None:
     with pytest.raises(UsageError, match="--a and --b are the same"):
-        chosen("--workers 4", "--insert-mode queue", ())
+        chosen(f"--workers {PROCESSORS}", "--insert-mode queue", ())

@@ -29,7 +29,7 @@ class Server:
         if "OPENJSON" not in statement:
             # What CONVERT(varchar(34), ..., 121) writes of the texts that are bound.
             return self.change([[tuple(value.replace("T", " ") if _is_time(value) else value for value in values)]])
-        samples = tuple(_as_read(name, value) for name, value in probes._SAMPLES)
+        samples = tuple(_as_read(name, value) for name, value in probes.SAMPLES)
         nested = [("0", "1", 1, "€"), ("1", "0", 2, "[]"), ("1", "0", 3, None)]
         return self.change([[(probes._ANY_TEXT,)], [samples], nested])
 
@@ -46,7 +46,7 @@ def _as_read(name: str, value: Any) -> Any:
 
 
 def with_sample(name: str, value: object) -> Callable[[Results], Results]:
-    position = [sample for sample, _ in probes._SAMPLES].index(name)
+    position = [sample for sample, _ in probes.SAMPLES].index(name)
 
     def change(results: Results) -> Results:
         text, [row], nested = results
