@@ -1,6 +1,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
 # Processes that tests start load modules from bytecode, also where the environment says not to write any.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -21,19 +21,12 @@ Command = Callable[..., Completed]
 
 TIME_LIMIT_SECONDS = 300
 
-COSTLY_FIXTURES = {"probed", "story", "usages", "loaded", "tables"}
-"""Fixtures of a module that take seconds: tests that share one run in the same process."""
-
 SERVER_VARIABLE = "XML_EXTRACTOR_TEST_MSSQL"
 NO_SERVER = f"SQL Server tests are not collected: {SERVER_VARIABLE} is not set"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that need a SQL Server, unless one is configured; keep users of a costly fixture together."""
-    for item in items:
-        for fixture in COSTLY_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{fixture}"))
+    """Leave out the tests that need a SQL Server, unless one is configured."""
     if os.environ.get(SERVER_VARIABLE):
         return
     needs_server = [item for item in items if item.get_closest_marker("mssql")]
