@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from xml_extractor.cli.commands import cli
 
 CONTRACT = """
 contract: customers
@@ -88,6 +91,20 @@ def test_a_load_holds_with_the_values_of_its_runs(folder: Path) -> None:
     assert "Not compared: documents that are rejected: 1" in ended.stdout
     assert "The target holds what the documents say" in ended.stdout
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.db")} == before
+
+
+@pytest.mark.parametrize("expected", [["--source", "documents"], ["--against", "sqlite:///copy.db"]])
+def test_progress_counts_all_documents_compared_so_far(
+    expected: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("xml_extractor.reporting.progress.LINE_SECONDS", 0.0)
+    shutil.copy("target.db", "copy.db")
+    words = ["verify", "--contract", "contract.yaml", *expected, "--target", "sqlite:///target.db"]
+    ended = CliRunner().invoke(cli, [*words, "--batch-size", "10", "--workers", "1"])
+    counts = [int(line.split()[1]) for line in ended.stderr.splitlines() if line.startswith("Comparing: ")]
+    assert counts == sorted(counts)
+    assert counts[-1] in {39, 40}
 
 
 def test_differences_are_named_by_document_table_and_column_and_values_only_on_request(folder: Path) -> None:

@@ -202,7 +202,7 @@ def verify_source(
     Args:
         context: What to compare.
         source: The source, already open.
-        on_progress: Called with the number of documents that were compared since the last call.
+        on_progress: Called with the number of documents that are compared so far.
 
     Returns:
         What was found, and whether the command was asked to stop before all documents were compared.
@@ -217,7 +217,7 @@ def verify_source(
             things.add(found.seen)
             found.seen.clear()
             verified.add(found)
-            on_progress(sum(found.documents.values()))
+            on_progress(sum(verified.documents.values()))
 
         pages = (page.keys for page in source.key_pages(context.batch_size, context.key_range))
         chunks = key_chunks(pages, context.workers, sample=context.sample)
@@ -265,7 +265,7 @@ def verify_databases(
         expected: The database whose rows are expected.
         held: The database whose rows are compared with these.
         left_out: As in `VerificationContext`.
-        on_progress: Called with the number of documents that were compared since the last call.
+        on_progress: Called with the number of documents that are compared so far.
 
     Raises:
         UsageError: The databases are of different kinds.

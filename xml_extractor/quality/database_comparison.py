@@ -43,7 +43,7 @@ class DatabaseComparison:
         left_out: Columns that are not compared, by table of the contract; `*` stands for the whole table. Those that
             depend on the run are never compared.
         things: Empty.
-        on_progress: Called with the number of documents that were compared since the last call.
+        on_progress: Called with the number of documents that are compared so far.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class DatabaseComparison:
         self._other = Verifier(contract, "", expected.connection, left_out, of_runs, has_log=False)
         self._things = things
         self._on_progress = on_progress
+        self._compared = 0
         self._contract = contract
         self.verified = Verified()
 
@@ -135,7 +136,8 @@ class DatabaseComparison:
                 number = expected_rows or held_rows
                 detail = f"only one of the databases has it, with {number:,} row{'' if number == 1 else 's'}"
                 self.verified.note(Difference(kind, name, detail=detail))
-        self._on_progress(len(keys))
+        self._compared += len(keys)
+        self._on_progress(self._compared)
 
     def _by_key(self, number: int) -> None:
         """Compare a table whose rows are found by their primary key."""
