@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import io
 import json
 import lzma
 import os
@@ -10,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tarfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -21,27 +19,10 @@ import pytest
 
 from tests.acceptance.accounts import ORDERS, Accounts, accounts, order, query
 from tests.acceptance.test_records import CONTRACT, export, reading
+from tests.archives import tar_of, zip_of
 from tests.conftest import Command, posix_only
 
 LOAD = ("--contract", "c.yaml", "--target", "sqlite:///out.db", "--workers", "2")
-
-
-def zip_of(members: dict[str, str]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return packed.getvalue()
-
-
-def tar_of(members: dict[str, str]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content.encode())
-            archive.addfile(info, io.BytesIO(content.encode()))
-    return packed.getvalue()
 
 
 def write(directory: Path, files: dict[str, bytes], contract: str = ORDERS) -> Path:

@@ -1,14 +1,12 @@
 """Records, containers, standard input and revisions under faults: what `bench.py` does for rows of a database."""
 
 import gzip
-import io
 import sqlite3
-import tarfile
-import zipfile
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from tests.archives import tar_of, zip_of
 from tests.faults.bench import (
     CONTRACT,
     ENDED_IN_ORDER,
@@ -146,26 +144,6 @@ class RevisionBench(Bench):
         revision = 1000 if number in (REFUSED, REFUSED_TOO) else number * 7 % (self.documents + 1)
         start = f'<order id="{number % THINGS}" number="{number}" revision="{revision}"{gone}>'
         return given.replace(f'<order id="{number}">', start)
-
-
-def zip_of(members: dict[str, bytes]) -> bytes:
-    """An archive with these members."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return packed.getvalue()
-
-
-def tar_of(members: dict[str, bytes]) -> bytes:
-    """An archive with these members."""
-    packed = io.BytesIO()
-    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return packed.getvalue()
 
 
 OTHER_SOURCES: dict[str, type[Bench]] = {

@@ -12,14 +12,14 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.documents import LEFT_OUT
 from xml_extractor.quality.census import REST, Labels, Place
 from xml_extractor.quality.near_misses import NeverFound, Places, Suggestion, never_found, similar_names
-from xml_extractor.quality.tallies import DEFAULTED, Observed, Tally
+from xml_extractor.quality.tallies import Observed, Tally
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 SEEN = {
     "filled": "filled",
     "null": "NULL",
     "invalid": "invalid",
-    DEFAULTED: "defaulted",
+    "defaulted": "defaulted",
     "made_null": "invalid, made NULL",
     "made_default": "invalid, default used",
     "truncated": "truncated",

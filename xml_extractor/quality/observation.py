@@ -30,7 +30,6 @@ from xml_extractor.mapping.steps import compose, conversion, toleration
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.quality.census import Census, Signature, places_of
 from xml_extractor.quality.tallies import (
-    DEFAULTED,
     NUMBERS,
     ColumnKey,
     FaultKey,
@@ -236,11 +235,11 @@ def _with_defaults_noted(plan: Plan) -> Plan:
             value = compute(row)
             if value == column.default:
                 before = len(noted)
-                is_absent = not any(what == "default" for name, what in noted if name == column.name)
+                is_absent = not any(what is Counted.DEFAULT for name, what in noted if name == column.name)
                 is_absent = is_absent and without(row) is None
                 del noted[before:]
                 if is_absent:
-                    noted.append((column.name, DEFAULTED))  # type: ignore[arg-type] # a kind that runs do not count
+                    noted.append((column.name, Counted.DEFAULTED))
             return value
 
         return compute_and_note

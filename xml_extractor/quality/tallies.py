@@ -20,9 +20,6 @@ FaultKey = tuple[Stage, Reason, str, str, str, str]
 ColumnKey = tuple[str, str]
 """A table and a column."""
 
-DEFAULTED = "defaulted"
-"""A value that the document does not have, for which the column's default stands."""
-
 NUMBERS = (Family.INTEGER, Family.DECIMAL, Family.MONEY)
 _LENGTHS = (Family.TEXT, Family.BINARY, Family.XML)
 

@@ -260,7 +260,7 @@ def _tar_members(file: IO[bytes], parts: ExitStack) -> Iterator[tuple[str, Membe
     archive = parts.enter_context(tarfile.TarFile(fileobj=file, tarinfo=_Header))
     count = 0
     while (info := archive.next()) is not None:
-        archive.members.clear()  # type: ignore[attr-defined] # it keeps all of them otherwise, wanted or not
+        archive.members.clear()  # type: ignore[attr-defined] # else it keeps all; its stubs lack the attribute
         count += 1
         if count > MOST_MEMBERS:
             raise ArchiveError(f"has more than {MOST_MEMBERS:,} members", _TOO_MANY)

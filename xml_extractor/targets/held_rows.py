@@ -107,7 +107,7 @@ def _compared(
     key = [name.casefold() for name in first.key]
     positions = tuple(position for position, column in enumerate(merged) if column.name.casefold() in key)
     has_key = len(positions) == len(key) and set(positions) <= set(compared)
-    ways = {by_table[table.name] and by_table[table.name].way for _, table in group}  # type: ignore[union-attr]
+    ways = {None if (linked := by_table[table.name]) is None else linked.way for _, table in group}
     return ComparedTable(
         table=replace(first, columns=merged),
         members=members,

@@ -16,6 +16,7 @@ from typing import cast
 
 import pytest
 
+from tests.archives import tar_of, zip_of
 from tests.database.demo_tables import CONTRACT
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import ArchiveKey, DocumentKey, Rejection, Skipped, SourceDocument
@@ -28,24 +29,6 @@ from xml_extractor.sources.registry import open_source
 
 MAX_BYTES = 1000
 ORDER = b"<order id='1'/>"
-
-
-def zip_of(members: Mapping[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return packed.getvalue()
-
-
-def tar_of(members: Mapping[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return packed.getvalue()
 
 
 PACKED: dict[str, Callable[[Mapping[str, bytes]], bytes]] = {
