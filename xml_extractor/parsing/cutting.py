@@ -9,6 +9,7 @@ namespaces declared below the root element, tags that do not match.
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
 from lxml import etree
 
@@ -59,7 +60,10 @@ def without_elements(document: bytes, names: Sequence[str]) -> bytes | None:
     if not cuts:
         return None
     begins, ends = [0, *(end for _, end in cuts)], [*(begin for begin, _ in cuts), len(document)]
-    rest = b"".join(document[begin:end] for begin, end in zip(begins, ends, strict=True))
+    kept = [document[begin:end] for begin, end in zip(begins, ends, strict=True) if begin < end]
+    if any(one.endswith(b"\r") and other.startswith(b"\n") for one, other in pairwise(kept)):
+        return None  # two line ends would become one
+    rest = b"".join(kept)
     return None if rest.find(b"xmlns", below) >= 0 else rest
 
 
@@ -97,10 +101,22 @@ def _cuts(document: bytes, position: int, names: Sequence[bytes]) -> Iterator[tu
         position = _after_sections(document, position, begin)
         if position == begin:
             position = _end_of_element(document, begin, name)
+            _check_text_before(document, begin)
             yield begin, position
         for each, found in starts.items():
             if found < position:
                 starts[each] = _find_tag(document, b"<" + each, position, len(document))
+
+
+def _check_text_before(document: bytes, begin: int) -> None:
+    """Check that no tag or reference is open before an element, which what follows the element would complete.
+
+    Raises:
+        _InexactError: One is.
+    """
+    text = document[document.rfind(b">", 0, begin) + 1 : begin]
+    if b"<" in text or text.rfind(b"&") > text.rfind(b";"):
+        raise _InexactError
 
 
 def _find_tag(document: bytes, tag: bytes, position: int, end: int) -> int:

@@ -29,7 +29,7 @@ WHOLE, WHOLE_UNTIL = (
     for rules in (RULES, replace(RULES, read_until=(("a",),)))
 )
 
-TEXTS = st.sampled_from(["t", " ", "&lt;i&gt;", "&amp;", "]", "!", "?", ">", "é", "xmlns"])
+TEXTS = st.sampled_from(["t", " ", "&lt;i&gt;", "&amp;", "]", "!", "?", ">", "é", "xmlns", "\r", "\n"])
 SECTIONS = st.sampled_from(
     [
         "<!--c-->",
@@ -116,6 +116,11 @@ def test_a_document_has_the_same_tree_whether_ignored_elements_are_cut_out_or_re
         (b"<r><i xmlns='urn:x'/></r>", None),
         (b"<i><i/></i>", None),
         (b"<r xmlns='urn:x'><i/></r>", None),
+        (b"<r>&am<i/>p;</r>", None),
+        (b"<r><<i/>b/></r>", None),
+        (b"<r>&lt;<i/>;</r>", b"<r>&lt;;</r>"),
+        (b"<r>1\r<i/><i/>\n2</r>", None),
+        (b"<r>1\r\n<i/>\r\n2</r>", b"<r>1\r\n\r\n2</r>"),
     ],
 )
 def test_elements_are_cut_out_only_where_their_tags_are_certain(document: bytes, rest: bytes | None) -> None:
