@@ -61,10 +61,9 @@ def without_elements(document: bytes, names: Sequence[str]) -> bytes | None:
         return None
     begins, ends = [0, *(end for _, end in cuts)], [*(begin for begin, _ in cuts), len(document)]
     kept = [document[begin:end] for begin, end in zip(begins, ends, strict=True) if begin < end]
-    if any(one.endswith(b"\r") and other.startswith(b"\n") for one, other in pairwise(kept)):
-        return None  # two line ends would become one
+    joins_line_ends = any(one.endswith(b"\r") and other.startswith(b"\n") for one, other in pairwise(kept))
     rest = b"".join(kept)
-    return None if rest.find(b"xmlns", below) >= 0 else rest
+    return None if joins_line_ends or rest.find(b"xmlns", below) >= 0 else rest
 
 
 def _written_names(root: bytes, names: tuple[str, ...]) -> tuple[bytes, ...]:
