@@ -15,10 +15,9 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import Outcome
 from xml_extractor.errors import UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import RunContext, select
