@@ -36,8 +36,7 @@ from xml_extractor.sources.files import FileSource
 from xml_extractor.sources.interfaces import ExaminedSource, KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
-from xml_extractor.targets.opening import TargetOpening
-from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.registry import TargetOpening, open_target
 from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)

@@ -88,7 +88,7 @@ def _report(contract: str, source: str, options: dict[str, Any]) -> "CoverageRep
     from xml_extractor.processing.coverage import CoverageContext, observe_source
     from xml_extractor.quality.coverage_report import coverage_report
     from xml_extractor.records import open_documents
-    from xml_extractor.reporting.progress import Progress, shown_progress
+    from xml_extractor.reporting.console import Progress, shown_progress
 
     checked = read_contract(contract)
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)

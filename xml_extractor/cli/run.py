@@ -36,8 +36,7 @@ def load(settings: RunSettings) -> int:
     """
     from xml_extractor.api.running import prepare_directories
     from xml_extractor.pipeline import run
-    from xml_extractor.reporting.console import configure_logging
-    from xml_extractor.reporting.progress import shown_progress
+    from xml_extractor.reporting.console import configure_logging, shown_progress
 
     configure_logging(settings.log_level, settings.log_format)
     prepare_directories(settings)

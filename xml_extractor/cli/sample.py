@@ -17,7 +17,7 @@ from xml_extractor.errors import EXIT_REJECTS, UsageError
 from xml_extractor.settings import DEFAULT_CONTRACT, LIMITS, RunSettings
 
 if TYPE_CHECKING:
-    from xml_extractor.reporting.progress import Show
+    from xml_extractor.reporting.console import Show
     from xml_extractor.samples import Sample
 
 KINDS = ("card_application", "ubl_invoice")
@@ -72,7 +72,7 @@ def create_samples(kind: str, count: int, destination: str, seed: int, faulty: F
     Raises:
         XmlExtractorError: They cannot be written.
     """
-    from xml_extractor.reporting.progress import shown_progress
+    from xml_extractor.reporting.console import shown_progress
     from xml_extractor.samples import samples
     from xml_extractor.samples.writers import RECORDS, by_number, faults_list, write_samples, write_to_files
     from xml_extractor.sources.registry import open_source_writer
@@ -110,7 +110,7 @@ def _files(destination: str) -> Path:
 
 
 def _counted(made: Iterable["Sample"], count: int, show: "Show") -> Iterator["Sample"]:
-    from xml_extractor.reporting.progress import Progress
+    from xml_extractor.reporting.console import Progress
 
     for number, sample in enumerate(made, 1):
         yield sample

@@ -112,7 +112,7 @@ def _report(contract_name: str, source: str, target_address: str, options: Mappi
     from xml_extractor.processing.verification import VerificationContext, verify_source
     from xml_extractor.quality.verification_report import verification_report
     from xml_extractor.records import open_documents
-    from xml_extractor.reporting.progress import Progress, shown_progress
+    from xml_extractor.reporting.console import Progress, shown_progress
     from xml_extractor.targets.registry import open_target
 
     contract = read_contract(contract_name)
@@ -155,7 +155,7 @@ def _report_of_databases(
     from xml_extractor.contract.reading import read_contract
     from xml_extractor.processing.verification import verify_databases
     from xml_extractor.quality.verification_report import verification_report
-    from xml_extractor.reporting.progress import Progress, shown_progress
+    from xml_extractor.reporting.console import Progress, shown_progress
     from xml_extractor.targets.registry import open_target
 
     contract = read_contract(contract_name)
