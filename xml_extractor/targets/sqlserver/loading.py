@@ -32,8 +32,7 @@ from xml_extractor.targets.sqlserver.comparing import ComparingServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
 from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows, update_statement
-from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge
-from xml_extractor.targets.sqlserver.probes import json_support
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, json_support
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
     OdbcType,
