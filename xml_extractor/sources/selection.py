@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 from enum import Enum, auto
-from pathlib import Path
 from typing import IO
 
 from xml_extractor.content import ARCHIVES, Kind, kind_of, other_content
 from xml_extractor.sources.archives import Member
+from xml_extractor.sources.interfaces import Location
 from xml_extractor.sources.streams import DAMAGE, decompressed, retried
 
 SUFFIX = ".xml"
@@ -43,7 +43,7 @@ def is_ignored(name: str) -> bool:
     return file.startswith(_FORK_OF_MACOS) or _OF_MACOS in (*folders, file)
 
 
-def role_of(path: Path, name: str, *, is_chosen: bool) -> Role:
+def role_of(path: Location, name: str, *, is_chosen: bool) -> Role:
     """Return the role of a file by its content.
 
     Args:
