@@ -15,10 +15,9 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import Outcome
 from xml_extractor.errors import UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import RunContext, select
@@ -37,8 +36,7 @@ from xml_extractor.sources.files import FileSource
 from xml_extractor.sources.interfaces import ExaminedSource, KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
-from xml_extractor.targets.opening import TargetOpening
-from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.registry import TargetOpening, open_target
 from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)

@@ -14,10 +14,9 @@ from lxml import etree
 
 from xml_extractor.content import other_content
 from xml_extractor.contract.layout import has_markup
-from xml_extractor.contract.match_patterns import alternatives, selection
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import Namespaces, clark_names, with_all_namespaces
-from xml_extractor.contract.rewriting import written
+from xml_extractor.contract.rewriting import alternatives, selection, written
 from xml_extractor.contract.xpath import Path, Step, parse_xpath
 from xml_extractor.documents import Envelope
 from xml_extractor.escaping import escaped

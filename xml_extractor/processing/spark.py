@@ -35,11 +35,11 @@ from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.spark_tasks import PartitionResult, process_files, process_partitions
 from xml_extractor.processing.worker_supervisor import RESUME_TIP
 from xml_extractor.settings import RejectLimit, RunSettings
-from xml_extractor.sources.addresses import FilesOfKeys
 from xml_extractor.sources.files import STANDARD_INPUT
 from xml_extractor.sources.hadoop import active_spark, read_files
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.registry import is_of_hadoop
+from xml_extractor.sources.selection import FilesOfKeys
 from xml_extractor.stopping import STOP_SIGNALS, stop_requests
 from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
 from xml_extractor.targets.registry import PARQUET, read_url

@@ -24,7 +24,7 @@ from xml_extractor.documents import (
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, XmlExtractorError
 from xml_extractor.processing_log.run_history import RunStatus
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.reporting.progress import Progress
+from xml_extractor.reporting.console import Progress
 from xml_extractor.settings import RunSettings, ToleranceLimits
 
 Counts = Mapping[str, int | float]

@@ -15,11 +15,9 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.documents import ArchiveKey, DocumentKey, Failure, RecordPlace, Rejection, Skipped, SourceDocument
 from xml_extractor.errors import SourceError, UsageError, system_error
 from xml_extractor.escaping import escaped
-from xml_extractor.processing_log.key_blocks import LoggedKeys
-from xml_extractor.processing_log.log_keys import log_key, source_key, standing_in
+from xml_extractor.processing_log.log_keys import LoggedKeys, log_key, source_key, standing_in
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.addresses import SEPARATOR, files_at, is_there, location, root, split
 from xml_extractor.sources.archives import ArchiveError, Archives, Opened, Spool, SpooledAddress
 from xml_extractor.sources.document_keys import (
     in_range,
@@ -31,7 +29,21 @@ from xml_extractor.sources.document_keys import (
     unreadable,
 )
 from xml_extractor.sources.interfaces import KeyPage, Location
-from xml_extractor.sources.selection import SUFFIX, Role, is_archive_name, is_ignored, member_role, pattern, role_of
+from xml_extractor.sources.selection import (
+    SEPARATOR,
+    SUFFIX,
+    Role,
+    files_at,
+    is_archive_name,
+    is_ignored,
+    is_there,
+    location,
+    member_role,
+    pattern,
+    role_of,
+    root,
+    split,
+)
 from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain, read_bounded, retried
 
 Result = TypeVar("Result")

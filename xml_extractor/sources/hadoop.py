@@ -20,7 +20,6 @@ from typing import IO, Any, Literal
 
 from xml_extractor.errors import SourceError, UsageError
 from xml_extractor.escaping import escaped
-from xml_extractor.sources.selection import pattern
 
 LARGEST = 2**31 - 2**20
 """Bytes of a file at most: it is an array of Java on its way to Python."""
@@ -144,13 +143,13 @@ class HadoopPath:
                 self._system.copyToLocalFile(False, self._path, self._jvm.fs.Path(f"file://{local}"), True)
             return Path(local).open("rb")
 
-    def files(self, wanted: str) -> Iterator[tuple[str, float]]:
-        """Yield the names of the files below this directory that match a pattern, and when they were modified.
+    def files(self, matches: Callable[[str], bool], *, is_recursive: bool) -> Iterator[tuple[str, float]]:
+        """Yield the names of the files below this directory that match, and when they were modified.
 
         Raises:
             SourceError: The directory cannot be read, or a file is too large.
         """
-        matches, is_recursive, prefix = pattern(wanted), "/" in wanted or "**" in wanted, self.prefix()
+        prefix = self.prefix()
         found = self._asked(lambda path: self._system.listFiles(path, is_recursive))
         while self._asked(lambda _: found.hasNext()):
             status = found.next()

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import IO, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import LoggedKeys
 from xml_extractor.settings import KeyRange
 
 
