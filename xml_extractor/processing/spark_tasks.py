@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from xml_extractor.contract.layout import layouts
 from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced
-from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.chunks import Chunk, RunContext, WorkerFailure
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.reporting.result import RunStatistics
@@ -147,4 +147,4 @@ def _replaced_of(chunk: Chunk, keys: Sequence[DocumentKey]) -> dict[DocumentKey,
 def _forget_coordinators() -> None:
     while _coordinators:
         _, coordinator = _coordinators.popitem()
-        coordinator.__exit__(RunError, None, None)
+        coordinator.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
