@@ -21,7 +21,7 @@ from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.pipeline import run
 from xml_extractor.reporting.result import RunResult
-from xml_extractor.settings import RunSettings
+from xml_extractor.settings import Engine, RunSettings
 from xml_extractor.targets.registry import open_target
 
 pytestmark = [
@@ -59,7 +59,7 @@ def station(number: int) -> str:
     return f'<station id="{number}"><name>S {number}</name>{values}</station>'
 
 
-def load(source: str, directory: Path, contract: str, engine: str) -> tuple[RunResult, dict[str, str]]:
+def load(source: str, directory: Path, contract: str, engine: Engine) -> tuple[RunResult, dict[str, str]]:
     path = directory / "contract.yaml"
     path.write_text(contract)
     target = f"sqlite:///{directory / engine}.db"
