@@ -215,7 +215,11 @@ class WorkerSupervisor(Generic[Event]):
     def _start(self) -> WorkerPool:
         settings = self._settings
         initargs = (*self._initargs, self._markers.path)
-        return WorkerPool(process_context(settings.start_method), settings.workers, self._initializer, initargs)
+        try:
+            return WorkerPool(process_context(settings.start_method), settings.workers, self._initializer, initargs)
+        except (EOFError, ConnectionError) as error:
+            # The fork server could not start one.
+            raise WorkerDiedError("no worker process can be started", processes.NO_WORKERS_TIP) from error
 
     def _report_lost_result(self, error: BaseException) -> None:
         self.events.put(RunError(f"the result of a worker was lost ({type(error).__name__})", RESUME_TIP))
