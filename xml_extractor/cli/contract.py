@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xml_extractor.cli.boundary import say
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import NotEmptyText, WholeNumber, command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     OPTIONAL_TARGET_OPTIONS,
@@ -18,7 +18,6 @@ from xml_extractor.cli.options import (
     with_documents,
     with_target,
 )
-from xml_extractor.cli.parameters import NotEmptyText, WholeNumber
 from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import EXIT_OK, EXIT_USAGE, SourceError, UsageError
 
