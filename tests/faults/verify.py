@@ -168,6 +168,11 @@ class Seeder:
             changed = self._other(column.type, value)
         if (changed is None and value is None) or changed == value:
             return None
+        if self._leads_to_document(place.table, column.name):
+            there = {other.document for other in self._by_table[place.table.name] if other.row[position] == changed}
+            if there & self._used:
+                return None
+            self._used |= there
         return self._update(place, {position: changed}, "cell")
 
     def _delete(self, place: Place) -> Fault | None:
