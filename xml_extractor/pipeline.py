@@ -110,7 +110,6 @@ def _load(
         result = replace(
             describe(),
             is_running=False,
-            log_table=connection.log_table.table,
             queue=queue_stats._asdict() if queue_stats else {},
             insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
             interrupted=coordinator.interrupted,
@@ -176,7 +175,6 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
         statistics=statistics,
         queue={},
         insert_threads=(),
-        log_table=target.log_table.table,
         is_running=True,
     )
 
