@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -66,11 +66,12 @@ def run(
     _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
-    engine, target = _engine(settings), _open_target(settings, contract)
+    (engine, application), target = _engine(settings), _open_target(settings, contract)
     statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
     uses_pool = engine is ParallelCoordinator and not settings.in_process
     # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
     with (
+        application,
         TargetOpening(target, tables, settings.insert_strategy) as opening,
         closing(_open_source(settings, contract)) as source,
         shared_plan(settings.start_method, contract, settings.workers if uses_pool else 0),
@@ -109,7 +110,6 @@ def _load(
         result = replace(
             describe(),
             is_running=False,
-            log_table=connection.log_table.table,
             queue=queue_stats._asdict() if queue_stats else {},
             insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
             interrupted=coordinator.interrupted,
@@ -175,7 +175,6 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
         statistics=statistics,
         queue={},
         insert_threads=(),
-        log_table=target.log_table.table,
         is_running=True,
     )
 
@@ -207,14 +206,14 @@ def _noting_total(
         yield page
 
 
-def _engine(settings: RunSettings) -> type[ParallelCoordinator]:
-    """Return what hands the documents to whoever maps and loads them.
+def _engine(settings: RunSettings) -> tuple[type[ParallelCoordinator], AbstractContextManager[object]]:
+    """Return what hands the documents to whoever maps and loads them, and the context in which it can.
 
     Raises:
         UsageError: Spark or Java is not installed.
     """
     if settings.engine == "processes":
-        return ParallelCoordinator
+        return ParallelCoordinator, nullcontext()
     try:
         from xml_extractor.processing import spark  # noqa: PLC0415 - it needs pyspark
     except ImportError as error:
@@ -223,7 +222,7 @@ def _engine(settings: RunSettings) -> type[ParallelCoordinator]:
         tip = "install it with pip install 'xml-extractor-etl[spark]'"
         raise UsageError("--engine spark needs the package pyspark, which is not installed", tip) from None
     spark.check_installation()
-    return spark.SparkCoordinator
+    return spark.SparkCoordinator, spark.application(settings)
 
 
 def _open_target(settings: RunSettings, contract: Contract) -> Target:

@@ -75,7 +75,7 @@ def test_the_nightly_command_executes_nothing_in_the_working_directory(
 
 @posix_only("os.pathsep")
 @pytest.mark.parametrize(
-    ("method", "python_path"), zip(cycle(METHODS), [":", ".", f":{ROOT}", f"{ROOT}:"], strict=False)
+    ("method", "python_path"), [*zip(cycle(METHODS), [":", ".", f":{ROOT}", f"{ROOT}:"], strict=False)]
 )
 def test_empty_entries_of_the_python_path_are_ignored(
     traps: Path, production_processor: Command, method: str, python_path: str

@@ -57,7 +57,8 @@ def runs_command(contract: str, target: str, runs: Sequence[str], last: int, *, 
     else:
         _list(chosen)
         left_out = len(entries) - len(chosen)
-        say(f"{len(entries):,} runs of {name}{f', {left_out:,} older ones not shown' if left_out else ''}")
+        older = f", {left_out:,} older not shown" if left_out else ""
+        say(f"{len(entries):,} run{'' if len(entries) == 1 else 's'} of {name}{older}")
 
 
 def history_of(contract: str, target: str) -> tuple[str, "list[RunEntry]"]:

@@ -226,10 +226,15 @@ class ComparingServerConnection(SqlServerConnection):
         self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
     ) -> Iterator[Sequence[Any]]:
         """Execute a query for the rows with these keys, and yield what it returns."""
+        bind = row_converter([parameter(column.type).bind for _, _, column in columns])
+        return self._query_bound_keys(query, columns, list(map(bind, keys)), rest)
+
+    def _query_bound_keys(
+        self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
+    ) -> Iterator[Sequence[Any]]:
         bound = [parameter(column.type) for _, _, column in columns]
         names = [t_sql_name(name) for name, _, _ in columns]
         places = [self._key_parameter(table, column) for _, table, column in columns]
-        bind = row_converter([each.bind for each in bound])
         same = " AND ".join(f"{name} = {place}" for name, place in zip(names, places, strict=True))
         for some in parts(keys, max(1, PARAMETERS_IN_STATEMENT // len(columns))):
             if len(columns) == 1:
@@ -237,7 +242,7 @@ class ComparingServerConnection(SqlServerConnection):
             else:
                 condition = " OR ".join([f"({same})"] * len(some))
             types = [each.odbc_type for _ in some for each in bound]
-            yield from self.query(f"{query} ({condition}){rest}", [value for key in some for value in bind(key)], types)
+            yield from self.query(f"{query} ({condition}){rest}", [value for key in some for value in key], types)
 
     def _key_parameter(self, table: TableLayout, column: ColumnLayout) -> str:
         if column.type.name not in CODE_PAGE_TYPES:
