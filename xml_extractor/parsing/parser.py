@@ -8,7 +8,8 @@ which raises them to 1,000,000,000 and 10,000,000 bytes.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, AnyStr, Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
@@ -24,13 +25,13 @@ from xml_extractor.escaping import escaped
 from xml_extractor.parsing.cutting import without_elements
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
 from xml_extractor.parsing.entities import with_entities_replaced
+from xml_extractor.parsing.needed_part import NeededPart
 from xml_extractor.parsing.prolog import declares_utf_8, read_root_name, root_position, root_start_tag, utf8_or_text
 from xml_extractor.reasons import Reason
 
 MAX_DEPTH: Final = 256
 """The deepest nesting of elements that libxml2 reads."""
 
-_PIECE = 16 * 1024
 _FIRST_PIECE = 256
 _WARNINGS_KEPT = 100
 _LONGEST_NAME = 200
@@ -154,7 +155,7 @@ class DocumentParser:
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         as_declared = {name: value for name, value in self._options.items() if name != "encoding"}
         self._parser_as_declared: etree.XMLParser = etree.XMLParser(**as_declared)  # takes a tenth less time
-        self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
+        self._needed = NeededPart(rules.roots, rules.read_until) if rules.read_until else None
         self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}
         self._shared: _SharedEnvelope | None = None
         self._cut = () if rules.keep_comments else tuple(name for ignored in rules.ignored for name in ignored.names)
@@ -194,23 +195,23 @@ class DocumentParser:
         if self._rules.replace_entities:
             document = self._without_entities(document)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
-        if root_name not in self._root_names:
-            raise wrong_root(root_name, self._rules.roots)
-        root = self._read_needed(document)
+        if (local_name := root_name.rpartition(":")[2]) not in self._root_names:
+            raise wrong_root(local_name, self._rules.roots)
+        root = self._read_needed(document, root_name)
         if root.tag not in self._rules.roots:
             raise wrong_root(str(root.tag), self._rules.roots)
         return root
 
-    def _read_needed(self, document: bytes | str) -> etree._Element:
+    def _read_needed(self, document: bytes | str, root_name: str = "") -> etree._Element:
         """Parse a document without its ignored elements. Those that can be cut out before are not even parsed."""
         if self._cut:
             rest = without_elements(document if isinstance(document, bytes) else utf8(document), self._cut)
             with suppress(ParseError):
                 if rest is not None:
-                    root = self._read(rest)
+                    root = self._read(rest, root_name)
                     self._remove_ignored(root, are_cut=True)
                     return root
-        root = self._read(document)  # also to report errors where they are
+        root = self._read(document, root_name)  # also to report errors where they are
         self._remove_ignored(root)
         return root
 
@@ -281,11 +282,13 @@ class DocumentParser:
             root = root[-1]
         return root
 
-    def _read(self, document: bytes | str) -> etree._Element:
-        read = self._read_part if self._rules.read_until else self._read_all
+    def _read(self, document: bytes | str, root_name: str) -> etree._Element:
+        read = partial(self._read_part, self._needed) if self._needed else self._read_all
         is_huge = False
         try:
-            root = read(document, self._options)
+            root = self._read_cut(document, root_name)
+            if root is None:
+                root = read(document, self._options)
         except ParseError as error:
             if error.failure.code is not Reason.TOO_LARGE:
                 raise
@@ -323,43 +326,20 @@ class DocumentParser:
         self._check_doctype(root, parser.error_log)
         return root
 
-    def _read_part(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
-        last_tags = self._rules.read_until[-1]
-        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=last_tags, **options)
-        end_tag = f"{last_tags[0].rpartition('}')[2]}>"
-        pieces = _pieces(document, end_tag) if isinstance(document, str) else _pieces(document, end_tag.encode())
-        fed: list[bytes] = []
-        try:
-            root = self._feed(parser, pieces, fed)
-        except etree.XMLSyntaxError:
-            root = None
-        if root is None:
-            raise syntax_error(parser.feed_error_log.filter_from_errors(), b"".join(fed))
-        self._check_doctype(root, parser.feed_error_log)
+    def _read_cut(self, document: bytes | str, root_name: str) -> etree._Element | None:
+        """Parse what is needed as if it were a document; None if that is not sure to be the same."""
+        if self._needed is None or not root_name or self._rules.allow_doctype:
+            return None
+        part, root = self._needed.cut(document, root_name), None
+        if part is not None:
+            with suppress(ParseError):
+                root = self._read_all(part, self._options)
+        return root if self._needed.is_whole(root) else None
+
+    def _read_part(self, needed: NeededPart, document: bytes | str, options: dict[str, Any]) -> etree._Element:
+        root, log = needed.read(document, options)
+        self._check_doctype(root, log)
         return root
-
-    def _feed(
-        self, parser: etree.XMLPullParser, pieces: Iterable[bytes | str], fed: list[bytes]
-    ) -> etree._Element | None:
-        """Feed pieces until the last needed element has ended; None if the parser logged an error instead."""
-        for piece in pieces:
-            fed.append(piece if isinstance(piece, bytes) else utf8(piece))
-            parser.feed(fed[-1])
-            # `feed` does not raise every error; after one that it only logs, it would start another document.
-            if parser.feed_error_log.filter_from_errors():
-                return None
-            for _, element in parser.read_events():
-                if self._is_last_needed(element):
-                    return element.getroottree().getroot()
-        return parser.close()
-
-    def _is_last_needed(self, element: etree._Element) -> bool:
-        above = element.getparent()
-        for tags in self._path_above:
-            if above is None or above.tag not in tags:
-                return False
-            above = above.getparent()
-        return above is None
 
     def _check_doctype(self, root: etree._Element, log: etree._ListErrorLog) -> None:
         dtd = root.getroottree().docinfo.internalDTD
@@ -387,13 +367,3 @@ def _growing_pieces(content: bytes) -> Iterator[bytes]:
     while position < len(content):
         yield content[position : position + size]
         position, size = position + size, 2 * size
-
-
-def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:
-    """Cut the document so that a piece ends with each end tag that may be the last one needed."""
-    position = 0
-    while position < len(document):
-        found = document.find(end_tag, max(position - len(end_tag) + 1, 0), position + _PIECE)
-        end = position + _PIECE if found < 0 else found + len(end_tag)
-        yield document[position:end]
-        position = end
