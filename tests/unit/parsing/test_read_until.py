@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
-from xml_extractor.parsing.needed_part import _PIECE
+from xml_extractor.parsing.parser import _PIECE
 
 WITH_CHAIN = DocumentParser(ParsingRules(("a",), (("body",), ("app",))))
 WITH_NAMESPACES = DocumentParser(ParsingRules(("{urn:x}a",), (("{urn:y}app",),)))
@@ -149,8 +149,11 @@ def test_the_part_is_the_same_as_in_the_whole_tree(parser: DocumentParser) -> No
 
 
 MARKUP = st.sampled_from(
-    "<app> </app> <app/> <b> </b> <b></b> <x:app> </x:app> <x:app/> <Myapp> </Myapp> </app\n> <app> </app> <b> </b> "
-    "<!-- --> <![CDATA[ ]]> <?p ?> <app a='> '> &amp; &e; é </app>".split()
+    [
+        *("<app>", "</app>", "<app>", "</app>", "<app/>", "</app\n>", "<app a='>", "'>", "<b>", "</b>", "<b></b>"),
+        *("<x:app>", "</x:app>", "<x:app/>", "<Myapp>", "</Myapp>"),
+        *("<!--", "-->", "<![CDATA[", "]]>", "<?p", "?>", "&amp;", "&e;", "é"),
+    ]
 )
 HEADS = st.sampled_from(["<a>", "<a xmlns:x='u'>", "<a xmlns='u'>", "<x:a xmlns:x='u'>", "<?xml version='1.0'?><a>"])
 RULES = [
@@ -160,7 +163,9 @@ RULES = [
 ]
 
 
-@given(head=HEADS, parts=st.lists(MARKUP, max_size=12), end=st.sampled_from(["</a>", "</x:a>", ""]), is_text=st.booleans())
+@given(
+    head=HEADS, parts=st.lists(MARKUP, max_size=12), end=st.sampled_from(["</a>", "</x:a>", ""]), is_text=st.booleans()
+)
 def test_cutting_at_an_end_tag_reads_the_same_tree(head: str, parts: list[str], end: str, *, is_text: bool) -> None:
     document = f"{head}{''.join(parts)}{end}"
 
