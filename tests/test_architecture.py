@@ -76,6 +76,7 @@ OWNERS = {
     "rich": {"reporting", "cli"},
     "pyarrow": {"targets.parquet"},
     "pyspark": {"processing.spark"},
+    "py4j": {"processing.spark"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
     "openlineage": {"telemetry"},
     "opentelemetry": {"telemetry"},

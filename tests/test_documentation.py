@@ -22,8 +22,8 @@ from xml_extractor import errors
 from xml_extractor.cli import commands
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
-from xml_extractor.cli.configuration import setting_names
 from xml_extractor.cli.run import run_command
+from xml_extractor.cli.run_options import setting_names
 from xml_extractor.connections import ATTEMPTS
 from xml_extractor.content import Kind
 from xml_extractor.contract.layout import layouts

@@ -15,8 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.acceptance.hostile_inputs import ADDRESS, CONTRACT, INPUTS, MAPPED
-from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import MappedDocument, ProcessedDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.chunks import Chunk, RunContext

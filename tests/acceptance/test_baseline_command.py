@@ -13,8 +13,7 @@ import pytest
 
 from tests import sqlserver
 from tests.conftest import ROOT, Command, Completed, command_in, posix_only
-from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 
 pytestmark = pytest.mark.slow
 

@@ -67,7 +67,7 @@ class TestNightlyRun:
         nothing = production_processor(*options)
         assert nothing.returncode == 0
         assert accounts(nothing.stdout, tmp_path, target) == Accounts(250, 0, 0, 250)
-        assert "Nothing to do: the source has no documents that are not done yet." in nothing.stdout
+        assert "Nothing to do: the source has no new documents." in nothing.stdout
         assert query(target, "SELECT count(*), count(DISTINCT run_id) FROM processing_log") == [(250, 3)]
 
 

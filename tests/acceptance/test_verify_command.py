@@ -98,7 +98,7 @@ def test_progress_counts_all_documents_compared_so_far(
     expected: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("xml_extractor.reporting.progress.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("xml_extractor.reporting.console.LINE_SECONDS", 0.0)
     shutil.copy("target.db", "copy.db")
     words = ["verify", "--contract", "contract.yaml", *expected, "--target", "sqlite:///target.db"]
     ended = CliRunner().invoke(cli, [*words, "--batch-size", "10", "--workers", "1"])

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.boundary import say
-from xml_extractor.cli.configuration import config_option
 from xml_extractor.cli.help import command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
@@ -24,6 +23,7 @@ from xml_extractor.cli.options import (
     with_target,
 )
 from xml_extractor.cli.parameters import NotEmpty, OneOf, WholeNumber
+from xml_extractor.cli.run_options import config_option
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey, Status
 from xml_extractor.escaping import escaped
 from xml_extractor.reasons import Reason, Stage

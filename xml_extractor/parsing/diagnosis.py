@@ -177,4 +177,6 @@ def _error_at(code: Reason, explanation: str, content: bytes, position: int) -> 
 def wrong_root(found: str, roots: Sequence[str]) -> ParseError:
     """Return the error of a root element that is none of the expected ones."""
     name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
-    return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {' or '.join(roots)}")
+    is_near = found.rpartition("}")[2] in (root.rpartition("}")[2] for root in roots)
+    hint = " (only the namespace differs: see `namespaces` of the contract)" if is_near else ""
+    return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {' or '.join(roots)}{hint}")

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import AnyStr, Generic, NamedTuple
 
-from xml_extractor.contract.encodings import encoding_named, is_unicode
+from xml_extractor.content import encoding_named, is_unicode
 from xml_extractor.parsing.diagnosis import ParseError, parse_error, underlying_error
 from xml_extractor.reasons import Reason
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from xml_extractor.contract.layout import has_markup
-from xml_extractor.contract.match_patterns import alternatives, selection
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.names import Namespaces, clark_names, with_all_namespaces
-from xml_extractor.contract.rewriting import written
+from xml_extractor.contract.rewriting import alternatives, selection, written
 from xml_extractor.contract.xpath import Path, Step, parse_xpath
 
 MAX_DEPTH: Final = 256

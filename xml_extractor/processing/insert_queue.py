@@ -6,12 +6,13 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.managers import BaseManager
 from multiprocessing.util import get_temp_dir
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
 from xml_extractor.errors import RunError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from xml_extractor.targets.loader import LoadStatistics
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 MAX_BATCH_DOCUMENTS, MAX_BATCH_ROWS = 256, 20_000
 """A batch takes no further chunk once it would exceed one of these; a single chunk may."""
@@ -32,7 +34,6 @@ MAX_QUEUED_BYTES = 16 * 2**20
 """The queue is full with this many bytes, however few items they are. This bounds the memory of its process."""
 
 POLL_SECONDS = 0.1
-
 ABANDON_SECONDS = 1.0
 """How long an insert thread may take to end its transaction when a run must stop at once."""
 
@@ -190,8 +191,7 @@ class InsertQueue:
         Raises:
             RunError: The process that holds the queue has ended. All other methods raise it too.
         """
-        with _lost_manager_as_run_error():
-            return self._proxy.offer(item)
+        return _call(self._proxy.offer, item)
 
     def dequeue_batch(
         self,
@@ -206,18 +206,15 @@ class InsertQueue:
             max_rows: Rows in all items at most, unless the first item alone has more.
             timeout: Seconds to wait for the first item; the result is empty if none arrives.
         """
-        with _lost_manager_as_run_error():
-            return self._proxy.take(max_documents, max_rows, timeout)
+        return _call(self._proxy.take, max_documents, max_rows, timeout)
 
     def get_stats(self) -> InsertQueueStats:
         """Return the counts of all processes and threads that use the queue."""
-        with _lost_manager_as_run_error():
-            return self._proxy.counts()
+        return _call(self._proxy.counts)
 
     def qsize(self) -> int:
         """Return the number of items in the queue."""
-        with _lost_manager_as_run_error():
-            return self._proxy.qsize()
+        return _call(self._proxy.qsize)
 
     def close(self) -> None:
         """End the manager process and drop what is in the queue. Only for the process that created the queue."""
@@ -234,11 +231,13 @@ class InsertQueue:
         return self.__dict__ | {"_manager": None}
 
 
-@contextmanager
-def _lost_manager_as_run_error() -> Iterator[None]:
+def _call(method: Callable[..., Result], *arguments: object) -> Result:
     try:
-        yield
+        return method(*arguments)
     except (EOFError, OSError) as error:
+        # The frames of `Connection.send` hold a BytesIO and its buffer. CPython 3.12 and 3.13 cannot collect the two
+        # as part of a reference cycle, and the traceback of an exception easily is one (gh-111049).
+        traceback.clear_frames(error.__traceback__)
         raise RunError(
             f"the process that holds the insert queue has ended ({type(error).__name__})",
             "what was committed stays; run the same command again to continue",

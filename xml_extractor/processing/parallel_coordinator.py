@@ -114,13 +114,11 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     outcomes: Sequence[Outcome] | None = None
     failure = None
     try:
-        documents = worker.map_documents(chunk)
-        if worker.loads_chunks:
-            outcomes = worker.load(list(documents))
-        elif worker.insert_queue is None:
-            outcomes = [outcome for document in documents for outcome in worker.load([document])]
+        if worker.insert_queue is None:
+            outcomes = worker.load_chunk(chunk)
         else:
-            outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, list(documents))
+            documents = list(worker.map_documents(chunk))
+            outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, documents)
     except MemoryError:
         # End like a process that the system kills for lack of memory, so that a poison document is found.
         os._exit(NO_MEMORY)
@@ -186,7 +184,7 @@ class ParallelCoordinator:
         self._on_poll = on_poll
         self._chunks = ChunksInFlight(context.settings.workers)
         self._target = target
-        makes_files = context.settings.engine == "spark" and target.only_appends
+        makes_files = target.only_appends and (context.settings.engine == "spark" or context.settings.in_process)
         self._chunk_size = LARGE_CHUNK if makes_files else None
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: InsertThreads | None = None

@@ -18,8 +18,7 @@ from xml_extractor.errors import RunError, XmlExtractorError
 from xml_extractor.processing_log.log_table import log_time
 from xml_extractor.processing_log.own_tables import history_table
 from xml_extractor.processing_log.run_history import HOST_LENGTH, RunEntry, RunHistory
-from xml_extractor.reporting.metrics import metrics_text, shown_settings, write_metrics
-from xml_extractor.reporting.prometheus import prometheus_text
+from xml_extractor.reporting.metrics import metrics_text, prometheus_text, shown_settings, write_metrics
 from xml_extractor.reporting.result import RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stops_at_once
