@@ -110,6 +110,38 @@ def fill(folder: Path) -> None:
     (folder / "more.tar.gz").write_bytes(gzip.compress(tar_of({f"{n}.xml": station(n) for n in range(200, 230)})))
 
 
+REVISIONS = """
+contract: things
+version: 1
+document:
+  root: thing
+  key: "@key"
+  key_type: int
+  revision: {of: "@id", order: [{path: "@number", type: int}]}
+  deleted: "@gone"
+tables:
+  thing: {rows: ".", columns: {id: {path: "@id", type: int, key: true}, number: {path: "@number", type: int}}}
+  part:
+    rows: part
+    columns:
+      id: {parent: thing.id, key: true}
+      name: {path: ".", type: varchar(9), key: true}
+"""
+
+
+def test_the_newest_revision_of_each_thing_stays_in_whatever_order_tasks_load_them(lake: Path, tmp_path: Path) -> None:
+    folder = lake / "revisions"
+    folder.mkdir()
+    for key in range(120):
+        thing, number = key % 7, key * 37 % 120
+        parts = "".join(f"<part>{number}-{part}</part>" for part in range(number % 3))
+        gone = " gone='1'" if thing == 3 and number > 100 else ""
+        (folder / f"{key}.xml").write_text(f"<thing key='{key}' id='{thing}' number='{number}'{gone}>{parts}</thing>")
+    _, alone = load(str(folder), tmp_path, REVISIONS, "processes")
+    _, together = load("viewfs://lake/in/revisions", tmp_path, REVISIONS, "spark")
+    assert {name: together[name] for name in ("thing", "part")} == {name: alone[name] for name in ("thing", "part")}
+
+
 def test_a_file_that_vanishes_after_it_was_listed_is_rejected(lake: Path) -> None:
     from xml_extractor.sources.hadoop import HadoopPath, read_files
 

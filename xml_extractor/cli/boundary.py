@@ -79,6 +79,11 @@ def say(line: str, *, err: bool = False) -> None:
     click.echo(escaped(line), err=err)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 document` or `1,200 documents`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def output() -> Iterator[None]:
     """Run a block that writes to standard output; end it without an error if the reader has closed the pipe.

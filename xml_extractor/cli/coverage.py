@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.boundary import output, say
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import WholeNumber, command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     DOCUMENT_TIMEOUT_OPTION,
@@ -22,7 +22,6 @@ from xml_extractor.cli.options import (
     added,
     with_addresses,
 )
-from xml_extractor.cli.parameters import WholeNumber
 from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, UsageError
 from xml_extractor.escaping import escaped

@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from xml_extractor.cli.boundary import counted
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
@@ -261,8 +262,7 @@ def _shown_stored(value: Value, sql_type: SqlType) -> Text:
 
 
 def _table(table: TableLayout, rows: Sequence[Row]) -> RenderableType:
-    count = f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
-    heading = cell(f"{table.name}: {count}", "bold")
+    heading = cell(f"{table.name}: {counted(len(rows), 'row')}", "bold")
     if not rows:
         return heading
     if len(table.columns) <= MAX_COLUMNS_SIDE_BY_SIDE:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.boundary import output
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import command
 from xml_extractor.cli.run_options import config_option, run_options
 from xml_extractor.errors import EXIT_INTERRUPTED, RunError, UsageError
 from xml_extractor.settings import RunSettings

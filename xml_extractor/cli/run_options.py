@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES, PREFIX, warn_if_all_can_read
+from xml_extractor.cli.command import NotEmpty, Parsed, WholeNumberOrAuto
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     DOCUMENT_TIMEOUT_OPTION,
@@ -26,7 +27,6 @@ from xml_extractor.cli.options import (
     setting,
     with_addresses,
 )
-from xml_extractor.cli.parameters import NotEmpty, Parsed, WholeNumberOrAuto
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import (
     Engine,

@@ -13,9 +13,8 @@ import click
 
 from xml_extractor.cli.addresses import contract_given, database_address
 from xml_extractor.cli.boundary import say
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import WholeNumber, command
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
-from xml_extractor.cli.parameters import WholeNumber
 from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import UsageError
 from xml_extractor.escaping import escaped

@@ -10,9 +10,8 @@ import click
 
 from xml_extractor.cli.addresses import shown_address
 from xml_extractor.cli.boundary import say
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import Parsed, WholeNumber, command
 from xml_extractor.cli.options import DESTINATION_OPTIONS, added, with_destination
-from xml_extractor.cli.parameters import Parsed, WholeNumber
 from xml_extractor.errors import EXIT_REJECTS, UsageError
 from xml_extractor.settings import DEFAULT_CONTRACT, LIMITS, RunSettings
 

@@ -88,11 +88,11 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers:
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
     # What exists now stays until the process ends.
-    _rare_collections().__enter__()
+    rare_collections().__enter__()
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
     thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.collect()
@@ -242,7 +242,7 @@ class ParallelCoordinator:
         settings = self._settings
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
-            parts.enter_context(_rare_collections())
+            parts.enter_context(rare_collections())
             if settings.in_process:
                 self._enter_workers(InProcessSupervisor[Event], Worker, parts)
             else:

@@ -14,9 +14,9 @@ import queue
 import shutil
 import signal
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -53,7 +53,8 @@ PARTITIONS_PER_CORE = 2
 """Partitions of a job for each core, so that the cores end at about the same time."""
 
 JOBS_IN_FLIGHT = 2
-"""Jobs that are submitted at once, so that no core waits for the last task of a job."""
+"""Jobs that are submitted at once, so that no core waits for the last task of a job. The oldest of them ends before the
+next is submitted: of two documents with rows of one key that are further apart, always the earlier one is loaded."""
 
 SQLITE = "sqlite"
 GATEWAY = "PYSPARK_GATEWAY_PORT"
@@ -82,6 +83,7 @@ class SparkCoordinator(ParallelCoordinator):
             self._parts = parts.pop_all()
         self._results: queue.SimpleQueue[list[PartitionResult] | BaseException] = queue.SimpleQueue()
         self._in_flight = 0
+        self._submitted: deque[Future[None]] = deque()
         self._partitions = self._spark.defaultParallelism * PARTITIONS_PER_CORE
         self._largest = self._chunk_size or MAX_PARTITION
         self._work: Counter[str] = Counter()
@@ -111,7 +113,7 @@ class SparkCoordinator(ParallelCoordinator):
                 if len(waiting) >= at_once and self._file_of(key) != self._file_of(waiting[-1]):
                     self._submit_job(waiting, replaced)
                     waiting = []
-                    self._poll_while(lambda: self._in_flight >= JOBS_IN_FLIGHT)
+                    self._poll_while(self._has_no_room)
                 if self._is_ending:
                     break
                 waiting.append(key)
@@ -147,7 +149,12 @@ class SparkCoordinator(ParallelCoordinator):
             chunks.append(self._chunks.hand_out(tuple(part), replaced(part)))
         self.statistics.seen += len(keys)
         self._in_flight += 1
-        self._jobs.submit(self._run_job, chunks)
+        self._submitted.append(self._jobs.submit(self._run_job, chunks))
+
+    def _has_no_room(self) -> bool:
+        while self._submitted and self._submitted[0].done():
+            self._submitted.popleft()
+        return len(self._submitted) >= JOBS_IN_FLIGHT
 
     def _run_job(self, chunks: Sequence[Chunk]) -> None:
         try:

@@ -23,8 +23,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.escaping import escaped
 from xml_extractor.parsing import ParseError, parsing_rules
-from xml_extractor.parsing.diagnosis import parse_error
-from xml_extractor.parsing.parser import wrong_root
+from xml_extractor.parsing.diagnosis import parse_error, wrong_root
 from xml_extractor.processing_log.log_keys import LoggedKeys, UnusableKey
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records.keys import Bounds, KeyReader, RecordNames

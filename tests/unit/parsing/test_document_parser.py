@@ -7,7 +7,7 @@ import pytest
 from lxml import etree
 
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
-from xml_extractor.parsing.parser import MAX_DEPTH
+from xml_extractor.parsing.rules import MAX_DEPTH
 from xml_extractor.reasons import Stage
 
 SECRET = "Ottilie"
