@@ -216,7 +216,7 @@ def test_what_a_system_has_no_more_of_is_no_defect(error: Exception) -> None:
 
 @posix_only("Windows has semaphores of its own")
 def test_a_system_without_semaphores_is_an_error_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refuse)

@@ -360,8 +360,9 @@ class BackgroundInsertThread:
     def get_stats(self) -> InsertThreadStats:
         """Return the counts so far."""
         elapsed = (self._ended_at or time.perf_counter()) - self._started_at if self._started_at else 0.0
-        loads = self._load_statistics
-        counts = (loads.transactions, loads.retries, loads.insert_seconds, loads.commit_seconds) if loads else (0,) * 4
+        counts: tuple[int, int, float, float] = (0, 0, 0.0, 0.0)
+        if (loads := self._load_statistics) is not None:
+            counts = loads.transactions, loads.retries, loads.insert_seconds, loads.commit_seconds
         return InsertThreadStats(self._batches, self._documents, self._inserted, *counts, elapsed)
 
     def _run(self) -> None:

@@ -123,7 +123,7 @@ def check_system(workers: int) -> None:
     try:
         multiprocessing.get_context("fork").Lock()
     except OSError as error:
-        tip = "mount a /dev/shm that can be written, such as `--tmpfs /dev/shm` of a container"
+        tip = "mount a /dev/shm that can be written"
         raise RunError(f"the system has no semaphores for processes: {error.strerror}", tip) from None
     needed = OPEN_FILES + OPEN_FILES_PER_WORKER * workers
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
