@@ -46,7 +46,7 @@ SELECTION_OPTIONS = (
         "--run",
         cls=NotEmpty,
         metavar="RUN",
-        help="Only documents rejected by this run: its id, or the beginning of one.",
+        help="Only documents rejected by this run: the beginning of its id.",
     ),
     click.option(
         "--since", type=TIME, metavar="TIME", help="Only documents rejected by runs started since TIME (UTC)."

@@ -52,7 +52,7 @@ MOST_DIFFERENCES = 100
     "--run",
     cls=NotEmpty,
     metavar="RUN",
-    help="Compare only documents that this run loaded: its id, or the beginning of one.",
+    help="Compare only documents that this run loaded: the beginning of its id.",
 )
 @click.option(
     "--against",
