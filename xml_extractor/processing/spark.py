@@ -46,9 +46,6 @@ from xml_extractor.targets.registry import PARQUET, read_url
 
 logger = logging.getLogger(__name__)
 
-MAX_PARTITION = 256
-"""Documents of a partition at most, unless a chunk may have more. A task that is lost costs as many."""
-
 PARTITIONS_PER_CORE = 2
 """Partitions of a job for each core, so that the cores end at about the same time."""
 
@@ -85,7 +82,6 @@ class SparkCoordinator(ParallelCoordinator):
         self._in_flight = 0
         self._submitted: deque[Future[None]] = deque()
         self._partitions = self._spark.defaultParallelism * PARTITIONS_PER_CORE
-        self._largest = self._chunk_size or MAX_PARTITION
         self._work: Counter[str] = Counter()
         return self
 
@@ -103,7 +99,7 @@ class SparkCoordinator(ParallelCoordinator):
             KeyboardInterrupt: The run was asked to stop twice.
         """
         settings = self._settings
-        at_once = self._partitions * self._largest
+        at_once = self._partitions * (self._chunk_size or 1)
         waiting: list[DocumentKey] = []
         # 1. List key pages, and drop the keys that are already done.
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
