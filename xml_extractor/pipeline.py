@@ -19,7 +19,7 @@ from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import Outcome
-from xml_extractor.errors import UsageError, XmlExtractorError
+from xml_extractor.errors import UsageError, XmlExtractorError, system_error
 from xml_extractor.processing.chunks import RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.logged_documents import LoggedDocuments
@@ -105,8 +105,10 @@ def _load(
             coordinator = engine(context, target, statistics, on_progress, on_reject, reporter.report)
             try:
                 queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
-            except XmlExtractorError as error:
-                failure = error
+            except Exception as error:
+                failure = error if isinstance(error, XmlExtractorError) else system_error(error)
+                if failure is None:
+                    raise
         result = replace(
             describe(),
             is_running=False,

@@ -227,7 +227,7 @@ def test_records_of_a_file_are_iterated_not_mapped(tmp_path: Path) -> None:
         contract.map(tmp_path / "notes.xml")
 
 
-@pytest.mark.parametrize(("name", "message"), [("daemon", "a daemonic one"), ("_inheriting", "imported the main")])
+@pytest.mark.parametrize(("name", "message"), [("daemon", "a daemonic process"), ("_inheriting", "imported the main")])
 def test_a_process_that_may_start_no_processes_uses_one_worker(
     name: str, message: str, orders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

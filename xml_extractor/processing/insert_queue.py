@@ -1,6 +1,7 @@
 """The insert queue between worker processes and the threads that load what is in it."""
 
 import logging
+import os
 import pickle
 import queue
 import signal
@@ -15,7 +16,7 @@ from multiprocessing.util import get_temp_dir
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
-from xml_extractor.errors import RunError
+from xml_extractor.errors import EXIT_FAILED, RunError, system_error
 from xml_extractor.processing import processes
 from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
@@ -166,6 +167,13 @@ def _start_manager(start_method: StartMethod) -> QueueManager:
 def _set_up_manager() -> None:
     # A SIGTERM to all processes of the run must not destroy what the insert threads have yet to commit.
     set_up_child(ignored=(signal.SIGINT, signal.SIGTERM))
+    threading.excepthook = _end_manager
+
+
+def _end_manager(error: threading.ExceptHookArgs) -> None:
+    """End the process when a thread of it fails: without the one that accepts connections, clients wait forever."""
+    if error.exc_type is not SystemExit:
+        os._exit(EXIT_FAILED)
 
 
 class InsertQueue:
@@ -180,8 +188,8 @@ class InsertQueue:
     def __init__(
         self, max_size: int = 10000, start_method: StartMethod = DEFAULT_START_METHOD, patience: float = 0
     ) -> None:
-        self._manager: QueueManager | None = _start_manager(start_method)
-        self._proxy = self._manager.bounded_queue(max_size, patience)
+        self._manager: QueueManager | None = _call(_start_manager, start_method)
+        self._proxy = _call(self._manager.bounded_queue, max_size, patience)
         self.max_size = max_size
         logger.info("Insert queue created (max_size=%d)", max_size)
 
@@ -238,10 +246,9 @@ def _call(method: Callable[..., Result], *arguments: object) -> Result:
         # The frames of `Connection.send` hold a BytesIO and its buffer. CPython 3.12 and 3.13 cannot collect the two
         # as part of a reference cycle, and the traceback of an exception easily is one (gh-111049).
         traceback.clear_frames(error.__traceback__)
-        raise RunError(
-            f"the process that holds the insert queue has ended ({type(error).__name__})",
-            "what was committed stays; run the same command again to continue",
-        ) from error
+        message = f"the process that holds the insert queue has ended ({type(error).__name__})"
+        tip = "what was committed stays; check memory and `ulimit -u`, and run the same command again to continue"
+        raise system_error(error) or RunError(message, tip) from error
 
 
 class DocumentLoader(Protocol):
@@ -353,17 +360,10 @@ class BackgroundInsertThread:
     def get_stats(self) -> InsertThreadStats:
         """Return the counts so far."""
         elapsed = (self._ended_at or time.perf_counter()) - self._started_at if self._started_at else 0.0
-        loads = self._load_statistics
-        return InsertThreadStats(
-            batches=self._batches,
-            documents=self._documents,
-            inserted=self._inserted,
-            transactions=loads.transactions if loads else 0,
-            retries=loads.retries if loads else 0,
-            insert_seconds=loads.insert_seconds if loads else 0.0,
-            commit_seconds=loads.commit_seconds if loads else 0.0,
-            elapsed=elapsed,
-        )
+        counts: tuple[int, int, float, float] = (0, 0, 0.0, 0.0)
+        if (loads := self._load_statistics) is not None:
+            counts = loads.transactions, loads.retries, loads.insert_seconds, loads.commit_seconds
+        return InsertThreadStats(self._batches, self._documents, self._inserted, *counts, elapsed)
 
     def _run(self) -> None:
         try:

@@ -46,9 +46,6 @@ from xml_extractor.targets.registry import PARQUET, read_url
 
 logger = logging.getLogger(__name__)
 
-MAX_PARTITION = 256
-"""Documents of a partition at most, unless a chunk may have more. A task that is lost costs as many."""
-
 PARTITIONS_PER_CORE = 2
 """Partitions of a job for each core, so that the cores end at about the same time."""
 
@@ -66,8 +63,7 @@ POLL_SECONDS, LONGEST_EXPLANATION = 0.1, 200
 class SparkCoordinator(ParallelCoordinator):
     """Hands documents to the executors of Spark and counts their outcomes.
 
-    A context manager, as its base class. In the block there is an application of Spark, unless the program has one
-    already. It ends with the block.
+    A context manager, as its base class, within the block of `application`.
     """
 
     def __enter__(self) -> Self:
@@ -85,7 +81,6 @@ class SparkCoordinator(ParallelCoordinator):
         self._in_flight = 0
         self._submitted: deque[Future[None]] = deque()
         self._partitions = self._spark.defaultParallelism * PARTITIONS_PER_CORE
-        self._largest = self._chunk_size or MAX_PARTITION
         self._work: Counter[str] = Counter()
         return self
 
@@ -103,7 +98,7 @@ class SparkCoordinator(ParallelCoordinator):
             KeyboardInterrupt: The run was asked to stop twice.
         """
         settings = self._settings
-        at_once = self._partitions * self._largest
+        at_once = self._partitions * (self._chunk_size or 1)
         waiting: list[DocumentKey] = []
         # 1. List key pages, and drop the keys that are already done.
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
@@ -295,7 +290,8 @@ def application(settings: RunSettings) -> Iterator[None]:
     with ExitStack() as own:
         spark = active_spark()
         if spark is None:
-            spark = own.enter_context(_stopping(_started(settings.master)))
+            spark = _started(settings.master)
+            own.callback(_end, spark)
         check_reachable(settings, spark.master)
         cores = spark.defaultParallelism
         logger.info("Spark application started (master=%s, cores=%d)", spark.master, cores)
@@ -325,13 +321,9 @@ def _started(master: str | None) -> SparkContext:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _stopping(spark: SparkContext) -> Iterator[SparkContext]:
-    try:
-        yield spark
-    finally:
-        with suppress(Py4JError, OSError):
-            spark.stop()
+def _end(spark: SparkContext) -> None:
+    with suppress(Py4JError, OSError):
+        spark.stop()
 
 
 def _run_error(error: BaseException, trouble: str = "Spark ended a job") -> Exception:

@@ -34,7 +34,7 @@ from xml_extractor.documents import (
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, internal_error
-from xml_extractor.processing.insert_queue import InsertQueue
+from xml_extractor.processing.insert_queue import MAX_BATCH_ROWS, InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.quality.unread import unread_counter
@@ -209,15 +209,21 @@ class Worker:
         self._marker.clear()
 
     def load_chunk(self, chunk: Chunk) -> list[Outcome]:
-        """Map and load the documents of a chunk: in one transaction, or each in its own if inserts are blocking.
+        """Map and load the documents of a chunk: in transactions of many rows; if inserts are blocking, one by one.
 
         Raises:
             XmlExtractorError: The source or the target fails for a reason that no document causes.
         """
-        documents = self.map_documents(chunk)
-        if self._loads_chunks:
-            return self.load(list(documents))
-        return [outcome for document in documents for outcome in self.load([document])]
+        outcomes: list[Outcome] = []
+        batch: list[ProcessedDocument] = []
+        rows = 0
+        for document in self.map_documents(chunk):
+            batch.append(document)
+            rows += sum(map(len, document.rows)) if isinstance(document, MappedDocument) else 0
+            if rows >= MAX_BATCH_ROWS or not self._loads_chunks:
+                outcomes += self.load(batch)
+                batch, rows = [], 0
+        return [*outcomes, *self.load(batch)] if batch else outcomes
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents over this process's own connection, which is opened on first use.
