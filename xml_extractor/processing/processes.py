@@ -325,10 +325,7 @@ class WorkerPool:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the workers now, whatever they are doing.
-
-        A thread of the Pool that waits for a lock of a dead worker is abandoned.
-        """
+        """Kill the workers now, whatever they do. A thread that waits for a lock of a dead worker is abandoned."""
         terminate = threading.Thread(target=self._pool.terminate, name="pool terminate", daemon=True)
         terminate.start()
         if not self._is_broken:
@@ -382,6 +379,10 @@ def _recording_pool(processes: list[BaseProcess]) -> type[Pool]:
             process = Pool.Process(ctx, *args, **kwds)
             processes.append(process)
             return process
+
+        def _get_sentinels(self) -> list[object]:
+            # Without the results: until their thread reads one, the thread that replaces workers would spin.
+            return super()._get_sentinels()[1:]  # type: ignore[misc, no-any-return]
 
     return RecordingPool
 

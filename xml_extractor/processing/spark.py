@@ -63,8 +63,7 @@ POLL_SECONDS, LONGEST_EXPLANATION = 0.1, 200
 class SparkCoordinator(ParallelCoordinator):
     """Hands documents to the executors of Spark and counts their outcomes.
 
-    A context manager, as its base class. In the block there is an application of Spark, unless the program has one
-    already. It ends with the block.
+    A context manager, as its base class, within the block of `application`.
     """
 
     def __enter__(self) -> Self:
@@ -291,7 +290,8 @@ def application(settings: RunSettings) -> Iterator[None]:
     with ExitStack() as own:
         spark = active_spark()
         if spark is None:
-            spark = own.enter_context(_stopping(_started(settings.master)))
+            spark = _started(settings.master)
+            own.callback(_end, spark)
         check_reachable(settings, spark.master)
         cores = spark.defaultParallelism
         logger.info("Spark application started (master=%s, cores=%d)", spark.master, cores)
@@ -321,13 +321,9 @@ def _started(master: str | None) -> SparkContext:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _stopping(spark: SparkContext) -> Iterator[SparkContext]:
-    try:
-        yield spark
-    finally:
-        with suppress(Py4JError, OSError):
-            spark.stop()
+def _end(spark: SparkContext) -> None:
+    with suppress(Py4JError, OSError):
+        spark.stop()
 
 
 def _run_error(error: BaseException, trouble: str = "Spark ended a job") -> Exception:
