@@ -125,14 +125,14 @@ class Spark:
         metrics = self._directory / f"metrics{time.monotonic_ns()}"
         engine = ("--engine", "spark", "--master", f"local-cluster[{self._executors},1,{MEMORY}]") if spark else ()
         command = [sys.executable, str(ROOT / "production_processor.py"), "--contract", self._contract]
-        command += ["--source", self._source, "--target", target, "--metrics-dir", str(metrics), "--rejects-dir", ""]
+        command += ["--source", self._source, "--metrics-dir", str(metrics), "--rejects-dir", ""]
         command += ["--log-level", "INFO", *engine, *options]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with (self._directory / "output").open("w+") as output:
             process = subprocess.Popen(
                 command,
                 cwd=self._directory,
-                env=self._environment(disturb),
+                env={**self._environment(disturb), "XML_EXTRACTOR_TARGET": target},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
