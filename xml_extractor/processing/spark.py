@@ -80,7 +80,6 @@ class SparkCoordinator(ParallelCoordinator):
         self._results: queue.SimpleQueue[list[PartitionResult] | BaseException] = queue.SimpleQueue()
         self._in_flight = 0
         self._submitted: deque[Future[None]] = deque()
-        self._partitions = self._spark.defaultParallelism * PARTITIONS_PER_CORE
         self._work: Counter[str] = Counter()
         return self
 
@@ -98,11 +97,11 @@ class SparkCoordinator(ParallelCoordinator):
             KeyboardInterrupt: The run was asked to stop twice.
         """
         settings = self._settings
-        at_once = self._partitions * (self._chunk_size or 1)
         waiting: list[DocumentKey] = []
         # 1. List key pages, and drop the keys that are already done.
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
+            at_once = self._partitions * (self._chunk_size or 1)
             # 2. Make jobs of as many documents as the cores need, and of whole files if Spark reads them.
             for key in selection.keys:
                 if len(waiting) >= at_once and self._file_of(key) != self._file_of(waiting[-1]):
@@ -124,6 +123,11 @@ class SparkCoordinator(ParallelCoordinator):
         if not self.interrupted:
             self._check_accounts()
 
+    @property
+    def _partitions(self) -> int:
+        """The partitions of a job: executors may register, and end, during the run."""
+        return int(self._spark.defaultParallelism) * PARTITIONS_PER_CORE
+
     def _file_of(self, key: DocumentKey) -> DocumentKey:
         """Return what cannot be divided between partitions: a file that Spark reads, or else the document."""
         return key if self._files is None else self._files.file_of(key)
@@ -135,9 +139,10 @@ class SparkCoordinator(ParallelCoordinator):
     ) -> None:
         chunks: list[Chunk] = []
         part: list[DocumentKey] = []
+        partitions = self._partitions
         for _, of_file in groupby(keys, self._file_of):
             part += of_file
-            if len(part) * self._partitions >= len(keys):
+            if len(part) * partitions >= len(keys):
                 chunks.append(self._chunks.hand_out(tuple(part), replaced(part)))
                 part = []
         if part:
