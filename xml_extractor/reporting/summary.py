@@ -100,7 +100,6 @@ def _rows_by_table(result: RunResult) -> Table:
 
 MEANINGS = {
     Counted.NULL: "invalid values made NULL",
-    Counted.DEFAULTED: "absent values for which the default stands",
     Counted.DEFAULT: "invalid values replaced by the default",
     Counted.TRUNCATED: "values truncated",
     Counted.ROUNDED: "values rounded",
