@@ -8,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import layouts
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import Outcome
 from xml_extractor.processing import verification
 from xml_extractor.processing.chunk_pool import key_chunks

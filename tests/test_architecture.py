@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from fractions import Fraction
 from functools import cache, partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import FrameType
 
+from xml_extractor.cli.sample import create_samples
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.processing import parallel_coordinator
@@ -76,6 +78,7 @@ OWNERS = {
     "rich": {"reporting", "cli"},
     "pyarrow": {"targets.parquet"},
     "pyspark": {"processing.spark"},
+    "py4j": {"processing.spark"},
     "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
     "openlineage": {"telemetry"},
     "opentelemetry": {"telemetry"},
@@ -247,8 +250,7 @@ def files_that_run() -> Iterator[set[str]]:
 
 def test_a_chunk_passes_few_files(tmp_path: Path) -> None:
     source = f"sqlite:///{tmp_path / 'source.db'}"
-    command = [sys.executable, "-m", "xml_extractor", "sample", "card_application", "40", "--to", source]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    create_samples("card_application", 40, source, 1, Fraction(0))
     settings = RunSettings("card_application", source, f"sqlite:///{tmp_path / 'target.db'}")
     contract = read_contract(settings.contract)
     open_target(settings.target, contract).prepare(layouts(contract))

@@ -22,8 +22,8 @@ from xml_extractor import errors
 from xml_extractor.cli import commands
 from xml_extractor.cli.addresses import PASSWORD_VARIABLES
 from xml_extractor.cli.commands import cli
-from xml_extractor.cli.configuration import setting_names
 from xml_extractor.cli.run import run_command
+from xml_extractor.cli.run_options import setting_names
 from xml_extractor.connections import ATTEMPTS
 from xml_extractor.content import Kind
 from xml_extractor.contract.layout import layouts
@@ -31,7 +31,7 @@ from xml_extractor.contract.model import Column, Contract, Document, Input, Look
 from xml_extractor.contract.reading import read_contract, shipped_contracts
 from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.shape import keys_of
-from xml_extractor.parsing.parser import MAX_DEPTH
+from xml_extractor.parsing.rules import MAX_DEPTH
 from xml_extractor.processing import chunks, insert_queue
 from xml_extractor.processing.processes import TASKS_PER_PROCESS
 from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Command
+from tests.conftest import ROOT, command_in
 
 MISSING = "libodbc.so.2: cannot open shared object file: No such file or directory"
 
@@ -21,9 +21,9 @@ def without_pyodbc(tmp_path: Path) -> dict[str, str]:
 
 
 def test_an_address_of_a_server_gives_one_line_that_names_what_is_missing(
-    production_processor: Command, without_pyodbc: dict[str, str]
+    tmp_path: Path, without_pyodbc: dict[str, str]
 ) -> None:
-    ran = production_processor(
+    ran = command_in([str(ROOT / "production_processor.py")], tmp_path)(
         "--contract",
         "card_application",
         XML_EXTRACTOR_TARGET="mssql://nobody:secret@localhost/nothing",

@@ -32,7 +32,7 @@ _EXHAUSTED = {
     errno.ENFILE: "close other programs, or raise the system's limit of open files",
     errno.ENOSPC: "free space in the temporary directory (TMPDIR) and where files are written",
     errno.ENOMEM: "run with fewer workers, or on a machine with more memory",
-    errno.EAGAIN: "raise the limit of processes (`ulimit -u`), or run with fewer workers",
+    errno.EAGAIN: "raise the limit of processes and threads (`ulimit -u`) or of memory, or run with fewer workers",
     errno.EROFS: "set TMPDIR to a directory that can be written",
 }
 """What to do about errors of the system that are nobody's defect. Source: errno(3)."""
@@ -114,8 +114,14 @@ class StopRequestedError(RunError):
     """A pause before another attempt, or a transaction, ended because the command was asked to stop."""
 
 
-def system_error(error: OSError) -> RunError | None:
+def system_error(error: BaseException) -> RunError | None:
     """Convert an error of the operating system that says what is exhausted; None for any other."""
+    if isinstance(error, MemoryError):
+        return RunError("the system has no resources left: out of memory", _EXHAUSTED[errno.ENOMEM])
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return RunError("the system has no resources left: no thread can be started", _EXHAUSTED[errno.EAGAIN])
+    if not isinstance(error, OSError):
+        return None
     if error.errno == errno.ENOENT and error.filename is None and "temporary directory" in str(error.strerror):
         advice = "free space in TMPDIR, or set it to a directory that can be written, with a short path"
         return RunError("there is no temporary directory that can be written", advice)

@@ -8,19 +8,18 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import Outcome
-from xml_extractor.errors import UsageError, XmlExtractorError
+from xml_extractor.errors import UsageError, XmlExtractorError, system_error
 from xml_extractor.processing.chunks import RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.logged_documents import LoggedDocuments
@@ -37,8 +36,7 @@ from xml_extractor.sources.files import FileSource
 from xml_extractor.sources.interfaces import ExaminedSource, KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
 from xml_extractor.targets.interfaces import Target
-from xml_extractor.targets.opening import TargetOpening
-from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.registry import TargetOpening, open_target
 from xml_extractor.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -68,11 +66,12 @@ def run(
     _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
-    engine, target = _engine(settings), _open_target(settings, contract)
+    (engine, application), target = _engine(settings), _open_target(settings, contract)
     statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
     uses_pool = engine is ParallelCoordinator and not settings.in_process
     # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
     with (
+        application,
         TargetOpening(target, tables, settings.insert_strategy) as opening,
         closing(_open_source(settings, contract)) as source,
         shared_plan(settings.start_method, contract, settings.workers if uses_pool else 0),
@@ -106,12 +105,13 @@ def _load(
             coordinator = engine(context, target, statistics, on_progress, on_reject, reporter.report)
             try:
                 queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
-            except XmlExtractorError as error:
-                failure = error
+            except Exception as error:
+                failure = error if isinstance(error, XmlExtractorError) else system_error(error)
+                if failure is None:
+                    raise
         result = replace(
             describe(),
             is_running=False,
-            log_table=connection.log_table.table,
             queue=queue_stats._asdict() if queue_stats else {},
             insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
             interrupted=coordinator.interrupted,
@@ -177,7 +177,6 @@ def _describe(context: RunContext, source: Source, target: Target, statistics: R
         statistics=statistics,
         queue={},
         insert_threads=(),
-        log_table=target.log_table.table,
         is_running=True,
     )
 
@@ -209,14 +208,14 @@ def _noting_total(
         yield page
 
 
-def _engine(settings: RunSettings) -> type[ParallelCoordinator]:
-    """Return what hands the documents to whoever maps and loads them.
+def _engine(settings: RunSettings) -> tuple[type[ParallelCoordinator], AbstractContextManager[object]]:
+    """Return what hands the documents to whoever maps and loads them, and the context in which it can.
 
     Raises:
         UsageError: Spark or Java is not installed.
     """
     if settings.engine == "processes":
-        return ParallelCoordinator
+        return ParallelCoordinator, nullcontext()
     try:
         from xml_extractor.processing import spark  # noqa: PLC0415 - it needs pyspark
     except ImportError as error:
@@ -225,7 +224,7 @@ def _engine(settings: RunSettings) -> type[ParallelCoordinator]:
         tip = "install it with pip install 'xml-extractor-etl[spark]'"
         raise UsageError("--engine spark needs the package pyspark, which is not installed", tip) from None
     spark.check_installation()
-    return spark.SparkCoordinator
+    return spark.SparkCoordinator, spark.application(settings)
 
 
 def _open_target(settings: RunSettings, contract: Contract) -> Target:

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from xml_extractor.errors import EXIT_INTERRUPTED
@@ -156,7 +156,8 @@ def end_process_if_stuck() -> None:
     receiving, sending = os.pipe()
     os.set_blocking(sending, False)
     signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
-    threading.Thread(target=_count_signals, args=(receiving,), name="stop watch", daemon=True).start()
+    with suppress(RuntimeError):  # the system starts no thread: who needs one reports it
+        threading.Thread(target=_count_signals, args=(receiving,), name="stop watch", daemon=True).start()
 
 
 def _count_signals(receiving: int) -> None:
@@ -173,6 +174,7 @@ def end_process(code: int) -> None:
     for child in multiprocessing.active_children() if multiprocessing is not None else ():
         child.kill()
     cleanup = threading.Thread(target=atexit._run_exitfuncs, name="cleanup", daemon=True)  # noqa: SLF001
-    cleanup.start()
-    cleanup.join(CLEANUP_SECONDS)
+    with suppress(RuntimeError):
+        cleanup.start()
+        cleanup.join(CLEANUP_SECONDS)
     os._exit(code)

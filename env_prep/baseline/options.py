@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from xml_extractor.cli.addresses import database_address, source_address
+from xml_extractor.cli.command import WholeNumber
 from xml_extractor.cli.options import ODBC, SERVER, SOURCE_PASSWORD_OPTION, added
-from xml_extractor.cli.parameters import WholeNumber
 from xml_extractor.errors import UsageError
 
 DEFAULT_CONTRACT = "card_application"

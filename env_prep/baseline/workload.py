@@ -16,9 +16,10 @@ from env_prep.baseline.variants import Variant
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.errors import EXIT_OK, EXIT_REJECTS, RunError, UsageError
-from xml_extractor.processing_log.log_table import LOG_TABLE
+from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.samples import KINDS, samples
 from xml_extractor.schema.names import database_name
+from xml_extractor.schema.shared_tables import merged_tables
 from xml_extractor.sources.registry import open_source_writer
 from xml_extractor.targets.registry import open_target
 
@@ -30,8 +31,11 @@ Metrics = dict[str, Any]
 
 
 def table_names(tables: Sequence[TableLayout]) -> list[str]:
-    """Return the names of the tables that a run fills, parents before children."""
-    return [database_name(table.table, embedded=True)[1] for table in (LOG_TABLE, *tables)]
+    """Return the names of the tables that a run may create, parents before children."""
+    return [
+        database_name(table.table, embedded=True)[1]
+        for table in (*own_tables(has_revisions=True), *merged_tables(tables))
+    ]
 
 
 def check_schemas(contract: Contract, tables: Sequence[TableLayout], *, with_samples: bool) -> None:

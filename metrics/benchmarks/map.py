@@ -1,6 +1,5 @@
 """`python -m metrics.benchmarks.map`: CPU of parse and map, compared with lxml parsing the same bytes."""
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from metrics.measurements.figures import alternately
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
+from xml_extractor.processing.parallel_coordinator import rare_collections
 
 UNTIL, WHOLE, LXML = "parse and map", "parse and map, whole document", "lxml.etree.fromstring"
 IGNORE, INTERPRETED = "parse and map, ignore", "parse and map, interpreted"
@@ -32,12 +32,10 @@ def benchmark(options: Options) -> Record:
         INTERPRETED: partial(_per_document, _processor(inputs.contract(), interpreted=True), documents),
         LXML: partial(_per_document, etree.fromstring, documents),
     }
-    # As workers do before their first document.
-    gc.collect()
-    gc.freeze()
-    for measure in measures.values():
-        measure()
-    taken = alternately(measures, options.rounds)
+    with rare_collections():  # as in workers
+        for measure in measures.values():
+            measure()
+        taken = alternately(measures, options.rounds)
     size = sum(map(len, documents))
     record = Record("map", options.command, [], {"documents": len(documents), "mean_bytes": size // len(documents)})
     record.group("CPU of a document", "ms", taken)

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.acceptance.hostile_inputs import ADDRESS, CONTRACT, INPUTS, MAPPED
-from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.model import Contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import MappedDocument, ProcessedDocument
 from xml_extractor.errors import XmlExtractorError
 from xml_extractor.processing.chunks import Chunk, RunContext
@@ -31,14 +31,13 @@ SECONDS = 120
 """After so long the process is killed; the machine may be busy."""
 
 
-def read(directory: Path, contract: Path, address: str) -> str:
+def read(directory: Path, contract: Contract, address: str) -> str:
     """Fetch, parse and map all documents at an address as a worker does; what became of the first."""
-    settings = RunSettings(str(contract), address, "sqlite:///unused.db")
-    read_by = read_contract(settings.contract)
-    with closing(open_source(address, read_by, read_by.document.max_bytes)) as source:
+    settings = RunSettings("hostile.yaml", address, "sqlite:///unused.db")
+    with closing(open_source(address, contract, contract.document.max_bytes)) as source:
         keys = tuple(key for page in source.key_pages(100) for key in page.keys)
         started_at = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC
-        context = RunContext("run", started_at, settings, read_by, contract_hash(read_by), "hostile", source.address)
+        context = RunContext("run", started_at, settings, contract, contract_hash(contract), "hostile", source.address)
         with closing(Worker(context, None, directory)) as worker:
             return _said(next(worker.map_documents(Chunk(0, keys))))
 
@@ -47,7 +46,7 @@ def _said(document: ProcessedDocument) -> str:
     return MAPPED if isinstance(document, MappedDocument) else f"{document.failure.stage} {document.failure.code}"
 
 
-def _in_child(directory: Path, contract: Path, address: str) -> None:
+def _in_child(directory: Path, contract: Contract, address: str) -> None:
     """Write a line and end."""
     signal.alarm(SECONDS)
     before = resident_bytes()
@@ -68,8 +67,8 @@ def _in_child(directory: Path, contract: Path, address: str) -> None:
 def main() -> None:
     """Probe all inputs; the last line says how often the server was called."""
     directory = Path(sys.argv[1]).resolve()
-    contract = directory / "hostile.yaml"
-    contract.write_text(CONTRACT, encoding="utf-8")
+    (directory / "hostile.yaml").write_text(CONTRACT, encoding="utf-8")
+    contract = read_contract(str(directory / "hostile.yaml"))
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         url = f"http://127.0.0.1:{server.getsockname()[1]}/".encode()

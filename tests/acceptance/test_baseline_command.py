@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from env_prep.baseline.command import baseline_command
 from tests import sqlserver
-from tests.conftest import ROOT, Command, Completed, command_in, posix_only
-from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.reading import read_contract
+from tests.conftest import ROOT, Command, Completed, called_in, posix_only
+from xml_extractor.contract.reading import contract_hash, read_contract
 
 pytestmark = pytest.mark.slow
 
@@ -31,14 +31,14 @@ class Measured(NamedTuple):
 
 
 def measured(directory: Path, *options: str, **variables: str) -> Measured:
-    completed = command_in([PROGRAM], directory)(*options, **variables)
+    completed = called_in(directory, command=baseline_command)(*options, **variables)
     return Measured(completed, json.loads((directory / STORED).read_text(encoding="utf-8")))
 
 
 @pytest.fixture
 def establish_baseline(tmp_path: Path) -> Command:
     """The command in an empty directory."""
-    return command_in([PROGRAM], tmp_path)
+    return called_in(tmp_path, command=baseline_command)
 
 
 class Story(NamedTuple):
@@ -218,7 +218,7 @@ tables:
 """
     (tmp_path / "orders.yaml").write_text(contract, encoding="utf-8")
     options, secrets = sqlserver.options("test_never_made")
-    command = command_in([PROGRAM], tmp_path)
+    command = called_in(tmp_path, command=baseline_command)
     completed = command(*options, "--contract", "orders.yaml", "--source", "orders", **secrets)
     assert completed.returncode == 2
     assert "the contract orders names schemas (dbo.orders) and would load there" in completed.stderr

@@ -4,8 +4,6 @@ What should be loaded is found here with plain lxml, by the paths of elements, a
 """
 
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -17,6 +15,7 @@ from typing import NamedTuple
 import pytest
 from lxml import etree
 
+from tests.conftest import called_in
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
@@ -26,7 +25,6 @@ from xml_extractor.parsing import DocumentParser, parsing_rules
 
 LOCALES = Path("/usr/share/unicode/cldr/common/main")
 INHERITED = "↑↑↑"
-TIME_LIMIT_SECONDS = 300
 
 NAMES = {
     "ldml/localeDisplayNames/languages/language": "language_name",
@@ -251,15 +249,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All locales, loaded by the real command with 4 workers."""
     directory = tmp_path_factory.mktemp("cldr")
     options = ("--contract", "cldr_locale", "--source", str(LOCALES), "--target", "sqlite:///locales.db")
-    completed = subprocess.run(
-        [sys.executable, "-m", "xml_extractor", "run", *options, "--workers", "4", "--no-progress"],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=TIME_LIMIT_SECONDS,
-        check=False,
-    )
+    completed = called_in(directory, "run")(*options, "--workers", "4", "--no-progress")
     assert completed.returncode == 0, completed.stdout + completed.stderr
     return directory / "locales.db"
 

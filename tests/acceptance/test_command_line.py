@@ -19,10 +19,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.acceptance.accounts import Accounts, accounts, last_metrics, order, query, summed, write_orders
-from tests.conftest import Command, Completed, posix_only
+from tests.conftest import ROOT, Command, Completed, called_in, command_in, posix_only
 from xml_extractor.contract.reading import shipped_contracts
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "xml_extractor"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
 ENVIRONMENT["PYTHONPATH"] = str(ROOT)
@@ -45,8 +44,9 @@ def call(directory: Path, *arguments: str, **variables: str) -> Completed:
 
 class TestNightlyRun:
     def test_runs_with_a_limit_load_the_next_documents_until_nothing_is_left(
-        self, production_processor: Command, xml_extractor: Command, tmp_path: Path
+        self, xml_extractor: Command, tmp_path: Path
     ) -> None:
+        production_processor = command_in([str(ROOT / "production_processor.py")], tmp_path)
         assert xml_extractor("sample", "card_application", "250").returncode == 0
         options = ["--workers", "4", "--batch-size", "100", "--log-level", "INFO"]
         target = tmp_path / "xml_extractor.db"
@@ -67,7 +67,7 @@ class TestNightlyRun:
         nothing = production_processor(*options)
         assert nothing.returncode == 0
         assert accounts(nothing.stdout, tmp_path, target) == Accounts(250, 0, 0, 250)
-        assert "Nothing to do: the source has no documents that are not done yet." in nothing.stdout
+        assert "Nothing to do: the source has no new documents." in nothing.stdout
         assert query(target, "SELECT count(*), count(DISTINCT run_id) FROM processing_log") == [(250, 3)]
 
 
@@ -210,7 +210,7 @@ class TestInterruption:
     def test_a_signal_ends_the_run_in_order_and_the_next_run_completes(
         self, production_processor: Command, tmp_path: Path
     ) -> None:
-        write_orders(tmp_path, 20_000)
+        write_orders(tmp_path, 8_000)
         target = tmp_path / "loaded.db"
         for number in (signal.SIGINT, signal.SIGTERM):
             before = loaded_so_far(target)
@@ -219,14 +219,14 @@ class TestInterruption:
             assert "Error" not in errors
             assert "Interrupted: what is counted here is committed; run the same command again to continue." in summary
             found = accounts(summary, tmp_path, target)
-            assert 0 < found.loaded < 20_000
+            assert 0 < found.loaded < 8_000
             assert found.already_done == before
             assert last_metrics(tmp_path)["interrupted"] is True
         rest = production_processor(*ORDERS_RUN, "--workers", "2")
         assert rest.returncode == 0
-        assert accounts(rest.stdout, tmp_path, target).seen == 20_000
-        assert query(target, "SELECT count(*), count(DISTINCT order_id) FROM orders") == [(20_000, 20_000)]
-        assert query(target, "SELECT count(*) FROM line") == [(20_000,)]
+        assert accounts(rest.stdout, tmp_path, target).seen == 8_000
+        assert query(target, "SELECT count(*), count(DISTINCT order_id) FROM orders") == [(8_000, 8_000)]
+        assert query(target, "SELECT count(*) FROM line") == [(8_000,)]
 
 
 def loaded_so_far(target: Path) -> int:
@@ -416,7 +416,7 @@ def test_tables_are_made_once_and_their_statements_run_as_they_are_printed(
 
 
 class Usage(NamedTuple):
-    """Arguments, the exit code and the lines on standard error; in a table, so that all are run side by side."""
+    """Arguments, the exit code and the lines on standard error."""
 
     arguments: str
     code: int
@@ -696,7 +696,7 @@ tables:
 
 @pytest.fixture(scope="module")
 def usages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Completed]:
-    """All commands of the table, run two at a time in one directory."""
+    """All commands of the table, in one directory."""
     directory = tmp_path_factory.mktemp("usage")
     write_orders(directory, 1)
     (directory / "faulty.yaml").write_text(FAULTY, encoding="utf-8")
@@ -708,9 +708,8 @@ def usages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Completed]:
     (directory / "empty").mkdir()
     (directory / "orders").mkdir()
     (directory / "orders" / "1.xml").write_text(order(1), encoding="utf-8")
-    with ThreadPoolExecutor(2) as pool:
-        running = {name: pool.submit(call, directory, *usage.arguments.split()) for name, usage in USAGE.items()}
-        return {name: each.result() for name, each in running.items()}
+    call = called_in(directory)
+    return {name: call(*usage.arguments.split()) for name, usage in USAGE.items()}
 
 
 @pytest.mark.parametrize("name", USAGE)

@@ -1,8 +1,6 @@
 """The command `coverage`, with its worker processes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.killing import whoever_is_at_dies
+from tests.conftest import Completed, called_in, command_in
 
 CONTRACT = """
 contract: customers
@@ -36,10 +35,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def coverage(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "xml_extractor", "coverage", "--contract", "contract.yaml"]
-    command += ["--source", "documents", "--workers", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+OPTIONS = ("--contract", "contract.yaml", "--source", "documents", "--workers", "2")
+
+
+def coverage(folder: Path, *arguments: str) -> Completed:
+    return called_in(folder, "coverage")(*OPTIONS, *arguments)
 
 
 def test_all_documents_are_observed_and_none_is_loaded(folder: Path) -> None:
@@ -95,7 +95,8 @@ def test_documents_that_never_finish_or_kill_workers_cost_those_documents(
     with TemporaryDirectory() as marks:
         monkeypatch.setenv("TMPDIR", marks)
         with whoever_is_at_dies(Path(marks), (0, 4)):
-            ended = coverage(folder, "--json", "--document-timeout", "2")
+            command = command_in(["-m", "xml_extractor", "coverage"], folder)
+            ended = command(*OPTIONS, "--json", "--document-timeout", "2")
     assert ended.returncode == 1, ended.stderr
     report = json.loads(ended.stdout)
     assert report["documents"] == {"accepted": 37, "rejected": 3, "skipped": 0, "deleted": 0}

@@ -1,6 +1,8 @@
 """One document costs one document: those that never finish, those without a usable key, and workers that die."""
 
+import errno
 import json
+import multiprocessing.synchronize
 import os
 import re
 import signal
@@ -16,7 +18,9 @@ import pytest
 
 from tests.acceptance.accounts import write_orders
 from tests.conftest import ROOT, Command, posix_only
-from xml_extractor.errors import system_error
+from xml_extractor.errors import RunError, system_error
+from xml_extractor.processing.chunks import as_run_error
+from xml_extractor.processing.processes import check_system
 
 DOCUMENTS = 12
 
@@ -174,6 +178,19 @@ def test_a_system_on_which_no_file_can_grow_is_one_line(xml_extractor: Command, 
     assert hint.startswith("Hint: ")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems limit the size of stacks to what they can give")
+def test_a_system_that_starts_no_thread_is_two_lines(xml_extractor: Command, tmp_path: Path) -> None:
+    write_orders(tmp_path, documents=1)
+    run = "run --contract orders.yaml --source sqlite:///orders.db --target sqlite:///loaded.db"
+    # Each thread reserves memory for its stack: 64 TB are too much for any.
+    command = f"ulimit -s {2**36}; exec {sys.executable} -m xml_extractor {run} --metrics-dir '' --rejects-dir ''"
+    ended = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    error, hint = ended.stderr.splitlines()
+    assert error == "Error: the system has no resources left: no thread can be started"
+    assert "`ulimit -u`" in hint
+
+
 def test_a_missing_temporary_directory_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/no/such/directory"])
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -183,6 +200,38 @@ def test_a_missing_temporary_directory_is_an_error_of_the_system(monkeypatch: py
     assert explained is not None
     assert explained.message == "there is no temporary directory that can be written"
     assert system_error(FileNotFoundError(2, "No such file or directory", "a.xml")) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("can't start new thread"), *(OSError(n, "") for n in (errno.EMFILE, errno.EAGAIN))],
+)
+def test_what_a_system_has_no_more_of_is_no_defect(error: Exception) -> None:
+    for explained in (system_error(error), as_run_error(error)):
+        assert explained is not None
+        assert "left" in explained.message
+        assert "fewer workers" in explained.tip
+    assert system_error(RuntimeError("anything else")) is None
+
+
+@posix_only("Windows has semaphores of its own")
+def test_a_system_without_semaphores_is_an_error_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refuse)
+    with pytest.raises(RunError, match="no semaphores for processes: Read-only") as raised:
+        check_system(workers=1)
+    assert "/dev/shm" in raised.value.tip
+
+
+@posix_only("sets handlers of signals")
+def test_the_process_of_the_queue_ends_if_a_thread_of_it_fails_because_clients_would_wait_forever() -> None:
+    program = (
+        "import threading, time; from xml_extractor.processing import insert_queue\n"
+        "insert_queue._set_up_manager(); threading.Thread(target=lambda: 1 / 0).start(); time.sleep(60)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 3
 
 
 def test_a_preview_that_never_finishes_can_be_interrupted(tmp_path: Path) -> None:

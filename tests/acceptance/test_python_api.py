@@ -6,8 +6,10 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,8 @@ from xml_extractor.cli.options import SOURCE_OPTIONS, TARGET_OPTIONS, names_of
 from xml_extractor.cli.run_options import RUN_OPTIONS
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
+from xml_extractor.documents import Outcome, ProcessedDocument
+from xml_extractor.targets.loader import Loader
 from xml_extractor.targets.registry import open_target
 
 PAGE = ROOT / "documentation" / "reference" / "python-api.md"
@@ -103,6 +107,39 @@ def test_one_worker_loads_the_same_rows_without_a_main_guard_or_a_process(
     assert hashes(tmp_path / "program.db") == hashes(tmp_path / "command.db")
     assert (tmp_path / "figures" / "latest.json").is_file()
     assert len(list((tmp_path / "rejects").iterdir())) == 1, "the program writes none"
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "transactions"),
+    [
+        ("sqlite:///notes.db", {}, [2, 2, 2]),
+        ("sqlite:///notes.db", {"insert_mode": "blocking"}, [1, 1, 1, 1, 1, 1]),
+        ("parquet:lake", {}, [6]),
+    ],
+)
+def test_a_run_in_this_process_commits_what_the_insert_mode_and_the_target_ask_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    options: dict[str, Any],
+    transactions: list[int],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    contract = re.sub(r"document: .*", "document: {root: note}", CONTRACT)
+    (tmp_path / "notes.yaml").write_text(contract, encoding="utf-8")
+    (tmp_path / "notes").mkdir()
+    for number in range(6):
+        (tmp_path / "notes" / f"{number}.xml").write_text(f"<note id='{number}'/>")
+    loaded: list[int] = []
+    load = Loader.load
+
+    def counted(self: Loader, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
+        loaded.append(len(documents))
+        return load(self, documents)
+
+    monkeypatch.setattr(Loader, "load", counted)
+    assert xml_extractor.run("notes.yaml", "notes", target, **options).exit_code == 0
+    assert loaded == transactions
 
 
 def hashes(database: Path) -> dict[str, str]:
@@ -190,7 +227,7 @@ def test_records_of_a_file_are_iterated_not_mapped(tmp_path: Path) -> None:
         contract.map(tmp_path / "notes.xml")
 
 
-@pytest.mark.parametrize(("name", "message"), [("daemon", "a daemonic one"), ("_inheriting", "imported the main")])
+@pytest.mark.parametrize(("name", "message"), [("daemon", "a daemonic process"), ("_inheriting", "imported the main")])
 def test_a_process_that_may_start_no_processes_uses_one_worker(
     name: str, message: str, orders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,8 +104,8 @@ def test_documents_of_an_older_contract_are_noticed_and_done_again(
     noticed = production_processor(*RUN, "--log-level", "INFO")
     assert "Processed by another contract of this name: 5 documents (--reprocess changed-contract)" in noticed.stderr
     hint = (
-        "Hint: 5 documents were processed by another contract of this name; "
-        "--reprocess changed-contract includes them\n"
+        "Hint: 5 documents were processed before the contract changed; "
+        "--reprocess changed-contract processes them again\n"
     )
     assert hint in noticed.stdout
     assert orders.customers() == [f"Customer {number}" for number in range(1, 6)]

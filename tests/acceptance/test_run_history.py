@@ -149,7 +149,7 @@ def test_runs_are_listed_and_compared(xml_extractor: Command, tmp_path: Path) ->
         [first, "finished", "0", "10"],
     ]
     assert all(len(line) <= 80 for line in listed)
-    assert xml_extractor(*RUNS, "--last", "1").stdout.splitlines()[-1] == "2 runs of orders, 1 older ones not shown"
+    assert xml_extractor(*RUNS, "--last", "1").stdout.splitlines()[-1] == "2 runs of orders, 1 older not shown"
 
     compared = [" ".join(line.split()) for line in xml_extractor(*RUNS, first, second).stdout.splitlines()]
     assert compared[:2] == [f"A {first}", f"B {second}"]

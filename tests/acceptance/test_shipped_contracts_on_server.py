@@ -126,7 +126,7 @@ def test_summaries_add_up_and_a_last_run_has_nothing_to_do(story: Story) -> None
     assert rest == Accounts(DOCUMENTS, DOCUMENTS - LIMIT - rest.rejected, rest.rejected, LIMIT)
     assert first.rejected + rest.rejected == FAULTY
     assert again == Accounts(DOCUMENTS, 0, 0, DOCUMENTS)
-    assert "Nothing to do: the source has no documents that are not done yet." in story.again.stdout
+    assert "Nothing to do: the source has no new documents." in story.again.stdout
 
 
 def test_metrics_say_what_the_summary_says(story: Story) -> None:

@@ -2,12 +2,12 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import Completed, called_in
 
 CONTRACT = """
 contract: customers
@@ -33,11 +33,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, unread: str) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, unread: str) -> Completed:
     (folder / "contract.yaml").write_text(CONTRACT.replace("UNREAD", unread), encoding="utf-8")
-    command = [sys.executable, "-m", "xml_extractor", "run", "--contract", "contract.yaml", "--source", "documents"]
-    command += ["--target", "sqlite:///t.db", "--workers", "1"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    words = ["--contract", "contract.yaml", "--source", "documents", "--target", "sqlite:///t.db", "--workers", "1"]
+    return called_in(folder, "run")(*words)
 
 
 def test_what_nothing_reads_is_counted_by_path(folder: Path) -> None:

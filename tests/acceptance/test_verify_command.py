@@ -3,8 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.conftest import Completed, called_in
 from xml_extractor.cli.commands import cli
 
 CONTRACT = """
@@ -35,10 +34,9 @@ tables:
 """
 
 
-def command(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    words = [sys.executable, "-m", "xml_extractor", *arguments, "--contract", "contract.yaml"]
-    words += ["--source", "documents", "--target", "sqlite:///target.db"]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+def command(folder: Path, *arguments: str) -> Completed:
+    words = [*arguments, "--contract", "contract.yaml", "--source", "documents", "--target", "sqlite:///target.db"]
+    return called_in(folder)(*words)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def change(folder: Path, *statements: str) -> None:
         database.commit()
 
 
-def verify(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def verify(folder: Path, *arguments: str) -> Completed:
     return command(folder, "verify", "--workers", "1", *arguments)
 
 
@@ -98,7 +96,7 @@ def test_progress_counts_all_documents_compared_so_far(
     expected: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("xml_extractor.reporting.progress.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("xml_extractor.reporting.console.LINE_SECONDS", 0.0)
     shutil.copy("target.db", "copy.db")
     words = ["verify", "--contract", "contract.yaml", *expected, "--target", "sqlite:///target.db"]
     ended = CliRunner().invoke(cli, [*words, "--batch-size", "10", "--workers", "1"])
@@ -191,10 +189,9 @@ def test_a_target_without_the_tables_is_refused(folder: Path) -> None:
     assert verify(folder, "--ignore", "phone").returncode == 0
 
 
-def against(folder: Path, other: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    words = [sys.executable, "-m", "xml_extractor", "verify", "--contract", "contract.yaml", "--against", other]
-    words += ["--target", "sqlite:///target.db", *arguments]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+def against(folder: Path, other: str, *arguments: str) -> Completed:
+    words = ["--contract", "contract.yaml", "--against", other, "--target", "sqlite:///target.db", *arguments]
+    return called_in(folder, "verify")(*words)
 
 
 def test_two_databases_are_compared_without_documents(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def traps(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def production_processor(tmp_path: Path) -> Command:
+    """The nightly command as a process of its own."""
+    return command_in([str(ROOT / "production_processor.py")], tmp_path)
+
+
 OPTIONS = ("--contract", "contract.yaml", "--source", "d", "--target", "sqlite:///target.db")
 
 
@@ -67,8 +74,9 @@ def test_the_nightly_command_executes_nothing_in_the_working_directory(
 
 
 @posix_only("os.pathsep")
-@pytest.mark.parametrize("python_path", [":", ".", f":{ROOT}", f"{ROOT}:"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "python_path"), [*zip(cycle(METHODS), [":", ".", f":{ROOT}", f"{ROOT}:"], strict=False)]
+)
 def test_empty_entries_of_the_python_path_are_ignored(
     traps: Path, production_processor: Command, method: str, python_path: str
 ) -> None:
@@ -78,10 +86,12 @@ def test_empty_entries_of_the_python_path_are_ignored(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_neither_does_the_module_as_far_as_it_can(traps: Path, xml_extractor: Command, method: str) -> None:
+def test_neither_does_the_module_as_far_as_it_can(traps: Path, method: str) -> None:
     remove(traps, IMPORTED_FIRST)
     (traps / "threading.py").write_text((traps / "json.py").read_text())
-    completed = xml_extractor("run", *OPTIONS, "--start-method", method, PYTHONPATH=str(ROOT))
+    completed = command_in(["-m", "xml_extractor"], traps)(
+        "run", *OPTIONS, "--start-method", method, PYTHONPATH=str(ROOT)
+    )
     assert_nothing_was_executed(traps, completed)
 
 

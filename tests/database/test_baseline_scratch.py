@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from env_prep.baseline.scratch import MARKER, Scratch, ScratchDatabase, open_scratch_database
+from env_prep.baseline.workload import table_names
 from tests import sqlserver
 from tests.database.conftest import TARGETS
+from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.reading import read_contract
 from xml_extractor.errors import RunError, UsageError
+from xml_extractor.targets.registry import open_target
 
 TABLES = ("documents", "processing_log", "orders")
 
@@ -111,3 +115,16 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(content: bytes,
 def test_a_directory_is_no_scratch_database(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: "):
         open_scratch_database(f"sqlite:///{tmp_path}").names()
+
+
+def test_everything_that_a_run_creates_is_taken_away(database: ScratchDatabase) -> None:
+    contract = read_contract("tests/cases/two-tables-fill-one-table-of-the-database/contract.yaml")
+    tables = layouts(contract)
+    scratch = Scratch(database, table_names(tables))
+    scratch.claim()
+    target = open_target(database.address, contract)
+    target.create(tables)
+    target.prepare(tables)
+    assert database.names() > {MARKER, "processing_log"}
+    scratch.remove()
+    assert database.names() == frozenset()

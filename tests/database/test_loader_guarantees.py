@@ -97,6 +97,9 @@ class Watched:
             return self._connection.insert_documents(tables, documents, batch_rows)
         return whole_insertion(documents, self.insert_batch(batch, batch_rows))
 
+    def existing_rows(self, table: TableLayout, rows: Sequence[Row]) -> Iterator[Row]:
+        return self._connection.existing_rows(table, rows)
+
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         self.calls.append(("deletion", len(keys)))
         return self._connection.delete_documents(plan, keys)

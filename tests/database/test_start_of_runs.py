@@ -17,8 +17,8 @@ from xml_extractor.connections import Connection
 from xml_extractor.contract.model import SourceTable
 from xml_extractor.processing.chunks import RunContext
 from xml_extractor.processing.logged_documents import LoggedDocuments
-from xml_extractor.processing_log.key_blocks import KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_keys import KeyBlocks
 from xml_extractor.settings import KeyRange, RunSettings, Shard
 from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.registry import open_target

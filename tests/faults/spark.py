@@ -41,6 +41,9 @@ JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 MEMORY = 1024
 """Megabytes of an executor's Java, which does little here: Python does the work."""
 
+STOPPED_SECONDS = 15
+"""How long the processes of an executor stand still, so that Spark gives its tasks to another."""
+
 RECORDS = """
 contract: readings
 version: 1
@@ -97,9 +100,10 @@ class Spark:
         self._events.mkdir()
 
     def speculated(self) -> int:
-        """How many tasks Spark has executed a second time so far, by its log of events."""
-        logs = [path for path in self._events.rglob("*") if path.is_file()]
-        return sum(path.read_text(errors="replace").count('"Speculative":true') for path in logs)
+        """How many second copies of running tasks Spark has started so far, by its log of events."""
+        logs = [path for path in self._events.rglob("events*") if path.is_file()]
+        events = [line for path in logs for line in path.read_text(errors="replace").splitlines()]
+        return sum('"Event":"SparkListenerTaskStart"' in line and '"Speculative":true' in line for line in events)
 
     def new_target(self) -> str:
         """The address of an empty target."""
@@ -153,6 +157,7 @@ class Spark:
                 "spark.speculation.multiplier=1.01",
                 "spark.speculation.quantile=0.2",
                 "spark.speculation.minTaskRuntime=100ms",
+                "spark.speculation.efficiency.enabled=false",
                 "spark.eventLog.enabled=true",
                 "spark.eventLog.compress=false",
                 f"spark.eventLog.dir={self._events.as_uri()}",
@@ -160,6 +165,7 @@ class Spark:
         given = " ".join(f"--conf '{each}'" for each in conf)
         return {
             **os.environ,
+            **({"JAVA_HOME": str(_java_of_many_hosts(self._directory))} if disturb == "speculation" else {}),
             "PYTHONPATH": str(ROOT),
             "SPARK_HOME": str(self._home),
             "SPARK_LOCAL_IP": "127.0.0.1",
@@ -187,7 +193,7 @@ class Spark:
                     os.kill(self._random.choice(_workers(chosen)), signal.SIGKILL)
             case "speculation":
                 with _stopped(_below(chosen)):
-                    time.sleep(20)
+                    time.sleep(STOPPED_SECONDS)
 
 
 def _adopt_orphans() -> None:
@@ -220,6 +226,26 @@ def _spark_home(directory: Path) -> Path:
         if path.name != "work":
             (home / path.name).symlink_to(path)
     return home
+
+
+def _java_of_many_hosts(directory: Path) -> Path:
+    """A home of Java that gives each executor a host of its own: Spark starts no second copy on the same host."""
+    program = directory / "java" / "bin" / "java"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(
+        f"""#!/bin/bash
+given=("$@")
+for index in "${{!given[@]}}"; do
+    case "${{given[index]}}" in
+        --executor-id) host="127.0.0.$((given[index + 1] % 250 + 2))" ;;
+        --hostname) given[index + 1]="$host" ;;
+    esac
+done
+exec {shutil.which("java")} "${{given[@]}}"
+"""
+    )
+    program.chmod(0o755)
+    return program.parent.parent
 
 
 @contextmanager
@@ -269,7 +295,7 @@ def sample_source(directory: Path, documents: int) -> str:
     source = f"sqlite:///{directory / 'documents.db'}"
     with open_source_writer(source) as writer:
         for document in samples("card_application", documents, faulty=0.02):
-            # Of two documents with one key, Spark may load either.
+            # Of two documents with rows of one key that are near each other, either may be loaded.
             if document.fault is None or document.fault.stage is not Stage.LOAD:
                 writer.write(document)
     return source
@@ -311,14 +337,17 @@ def rounds(spark: Spark, whats: Sequence[str]) -> int:
     expected = spark.hashes(alone)
     faults = 0
     for number, what in enumerate(("", *whats)):
-        target = spark.new_target()
+        target, copies = spark.new_target(), spark.speculated()
         ended = spark.load(target, disturb=what)
         first = ended
         if what == "driver":
             ended = spark.load(target, spark=False)
         wrong = check(spark, expected, target, ended, counts_of(without), what)
+        copies = spark.speculated() - copies
+        if what == "speculation" and not copies:
+            wrong = wrong or "no second copy of a task ran"
         faults += bool(wrong)
-        note = f", {spark.speculated()} events of speculated tasks" if what == "speculation" else ""
+        note = f", {copies} second copies of tasks" if what == "speculation" else ""
         print(f"{number:3} {what or 'undisturbed':12} {wrong or 'equal'}{note}", flush=True)
         if wrong:
             print(first.output[-4000:])

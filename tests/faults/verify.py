@@ -124,6 +124,7 @@ class Seeder:
         self._execute = execute
         self._is_server = is_server
         self._used: set[str] = set()
+        self._unowned: dict[str, Callable[[Place], Fault | None]] = {}
         self._by_table: dict[str, list[Place]] = defaultdict(list)
         self._owners: Counter[tuple[str, Row]] = Counter()
         for place in loaded.places:
@@ -141,7 +142,13 @@ class Seeder:
             place = self._chance.choice(self._by_table[self._chance.choice(self._names)])
             if place.document in self._used or self._owners[place.table.name, self._key(place)] > 1:
                 continue  # of a row that documents share, nobody knows whose it is
-            fault = self._chance.choice(self._makers)(place)
+            make = self._chance.choice(self._makers)
+            if (
+                self._loaded.columns[place.table.name] is None
+                and self._unowned.setdefault(place.table.name, make) != make
+            ):
+                continue  # a row deleted and one added, of which nobody knows whose they are, are one row that changed
+            fault = make(place)
             if fault is not None:
                 self._used.add(place.document)
                 found.append(fault)
@@ -161,6 +168,11 @@ class Seeder:
             changed = self._other(column.type, value)
         if (changed is None and value is None) or changed == value:
             return None
+        if self._leads_to_document(place.table, column.name):
+            there = {other.document for other in self._by_table[place.table.name] if other.row[position] == changed}
+            if there & self._used:
+                return None
+            self._used |= there
         return self._update(place, {position: changed}, "cell")
 
     def _delete(self, place: Place) -> Fault | None:
@@ -426,8 +438,7 @@ def is_known_by_both_ends(fault: Fault, there: Sequence[Difference], at: dict[st
             each
             for others in list(at.values())
             for each in others
-            if each.kind in kinds
-            and not each.expected
+            if ((each.kind in kinds and not each.expected) or is_alike(fault, each))
             and (each.table, each.likeness) == (fault.table, there[0].likeness)
         ][:1]
     else:
@@ -435,6 +446,11 @@ def is_known_by_both_ends(fault: Fault, there: Sequence[Difference], at: dict[st
     for half in halves:
         at[half.document].remove(half)
     return bool(halves)
+
+
+def is_alike(fault: Fault, difference: Difference) -> bool:
+    """Whether a row moved to where the same row is already, in a table without a key."""
+    return difference.kind is Kind.DUPLICATED and fault.kind == "moved" and difference.document == fault.other
 
 
 def shown(difference: Difference) -> str:

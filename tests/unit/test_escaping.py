@@ -4,19 +4,21 @@ import json
 import logging
 import os
 import sqlite3
-import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import Command, called_in, command_in
 from xml_extractor.contract.faults import Fault
 from xml_extractor.escaping import escaped
 from xml_extractor.reporting.console import FORMAT, LineFormatter
 
+PROCESS = partial(command_in, ["-m", "xml_extractor"])
 HOSTILE = "a\x1b[31m\r\n\x00\x07\x7f\x85\x9b2J\u2028\u2029\u202e\u2066\u200e\ufeff\udcff\U000e0041b"
 """Controls, escape sequences, separators of lines, marks of direction, half a character, an invisible tag."""
 
@@ -51,7 +53,15 @@ def test_keys_and_names_in_the_output_of_all_commands_are_escaped(tmp_path: Path
     options = ["--contract", "card_application", "--target", "sqlite:///a.db"]
     source = ["--source", "documents"]
     outputs = [
-        _output(tmp_path, "run", *options, *source, "--log-level", "DEBUG"),
+        _output(
+            tmp_path,
+            "run",
+            *options,
+            *source,
+            "--log-level",
+            "DEBUG",
+            call=partial(command_in, ["-m", "xml_extractor"]),
+        ),
         _output(tmp_path, "rejects", *options),
         _output(tmp_path, "rejects", *options, "--json"),
         _output(tmp_path, "status", *options),
@@ -70,13 +80,6 @@ def test_keys_and_names_in_the_output_of_all_commands_are_escaped(tmp_path: Path
     assert keys == {f"{hostile}.xml", f"{hostile}2.xml"}
 
 
-def _output(directory: Path, *arguments: str) -> str:
-    completed = subprocess.run(
-        [sys.executable, "-m", "xml_extractor", *arguments],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+def _output(directory: Path, *arguments: str, call: Callable[[Path], Command] = called_in) -> str:
+    completed = call(directory)(*arguments)
     return completed.stdout + completed.stderr

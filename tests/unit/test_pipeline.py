@@ -18,8 +18,7 @@ from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.settings import Reprocess, RunSettings
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.targets.interfaces import TargetConnection
-from xml_extractor.targets.opening import TargetOpening
-from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.registry import TargetOpening, open_target
 
 LOADED = ENTRY._replace(document_key="1", status=Status.LOADED, contract_version=3, contract_hash="new", run_id="b")
 LOG = (

@@ -11,10 +11,14 @@ from xml_extractor.api.mapping import Contract
 from xml_extractor.contract.faults import did_you_mean
 from xml_extractor.errors import StopRequestedError, UsageError
 from xml_extractor.processing.processes import check_caller
-from xml_extractor.reporting.metrics import metrics_text, prepare_directory, write_metrics
-from xml_extractor.reporting.prometheus import prometheus_text
+from xml_extractor.reporting.metrics import (
+    delete_old_runs,
+    metrics_text,
+    prepare_directory,
+    prometheus_text,
+    write_metrics,
+)
 from xml_extractor.reporting.result import RunResult
-from xml_extractor.reporting.retention import delete_old_runs
 from xml_extractor.settings import (
     LIMITS,
     Engine,

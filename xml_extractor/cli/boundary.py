@@ -70,13 +70,18 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         if stopping.was_requested():
             # Libraries turn an interruption of their imports into errors of their own.
             sys.exit(_fail("interrupted", "", EXIT_INTERRUPTED))
-        code = _fail(*(_system_failure(error) if isinstance(error, OSError) else _defect(error)), EXIT_FAILED)
+        code = _fail(*_failure(error), EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 
 def say(line: str, *, err: bool = False) -> None:
     """Print a line, with escapes for characters that are not printable."""
     click.echo(escaped(line), err=err)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 document` or `1,200 documents`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @contextmanager
@@ -134,12 +139,12 @@ def _expanded(message: str) -> bool:
     return found is not None and any(map(os.path.exists, found[1].split()))
 
 
-def _system_failure(error: OSError) -> tuple[str, str]:
+def _failure(error: Exception) -> tuple[str, str]:
     """Return what the operating system refuses, and what to do; a defect if that does not depend on the system."""
     exhausted = system_error(error)
     if exhausted is not None:
         return exhausted.message, exhausted.tip
-    if error.errno in _UNUSABLE and error.filename is not None:
+    if isinstance(error, OSError) and error.errno in _UNUSABLE and error.filename is not None:
         name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
         return f"{_shortened(name)} cannot be used: {error.strerror}", "check this path, and the rights to it"
     return _defect(error)

@@ -10,36 +10,32 @@ from xml_extractor.distribution import VERSION
 
 
 class Entry(NamedTuple):
-    """Where a command is, and the first paragraph of its help."""
+    """The module of a command, which defines it as `NAME_command`, and the first paragraph of its help."""
 
     module: str
-    function: str
     help: str
 
 
 COMMANDS = {
-    "check": Entry("contract", "check_command", "Report all faults of a contract, and how a target differs from it."),
-    "contracts": Entry("contracts", "contracts_command", "List the shipped contracts, or print one."),
-    "coverage": Entry(
-        "coverage", "coverage_command", "Report what a contract makes of all documents, and load nothing."
-    ),
-    "demo": Entry("demo", "demo_command", "Create sample documents in a new directory, and load them."),
-    "doctor": Entry("doctor", "doctor_command", "Show versions and drivers, and check the databases of a run."),
-    "init": Entry("contract", "init_command", "Create missing tables of a contract and the processing log."),
-    "preview": Entry("contract", "preview_command", "Show the rows of one document without loading them."),
-    "rejects": Entry("status", "rejects_command", "List rejected documents with their reasons and files."),
-    "report": Entry("report", "report_command", "Write an HTML page of a run, or of several compared."),
-    "retry": Entry("status", "retry_command", "Mark rejected documents so that the next run retries them."),
-    "run": Entry("run", "run_command", "Load all documents of the source that are not loaded yet."),
-    "runs": Entry("runs", "runs_command", "List the runs of the contract, or compare runs."),
-    "sample": Entry("sample", "sample_command", "Create sample documents."),
-    "schema": Entry("contract", "schema_command", "Print the JSON Schema of contracts, for editors."),
+    "check": Entry("contract", "Report all faults of a contract, and how a target differs from it."),
+    "contracts": Entry("contract", "List the shipped contracts, or print one."),
+    "coverage": Entry("coverage", "Report what a contract makes of all documents, and load nothing."),
+    "demo": Entry("sample", "Create sample documents in a new directory, and load them."),
+    "doctor": Entry("doctor", "Show versions and drivers, and check the databases of a run."),
+    "init": Entry("contract", "Create missing tables of a contract and the processing log."),
+    "preview": Entry("contract", "Show the rows of one document without loading them."),
+    "rejects": Entry("status", "List rejected documents with their reasons and files."),
+    "report": Entry("runs", "Write an HTML page of a run, or of several compared."),
+    "retry": Entry("status", "Mark rejected documents so that the next run retries them."),
+    "run": Entry("run", "Load all documents of the source that are not loaded yet."),
+    "runs": Entry("runs", "List the runs of the contract, or compare runs."),
+    "sample": Entry("sample", "Create sample documents."),
+    "schema": Entry("contract", "Print the JSON Schema of contracts, for editors."),
     "status": Entry(
         "status",
-        "status_command",
         "Count documents by contract, version and status, and those that wait at the source.",
     ),
-    "verify": Entry("verify", "verify_command", "Prove that the target holds what the source holds."),
+    "verify": Entry("verify", "Prove that the target holds what the source holds."),
 }
 
 
@@ -60,7 +56,7 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = getattr(import_module(f"xml_extractor.cli.{entry.module}"), entry.function)
+        command: click.Command = getattr(import_module(f"xml_extractor.cli.{entry.module}"), f"{cmd_name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,13 +1,12 @@
-"""The commands `check`, `init`, `preview` and `schema`: contracts, their tables and their rows."""
+"""The commands `check`, `contracts`, `init`, `preview` and `schema`: contracts, their tables and their rows."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from xml_extractor.cli.boundary import say
-from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.help import command
+from xml_extractor.cli.boundary import counted, say
+from xml_extractor.cli.command import NotEmptyText, WholeNumber, command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     OPTIONAL_TARGET_OPTIONS,
@@ -19,7 +18,7 @@ from xml_extractor.cli.options import (
     with_documents,
     with_target,
 )
-from xml_extractor.cli.parameters import NotEmptyText, WholeNumber
+from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import EXIT_OK, EXIT_USAGE, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def check_command(contract: str, source: str, target: str, *, code: bool, **_opt
     for fault in faults:
         say(str(fault))
     if checked is None or faults:
-        say(f"{_counted(len(faults), 'fault')} in {contract}", err=True)
+        say(f"{counted(len(faults), 'fault')} in {contract}", err=True)
         return EXIT_USAGE
     if code:
         from xml_extractor.mapping import compile_plan
@@ -58,7 +57,7 @@ def check_command(contract: str, source: str, target: str, *, code: bool, **_opt
         click.echo("" if generated is None else generated.source, nl=False)
         return EXIT_OK
     tables, columns = len(checked.tables), sum(len(table.columns) for table in checked.tables.values())
-    size = f"{_counted(tables, 'table')}, {_counted(columns, 'column')}"
+    size = f"{counted(tables, 'table')}, {counted(columns, 'column')}"
     say(f"{checked.contract} version {checked.version}: {size}, no faults")
     for warning in warnings(checked):
         say(warning)
@@ -142,7 +141,7 @@ def _compare(contract: "Contract", target: "Target") -> int:
     for difference in found:
         say(str(difference))
     errors = sum(difference.severity is Severity.ERROR for difference in found)
-    counts = f"{_counted(errors, 'error')} and {_counted(len(found) - errors, 'warning')} in {target.name}"
+    counts = f"{counted(errors, 'error')} and {counted(len(found) - errors, 'warning')} in {target.name}"
     say(counts, err=errors > 0)
     return EXIT_USAGE if errors else EXIT_OK
 
@@ -166,5 +165,32 @@ def _execute_condition(contract: "Contract", source: str, *, is_given: bool) -> 
     return EXIT_OK
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
+@command("contracts", "ubl_invoice")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of contracts, or the contract itself.")
+def contracts_command(name: str | None, *, as_json: bool) -> None:
+    """List the shipped contracts, or print one.
+
+    NAME is a shipped contract. To change it, save its text in a file and name that file in --contract.
+    """
+    from xml_extractor.contract.reading import shipped_contracts, shipped_text
+    from xml_extractor.contract.yaml_text import YamlText
+
+    def read(shipped: str) -> Any:
+        return YamlText(shipped, shipped_text(shipped)).data
+
+    if name and as_json:
+        click.echo(json.dumps(read(name), indent=2, ensure_ascii=False, default=float))
+    elif name:
+        click.echo(shipped_text(name).rstrip("\n"))
+    else:
+        contracts = [
+            {"name": each, "version": data["version"], "description": data["description"], "tables": [*data["tables"]]}
+            for each, data in ((each, read(each)) for each in shipped_contracts())
+        ]
+        if as_json:
+            click.echo(json.dumps(contracts, indent=2, ensure_ascii=False))
+            return
+        width = max(len(each["name"]) for each in contracts)
+        for each in contracts:
+            say(f"{each['name']:<{width}}  version {each['version']}  {each['description']}")

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.boundary import output, say
-from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import WholeNumber, command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     DOCUMENT_TIMEOUT_OPTION,
@@ -23,7 +22,7 @@ from xml_extractor.cli.options import (
     added,
     with_addresses,
 )
-from xml_extractor.cli.parameters import WholeNumber
+from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, UsageError
 from xml_extractor.escaping import escaped
 
@@ -88,7 +87,7 @@ def _report(contract: str, source: str, options: dict[str, Any]) -> "CoverageRep
     from xml_extractor.processing.coverage import CoverageContext, observe_source
     from xml_extractor.quality.coverage_report import coverage_report
     from xml_extractor.records import open_documents
-    from xml_extractor.reporting.progress import Progress, shown_progress
+    from xml_extractor.reporting.console import Progress, shown_progress
 
     checked = read_contract(contract)
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)

@@ -9,9 +9,9 @@ import click
 
 from xml_extractor.cli.addresses import chosen, shown_address
 from xml_extractor.cli.boundary import say
-from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import command
 from xml_extractor.cli.options import CONTRACT_OPTION, OPTIONAL_TARGET_OPTIONS, SOURCE_OPTIONS, added, with_addresses
+from xml_extractor.cli.run_options import config_option
 from xml_extractor.distribution import DISTRIBUTION, VERSION
 from xml_extractor.errors import EXIT_FAILED, EXIT_OK
 

@@ -16,7 +16,7 @@ from xml_extractor.cli.addresses import (
     documents_address,
     source_address,
 )
-from xml_extractor.cli.parameters import NotEmpty, Parsed, WholeNumber, Workers
+from xml_extractor.cli.command import NotEmpty, Parsed, WholeNumber, Workers
 from xml_extractor.settings import (
     DEFAULT_CONTRACT,
     DEFAULT_START_METHOD,

@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from xml_extractor.cli.boundary import counted
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import read_contract
@@ -227,7 +228,7 @@ def _revision(revision: Revision | None) -> list[RenderableType]:
         return []
     order = ", ".join(text for _, text in revision.order) or "the order of the source"
     what = "Deletes" if revision.deletes else "Revision of"
-    return [cell(f"{what} {', '.join(revision.of)}; order: {order}")]
+    return [cell(f"{what} {', '.join(revision.of)}; order: {order}"), ""]
 
 
 def _revision_as_json(revision: Revision | None) -> JsonObject:
@@ -248,7 +249,8 @@ def _rows_as_json(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) 
 
 
 def _tables(tables: Sequence[TableLayout], rows: Sequence[Sequence[Row]]) -> Group:
-    return Group(*(_table(table, of_table) for table, of_table in zip(tables, rows, strict=True)))
+    shown = [part for each in zip(tables, rows, strict=True) for part in ("", _table(*each))]
+    return Group(*shown[1:])
 
 
 def _shown(value: Value) -> Text:
@@ -260,8 +262,7 @@ def _shown_stored(value: Value, sql_type: SqlType) -> Text:
 
 
 def _table(table: TableLayout, rows: Sequence[Row]) -> RenderableType:
-    count = f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
-    heading = Group("", cell(f"{table.name}: {count}", "bold"))
+    heading = cell(f"{table.name}: {counted(len(rows), 'row')}", "bold")
     if not rows:
         return heading
     if len(table.columns) <= MAX_COLUMNS_SIDE_BY_SIDE:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xml_extractor.cli.boundary import output
-from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.help import command
-from xml_extractor.cli.run_options import run_options
+from xml_extractor.cli.command import command
+from xml_extractor.cli.run_options import config_option, run_options
 from xml_extractor.errors import EXIT_INTERRUPTED, RunError, UsageError
 from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stop_requests
@@ -37,8 +36,7 @@ def load(settings: RunSettings) -> int:
     """
     from xml_extractor.api.running import prepare_directories
     from xml_extractor.pipeline import run
-    from xml_extractor.reporting.console import configure_logging
-    from xml_extractor.reporting.progress import shown_progress
+    from xml_extractor.reporting.console import configure_logging, shown_progress
 
     configure_logging(settings.log_level, settings.log_format)
     prepare_directories(settings)

@@ -1,25 +1,28 @@
-"""The command `runs`: list and compare the runs of a contract."""
+"""The commands `runs` and `report`: list and compare the runs of a contract, on the terminal or as an HTML page."""
 
 import json
+import os
 import string
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from xml_extractor.cli.addresses import contract_given, database_address
 from xml_extractor.cli.boundary import say
-from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import WholeNumber, command
 from xml_extractor.cli.options import CONTRACT_OPTION, TARGET_OPTIONS, added, with_target
-from xml_extractor.cli.parameters import WholeNumber
+from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import UsageError
 from xml_extractor.escaping import escaped
 from xml_extractor.reporting.console import cell, plain_table, rendered
 
 if TYPE_CHECKING:
     from xml_extractor.processing_log.run_history import RunEntry
+    from xml_extractor.reporting.reported_runs import ReportedRun
 
 LAST_RUNS = 20
 
@@ -54,7 +57,8 @@ def runs_command(contract: str, target: str, runs: Sequence[str], last: int, *, 
     else:
         _list(chosen)
         left_out = len(entries) - len(chosen)
-        say(f"{len(entries):,} runs of {name}{f', {left_out:,} older ones not shown' if left_out else ''}")
+        older = f", {left_out:,} older not shown" if left_out else ""
+        say(f"{len(entries):,} run{'' if len(entries) == 1 else 's'} of {name}{older}")
 
 
 def history_of(contract: str, target: str) -> tuple[str, "list[RunEntry]"]:
@@ -113,8 +117,7 @@ def _list(entries: "Sequence[RunEntry]") -> None:
 
 def _compare(entries: "Sequence[RunEntry]") -> None:
     """Show runs side by side; of settings, those that differ."""
-    if len(entries) > MOST_COMPARED:
-        raise UsageError(f"{len(entries)} runs cannot be compared", f"name at most {MOST_COMPARED}")
+    _check_number(entries)
     letters = string.ascii_uppercase[: len(entries)] if len(entries) > 1 else [""]
     for letter, entry in zip(letters, entries, strict=True):
         say(f"{letter} {entry.run_id}".lstrip())
@@ -122,6 +125,11 @@ def _compare(entries: "Sequence[RunEntry]") -> None:
     for label, values in _compared(entries):
         table.add_row(cell(label), *map(cell, values))
     click.echo(rendered(table, sys.stdout), nl=False)
+
+
+def _check_number(compared: Sized) -> None:
+    if len(compared) > MOST_COMPARED:
+        raise UsageError(f"{len(compared)} runs cannot be compared", f"name at most {MOST_COMPARED}")
 
 
 def _compared(entries: "Sequence[RunEntry]") -> Iterator[tuple[str, list[str]]]:
@@ -153,3 +161,78 @@ def _compared(entries: "Sequence[RunEntry]") -> Iterator[tuple[str, list[str]]]:
 def _counts(group: str, counts: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, list[str]]]:
     for name in dict.fromkeys(name for each in counts for name in each):
         yield f"{group} {name}", [f"{each.get(name, 0):,}" for each in counts]
+
+
+LATEST_RUN = "latest"
+
+
+@command("report", "--contract orders.yaml --target sqlite:///orders.db --last 7")
+@config_option
+@added(CONTRACT_OPTION, *TARGET_OPTIONS)
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option(
+    "--html",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="report.html",
+    show_default=True,
+    metavar="FILE",
+    help="Write the page to this file.",
+)
+@click.option(
+    "--last",
+    type=WholeNumber(1, MOST_COMPARED),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Without RUN: report the last N runs, the earliest first.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the file and the run ids as a JSON object.")
+def report_command(runs: Sequence[str], path: Path, last: int, *, as_json: bool, **_options: Any) -> None:
+    """Write an HTML page of a run, or of several compared.
+
+    RUN is a run id of the contract or the beginning of one, `latest`, or a metrics file. The page needs no other file,
+    and has keys of documents but no values.
+    """
+    from xml_extractor.reporting.html import write_page
+    from xml_extractor.reporting.run_page import run_page
+
+    reported = {run.run_id: run for run in (_named_runs(runs) if runs else _last_runs(last))}
+    _check_number(reported)
+    write_page(path, run_page([*reported.values()]))
+    if as_json:
+        click.echo(escaped(json.dumps({"file": str(path), "runs": [*reported]}, ensure_ascii=False)))
+    else:
+        say(f"Written: {path} ({', '.join(reported)})")
+
+
+def _last_runs(last: int) -> "list[ReportedRun]":
+    from xml_extractor.reporting.reported_runs import ReportedRun
+
+    return [ReportedRun.of(entry) for entry in reversed(_history()[:last])]
+
+
+def _named_runs(runs: Sequence[str]) -> "list[ReportedRun]":
+    """Return the named runs; the target is read only if one of them is not a file."""
+    from xml_extractor.reporting.reported_runs import ReportedRun
+
+    entries = [] if all(map(_is_file, runs)) else _history()
+    return [
+        ReportedRun.read(Path(run))
+        if _is_file(run)
+        else ReportedRun.of(entries[0] if run == LATEST_RUN else named_run(run, entries))
+        for run in runs
+    ]
+
+
+def _history() -> "list[RunEntry]":
+    """Return the runs of the contract, the latest first; there is at least one."""
+    context = click.get_current_context()
+    name, entries = history_of(contract_given(context), database_address(context))
+    if not entries:
+        raise UsageError(f"there is no run of {name}", "name a metrics file, or another target")
+    return entries
+
+
+def _is_file(run: str) -> bool:
+    return run.endswith(".json") or os.sep in run or "/" in run

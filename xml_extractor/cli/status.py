@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xml_extractor.cli.boundary import say
-from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.help import command
+from xml_extractor.cli.boundary import counted, say
+from xml_extractor.cli.command import NotEmpty, OneOf, WholeNumber, command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     REJECTS_DIR_OPTION,
@@ -23,7 +22,7 @@ from xml_extractor.cli.options import (
     with_addresses,
     with_target,
 )
-from xml_extractor.cli.parameters import NotEmpty, OneOf, WholeNumber
+from xml_extractor.cli.run_options import config_option
 from xml_extractor.documents import LEFT_OUT, NOT_INSERTED, TOLERATED, Counted, CountKey, Status
 from xml_extractor.escaping import escaped
 from xml_extractor.reasons import Reason, Stage
@@ -79,13 +78,14 @@ def retry_command(contract: str, target: str, max_attempts: int, **selection: An
     if others > 0:
         say(f"{others:,} of the named documents {'does' if others == 1 else 'do'} not match")
     if marked:
-        say(f"{_documents(marked)} marked for retry by the next run")
+        say(f"{counted(marked, 'document')} marked for retry by the next run")
     else:
         matching = " that matches" if any(selection.values()) else ""
         attempts = " with attempts left" if exhausted else ""
         say(f"0 documents marked for retry: {name} has no rejected document{matching}{attempts}")
     if exhausted:
-        say(f"{_documents(exhausted)} skipped after {max_attempts} attempts; a higher --max-attempts includes them")
+        skipped = counted(exhausted, "document")
+        say(f"{skipped} skipped after {max_attempts} attempts; a higher --max-attempts includes them")
     _name_known(name, versions)
 
 
@@ -131,7 +131,7 @@ def status_command(contract: str, source: str, target: str, *, as_json: bool) ->
     else:
         _show_status(name, counts, others, versions)
         if waiting is not None:
-            say(f"Waiting at the source: {_documents(waiting)}")
+            say(f"Waiting at the source: {counted(waiting, 'document')}")
     _name_known(name, versions, err=as_json)
 
 
@@ -187,10 +187,6 @@ def _selection(
     return RejectSelection(contract, log_keys, reason or "", stage or "", run or "", since, before)
 
 
-def _documents(count: int) -> str:
-    return f"{count:,} document{'' if count == 1 else 's'}"
-
-
 def _time(when: datetime) -> str:
     return f"{when.isoformat(sep=' ', timespec='seconds')} UTC"
 
@@ -244,7 +240,7 @@ def _summarise(entries: Sequence["LogEntry"], *, as_json: bool) -> None:
             say(f"{len(rejected):>7,}  {stage}: {code}, the latest at {_time(latest.finished_at)}")
             say(f"{'':7}  {latest.document_key}")
     if not as_json:
-        say(f"{_documents(len(entries))} rejected for {len(by_reason)} reason{'' if len(by_reason) == 1 else 's'}")
+        say(f"{counted(len(entries), 'document')} rejected for {counted(len(by_reason), 'reason')}")
 
 
 def _status_as_json(
@@ -282,14 +278,14 @@ def _by_status(counts: Iterable["LogCount"]) -> dict[Status, int]:
 def _show_rejects(entries: Sequence["LogEntry"], rejects_dir: Path | None) -> None:
     """Show each reject in lines of its own, so that no terminal folds a key, a run id or the name of a file."""
     for entry in entries:
-        attempts = f"{entry.attempts} attempt{'' if entry.attempts == 1 else 's'}"
+        attempts = counted(entry.attempts, "attempt")
         say(entry.document_key)
         say(f"  {_time(entry.finished_at)}, run {entry.run_id}, {attempts}")
         say(f"  {entry.stage}: {entry.reason}")
         file = _file_of(entry, rejects_dir)
         if file is not None:
             say(f"  file {file}")
-    say(f"{_documents(len(entries))} rejected")
+    say(f"{counted(len(entries), 'document')} rejected")
 
 
 def _show_status(

@@ -11,8 +11,7 @@ import click
 
 from xml_extractor.cli.addresses import other_address
 from xml_extractor.cli.boundary import output, say
-from xml_extractor.cli.configuration import config_option
-from xml_extractor.cli.help import command
+from xml_extractor.cli.command import NotEmpty, Parsed, WholeNumber, command
 from xml_extractor.cli.options import (
     CONTRACT_OPTION,
     DOCUMENT_TIMEOUT_OPTION,
@@ -23,7 +22,7 @@ from xml_extractor.cli.options import (
     added,
     with_addresses,
 )
-from xml_extractor.cli.parameters import NotEmpty, Parsed, WholeNumber
+from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, TargetError, UsageError
 from xml_extractor.escaping import escaped
 from xml_extractor.settings import KeyRange
@@ -108,12 +107,11 @@ def verify_command(contract: str, source: str, target: str, *, with_values: bool
 
 
 def _report(contract_name: str, source: str, target_address: str, options: Mapping[str, Any]) -> "VerificationReport":
-    from xml_extractor.contract.hashing import contract_hash
-    from xml_extractor.contract.reading import read_contract
+    from xml_extractor.contract.reading import contract_hash, read_contract
     from xml_extractor.processing.verification import VerificationContext, verify_source
     from xml_extractor.quality.verification_report import verification_report
     from xml_extractor.records import open_documents
-    from xml_extractor.reporting.progress import Progress, shown_progress
+    from xml_extractor.reporting.console import Progress, shown_progress
     from xml_extractor.targets.registry import open_target
 
     contract = read_contract(contract_name)
@@ -152,11 +150,11 @@ def _report(contract_name: str, source: str, target_address: str, options: Mappi
 def _report_of_databases(
     contract_name: str, other_address: str, target_address: str, options: Mapping[str, Any]
 ) -> "VerificationReport":
+    from xml_extractor.contract.layout import run_columns
     from xml_extractor.contract.reading import read_contract
-    from xml_extractor.contract.run_columns import run_columns
     from xml_extractor.processing.verification import verify_databases
     from xml_extractor.quality.verification_report import verification_report
-    from xml_extractor.reporting.progress import Progress, shown_progress
+    from xml_extractor.reporting.console import Progress, shown_progress
     from xml_extractor.targets.registry import open_target
 
     contract = read_contract(contract_name)

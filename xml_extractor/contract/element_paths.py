@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from xml_extractor.contract.element_states import TEXT, ChosenNames, Leaf, Names, Node, Position, State
-from xml_extractor.contract.match_patterns import anywhere
 from xml_extractor.contract.model import Column, Contract, Document, Table, ValueRule
 from xml_extractor.contract.names import Namespaces, clark_names
+from xml_extractor.contract.rewriting import anywhere
 from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, parse_xpath, variable_name
 from xml_extractor.values.sqltypes import Family
 

@@ -1,11 +1,12 @@
-"""The target tables that a contract declares: columns in order of insertion, keys, foreign keys, constants."""
+"""The target tables that a contract declares: columns in order, keys, constants, and what depends on the run."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from xml_extractor.contract.model import POSITION_TYPE, Column, Contract, Scalar, Table, ValueRule
-from xml_extractor.contract.run_values import RUN_VALUE_TYPES
+from xml_extractor.contract.run_values import RUN_VALUE_TYPES, RunValue
 from xml_extractor.documents import Value
 from xml_extractor.errors import ContractError
 from xml_extractor.values.conversions import constant
@@ -214,3 +215,40 @@ def _has_nullable_origin(contract: Contract, column: Column, table: str) -> bool
         return above == table or can_be_null(contract, contract.tables[above].columns[name], above)
     never_null = (column.value, column.run, column.set_by_rule, column.position, column.derived)
     return all(value is None for value in never_null)
+
+
+OF_THE_RUN: frozenset[RunValue] = frozenset(("run_id", "load_time", "source_name"))
+
+_CLOCK = re.compile(r"\b(?:GETUTCDATE|SYSUTCDATETIME)\b", re.IGNORECASE)
+"""Functions of expressions that read the time of the run."""
+
+
+def run_columns(contract: Contract, values: Collection[RunValue] = OF_THE_RUN) -> dict[str, frozenset[str]]:
+    """Return the columns that depend on one of these values of the run, by table."""
+    found: dict[str, set[str]] = {name: set() for name in contract.tables}
+    has_grown = True
+    while has_grown:  # a reference may lead to a table that comes later
+        has_grown = False
+        for name, table in contract.tables.items():
+            for column_name, column in table.columns.items():
+                if column_name not in found[name] and _depends(name, column, values, found):
+                    found[name].add(column_name)
+                    has_grown = True
+    return {name: frozenset(columns) for name, columns in found.items()}
+
+
+def _depends(table: str, column: Column, values: Collection[RunValue], found: dict[str, set[str]]) -> bool:
+    if column.expression is not None and "load_time" in values and _CLOCK.search(column.expression):
+        return True
+    if column.reference is not None and _is_in(column.reference, found):
+        return True
+    rules: list[ValueRule] = [column, *column.inputs.values()]
+    own = [rule.column for rule in column.inputs.values() if rule.column is not None]
+    return any(rule.run in values or (rule.parent is not None and _is_in(rule.parent, found)) for rule in rules) or any(
+        name in found[table] for name in own
+    )
+
+
+def _is_in(reference: str, found: dict[str, set[str]]) -> bool:
+    table, _, column = reference.partition(".")
+    return column in found[table]

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from xml_extractor.contract.match_patterns import anywhere
 from xml_extractor.contract.model import Contract, Input, ValueRule
-from xml_extractor.contract.rewriting import READ_CONTEXT, written
+from xml_extractor.contract.rewriting import READ_CONTEXT, anywhere, written
 from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, parse_xpath, variable_name
 
 How = Literal["IDENTITY", "TRANSFORMATION", "AGGREGATION"]

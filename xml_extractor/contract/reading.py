@@ -1,20 +1,26 @@
-"""Read a contract from a file or from the package, and report all its faults."""
+"""Read a contract from a file or from the package, and report all its faults; and the hash of what it means."""
 
+import hashlib
+import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from xml_extractor.contract.consistency import faults_of_consistency
-from xml_extractor.contract.consistency.conversions import defaults_faults
-from xml_extractor.contract.consistency.revisions import own_row_faults
+from xml_extractor.contract.consistency.document import own_row_faults
+from xml_extractor.contract.consistency.values import defaults_faults
 from xml_extractor.contract.defaults import with_defaults
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, did_you_mean
-from xml_extractor.contract.model import Contract
+from xml_extractor.contract.model import Contract, Lookup
 from xml_extractor.contract.shape import read_shape
 from xml_extractor.contract.yaml_text import YamlText
 from xml_extractor.errors import ContractError, UsageError
+from xml_extractor.values.sqltypes import SqlType
 
 MAX_BYTES = 16 * 2**20
 """The largest size of a contract's file. A larger file is probably a document."""
@@ -138,3 +144,46 @@ def _content(path_or_name: str) -> tuple[str, bytes]:
     meant = did_you_mean(path_or_name, shipped)
     question = f"; did you mean '{meant}'?" if meant else ""
     raise UsageError(f"there is no contract file and no shipped contract '{path_or_name}'{question}", known)
+
+
+_ORDERED = ("tables", "columns")
+"""Mappings whose order has a meaning: tables are loaded, and columns computed, in the order of the contract."""
+
+_ONE_OR_SEVERAL = ("root", "namespaces", "on_invalid")
+"""Keys whose values are lists or, if they have one entry, that entry."""
+
+_WITHOUT_MEANING = ("description",)
+
+
+def contract_hash(contract: Contract) -> str:
+    """Return the hash that the processing log keeps of a contract: hex SHA-256 of its meaning.
+
+    Comments, the description, layout, short forms, explicit defaults, and the order of keys do not change it. The order
+    of tables and columns does.
+    """
+    text = json.dumps(_canonical(contract), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object, name: str = "") -> object:
+    match value:
+        case BaseModel():
+            return {key: _canonical(part, key) for key, part in value if _has_meaning(value, key, part)}
+        case SqlType() | Decimal():
+            return {type(value).__name__: str(value)}
+        case dict() if name in _ORDERED:
+            return [[key, _canonical(part)] for key, part in value.items()]
+        case dict():
+            return {key: _canonical(part, name) for key, part in value.items()}
+        case tuple() | list():
+            parts = [_canonical(part) for part in value]
+            return parts[0] if name in _ONE_OR_SEVERAL and len(parts) == 1 else parts
+    return value
+
+
+def _has_meaning(model: BaseModel, key: str, value: object) -> bool:
+    field = type(model).model_fields[key]
+    is_null_for_unknown = isinstance(model, Lookup) and key == "unknown" and key in model.model_fields_set
+    default = field.get_default(call_default_factory=True) if not field.is_required() else ...
+    is_default = value == default and type(value) is type(default)
+    return key not in _WITHOUT_MEANING and (not is_default or is_null_for_unknown)

@@ -3,18 +3,22 @@
 It gives what `steps.conversion` gives for the same steps.
 """
 
+import re
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
+from decimal import Decimal
+from functools import cache, partial
 
 from xml_extractor.mapping.plan import ColumnPlan, Notes, Step
 from xml_extractor.mapping.steps import Emptying, Values, fuse, keep_blank
 from xml_extractor.source_code import Code
-from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
+from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, InvalidValueError, SqlType
 
 _IS_BLANK = r"not text or (text.isspace() and not text.strip(' \t\r\n'))"
 _METHODS: dict[Callable[..., str], str] = {str.strip: "strip", str.upper: "upper", str.lower: "lower"}
 
 
+_PLAIN = "1.5"
 _SHORT = 10
 """The length of a text type up to which a column remembers its texts, if they are transformed."""
 
@@ -41,7 +45,7 @@ def _is_remembered(column: ColumnPlan) -> bool:
     """Return whether a column has few different texts, so that their values are worth to be remembered."""
     target, steps = column.type, [step.name.partition(" ")[0] for step in column.steps]
     is_short = target.family is Family.TEXT and 0 < target.length <= _SHORT and len(steps) > len(("blank", "convert"))
-    return "lookup" in steps or target.family is Family.BIT or target.name in ("tinyint", "smallint") or is_short
+    return "lookup" in steps or target.family is Family.BIT or target.name == "tinyint" or is_short
 
 
 def _write_body(code: Code, column: ColumnPlan) -> None:
@@ -49,29 +53,61 @@ def _write_body(code: Code, column: ColumnPlan) -> None:
     null = code.literal(fuse(steps).null)
     with code.block("if text is None or text is NIL" if first.apply is keep_blank else f"if {_IS_BLANK}"):
         code.line("return None" if null == "None" else f"return None if text is NIL else {null}")
+    if plain := _plain_decimals(column):
+        with code.block(f"if {code.constant('is plain number', plain)}(text)"):
+            code.line(f"return {code.constant('Decimal', Decimal)}(text)")
     for number, step in enumerate(steps):
-        _write_step(code, column.type, step, fuse(steps[number + 1 :]).null)
-    code.line("return text")
+        if step.apply is not None:
+            rest = fuse(steps[number + 1 :])
+            _write_step(code, column.type, step, rest.null, is_last=rest.apply is None)
+    if fuse(steps).apply is None:
+        code.line("return text")
 
 
-def _write_step(code: Code, target: SqlType, step: Step, null: object) -> None:
+def _write_step(code: Code, target: SqlType, step: Step, null: object, *, is_last: bool) -> None:
     """Write a step; `null` is what becomes of a NULL that it gives."""
     apply = step.apply
-    if apply is None:
-        return
     if isinstance(apply, Emptying):
         method = _METHODS.get(apply.transform)
         call = f"text.{method}()" if method else f"{code.constant(step.name, apply.transform)}(text)"
         code.line(f"text = {call}")
         with code.block(f"if {_IS_BLANK}"):
             code.line(f"return {code.literal(null)}")
-        return
-    if step.name.startswith("convert"):
-        _write_usual(code, target)
-    code.line(f"text = {code.constant(step.name, apply)}(text)")
-    if null is not None:
-        with code.block("if text is None"):
-            code.line(f"return {code.literal(null)}")
+    else:
+        if step.name.startswith("convert"):
+            _write_usual(code, target)
+        call = f"{code.constant(step.name, apply)}(text)"
+        if is_last and null is None:
+            code.line(f"return {call}")
+            return
+        code.line(f"text = {call}")
+        if null is not None:
+            with code.block("if text is None"):
+                code.line(f"return {code.literal(null)}")
+    if is_last:
+        code.line("return text")
+
+
+def _plain_decimals(column: ColumnPlan) -> Callable[[str], object] | None:
+    """Return what recognizes texts of digits and a point that are the value of a column as they are."""
+    transforms = [step for step in column.steps if isinstance(step.apply, Emptying)]
+    is_plain = all(step.name == "transform number" and _keeps(step, _PLAIN) for step in transforms)
+    has_lookup = any(step.name.startswith("lookup") for step in column.steps)
+    whole = column.type.precision - column.type.scale - 1
+    if column.type.family is not Family.DECIMAL or has_lookup or not is_plain or whole < 1 or not column.type.scale:
+        return None
+    return _digits(whole, column.type.scale)
+
+
+def _keeps(step: Step, text: str) -> bool:
+    with suppress(InvalidValueError):
+        return step(text) == text
+    return False
+
+
+@cache
+def _digits(whole: int, scale: int) -> Callable[[str], object]:
+    return re.compile(rf"[0-9]{{1,{whole}}}\.[0-9]{{{scale}}}").fullmatch
 
 
 def _write_usual(code: Code, target: SqlType) -> None:

@@ -11,10 +11,19 @@ from functools import partial
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import rows
+from xml_extractor.mapping.children import ChildPath
 from xml_extractor.mapping.code_objects import LOCAL_NAMES, OBJECTS
 from xml_extractor.mapping.conversion_code import write_conversion
-from xml_extractor.mapping.paths import RowSearch
-from xml_extractor.mapping.plan import ColumnPlan, GeneratedCode, Notes, TablePlan
+from xml_extractor.mapping.paths import FindElements, RowSearch
+from xml_extractor.mapping.plan import (
+    ColumnPlan,
+    GeneratedCode,
+    Notes,
+    TablePlan,
+    is_interpreted,
+    rules_of,
+    starts_at_elements,
+)
 from xml_extractor.mapping.readers import (
     AncestorColumn,
     Computed,
@@ -28,6 +37,7 @@ from xml_extractor.mapping.readers import (
     RunColumn,
     SetByRule,
     SharedSearch,
+    reads_row,
 )
 from xml_extractor.source_code import Code
 
@@ -38,7 +48,7 @@ def generate(contract: Contract, tables: tuple[TablePlan, ...], noted: Notes) ->
     read = _read_by_parent(contract)
     names = [
         ""
-        if _is_interpreted(table, tables)
+        if is_interpreted(table, tables)
         else _Table(code, tables, number, noted, is_read=table.name in read).written()
         for number, table in enumerate(tables)
     ]
@@ -54,16 +64,6 @@ def _read_by_parent(contract: Contract) -> set[str]:
     columns = [column for table in contract.tables.values() for column in table.columns.values()]
     rules = [rule for column in columns for rule in (column, *column.inputs.values())]
     return {rule.parent.partition(".")[0] for rule in rules if rule.parent is not None}
-
-
-def _is_interpreted(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:
-    """Return whether a table has rows within rows, or may start from nodes of other rows than its parent's."""
-    starts_elsewhere = table.parent is not None and _attaches(tables[table.parent])
-    return table.recursive is not None or _attaches(table) or starts_elsewhere
-
-
-def _attaches(table: TablePlan) -> bool:
-    return table.distinct is not None and table.distinct.attaches
 
 
 class _Table:
@@ -84,7 +84,7 @@ class _Table:
         self._noted = noted
         self._deferred = {column for column, _ in table.deferred}
         computed = [column for index, column in enumerate(table.columns) if index not in self._deferred]
-        self._needs_row = any(map(_reads_row, computed))
+        self._needs_row = any(map(reads_row, computed))
         self._has_objects = (
             self._needs_row
             or is_read
@@ -99,17 +99,19 @@ class _Table:
         self._only_rows: dict[OnlyRowColumn, str] = {}
         self._searches: dict[tuple[int, bool], str] = {}
         self._conversions: dict[int, str] = {}
+        self._finds_children = False
 
     def written(self) -> str:
         """Write the function, and those that convert texts for it; return its name."""
         code, table = self._code, self._table
-        for column in _rules(table):
-            if column.origin.type is None and column.steps and not _reads_row(column):
+        for column in rules_of(table):
+            if column.origin.type is None and column.steps and not reads_row(column):
                 self._conversions[id(column)] = write_conversion(code, column, self._noted)
         name = code.function(f"rows of {table.name}")
         with code.block(f"def {name}(document)"):
             code.line("rows, tolerated = [], {}")
             code.line("noted, counts, run, clock = document.noted, document.counts, document.run, document.clock")
+            code.line("children = document.children")
             self._read_only_rows()
             if table.parent is None:
                 code.line("parent, start = None, document.root")
@@ -125,17 +127,17 @@ class _Table:
     def _kind_of_nodes(self) -> str:
         """Return what the row rules find: `element`, `attribute` or, if nothing is certain, `node`."""
         rules = self._table.rules
-        if not _starts_at_elements(self._table, self._tables) or any(rule.find.find_elements is None for rule in rules):
+        if not starts_at_elements(self._table, self._tables) or any(rule.find.find_elements is None for rule in rules):
             return "node"
         if not any(rule.find.attribute for rule in rules):
             return "element"
         reads_only_text = not self._has_objects and not any(
-            isinstance(each.origin.read, PathText) for each in _rules(self._table)
+            isinstance(each.origin.read, PathText) for each in rules_of(self._table)
         )
         return "attribute" if reads_only_text and all(rule.find.attribute for rule in rules) else "node"
 
     def _read_only_rows(self) -> None:
-        for each in _rules(self._table):
+        for each in rules_of(self._table):
             match each.origin.read:
                 case OnlyRowColumn(table, index) as read if read not in self._only_rows:
                     variable = self._only_rows[read] = self._code.variable(each.origin.name)
@@ -168,7 +170,7 @@ class _Table:
         code, rules = self._code, self._table.rules
         if self._kind == "element" and len(rules) == 1:
             code.line("rule = 0")
-            found = "(start,)" if rules[0].find.path == "." else f"{self._search(rules[0].find)}(start)"
+            found = "(start,)" if rules[0].find.path == "." else self._found(rules[0].find, "start")
             with code.block(f"for element in {found}"):
                 yield
             return
@@ -182,11 +184,11 @@ class _Table:
                     f"nodes += [({rule}, node) for node in {code.constant(f'find {find.path}', find)}(start, shared)]"
                 )
             elif self._kind == "element":
-                code.line(f"nodes += [({rule}, element) for element in {self._search(find)}(start)]")
+                code.line(f"nodes += [({rule}, element) for element in {self._found(find, 'start')}]")
             else:
                 if find.path not in names:
                     names[find.path] = code.variable(f"found {find.path}")
-                    found = "(start,)" if find.path == "." else f"{self._search(find)}(start)"
+                    found = "(start,)" if find.path == "." else self._found(find, "start")
                     code.line(f"{names[find.path]} = {found}")
                 with code.block(f"for owner in {names[find.path]}"):
                     code.line(f"text = owner.get({find.attribute!r})")
@@ -198,8 +200,14 @@ class _Table:
                 code.line("element = node.owner if isinstance(node, ValueNode) else node")
             yield
 
-    def _search(self, find: RowSearch) -> str:
-        return self._code.constant(f"find {find.path}", find.find_elements)
+    def _found(self, find: RowSearch, start: str) -> str:
+        return self._elements(find.path, find.find_elements, start)
+
+    def _elements(self, path: str, find: FindElements | None, start: str) -> str:
+        """Return the expression of the elements that a path finds from that of an element."""
+        if isinstance(find, ChildPath):
+            return find.write(self._code, f"children[{start}].get")
+        return f"{self._code.constant(f'find {path}', find)}({start})"
 
     def _columns(self) -> None:
         code = self._code
@@ -207,7 +215,7 @@ class _Table:
             variable = code.variable(column.name)
             if index in self._deferred:
                 code.line(f"{variable} = None")
-            elif _reads_row(column):
+            elif reads_row(column):
                 code.line(f"row.values = [{', '.join(self._values)}]")
                 code.line(f"{variable} = {code.constant(f'compute {column.name}', column.compute)}(row)")
             else:
@@ -221,10 +229,20 @@ class _Table:
         match column.origin.read:
             case SharedSearch(number, path, find, attribute) if (number, bool(attribute)) not in self._searches:
                 code = self._code
-                found = f"{code.constant(f'find {path}', find)}(element)"
+                if isinstance(find, ChildPath):
+                    found = find.write(code, self._find_children())
+                else:
+                    found = f"{code.constant(f'find {path}', find)}(element)"
                 variable = code.variable(f"{'get from' if attribute else 'found'} {path}")
                 code.line(f"{variable} = {f'getter({found})' if attribute else found}")
                 self._searches[number, bool(attribute)] = variable
+
+    def _find_children(self) -> str:
+        """Return the function that finds children of the row's element, which is looked up before the first of them."""
+        if not self._finds_children:
+            self._code.line("find_children = children[element].get")
+        self._finds_children = True
+        return "find_children"
 
     def _assign(self, variable: str, column: ColumnPlan) -> None:
         """Write the statements that compute a column or input."""
@@ -274,6 +292,8 @@ class _Table:
             case SharedSearch(number, _, _, attribute):
                 variable = self._searches[number, bool(attribute)]
                 text = f"{variable}({attribute!r})" if attribute else f"first_text({variable}, string_value_or_nil)"
+            case PathText(_, ChildPath() as counted) if self._kind == "element":
+                text = f"str(len({counted.write(code, self._find_children())}))"
             case PathText(read):
                 text = f"{code.constant(f'read {column.path}', read)}({self._node})"
             case Computed(expression):
@@ -365,35 +385,3 @@ class _Table:
         if table.parent is not None:
             with code.block(f"if {table.parent} in document.left_out"):
                 code.line(f"leave_out_children({plan}, document)")
-
-
-def _rules(table: TablePlan) -> Iterator[ColumnPlan]:
-    for column in table.columns:
-        yield from (column, *column.inputs)
-
-
-_KNOWN: tuple[type[object], ...] = (
-    *(AncestorColumn, Computed, DerivedKey, OnlyRowColumn, OwnAttribute, OwnColumn, OwnText, PathText, Position),
-    *(RunColumn, SetByRule, SharedSearch),
-)
-"""The readers whose values the code reads in line."""
-
-
-def _reads_row(column: ColumnPlan) -> bool:
-    """Return whether a column is computed from the row as an object, as the interpreted plan does it."""
-    read = column.origin.read
-    is_in_tree = isinstance(read, DerivedKey) and read.positions is not None
-    return is_in_tree or not isinstance(read, _KNOWN) or any(map(_reads_row, column.inputs))
-
-
-def _starts_at_elements(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:
-    """Return whether the row rules of a table start from elements only."""
-    if table.parent is None:
-        return True
-    parent = tables[table.parent]
-    return all(
-        rule.find.find_elements is not None
-        and not rule.find.attribute
-        and (rule.find.path != "." or _starts_at_elements(parent, tables))
-        for rule in parent.rules
-    )

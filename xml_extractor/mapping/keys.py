@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.contract.match_patterns import looks_down, selection
 from xml_extractor.contract.model import Key
 from xml_extractor.contract.names import Namespaces
-from xml_extractor.contract.rewriting import written
+from xml_extractor.contract.rewriting import looks_down, selection, written
 from xml_extractor.contract.xpath import kind_of, parse_xpath
 from xml_extractor.mapping.nodes import ValueNode, evaluator
 from xml_extractor.mapping.numbers import number_text

@@ -17,6 +17,7 @@ from xml_extractor.contract.rewriting import starting_at, written
 from xml_extractor.contract.run_values import RunValue
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import Value
+from xml_extractor.mapping.children import counted_path
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
 from xml_extractor.mapping.nodes import BASE, FindNodes, Frame, Node, ValueNode
 from xml_extractor.mapping.numbers import decimal_sum, decimal_text, number_text
@@ -126,8 +127,7 @@ def _read_path(path: str, target: SqlType, context: TableContext) -> Compute:
         return OwnText()
     split = split_path(path, namespaces) if context.frame.only_elements else None
     if split is None:
-        text = _compile_expression(path, target, context)
-        return PathText(text)
+        return PathText(_compile_expression(path, target, context), counted_path(path, namespaces))
     attribute = split.attribute
     return (
         OwnAttribute(attribute) if split.elements == "." else SharedSearch(*context.search(split.elements), attribute)

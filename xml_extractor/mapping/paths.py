@@ -18,6 +18,7 @@ from lxml.etree import _ElementUnicodeResult as TextWithOwner
 
 from xml_extractor.contract.names import Namespaces, clark_names, is_of_one_namespace
 from xml_extractor.contract.xpath import parse_xpath
+from xml_extractor.mapping.children import child_path
 from xml_extractor.mapping.errors import RuleError
 from xml_extractor.mapping.nodes import (
     FindNodes,
@@ -107,7 +108,8 @@ def compile_elements(path: str, namespaces: Namespaces, frame: Frame | None = No
         return lambda element: [element]
     if path == "..":
         return _parent
-    return evaluator(path, namespaces, frame)
+    evaluate = evaluator(path, namespaces, frame)
+    return child_path(path, namespaces, evaluate) or evaluate
 
 
 def compile_nodes(path: str, namespaces: Namespaces, frame: Frame | None = None) -> FindNodes:

@@ -1,7 +1,7 @@
 """A compiled contract, and the documents and rows that its closures get."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -11,6 +11,7 @@ from lxml.etree import _Element as Element
 
 from xml_extractor.contract.model import Contract, OnInvalid
 from xml_extractor.documents import Counted, DocumentKey, RunValues, Value
+from xml_extractor.mapping.children import Children
 from xml_extractor.mapping.errors import AnyRuleError
 from xml_extractor.mapping.keys import Keys
 from xml_extractor.mapping.markup import Markup
@@ -59,6 +60,7 @@ class DocumentScope:
         left_out: The nodes of rows that were left out, by the number of their table, if that has child tables.
         starts: The nodes whose children a row takes, if `distinct` attaches those of others.
         counts: Tolerated values, and rows that were left out.
+        children: The children of elements, for generated code.
     """
 
     root: Element
@@ -73,6 +75,7 @@ class DocumentScope:
     left_out: defaultdict[int, list[Node]] = field(default_factory=partial(defaultdict, list))
     starts: "defaultdict[RowScope, list[Node]]" = field(default_factory=partial(defaultdict, list))
     counts: defaultdict[tuple[str, str, Counted], int] = field(default_factory=partial(defaultdict, int))
+    children: Children = field(default_factory=Children)
 
 
 @dataclass(eq=False, slots=True)
@@ -284,3 +287,32 @@ class Plan(NamedTuple):
     has_deferred: bool
     revision: RevisionPlan | None = None
     code: GeneratedCode | None = None
+
+
+def rules_of(table: TablePlan) -> Iterator[ColumnPlan]:
+    """Yield the columns of a table and their inputs."""
+    for column in table.columns:
+        yield from (column, *column.inputs)
+
+
+def is_interpreted(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:
+    """Return whether a table has rows within rows, or may start from nodes of other rows than its parent's."""
+    starts_elsewhere = table.parent is not None and _attaches(tables[table.parent])
+    return table.recursive is not None or _attaches(table) or starts_elsewhere
+
+
+def _attaches(table: TablePlan) -> bool:
+    return table.distinct is not None and table.distinct.attaches
+
+
+def starts_at_elements(table: TablePlan, tables: tuple[TablePlan, ...]) -> bool:
+    """Return whether the row rules of a table start from elements only."""
+    if table.parent is None:
+        return True
+    parent = tables[table.parent]
+    return all(
+        rule.find.find_elements is not None
+        and not rule.find.attribute
+        and (rule.find.path != "." or starts_at_elements(parent, tables))
+        for rule in parent.rules
+    )

@@ -10,9 +10,10 @@ from hashlib import blake2b
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
+from xml_extractor.mapping.children import ChildPath
 from xml_extractor.mapping.nodes import ValueNode
 from xml_extractor.mapping.paths import FindElements, ReadText, first_attribute, first_text, string_value_or_nil
-from xml_extractor.mapping.plan import Compute, RowScope
+from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope
 from xml_extractor.tsql import Expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
@@ -66,9 +67,15 @@ class SharedSearch:
 
 @dataclass(frozen=True, slots=True)
 class PathText:
-    """The text of what any XPath finds or computes from the row's node."""
+    """The text of what any XPath finds or computes from the row's node.
+
+    Attributes:
+        read: Evaluates it.
+        counted: What it counts, if it is such a number.
+    """
 
     read: ReadText
+    counted: ChildPath | None = None
 
     def __call__(self, row: RowScope) -> Value:
         """Read the value."""
@@ -166,7 +173,9 @@ class DerivedKey:
 
     def key(self, rule: int, document_key: Value, *positions: str | int) -> Value:
         """Return the key of a row by the positions of the row and of those above it."""
-        identity = "\0".join([self.prefixes[rule], str(document_key), *map(str, positions)])
+        identity = f"{self.prefixes[rule]}\0{document_key!s}"
+        for position in positions:
+            identity = f"{identity}\0{position}"
         return self.shape(blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest())
 
 
@@ -185,6 +194,20 @@ class Computed:
     def __call__(self, row: RowScope) -> Value:
         """Read the value."""
         return self.expression.evaluate([compute(row) for compute in self.inputs], row.document.clock)
+
+
+_KNOWN: tuple[type[object], ...] = (
+    *(AncestorColumn, Computed, DerivedKey, OnlyRowColumn, OwnAttribute, OwnColumn, OwnText, PathText, Position),
+    *(RunColumn, SetByRule, SharedSearch),
+)
+"""The readers whose values the code reads in line."""
+
+
+def reads_row(column: ColumnPlan) -> bool:
+    """Return whether a column is computed from the row as an object, as the interpreted plan does it."""
+    read = column.origin.read
+    is_in_tree = isinstance(read, DerivedKey) and read.positions is not None
+    return is_in_tree or not isinstance(read, _KNOWN) or any(map(reads_row, column.inputs))
 
 
 def run_values(contract: Contract, key: Value, source_key: DocumentKey, run: RunValues) -> tuple[Value, ...]:

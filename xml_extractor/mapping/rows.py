@@ -81,7 +81,8 @@ def _mapped(
         return tuple(map(_as_tuples, document.rows))
     finally:
         # Rows refer to their document: without this, the tree stays in memory until the garbage collector runs.
-        for collection in (document.rows, document.rows_by_node, document.stand_ins, document.starts):
+        collections = document.rows, document.rows_by_node, document.stand_ins, document.starts, document.children
+        for collection in collections:
             collection.clear()
 
 

@@ -2,8 +2,9 @@
 
 from xml_extractor.parsing.diagnosis import OtherRootError, ParseError
 from xml_extractor.parsing.equality import same_markup
-from xml_extractor.parsing.parser import DocumentParser, ParsingRules, parsing_rules
+from xml_extractor.parsing.parser import DocumentParser
 from xml_extractor.parsing.prolog import LONGEST_PROLOG
+from xml_extractor.parsing.rules import ParsingRules, parsing_rules
 
 __all__ = [
     "LONGEST_PROLOG",

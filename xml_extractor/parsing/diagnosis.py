@@ -5,12 +5,15 @@ are translated here and its messages are dropped. Columns in explanations count 
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from lxml import etree
 
 from xml_extractor.documents import Failure
+from xml_extractor.escaping import escaped
 from xml_extractor.reasons import Reason, Stage
+
+_LONGEST_NAME = 200
 
 
 class ParseError(Exception):
@@ -169,3 +172,11 @@ def _error_at(code: Reason, explanation: str, content: bytes, position: int) -> 
     line = content.count(b"\n", 0, position) + 1
     column = position - content.rfind(b"\n", 0, position)
     return parse_error(code, f"{explanation} (line {line}, column {column})")
+
+
+def wrong_root(found: str, roots: Sequence[str]) -> ParseError:
+    """Return the error of a root element that is none of the expected ones."""
+    name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
+    is_near = found.rpartition("}")[2] in (root.rpartition("}")[2] for root in roots)
+    hint = " (only the namespace differs: see `namespaces` of the contract)" if is_near else ""
+    return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {' or '.join(roots)}{hint}")

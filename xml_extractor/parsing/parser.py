@@ -7,33 +7,26 @@ which raises them to 1,000,000,000 and 10,000,000 bytes.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, AnyStr, Final, NamedTuple
 
 from lxml import etree
 
 from xml_extractor.content import other_content
-from xml_extractor.contract.layout import has_markup
-from xml_extractor.contract.match_patterns import alternatives, selection
-from xml_extractor.contract.model import Contract
-from xml_extractor.contract.names import Namespaces, clark_names, with_all_namespaces
-from xml_extractor.contract.rewriting import written
-from xml_extractor.contract.xpath import Path, Step, parse_xpath
 from xml_extractor.documents import Envelope
-from xml_extractor.escaping import escaped
 from xml_extractor.parsing.cutting import without_elements
-from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8
+from xml_extractor.parsing.diagnosis import OtherRootError, ParseError, parse_error, syntax_error, utf8, wrong_root
 from xml_extractor.parsing.entities import with_entities_replaced
 from xml_extractor.parsing.prolog import declares_utf_8, read_root_name, root_position, root_start_tag, utf8_or_text
+from xml_extractor.parsing.rules import MAX_DEPTH, ParsingRules
 from xml_extractor.reasons import Reason
-
-MAX_DEPTH: Final = 256
-"""The deepest nesting of elements that libxml2 reads."""
 
 _PIECE = 16 * 1024
 _FIRST_PIECE = 256
+_MOST_MISSES = 10
+"""Documents in a row that could not be cut where `read_until` seems to end, after which no more are."""
+
 _WARNINGS_KEPT = 100
-_LONGEST_NAME = 200
 _SMALL_HEADER = 512
 """Bytes of a header that are parsed with each record, because moving the record costs more; a quarter of it as well."""
 
@@ -52,93 +45,112 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-class Ignored(NamedTuple):
-    """Elements that are removed.
-
-    Attributes:
-        path: The XPath that finds them.
-        prefixes: Its prefixes.
-        names: Their Clark names, if all elements of these names are meant; else empty.
-    """
-
-    path: str
-    prefixes: dict[str, str]
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ParsingRules:
-    """What a contract says about the XML of its documents.
-
-    Attributes:
-        roots: Clark names (`{uri}local` or `local`) that the root element may have.
-        read_until: A chain of children below the root, as the Clark names that each may have. Reading stops at the end
-            of the first element there; what follows is never parsed. Empty: the whole document is read.
-        skip_other_roots: Whether another root element raises `OtherRootError`, whatever follows its start tag.
-        allow_doctype: Accept a document type declaration. It has no effect: no external subset is fetched, and a
-            document that declares or refers to an entity is still rejected, unless entities are replaced.
-        replace_entities: Replace references to entities that the DOCTYPE declares as plain text.
-        keep_comments: Keep comments and processing instructions in the tree. They split the text around them.
-        encoding: The encoding that replaces the declared one; None for the declared one.
-        fallback_encoding: The encoding of documents that are invalid in theirs; None rejects them.
-        max_bytes: Largest document, in bytes as received; in characters if it came as text.
-        max_depth: Deepest nesting of elements, from 1 (only the root) to `MAX_DEPTH`.
-        ignored: Elements that are removed.
-    """
-
-    roots: tuple[str, ...]
-    read_until: tuple[tuple[str, ...], ...] = ()
-    skip_other_roots: bool = False
-    allow_doctype: bool = False
-    replace_entities: bool = False
-    keep_comments: bool = False
-    encoding: str | None = None
-    fallback_encoding: str | None = None
-    max_bytes: int = 64 * 2**20
-    max_depth: int = MAX_DEPTH
-    ignored: tuple[Ignored, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.max_depth <= MAX_DEPTH:
-            raise ValueError(f"max_depth must be from 1 to {MAX_DEPTH}, not {self.max_depth}")
-        if self.max_bytes < 1:
-            raise ValueError(f"max_bytes must be at least 1, not {self.max_bytes}")
-
-
-def parsing_rules(contract: Contract) -> ParsingRules:
-    """Return the rules for parsing a contract's documents."""
-    document = contract.document
-    steps = document.read_until.split("/") if document.read_until else []
-    return ParsingRules(
-        roots=tuple(name for root in document.root for name in clark_names(root, contract.namespaces)),
-        read_until=tuple(clark_names(step, contract.namespaces) for step in steps),
-        skip_other_roots=document.other_roots == "skip",
-        allow_doctype=document.doctype == "allow",
-        replace_entities=document.entities == "text",
-        keep_comments=has_markup(contract),
-        encoding=document.encoding,
-        fallback_encoding=document.fallback_encoding,
-        max_bytes=document.max_bytes,
-        ignored=tuple(each for pattern in contract.ignore or () for each in _ignored(pattern, contract.namespaces)),
-    )
-
-
-def _ignored(pattern: str, namespaces: Namespaces) -> Iterator[Ignored]:
-    expression = parse_xpath(pattern)
-    for path, alternative in zip(selection(expression).paths, alternatives(expression), strict=True):
-        names: tuple[str, ...] = ()
-        match alternative:
-            case Path("context", (), (Step("child", test, ()),)) if not test.endswith("*"):
-                names = clark_names(test, namespaces)
-        yield Ignored(*with_all_namespaces(written(path), namespaces), names)
-
-
 class _SharedEnvelope(NamedTuple):
     """The tree of an envelope with a large header: the parent of its records, and the children before them."""
 
     envelope: Envelope
     parent: etree._Element
     children: int
+
+
+class _Part(NamedTuple):
+    """The root element of what was read, and the parser's log."""
+
+    root: etree._Element
+    log: etree._ListErrorLog
+
+
+class _NeededPart:
+    """Finds and reads what is needed of documents.
+
+    Usually, the first end tag of the last name ends it. The document is cut there, the elements around it are closed,
+    and the result is parsed like any other document. If that is not well-formed, or if another element ends there, such
+    as one of the same name in a deeper place, the document is fed piece by piece until the element has ended.
+
+
+    Args:
+        roots: The Clark names of the root element.
+        path: The Clark names of the elements below it, down to the last one needed.
+    """
+
+    def __init__(self, roots: Sequence[str], path: Sequence[Sequence[str]]) -> None:
+        self._roots = roots
+        self._path = path
+        self._path_above = (*reversed(path[:-1]), roots)
+        self._locals = [tags[0].rpartition("}")[2] for tags in path]
+        self._end = f"{self._locals[-1]}>"
+        self._misses = 0
+
+    def cut(self, document: bytes | str, root_name: str) -> bytes | None:
+        """Return the document up to the first end tag of the last name, with the elements around it closed.
+
+        Args:
+            document: UTF-8 or text, without DOCTYPE.
+            root_name: The name of the root element, as it is written.
+
+        Returns:
+            None if there is no such tag, or if the last documents did not end there.
+        """
+        if self._misses > _MOST_MISSES:
+            return None
+        if isinstance(document, str):
+            end, prefix = _first_end(document, self._end, "</", ":")
+            part = utf8(document[:end])
+        else:
+            end, written = _first_end(document, self._end.encode(), b"</", b":")
+            part, prefix = document[:end], written.decode(errors="replace")
+        closing = "".join(f"</{prefix}{name}>" for name in reversed(self._locals[:-1]))
+        return part + f"{closing}</{root_name}>".encode() if end else None
+
+    def is_whole(self, root: etree._Element | None) -> bool:
+        """Return whether a document ends where reading may stop: its last element is the only one of the path."""
+        last, level = root, [] if root is None or root.tag not in self._roots else [root]
+        for tags in self._path:
+            last = last[-1] if last is not None and len(last) else None
+            level = [child for element in level for child in element.iterchildren(*tags)]
+        is_whole = len(level) == 1 and level[0] is last
+        self._misses = 0 if is_whole else self._misses + 1
+        return is_whole
+
+    def read(self, document: bytes | str, options: dict[str, Any]) -> _Part:
+        """Feed the document to a parser with these options until the last needed element has ended.
+
+        Raises:
+            ParseError: The document is not well-formed up to there.
+        """
+        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=self._path[-1], **options)
+        pieces = _pieces(document, self._end) if isinstance(document, str) else _pieces(document, self._end.encode())
+        fed: list[bytes] = []
+        try:
+            root = self._feed(parser, pieces, fed)
+        except etree.XMLSyntaxError:
+            root = None
+        if root is None:
+            raise syntax_error(parser.feed_error_log.filter_from_errors(), b"".join(fed))
+        return _Part(root, parser.feed_error_log)
+
+    def _feed(
+        self, parser: etree.XMLPullParser, pieces: Iterator[bytes] | Iterator[str], fed: list[bytes]
+    ) -> etree._Element | None:
+        """Feed pieces until the last needed element has ended; None if the parser logged an error instead."""
+        for piece in pieces:
+            fed.append(piece if isinstance(piece, bytes) else utf8(piece))
+            parser.feed(fed[-1])
+            # `feed` does not raise every error; after one that it only logs, it would start another document.
+            if parser.feed_error_log.filter_from_errors():
+                return None
+            for _, element in parser.read_events():
+                if self._is_last_needed(element):
+                    return element.getroottree().getroot()
+        return parser.close()
+
+    def _is_last_needed(self, element: etree._Element) -> bool:
+        above = element.getparent()
+        for tags in self._path_above:
+            if above is None or above.tag not in tags:
+                return False
+            above = above.getparent()
+        return above is None
 
 
 class DocumentParser:
@@ -154,7 +166,7 @@ class DocumentParser:
         self._parser: etree.XMLParser = etree.XMLParser(**self._options)
         as_declared = {name: value for name, value in self._options.items() if name != "encoding"}
         self._parser_as_declared: etree.XMLParser = etree.XMLParser(**as_declared)  # takes a tenth less time
-        self._path_above = (*reversed(rules.read_until[:-1]), rules.roots)
+        self._needed = _NeededPart(rules.roots, rules.read_until) if rules.read_until else None
         self._root_names = {"", *(root.rpartition("}")[2] for root in rules.roots)}
         self._shared: _SharedEnvelope | None = None
         self._cut = () if rules.keep_comments else tuple(name for ignored in rules.ignored for name in ignored.names)
@@ -194,23 +206,23 @@ class DocumentParser:
         if self._rules.replace_entities:
             document = self._without_entities(document)
         root_name = read_root_name(document, allow_doctype=self._rules.allow_doctype)
-        if root_name not in self._root_names:
-            raise wrong_root(root_name, self._rules.roots)
-        root = self._read_needed(document)
+        if (local_name := root_name.rpartition(":")[2]) not in self._root_names:
+            raise wrong_root(local_name, self._rules.roots)
+        root = self._read_needed(document, root_name)
         if root.tag not in self._rules.roots:
             raise wrong_root(str(root.tag), self._rules.roots)
         return root
 
-    def _read_needed(self, document: bytes | str) -> etree._Element:
+    def _read_needed(self, document: bytes | str, root_name: str = "") -> etree._Element:
         """Parse a document without its ignored elements. Those that can be cut out before are not even parsed."""
         if self._cut:
             rest = without_elements(document if isinstance(document, bytes) else utf8(document), self._cut)
             with suppress(ParseError):
                 if rest is not None:
-                    root = self._read(rest)
+                    root = self._read(rest, root_name)
                     self._remove_ignored(root, are_cut=True)
                     return root
-        root = self._read(document)  # also to report errors where they are
+        root = self._read(document, root_name)  # also to report errors where they are
         self._remove_ignored(root)
         return root
 
@@ -281,11 +293,13 @@ class DocumentParser:
             root = root[-1]
         return root
 
-    def _read(self, document: bytes | str) -> etree._Element:
-        read = self._read_part if self._rules.read_until else self._read_all
+    def _read(self, document: bytes | str, root_name: str) -> etree._Element:
+        read = partial(self._read_part, self._needed) if self._needed else self._read_all
         is_huge = False
         try:
-            root = read(document, self._options)
+            root = self._read_cut(document, root_name)
+            if root is None:
+                root = read(document, self._options)
         except ParseError as error:
             if error.failure.code is not Reason.TOO_LARGE:
                 raise
@@ -323,43 +337,20 @@ class DocumentParser:
         self._check_doctype(root, parser.error_log)
         return root
 
-    def _read_part(self, document: bytes | str, options: dict[str, Any]) -> etree._Element:
-        last_tags = self._rules.read_until[-1]
-        parser: etree.XMLPullParser = etree.XMLPullParser(events=("end",), tag=last_tags, **options)
-        end_tag = f"{last_tags[0].rpartition('}')[2]}>"
-        pieces = _pieces(document, end_tag) if isinstance(document, str) else _pieces(document, end_tag.encode())
-        fed: list[bytes] = []
-        try:
-            root = self._feed(parser, pieces, fed)
-        except etree.XMLSyntaxError:
-            root = None
-        if root is None:
-            raise syntax_error(parser.feed_error_log.filter_from_errors(), b"".join(fed))
-        self._check_doctype(root, parser.feed_error_log)
+    def _read_cut(self, document: bytes | str, root_name: str) -> etree._Element | None:
+        """Parse what is needed as if it were a document; None if that is not sure to be the same."""
+        if self._needed is None or not root_name or self._rules.allow_doctype:
+            return None
+        part, root = self._needed.cut(document, root_name), None
+        if part is not None:
+            with suppress(ParseError):
+                root = self._read_all(part, self._options)
+        return root if self._needed.is_whole(root) else None
+
+    def _read_part(self, needed: _NeededPart, document: bytes | str, options: dict[str, Any]) -> etree._Element:
+        root, log = needed.read(document, options)
+        self._check_doctype(root, log)
         return root
-
-    def _feed(
-        self, parser: etree.XMLPullParser, pieces: Iterable[bytes | str], fed: list[bytes]
-    ) -> etree._Element | None:
-        """Feed pieces until the last needed element has ended; None if the parser logged an error instead."""
-        for piece in pieces:
-            fed.append(piece if isinstance(piece, bytes) else utf8(piece))
-            parser.feed(fed[-1])
-            # `feed` does not raise every error; after one that it only logs, it would start another document.
-            if parser.feed_error_log.filter_from_errors():
-                return None
-            for _, element in parser.read_events():
-                if self._is_last_needed(element):
-                    return element.getroottree().getroot()
-        return parser.close()
-
-    def _is_last_needed(self, element: etree._Element) -> bool:
-        above = element.getparent()
-        for tags in self._path_above:
-            if above is None or above.tag not in tags:
-                return False
-            above = above.getparent()
-        return above is None
 
     def _check_doctype(self, root: etree._Element, log: etree._ListErrorLog) -> None:
         dtd = root.getroottree().docinfo.internalDTD
@@ -376,17 +367,23 @@ class DocumentParser:
             raise parse_error(Reason.MALFORMED, f"libxml2 has {_WARNINGS_KEPT} warnings or more about the document")
 
 
-def wrong_root(found: str, roots: Sequence[str]) -> ParseError:
-    """Return the error of a root element that is none of the expected ones."""
-    name = found if len(found) <= _LONGEST_NAME else f"{found[:_LONGEST_NAME]}…"
-    return parse_error(Reason.WRONG_ROOT, f"the root element is {escaped(name)}, not {' or '.join(roots)}")
-
-
 def _growing_pieces(content: bytes) -> Iterator[bytes]:
     position, size = 0, _FIRST_PIECE
     while position < len(content):
         yield content[position : position + size]
         position, size = position + size, 2 * size
+
+
+def _first_end(document: AnyStr, end: AnyStr, opening: AnyStr, colon: AnyStr) -> tuple[int, AnyStr]:
+    """Return where the first end tag of a name ends, 0 if there is none, and its prefix with the colon."""
+    found = document.find(end)
+    while found >= 0:
+        begin = document.rfind(opening[:1], 0, found)
+        prefix = document[begin + len(opening) : found]
+        if begin >= 0 and document.startswith(opening, begin) and prefix[-1:] in colon:
+            return found + len(end), prefix
+        found = document.find(end, found + 1)
+    return 0, document[:0]
 
 
 def _pieces(document: AnyStr, end_tag: AnyStr) -> Iterator[AnyStr]:

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import AnyStr, Generic, NamedTuple
 
-from xml_extractor.contract.encodings import encoding_named, is_unicode
+from xml_extractor.content import encoding_named, is_unicode
 from xml_extractor.parsing.diagnosis import ParseError, parse_error, underlying_error
 from xml_extractor.reasons import Reason
 
@@ -166,7 +166,7 @@ def root_position(document: str) -> int:
 
 
 def read_root_name(content: bytes | str, *, allow_doctype: bool) -> str:
-    """Read the prolog and return the root element's local name; empty if it cannot be determined.
+    """Read the prolog and return the root element's name as it is written; empty if it cannot be determined.
 
     Args:
         content: Text, or UTF-8 bytes, without byte order mark.
@@ -249,7 +249,7 @@ def _read(content: AnyStr, grammar: _Grammar[AnyStr], *, allow_doctype: bool) ->
     root = grammar.root.match(content, position)
     if root is None:
         raise _without_root(content, grammar, position)
-    return _local_name(root[1]) if root[2] else ""
+    return _decoded_name(root[1]) if root[2] else ""
 
 
 def _without_root(content: AnyStr, grammar: _Grammar[AnyStr], position: int) -> ParseError:
@@ -286,9 +286,8 @@ def _doctype_end(content: AnyStr, grammar: _Grammar[AnyStr], position: int, *, a
     raise parse_error(Reason.MALFORMED, "the document type declaration is not well-formed")
 
 
-def _local_name(name: bytes | str) -> str:
+def _decoded_name(name: bytes | str) -> str:
     try:
-        text = name if isinstance(name, str) else name.decode()
+        return name if isinstance(name, str) else name.decode()
     except UnicodeDecodeError:
         return ""
-    return text.rpartition(":")[2]

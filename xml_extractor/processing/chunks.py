@@ -355,7 +355,7 @@ def as_run_error(error: Exception) -> XmlExtractorError:
             return error
         case MemoryError():
             return RunError("a worker process has no memory left", "run again with fewer workers")
-        case OSError() if (exhausted := system_error(error)) is not None:
+        case _ if (exhausted := system_error(error)) is not None:
             return exhausted
         case _:
             _log_defect(error, "documents were processed")

@@ -11,7 +11,7 @@ from xml_extractor.processing.worker_supervisor import Event, WorkerSupervisor
 
 
 class InProcessPool(WorkerPool):
-    """Maps and loads each chunk where it is submitted, in one transaction. It has no process.
+    """Maps and loads each chunk where it is submitted. It has no process.
 
     A document that takes forever, or kills its process, does so to the main process.
     """
@@ -31,7 +31,7 @@ class InProcessPool(WorkerPool):
         chunk: Chunk = task
         outcomes = failure = None
         try:
-            outcomes = self._worker.load(list(self._worker.map_documents(chunk)))
+            outcomes = self._worker.load_chunk(chunk)
         except Exception as error:  # noqa: BLE001 - reported to the coordinator as data, as by a worker process
             failure = WorkerFailure.of(as_run_error(error))
         seconds, slowest = self._worker.take_seconds(), self._worker.slowest

@@ -1,20 +1,22 @@
 """The insert queue between worker processes and the threads that load what is in it."""
 
 import logging
+import os
 import pickle
 import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.managers import BaseManager
 from multiprocessing.util import get_temp_dir
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
 
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Status
-from xml_extractor.errors import RunError
+from xml_extractor.errors import EXIT_FAILED, RunError, system_error
 from xml_extractor.processing import processes
 from xml_extractor.processing.processes import process_context, set_up_child
 from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from xml_extractor.targets.loader import LoadStatistics
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 MAX_BATCH_DOCUMENTS, MAX_BATCH_ROWS = 256, 20_000
 """A batch takes no further chunk once it would exceed one of these; a single chunk may."""
@@ -32,7 +35,6 @@ MAX_QUEUED_BYTES = 16 * 2**20
 """The queue is full with this many bytes, however few items they are. This bounds the memory of its process."""
 
 POLL_SECONDS = 0.1
-
 ABANDON_SECONDS = 1.0
 """How long an insert thread may take to end its transaction when a run must stop at once."""
 
@@ -165,6 +167,13 @@ def _start_manager(start_method: StartMethod) -> QueueManager:
 def _set_up_manager() -> None:
     # A SIGTERM to all processes of the run must not destroy what the insert threads have yet to commit.
     set_up_child(ignored=(signal.SIGINT, signal.SIGTERM))
+    threading.excepthook = _end_manager
+
+
+def _end_manager(error: threading.ExceptHookArgs) -> None:
+    """End the process when a thread of it fails: without the one that accepts connections, clients wait forever."""
+    if error.exc_type is not SystemExit:
+        os._exit(EXIT_FAILED)
 
 
 class InsertQueue:
@@ -179,8 +188,8 @@ class InsertQueue:
     def __init__(
         self, max_size: int = 10000, start_method: StartMethod = DEFAULT_START_METHOD, patience: float = 0
     ) -> None:
-        self._manager: QueueManager | None = _start_manager(start_method)
-        self._proxy = self._manager.bounded_queue(max_size, patience)
+        self._manager: QueueManager | None = _call(_start_manager, start_method)
+        self._proxy = _call(self._manager.bounded_queue, max_size, patience)
         self.max_size = max_size
         logger.info("Insert queue created (max_size=%d)", max_size)
 
@@ -190,8 +199,7 @@ class InsertQueue:
         Raises:
             RunError: The process that holds the queue has ended. All other methods raise it too.
         """
-        with _lost_manager_as_run_error():
-            return self._proxy.offer(item)
+        return _call(self._proxy.offer, item)
 
     def dequeue_batch(
         self,
@@ -206,18 +214,15 @@ class InsertQueue:
             max_rows: Rows in all items at most, unless the first item alone has more.
             timeout: Seconds to wait for the first item; the result is empty if none arrives.
         """
-        with _lost_manager_as_run_error():
-            return self._proxy.take(max_documents, max_rows, timeout)
+        return _call(self._proxy.take, max_documents, max_rows, timeout)
 
     def get_stats(self) -> InsertQueueStats:
         """Return the counts of all processes and threads that use the queue."""
-        with _lost_manager_as_run_error():
-            return self._proxy.counts()
+        return _call(self._proxy.counts)
 
     def qsize(self) -> int:
         """Return the number of items in the queue."""
-        with _lost_manager_as_run_error():
-            return self._proxy.qsize()
+        return _call(self._proxy.qsize)
 
     def close(self) -> None:
         """End the manager process and drop what is in the queue. Only for the process that created the queue."""
@@ -234,15 +239,16 @@ class InsertQueue:
         return self.__dict__ | {"_manager": None}
 
 
-@contextmanager
-def _lost_manager_as_run_error() -> Iterator[None]:
+def _call(method: Callable[..., Result], *arguments: object) -> Result:
     try:
-        yield
+        return method(*arguments)
     except (EOFError, OSError) as error:
-        raise RunError(
-            f"the process that holds the insert queue has ended ({type(error).__name__})",
-            "what was committed stays; run the same command again to continue",
-        ) from error
+        # The frames of `Connection.send` hold a BytesIO and its buffer. CPython 3.12 and 3.13 cannot collect the two
+        # as part of a reference cycle, and the traceback of an exception easily is one (gh-111049).
+        traceback.clear_frames(error.__traceback__)
+        message = f"the process that holds the insert queue has ended ({type(error).__name__})"
+        tip = "what was committed stays; check memory and `ulimit -u`, and run the same command again to continue"
+        raise system_error(error) or RunError(message, tip) from error
 
 
 class DocumentLoader(Protocol):
@@ -354,17 +360,10 @@ class BackgroundInsertThread:
     def get_stats(self) -> InsertThreadStats:
         """Return the counts so far."""
         elapsed = (self._ended_at or time.perf_counter()) - self._started_at if self._started_at else 0.0
-        loads = self._load_statistics
-        return InsertThreadStats(
-            batches=self._batches,
-            documents=self._documents,
-            inserted=self._inserted,
-            transactions=loads.transactions if loads else 0,
-            retries=loads.retries if loads else 0,
-            insert_seconds=loads.insert_seconds if loads else 0.0,
-            commit_seconds=loads.commit_seconds if loads else 0.0,
-            elapsed=elapsed,
-        )
+        counts: tuple[int, int, float, float] = (0, 0, 0.0, 0.0)
+        if (loads := self._load_statistics) is not None:
+            counts = loads.transactions, loads.retries, loads.insert_seconds, loads.commit_seconds
+        return InsertThreadStats(self._batches, self._documents, self._inserted, *counts, elapsed)
 
     def _run(self) -> None:
         try:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml_extractor.connections import Connection
 from xml_extractor.documents import DocumentKey, RecordKey, Replaced, Status
 from xml_extractor.processing.chunks import RunContext
-from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
 from xml_extractor.processing_log.log import ProcessingLog
+from xml_extractor.processing_log.log_keys import Digest, KeyBlocks
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.sources.interfaces import KeyPage
 

@@ -88,11 +88,11 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers:
     except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
         _worker.set(WorkerFailure.of(as_run_error(error)))
     # What exists now stays until the process ends.
-    _rare_collections().__enter__()
+    rare_collections().__enter__()
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
     thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.collect()
@@ -114,13 +114,11 @@ def _process_work_item(chunk: Chunk) -> ChunkResult:
     outcomes: Sequence[Outcome] | None = None
     failure = None
     try:
-        documents = worker.map_documents(chunk)
-        if worker.loads_chunks:
-            outcomes = worker.load(list(documents))
-        elif worker.insert_queue is None:
-            outcomes = [outcome for document in documents for outcome in worker.load([document])]
+        if worker.insert_queue is None:
+            outcomes = worker.load_chunk(chunk)
         else:
-            outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, list(documents))
+            documents = list(worker.map_documents(chunk))
+            outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, documents)
     except MemoryError:
         # End like a process that the system kills for lack of memory, so that a poison document is found.
         os._exit(NO_MEMORY)
@@ -186,7 +184,7 @@ class ParallelCoordinator:
         self._on_poll = on_poll
         self._chunks = ChunksInFlight(context.settings.workers)
         self._target = target
-        makes_files = context.settings.engine == "spark" and target.only_appends
+        makes_files = target.only_appends and (context.settings.engine == "spark" or context.settings.in_process)
         self._chunk_size = LARGE_CHUNK if makes_files else None
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: InsertThreads | None = None
@@ -244,7 +242,7 @@ class ParallelCoordinator:
         settings = self._settings
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
-            parts.enter_context(_rare_collections())
+            parts.enter_context(rare_collections())
             if settings.in_process:
                 self._enter_workers(InProcessSupervisor[Event], Worker, parts)
             else:

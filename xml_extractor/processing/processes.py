@@ -56,6 +56,7 @@ NO_MEMORY = 77
 
 START_SECONDS = 10.0
 """How long the pool may be without any living worker before the run fails."""
+NO_WORKERS_TIP = "check whether the machine is out of memory, and the limit of processes (`ulimit -u`)"
 
 END_SECONDS = 3.0
 """How long idle workers may take to end before they are killed; a worker that is still starting takes longer."""
@@ -64,7 +65,6 @@ LATE_SECONDS = 60.0
 """How long a worker may take to start that is killed as soon as it has."""
 
 POLL_SECONDS = 0.05
-
 
 LONGEST_TEMPORARY_PATH = (104 if sys.platform == "darwin" else 108) - len("/pymp-12345678/listener-12345678\0")
 """Bytes: processes talk by sockets below that directory, and the system limits their paths. Source: unix(7)."""
@@ -98,8 +98,7 @@ def check_caller() -> None:
         message = "a worker process called run() while it imported the main module"
         raise UsageError(message, 'write the call below `if __name__ == "__main__":`, or use one worker')
     if process.daemon:
-        message = "this process is a daemonic one of multiprocessing, which may not start worker processes"
-        raise UsageError(message, "use one worker, which is not a process of its own")
+        raise UsageError("a daemonic process may not start worker processes", "use one worker, which is no process")
 
 
 def check_system(workers: int) -> None:
@@ -109,7 +108,7 @@ def check_system(workers: int) -> None:
         workers: Number of worker processes.
 
     Raises:
-        RunError: The temporary directory cannot hold the sockets of the processes, or too few files may be open.
+        RunError: The temporary directory cannot hold sockets, there are no semaphores, or too few files may be open.
     """
     tip = "set TMPDIR to a directory that can be written, with a short path"
     try:
@@ -121,15 +120,18 @@ def check_system(workers: int) -> None:
     if length > LONGEST_TEMPORARY_PATH:
         message = f"the path of the temporary directory is too long for sockets ({length} bytes)"
         raise RunError(message, f"{tip} of at most {LONGEST_TEMPORARY_PATH} bytes")
+    try:
+        multiprocessing.get_context("fork").Lock()
+    except OSError as error:
+        tip = "mount a /dev/shm that can be written"
+        raise RunError(f"the system has no semaphores for processes: {error.strerror}", tip) from None
     needed = OPEN_FILES + OPEN_FILES_PER_WORKER * workers
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise RunError(
-            f"a run with {workers} workers needs {needed} open files, and the system allows {hard}",
-            "raise the limit (`ulimit -n`), or run with fewer workers",
-        )
+        message = f"a run with {workers} workers needs {needed} open files, and the system allows {hard}"
+        raise RunError(message, "raise the limit (`ulimit -n`), or run with fewer workers")
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
@@ -309,7 +311,7 @@ class WorkerPool:
             dead += [DeadWorker(process.pid or 0, _exit_of(process)) for process in ended]
         if now - self._last_alive_at > START_SECONDS and not dead:
             self._is_broken = True
-            raise WorkerDiedError("no worker process can be started", "check whether the machine is out of memory")
+            raise WorkerDiedError("no worker process can be started", NO_WORKERS_TIP)
         return dead
 
     def close(self) -> None:

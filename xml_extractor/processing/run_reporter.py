@@ -14,12 +14,11 @@ from typing import NamedTuple, Self
 
 from xml_extractor.connections import ATTEMPTS
 from xml_extractor.distribution import VERSION
-from xml_extractor.errors import RunError, XmlExtractorError
+from xml_extractor.errors import RunError, XmlExtractorError, system_error
 from xml_extractor.processing_log.log_table import log_time
 from xml_extractor.processing_log.own_tables import history_table
 from xml_extractor.processing_log.run_history import HOST_LENGTH, RunEntry, RunHistory
-from xml_extractor.reporting.metrics import metrics_text, shown_settings, write_metrics
-from xml_extractor.reporting.prometheus import prometheus_text
+from xml_extractor.reporting.metrics import metrics_text, prometheus_text, shown_settings, write_metrics
 from xml_extractor.reporting.result import RunResult, RunStatistics
 from xml_extractor.settings import RunSettings
 from xml_extractor.stopping import stops_at_once
@@ -100,7 +99,7 @@ class RunReporter:
             self.finish(replace(self._describe(), is_running=False, interrupted=True))
         elif error is not None:
             defect = RunError(f"internal error: {type(error).__name__}", "please report it with the lines of the log")
-            failure = error if isinstance(error, XmlExtractorError) else defect
+            failure = error if isinstance(error, XmlExtractorError) else system_error(error) or defect
             self.finish(replace(self._describe(), is_running=False, failure=failure))
 
     def report(self) -> None:

@@ -13,35 +13,36 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import sys
-import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 
-from xml_extractor.contract.layout import layouts
-from xml_extractor.documents import DocumentKey, Outcome, RecordKey, Replaced
+from xml_extractor.documents import DocumentKey, Replaced
 from xml_extractor.errors import RunError, UsageError, XmlExtractorError
-from xml_extractor.processing.chunks import Chunk, RunContext, WorkerFailure, select
+from xml_extractor.processing.chunks import Chunk, RunContext, select
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
+from xml_extractor.processing.spark_tasks import PartitionResult, process_files, process_partitions
 from xml_extractor.processing.worker_supervisor import RESUME_TIP
-from xml_extractor.reporting.result import RunStatistics
 from xml_extractor.settings import RejectLimit, RunSettings
 from xml_extractor.sources.files import STANDARD_INPUT
+from xml_extractor.sources.hadoop import active_spark, read_files
 from xml_extractor.sources.interfaces import KeyPage
+from xml_extractor.sources.registry import is_of_hadoop
+from xml_extractor.sources.selection import FilesOfKeys
 from xml_extractor.stopping import STOP_SIGNALS, stop_requests
 from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
-from xml_extractor.targets.registry import PARQUET, open_target, read_url
+from xml_extractor.targets.registry import PARQUET, read_url
 
 logger = logging.getLogger(__name__)
 
@@ -52,111 +53,14 @@ PARTITIONS_PER_CORE = 2
 """Partitions of a job for each core, so that the cores end at about the same time."""
 
 JOBS_IN_FLIGHT = 2
-"""Jobs that are submitted at once, so that no core waits for the last task of a job."""
+"""Jobs that are submitted at once, so that no core waits for the last task of a job. The oldest of them ends before the
+next is submitted: of two documents with rows of one key that are further apart, always the earlier one is loaded."""
 
 SQLITE = "sqlite"
 GATEWAY = "PYSPARK_GATEWAY_PORT"
 """The environment variable by which spark-submit connects this process with its own."""
 
 POLL_SECONDS, LONGEST_EXPLANATION = 0.1, 200
-
-
-class PartitionResult(NamedTuple):
-    """What a task reports about its partition.
-
-    Attributes:
-        sequence: The number of the partition.
-        executor: Host and process of the task.
-        seconds: How long it took.
-        outcomes: The outcome of each document, committed.
-        stage_seconds: Seconds by step.
-        slowest: The documents that took longest.
-        failure: Why the run cannot continue.
-    """
-
-    sequence: int
-    executor: str
-    seconds: float
-    outcomes: Sequence[Outcome]
-    stage_seconds: Mapping[str, float]
-    slowest: Mapping[str, float]
-    failure: WorkerFailure | None
-
-
-class OutcomeStatistics(RunStatistics):
-    """Counts of a task, and the outcomes that they are made of."""
-
-    def __init__(self, tables: tuple[str, ...]) -> None:
-        super().__init__(tables)
-        self.outcomes: list[Outcome] = []
-
-    def record(self, outcome: Outcome) -> None:
-        """Count an outcome, and keep it."""
-        super().record(outcome)
-        key = outcome.key
-        kept = outcome._replace(key=key.without_content()) if isinstance(key, RecordKey) else outcome
-        self.outcomes.append(kept)
-
-
-_coordinators: dict[str, ParallelCoordinator] = {}
-"""In a Python process of an executor: the coordinator of the run, which all its tasks use."""
-
-
-def process_partitions(shared: Any, chunks: Iterable[Chunk]) -> Iterator[PartitionResult]:
-    """Process partitions in an executor. Errors that end the run are returned as data, so that Spark retries none.
-
-    Args:
-        shared: The broadcast context of the run.
-        chunks: The partitions of a task: one.
-
-    Raises:
-        RuntimeError: The executor was asked to stop; Spark retries the task elsewhere.
-    """
-    context: RunContext = shared.value
-    for chunk in chunks:
-        began_at = time.perf_counter()
-        statistics, failure = OutcomeStatistics(tuple(table.name for table in layouts(context.contract))), None
-        try:
-            _process(context, chunk, statistics)
-        except XmlExtractorError as error:
-            failure = WorkerFailure.of(error)
-            _forget_coordinators()
-        yield PartitionResult(
-            chunk.sequence,
-            f"{socket.gethostname()}:{os.getppid()}",
-            time.perf_counter() - began_at,
-            statistics.outcomes,
-            dict(statistics.stage_seconds),
-            dict(statistics.slowest),
-            failure,
-        )
-
-
-def _process(context: RunContext, chunk: Chunk, statistics: OutcomeStatistics) -> None:
-    coordinator = _coordinators.get(context.run_id)
-    if coordinator is None:
-        _forget_coordinators()
-        # Worker processes must not import Spark's daemon as their main module.
-        vars(sys.modules["__main__"]).update(__spec__=None, __file__=None)
-        target = open_target(context.settings.target, context.contract)
-        coordinator = ParallelCoordinator(context, target, statistics).__enter__()
-        _coordinators[context.run_id] = coordinator
-    coordinator.statistics = statistics
-    page = KeyPage([*chunk.keys], set())
-    coordinator.process_xml_batch([page], lambda _: set(), partial(_replaced_of, chunk))
-    if coordinator.interrupted:
-        _forget_coordinators()
-        raise RuntimeError("the executor was asked to stop")
-
-
-def _replaced_of(chunk: Chunk, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Replaced]:
-    return {key: chunk.replaced[key] for key in keys if key in chunk.replaced}
-
-
-def _forget_coordinators() -> None:
-    while _coordinators:
-        _, coordinator = _coordinators.popitem()
-        coordinator.__exit__(RunError, None, None)
 
 
 class SparkCoordinator(ParallelCoordinator):
@@ -167,20 +71,20 @@ class SparkCoordinator(ParallelCoordinator):
     """
 
     def __enter__(self) -> Self:
-        settings = self._settings
         with ExitStack() as parts:
             self._stop = parts.enter_context(stop_requests())
-            self._spark = parts.enter_context(_application(settings))
-            check_reachable(settings, self._spark.master)
-            self._shared = self._spark.broadcast(_of_executors(self._context))
+            self._spark = active_spark()
+            address = self._context.source_address
+            self._files = FilesOfKeys(address) if is_of_hadoop(address) else None
+            only = None if self._files is None else self._files.only
+            self._shared = self._spark.broadcast(_of_executors(self._context, only))
             self._jobs = parts.enter_context(ThreadPoolExecutor(JOBS_IN_FLIGHT, "job"))
             parts.push(self._cancel_jobs)
             self._parts = parts.pop_all()
-        cores = self._spark.defaultParallelism
-        logger.info("Spark application started (master=%s, cores=%d)", self._spark.master, cores)
         self._results: queue.SimpleQueue[list[PartitionResult] | BaseException] = queue.SimpleQueue()
         self._in_flight = 0
-        self._partitions = cores * PARTITIONS_PER_CORE
+        self._submitted: deque[Future[None]] = deque()
+        self._partitions = self._spark.defaultParallelism * PARTITIONS_PER_CORE
         self._largest = self._chunk_size or MAX_PARTITION
         self._work: Counter[str] = Counter()
         return self
@@ -199,17 +103,20 @@ class SparkCoordinator(ParallelCoordinator):
             KeyboardInterrupt: The run was asked to stop twice.
         """
         settings = self._settings
-        waiting: list[DocumentKey] = []
         at_once = self._partitions * self._largest
+        waiting: list[DocumentKey] = []
         # 1. List key pages, and drop the keys that are already done.
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
-            waiting += selection.keys
-            # 2. Make jobs of as many documents as the cores need.
-            while len(waiting) >= at_once and not self._is_ending:
-                self._submit_job(waiting[:at_once], replaced)
-                del waiting[:at_once]
-                self._poll_while(lambda: self._in_flight >= JOBS_IN_FLIGHT)
+            # 2. Make jobs of as many documents as the cores need, and of whole files if Spark reads them.
+            for key in selection.keys:
+                if len(waiting) >= at_once and self._file_of(key) != self._file_of(waiting[-1]):
+                    self._submit_job(waiting, replaced)
+                    waiting = []
+                    self._poll_while(self._has_no_room)
+                if self._is_ending:
+                    break
+                waiting.append(key)
             self._poll_while(lambda: not self._results.empty())
             if self._is_ending:
                 break
@@ -222,22 +129,43 @@ class SparkCoordinator(ParallelCoordinator):
         if not self.interrupted:
             self._check_accounts()
 
+    def _file_of(self, key: DocumentKey) -> DocumentKey:
+        """Return what cannot be divided between partitions: a file that Spark reads, or else the document."""
+        return key if self._files is None else self._files.file_of(key)
+
     def _submit_job(
         self,
         keys: Sequence[DocumentKey],
         replaced: Callable[[Sequence[DocumentKey]], Mapping[DocumentKey, Replaced]],
     ) -> None:
-        size = max(1, -(-len(keys) // self._partitions))
-        parts = (tuple(keys[first : first + size]) for first in range(0, len(keys), size))
-        chunks = [self._chunks.hand_out(part, replaced(part)) for part in parts]
+        chunks: list[Chunk] = []
+        part: list[DocumentKey] = []
+        for _, of_file in groupby(keys, self._file_of):
+            part += of_file
+            if len(part) * self._partitions >= len(keys):
+                chunks.append(self._chunks.hand_out(tuple(part), replaced(part)))
+                part = []
+        if part:
+            chunks.append(self._chunks.hand_out(tuple(part), replaced(part)))
         self.statistics.seen += len(keys)
         self._in_flight += 1
-        self._jobs.submit(self._run_job, chunks)
+        self._submitted.append(self._jobs.submit(self._run_job, chunks))
+
+    def _has_no_room(self) -> bool:
+        while self._submitted and self._submitted[0].done():
+            self._submitted.popleft()
+        return len(self._submitted) >= JOBS_IN_FLIGHT
 
     def _run_job(self, chunks: Sequence[Chunk]) -> None:
         try:
-            partitions = self._spark.parallelize(chunks, len(chunks))
-            self._results.put(partitions.mapPartitions(partial(process_partitions, self._shared)).collect())
+            if self._files is None:
+                partitions = self._spark.parallelize(chunks, len(chunks))
+                results = partitions.mapPartitions(partial(process_partitions, self._shared))
+            else:
+                names = [sorted({self._files.file_of(key) for key in chunk.keys}) for chunk in chunks]
+                prefix, files = read_files(self._files.root, names)
+                results = files.mapPartitionsWithIndex(partial(process_files, self._shared, prefix, chunks))
+            self._results.put(results.collect())
         except BaseException as error:  # noqa: BLE001 - raised by the main thread
             self._results.put(error)
 
@@ -281,8 +209,13 @@ class SparkCoordinator(ParallelCoordinator):
             self._spark.cancelAllJobs()
 
 
-def _of_executors(context: RunContext) -> RunContext:
-    """Return what executors know: each worker loads by itself, and the driver alone decides when to stop."""
+def _of_executors(context: RunContext, file: str | None) -> RunContext:
+    """Return what executors know: each worker loads by itself, and the driver alone decides when to stop.
+
+    Args:
+        context: What the driver knows.
+        file: If Spark hands over files: the name of the only one, or empty.
+    """
     settings = replace(
         context.settings,
         target=absolute_address(context.settings.target),
@@ -297,7 +230,8 @@ def _of_executors(context: RunContext) -> RunContext:
         metrics_dir=None,
         rejects_dir=None,
     )
-    return replace(context, settings=settings, source_address=absolute_address(context.settings.source))
+    address = absolute_address(context.settings.source) if file is None else file
+    return replace(context, settings=settings, source_address=address)
 
 
 def absolute_address(address: str) -> str:
@@ -351,18 +285,30 @@ def check_installation() -> None:
 
 
 @contextmanager
-def _application(settings: RunSettings) -> Iterator[SparkContext]:
-    """Yield the application of this process; start one, which ends with the block, if there is none."""
-    active = SparkContext._active_spark_context  # noqa: SLF001 - there is no public way to ask
-    if active is not None:
-        yield active
-        return
+def application(settings: RunSettings) -> Iterator[None]:
+    """Have an application of Spark in the block: that of this process, or one that ends with the block.
+
+    Raises:
+        UsageError: Executors cannot use source or target.
+        RunError: Spark cannot be started.
+    """
+    with ExitStack() as own:
+        spark = active_spark()
+        if spark is None:
+            spark = own.enter_context(_stopping(_started(settings.master)))
+        check_reachable(settings, spark.master)
+        cores = spark.defaultParallelism
+        logger.info("Spark application started (master=%s, cores=%d)", spark.master, cores)
+        yield
+
+
+def _started(master: str | None) -> SparkContext:
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
         SparkContext._ensure_initialized()  # noqa: SLF001 - the configuration of spark-submit is known only then
         conf = SparkConf()
-        if settings.master:
-            conf.setMaster(settings.master)
+        if master:
+            conf.setMaster(master)
         conf.setIfMissing("spark.master", "local[*]")
         conf.setIfMissing("spark.app.name", "xml-extractor")
         conf.set("spark.ui.showConsoleProgress", "false")
@@ -370,13 +316,17 @@ def _application(settings: RunSettings) -> Iterator[SparkContext]:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
             if "PYTHONPATH" in os.environ:
                 conf.setIfMissing("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
-        spark = SparkContext(conf=conf)
+        return SparkContext(conf=conf)
     except (Py4JError, PySparkException, OSError) as error:
         raise _run_error(error, "Spark cannot be started") from None
     finally:
         # Spark answers Ctrl-C in its own way.
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _stopping(spark: SparkContext) -> Iterator[SparkContext]:
     try:
         yield spark
     finally:

@@ -8,9 +8,9 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from xml_extractor.connections import errors_end_the_run
+from xml_extractor.contract.layout import run_columns
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.own_rows import DocumentKeys, key_columns
-from xml_extractor.contract.run_columns import run_columns
 from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunValues, SourceDocument, Status
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key, read_revision

@@ -152,7 +152,8 @@ class Worker:
     def __init__(self, context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
         contract = context.contract
         self.insert_queue = insert_queue
-        self.loads_chunks = context.settings.engine == "spark"
+        settings = context.settings
+        self._loads_chunks = settings.engine == "spark" or (settings.in_process and settings.insert_mode == "queue")
         self.slowest: dict[str, float] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context
@@ -206,6 +207,17 @@ class Worker:
         with self.timed("enqueue"):
             yield
         self._marker.clear()
+
+    def load_chunk(self, chunk: Chunk) -> list[Outcome]:
+        """Map and load the documents of a chunk: in one transaction, or each in its own if inserts are blocking.
+
+        Raises:
+            XmlExtractorError: The source or the target fails for a reason that no document causes.
+        """
+        documents = self.map_documents(chunk)
+        if self._loads_chunks:
+            return self.load(list(documents))
+        return [outcome for document in documents for outcome in self.load([document])]
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents over this process's own connection, which is opened on first use.

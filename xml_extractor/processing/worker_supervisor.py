@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from xml_extractor.errors import RunError, SilentTargetError, WorkerDiedError
 from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import Chunk, ChunkReport, ChunksInFlight, CrashMarker
-from xml_extractor.processing.processes import DeadWorker, WorkerPool, process_context
+from xml_extractor.processing.processes import NO_WORKERS_TIP, DeadWorker, WorkerPool, process_context
 from xml_extractor.processing.worker import BETWEEN_DOCUMENTS, MARKER, STAGES
 from xml_extractor.reasons import Stage
 from xml_extractor.settings import StartMethod
@@ -215,7 +215,11 @@ class WorkerSupervisor(Generic[Event]):
     def _start(self) -> WorkerPool:
         settings = self._settings
         initargs = (*self._initargs, self._markers.path)
-        return WorkerPool(process_context(settings.start_method), settings.workers, self._initializer, initargs)
+        try:
+            return WorkerPool(process_context(settings.start_method), settings.workers, self._initializer, initargs)
+        except (EOFError, ConnectionError) as error:
+            # The fork server could not start one.
+            raise WorkerDiedError("no worker process can be started", NO_WORKERS_TIP) from error
 
     def _report_lost_result(self, error: BaseException) -> None:
         self.events.put(RunError(f"the result of a worker was lost ({type(error).__name__})", RESUME_TIP))

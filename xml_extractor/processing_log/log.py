@@ -10,8 +10,7 @@ from typing import NamedTuple
 from xml_extractor.connections import Answer, Connection, answered
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import CountKey, Counts, Row, Status
-from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks
-from xml_extractor.processing_log.log_keys import is_text
+from xml_extractor.processing_log.log_keys import Digest, KeyBlocks, is_text
 from xml_extractor.processing_log.log_table import (
     CASE_SENSITIVE,
     COUNT_COLUMNS,

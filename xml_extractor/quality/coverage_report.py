@@ -208,7 +208,8 @@ def coverage_report(contract: Contract, source: str, observed: Observed, *, inte
 def _ignorable(elements: Sequence[ElementReport]) -> Iterator[str]:
     """Yield match patterns of the outermost elements in which nothing is read, those with the most in them first."""
     unread = {each.path: each for each in elements if each.unread == each.occurrences and "@" not in each.path}
-    read_names = {each.path.rpartition("/")[2] for each in elements if each.path not in unread}
+    # One that is similar to a path that is never found may be the one that the path means.
+    kept = {each.path.rpartition("/")[2] for each in elements if each.path not in unread or each.similar}
     sizes: Counter[str] = Counter()
     for each in elements:
         above = accumulate(each.path.split("/"), lambda path, name: f"{path}/{name}")
@@ -218,7 +219,7 @@ def _ignorable(elements: Sequence[ElementReport]) -> Iterator[str]:
     names: Counter[str] = Counter()
     for path, size in sizes.items():
         names[path.rpartition("/")[2]] += size
-    yield from (name for name, _ in names.most_common() if name not in read_names and not name.startswith(("{", REST)))
+    yield from (name for name, _ in names.most_common() if name not in kept and not name.startswith(("{", REST)))
 
 
 def _faults(observed: Observed) -> list[FaultReport]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from xml_extractor.contract.layout import run_columns
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.run_columns import run_columns
 from xml_extractor.documents import Row, Value
 from xml_extractor.quality.differences import DIFFERENT, EQUAL, Difference, Kind, Seen, Verified, key_text
 from xml_extractor.quality.reconciliation import Reconciliation, in_parts

@@ -12,7 +12,7 @@ from xml_extractor.mapping.paths import compile_text
 from xml_extractor.mapping.steps import fuse, steps_of
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey, log_key
-from xml_extractor.records.tags import attribute_of
+from xml_extractor.records.patterns import attribute_of
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.values.sqltypes import XML_SPACE

@@ -17,9 +17,8 @@ from xml_extractor.escaping import escaped
 from xml_extractor.parsing.checked_stream import CheckedStream
 from xml_extractor.parsing.diagnosis import ParseError
 from xml_extractor.parsing.prolog import Prolog, read_prolog
-from xml_extractor.records.patterns import Patterns, States
+from xml_extractor.records.patterns import BrokenFileError, Patterns, States, attributes_of, clark, declared, start_tag
 from xml_extractor.records.streams import ByteStream
-from xml_extractor.records.tags import BrokenFileError, attributes_of, clark, declared, start_tag
 
 PIECE = 2**20
 _LONGEST_PROLOG = 2**24

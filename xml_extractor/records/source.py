@@ -23,16 +23,13 @@ from xml_extractor.documents import (
 )
 from xml_extractor.escaping import escaped
 from xml_extractor.parsing import ParseError, parsing_rules
-from xml_extractor.parsing.diagnosis import parse_error
-from xml_extractor.parsing.parser import wrong_root
-from xml_extractor.processing_log.key_blocks import LoggedKeys
-from xml_extractor.processing_log.log_keys import UnusableKey
+from xml_extractor.parsing.diagnosis import parse_error, wrong_root
+from xml_extractor.processing_log.log_keys import LoggedKeys, UnusableKey
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records.keys import Bounds, KeyReader, RecordNames
-from xml_extractor.records.patterns import Patterns
+from xml_extractor.records.patterns import BrokenFileError, Patterns
 from xml_extractor.records.scanner import ScannedRecord, Scanner
 from xml_extractor.records.streams import PIECE, UNREADABLE, DamagedError, Opened, Streams
-from xml_extractor.records.tags import BrokenFileError
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import too_large, unreadable
 from xml_extractor.sources.interfaces import KeyPage, Source

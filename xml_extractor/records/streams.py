@@ -8,8 +8,7 @@ import codecs
 from io import BufferedReader, BytesIO
 from typing import IO, Protocol
 
-from xml_extractor.content import other_content
-from xml_extractor.contract.encodings import encoding_named
+from xml_extractor.content import encoding_named, other_content
 from xml_extractor.contract.model import Document
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.parsing.prolog import encoding_of

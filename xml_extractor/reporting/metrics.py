@@ -1,15 +1,26 @@
-"""The metrics file of a run. `documentation/reference/metrics.md` describes its fields."""
+"""The metrics of a run: its file, the figures for Prometheus, and how long they are kept.
+
+`documentation/reference/metrics.md` describes the fields of the file. The figures for the textfile collector of
+Prometheus' node exporter are gauges, because each run starts at 0. Their text is valid OpenMetrics and in the older
+text format.
+
+Source: "OpenMetrics 1.0" and "Exposition formats", prometheus.io.
+"""
 
 import json
+import logging
 import os
 import platform
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, NamedTuple
 
 from xml_extractor.atomic_files import write_text
 from xml_extractor.distribution import DISTRIBUTION, VERSION
@@ -175,3 +186,112 @@ def write_metrics(settings: RunSettings, run_id: str, text: str, prometheus: str
                 "what was loaded is committed; free disk space, or give another directory with --metrics-dir",
             ) from error
     return path
+
+
+logger = logging.getLogger(__name__)
+
+_NAME_OF_A_RUN = re.compile(r"(?:metrics_)?(\d{8}T\d{6})\d{3}-[0-9a-f]{8}(?:\.json)?")
+"""A metrics file or a directory of rejects. Other files are left alone."""
+
+
+def delete_old_runs(directory: Path | None, days: int | None, now: datetime) -> None:
+    """Delete what runs have written to a directory that started more than some days before `now`.
+
+    Args:
+        directory: Of metrics or of rejects; None for none.
+        days: How long to keep them; None for ever.
+        now: Naive UTC.
+    """
+    if directory is None or days is None:
+        return
+    deleted = 0
+    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+        named = _NAME_OF_A_RUN.fullmatch(path.name)
+        if named is None or now - datetime.strptime(named[1], "%Y%m%dT%H%M%S") <= timedelta(days=days):  # noqa: DTZ007 - naive UTC
+            continue
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            logger.warning("%s is older than %d days and cannot be deleted: %s", path, days, error.strerror)
+        else:
+            deleted += 1
+    if deleted:
+        logger.info("Deleted what %d runs older than %d days had written to %s", deleted, days, directory)
+
+
+PREFIX = "xml_extractor_run_"
+
+Labels = tuple[tuple[str, str], ...]
+Samples = Mapping[Labels, float]
+
+
+class Figure(NamedTuple):
+    """What is counted or measured, by labels."""
+
+    name: str
+    description: str
+    samples: Samples
+
+
+def prometheus_text(result: RunResult) -> str:
+    """Return the figures of a run in the text format of OpenMetrics."""
+    return "".join([*(_family(*figure, {"contract": result.contract}) for figure in figures(result)), "# EOF\n"])
+
+
+def figures(result: RunResult) -> Iterator[Figure]:
+    """Yield the figures of a run."""
+    statistics = result.statistics
+    documents = {
+        "loaded": statistics.loaded,
+        "rejected": statistics.rejected,
+        "skipped": statistics.skipped,
+        "already_done": statistics.already_done,
+    }
+    yield Figure("start_timestamp_seconds", "Time at which the run started.", {(): result.started_at_timestamp})
+    yield Figure("duration_seconds", "Duration of the run so far.", {(): result.elapsed_seconds})
+    yield Figure("running", "Whether the run is running.", {(): int(result.is_running)})
+    if not result.is_running:
+        yield Figure("exit_code", "Exit code of the run.", {(): result.exit_code})
+    outcomes: Samples = {(("outcome", name),): number for name, number in documents.items()}
+    yield Figure("documents", "Documents by outcome.", outcomes)
+    yield Figure("earlier_rejects", "Documents still rejected by earlier runs.", {(): result.earlier_rejects})
+    rows: Samples = {(("table", name),): number for name, number in statistics.rows_by_table.items()}
+    yield Figure("rows", "Rows inserted.", rows)
+    reasons: Samples = {
+        (("stage", stage), ("reason", code)): number for (stage, code), number in statistics.reasons.items()
+    }
+    yield Figure("rejects", "Rejected documents by reason.", reasons)
+    for name, description, kinds in (
+        ("tolerated_values", "Invalid values that the contract tolerates.", TOLERATED),
+        ("rows_not_inserted", "Rows kept, replaced or left out.", (*NOT_INSERTED, *LEFT_OUT)),
+    ):
+        counts: Samples = {
+            (("table", table), *((("column", column),) if column else ()), ("kind", kind.value)): number
+            for (table, column, kind), number in statistics.counted(kinds).items()
+        }
+        yield Figure(name, description, counts)
+    unread: Samples = {
+        (("path", path),): number for (_, path, _), number in statistics.counted((Counted.UNREAD,)).items()
+    }
+    yield Figure("unread", "Elements and attributes that nothing reads.", unread)
+    stages: Samples = {(("stage", stage),): round(seconds, 3) for stage, seconds in statistics.stage_seconds.items()}
+    yield Figure("stage_seconds", "Time spent, summed over processes and threads.", stages)
+    if statistics.series.queued:
+        yield Figure("queued_chunks", "Chunks in the insert queue.", {(): statistics.series.queued[-1]})
+
+
+def _family(name: str, description: str, samples: Samples, labels: Mapping[str, str]) -> str:
+    if not samples:
+        return ""
+    lines = [f"# HELP {PREFIX}{name} {description}", f"# TYPE {PREFIX}{name} gauge"]
+    for own, value in samples.items():
+        shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in (*labels.items(), *own))
+        lines.append(f"{PREFIX}{name}{{{shown}}} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

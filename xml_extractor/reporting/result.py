@@ -24,7 +24,7 @@ from xml_extractor.documents import (
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, XmlExtractorError
 from xml_extractor.processing_log.run_history import RunStatus
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.reporting.progress import Progress
+from xml_extractor.reporting.console import Progress
 from xml_extractor.settings import RunSettings, ToleranceLimits
 
 Counts = Mapping[str, int | float]
@@ -275,7 +275,6 @@ class RunResult:
         interrupted: Whether the run was stopped before its end.
         failure: The error that ended the run; None if it finished.
         rejects_dir: The directory with its rejected documents; None if there are none.
-        log_table: The name of the processing log.
         files_without_records: Files that were read to their end and have no record.
         files_too_new: Files that were not read because they had changed less than `min_age` seconds ago.
         earlier_rejects: Documents of the contract that earlier runs rejected, and that are still rejected.
@@ -302,7 +301,6 @@ class RunResult:
     files_too_new: int = 0
     outdated: int = 0
     earlier_rejects: int = 0
-    log_table: str = "processing_log"
     is_running: bool = False
 
     @property

@@ -49,16 +49,14 @@ def summary(result: RunResult, metrics_path: Path | None) -> RenderableType:
         parts.append(cell(f"Metrics: {metrics_path}"))
     if result.rejects_dir is not None:
         parts.append(cell(f"Rejected documents: {result.rejects_dir}"))
-    if statistics.rejected:
-        parts.append(
-            cell(f"Reasons: SELECT document_key, stage, reason FROM {result.log_table} WHERE status = 'rejected'")  # noqa: S608 - shown
-        )
     return Group(*parts, *map(cell, _hints(result)))
 
 
 def _hints(result: RunResult) -> Iterator[str]:
     """Yield hints at what to do next."""
     statistics = result.statistics
+    if statistics.rejected:
+        yield "`xml-extractor rejects` lists the rejected documents with their reasons"
     if result.earlier_rejects:
         earlier = "1 document is" if result.earlier_rejects == 1 else f"{result.earlier_rejects:,} documents are"
         yield f"{earlier} still rejected from earlier runs; `xml-extractor rejects` lists them"
@@ -76,18 +74,17 @@ def _hints(result: RunResult) -> Iterator[str]:
         yield f"{some} {verb} no rows by this contract, such as {statistics.first_without_rows}"
     if result.outdated:
         done = "1 document was" if result.outdated == 1 else f"{result.outdated:,} documents were"
-        yield f"Hint: {done} processed by another contract of this name; --reprocess changed-contract includes them"
+        yield f"Hint: {done} processed before the contract changed; --reprocess changed-contract processes them again"
     if not statistics.loaded and [code for (_, code), _ in statistics.reasons.most_common(1)] == [Reason.WRONG_ROOT]:
-        yield f"Hint: is {result.contract} the contract for these documents? --contract names another"
+        yield f"Hint: is {result.contract} the contract for these documents? `xml-extractor preview` shows what differs"
 
 
 def _nothing_left(settings: RunSettings) -> str:
     if settings.limit == 0:
         return "the limit is 0"
     whole = settings.key_range is None and settings.shard is None
-    reprocessed = "" if settings.reprocess is None else " or are to be reprocessed"
-    part = "the" if whole else "this part of the"
-    return f"{part} source has no documents that are not done yet{reprocessed}"
+    new = "new documents" if settings.reprocess is None else "documents that are new or to be reprocessed"
+    return f"{'the' if whole else 'this part of the'} source has no {new}"
 
 
 def _rows_by_table(result: RunResult) -> Table:
@@ -121,7 +118,7 @@ def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
     """Return a table of what happened to values and rows besides insertion; nothing if there are no counts."""
     if not counts:
         return []
-    table = plain_table("Table or column", "Besides", "Number", numbers=1)
+    table = plain_table("Table or column", "What happened", "Number", numbers=1)
     for (name, column, what), number in islice(counts.items(), COUNTS_SHOWN):
         table.add_row(cell(".".join(filter(None, (name, column)))), MEANINGS[what], f"{number:,}")
     left_out = len(counts) - COUNTS_SHOWN

@@ -9,9 +9,8 @@ from uuid import UUID
 
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.samples.card_people import contact
-from xml_extractor.samples.faults import parse_faults, remove_attribute, set_attribute
 from xml_extractor.samples.formats import amount, any_case, day, element, moment, percentage, sometimes
-from xml_extractor.samples.model import FaultKind, SampleKind
+from xml_extractor.samples.model import FaultKind, SampleKind, parse_faults, remove_attribute, set_attribute
 
 _CONTACT_IDS_PER_APPLICATION = 10
 

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from xml_extractor.reasons import Reason, Stage
-from xml_extractor.samples.faults import parse_faults
-from xml_extractor.samples.model import FaultKind, SampleKind
+from xml_extractor.samples.model import FaultKind, SampleKind, parse_faults
 from xml_extractor.samples.ubl_parts import (
     COUNTRIES,
     Adjustment,

@@ -21,6 +21,7 @@ from typing import IO, NamedTuple, Self
 from xml_extractor.content import Kind, kind_of, office_content, other_content
 from xml_extractor.errors import SourceError, system_error
 from xml_extractor.escaping import escaped
+from xml_extractor.sources.interfaces import Location
 from xml_extractor.sources.streams import DAMAGE, decompressed, retried
 
 LARGEST_DIRECTORY = 32 * 2**20
@@ -154,7 +155,7 @@ class Archives:
         spool: Where compressed archives are decompressed.
     """
 
-    def __init__(self, root: Path, spool: Spool) -> None:
+    def __init__(self, root: Location, spool: Spool) -> None:
         self._root = root
         self._spool = spool
         self._open: OrderedDict[str, tuple[Opened, ExitStack]] = OrderedDict()

@@ -7,8 +7,16 @@ from itertools import groupby, islice
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.errors import SourceError
-from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import REPEATED, UnusableKey, log_key, null_key, numbered
+from xml_extractor.processing_log.log_keys import (
+    REPEATED,
+    Digest,
+    KeyBlocks,
+    LoggedKeys,
+    UnusableKey,
+    log_key,
+    null_key,
+    numbered,
+)
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage

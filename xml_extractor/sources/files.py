@@ -4,7 +4,6 @@ The key of a file is its path below the directory, that of an archive's member i
 """
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +15,9 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.documents import ArchiveKey, DocumentKey, Failure, RecordPlace, Rejection, Skipped, SourceDocument
 from xml_extractor.errors import SourceError, UsageError, system_error
 from xml_extractor.escaping import escaped
-from xml_extractor.processing_log.key_blocks import LoggedKeys
-from xml_extractor.processing_log.log_keys import log_key, source_key, standing_in
+from xml_extractor.processing_log.log_keys import LoggedKeys, log_key, source_key, standing_in
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.settings import KeyRange
-from xml_extractor.sources.addresses import SEPARATOR, files_below, is_there, root, split
 from xml_extractor.sources.archives import ArchiveError, Archives, Opened, Spool, SpooledAddress
 from xml_extractor.sources.document_keys import (
     in_range,
@@ -31,8 +28,22 @@ from xml_extractor.sources.document_keys import (
     too_large,
     unreadable,
 )
-from xml_extractor.sources.interfaces import KeyPage
-from xml_extractor.sources.selection import SUFFIX, Role, is_archive_name, is_ignored, member_role, pattern, role_of
+from xml_extractor.sources.interfaces import KeyPage, Location
+from xml_extractor.sources.selection import (
+    SEPARATOR,
+    SUFFIX,
+    Role,
+    files_at,
+    is_archive_name,
+    is_ignored,
+    is_there,
+    location,
+    member_role,
+    pattern,
+    role_of,
+    root,
+    split,
+)
 from xml_extractor.sources.streams import DAMAGE, NotADocumentError, damaged, plain, read_bounded, retried
 
 Result = TypeVar("Result")
@@ -99,7 +110,7 @@ class FileSource:
         self._members = pattern(members) if members else None
         self._root = root(self._files)
         self._archives = Archives(self._root, self._spool)
-        path = Path(self._files)
+        path = location(self._files)
         self._only = path.name if path.is_file() else ""
         self._is_directory = path.is_dir()
         self._archive = ""
@@ -207,7 +218,7 @@ class FileSource:
         except DAMAGE as error:
             return damaged(key, "the member of the archive", error)
 
-    def _opened_file(self, key: DocumentKey, path: Path, use: Callable[[IO[bytes]], Result]) -> Result | Rejection:
+    def _opened_file(self, key: DocumentKey, path: Location, use: Callable[[IO[bytes]], Result]) -> Result | Rejection:
         """Open a file and use it, several times after transient errors."""
         try:
             return retried(lambda: use(plain(path.open("rb"))))
@@ -227,18 +238,16 @@ class FileSource:
         if self._has_bare_keys:
             return self._archive, key
         for position in (place for place, character in enumerate(key) if character == SEPARATOR):
-            # Unlike the methods of `Path`, these raise nothing for a member whose path is no possible path of a file.
-            is_archive = os.path.isfile(self._root / key[:position])  # noqa: PTH113
-            if is_archive and not os.path.exists(self._root / key):  # noqa: PTH110
+            if _is((self._root / key[:position]).is_file) and not _is((self._root / key).exists):
                 return key[:position], key[position + 1 :]
         return "", key
 
     def _listed(self) -> _Listed:
         listed = _Listed([], [])
         self.too_new, unnamed, newest = 0, 0, time.time() - self._min_age
-        for name, found in self._names():
+        for name, modified in files_at(self._files, self._root):
             path = self._root / name
-            if self._min_age and found is not None and found.st_mtime > newest:
+            if self._min_age and modified is not None and modified > newest:
                 self.too_new += 1
                 if self.too_new == 1:
                     message = "Not read yet: %s and maybe others changed less than %d s ago (--min-age)"
@@ -252,7 +261,7 @@ class FileSource:
             unnamed += role is Role.UNNAMED
         return listed._replace(unnamed=unnamed)
 
-    def _role(self, path: Path, name: str) -> Role:
+    def _role(self, path: Location, name: str) -> Role:
         role = role_of(path, name, is_chosen=not self._is_directory)
         if name == self._only and role is not Role.ARCHIVE and (self._members or role is Role.DAMAGED):
             raise SourceError(
@@ -260,16 +269,6 @@ class FileSource:
                 "check that it is complete, and that its suffix is right",
             )
         return Role.DOCUMENT if role is Role.DAMAGED else role
-
-    def _names(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Yield the names of files with what the system says about them, if that is known."""
-        if self._only:
-            return iter([(self._only, os.stat(self._root / self._only))])  # noqa: PTH116 - as below
-        if self._is_directory:
-            return files_below(self._root)
-        found = self._root.glob(Path(self._files).relative_to(self._root).as_posix())
-        names = (file.relative_to(self._root).as_posix() for file in found if file.is_file())
-        return ((name, (self._root / name).stat() if self._min_age else None) for name in names if not is_ignored(name))
 
     def _report(self, listed: _Listed) -> None:
         if not listed.documents and not listed.archives and not self.too_new:
@@ -329,6 +328,14 @@ class FileSource:
             raise SourceError(
                 f"the directory {self._root} does not exist any more", "check its disk or share, and run again"
             )
+
+
+def _is(check: Callable[[], bool]) -> bool:
+    """Return what a check says; no if the path of a member is no possible path of a file."""
+    try:
+        return check()
+    except OSError:
+        return False
 
 
 def _of_archive(key: ArchiveKey) -> Rejection:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Protocol, Self, runtime_checkable
+from typing import IO, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import LoggedKeys
 from xml_extractor.settings import KeyRange
 
 
@@ -69,6 +69,38 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Close files and connections; closing again does nothing."""
+        ...
+
+
+class Location(Protocol):
+    """The path of a file or directory: a `pathlib.Path`, or one of a file system that only Spark can read."""
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        ...
+
+    @property
+    def parent(self) -> "Location":
+        """The directory that it is in."""
+        ...
+
+    def __truediv__(self, name: str, /) -> "Location": ...
+
+    def exists(self) -> bool:
+        """Return whether it exists."""
+        ...
+
+    def is_dir(self) -> bool:
+        """Return whether it is an existing directory."""
+        ...
+
+    def is_file(self) -> bool:
+        """Return whether it is an existing file."""
+        ...
+
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]:
+        """Open it."""
         ...
 
 

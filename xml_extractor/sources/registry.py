@@ -1,10 +1,13 @@
 """Open sources by their address. A new kind of source is a module and a line in `SOURCES` or `FILE_SOURCES`."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Protocol
 
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.errors import UsageError
+from xml_extractor.escaping import escaped
+from xml_extractor.sources.hadoop import active_spark
 from xml_extractor.sources.interfaces import Source, SourceWriter
 from xml_extractor.targets.registry import module_for, read_url
 from xml_extractor.urls import URL
@@ -64,7 +67,7 @@ def open_source(
 
     Args:
         address: A SQLAlchemy URL, an archive, a directory (of files, or of a run's rejects), a glob pattern, a file, or
-            `-` for standard input.
+            `-` for standard input; in the driver of Spark, also what Hadoop reads, such as `hdfs://HOST/PATH`.
         contract: Names table and columns of a database.
         max_bytes: Larger documents are rejected.
         min_age: Files that changed in this number of seconds are not listed.
@@ -74,7 +77,11 @@ def open_source(
         UsageError: There is nothing at this address, or it is not supported.
         SourceError: The source cannot be read.
     """
-    if "://" in address:
+    if is_of_hadoop(address) and active_spark() is None:
+        message = f"unsupported source: '{escaped(address.partition(':')[0])}' addresses"
+        tip = f"supported: {', '.join(SOURCES)}; what Hadoop reads, such as hdfs and s3a, by a run with --engine spark"
+        raise UsageError(message, tip)
+    if "://" in address and not is_of_hadoop(address):
         url = read_url(address, "source")
         database: DatabaseModule = module_for(SOURCES, url, "source")
         return database.open_source(url, contract, max_bytes, examined)
@@ -88,6 +95,12 @@ def open_source(
         "name a directory, a glob pattern, a file, an archive (zip or tar), members of archives (ARCHIVE!PATTERN), "
         "- for standard input, or a database (sqlite:///FILE, mssql://HOST/DATABASE)",
     )
+
+
+def is_of_hadoop(address: str) -> bool:
+    """Return whether an address is one of files that only Spark can read, by a file system of Hadoop."""
+    kind, is_url, _ = address.partition("://")
+    return bool(is_url) and kind.partition("+")[0] not in SOURCES and not get_close_matches(kind, SOURCES, 1)
 
 
 def open_source_writer(address: str, table: SourceTable | None = None) -> SourceWriter:

@@ -27,8 +27,7 @@ from xml_extractor.documents import (
 )
 from xml_extractor.errors import RunError, SourceError
 from xml_extractor.escaping import escaped
-from xml_extractor.processing_log.key_blocks import LoggedKeys
-from xml_extractor.processing_log.log_keys import repeated_key, source_key, stands_for_another
+from xml_extractor.processing_log.log_keys import LoggedKeys, repeated_key, source_key, stands_for_another
 from xml_extractor.reasons import Reason
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import missing, pages, pages_of_names, unreadable

@@ -13,8 +13,7 @@ from xml_extractor.content import COMPRESSED
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError, TargetError, UsageError
-from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import UnusableKey, log_key, repeated_key
+from xml_extractor.processing_log.log_keys import Digest, KeyBlocks, LoggedKeys, UnusableKey, log_key, repeated_key
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange

@@ -15,8 +15,7 @@ from xml_extractor.content import COMPRESSED
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
-from xml_extractor.processing_log.key_blocks import Digest, KeyBlocks, LoggedKeys
-from xml_extractor.processing_log.log_keys import is_fetchable, numbered
+from xml_extractor.processing_log.log_keys import Digest, KeyBlocks, LoggedKeys, is_fetchable, numbered
 from xml_extractor.schema.model import ActualTable
 from xml_extractor.schema.names import t_sql_name
 from xml_extractor.settings import KeyRange

@@ -140,6 +140,10 @@ class TargetConnection(Connection, Protocol):
         """
         ...
 
+    def existing_rows(self, table: TableLayout, rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield the rows of a table, bound, that are there under the keys of these bound rows."""
+        ...
+
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, and return how many each had.
 
@@ -176,6 +180,12 @@ def whole_insertion(
             owners = [number for number, rows in enumerate(documents) for _ in rows[index]]
             found.update((owners[position], index) for position in of_table)
     return Insertion({}, found, existing)
+
+
+def keys_of(table: TableLayout, rows: Sequence[Row]) -> list[Row]:
+    """Return the values of the key columns of rows, in the order of `table.key`."""
+    positions = [[column.name for column in table.columns].index(name) for name in table.key]
+    return [tuple(row[position] for position in positions) for row in rows]
 
 
 def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -31,8 +31,7 @@ from xml_extractor.processing_log.log_table import LogEntry, log_time, read_coun
 from xml_extractor.reasons import Reason
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection, parts
-from xml_extractor.targets.rejections import left_as_it_was, rejection_by, rejection_by_log
-from xml_extractor.targets.replacing import Replacing, old_documents
+from xml_extractor.targets.replacing import Replacing, left_as_it_was, old_documents, rejection_by, rejection_by_log
 from xml_extractor.targets.revisions import RejectedRevisionsError, Revisions, Settled
 from xml_extractor.targets.shared_rows import counts_of, disagreeing, without_repeated
 

@@ -1,11 +1,13 @@
 """Opens targets by their address. A new kind of target is a module and a line in `TARGETS`."""
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.contract.model import Contract
@@ -15,6 +17,7 @@ from xml_extractor.processing_log.log_table import ADDED_COLUMNS
 from xml_extractor.processing_log.own_tables import history_table, own_tables
 from xml_extractor.processing_log.run_history import RunHistory
 from xml_extractor.schema.comparison import NO_COLUMN, NO_TABLE, NO_VISIBLE_TABLE, raise_errors
+from xml_extractor.settings import ChosenStrategy
 from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.urls import URL, parse_url
 
@@ -156,3 +159,79 @@ def module_for(kinds: Mapping[str, str], url: URL, role: str) -> Any:
         raise UsageError(
             f"the driver for '{dialect}' addresses cannot be loaded: {error.msg}", "`xml-extractor doctor` reports why"
         ) from error
+
+
+POLL_SECONDS = 0.1
+
+
+class TargetOpening:
+    """Connects to a target and prepares it, in a thread unless it is embedded.
+
+    A context manager. A connection that nobody takes is closed.
+
+    Args:
+        target: The target.
+        tables: The contract's tables.
+        strategy: How the connection sends rows.
+
+    Raises:
+        UsageError: The target does not support the strategy.
+    """
+
+    def __init__(self, target: Target, tables: Sequence[TableLayout], strategy: ChosenStrategy) -> None:
+        if strategy not in ("auto", *target.strategies):
+            raise UsageError(
+                f"{target.name} does not support the insert strategy '{strategy}'",
+                f"choose {' or '.join(target.strategies)}, or omit the option",
+            )
+        self._target = target
+        self._tables = tables
+        self._strategy = strategy
+        self._connection: TargetConnection | None = None
+        self._error: BaseException | None = None
+        self._is_abandoned = False
+        # A daemon, so that a run that must stop at once does not wait for the target.
+        self._thread = threading.Thread(target=self._run, name="target opening", daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self._target.is_embedded:
+            self._thread.start()
+        return self
+
+    def take(self) -> TargetConnection:
+        """Return the connection to the prepared target. The caller closes it.
+
+        Raises:
+            TargetError: The target cannot be used.
+        """
+        if self._target.is_embedded:
+            self._run()
+        while self._thread.is_alive():
+            self._thread.join(POLL_SECONDS)
+        if self._error is not None:
+            raise self._error
+        connection, self._connection = self._connection, None
+        if connection is None:
+            raise RuntimeError
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._is_abandoned = True
+        if self._connection is not None and not self._thread.is_alive():
+            self._connection.close()
+
+    def _run(self) -> None:
+        connection = None
+        try:
+            if self._target.is_embedded:
+                self._target.prepare(self._tables)
+            connection = self._target.connect(self._strategy)
+            if not self._target.is_embedded:
+                self._target.prepare(self._tables, connection)
+            self._connection = connection
+        except BaseException as error:  # noqa: BLE001 - raised again by `take`
+            self._error = error
+        if connection is not None and (self._error is not None or self._is_abandoned):
+            connection.close()

@@ -1,16 +1,12 @@
 """Rows that documents share: sent once in a batch, and compared with those that are there."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Counted, Counts, Row
-from xml_extractor.schema.names import sqlite_name, t_sql_name
-from xml_extractor.targets.interfaces import ExistingRows, TableRows, TargetConnection, parts
+from xml_extractor.targets.interfaces import ExistingRows, TableRows, TargetConnection, keys_of
 from xml_extractor.values.sqltypes import Family
-
-KEYS_IN_STATEMENT = 50
 
 RowCounts = Mapping[tuple[int, int], int]
 """Numbers of rows by the positions of the document and of the table."""
@@ -60,14 +56,18 @@ def disagreeing(
     for index in sorted({index for _, index in kept if tables[index].is_shared}):
         table, positions = tables[index], sorted(position for position, of in kept if of == index)
         if existing is None:
-            rows = list(dict.fromkeys(row for position in positions for row in documents[position][index]))
-            found_rows: Iterable[Row] = _existing(connection, table, rows)
+            asked = list(dict.fromkeys(row for position in positions for row in documents[position][index]))
+            found_rows: Sequence[Row] = list(connection.existing_rows(table, asked))
         else:
             found_rows = existing.get(index, ())
-        there = {_key(table, row): row for row in found_rows}
+        there: dict[Row, Row] = {}
+        for key, row in zip(keys_of(table, found_rows), found_rows, strict=True):
+            there[key] = row
+            there.setdefault(_as_compared_by_collations(key), row)
         for position in positions:
-            for row in documents[position][index]:
-                other = there.get(_key(table, row))
+            rows = documents[position][index]
+            for key, row in zip(keys_of(table, rows), rows, strict=True):
+                other = there.get(key) or there.get(_as_compared_by_collations(key))
                 found[position, index] += other is not None and _compared(table, other) != _compared(table, row)
     return +found
 
@@ -90,31 +90,9 @@ def counts_of(tables: Sequence[TableLayout], not_inserted: RowCounts, different:
     return counts
 
 
-def _existing(connection: TargetConnection, table: TableLayout, rows: Sequence[Row]) -> Iterator[Row]:
-    """Yield the rows that are there under the keys of others, bound as these are."""
-    is_server, bind = connection.dialect == "mssql", connection.row_binder(table)
-    columns = [(position, column) for position, column in enumerate(table.columns) if column.name in table.key]
-    condition = " AND ".join(
-        f"{_quoted(column, is_server=is_server)} = {f'CAST(? AS {column.type})' if is_server else '?'}"
-        for _, column in columns
-    )
-    for some in parts(rows, KEYS_IN_STATEMENT):
-        values: list[Any] = [row[position] for row in some for position, _ in columns]
-        if is_server:
-            values = [value if isinstance(value, int | str) else _as_text(value) for value in values]
-        yield from map(bind, connection.read_rows(table, " OR ".join([f"({condition})"] * len(some)), values))
-
-
-def _quoted(column: ColumnLayout, *, is_server: bool) -> str:
-    return t_sql_name(column.name) if is_server else sqlite_name(column.name)
-
-
-def _as_text(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _key(table: TableLayout, row: Row) -> Row:
-    return tuple(value for column, value in zip(table.columns, row, strict=True) if column.name in table.key)
+def _as_compared_by_collations(key: Row) -> Row:
+    """Return a key without what most collations ignore: case, and the spaces at its end."""
+    return tuple(value.rstrip(" ").casefold() if isinstance(value, str) else value for value in key)
 
 
 def _compared(table: TableLayout, row: Row) -> Row:

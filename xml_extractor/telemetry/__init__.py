@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.distribution import DISTRIBUTION
-from xml_extractor.reporting.prometheus import Figure, figures
+from xml_extractor.reporting.metrics import Figure, figures
 from xml_extractor.reporting.result import RunResult
 
 logger = logging.getLogger(__name__)

@@ -34,7 +34,7 @@ from xml_extractor.contract.lineage import Lineage
 from xml_extractor.contract.model import Contract
 from xml_extractor.distribution import DISTRIBUTION, VERSION
 from xml_extractor.processing_log.run_history import RunStatus
-from xml_extractor.reporting.prometheus import Figure
+from xml_extractor.reporting.metrics import Figure
 from xml_extractor.reporting.result import RunResult
 
 NAME = "xml_extractor"

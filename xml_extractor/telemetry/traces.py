@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.distribution import VERSION
-from xml_extractor.reporting.prometheus import Figure
+from xml_extractor.reporting.metrics import Figure
 from xml_extractor.reporting.result import RunResult
 from xml_extractor.telemetry import names_exporter
 

@@ -7,6 +7,7 @@ Microsoft Learn.
 import operator
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from xml_extractor.values.sqltypes import Family, SqlType
 _EQUALITIES = frozenset({operator.eq, operator.ne})
 _LENGTH_DOES_NOT_COUNT = frozenset({Family.TEXT, Family.BINARY})
 _BIT = SqlType("bit")
+_SHORT = 40
+"""The length of texts up to which LIKE remembers its answers."""
+
 _GUID_BYTE_ORDER = (10, 11, 12, 13, 14, 15, 8, 9, 6, 7, 4, 5, 0, 1, 2, 3)
 
 
@@ -162,6 +166,8 @@ def like(text: Typed, pattern: Typed, escape: Typed | None) -> Test:
         if any(len(character) != 1 for character in escape_text):
             raise CompileError("the ESCAPE of LIKE must be one character")
         matches = matcher(pattern_text, "".join(escape_text), unicode=unicode)
+        if 0 < subject.type.length <= _SHORT:
+            matches = lru_cache(maxsize=256)(matches)
         return apply(matches, _BIT, subject).write
 
     def matched(subject_found: str, pattern_found: str, escape_found: str = "") -> bool:

@@ -8,6 +8,7 @@ Codes raised: `not_a_number`, `unknown_code`.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from unicodedata import category
 
 from xml_extractor.documents import Value
@@ -17,7 +18,7 @@ from xml_extractor.values.sqltypes import InvalidValueError
 TextStep = Callable[[str], str]
 """One step; an empty result is a blank value."""
 
-_NOT_DIGITS = re.compile(r"[^0-9]+")
+_find_digits = re.compile("[0-9]+").findall
 _MINUS_SIGNS = str.maketrans("\u2212\u2013\uff0d", "---")
 _GROUPS = {",": ",", ".": r"\.", "'": "['\u2019]", " ": "[ \xa0\u2007\u2009\u202f]"}
 """What separates groups of thousands, by the option `group` of `number`."""
@@ -43,7 +44,7 @@ def collapse(text: str) -> str:
 
 def digits(text: str) -> str:
     """Keep only the digits 0 to 9."""
-    return _NOT_DIGITS.sub("", text)
+    return "".join(_find_digits(text))
 
 
 def number_step(options: Mapping[str, object]) -> TextStep:
@@ -231,7 +232,13 @@ def transform_step(name: str, options: Mapping[str, object] | None) -> TextStep:
     elif not given.keys() <= kind.options.keys() or (len(given) < len(kind.options) and not kind.are_optional):
         expected = ", ".join(f"{key} ({what})" for key, what in kind.options.items()) or "no options"
         raise ValueError(f"{name} takes {expected}")
-    return kind.build(given)
+    return _built(name, tuple(given.items()))
+
+
+@lru_cache(maxsize=1024)
+def _built(name: str, options: tuple[tuple[str, object], ...]) -> TextStep:
+    """Build a transform; columns with the same one share it, which keeps it in the processor's cache."""
+    return TRANSFORMS[name].build(dict(options))
 
 
 def lookup_step(

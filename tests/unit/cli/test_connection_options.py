@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from xml_extractor.cli.addresses import PREFIX, shown_address
-from xml_extractor.cli.configuration import config_option, setting_names
 from xml_extractor.cli.options import (
     DESTINATION_OPTIONS,
     SOURCE_PASSWORD_OPTION,
@@ -18,7 +17,7 @@ from xml_extractor.cli.options import (
     with_destination,
     with_documents,
 )
-from xml_extractor.cli.run_options import run_options
+from xml_extractor.cli.run_options import config_option, run_options, setting_names
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import DEFAULT_TARGET
 from xml_extractor.targets.sqlserver.address import read_address

@@ -1,6 +1,7 @@
 """`xml-extractor contracts` lists and prints the shipped contracts."""
 
 import json
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -18,18 +19,20 @@ def printed(*arguments: str) -> str:
     return result.stdout
 
 
+shipped = cache(read_contract)
+
+
 def test_each_shipped_contract_is_listed_with_its_version_and_description() -> None:
     lines = printed().splitlines()
 
     assert [line.split()[0] for line in lines] == list(shipped_contracts())
     for line, name in zip(lines, shipped_contracts(), strict=True):
-        contract = read_contract(name)
-        assert line.endswith(f"  version {contract.version}  {contract.description}")
+        assert line.endswith(f"  version {shipped(name).version}  {shipped(name).description}")
 
 
 def test_the_list_as_json_names_the_tables() -> None:
     for entry in json.loads(printed("--json")):
-        contract = read_contract(entry["name"])
+        contract = shipped(entry["name"])
         assert entry["version"] == contract.version
         assert entry["description"] == contract.description
         assert entry["tables"] == list(contract.tables)
@@ -37,16 +40,16 @@ def test_the_list_as_json_names_the_tables() -> None:
 
 @pytest.mark.parametrize("name", shipped_contracts())
 def test_a_contract_is_printed_as_it_is_shipped(name: str) -> None:
-    shipped = resources.files("xml_extractor") / "contracts" / f"{name}.yaml"
+    file = resources.files("xml_extractor") / "contracts" / f"{name}.yaml"
 
-    assert printed(name) == shipped.read_text(encoding="utf-8")
+    assert printed(name) == file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", shipped_contracts())
 def test_a_contract_as_json_is_the_same_contract(name: str, tmp_path: Path) -> None:
     (tmp_path / "printed.json").write_text(printed(name, "--json"), encoding="utf-8")
 
-    assert layouts(read_contract(str(tmp_path / "printed.json"))) == layouts(read_contract(name))
+    assert layouts(read_contract(str(tmp_path / "printed.json"))) == layouts(shipped(name))
 
 
 def test_a_local_file_of_the_same_name_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

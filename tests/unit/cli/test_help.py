@@ -7,8 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from xml_extractor.cli import command as help_of_commands
 from xml_extractor.cli import commands
-from xml_extractor.cli import help as help_of_commands
 from xml_extractor.cli.commands import cli
 
 FIRST = ["--contract", "--source", "--target", "--workers", "--limit"]

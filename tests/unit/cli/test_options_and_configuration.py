@@ -10,9 +10,8 @@ from click.testing import CliRunner, Result
 
 from xml_extractor.cli.addresses import PREFIX
 from xml_extractor.cli.commands import cli
-from xml_extractor.cli.configuration import config_option, setting_names
 from xml_extractor.cli.options import SOURCE_OPTIONS, TARGET_OPTIONS, names_of
-from xml_extractor.cli.run_options import run_options
+from xml_extractor.cli.run_options import config_option, run_options, setting_names
 from xml_extractor.errors import UsageError
 from xml_extractor.settings import (
     DEFAULT_TARGET,

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from xml_extractor.contract.hashing import contract_hash
-from xml_extractor.contract.reading import check_text
+from xml_extractor.contract.reading import check_text, contract_hash
 
 TEXT = """\
 contract: cards

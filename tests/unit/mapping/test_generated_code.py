@@ -3,6 +3,7 @@
 import ast
 from contextlib import suppress
 from datetime import datetime
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,7 @@ from tests.unit.mapping.conftest import PlanOf
 from xml_extractor.cli.commands import cli
 from xml_extractor.contract.reading import check_text
 from xml_extractor.documents import RunValues
-from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document
+from xml_extractor.mapping import MappingError, Plan, children, compile_plan, map_document
 from xml_extractor.mapping.steps import Values
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
 
@@ -24,7 +25,7 @@ RUN = RunValues("run", datetime(2026, 1, 1), "unit tests")  # noqa: DTZ001 - nai
 CONTRACT = """
 contract: everything
 version: 1
-namespaces: {m: ["urn:1", "urn:2", ""]}
+namespaces: {m: ["urn:1", "urn:2", ""], y: ["urn:2"]}
 keys: {thing: {match: "thing", use: "@id"}}
 lookups:
   code: {values: {A: 1, B: 2}, blank: 0, unknown: 9}
@@ -64,6 +65,17 @@ tables:
       number: {position: true}
       twin: {reference: thing.thing_id, at: "key('thing', @twin)"}
       above: {path: "current()/../@id", type: varchar(9)}
+  child:
+    rows: ["thing[@a='A' or @b='b']/thing", {path: "more[@id='A' and (@n='7' or 'b'=@b)]"}, {path: "more/y:note[2]"}]
+    columns:
+      key: {derived: true, type: bigint, key: true}
+      last: {path: "thing[last()]/@id", type: varchar(9), on_invalid: truncate}
+      first: {path: "thing[1]", type: nvarchar(9), on_invalid: truncate}
+      note: {path: "y:note/y:text/@id", type: varchar(9), on_invalid: truncate}
+      several: {path: "thing[@id='A'][1]/@n", type: varchar(9), on_invalid: truncate}
+      a: {path: "more/thing/@a", type: varchar(9), on_invalid: truncate}
+      b: {path: "more/thing/@b", type: varchar(9), on_invalid: truncate}
+      count: {path: "count(thing[@id='A'])", type: int}
   tree:
     rows: tree
     recursive: tree
@@ -103,7 +115,7 @@ ATTRIBUTES = st.lists(
     unique_by=lambda pair: pair[0],
 ).map(lambda pairs: "".join(f' {name}="{value}"' for name, value in pairs))
 TEXTS = VALUES | st.sampled_from(["<!--c-->", "<![CDATA[<A>]]>", "<?p q?>", "\n\t"])
-NAMES = st.sampled_from(["thing", "thing", "more", "text", "note", "tree", "x:note", "x:text"])
+NAMES = st.sampled_from(["thing", "thing", "more", "more", "text", "note", "tree", "x:note", "x:text"])
 
 
 def element(content: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -125,10 +137,10 @@ def plan_and_parser() -> tuple[Plan, DocumentParser]:
 PLAN, PARSER = plan_and_parser()
 
 
-@given(DOCUMENTS)
+@given(DOCUMENTS, st.sampled_from([1, children._MANY]))
 @settings(max_examples=120, deadline=None)
-def test_generated_code_and_the_interpreted_plan_agree_cell_by_cell(document: str) -> None:
-    with suppress(ParseError, MappingError):
+def test_generated_code_and_the_interpreted_plan_agree_cell_by_cell(document: str, many: int) -> None:
+    with suppress(ParseError, MappingError), patch.object(children, "_MANY", many):
         map_both_ways(PLAN, PARSER.parse(document), "key", RUN)
 
 

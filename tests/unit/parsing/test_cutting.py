@@ -11,7 +11,7 @@ from lxml import etree
 from xml_extractor.documents import Envelope
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
 from xml_extractor.parsing.cutting import without_elements
-from xml_extractor.parsing.parser import Ignored
+from xml_extractor.parsing.rules import Ignored
 from xml_extractor.reasons import Reason
 
 PREFIXES = {"m": "urn:m"}

@@ -3,7 +3,7 @@
 import pytest
 
 from xml_extractor.parsing import DocumentParser, ParseError
-from xml_extractor.parsing.parser import ParsingRules
+from xml_extractor.parsing.rules import ParsingRules
 
 
 def parsed(subset: str, content: str = "&x;", max_bytes: int = 2**20 * 4) -> str:

@@ -3,6 +3,8 @@
 import gc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
@@ -144,3 +146,37 @@ def test_the_part_is_the_same_as_in_the_whole_tree(parser: DocumentParser) -> No
     content = b"<a k='1'>t<b>&amp;</b> <app x='&quot;'>1<!-- c -->2<i>3</i>4</app></a>"
     whole = DocumentParser(ParsingRules(("a",))).parse(content)
     assert etree.tostring(parser.parse(content)) == etree.tostring(whole)
+
+
+MARKUP = st.sampled_from(
+    [
+        *("<app>", "</app>", "<app>", "</app>", "<app/>", "</app\n>", "<app a='>", "'>", "<b>", "</b>", "<b></b>"),
+        *("<x:app>", "</x:app>", "<x:app/>", "<Myapp>", "</Myapp>"),
+        *("<!--", "-->", "<![CDATA[", "]]>", "<?p", "?>", "&amp;", "&e;", "é"),
+    ]
+)
+HEADS = st.sampled_from(["<a>", "<a xmlns:x='u'>", "<a xmlns='u'>", "<x:a xmlns:x='u'>", "<?xml version='1.0'?><a>"])
+RULES = [
+    ParsingRules((f"{space}a",), until)
+    for space in ("", "{u}")
+    for until in (((f"{space}app",),), ((f"{space}b",), (f"{space}app",)), (("{u}app",),))
+]
+
+
+@given(
+    head=HEADS, parts=st.lists(MARKUP, max_size=12), end=st.sampled_from(["</a>", "</x:a>", ""]), is_text=st.booleans()
+)
+def test_cutting_at_an_end_tag_reads_the_same_tree(head: str, parts: list[str], end: str, *, is_text: bool) -> None:
+    document = f"{head}{''.join(parts)}{end}"
+
+    def outcome(rules: ParsingRules, *, cuts: bool) -> bytes | str:
+        parser = DocumentParser(rules)
+        if not cuts:
+            parser._read_cut = lambda *_: None  # type: ignore[method-assign]
+        try:
+            return etree.tostring(parser.parse(document if is_text else document.encode()))
+        except ParseError as error:
+            return error.failure.reason
+
+    for rules in RULES:
+        assert outcome(rules, cuts=True) == outcome(rules, cuts=False)

@@ -83,3 +83,10 @@ def test_without_pyspark_the_run_says_what_to_install(monkeypatch: pytest.Monkey
     with pytest.raises(UsageError, match="pyspark") as refused:
         run(settings)
     assert "xml-extractor-etl[spark]" in refused.value.tip
+
+
+def test_without_spark_an_address_of_hadoop_is_an_error_that_names_the_engine(tmp_path: Path) -> None:
+    settings = RunSettings("card_application", "hdfs://host:8020/in/*.xml", f"sqlite:///{tmp_path / 'a.db'}")
+    with pytest.raises(UsageError, match="'hdfs' addresses") as refused:
+        run(settings)
+    assert "--engine spark" in refused.value.tip

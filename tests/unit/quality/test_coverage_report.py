@@ -238,3 +238,9 @@ def test_the_outermost_elements_in_which_nothing_is_read_are_proposed_to_be_igno
     )
     assert found.ignore == ["Raw", "Box", "Note", "m:More"]
     assert found.as_json()["ignore"] == found.ignore
+
+
+def test_an_element_that_a_path_of_the_contract_may_mean_is_not_proposed_to_be_ignored() -> None:
+    misspelled = CONTRACT.replace("Line", "Lime")
+    found = report(contract_of(misspelled), f"<Order id='1'>{DAY}<Note/><Line qty='1'/></Order>")
+    assert found.ignore == ["Note"]

@@ -7,7 +7,7 @@ import pytest
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import check_text
 from xml_extractor.documents import DocumentKey, RecordKey, Rejection, SourceDocument
-from xml_extractor.processing_log.key_blocks import LoggedKeys
+from xml_extractor.processing_log.log_keys import LoggedKeys
 from xml_extractor.records import RecordSource
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import KeyPage

@@ -4,8 +4,8 @@ from io import StringIO
 
 import pytest
 
-from xml_extractor.reporting import progress
-from xml_extractor.reporting.progress import Progress, Rate, described, shown_progress
+from xml_extractor.reporting import console
+from xml_extractor.reporting.console import Progress, Rate, described, shown_progress
 
 
 class Terminal(StringIO):
@@ -49,14 +49,14 @@ def test_a_terminal_shows_documents_total_rejects_and_queue_depth() -> None:
 
 def test_elsewhere_a_line_is_written_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown_on(StringIO()) == ""
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(console, "LINE_SECONDS", 0.0)
     lines = shown_on(StringIO()).splitlines()
     assert [line.partition(",")[0] for line in lines] == ["Loading: 10 of 40 documents", "Loading: 30 of 40 documents"]
 
 
 @pytest.mark.parametrize("stream", [StringIO(), Terminal()])
 def test_nothing_is_shown_if_it_is_not_wanted(stream: StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(console, "LINE_SECONDS", 0.0)
     assert shown_on(stream, shown=False) == ""
 
 

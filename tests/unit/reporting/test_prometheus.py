@@ -8,7 +8,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from xml_extractor.documents import Counted
-from xml_extractor.reporting.prometheus import prometheus_text
+from xml_extractor.reporting.metrics import prometheus_text
 from xml_extractor.reporting.result import RunResult
 
 MakeResult = Callable[..., RunResult]

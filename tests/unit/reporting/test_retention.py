@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import posix_only
-from xml_extractor.reporting.retention import delete_old_runs
+from xml_extractor.reporting.metrics import delete_old_runs
 
 NOW = datetime.fromisoformat("2026-03-31T12:00:00")
 OLD, NEW = "20260301T115959000-0a1b2c3d", "20260301T120000000-0a1b2c3d"

@@ -42,19 +42,19 @@ def test_a_summary_has_the_rows_of_each_table_the_sum_of_documents_and_the_rate(
         "Documents: 1,004 in = 3 loaded + 1 rejected + 1,000 already done\n"
         "Took 2.5 s, 96 documents a minute.\n"
         "Metrics: metrics/run.json\n"
-        "Reasons: SELECT document_key, stage, reason FROM processing_log WHERE status = 'rejected'\n"
+        "`xml-extractor rejects` lists the rejected documents with their reasons\n"
     )
 
 
 def test_a_run_that_finds_only_other_root_elements_asks_whether_the_contract_is_right(make_result: MakeResult) -> None:
-    hint = "Hint: is orders the contract for these documents? --contract names another\n"
+    hint = "Hint: is orders the contract for these documents? `xml-extractor preview` shows what differs\n"
     assert shown(make_result(reasons={"wrong_root": "a.xml"})).endswith(hint)
     assert hint not in shown(make_result(loaded=1, reasons={"wrong_root": "a.xml"}))
     assert hint not in shown(make_result(reasons={"overflow": "a.xml"}))
 
 
 def test_a_summary_says_how_many_documents_another_contract_has_done(make_result: MakeResult) -> None:
-    hint = "processed by another contract of this name; --reprocess changed-contract includes them\n"
+    hint = "processed before the contract changed; --reprocess changed-contract processes them again\n"
     assert shown(make_result(loaded=1, outdated=1200)).endswith(f"\nHint: 1,200 documents were {hint}")
     assert shown(make_result(loaded=1, outdated=1)).endswith(f"\nHint: 1 document was {hint}")
     assert "--reprocess" not in shown(make_result(loaded=1))
@@ -74,7 +74,7 @@ def test_a_summary_says_that_rejected_revisions_leave_older_ones_in_place(make_r
 
 
 def test_a_run_that_finds_nothing_to_do_again_says_so(make_result: MakeResult) -> None:
-    assert "Nothing to do: the source has no documents that are not done yet or are to be reprocessed." in shown(
+    assert "Nothing to do: the source has no documents that are new or to be reprocessed." in shown(
         make_result(settings={"reprocess": "changed-contract"})
     )
 
@@ -92,8 +92,8 @@ def test_on_a_narrow_terminal_cells_are_folded_and_none_is_cut(
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "50")
-    text = rendered(summary(make_result(reasons={"overflow": "x" * 70}), None), Terminal())
-    assert text.count("x") == 70
+    text = rendered(summary(make_result(reasons={"overflow": "§" * 70}), None), Terminal())
+    assert text.count("§") == 70
     assert "…" not in text
 
 
@@ -117,15 +117,15 @@ def test_twenty_reasons_are_shown_and_the_number_of_all_others(make_result: Make
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({}, "Nothing to do: the source has no documents that are not done yet."),
+        ({}, "Nothing to do: the source has no new documents."),
         ({"limit": 0}, "Nothing to do: the limit is 0."),
         (
             {"shard": Shard(1, 2)},
-            "Nothing to do: this part of the source has no documents that are not done yet.",
+            "Nothing to do: this part of the source has no new documents.",
         ),
         (
             {"key_range": KeyRange("1", "")},
-            "Nothing to do: this part of the source has no documents that are not done yet.",
+            "Nothing to do: this part of the source has no new documents.",
         ),
     ],
 )

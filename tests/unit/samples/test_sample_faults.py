@@ -4,7 +4,7 @@ import pytest
 
 from xml_extractor.parsing import DocumentParser, ParseError, ParsingRules
 from xml_extractor.samples import FaultKind
-from xml_extractor.samples.faults import insert_into, parse_faults, remove_attribute, set_attribute
+from xml_extractor.samples.model import insert_into, parse_faults, remove_attribute, set_attribute
 
 NEEDED = b'<a id="1"\n  ab="2"><aa x="0"/><b x="y" id="3">text<c/></b></a>'
 DOCUMENTS = {

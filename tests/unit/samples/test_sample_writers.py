@@ -4,6 +4,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -18,8 +19,9 @@ SHARE = Fraction(1, 2)
 COUNT = 60
 
 
-def invoices(count: int = COUNT, faulty: Fraction | int = SHARE) -> Iterator[Sample]:
-    return samples("ubl_invoice", count, faulty=faulty)
+@cache
+def invoices(count: int = COUNT, faulty: Fraction | int = SHARE) -> tuple[Sample, ...]:
+    return tuple(samples("ubl_invoice", count, faulty=faulty))
 
 
 def expected_files() -> dict[str, bytes]:

@@ -16,8 +16,8 @@ from xml_extractor.errors import TargetError
 from xml_extractor.schema.model import ActualForeignKey, ActualTable
 from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import open_target
-from xml_extractor.targets.sqlite.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile
+from xml_extractor.targets.sqlite.target import missing_codes, read_catalog
 from xml_extractor.values.sqltypes import parse_type
 
 

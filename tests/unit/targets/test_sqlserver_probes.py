@@ -11,7 +11,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.values.sqltypes import Family, parse_type
 
 pytest.importorskip("pyodbc", reason="pyodbc cannot be loaded: unixODBC is missing", exc_type=ImportError)
-probes = pytest.importorskip("xml_extractor.targets.sqlserver.probes", exc_type=ImportError)
+probes = pytest.importorskip("xml_extractor.targets.sqlserver.knowledge", exc_type=ImportError)
 statements = pytest.importorskip("xml_extractor.targets.sqlserver.statements", exc_type=ImportError)
 
 Results = list[list[tuple[Any, ...]]]

@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xml_extractor.documents import Value
+from xml_extractor.values import temporal
 from xml_extractor.values.conversions import converter
 from xml_extractor.values.sqltypes import InvalidValueError, parse_type
 from xml_extractor.values.times import parse_datetime, parse_time
@@ -462,3 +464,30 @@ def test_any_text_is_a_value_or_is_refused(text: str) -> None:
     for type_name in ALL_TYPES:
         with suppress(InvalidValueError):
             assert convert(type_name, text, "Europe/Berlin") is not None
+
+
+PIECES = [
+    *("2024-02-29", "0001-01-01", "2023-02-29", "9999-12-31", "T", " ", "23:59:59", "24:00:00", "12:30", "12:30:60"),
+    *(".5", ".1234567", ".123456", ".", "Z", "+02:00", "\u0663", ",5"),
+]
+FORMS = ((), ("iso",), ("%Y-%m-%d",), ("%Y-%m-%dT%H:%M:%S",), ("%Y-%m-%dT%H:%M:%S.%f", "iso"))
+
+
+@given(
+    kind=st.sampled_from(["date", "datetime2(0)", "datetime2(3)", "datetime2(7)", "datetimeoffset(3)"]),
+    text=st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join),
+    zone=st.sampled_from([None, "UTC"]),
+)
+def test_usual_texts_are_read_as_all_others(kind: str, text: str, zone: str | None) -> None:
+    def outcome(formats: tuple[str, ...]) -> str:
+        try:
+            return repr(temporal.temporal_converter(parse_type(kind), formats, zone)(text))
+        except InvalidValueError as error:
+            return repr((error.code, error.truncated, error.rounded))
+        except ValueError:
+            return "the format does not fit the type"
+
+    for formats in FORMS:
+        with patch.object(temporal, "_usual_parser", lambda *_: None):
+            expected = outcome(formats)
+        assert outcome(formats) == expected

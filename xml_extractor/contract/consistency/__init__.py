@@ -2,18 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from xml_extractor.contract.consistency import (
-    columns,
-    conversions,
-    expressions,
-    nodes,
-    paths,
-    read_until,
-    records,
-    references,
-    revisions,
-    tables,
-)
+from xml_extractor.contract.consistency import columns, document, nodes, paths, read_until, tables, values
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault
 
@@ -33,12 +22,12 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     columns.lookup_code_faults,
     columns.code_page_faults,
     columns.encoding_faults,
-    conversions.conversion_faults,
+    values.conversion_faults,
     columns.key_type_faults,
     columns.identity_faults,
-    conversions.null_faults,
-    expressions.expression_faults,
-    expressions.condition_faults,
+    values.null_faults,
+    values.expression_faults,
+    values.condition_faults,
     paths.path_faults,
     paths.name_faults,
     paths.selection_faults,
@@ -47,13 +36,13 @@ CHECKS: tuple[Callable[[Draft], Iterable[Fault]], ...] = (
     nodes.base_faults,
     nodes.name_size_faults,
     nodes.recursive_faults,
-    references.reference_faults,
-    references.early_use_faults,
+    tables.reference_faults,
+    tables.early_use_faults,
     read_until.read_until_faults,
-    records.record_faults,
-    revisions.revision_faults,
-    records.entity_faults,
-    expressions.where_faults,
+    document.record_faults,
+    document.revision_faults,
+    document.entity_faults,
+    values.where_faults,
     paths.value_row_faults,
 )
 """All checks. A new check is a function, and a line here."""

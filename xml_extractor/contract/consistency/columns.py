@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from functools import reduce
 
+from xml_extractor.content import encoding_named
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.encodings import encoding_named
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, shown
 from xml_extractor.contract.model import Column, Input, Scalar
 from xml_extractor.values.conversions import constant

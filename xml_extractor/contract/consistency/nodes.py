@@ -7,7 +7,7 @@ from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.element_paths import named_elements
 from xml_extractor.contract.element_states import is_surely_matched
 from xml_extractor.contract.faults import Fault, KeyPath
-from xml_extractor.contract.match_patterns import alternatives, pattern_faults
+from xml_extractor.contract.rewriting import alternatives, pattern_faults
 from xml_extractor.contract.xpath import (
     Constant,
     Expression,

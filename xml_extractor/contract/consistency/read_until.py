@@ -11,9 +11,9 @@ from typing import NamedTuple
 from xml_extractor.contract.consistency.paths import document_paths, parsed, position_within
 from xml_extractor.contract.draft import Draft
 from xml_extractor.contract.faults import Fault, KeyPath
-from xml_extractor.contract.match_patterns import anywhere, pattern_faults
 from xml_extractor.contract.model import Column, Table, ValueRule
 from xml_extractor.contract.names import Namespaces, clark_names
+from xml_extractor.contract.rewriting import anywhere, pattern_faults
 from xml_extractor.contract.xpath import Call, Constant, Expression, Operation, Path, Step, kind_of, variable_name, walk
 
 _LOOK_AT_NODES_ONLY = ("boolean", "count", "local-name", "name", "namespace-uri", "not")

@@ -154,6 +154,10 @@ class ParquetConnection:
         del table
         raise _not_verified()
 
+    def existing_rows(self, _table: TableLayout, _rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield nothing: a dataset holds back no rows."""
+        return iter(())
+
     def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
         """Refuse: datasets are not verified."""
         del query, columns, keys

@@ -23,6 +23,7 @@ from xml_extractor.targets.interfaces import (
     RowForm,
     TableRows,
     joined,
+    keys_of,
     parts,
     whole_insertion,
 )
@@ -201,12 +202,20 @@ class SqliteConnection:
         self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row], rest: str = ""
     ) -> Iterator[Sequence[Any]]:
         """Execute a query for the rows with these keys, and yield what it returns."""
-        names = ", ".join(sqlite_name(name) for name, _, _ in columns)
         bind = row_converter([storage(column.type).to_sqlite for _, _, column in columns])
-        places = f"({', '.join('?' * len(columns))})"
-        for some in parts(keys, max(1, PARAMETERS_IN_STATEMENT // len(columns))):
-            condition = f"({names}) IN (VALUES {', '.join([places] * len(some))})"
-            yield from self.query(f"{query} ({condition}){rest}", [value for key in some for value in bind(key)])
+        return self._query_bound_keys(query, [name for name, _, _ in columns], list(map(bind, keys)), rest)
+
+    def existing_rows(self, table: TableLayout, rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield the rows of a table, bound, that are there under the keys of these bound rows."""
+        return map(tuple, self._query_bound_keys(f"{_statements(table).select} WHERE", table.key, keys_of(table, rows)))
+
+    def _query_bound_keys(
+        self, query: str, names: Sequence[str], keys: Sequence[Row], rest: str = ""
+    ) -> Iterator[Sequence[Any]]:
+        key, places = ", ".join(map(sqlite_name, names)), f"({', '.join('?' * len(names))})"
+        for some in parts(keys, max(1, PARAMETERS_IN_STATEMENT // len(names))):
+            condition = f"({key}) IN (VALUES {', '.join([places] * len(some))})"
+            yield from self.query(f"{query} ({condition}){rest}", [value for row in some for value in row])
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by calls of at most `batch_rows` rows of one table, or row by row where rows may be there."""

@@ -23,6 +23,7 @@ from xml_extractor.targets.interfaces import (
     Insertion,
     TableRows,
     joined,
+    keys_of,
     parts,
     whole_insertion,
 )
@@ -31,8 +32,7 @@ from xml_extractor.targets.sqlserver.comparing import ComparingServerConnection
 from xml_extractor.targets.sqlserver.errors import classify_number
 from xml_extractor.targets.sqlserver.isolation import isolating_statement
 from xml_extractor.targets.sqlserver.json_batches import JSON, batch_statement, json_rows, update_statement
-from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge
-from xml_extractor.targets.sqlserver.probes import json_support
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, json_support
 from xml_extractor.targets.sqlserver.statements import (
     IN_TRANSACTION,
     OdbcType,
@@ -131,6 +131,14 @@ class LoadingConnection(ComparingServerConnection):
         (collations,) = self._knowledge.key_collations(self, [compared])
         statement = update_statement(compared, self._address.schema, collations, tuple(names))
         self._send_json(statement, (table,), (text,), (JSON,))
+
+    def existing_rows(self, table: TableLayout, rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield the rows of a table, bound, that are there under the keys of these bound rows."""
+        statements, bind = table_statements(table, self._address.schema), row_binder(table)
+        by_name = {column.name: column for column in table.columns}
+        columns = [(name, table, by_name[name]) for name in table.key]
+        for row in self._query_bound_keys(f"{statements.select} WHERE", columns, keys_of(table, rows)):
+            yield bind(statements.restore(row))
 
     def delete_documents(self, plan: DeletePlan, keys: Sequence[Row]) -> list[int]:
         """Delete the rows of documents, several documents by one call, and return how many each had."""

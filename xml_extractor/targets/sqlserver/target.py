@@ -19,9 +19,8 @@ from xml_extractor.targets.interfaces import TargetConnection
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
-from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge
+from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, conversion_differences
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
-from xml_extractor.targets.sqlserver.probes import conversion_differences
 from xml_extractor.targets.sqlserver.statements import row_binder
 from xml_extractor.urls import URL
 
