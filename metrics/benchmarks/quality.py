@@ -14,9 +14,8 @@ from metrics.benchmarks import inputs
 from metrics.benchmarks.command import Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
 from metrics.measurements.figures import alternately
-from xml_extractor.contract.hashing import contract_hash
 from xml_extractor.contract.model import Contract
-from xml_extractor.contract.reading import read_contract
+from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import SourceDocument
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
