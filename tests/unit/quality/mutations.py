@@ -36,7 +36,7 @@ NEW = "Mutant"
 DOMAINS = ("card_application", "ubl_invoice", "ead_finding_aid")
 RUN = RunValues("coverage", datetime(2026, 1, 1), "mutations")  # noqa: DTZ001 - naive UTC
 DOCUMENTS = 20
-PART = 250
+PART = 50
 """Changes that are made at once, with documents of their own."""
 
 _difference = cache(near_misses._difference)
