@@ -132,8 +132,17 @@ class Kind:
 
 
 def _context(contract: Contract, name: str, source: str, target: str) -> VerificationContext:
-    ours = contract_hash(contract)
-    return VerificationContext(contract, ours, name, source, target, 1, 1000, 300, DEFAULT_START_METHOD)
+    return VerificationContext(
+        contract=contract,
+        contract_hash=contract_hash(contract),
+        source_name=name,
+        source_address=source,
+        target=target,
+        workers=1,
+        batch_size=1000,
+        document_timeout=300,
+        start_method=DEFAULT_START_METHOD,
+    )
 
 
 def benchmark(options: Options) -> Record:
