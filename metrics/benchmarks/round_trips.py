@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median_high
 from typing import Literal
 
-from metrics.benchmarks import inputs, server
+from metrics.benchmarks import inputs, server, whole_runs
 from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
 from xml_extractor.documents import MappedDocument, Status
@@ -51,6 +51,7 @@ def benchmark(options: Options) -> Record:
         )
     record.group("A later batch, by strategy", "round trips", later)
     _count_refused(record, batches)
+    _count_start(record)
     rows = sum(sum(map(len, document.rows)) for document in batches[-1])
     record.note(
         f"A batch is one transaction: {options.documents} documents, {rows:,} rows in 12 tables, and the processing "
@@ -59,6 +60,7 @@ def benchmark(options: Options) -> Record:
         "A refused document has the keys of one that is already loaded. With refused documents, "
         "the figures are sums over all later batches, including the first one with refused documents.",
         "The first batch of a connection prepares its statements. In a run, a connection loads thousands of batches.",
+        "A run of one document, from one schema into the tables of another, shows what a run's start and end take.",
     )
     return record
 
@@ -74,6 +76,17 @@ def _count_refused(record: Record, batches: Sequence[Sequence[MappedDocument]]) 
             sums[share] = sum(_round_trips([first, *mixed], strategy)[1:])
             record.fact(f"{share} % refused, {strategy}", sums[share], "round trips")
         record.fact(f"1 % refused / none, {strategy}", sums[1] / sums[0], "", MOST_OF_CLEAN)
+
+
+def _count_start(record: Record) -> None:
+    """Count the sessions of a run with one document, and the round trips of all of them together."""
+    with server.schema() as source, server.schema() as target, server.proxy(SECONDS) as proxy:
+        inputs.write_source(server.near(source), (inputs.resized(sample, 0) for sample in inputs.documents(1)))
+        inputs.make_tables(server.near(target), inputs.contract())
+        addresses = server.through(proxy, source), server.through(proxy, target)
+        whole_runs.documents_a_minute(whole_runs.settings(inputs.KIND, *addresses, whole_runs.USUAL), 1)
+        record.fact("a run of one document, all sessions", proxy.round_trips(), "round trips")
+        record.fact("a run of one document", proxy.connections(), "sessions")
 
 
 def _with_refused(

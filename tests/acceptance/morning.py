@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.acceptance.accounts import query
-from tests.conftest import ROOT
+from tests.conftest import ROOT, called_in
 from xml_extractor.samples import samples
 
 RUNBOOK = ROOT / "documentation" / "how-to" / "morning-runbook.md"
@@ -64,16 +64,8 @@ class Operator:
 
     def execute(self, command: str) -> Screen:
         """Execute a command."""
-        ended = subprocess.run(
-            self._arguments(command),
-            cwd=self._directory,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return Screen(command, ended.stdout, ended.returncode)
+        ended = called_in(self._directory)(*shlex.split(command)[1:], COLUMNS="80")
+        return Screen(command, ended.stdout + ended.stderr, ended.returncode)
 
     def night(self) -> Iterator[Screen]:
         """Load last week's documents, then those of the night: the run is killed halfway, and started again."""

@@ -242,8 +242,12 @@ def test_a_batch_that_another_run_gave_up_is_loaded_by_another_attempt(tmp_path:
     assert not list(tmp_path.glob("_pending/*"))
 
 
-SHIPPED = [*KINDS, "pubmed_citation", "ead_finding_aid"]
 DOCUMENTS = Path(__file__).parent.parent / "acceptance"
+LOCALES = Path("/usr/share/unicode/cldr/common/main")
+SHIPPED = [
+    *(*KINDS, "pubmed_citation", "ead_finding_aid"),
+    pytest.param("cldr_locale", marks=pytest.mark.skipif(not LOCALES.is_dir(), reason="no unicode-cldr-core")),
+]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -279,6 +283,8 @@ def _contract_and_source(directory: Path, name: str) -> tuple[str, str]:
     text = re.sub(r"^  (revision:\n(    .*\n)+|deleted: .*\n)", "", shipped_text(name), flags=re.MULTILINE)
     path = directory / f"{name}.yaml"
     path.write_text(text)
+    if name == "cldr_locale":
+        return str(path), str(LOCALES / "d?.xml")
     # Other files of these have revisions of the same things.
     return str(path), str(DOCUMENTS / f"{name.partition('_')[0]}_documents" / "*[!2].xml")
 

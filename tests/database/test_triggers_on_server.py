@@ -26,6 +26,9 @@ ROLLING_BACK = (
     f"IF EXISTS (SELECT 1 FROM inserted WHERE article = '{BAD}') "
     "BEGIN ROLLBACK TRANSACTION; RAISERROR('refused', 16, 1) END"
 )
+DIVIDING = f"DECLARE @n int = 1 / (SELECT MIN(CASE WHEN article = '{BAD}' THEN 0 ELSE 1 END) FROM inserted)"
+BROKEN = "break me"
+BREAKING = f"{REFUSING}; IF EXISTS (SELECT 1 FROM inserted WHERE article = '{BROKEN}') INSERT INTO missing VALUES (1)"
 SELECTING = "SELECT * FROM inserted"
 COUNTING = "SET NOCOUNT OFF; UPDATE {schema}.demo_notes SET text = text WHERE 1 = 0"
 PRINTING = "PRINT 'a row was inserted'"
@@ -60,7 +63,7 @@ def rejected(outcomes: object) -> dict[int | str, str]:
 
 
 @pytest.mark.parametrize("bad", [0, 3, SIZE - 1])
-@pytest.mark.parametrize("body", [REFUSING, ROLLING_BACK], ids=["refuses", "rolls back"])
+@pytest.mark.parametrize("body", [REFUSING, ROLLING_BACK, DIVIDING], ids=["refuses", "rolls back", "divides by zero"])
 def test_a_row_that_a_trigger_refuses_costs_its_document_only(
     schema: str, connection: TargetConnection, body: str, bad: int
 ) -> None:
@@ -83,6 +86,19 @@ def test_rows_behind_one_whose_trigger_rolls_back_are_not_committed_by_themselve
     with pytest.raises(DatabaseError), connection.transaction():
         insert_rows(connection, LINES, rows)
     assert list(connection.read_rows(LINES)) == []
+
+
+def test_an_error_that_no_document_causes_ends_the_run_with_its_reason_after_rejects_too(
+    schema: str, connection: TargetConnection
+) -> None:
+    add_trigger(schema, BREAKING)
+    loader = loader_of(connection)
+    assert rejected(loader.load(documents(3))) == {3: "constraint"}
+    with pytest.raises(
+        TargetError, match="a table is missing" if sqlserver.is_sql_server() else "it rejects a statement"
+    ):
+        loader.load([order(number + SIZE, lines=1, article=BROKEN) for number in range(SIZE)])
+    assert order_ids(connection) == [number for number in range(SIZE) if number != 3]
 
 
 @pytest.mark.parametrize("text", ["short", LONG], ids=["in place", "at execution"])

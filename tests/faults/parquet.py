@@ -1,6 +1,6 @@
 """Load into Parquet datasets while the run is killed at random moments, and resume; they must hold what SQLite holds.
 
-    python -m tests.faults.parquet --documents 600 --rounds 20
+    python -m tests.faults.parquet --documents 600 --rounds 20 [--log-on-server]
 
 A round kills all processes of the command, or only its main process, until a run is left to end. In between, a reader
 must never see a row twice. Nothing in the product knows of this.
@@ -14,28 +14,36 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
 
+from tests import sqlserver
 from tests.faults.spark import ROOT, sample_source
 from tests.table_hashes import table_hashes
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
-from xml_extractor.targets.registry import open_target
+from xml_extractor.targets.parquet.address import LOG_TARGET_KEY
+from xml_extractor.targets.registry import PARQUET, open_target
+from xml_extractor.urls import URL
 
 CONTRACT = "card_application"
 KILLS = 3
 """Kills in a round at most, so that it ends."""
 
 
-def command(source: str, target: str) -> list[str]:
+def command(source: str) -> list[str]:
     """The command of a run in small batches."""
     given = [sys.executable, str(ROOT / "production_processor.py"), "--contract", CONTRACT, "--source", source]
-    given += ["--target", target, "--workers", "2", "--batch-size", "20", "--metrics-dir", "", "--rejects-dir", ""]
+    given += ["--workers", "2", "--batch-size", "20", "--metrics-dir", "", "--rejects-dir", ""]
     return [*given, "--no-progress"]
+
+
+def environment(target: str) -> dict[str, str]:
+    """The environment of the command, with the target, which may have a password."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "XML_EXTRACTOR_TARGET": target}
 
 
 def held(target: str) -> dict[str, object]:
@@ -53,13 +61,13 @@ def repeated(directory: Path) -> int:
     return int(found)
 
 
-def round_of(source: str, directory: Path, chance: random.Random, longest: float) -> tuple[int, int]:
+def round_of(source: str, directory: Path, target: str, chance: random.Random, longest: float) -> tuple[int, int]:
     """Load with kills; return the number of kills, and of documents that a reader saw twice in between."""
     twice = 0
     for kills in range(KILLS + 1):
         process = subprocess.Popen(
-            command(source, f"parquet:{directory}"),
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            command(source),
+            env=environment(target),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -86,6 +94,7 @@ def main() -> int:
     parser.add_argument("--documents", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log-on-server", action="store_true", help="the SQL Server of XML_EXTRACTOR_TEST_MSSQL")
     given = parser.parse_args()
     chance, faults, killed = random.Random(given.seed), 0, 0
     with TemporaryDirectory(prefix="parquet-") as name:
@@ -93,8 +102,8 @@ def main() -> int:
         source, embedded = sample_source(directory, given.documents), f"sqlite:///{directory / 'loads.db'}"
         began_at = time.monotonic()
         subprocess.run(
-            command(source, embedded),
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            command(source),
+            env=environment(embedded),
             check=False,
             stdout=subprocess.DEVNULL,
         )
@@ -102,8 +111,14 @@ def main() -> int:
         expected = held(embedded)
         for number in range(1, given.rounds + 1):
             lake = directory / f"lake{number}"
-            kills, twice = round_of(source, lake, chance, longest)
-            found = held(f"parquet:{lake}")
+            with sqlserver.scratch_schema() if given.log_on_server else nullcontext("") as schema:
+                log = {LOG_TARGET_KEY: sqlserver.in_schema(schema)} if schema else {}
+                target = URL(PARQUET, database=str(lake), query=log).render_as_string(hide_password=False)
+                if schema:
+                    init = [sys.executable, "-m", "xml_extractor", "init", "--contract", CONTRACT]
+                    subprocess.run(init, env=environment(target), check=True, stdout=subprocess.DEVNULL)
+                kills, twice = round_of(source, lake, target, chance, longest)
+                found = held(target)
             wrong = [table for table, rows in expected.items() if found[table] != rows]
             left = len(list(lake.glob("_pending/*")))
             faults += bool(wrong or twice or left)

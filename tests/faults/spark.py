@@ -86,15 +86,19 @@ class Spark:
         source: The source's address.
         executors: Executors of one core.
         seed: Decides when which process is killed.
+        adopts: Whether this process has no other children than those of commands, and adopts what these leave behind.
     """
 
-    def __init__(self, directory: Path, contract: str, source: str, executors: int, seed: int = 1) -> None:
+    def __init__(
+        self, directory: Path, contract: str, source: str, executors: int, seed: int = 1, *, adopts: bool = False
+    ) -> None:
         self._directory = directory
         self._contract = contract
         self._source = source
         self._executors = executors
         self._random = random.Random(seed)
         self._rounds = 0
+        self._adopts = adopts
         self._home = _spark_home(directory)
         self._events = directory / "events"
         self._events.mkdir()
@@ -121,14 +125,14 @@ class Spark:
         metrics = self._directory / f"metrics{time.monotonic_ns()}"
         engine = ("--engine", "spark", "--master", f"local-cluster[{self._executors},1,{MEMORY}]") if spark else ()
         command = [sys.executable, str(ROOT / "production_processor.py"), "--contract", self._contract]
-        command += ["--source", self._source, "--target", target, "--metrics-dir", str(metrics), "--rejects-dir", ""]
+        command += ["--source", self._source, "--metrics-dir", str(metrics), "--rejects-dir", ""]
         command += ["--log-level", "INFO", *engine, *options]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with (self._directory / "output").open("w+") as output:
             process = subprocess.Popen(
                 command,
                 cwd=self._directory,
-                env=self._environment(disturb),
+                env={**self._environment(disturb), "XML_EXTRACTOR_TARGET": target},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -137,7 +141,7 @@ class Spark:
                 if disturb:
                     self._disturb(process, disturb)
                 code = process.wait()
-                _reap(process.pid)
+                _reap(process.pid, is_all=self._adopts)
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -201,18 +205,19 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
-def _reap(group: int) -> None:
-    """Wait for what a command has left behind; end it after half a minute."""
+def _reap(group: int, *, is_all: bool) -> None:
+    """Wait for what a command has left behind, also outside its group; end the group after half a minute."""
     until = time.monotonic() + 30
     while True:
         try:
-            found, _ = os.waitpid(-group, os.WNOHANG)
+            found, _ = os.waitpid(-1 if is_all else -group, os.WNOHANG)
         except ChildProcessError:
             return
         if not found:
             time.sleep(0.1)
             if time.monotonic() > until:
-                os.killpg(group, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
 
 
 def _spark_home(directory: Path) -> Path:
@@ -376,12 +381,16 @@ def main() -> int:
         faults = 0
         if given.documents:
             source = sample_source(directory, given.documents)
-            faults = rounds(Spark(directory, "card_application", source, given.executors, given.seed), whats)
+            faults = rounds(
+                Spark(directory, "card_application", source, given.executors, given.seed, adopts=True), whats
+            )
         if given.records:
             (directory / "records").mkdir()
             contract, source = record_source(directory / "records", given.records, given.record_size)
             print(f"{given.records} records in {Path(source).stat().st_size / 2**20:.0f} MiB")
-            faults += rounds(Spark(directory / "records", contract, source, given.executors, given.seed), ())
+            faults += rounds(
+                Spark(directory / "records", contract, source, given.executors, given.seed, adopts=True), ()
+            )
     return 1 if faults else 0
 
 

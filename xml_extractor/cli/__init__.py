@@ -4,6 +4,7 @@ No module of this package imports a heavy library, or a module that does, before
 `--version` and shell completion need none.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -38,6 +39,8 @@ def run_nightly() -> NoReturn:
 def _run(load_command: Callable[[], "click.Command"], program: str) -> NoReturn:
     """Run a command and end the process, however it is interrupted."""
     _ignore_working_directory()
+    # Modules and contracts make many objects, nearly all of which stay.
+    gc.set_threshold(50_000, 20, 100)
     import threading
 
     from xml_extractor.errors import EXIT_INTERRUPTED

@@ -11,8 +11,10 @@ from xml_extractor.errors import UsageError
 from xml_extractor.settings import automatic_workers
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Documents": ("range", "key_range", "shard", "min_age", "reprocess", "reprocess_version"),
-    "Selection": ("keys", "reason", "stage", "run", "since", "before", "max_attempts"),
+    "Documents": (
+        *("keys", "range", "key_range", "shard", "min_age", "reprocess", "reprocess_version"),
+        *("reason", "stage", "run", "since", "before", "max_attempts"),
+    ),
     "SQL Server": (
         *("server", "database", "username", "trusted", "password_file", "odbc", "schema", "trust_certificate"),
         *("source_odbc", "source_password_file"),
@@ -26,8 +28,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "What a run writes": (
         *("progress", "log_level", "log_format", "metrics_dir", "metrics_prom", "rejects_dir", "reject_values"),
-        *("keep_metrics", "keep_rejects", "log_table", "log_target"),
+        *("keep_metrics", "keep_rejects"),
     ),
+    "Processing log": ("log_table", "log_target"),
     "Other": ("config",),
 }
 """Options by group, in the order of help. All others come first, as `Options`, in the order of `FIRST`."""
@@ -55,7 +58,7 @@ class Command(click.Command):
         records = {
             parameter.name: record
             for parameter in self.get_params(ctx)
-            if (record := parameter.get_help_record(ctx)) is not None
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)) is not None
         }
         grouped = {name for names in GROUPS.values() for name in names}
         others = sorted(records.keys() - grouped, key=list(records).index)

@@ -95,7 +95,7 @@ def _shown(report: "CoverageReport") -> "RenderableType":
     names = {"accepted": "would load", "rejected": "would be rejected", "skipped": "skipped", "deleted": "deletions"}
     documents = ", ".join(f"{number:,} {names[what]}" for what, number in report.documents.items() if number)
     parts: list[RenderableType] = [
-        cell(f"Contract {report.contract} version {report.version}, {report.source}: nothing is loaded"),
+        cell(f"Coverage of {report.source} by contract {report.contract} version {report.version}; nothing is loaded"),
         cell(f"Documents: {report.observed:,}{f' = {documents}' if documents else ''}", "bold"),
     ]
     if report.interrupted:

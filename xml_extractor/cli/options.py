@@ -245,7 +245,7 @@ WORKER_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--workers",
         kind=Workers,
         default="auto",
-        help="Number of worker processes that parse and map documents; auto: that of the processors.",
+        help="Number of worker processes that parse and map documents; auto: one for each processor.",
     ),
     number("--batch-size", default=1000, help="Number of document keys per page."),
 )

@@ -23,7 +23,7 @@ def run_command(**options: Any) -> int:
     """Load all documents of the source that are not loaded yet.
 
     Exit codes: 0 all documents loaded or nothing to do, 1 some documents rejected now or earlier, 2 wrong usage
-    or contract, 3 the run failed, 4 more documents rejected than --max-rejects allows, 130 interrupted.
+    or contract, 3 the run failed, 4 more rejected or tolerated than allowed, 130 interrupted.
     """
     return load(_settings(options))
 

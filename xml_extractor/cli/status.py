@@ -43,7 +43,10 @@ SELECTION_OPTIONS = (
     click.option("--reason", type=OneOf("CODE", Reason), default=None, help="Only documents with this reason code."),
     click.option("--stage", type=OneOf("STAGE", Stage), help="Only documents rejected at this stage."),
     click.option(
-        "--run", cls=NotEmpty, metavar="RUN", help="Only documents rejected by this run: its id, or a beginning."
+        "--run",
+        cls=NotEmpty,
+        metavar="RUN",
+        help="Only documents rejected by this run: the beginning of its id.",
     ),
     click.option(
         "--since", type=TIME, metavar="TIME", help="Only documents rejected by runs started since TIME (UTC)."

@@ -40,7 +40,10 @@ MOST_DIFFERENCES = 100
 )
 @click.option("--sample", type=WholeNumber(1), metavar="N", help="Compare N documents, spread evenly over the source.")
 @click.option(
-    "--run", cls=NotEmpty, metavar="RUN", help="Compare only documents that this run loaded: its id, or a beginning."
+    "--run",
+    cls=NotEmpty,
+    metavar="RUN",
+    help="Compare only documents that this run loaded: the beginning of its id.",
 )
 @click.option(
     "--against",
@@ -63,7 +66,7 @@ MOST_DIFFERENCES = 100
     metavar="N",
     help="List at most N differences; all are counted.",
 )
-@click.option("--values", "with_values", is_flag=True, help="Show the values that differ, which documents contain.")
+@click.option("--values", "with_values", is_flag=True, help="Show the values that differ, from documents.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_addresses
 def verify_command(contract: str, source: str, target: str, *, with_values: bool, as_json: bool, **options: Any) -> int:

@@ -66,6 +66,10 @@ class TableLayout:
     foreign_keys: tuple[ForeignKey, ...]
     on_conflict: Literal["fail", "keep", "replace"]
 
+    def __hash__(self) -> int:
+        """Return a hash of the names alone, as tables are keys of caches that each batch asks."""
+        return hash((self.name, self.table))
+
     @property
     def inserts_always(self) -> bool:
         """Whether a row whose key is there is an error; otherwise it is kept or replaced."""

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -182,8 +183,15 @@ def _canonical(value: object, name: str = "") -> object:
 
 
 def _has_meaning(model: BaseModel, key: str, value: object) -> bool:
-    field = type(model).model_fields[key]
-    is_null_for_unknown = isinstance(model, Lookup) and key == "unknown" and key in model.model_fields_set
-    default = field.get_default(call_default_factory=True) if not field.is_required() else ...
-    is_default = value == default and type(value) is type(default)
+    default = _defaults(type(model))[key]
+    is_null_for_unknown = key == "unknown" and isinstance(model, Lookup) and key in model.model_fields_set
+    is_default = type(value) is type(default) and value == default
     return key not in _WITHOUT_MEANING and (not is_default or is_null_for_unknown)
+
+
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, object]:
+    return {
+        key: ... if field.is_required() else field.get_default(call_default_factory=True)
+        for key, field in model.model_fields.items()
+    }

@@ -187,7 +187,7 @@ def _without_prefix(contract: Contract, places: dict[_Name, str]) -> Iterator[st
         prefix = root.partition(":")[0]
         yield (
             f"warning: {places[first]}: {first.text} finds only elements without a namespace, but the root {root} has "
-            f"one; write {prefix}:{first.text}, and so on, unless what is below the root has none"
+            f"one; write {prefix}:{first.text}, and prefix other names too, unless elements below the root have none"
         )
 
 

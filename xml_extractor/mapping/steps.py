@@ -283,26 +283,12 @@ def conversion(steps: Sequence[Step]) -> Callable[[Any], Value]:
     Raises:
         InvalidValueError: A step gives a constant for NULL that a later step cannot convert.
     """
-    if steps and steps[0].apply is blank_to_null:
-        return _conversion_of_text(fuse(steps[1:]))
     null, apply = fuse(steps)
 
     def convert(value: Any) -> Value:
         if value is None or value is NIL:
             return null if value is None else None
         return value if apply is None else apply(value)
-
-    return convert
-
-
-def _conversion_of_text(after_blank: "Fused") -> Callable[[Any], Value]:
-    """Inline `blank_to_null`: nearly all values take this way, and the call costs more than the check."""
-    null, apply = after_blank
-
-    def convert(text: Any) -> Value:
-        if not text or (text.isspace() and not text.strip(XML_SPACE)):
-            return None if text is NIL else null
-        return text if apply is None else apply(text)
 
     return convert
 

@@ -39,6 +39,7 @@ from xml_extractor.processing.chunks import (
 )
 from xml_extractor.processing.in_process import InProcessSupervisor
 from xml_extractor.processing.insert_queue import (
+    MAX_BATCH_DOCUMENTS,
     Acknowledgement,
     InsertQueue,
     InsertQueueItem,
@@ -184,8 +185,9 @@ class ParallelCoordinator:
         self._on_poll = on_poll
         self._chunks = ChunksInFlight(context.settings.workers)
         self._target = target
-        makes_files = target.only_appends and (context.settings.engine == "spark" or context.settings.in_process)
-        self._chunk_size = LARGE_CHUNK if makes_files else None
+        on_spark = context.settings.engine == "spark"
+        makes_files = target.only_appends and (on_spark or context.settings.in_process)
+        self._chunk_size = LARGE_CHUNK if makes_files else MAX_BATCH_DOCUMENTS if on_spark else None
         self._insert_queue: InsertQueue | None = None
         self._insert_threads: InsertThreads | None = None
         self._too_many_rejects = False

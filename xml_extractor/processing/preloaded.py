@@ -9,7 +9,9 @@ import pickle
 from contextlib import suppress
 from pathlib import Path
 
-from xml_extractor.processing import parallel_coordinator, processes, worker
+gc.set_threshold(50_000, 20, 100)  # collections would slow the imports
+
+from xml_extractor.processing import parallel_coordinator, processes, worker  # noqa: E402
 
 __all__ = ["parallel_coordinator"]
 

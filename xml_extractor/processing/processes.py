@@ -282,8 +282,7 @@ class WorkerPool:
 
     def end_pauses(self) -> None:
         """End the workers' pauses between attempts, and let them finish what they are doing."""
-        living, _ = self._living_and_ended()
-        for process in living:
+        for process in self._living_and_ended()[0]:
             process.terminate()
 
     def process_ids(self) -> list[int]:
@@ -321,14 +320,11 @@ class WorkerPool:
             self._is_broken = True
         if not self._is_broken:
             self._pool.close()
-        if self._is_broken or not _returns_within(END_SECONDS, self._pool.join):
+        if self._is_broken or not _returns_in_time(self._pool.join):
             self.kill()
 
     def kill(self) -> None:
-        """Kill the workers now, whatever they are doing.
-
-        A thread of the Pool that waits for a lock of a dead worker is abandoned.
-        """
+        """Kill the workers now, whatever they do. A thread that waits for a lock of a dead worker is abandoned."""
         terminate = threading.Thread(target=self._pool.terminate, name="pool terminate", daemon=True)
         terminate.start()
         if not self._is_broken:
@@ -383,6 +379,10 @@ def _recording_pool(processes: list[BaseProcess]) -> type[Pool]:
             processes.append(process)
             return process
 
+        def _get_sentinels(self) -> list[object]:
+            # Without the results: until their thread reads one, the thread that replaces workers would spin.
+            return super()._get_sentinels()[1:]  # type: ignore[misc, no-any-return]
+
     return RecordingPool
 
 
@@ -393,8 +393,8 @@ def _exit_of(process: BaseProcess) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _returns_within(seconds: float, function: Callable[[], None]) -> bool:
+def _returns_in_time(function: Callable[[], None]) -> bool:
     thread = threading.Thread(target=function, name=f"pool {function.__name__}", daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(END_SECONDS)
     return not thread.is_alive()

@@ -46,9 +46,6 @@ from xml_extractor.targets.registry import PARQUET, read_url
 
 logger = logging.getLogger(__name__)
 
-MAX_PARTITION = 256
-"""Documents of a partition at most, unless a chunk may have more. A task that is lost costs as many."""
-
 PARTITIONS_PER_CORE = 2
 """Partitions of a job for each core, so that the cores end at about the same time."""
 
@@ -66,8 +63,7 @@ POLL_SECONDS, LONGEST_EXPLANATION = 0.1, 200
 class SparkCoordinator(ParallelCoordinator):
     """Hands documents to the executors of Spark and counts their outcomes.
 
-    A context manager, as its base class. In the block there is an application of Spark, unless the program has one
-    already. It ends with the block.
+    A context manager, as its base class, within the block of `application`.
     """
 
     def __enter__(self) -> Self:
@@ -84,8 +80,6 @@ class SparkCoordinator(ParallelCoordinator):
         self._results: queue.SimpleQueue[list[PartitionResult] | BaseException] = queue.SimpleQueue()
         self._in_flight = 0
         self._submitted: deque[Future[None]] = deque()
-        self._partitions = self._spark.defaultParallelism * PARTITIONS_PER_CORE
-        self._largest = self._chunk_size or MAX_PARTITION
         self._work: Counter[str] = Counter()
         return self
 
@@ -103,11 +97,11 @@ class SparkCoordinator(ParallelCoordinator):
             KeyboardInterrupt: The run was asked to stop twice.
         """
         settings = self._settings
-        at_once = self._partitions * self._largest
         waiting: list[DocumentKey] = []
         # 1. List key pages, and drop the keys that are already done.
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
+            at_once = self._partitions * (self._chunk_size or 1)
             # 2. Make jobs of as many documents as the cores need, and of whole files if Spark reads them.
             for key in selection.keys:
                 if len(waiting) >= at_once and self._file_of(key) != self._file_of(waiting[-1]):
@@ -129,6 +123,11 @@ class SparkCoordinator(ParallelCoordinator):
         if not self.interrupted:
             self._check_accounts()
 
+    @property
+    def _partitions(self) -> int:
+        """The partitions of a job: executors may register, and end, during the run."""
+        return int(self._spark.defaultParallelism) * PARTITIONS_PER_CORE
+
     def _file_of(self, key: DocumentKey) -> DocumentKey:
         """Return what cannot be divided between partitions: a file that Spark reads, or else the document."""
         return key if self._files is None else self._files.file_of(key)
@@ -140,9 +139,10 @@ class SparkCoordinator(ParallelCoordinator):
     ) -> None:
         chunks: list[Chunk] = []
         part: list[DocumentKey] = []
+        partitions = self._partitions
         for _, of_file in groupby(keys, self._file_of):
             part += of_file
-            if len(part) * self._partitions >= len(keys):
+            if len(part) * partitions >= len(keys):
                 chunks.append(self._chunks.hand_out(tuple(part), replaced(part)))
                 part = []
         if part:
@@ -295,7 +295,8 @@ def application(settings: RunSettings) -> Iterator[None]:
     with ExitStack() as own:
         spark = active_spark()
         if spark is None:
-            spark = own.enter_context(_stopping(_started(settings.master)))
+            spark = _started(settings.master)
+            own.callback(_end, spark)
         check_reachable(settings, spark.master)
         cores = spark.defaultParallelism
         logger.info("Spark application started (master=%s, cores=%d)", spark.master, cores)
@@ -325,13 +326,9 @@ def _started(master: str | None) -> SparkContext:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _stopping(spark: SparkContext) -> Iterator[SparkContext]:
-    try:
-        yield spark
-    finally:
-        with suppress(Py4JError, OSError):
-            spark.stop()
+def _end(spark: SparkContext) -> None:
+    with suppress(Py4JError, OSError):
+        spark.stop()
 
 
 def _run_error(error: BaseException, trouble: str = "Spark ended a job") -> Exception:

@@ -34,7 +34,7 @@ from xml_extractor.documents import (
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, internal_error
-from xml_extractor.processing.insert_queue import InsertQueue
+from xml_extractor.processing.insert_queue import MAX_BATCH_ROWS, InsertQueue
 from xml_extractor.processing.processes import MAX_GROWTH
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.quality.unread import unread_counter
@@ -54,6 +54,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_VALUE = 200
 """Characters of a rejected value that are kept."""
+
+LARGE_BATCH_ROWS = 10 * MAX_BATCH_ROWS
+"""Rows of a transaction by which a worker loads a chunk into files: few and large ones."""
 
 MARKER = struct.Struct("<qqbd")
 STAGES = (*Stage,)
@@ -153,13 +156,15 @@ class Worker:
         contract = context.contract
         self.insert_queue = insert_queue
         settings = context.settings
-        self._loads_chunks = settings.engine == "spark" or (settings.in_process and settings.insert_mode == "queue")
+        loads_chunks = settings.engine == "spark" or (settings.in_process and settings.insert_mode == "queue")
         self.slowest: dict[str, float] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context
         self._parser = DocumentParser(parsing_rules(contract))
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
-        self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
+        target = open_target(settings.target, contract)
+        self._binders = target.row_binders(layouts(contract))
+        self._batch_rows = (LARGE_BATCH_ROWS if target.only_appends else MAX_BATCH_ROWS) if loads_chunks else 0
         self._unread_of = unread_counter(contract)
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
         self._loader: Loader | None = None
@@ -209,15 +214,21 @@ class Worker:
         self._marker.clear()
 
     def load_chunk(self, chunk: Chunk) -> list[Outcome]:
-        """Map and load the documents of a chunk: in one transaction, or each in its own if inserts are blocking.
+        """Map and load the documents of a chunk: in transactions of many rows; if inserts are blocking, one by one.
 
         Raises:
             XmlExtractorError: The source or the target fails for a reason that no document causes.
         """
-        documents = self.map_documents(chunk)
-        if self._loads_chunks:
-            return self.load(list(documents))
-        return [outcome for document in documents for outcome in self.load([document])]
+        outcomes: list[Outcome] = []
+        batch: list[ProcessedDocument] = []
+        rows = 0
+        for document in self.map_documents(chunk):
+            batch.append(document)
+            rows += sum(map(len, document.rows)) if isinstance(document, MappedDocument) else 0
+            if rows >= self._batch_rows:
+                outcomes += self.load(batch)
+                batch, rows = [], 0
+        return [*outcomes, *self.load(batch)] if batch else outcomes
 
     def load(self, documents: Sequence[ProcessedDocument]) -> list[Outcome]:
         """Load documents over this process's own connection, which is opened on first use.

@@ -21,18 +21,19 @@ CASE_SENSITIVE = "Latin1_General_100_BIN2"
 """SQL Server's collation for document keys: `A.xml` and `a.xml` are two documents."""
 
 
-def _column(name: str, type_name: str) -> ColumnLayout:
-    return ColumnLayout(name, parse_type(type_name), required=True)
+def own_column(name: str, type_name: str, *, required: bool = True) -> ColumnLayout:
+    """Return a column of one of this program's tables."""
+    return ColumnLayout(name, parse_type(type_name), required=required)
 
 
 ADDED_COLUMNS = (
-    ColumnLayout("kept_count", parse_type("int")),
-    ColumnLayout("replaced_count", parse_type("int")),
-    ColumnLayout("left_out_count", parse_type("int")),
-    ColumnLayout("tolerated_count", parse_type("int")),
-    ColumnLayout("counts", parse_type("nvarchar(max)")),
-    ColumnLayout("shared_count", parse_type("int")),
-    ColumnLayout("thing", parse_type("varchar(32)")),
+    own_column("kept_count", "int", required=False),
+    own_column("replaced_count", "int", required=False),
+    own_column("left_out_count", "int", required=False),
+    own_column("tolerated_count", "int", required=False),
+    own_column("counts", "nvarchar(max)", required=False),
+    own_column("shared_count", "int", required=False),
+    own_column("thing", "varchar(32)", required=False),
 )
 """Columns that a log may lack that was created by an earlier version; `init` adds them."""
 
@@ -42,20 +43,20 @@ LOG_TABLE = TableLayout(
     name="processing_log",
     table="processing_log",
     columns=(
-        _column("contract", "nvarchar(100)"),
-        _column("document_key", f"nvarchar({KEY_LENGTH})"),
-        _column("status", "varchar(10)"),
-        _column("stage", "varchar(10)"),
-        _column("reason", f"nvarchar({REASON_LENGTH})"),
-        _column("attempts", "int"),
-        _column("row_count", "int"),
-        _column("seconds", "float"),
-        _column("content_hash", "varchar(32)"),
-        _column("contract_version", "int"),
-        _column("contract_hash", "varchar(64)"),
-        _column("run_id", "varchar(32)"),
-        _column("started_at", "datetime2(3)"),
-        _column("finished_at", "datetime2(3)"),
+        own_column("contract", "nvarchar(100)"),
+        own_column("document_key", f"nvarchar({KEY_LENGTH})"),
+        own_column("status", "varchar(10)"),
+        own_column("stage", "varchar(10)"),
+        own_column("reason", f"nvarchar({REASON_LENGTH})"),
+        own_column("attempts", "int"),
+        own_column("row_count", "int"),
+        own_column("seconds", "float"),
+        own_column("content_hash", "varchar(32)"),
+        own_column("contract_version", "int"),
+        own_column("contract_hash", "varchar(64)"),
+        own_column("run_id", "varchar(32)"),
+        own_column("started_at", "datetime2(3)"),
+        own_column("finished_at", "datetime2(3)"),
         *ADDED_COLUMNS,
     ),
     generated=(),

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from xml_extractor.connections import Connection, DatabaseError, ErrorClass
-from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import DocumentKey, Row
-from xml_extractor.processing_log.log_table import KEY_LENGTH
-from xml_extractor.values.sqltypes import parse_type
+from xml_extractor.processing_log.log_table import KEY_LENGTH, own_column
 
 THING_TYPE = "varchar(32)"
 THINGS_IN_STATEMENT = 500
@@ -22,24 +21,20 @@ Position = tuple[DocumentKey, int]
 """A place in the source's order: the key of the file, and the number of the record in it."""
 
 
-def _column(name: str, type_name: str, *, required: bool = True) -> ColumnLayout:
-    return ColumnLayout(name, parse_type(type_name), required=required)
-
-
 REVISION_TABLE = TableLayout(
     name="",
     table="",
     columns=(
-        _column("contract", "nvarchar(100)"),
-        _column("thing", THING_TYPE),
-        _column("of_key", "nvarchar(max)"),
-        _column("document_key", f"nvarchar({KEY_LENGTH})"),
-        _column("own_key", "nvarchar(max)", required=False),
-        _column("revision_order", "nvarchar(max)"),
-        _column("source_position", "nvarchar(max)"),
-        _column("content_hash", THING_TYPE),
-        _column("is_deleted", "bit"),
-        _column("row_count", "int"),
+        own_column("contract", "nvarchar(100)"),
+        own_column("thing", THING_TYPE),
+        own_column("of_key", "nvarchar(max)"),
+        own_column("document_key", f"nvarchar({KEY_LENGTH})"),
+        own_column("own_key", "nvarchar(max)", required=False),
+        own_column("revision_order", "nvarchar(max)"),
+        own_column("source_position", "nvarchar(max)"),
+        own_column("content_hash", THING_TYPE),
+        own_column("is_deleted", "bit"),
+        own_column("row_count", "int"),
     ),
     generated=(),
     key=("contract", "thing"),

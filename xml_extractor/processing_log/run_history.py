@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from xml_extractor.connections import Answer, DatabaseError, Retrying, errors_end_the_run
-from xml_extractor.contract.layout import ColumnLayout, TableLayout
+from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
+from xml_extractor.processing_log.log_table import own_column
 from xml_extractor.processing_log.revisions import InsertingConnection
 from xml_extractor.reasons import Reason
-from xml_extractor.values.sqltypes import parse_type
 
 SILENT_AFTER = timedelta(minutes=2)
 """A run that has not reported for this long has ended without a word, for example because it was killed."""
@@ -33,27 +33,23 @@ class RunStatus(StrEnum):
     LOST = "lost"
 
 
-def _column(name: str, type_name: str, *, required: bool = True) -> ColumnLayout:
-    return ColumnLayout(name, parse_type(type_name), required=required)
-
-
 HISTORY_TABLE = TableLayout(
     name="",
     table="",
     columns=(
-        _column("run_id", "varchar(32)"),
-        _column("contract", "nvarchar(100)"),
-        _column("contract_version", "int"),
-        _column("status", "varchar(12)"),
-        _column("exit_code", "int", required=False),
-        _column("host", f"nvarchar({HOST_LENGTH})"),
-        _column("program_version", "varchar(40)"),
-        _column("started_at", "datetime2(3)"),
-        _column("reported_at", "datetime2(3)"),
-        _column("finished_at", "datetime2(3)", required=False),
-        _column("loaded", "int"),
-        _column("rejected", "int"),
-        _column("metrics", "nvarchar(max)"),
+        own_column("run_id", "varchar(32)"),
+        own_column("contract", "nvarchar(100)"),
+        own_column("contract_version", "int"),
+        own_column("status", "varchar(12)"),
+        own_column("exit_code", "int", required=False),
+        own_column("host", f"nvarchar({HOST_LENGTH})"),
+        own_column("program_version", "varchar(40)"),
+        own_column("started_at", "datetime2(3)"),
+        own_column("reported_at", "datetime2(3)"),
+        own_column("finished_at", "datetime2(3)", required=False),
+        own_column("loaded", "int"),
+        own_column("rejected", "int"),
+        own_column("metrics", "nvarchar(max)"),
     ),
     generated=(),
     key=("run_id",),

@@ -98,7 +98,8 @@ class ColumnReport:
     @property
     def largest_of_type(self) -> str:
         """The type, with the largest size seen, for people."""
-        return f"{self.largest:,} {self.unit} of {self.type}" if self.largest else self.type
+        unit = self.unit.removesuffix("s") if self.largest == 1 else self.unit
+        return f"{self.largest:,} {unit} of {self.type}" if self.largest else self.type
 
     def _first(self, what: str) -> str:
         document = self.first_documents.get(what)

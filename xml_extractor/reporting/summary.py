@@ -56,7 +56,7 @@ def _hints(result: RunResult) -> Iterator[str]:
     """Yield hints at what to do next."""
     statistics = result.statistics
     if statistics.rejected:
-        yield "`xml-extractor rejects` lists the rejected documents with their reasons"
+        yield "`xml-extractor rejects` lists what was rejected and why, `xml-extractor retry` marks it for the next run"
     if result.earlier_rejects:
         earlier = "1 document is" if result.earlier_rejects == 1 else f"{result.earlier_rejects:,} documents are"
         yield f"{earlier} still rejected from earlier runs; `xml-extractor rejects` lists them"

@@ -37,6 +37,7 @@ _ERRORS = {
     "FileNotFoundException": errno.ENOENT,
     "AccessControlException": errno.EACCES,
 }
+"""By class of exception; all others are errors of the file system, such as of its network."""
 
 
 def active_spark() -> Any:
@@ -272,4 +273,5 @@ def _errors() -> Iterator[None]:
         yield
     except _java_error() as error:
         kind = error.java_exception.getClass().getSimpleName()  # type: ignore[attr-defined]
-        raise OSError(_ERRORS.get(kind, errno.EIO), _what(error)) from None
+        is_full = "No space left" in _what(error)
+        raise OSError(errno.ENOSPC if is_full else _ERRORS.get(kind, errno.EIO), _what(error)) from None

@@ -77,12 +77,8 @@ def files_at(address: str, root: Location) -> Iterator[tuple[str, float | None]]
     path = location(address)
     if isinstance(root, HadoopPath):
         wanted = "**" if path.is_dir() else address.removeprefix(str(root)).lstrip("/")
-        is_recursive = "/" in wanted or "**" in wanted
-        yield from (
-            (name, modified)
-            for name, modified in root.files(pattern(wanted), is_recursive=is_recursive)
-            if not is_ignored(name)
-        )
+        found_there = root.files(pattern(wanted), is_recursive="/" in wanted or "**" in wanted)
+        yield from (found for found in found_there if not is_ignored(found[0]))
     elif path.is_dir():
         yield from _files_below(Path(address))
     else:

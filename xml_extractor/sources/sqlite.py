@@ -169,7 +169,7 @@ class SqliteSource:
         Raises:
             SourceError: The table cannot be read any more.
         """
-        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._collated} = ?1 AND {self._exact} = ?1"  # noqa: S608 - names are quoted
+        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._collated} = ? AND {self._exact} = ?"  # noqa: S608 - names are quoted
         for key in keys:
             yield self._document(select, key)
 
@@ -181,7 +181,7 @@ class SqliteSource:
         with self._errors_end_the_run():
             try:
                 own = key.original if isinstance(key, UnusableKey) else key
-                row = next(self._database.query(select, (own,)), None)
+                row = next(self._database.query(select, (own, own)), None)
             except DatabaseError as error:
                 if error.code == Reason.TOO_LARGE:  # the value is longer than the limit of the connection
                     return too_large(key, self._max_bytes)

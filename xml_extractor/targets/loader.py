@@ -32,7 +32,7 @@ from xml_extractor.reasons import Reason
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import TargetConnection, parts
 from xml_extractor.targets.replacing import Replacing, left_as_it_was, old_documents, rejection_by, rejection_by_log
-from xml_extractor.targets.revisions import RejectedRevisionsError, Revisions, Settled
+from xml_extractor.targets.revisions import Decided, Revisions, SendAgainError
 from xml_extractor.targets.shared_rows import counts_of, disagreeing, without_repeated
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Loader:
         name = identity.contract
         self._replacing = Replacing(connection, log, name, tables, plan)
         self._revisions = Revisions(connection, log, name, identity.run_id, tables, plan) if has_revisions else None
-        self._settled = self._committed = Settled()
+        self._decided = self._committed = Decided()
         self._shared = [at for at, table in enumerate(tables) if table.is_shared]
         self._sends_once = True
         self._retrying = Retrying(self._note_retry)
@@ -139,7 +139,7 @@ class Loader:
         """
         try:
             logged = self._attempt(self._load_in_one_transaction, documents) if documents else ()
-        except RejectedRevisionsError as rejected:
+        except SendAgainError as rejected:
             without = [rejected.rejections.get(position, document) for position, document in enumerate(documents)]
             return self._load_isolating(without, is_retried=True)
         except DatabaseError as error:
@@ -204,9 +204,9 @@ class Loader:
         """Load those documents that the database accepts, and return all, with rejections in place of the others."""
         began_at = time.perf_counter()
         with self._connection.transaction():
-            logged = self._insert(self._replace(documents))
+            logged = self._insert(self._delete_replaced(documents))
             check_before_commit()
-            self._committed = self._settled
+            self._committed = self._decided
             inserted_at = time.perf_counter()
         self.statistics.transactions += 1
         self.statistics.insert_seconds += inserted_at - began_at
@@ -225,7 +225,7 @@ class Loader:
         errors, not_inserted, existing = self._connection.insert_documents(tables, sent, self._batch_rows)
         if errors and repeated:  # a document may need a row that only a rejected one has sent
             self._sends_once = False
-            raise RejectedRevisionsError({})
+            raise SendAgainError({})
         if not_inserted or repeated:
             not_inserted = Counter(not_inserted) + Counter(repeated)
             different = disagreeing(self._connection, tables, rows, not_inserted, existing) if self._shared else {}
@@ -238,7 +238,7 @@ class Loader:
         rejections = {position: rejection_by(documents[position], error) for position, error in errors.items()}
         self._report_common_reason([*rejections.values()], len(documents))
         if self._revisions is not None:
-            raise RejectedRevisionsError(rejections)
+            raise SendAgainError(rejections)
         self._connection.insert_batch([(self._log.layout, self._log_rows([*rejections.values()]))], self._batch_rows)
         return [rejections.get(position, document) for position, document in enumerate(documents)]
 
@@ -266,13 +266,13 @@ class Loader:
             self._reported.add(reason)
             logger.warning("%d of %d documents of a batch are rejected: %s", count, documents, reason)
 
-    def _replace(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
+    def _delete_replaced(self, documents: Sequence[ProcessedDocument]) -> Sequence[ProcessedDocument]:
         """Delete the rows in log and tables that the documents replace, and return the documents that remain."""
         if self._revisions is not None:
-            self._settled = self._revisions.settle(
+            self._decided = self._revisions.decide(
                 documents, self._replaced, lambda: self._delete_replaced_entries(documents)
             )
-            return self._settled.documents
+            return self._decided.documents
         self._delete_replaced_entries(documents)
         if self._replaced and (old := old_documents(documents, self._replaced)):
             self._replacing.delete_rows(old)
@@ -341,11 +341,11 @@ class Loader:
                 document.content_hash,
                 document.value,
                 revision=document.revision,
-                leaves_older=document.key in self._settled.left,
+                leaves_older=document.key in self._decided.left,
             )
         if isinstance(document, Rejection) or status is Status.SUPERSEDED:
             return Outcome(document.key, status)
-        superseded = self._settled.superseded.get(document.key, ())
+        superseded = self._decided.superseded.get(document.key, ())
         if status is Status.DELETED:
             return Outcome(document.key, status, revision=document.revision, superseded=superseded)
         return Outcome(

@@ -34,11 +34,13 @@ from xml_extractor.targets.replacing import deleted_rows, not_replaced
 _HELD = (Status.LOADED, Status.DELETED)
 
 
-class RejectedRevisionsError(Exception):
-    """Documents of a batch that the database does not accept. All is rolled back, so that older revisions stay.
+class SendAgainError(Exception):
+    """The batch is rolled back and sent again, without the documents that the database does not accept.
+
+    So older revisions of these documents stay; or a row that documents share is sent by another one.
 
     Attributes:
-        rejections: Their rejections, by position in the batch.
+        rejections: Their rejections, by position in the batch; none if only shared rows have to be sent otherwise.
     """
 
     def __init__(self, rejections: Mapping[int, Rejection]) -> None:
@@ -47,7 +49,7 @@ class RejectedRevisionsError(Exception):
 
 
 @dataclass(slots=True)
-class Settled:
+class Decided:
     """What a batch comes to.
 
     Attributes:
@@ -63,7 +65,7 @@ class Settled:
 
 @dataclass(slots=True)
 class _Thing:
-    """A thing while it is settled.
+    """A thing while it is decided about.
 
     Attributes:
         before: The revision that is held; None if there is none.
@@ -121,7 +123,7 @@ class _Thing:
 
 
 class Revisions:
-    """Settles the revisions of batches over one connection.
+    """Decides about the revisions of batches over one connection.
 
     Args:
         connection: The caller opens the transactions.
@@ -150,12 +152,12 @@ class Revisions:
         self._plan = plan
         self._held = HeldRevisions(connection, revision_table(connection.log_table), contract)
 
-    def settle(
+    def decide(
         self,
         documents: Sequence[ProcessedDocument],
         replaced: Mapping[str, LogEntry],
         delete_entries: Callable[[], object],
-    ) -> Settled:
+    ) -> Decided:
         """Decide which documents of a batch remain, and remove from log and tables what does not stay.
 
         Args:
@@ -189,8 +191,8 @@ class Revisions:
         for name in changed:
             if things[name].may_revive:
                 self._log.retry_superseded(self._contract, name)
-        settled = [self._settled(document, things) for document in documents]
-        return Settled(settled, superseded, {document.key for document in documents if _leaves_older(document, things)})
+        decided = [self._decided(document, things) for document in documents]
+        return Decided(decided, superseded, {document.key for document in documents if _leaves_older(document, things)})
 
     def _read(self, names: set[str], in_batch: set[str]) -> dict[str, _Thing]:
         held = self._held.read(sorted(names))
@@ -242,7 +244,7 @@ class Revisions:
                 found[winner.key] = (*found.get(winner.key, ()), entry.status)
         return found
 
-    def _settled(self, document: ProcessedDocument, things: Mapping[str, _Thing]) -> ProcessedDocument:
+    def _decided(self, document: ProcessedDocument, things: Mapping[str, _Thing]) -> ProcessedDocument:
         revision = document.revision
         if isinstance(document, Rejection) or revision is None or things[revision.thing].winner is document:
             return document

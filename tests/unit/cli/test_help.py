@@ -43,6 +43,8 @@ def test_each_option_is_in_one_group_with_its_variable(name: str) -> None:
             lines = re.findall(rf"^  {re.escape(parameter.opts[0])}(?![\w-])", text, re.MULTILINE)
             assert len(lines) == 1, parameter.opts
             assert not parameter.envvar or re.search(rf"{parameter.envvar}\b", text), parameter.opts
+    bare = re.search(r"^  \[?[A-Z]+\]?(\.\.\.)?$", text, re.MULTILINE)
+    assert not bare, "an argument without a word"
 
 
 def test_groups_have_only_options_that_exist() -> None:

@@ -154,7 +154,7 @@ def test_the_contract_of_these_tests_has_no_fault_itself() -> None:
     assert check_text("c", EVERYTHING)[1] == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(path=st.sampled_from(PATHS), junk=JUNK, key=WORDS)
 def test_junk_anywhere_in_a_contract_is_answered_by_faults(path: tuple[str | int, ...], junk: Any, key: str) -> None:
     check(with_junk(CONTRACT, path, junk))

@@ -24,7 +24,7 @@ def is_xpath(text: str) -> bool:
     return True
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=8).map("".join))
 def test_what_is_accepted_here_is_accepted_by_lxml(text: str) -> None:
     if is_xpath(text):
@@ -305,7 +305,7 @@ def inner(depth: int) -> st.SearchStrategy[str]:
 CONTENT = st.lists(inner(2), max_size=3).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     path=PATHS,
     heads=st.lists(CONTENT.map(lambda content: f"<Head>{content}</Head>"), max_size=2).map("".join),

@@ -29,7 +29,7 @@ def test_the_page_has_all_parts_of_the_report() -> None:
         "/Order/name\nsimilar to Name (other case)\nfirst in 1.xml\n1\n",
         "orders.name\n5 characters of varchar(5)\n1 defaulted (first in 1.xml); 1 truncated (first in 0.xml)\n",
         "orders.city\nvarchar(5)\nalways NULL",
-        "orders.state\n1 digits of int\n1 unknown codes (first in 0.xml)",
+        "orders.state\n1 digit of int\n1 unknown codes (first in 0.xml)",
         "/Order/Day\nread by orders.day\n0.xml\n1\n",
     ):
         assert expected in text, expected

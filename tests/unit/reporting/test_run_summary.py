@@ -43,7 +43,7 @@ def test_a_summary_has_the_rows_of_each_table_the_sum_of_documents_and_the_rate(
         "Documents: 1,004 in = 3 loaded + 1 rejected + 1,000 already done\n"
         "Took 2.5 s, 96 documents a minute.\n"
         "Metrics: metrics/run.json\n"
-        "`xml-extractor rejects` lists the rejected documents with their reasons\n"
+        "`xml-extractor rejects` lists what was rejected and why, `xml-extractor retry` marks it for the next run\n"
     )
 
 

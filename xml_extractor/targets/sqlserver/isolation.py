@@ -46,7 +46,7 @@ BEGIN
     BEGIN CATCH
         IF NOT ({is_data_error}) OR (XACT_STATE() <> 1 AND @can_restart = 0)
         BEGIN;
-            SELECT @at;
+            SELECT @at, 0;
             THROW;
         END;
         IF XACT_STATE() = 1 ROLLBACK TRANSACTION documents;
@@ -80,7 +80,7 @@ def isolating_statement(
     Rows of the result without a message have the number of rows that were kept or replaced.
 
     Its parameters are the documents as JSON, their number, and whether it can restart the transaction. After an error
-    that no document causes, it selects the table's position, and raises the error.
+    that no document causes, it selects the table's position and that nothing is undone, and raises the error.
 
     Args:
         tables: The tables, in the order of insertion.
