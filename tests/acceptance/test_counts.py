@@ -338,7 +338,7 @@ class TestLimitsOfToleratedValues:
         contents = [path.read_text() for path in paths]
         for path in paths:
             path.write_text("<R")
-        assert production_processor(*self.OPTIONS).returncode == 1
+        assert production_processor(*self.OPTIONS, "--max-rejects", "200").returncode == 1
         for path, content in zip(paths, contents, strict=True):
             path.write_text(content)
         assert xml_extractor("retry", "--contract", "contract.yaml", "--target", TARGET).returncode == 0
