@@ -38,7 +38,7 @@ from xml_extractor.settings import DEFAULT_START_METHOD, StartMethod
 from xml_extractor.targets.loader import LoadStatistics
 
 START_METHODS: list[StartMethod] = sorted({"spawn", DEFAULT_START_METHOD})
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def document(key: int, rows: int = 2) -> MappedDocument:
