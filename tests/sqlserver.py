@@ -47,7 +47,7 @@ def connection_string() -> str:
     """What pyodbc connects by, for tests that read without the product."""
     import pyodbc
 
-    from xml_extractor.targets.sqlserver.driver import find_driver
+    from xml_extractor.targets.sqlserver.address import find_driver
 
     return read_address(server_url()).connection_string(find_driver(pyodbc.drivers()))
 

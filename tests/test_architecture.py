@@ -71,7 +71,7 @@ NEIGHBOURS_ALLOWED = {
 OWNERS = {
     "click": {"cli", "env_prep"},
     "pyodbc": {"targets.sqlserver", "sources", "doctor.sqlserver"},
-    "sqlite3": {"targets.sqlite", "sources", "doctor.sqlite"},
+    "sqlite3": {"targets.sqlite", "sources", "doctor.files"},
     "multiprocessing": {"processing"},
     "sqlglot": {"tsql"},
     "ruamel": {"contract"},

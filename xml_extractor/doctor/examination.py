@@ -48,9 +48,9 @@ class ExaminerModule(Protocol):
 
 
 EXAMINERS = {
-    "sqlite": "xml_extractor.doctor.sqlite",
+    "sqlite": "xml_extractor.doctor.files",
     "mssql": "xml_extractor.doctor.sqlserver",
-    "parquet": "xml_extractor.doctor.parquet",
+    "parquet": "xml_extractor.doctor.files",
 }
 """Modules that are an `ExaminerModule`, by the dialect in the address."""
 

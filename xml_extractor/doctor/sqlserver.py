@@ -25,8 +25,7 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.names import t_sql_table
 from xml_extractor.targets.scripts import needed_permissions
-from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
-from xml_extractor.targets.sqlserver.driver import find_driver
+from xml_extractor.targets.sqlserver.address import SqlServerAddress, find_driver, read_address
 from xml_extractor.urls import URL
 
 if TYPE_CHECKING:

@@ -55,6 +55,9 @@ logger = logging.getLogger(__name__)
 LONGEST_VALUE = 200
 """Characters of a rejected value that are kept."""
 
+LARGE_BATCH_ROWS = 10 * MAX_BATCH_ROWS
+"""Rows of a transaction by which a worker loads a chunk into files: few and large ones."""
+
 MARKER = struct.Struct("<qqbd")
 STAGES = (*Stage,)
 BETWEEN_DOCUMENTS = -1
@@ -153,13 +156,15 @@ class Worker:
         contract = context.contract
         self.insert_queue = insert_queue
         settings = context.settings
-        self._loads_chunks = settings.engine == "spark" or (settings.in_process and settings.insert_mode == "queue")
+        loads_chunks = settings.engine == "spark" or (settings.in_process and settings.insert_mode == "queue")
         self.slowest: dict[str, float] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._context = context
         self._parser = DocumentParser(parsing_rules(contract))
         self._plan = next((plan for other, plan in _shared_plans if other == contract), None) or compile_plan(contract)
-        self._binders = open_target(context.settings.target, contract).row_binders(layouts(contract))
+        target = open_target(settings.target, contract)
+        self._binders = target.row_binders(layouts(contract))
+        self._batch_rows = (LARGE_BATCH_ROWS if target.only_appends else MAX_BATCH_ROWS) if loads_chunks else 0
         self._unread_of = unread_counter(contract)
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
         self._loader: Loader | None = None
@@ -220,7 +225,7 @@ class Worker:
         for document in self.map_documents(chunk):
             batch.append(document)
             rows += sum(map(len, document.rows)) if isinstance(document, MappedDocument) else 0
-            if rows >= MAX_BATCH_ROWS or not self._loads_chunks:
+            if rows >= self._batch_rows:
                 outcomes += self.load(batch)
                 batch, rows = [], 0
         return [*outcomes, *self.load(batch)] if batch else outcomes

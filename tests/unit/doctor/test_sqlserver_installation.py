@@ -19,7 +19,7 @@ from xml_extractor.doctor.sqlserver import (
     how_to_install,
     this_system,
 )
-from xml_extractor.targets.sqlserver import driver
+from xml_extractor.targets.sqlserver.address import find_driver
 
 ROOT = Path(__file__).parents[3]
 NO_MANAGER = "libodbc.so.2: cannot open shared object file: No such file or directory"
@@ -108,7 +108,7 @@ class TestDriver:
     def test_one_that_is_there_is_used(self) -> None:
         import pyodbc
 
-        found = driver.find_driver(pyodbc.drivers())
+        found = find_driver(pyodbc.drivers())
         if not found:
             pytest.skip("there is no ODBC driver for SQL Server")
         *_, last = examine_installation()

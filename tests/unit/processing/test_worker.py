@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +23,7 @@ from xml_extractor.documents import (
     Failure,
     MappedDocument,
     Outcome,
+    ProcessedDocument,
     RecordKey,
     Rejection,
     Replaced,
@@ -39,7 +40,7 @@ from xml_extractor.processing.worker import OwnCrashMarker, Worker, content_hash
 from xml_extractor.processing.worker_supervisor import CrashMarkers
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
-from xml_extractor.settings import RunSettings
+from xml_extractor.settings import InsertMode, RunSettings
 from xml_extractor.targets.registry import open_target
 
 CONTRACT = """
@@ -256,6 +257,33 @@ def test_seconds_are_counted_by_step_and_given_once(worker: Worker) -> None:
     worker.load(list(worker.map_documents(chunk("1.xml", "2.xml"))))
     assert set(worker.take_seconds()) == {"fetch", "parse", "map", "insert", "commit"}
     assert worker.take_seconds() == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "most_rows", "batches"), [("queue", 9, [2]), ("queue", 1, [1, 1]), ("blocking", 9, [1, 1])]
+)
+def test_a_chunk_is_loaded_in_transactions_of_a_number_of_rows(
+    context: RunContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: InsertMode,
+    most_rows: int,
+    batches: list[int],
+) -> None:
+    monkeypatch.setattr(worker_module, "MAX_BATCH_ROWS", most_rows)
+    settings = replace(context.settings, in_process=True, insert_mode=mode)
+    sizes: list[int] = []
+    load = Worker.load
+
+    def noted(self: Worker, batch: Sequence[ProcessedDocument]) -> list[Outcome]:
+        sizes.append(len(batch))
+        return load(self, batch)
+
+    monkeypatch.setattr(Worker, "load", noted)
+    with CrashMarkers() as markers, closing(Worker(replace(context, settings=settings), None, markers.path)) as worker:
+        outcomes = worker.load_chunk(chunk("1.xml", "2.xml"))
+    assert sizes == batches
+    assert [outcome.status for outcome in outcomes] == [Status.LOADED, Status.REJECTED]
 
 
 def test_mapped_documents_are_queued_and_those_that_the_full_queue_refuses_are_loaded(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from xml_extractor.targets.sqlserver import driver
-from xml_extractor.targets.sqlserver.driver import find_driver, packaged_drivers
+from xml_extractor.targets.sqlserver import address
+from xml_extractor.targets.sqlserver.address import find_driver, packaged_drivers
 
 EIGHTEEN, SEVENTEEN = "ODBC Driver 18 for SQL Server", "ODBC Driver 17 for SQL Server"
 LIBRARIES = (
@@ -34,7 +34,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.touch()
     (tmp_path / name / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(driver, "PACKAGE", name)
+    monkeypatch.setattr(address, "PACKAGE", name)
     return tmp_path / name / "libs"
 
 
@@ -95,6 +95,6 @@ def test_a_system_for_which_the_package_has_no_library_has_no_driver(
 
 
 def test_without_driver_and_package_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "PACKAGE", "no_such_package_of_drivers")
+    monkeypatch.setattr(address, "PACKAGE", "no_such_package_of_drivers")
     assert list(packaged_drivers()) == []
     assert find_driver(["FreeTDS", "SQL Server"]) == ""

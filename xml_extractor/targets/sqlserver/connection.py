@@ -12,8 +12,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError
 from xml_extractor.processing_log.log_table import log_table
-from xml_extractor.targets.sqlserver.address import SqlServerAddress
-from xml_extractor.targets.sqlserver.driver import find_driver
+from xml_extractor.targets.sqlserver.address import SqlServerAddress, find_driver
 from xml_extractor.targets.sqlserver.errors import LOST, classify
 from xml_extractor.targets.sqlserver.statements import (
     COUNTED,
