@@ -65,7 +65,7 @@ orchestrators: ## Execute the examples for Airflow, Dagster and Prefect, each in
 installation: .venv/product ## Build wheel and sdist, and install them with pip, pipx, uv and without an index, each in a clean environment
 	$(BIN)/python -m tests.installation
 
-BENCHMARKS := map trees transport load run run_cpu run_server round_trips memory records peers
+BENCHMARKS := map trees transport load run run_cpu run_server round_trips quality memory records peers
 benchmarks: .venv/benchmarks ## Measure for half an hour on a quiet machine, and record it
 	$(foreach name,$(BENCHMARKS),$(BIN)/python -m metrics.benchmarks.$(name) &&) $(BIN)/python -m metrics.benchmarks.page
 

@@ -54,16 +54,16 @@ def verify(
     ):
         sources = {RUN_ID: source_of_runs or opened.name}
         context = verification.VerificationContext(
-            contract,
-            contract_hash(contract),
-            opened.name,
-            opened.address,
-            target,
-            1,
-            1000,
-            300,
-            DEFAULT_START_METHOD,
-            sources,
+            contract=contract,
+            contract_hash=contract_hash(contract),
+            source_name=opened.name,
+            source_address=opened.address,
+            target=target,
+            workers=1,
+            batch_size=1000,
+            document_timeout=300,
+            start_method=DEFAULT_START_METHOD,
+            sources=sources,
             **options,
         )
         worker = verification.VerifyingWorker(context, Path(markers))

@@ -125,8 +125,6 @@ class Counted(StrEnum):
 
     NULL = "null"
     """A value that `on_invalid` made NULL."""
-    DEFAULTED = "defaulted"
-    """A value that the document does not have, for which the default of the column stands. Only coverage counts it."""
     DEFAULT = "default"
     """A value that `on_invalid` replaced by the column's default."""
     TRUNCATED = "truncated"

@@ -111,7 +111,7 @@ class Code:
 
     def literal(self, value: object) -> str:
         """Return a number, a short text or a truth value as Python writes it; a name for any other object."""
-        is_short = isinstance(value, str) and len(value) <= _LONGEST_LITERAL and value.isprintable()
+        is_short = type(value) is str and len(value) <= _LONGEST_LITERAL and value.isprintable()
         return repr(value) if is_short or type(value) in (bool, int, NoneType) else self.constant("constant", value)
 
     def kept(self, expression: str, hint: str = "value") -> str:

@@ -43,7 +43,7 @@ class Slope(NamedTuple):
     standard_error: float
 
 
-MOST_MEBIBYTES = {"main": 300_000_000 // 2**20, "worker": 200_000_000 // 2**20}
+MOST_MEBIBYTES = {"main": 93, "worker": 81}
 
 
 def benchmark(options: Options) -> Record:

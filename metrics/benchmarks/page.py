@@ -20,6 +20,7 @@ BENCHMARKS = (
     "run_cpu",
     "run_server",
     "round_trips",
+    "quality",
     "memory",
     "records",
     "peers",

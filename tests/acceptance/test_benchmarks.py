@@ -26,6 +26,7 @@ SERIES = {
     "load": {"loader", "bare executemany"},
     "run": {"blocking", "parse and map is the bound: 2 workers"},
     "run_cpu": {"all processes of a run, 2 workers", "parse, map and insert"},
+    "quality": {"coverage, card_application", "unread: report, ubl_invoice", "verify, ubl_invoice"},
     "memory": {"main", "manager", "worker"},
     "records": {"separate files, 2 workers", "1 file, 1 worker", "1 file, 2 workers"},
     "peers": {"xml_extractor", "script with lxml"},

@@ -274,6 +274,13 @@ def test_every_document_is_logged_as_loaded_and_none_as_rejected(database: Path)
 
 
 @needs_locales
+def test_verify_finds_no_difference(database: Path) -> None:
+    options = ("--contract", "cldr_locale", "--source", str(LOCALES), "--target", "sqlite:///locales.db")
+    verified = called_in(database.parent, "verify")(*options, "--sample", "60")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+@needs_locales
 def test_every_locale_is_loaded_under_the_name_of_its_file(tables: Tables) -> None:
     loaded = {row["source_file"]: row["locale_id"] for row in tables["locale"]}
 

@@ -331,6 +331,26 @@ class TestLimitsOfToleratedValues:
         assert ended.returncode == 0, ended.stderr
         assert self.loaded(directory) == (600, 1200)
 
+    def test_they_also_end_a_run_that_retries_documents_and_the_rest_is_retried_next(
+        self, directory: Path, production_processor: Command, xml_extractor: Command
+    ) -> None:
+        paths = sorted((directory / "d").iterdir())
+        contents = [path.read_text() for path in paths]
+        for path in paths:
+            path.write_text("<R")
+        assert production_processor(*self.OPTIONS, "--max-rejects", "600").returncode == 1
+        for path, content in zip(paths, contents, strict=True):
+            path.write_text(content)
+        assert xml_extractor("retry", "--contract", "contract.yaml", "--target", TARGET).returncode == 0
+        ended = production_processor(*self.OPTIONS, "--insert-mode", "blocking", "--max-tolerated", "r.amt=100")
+        assert ended.returncode == 4, ended.stderr
+        loaded, rows = self.loaded(directory)
+        assert 50 < loaded < 600
+        assert rows == 2 * loaded
+        ended = production_processor(*self.OPTIONS, "--max-tolerated", "240")
+        assert ended.returncode == 0, ended.stderr
+        assert self.loaded(directory) == (600, 1200)
+
     def test_a_share_is_one_of_the_rows_and_counts_from_a_hundred_of_them(
         self, directory: Path, production_processor: Command
     ) -> None:

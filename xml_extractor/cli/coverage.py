@@ -12,16 +12,7 @@ import click
 
 from xml_extractor.cli.boundary import output, say
 from xml_extractor.cli.command import WholeNumber, command
-from xml_extractor.cli.options import (
-    CONTRACT_OPTION,
-    DOCUMENT_TIMEOUT_OPTION,
-    SOURCE_OPTIONS,
-    START_METHOD_OPTION,
-    TARGET_OPTIONS,
-    WORKER_OPTIONS,
-    added,
-    with_addresses,
-)
+from xml_extractor.cli.options import LOOKING_OPTIONS, added, looking, with_addresses
 from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, UsageError
 from xml_extractor.escaping import escaped
@@ -39,10 +30,9 @@ SHOWN = 40
 
 @command("coverage", "--contract orders.yaml --source orders")
 @config_option
-@added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS)
+@added(*LOOKING_OPTIONS)
 @click.option("--limit", type=WholeNumber(1), metavar="N", help="Observe the first N documents.")
 @click.option("--sample", type=WholeNumber(1), metavar="N", help="Observe N documents, spread evenly over the source.")
-@added(DOCUMENT_TIMEOUT_OPTION, START_METHOD_OPTION)
 @click.option(
     "--html",
     "page",
@@ -92,18 +82,7 @@ def _report(contract: str, source: str, options: dict[str, Any]) -> "CoverageRep
     checked = read_contract(contract)
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     with closing(open_documents(source, checked)) as opened, shown_progress(sys.stderr, "Observing") as show:
-        context = CoverageContext(
-            checked,
-            opened.name,
-            opened.address,
-            now,
-            options["workers"],
-            options["batch_size"],
-            options["document_timeout"],
-            options["start_method"],
-            options["limit"],
-            options["sample"],
-        )
+        context = CoverageContext(**looking(checked, opened, options), started_at=now, limit=options["limit"])
         observed, interrupted = observe_source(context, opened, lambda done: show(Progress(done, done)))
     return coverage_report(checked, opened.name, observed, interrupted=interrupted)
 

@@ -1,9 +1,9 @@
 """The options that commands share: each is also an environment variable and a key of `xml_extractor.toml`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -23,6 +23,10 @@ from xml_extractor.settings import (
     DEFAULT_TARGET,
     LIMITS,
 )
+
+if TYPE_CHECKING:
+    from xml_extractor.contract.model import Contract
+    from xml_extractor.sources.interfaces import Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -259,3 +263,16 @@ START_METHOD_OPTION = setting(
     default=DEFAULT_START_METHOD,
     help="Start method of worker processes.",
 )
+
+LOOKING_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    *(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS),
+    *(DOCUMENT_TIMEOUT_OPTION, START_METHOD_OPTION),
+)
+"""The options of commands whose worker processes look at documents, and load nothing; see `looking`."""
+
+
+def looking(contract: "Contract", source: "Source", options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `LookingContext` by the options of a command."""
+    names = ("workers", "batch_size", "document_timeout", "start_method", "sample")
+    known = {"contract": contract, "source_name": source.name, "source_address": source.address}
+    return known | {name: options[name] for name in names}

@@ -12,16 +12,7 @@ import click
 from xml_extractor.cli.addresses import other_address
 from xml_extractor.cli.boundary import output, say
 from xml_extractor.cli.command import NotEmpty, Parsed, WholeNumber, command
-from xml_extractor.cli.options import (
-    CONTRACT_OPTION,
-    DOCUMENT_TIMEOUT_OPTION,
-    SOURCE_OPTIONS,
-    START_METHOD_OPTION,
-    TARGET_OPTIONS,
-    WORKER_OPTIONS,
-    added,
-    with_addresses,
-)
+from xml_extractor.cli.options import LOOKING_OPTIONS, added, looking, with_addresses
 from xml_extractor.cli.run_options import config_option
 from xml_extractor.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_REJECTS, TargetError, UsageError
 from xml_extractor.escaping import escaped
@@ -40,7 +31,7 @@ MOST_DIFFERENCES = 100
 
 @command("verify", "--contract orders.yaml --source orders --target sqlite:///orders.db")
 @config_option
-@added(CONTRACT_OPTION, *SOURCE_OPTIONS, *TARGET_OPTIONS, *WORKER_OPTIONS)
+@added(*LOOKING_OPTIONS)
 @click.option(
     "--range",
     "key_range",
@@ -76,7 +67,6 @@ MOST_DIFFERENCES = 100
     help="List at most N differences; all are counted.",
 )
 @click.option("--values", "with_values", is_flag=True, help="Show the values that differ, from documents.")
-@added(DOCUMENT_TIMEOUT_OPTION, START_METHOD_OPTION)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_addresses
 def verify_command(contract: str, source: str, target: str, *, with_values: bool, as_json: bool, **options: Any) -> int:
@@ -124,20 +114,13 @@ def _report(contract_name: str, source: str, target_address: str, options: Mappi
     run, sources = _runs(contract, target, options["run"] or "")
     with closing(open_documents(source, contract)) as opened, shown_progress(sys.stderr, "Comparing") as show:
         context = VerificationContext(
-            contract,
-            contract_hash(contract),
-            opened.name,
-            opened.address,
-            target_address,
-            options["workers"],
-            options["batch_size"],
-            options["document_timeout"],
-            options["start_method"],
-            sources,
-            left_out,
-            options["key_range"],
-            options["sample"],
-            run,
+            **looking(contract, opened, options),
+            contract_hash=contract_hash(contract),
+            target=target_address,
+            sources=sources,
+            left_out=left_out,
+            key_range=options["key_range"],
+            run=run,
         )
         verified, interrupted = verify_source(context, opened, lambda done: show(Progress(done, done)))
     scope = ", ".join(

@@ -133,6 +133,10 @@ class _Search:
     def __init__(self, contract: Contract) -> None:
         self.tables: Mapping[str, TableLayout] = {table.name: table for table in layouts(contract)}
         self._contract = contract
+        revision, own = contract.document.revision, key_rule(contract).transform
+        of = own if revision is None else text_rule(contract, revision.of[0]).transform
+        # The transforms that the contract's defaults give to a value that the document contains.
+        self._transforms: dict[KeyKind, Transforms] = {"source": own, "own": own, "of": of}
 
     def key_column(self, table: TableLayout) -> KeyColumn:
         """Return the column by which a document's rows are found in a table.
@@ -172,7 +176,7 @@ class _Search:
     def _holds_key(self, table: str, name: str, kind: KeyKind) -> bool:
         """Return whether a column holds the document's key unchanged, in a type that can be compared."""
         rule = self._contract.tables[table].columns[name]
-        transforms = () if rule.path is None else self._transforms(kind)
+        transforms = () if rule.path is None else self._transforms[kind]
         if rule.transform != transforms or rule.lookup or rule.default is not None or rule.on_invalid != REJECT:
             return False
         if rule.parent is not None:
@@ -186,13 +190,6 @@ class _Search:
         if kind == "source":
             return self._is_source_key(rule)
         return self._is_own_key(table, rule) if kind == "own" else self._is_of_key(table, rule)
-
-    def _transforms(self, kind: KeyKind) -> Transforms:
-        """Return the transforms that the contract's defaults give to a value that the document contains."""
-        revision = self._contract.document.revision
-        if kind == "of" and revision is not None:
-            return text_rule(self._contract, revision.of[0]).transform
-        return key_rule(self._contract).transform
 
     def _is_source_key(self, rule: Column) -> bool:
         return rule.run == "source_key" or (rule.run == "document_key" and self._contract.document.key is None)

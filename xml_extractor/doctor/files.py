@@ -39,7 +39,7 @@ def _sqlite(url: URL, contract: Contract | None, roles: Sequence[Role]) -> Itera
 
 def _writable(file: SqliteFile) -> Finding:
     if not file.path.exists():
-        reason = _refusal(file.path.absolute().parent)
+        reason = _write_error(file.path.absolute().parent)
         if not reason:
             return Finding(State.OK, f"{file.name} does not exist yet; a run creates it")
         text = f"{file.name} does not exist and cannot be created: {reason}"
@@ -65,7 +65,7 @@ def _datasets(url: URL, contract: Contract | None, _roles: Sequence[Role]) -> It
         yield Finding(State.MISSING, "pyarrow is not installed", tip)
     directory = address.directory.absolute()
     there = next(each for each in (directory, *directory.parents) if each.exists())
-    reason = _refusal(there)
+    reason = _write_error(there)
     if reason:
         text = f"{address.directory} cannot be written: {reason}"
         yield Finding(State.FAILED, text, "name a directory that this user can write")
@@ -75,7 +75,7 @@ def _datasets(url: URL, contract: Contract | None, _roles: Sequence[Role]) -> It
         yield from examination.examine(address.log_address, None, ["target"])
 
 
-def _refusal(directory: Path) -> str | None:
+def _write_error(directory: Path) -> str | None:
     """Return why the system refuses to create files in a directory; None if it does not."""
     try:
         with TemporaryFile(dir=directory):

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Failure, RecordKey, Rejection, SourceDocument
@@ -25,8 +25,9 @@ from xml_extractor.processing.chunks import (
 )
 from xml_extractor.processing.processes import MAX_GROWTH, NO_MEMORY, retire, set_up_child, shared_plan
 from xml_extractor.processing.worker import OwnCrashMarker, rejected_keys, resident_bytes
-from xml_extractor.processing.worker_supervisor import WorkerSettings, WorkerSupervisor
+from xml_extractor.processing.worker_supervisor import WorkerSupervisor
 from xml_extractor.reasons import Stage
+from xml_extractor.settings import StartMethod
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.stopping import stop_requests
 
@@ -38,13 +39,22 @@ class LookedAt(ChunkReport):
     found: Any = None
 
 
-class PoolContext(WorkerSettings, Protocol):
-    """What all processes know about the work."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookingContext:
+    """What all processes know about the work. The address may hold secrets.
 
-    @property
-    def contract(self) -> Contract:
-        """The contract that the fork server compiles."""
-        ...
+    Attributes:
+        sample: Documents to look at at most, evenly from all; None for all.
+    """
+
+    contract: Contract
+    source_name: str
+    source_address: str
+    workers: int
+    batch_size: int
+    document_timeout: int
+    start_method: StartMethod
+    sample: int | None = None
 
 
 class LookingWorker(ABC):
@@ -148,7 +158,7 @@ def _look_at(chunk: Chunk) -> LookedAt:
 
 
 def for_each_chunk(
-    context: PoolContext,
+    context: LookingContext,
     make: Callable[[Any, Path], LookingWorker],
     chunks: Iterable[tuple[DocumentKey, ...]],
     on_found: Callable[[Any], None],

@@ -5,38 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Failure, Rejection, RunValues, SourceDocument
 from xml_extractor.parsing import DocumentParser, parsing_rules
-from xml_extractor.processing.chunk_pool import LookingWorker, for_each_chunk, key_chunks
+from xml_extractor.processing.chunk_pool import LookingContext, LookingWorker, for_each_chunk, key_chunks
 from xml_extractor.processing.worker import skip_by_root
 from xml_extractor.quality.observation import Observer
 from xml_extractor.quality.tallies import Observed
 from xml_extractor.records import open_documents
-from xml_extractor.settings import StartMethod
 from xml_extractor.sources.interfaces import Source
 
 
-@dataclass(frozen=True, slots=True)
-class CoverageContext:
-    """What all processes know. The address may hold secrets.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageContext(LookingContext):
+    """What all processes know.
 
     Attributes:
         started_at: Naive UTC; the clock of the contract's expressions.
         limit: Documents to observe at most, from the first; None for all.
-        sample: Documents to observe at most, evenly from all; None for all.
     """
 
-    contract: Contract
-    source_name: str
-    source_address: str
     started_at: datetime
-    workers: int
-    batch_size: int
-    document_timeout: int
-    start_method: StartMethod
     limit: int | None = None
-    sample: int | None = None
 
 
 class _CoverageWorker(LookingWorker):

@@ -15,7 +15,7 @@ from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunVal
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
-from xml_extractor.processing.chunk_pool import LookingWorker, for_each_chunk, key_chunks
+from xml_extractor.processing.chunk_pool import LookingContext, LookingWorker, for_each_chunk, key_chunks
 from xml_extractor.processing.worker import content_hash, skip_by_root
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
@@ -36,7 +36,7 @@ from xml_extractor.quality.seen_things import SeenThings, seen_things
 from xml_extractor.quality.verification import Verifier
 from xml_extractor.reasons import Stage
 from xml_extractor.records import open_documents
-from xml_extractor.settings import KeyRange, StartMethod
+from xml_extractor.settings import KeyRange
 from xml_extractor.sources.interfaces import Source
 from xml_extractor.targets.interfaces import Target, connect_to_database
 from xml_extractor.targets.registry import open_target
@@ -46,8 +46,8 @@ ROWS_AT_ONCE = 20_000
 """Mapped rows that a worker compares at once; a single document may have more."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationContext:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationContext(LookingContext):
     """What all processes know. Addresses may hold secrets.
 
     Attributes:
@@ -56,23 +56,14 @@ class VerificationContext:
         sources: The names of the sources of runs, by run, as far as they are known.
         left_out: Columns that are not compared, by table; `*` stands for the whole table.
         key_range: Documents to compare; None for all.
-        sample: Documents to compare at most, evenly from all; None for all.
         run: Compare the documents of this run; empty for those of all runs.
     """
 
-    contract: Contract
     contract_hash: str
-    source_name: str
-    source_address: str
     target: str
-    workers: int
-    batch_size: int
-    document_timeout: int
-    start_method: StartMethod
     sources: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
     key_range: KeyRange | None = None
-    sample: int | None = None
     run: str = ""
 
     @property

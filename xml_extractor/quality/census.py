@@ -41,9 +41,10 @@ class Signature:
         unread: The places at it that nothing reads: the elements, or attributes of them.
         is_read: Whether anything reads the elements or one of the attributes.
         is_passed: Whether nothing reads the elements themselves, but perhaps something in them.
+        number: How many were found so far in the document that is being counted.
     """
 
-    __slots__ = ("attributes", "is_passed", "is_read", "node", "place", "unread")
+    __slots__ = ("attributes", "is_passed", "is_read", "node", "number", "place", "unread")
 
     def __init__(
         self, node: "Node | None", place: Place, attributes: tuple[str, ...], position: Position | None = None
@@ -51,6 +52,7 @@ class Signature:
         self.node = node
         self.place = place
         self.attributes = attributes
+        self.number = 0
         self.is_read = self.is_passed = False
         self.unread: tuple[Place, ...] = ()
         if position is not None:
@@ -95,8 +97,8 @@ class Census:
         self._tops: dict[tuple[str, ...], Node] = {}
         self._envelope: tuple[Envelope, list[Signature]] | None = None
 
-    def signatures(self, root: Element, envelope: Envelope | None = None) -> list[Signature]:
-        """Return the signature of each element of a document, and of what surrounds a record.
+    def counts(self, root: Element, envelope: Envelope | None = None) -> dict[Signature, int]:
+        """Count the elements of a document, and of what surrounds a record, by signature, those found first before.
 
         Args:
             root: Its root element, or the record.
@@ -105,16 +107,22 @@ class Census:
         if self._signatures > MOST_SIGNATURES:
             self._forget()
         top, found = self._top, list[Signature]()
-        if self._has_records:
-            above = tuple(str(element.tag) for element in root.iterancestors())[::-1]
-            top = self._tops.get(above) or self._top_of_record(above)
-            if above:
-                found += self._signatures_around(root, envelope)
-        signature = self._signature(top, root)
-        found.append(signature)
-        if signature.node is not None:
-            self._add_below(root, signature.node, found)
-        return found
+        try:
+            if self._has_records:
+                above = tuple(str(element.tag) for element in root.iterancestors())[::-1]
+                top = self._tops.get(above) or self._top_of_record(above)
+                for signature in self._signatures_around(root, envelope) if above else ():
+                    signature.number = 1
+                    found.append(signature)
+            signature = self._signature(top, root)
+            signature.number = 1
+            found.append(signature)
+            if signature.node is not None:
+                self._count_below(root, signature.node, found)
+            return {signature: signature.number for signature in found}
+        finally:
+            for signature in found:
+                signature.number = 0
 
     def _forget(self) -> None:
         """Begin anew: these documents may consist of nothing but new names."""
@@ -156,16 +164,19 @@ class Census:
         for child in element if signature.node is not None else ():
             yield from self._signatures_of(child, signature.node or node)
 
-    def _add_below(self, element: Element, node: Node, found: list[Signature]) -> None:
+    def _count_below(self, element: Element, node: Node, found: list[Signature]) -> None:
         known = node.signatures
         for child in element:
             names = child.keys()
-            signature = known.get((child.tag, *names) if names else child.tag)
-            if signature is None:
+            try:
+                signature = known[(child.tag, *names) if names else child.tag]
+            except KeyError:
                 signature = self._signature(node, child)
-            found.append(signature)
+            if not signature.number:
+                found.append(signature)
+            signature.number += 1
             if signature.node is not None and len(child):
-                self._add_below(child, signature.node, found)
+                self._count_below(child, signature.node, found)
 
     def _signature(self, node: Node, element: Element) -> Signature:
         names = element.keys()

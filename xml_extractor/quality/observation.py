@@ -1,15 +1,15 @@
 """Observe what a contract makes of documents: the worker's side of `coverage`."""
 
+import pickle
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from lxml.etree import _Element as Element
 
-from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import (
     Counted,
@@ -25,8 +25,9 @@ from xml_extractor.documents import (
 )
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, read_revision
 from xml_extractor.mapping.errors import RULE_ERRORS, AnyRuleError, failure_of
+from xml_extractor.mapping.generation import generate
 from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope, TablePlan
-from xml_extractor.mapping.steps import compose, conversion, toleration
+from xml_extractor.mapping.steps import compose, conversion
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.quality.census import Census, Signature, places_of
 from xml_extractor.quality.tallies import (
@@ -47,8 +48,6 @@ _NAMES = {Counted.NULL: "made_null", Counted.DEFAULT: "made_default"}
 
 _POSITION = re.compile(r" \(line \d+, column \d+\)")
 """What makes faults of documents differ that are the same otherwise."""
-
-_NO_DEFAULT: tuple[str, ...] = ("default",)
 
 
 class _Invalid(NamedTuple):
@@ -79,15 +78,14 @@ class Observer:
         self._run = run
         self._fetch_whole = fetch_whole
         self._parser = DocumentParser(parsing_rules(contract))
-        self._plan = _with_defaults_noted(compile_plan(contract))
+        self._plan = _with_marked_defaults(compile_plan(contract))
         self._invalid: list[_Invalid] = []
         self._tolerant = _tolerant(self._plan, self._invalid)
         self._census = Census(contract, is_whole=True)
         self._signatures: dict[Signature, Tally] = {}
         self._unread_of = unread_counter(contract)
-        self._layouts = layouts(contract)
-        self._rows: list[list[Row]] = [[] for _ in self._layouts]
-        self._owners: list[list[tuple[Order, str]]] = [[] for _ in self._layouts]
+        self._rows: list[list[Row]] = [[] for _ in self._plan.tables]
+        self._owners: list[list[tuple[Order, str]]] = [[] for _ in self._plan.tables]
         self._invalid_of: Counter[ColumnKey] = Counter()
 
     def observe(
@@ -124,7 +122,7 @@ class Observer:
             self._observe_parsed(root, document, owner)
 
     def _observe_parsed(self, root: Element, document: SourceDocument, owner: tuple[Order, str]) -> None:
-        self._count_elements(self._census.signatures(root, document.envelope), owner)
+        self._count_elements(self._census.counts(root, document.envelope), owner)
         try:
             revision = read_revision(self._plan, root, document.key, self._run)
             if revision is not None and revision.deletes:
@@ -153,13 +151,14 @@ class Observer:
 
     def take(self) -> Observed:
         """Return what was seen since the last call."""
-        for layout, rows, owners in zip(self._layouts, self._rows, self._owners, strict=True):
+        for table, rows, owners in zip(self._plan.tables, self._rows, self._owners, strict=True):
             if rows:
-                self.observed.rows[layout.name] = Tally(len(rows), owners[0])
-            for column, values in zip(layout.columns, zip(*rows, strict=True), strict=False):
-                invalid = self._invalid_of[layout.name, column.name]
-                tallies = tally_column(values, owners, column.type.family, invalid)
-                self.observed.columns |= {(layout.name, column.name, what): tally for what, tally in tallies.items()}
+                self.observed.rows[table.name] = Tally(len(rows), owners[0])
+            for column, values in zip(table.columns, zip(*rows, strict=True), strict=False):
+                invalid = self._invalid_of[table.name, column.name]
+                default = column.steps[-1].for_null if _has_default(column) else None
+                tallies = tally_column(values, owners, column.type.family, invalid, default)
+                self.observed.columns |= {(table.name, column.name, what): tally for what, tally in tallies.items()}
             rows.clear()
             owners.clear()
         for signature, tally in self._signatures.items():
@@ -170,9 +169,9 @@ class Observer:
         taken, self.observed = self.observed, Observed()
         return taken
 
-    def _count_elements(self, signatures: Sequence[Signature], owner: tuple[Order, str]) -> None:
+    def _count_elements(self, counts: Mapping[Signature, int], owner: tuple[Order, str]) -> None:
         counted = self._signatures
-        for signature, number in Counter(signatures).items():
+        for signature, number in counts.items():
             tally = counted.get(signature)
             if tally is None:
                 counted[signature] = Tally(number, owner)
@@ -221,33 +220,41 @@ class Observer:
         self.fail(failures or [first], owner, sizes)
 
 
-def _with_defaults_noted(plan: Plan) -> Plan:
-    """Let the columns of a plan note where their default stands for a value that the document does not have."""
-    noted = plan.noted
-
-    def noting_default(column: ColumnPlan, compute: Compute) -> Compute:
-        steps = [step for step in column.steps if step.name not in _NO_DEFAULT]
-        if len(steps) == len(column.steps):
-            return compute
-        without = compose(column.origin.read, conversion(steps), toleration(("null",), None))
-
-        def compute_and_note(row: RowScope) -> Value:
-            value = compute(row)
-            if value == column.default:
-                before = len(noted)
-                is_absent = not any(what is Counted.DEFAULT for name, what in noted if name == column.name)
-                is_absent = is_absent and without(row) is None
-                del noted[before:]
-                if is_absent:
-                    noted.append((column.name, Counted.DEFAULTED))
-            return value
-
-        return compute_and_note
-
+def _with_marked_defaults(plan: Plan) -> Plan:
+    """Return a plan whose defaults are objects that no document has, so that their identity tells them from values."""
     tables = tuple(
-        table._replace(computes=tuple(map(noting_default, table.columns, table.computes))) for table in plan.tables
+        table._replace(
+            columns=(columns := tuple(map(_with_marked_default, table.columns))),
+            computes=tuple(
+                compute if compute is not before.compute else after.compute
+                for compute, before, after in zip(table.computes, table.columns, columns, strict=True)
+            ),
+        )
+        for table in plan.tables
     )
-    return plan._replace(tables=tables, code=None)
+    return plan._replace(tables=tables, code=generate(plan.contract, tables, plan.noted))
+
+
+def _with_marked_default(column: ColumnPlan) -> ColumnPlan:
+    if not _has_default(column):
+        return column
+    *steps, step = column.steps
+    steps.append(step._replace(for_null=_marked(step.for_null)))
+    convert = conversion(steps)
+    compute = compose(column.origin.read, convert, column.tolerate)
+    return column._replace(steps=tuple(steps), convert=convert, compute=compute)
+
+
+def _has_default(column: ColumnPlan) -> bool:
+    return bool(column.steps) and column.steps[-1].name == "default"
+
+
+def _marked(value: Value) -> Value:
+    """Return an object that equals a value and is no other: Python has one object for all equal small numbers."""
+    kind = int if isinstance(value, bool) else type(value)
+    if kind in (int, str, bytes):
+        return cast("Value", type("Default", (kind,), {})(value))
+    return cast("Value", pickle.loads(pickle.dumps(value)))
 
 
 def _tolerant(plan: Plan, invalid: list[_Invalid]) -> Plan:

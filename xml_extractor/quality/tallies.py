@@ -91,11 +91,23 @@ def _add(to: dict[Any, Tally], others: dict[Any, Tally]) -> None:
 
 
 def tally_column(
-    values: Sequence[Value], owners: Sequence[tuple[Order, str]], family: Family, invalid: int
+    values: Sequence[Value], owners: Sequence[tuple[Order, str]], family: Family, invalid: int, default: Value
 ) -> dict[str, Tally]:
-    """Return what is seen of a column."""
+    """Return what is seen of a column.
+
+    Args:
+        values: Its values, by row.
+        owners: The documents of the rows.
+        family: The kind of its type.
+        invalid: How many of the values that are NULL are invalid.
+        default: The object that stands for absent values; None if none does.
+    """
     present = [value for value in values if value is not None]
     found: dict[str, Tally] = {}
+    if default is not None:
+        defaulted = [number for number, value in enumerate(values) if value is default]
+        if defaulted:
+            found["defaulted"] = Tally(len(defaulted), owners[defaulted[0]])
     if present:
         first = owners[next(number for number, value in enumerate(values) if value is not None)]
         found["filled"] = Tally(len(present), first)

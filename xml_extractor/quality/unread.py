@@ -1,6 +1,5 @@
 """The elements and attributes of a document that nothing reads: the contract's `unread`."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from lxml.etree import _Element as Element
@@ -31,8 +30,8 @@ def unread_counter(contract: Contract) -> UnreadOf | None:
     plans: dict[frozenset[Signature], Plan] = {}
 
     def unread_of(root: Element, envelope: Envelope | None) -> Counts:
-        signatures = census.signatures(root, envelope)
-        kinds = frozenset(signatures)
+        numbers = census.counts(root, envelope)
+        kinds = frozenset(numbers)
         plan = plans.get(kinds)
         if plan is None:
             if sum(map(len, plans)) + len(kinds) > _MOST_REMEMBERED:
@@ -40,10 +39,9 @@ def unread_counter(contract: Contract) -> UnreadOf | None:
             plan = plans[kinds] = _plan(kinds, labels)
         if plan and is_rejected:
             explanation = "the document has an element or attribute that nothing reads"
-            raise MappingError(Failure(Stage.MAP, Reason.UNREAD, explanation, path=_first(signatures, plan)))
+            raise MappingError(Failure(Stage.MAP, Reason.UNREAD, explanation, path=_first(list(numbers), plan)))
         if not plan:
             return ()
-        numbers = Counter(signatures)
         return tuple((key, sum(numbers[each] for each in counted)) for key, counted in plan.items())
 
     return unread_of

@@ -97,7 +97,6 @@ def _rows_by_table(result: RunResult) -> Table:
 
 MEANINGS = {
     Counted.NULL: "invalid values made NULL",
-    Counted.DEFAULTED: "absent values for which the default stands",
     Counted.DEFAULT: "invalid values replaced by the default",
     Counted.TRUNCATED: "values truncated",
     Counted.ROUNDED: "values rounded",
@@ -127,11 +126,11 @@ def counts_table(counts: Mapping[CountKey, int]) -> list[RenderableType]:
 
 
 def _reasons(result: RunResult) -> list[RenderableType]:
+    """Return the reasons, each with its first document on a line of its own, which no terminal folds."""
     reasons, examples = result.statistics.reasons, result.statistics.examples
-    if not reasons:
-        return []
-    table = plain_table("Rejected at", "Reason", "First document", "Documents", numbers=1)
+    lines = ["Rejected documents by reason, with the first one of each"] if reasons else []
     for stage, code in islice(dict(reasons.most_common()), REASONS_SHOWN):
-        table.add_row(stage, code, cell(examples[stage, code]), f"{reasons[stage, code]:,}")
-    left_out = len(reasons) - REASONS_SHOWN
-    return [table] if left_out <= 0 else [table, cell(f"and {left_out} more reasons in the metrics file")]
+        lines += [f"{reasons[stage, code]:7,}  {stage}: {code}", f"{'':9}{examples[stage, code]}"]
+    if len(reasons) > REASONS_SHOWN:
+        lines.append(f"and {len(reasons) - REASONS_SHOWN} more reasons in the metrics file")
+    return list(map(cell, lines))
