@@ -131,8 +131,10 @@ def own_logging() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def package_logging() -> Iterator[None]:
-    """Leave the logging of the package as it was."""
+    """Let each test begin with the logging that the package has when it is imported."""
     with own_logging():
+        package = logging.getLogger("xml_extractor")
+        package.handlers, package.level, package.propagate = [], logging.NOTSET, True
         yield
 
 

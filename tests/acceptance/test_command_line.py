@@ -159,7 +159,7 @@ class TestRejects:
         assert (completed.returncode, completed.stderr) == (1, "")
         found = accounts(completed.stdout, tmp_path, tmp_path / "xml_extractor.db")
         assert found == Accounts(5, 0, 5, 0)
-        assert re.search(r"^parse +wrong_root +1 +5$", completed.stdout, re.MULTILINE)
+        assert re.search(r"^ +5  parse: wrong_root\n +1$", completed.stdout, re.MULTILINE)
 
 
 class TestMetrics:
@@ -332,7 +332,7 @@ class TestOutput:
             "run", "--contract", "card_application", "--source", name, "--workers", "1", COLUMNS="40"
         )
         assert refused.returncode == 1
-        assert re.search(rf"^parse +wrong_root +{name} +1$", refused.stdout, re.MULTILINE)
+        assert re.search(rf"^ +1  parse: wrong_root\n +{name}$", refused.stdout, re.MULTILINE)
 
     @posix_only("opens a pseudo-terminal")
     def test_a_terminal_gets_a_bar_that_lines_do_not_garble(self, tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ class TestPreview:
         rows = xml_extractor(*options)
         assert (rows.returncode, rows.stderr) == (0, "")
         assert rows.stdout == (
-            "\norders: 1 row\norder_id  customer\n2         Customer 2\n"
+            "orders: 1 row\norder_id  customer\n2         Customer 2\n"
             "\nline: 1 row\norder_id  line_no  price\n2         1        2.50\n"
         )
         as_json = xml_extractor(*options, "--json")
