@@ -225,7 +225,7 @@ class _Table:
             self._values.append(variable)
 
     def _search_once(self, column: ColumnPlan) -> None:
-        """Search for what several columns share, before the first of them is read."""
+        """Search for what several columns share, before the first of them is read: its error may be tolerated."""
         match column.origin.read:
             case SharedSearch(number, path, find, attribute) if (number, bool(attribute)) not in self._searches:
                 code = self._code
@@ -236,6 +236,8 @@ class _Table:
                 variable = code.variable(f"{'get from' if attribute else 'found'} {path}")
                 code.line(f"{variable} = {f'getter({found})' if attribute else found}")
                 self._searches[number, bool(attribute)] = variable
+            case PathText(_, ChildPath()) if self._kind == "element":
+                self._find_children()
 
     def _find_children(self) -> str:
         """Return the function that finds children of the row's element, which is looked up before the first of them."""

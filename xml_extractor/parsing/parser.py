@@ -67,7 +67,6 @@ class _NeededPart:
     and the result is parsed like any other document. If that is not well-formed, or if another element ends there, such
     as one of the same name in a deeper place, the document is fed piece by piece until the element has ended.
 
-
     Args:
         roots: The Clark names of the root element.
         path: The Clark names of the elements below it, down to the last one needed.

@@ -260,10 +260,14 @@ def _java_error() -> type[Exception]:
     return kind
 
 
+def _kind(error: Any) -> str:
+    """Return the class of an exception of Java, without its package."""
+    return str(error.java_exception.getClass().getSimpleName())
+
+
 def _what(error: Any) -> str:
     """Return the first line of an exception of Java."""
-    java = error.java_exception
-    return str(java.getMessage() or java.getClass().getSimpleName()).partition("\n")[0]
+    return str(error.java_exception.getMessage() or _kind(error)).partition("\n")[0]
 
 
 @contextmanager
@@ -272,6 +276,5 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except _java_error() as error:
-        kind = error.java_exception.getClass().getSimpleName()  # type: ignore[attr-defined]
         is_full = "No space left" in _what(error)
-        raise OSError(errno.ENOSPC if is_full else _ERRORS.get(kind, errno.EIO), _what(error)) from None
+        raise OSError(errno.ENOSPC if is_full else _ERRORS.get(_kind(error), errno.EIO), _what(error)) from None

@@ -226,3 +226,22 @@ def test_check_prints_the_code_of_a_contract() -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     functions = [node.name for node in ast.parse(result.stdout).body if isinstance(node, ast.FunctionDef)]
     assert {"rows_of_application", "rows_of_contact", "to_date"} <= set(functions)
+
+
+def test_children_are_those_of_the_row_although_a_value_before_them_is_tolerated(plan_of: PlanOf) -> None:
+    plan = plan_of(
+        """
+        t:
+          rows: Row
+          columns:
+            ratio:
+              type: int
+              inputs: {n: {path: "@n", type: int}, parts: {path: count(part), type: int}}
+              expression: n + parts
+              on_invalid: "null"
+            parts: {path: count(part), type: int}
+        """
+    )
+    document = b'<Doc><Row n="x"><part/></Row><Row n="2"/><Row n="x"><part/><part/></Row></Doc>'
+    (rows,) = map_both_ways(plan, etree.fromstring(document), "key", RUN)
+    assert [row[-2:] for row in rows] == [(None, 1), (2, 0), (None, 2)]
