@@ -22,7 +22,7 @@ from tests.database.demo_tables import (
     order_ids,
     unreadable_order,
 )
-from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
+from xml_extractor.connections import Batch, DatabaseError, ErrorClass, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import MappedDocument, Outcome, ProcessedDocument, Row, Status
 from xml_extractor.errors import TargetError
@@ -30,7 +30,6 @@ from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.reasons import Stage
 from xml_extractor.targets.delete_plan import DeletePlan
 from xml_extractor.targets.interfaces import (
-    Batch,
     Insertion,
     TableRows,
     Target,
