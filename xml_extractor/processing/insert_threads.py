@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Literal, Self
 
 from xml_extractor.errors import SilentTargetError
@@ -66,9 +65,7 @@ class InsertThreads:
             self._start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for thread in reversed(self._threads):
             thread.stop(drain=kind not in (KeyboardInterrupt, SilentTargetError))
 
