@@ -4,6 +4,7 @@ Read `ParallelCoordinator.process_xml_batch` first. A worker's side is `_process
 `BackgroundInsertThread._drain` in `insert_queue`.
 """
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ from xml_extractor.processing.insert_queue import (
     InsertThreadStats,
 )
 from xml_extractor.processing.insert_threads import InsertThreads, open_loader
-from xml_extractor.processing.processes import rare_collections, set_up_child
+from xml_extractor.processing.processes import COLLECTION_THRESHOLDS, rare_collections, set_up_child
 from xml_extractor.processing.worker import ChunkWorker, Worker, reported, worker_of_process
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
 from xml_extractor.reasons import Stage
@@ -78,7 +79,9 @@ def start_worker(make: Callable[..., ChunkWorker], *arguments: object) -> None:
     except Exception as error:  # noqa: BLE001 - reported to the main process
         worker_of_process.set(WorkerFailure.of(as_run_error(error)))
     # What exists now stays until the process ends.
-    rare_collections().__enter__()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
 
 
 def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
