@@ -28,7 +28,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 
-from xml_extractor.documents import DocumentKey, Replaced
+from xml_extractor.documents import DocumentKey, RecordKey, Replaced
 from xml_extractor.errors import RunError, UsageError, XmlExtractorError
 from xml_extractor.processing.chunks import LARGE_CHUNK, Chunk, RunContext, select
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
@@ -55,6 +55,9 @@ next is submitted: of two documents with rows of one key that are further apart,
 
 SHORT_TASK_SECONDS = 2.0
 """A task that takes less gets twice the documents in later jobs: each task costs Java tens of milliseconds of CPU."""
+
+MAX_CARRIED_BYTES = 2**25
+"""Bytes of records that travel with their keys, in a job: Java holds them, and all of them are on their way at once."""
 
 SQLITE = "sqlite"
 GATEWAY = "PYSPARK_GATEWAY_PORT"
@@ -101,20 +104,23 @@ class SparkCoordinator(ParallelCoordinator):
         """
         settings = self._settings
         waiting: list[DocumentKey] = []
+        carried = 0
         at_once = self._documents_of_job()
         # 1. List key pages, and drop the keys that are already done.
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
             # 2. Make jobs of as many documents as the cores need, and of whole files if Spark reads them.
             for key in selection.keys:
-                if len(waiting) >= at_once and self._file_of(key) != self._file_of(waiting[-1]):
+                is_full = len(waiting) >= at_once or carried >= MAX_CARRIED_BYTES
+                if is_full and self._file_of(key) != self._file_of(waiting[-1]):
                     self._submit_job(waiting, replaced)
-                    waiting = []
+                    waiting, carried = [], 0
                     self._poll_while(self._has_no_room)
                     at_once = self._documents_of_job()
                 if self._is_ending:
                     break
                 waiting.append(key)
+                carried += len(key.place.content or b"") if isinstance(key, RecordKey) else 0
             self._poll_while(lambda: not self._results.empty())
             if self._is_ending:
                 break
