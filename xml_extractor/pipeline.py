@@ -46,6 +46,7 @@ def run(
     settings: RunSettings,
     on_progress: Callable[[int], None] = lambda _: None,
     on_poll: Callable[[RunStatistics], None] = lambda _: None,
+    contract: Contract | None = None,
 ) -> RunResult:
     """Load all documents of the source that are not done yet.
 
@@ -53,6 +54,7 @@ def run(
         settings: The settings of the run.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
         on_poll: Called several times a second with the counts so far.
+        contract: The contract; by default, it is read.
 
     Returns:
         The result. If the run could not continue, it has a `failure`.
@@ -62,7 +64,7 @@ def run(
         KeyboardInterrupt: It was asked to stop before any document was in flight.
     """
     started_at, began_at = _now(), time.perf_counter()
-    contract = read_contract(settings.contract)
+    contract = contract or read_contract(settings.contract)
     _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)

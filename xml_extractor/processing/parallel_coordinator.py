@@ -47,11 +47,7 @@ from xml_extractor.processing.insert_queue import (
     InsertThreadStats,
 )
 from xml_extractor.processing.insert_threads import InsertThreads
-from xml_extractor.processing.processes import (
-    NO_MEMORY,
-    retire,
-    set_up_child,
-)
+from xml_extractor.processing.processes import NO_MEMORY, retire, set_up_child
 from xml_extractor.processing.worker import Worker, open_loader
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
 from xml_extractor.reasons import Stage
@@ -96,6 +92,9 @@ def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers:
 def rare_collections() -> Iterator[None]:
     """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
     thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
+    if thresholds[0] == COLLECTION_THRESHOLDS[0]:
+        yield  # a run in another thread has set them, and resets them
+        return
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTION_THRESHOLDS)

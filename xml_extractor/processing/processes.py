@@ -92,12 +92,12 @@ def check_caller() -> None:
         UsageError: It is a worker process itself that imports the main module, or a daemonic process.
     """
     process = multiprocessing.current_process()
-    # What `multiprocessing.spawn` itself looks at.
-    if getattr(process, "_inheriting", False):
-        message = "a worker process called run() while it imported the main module"
-        raise UsageError(message, 'write the call below `if __name__ == "__main__":`, or use one worker')
+    tip = "use one worker without document_timeout, which is no process"
+    if getattr(process, "_inheriting", False):  # as `multiprocessing.spawn` asks
+        tip = f'write the call below `if __name__ == "__main__":`, or {tip}'
+        raise UsageError("a worker process called run() while it imported the main module", tip)
     if process.daemon:
-        raise UsageError("a daemonic process may not start worker processes", "use one worker, which is no process")
+        raise UsageError("a daemonic process may not start worker processes", tip)
 
 
 def check_system(workers: int) -> None:

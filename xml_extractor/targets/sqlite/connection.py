@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -342,7 +342,7 @@ def row_binder(table: TableLayout) -> RowBinder:
     return _statements(table).bind
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _statements(table: TableLayout) -> _Statements:
     name = quoted_table(table.table)
     columns = ", ".join(sqlite_name(column.name) for column in table.columns)
