@@ -12,8 +12,8 @@ from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import contract_hash, read_contract
 from xml_extractor.documents import Outcome
 from xml_extractor.processing import verification
-from xml_extractor.processing.chunk_pool import key_chunks
 from xml_extractor.processing.chunks import Chunk, RunContext
+from xml_extractor.processing.looking import key_chunks
 from xml_extractor.processing.worker import Worker
 from xml_extractor.quality.differences import Verified
 from xml_extractor.quality.seen_things import seen_things

@@ -17,9 +17,10 @@ from xml_extractor.cli.sample import create_samples
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.processing import parallel_coordinator
-from xml_extractor.processing.chunks import Chunk, RunContext
+from xml_extractor.processing.chunks import Chunk, ChunkResult, RunContext
 from xml_extractor.processing.insert_queue import Acknowledgement, BackgroundInsertThread, InsertQueue
-from xml_extractor.processing.worker import Worker, open_loader
+from xml_extractor.processing.insert_threads import open_loader
+from xml_extractor.processing.worker import Worker, worker_of_process
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.registry import open_source
 from xml_extractor.targets.registry import open_target
@@ -260,10 +261,11 @@ def test_a_chunk_passes_few_files(tmp_path: Path) -> None:
         (page,) = opened.key_pages(40)
     chunks = [Chunk(number, tuple(page.keys[20 * number : 20 * number + 20])) for number in range(2)]
     with InsertQueue() as queue, closing(Worker(context, queue, tmp_path)) as worker:
-        parallel_coordinator._worker.set(worker)
+        worker_of_process.set(worker)
         parallel_coordinator._process_work_item(chunks[0])
         with files_that_run() as mapping:
             result = parallel_coordinator._process_work_item(chunks[1])
+        assert isinstance(result, ChunkResult)
         assert (result.failure, result.outcomes) == (None, None)
         acknowledged: list[Acknowledgement] = []
         failures: list[Exception] = []

@@ -33,7 +33,7 @@ from xml_extractor.contract.run_values import RUN_VALUE_TYPES
 from xml_extractor.contract.shape import keys_of
 from xml_extractor.parsing.rules import MAX_DEPTH
 from xml_extractor.processing import chunks, insert_queue
-from xml_extractor.processing.processes import TASKS_PER_PROCESS
+from xml_extractor.processing.worker_pool import TASKS_PER_PROCESS
 from xml_extractor.processing_log.log_table import KEY_LENGTH, LOG_TABLE
 from xml_extractor.processing_log.run_history import HISTORY_TABLE
 from xml_extractor.reasons import Reason

@@ -24,7 +24,7 @@ def atomic_write(path: Path, mode: int = EVERYBODY) -> Iterator[BinaryIO]:
     Raises:
         OSError: The file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = path.parent / f"{path.name}.tmp"
     try:
         with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file

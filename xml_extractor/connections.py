@@ -78,8 +78,13 @@ class DatabaseError(Exception):
         return f"{self.code}: {self.explanation}"
 
 
+Batch = Sequence[tuple[TableLayout, Sequence[Row]]]
+"""Rows of whole documents by table, in load order, bound. In a load the processing log is the first table: its primary
+key holds back documents that another run has loaded."""
+
+
 class Connection(Protocol):
-    """A connection to a database, used by one thread at a time.
+    """A connection to a database that can be loaded, used by one thread at a time.
 
     Every method raises the driver's errors as `DatabaseError`. After the connection was lost, the next transaction, or
     the next statement outside one, connects again.
@@ -119,6 +124,18 @@ class Connection(Protocol):
             statement: With a `?` for each column.
             columns: The columns that the parameters belong to; their types decide how values are sent.
             rows: Bound by `row_binder`.
+        """
+        ...
+
+    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
+        """Insert rows, with each table's way of treating conflicts, within a transaction.
+
+        Args:
+            batch: What to insert.
+            batch_rows: Rows in one call at most, where a call takes the rows of one table.
+
+        Returns:
+            For each table, the positions of the rows that it kept or replaced instead of inserting them.
         """
         ...
 

@@ -18,6 +18,9 @@ No message may hold a value of a document or a secret.
 """
 
 import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 EXIT_OK = 0
@@ -36,6 +39,12 @@ _EXHAUSTED = {
     errno.EROFS: "set TMPDIR to a directory that can be written",
 }
 """What to do about errors of the system that are nobody's defect. Source: errno(3)."""
+
+_UNUSABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
+"""Error numbers of a path that was given and that the system refuses."""
+
+LONGEST_SHOWN = 400
+"""Characters of a path or an argument in a message at most."""
 
 
 class XmlExtractorError(Exception):
@@ -127,3 +136,32 @@ def system_error(error: BaseException) -> RunError | None:
         return RunError("there is no temporary directory that can be written", advice)
     tip = _EXHAUSTED.get(error.errno or 0)
     return None if tip is None else RunError(f"the system has no resources left: {error.strerror}", tip)
+
+
+def path_error(error: BaseException) -> RunError | None:
+    """Convert an error of the operating system about a path that was given; None for any other."""
+    if not isinstance(error, OSError) or error.errno not in _UNUSABLE or error.filename is None:
+        return None
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    return RunError(f"{shortened(name)} cannot be used: {error.strerror}", "check this path, and the rights to it")
+
+
+def shortened(text: str) -> str:
+    """Return a text for a message, without what is too long."""
+    return f"{text[:LONGEST_SHOWN]}…" if len(text) > LONGEST_SHOWN else text
+
+
+@contextmanager
+def system_errors_converted() -> Iterator[None]:
+    """Raise errors of the operating system in the block, or in the decorated function, as errors of this package.
+
+    Raises:
+        RunError: The system has no resources left, or refuses a path.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, MemoryError) as error:
+        converted = system_error(error) or path_error(error)
+        if converted is None:
+            raise
+        raise converted from error

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from xml_extractor.contract.layout import TableLayout, layouts
 from xml_extractor.contract.model import Contract
@@ -22,12 +23,12 @@ from xml_extractor.documents import Outcome
 from xml_extractor.errors import UsageError, XmlExtractorError, system_error
 from xml_extractor.processing.chunks import RunContext, select
 from xml_extractor.processing.insert_queue import InsertQueueStats
+from xml_extractor.processing.insert_threads import delete_plan
 from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.processes import shared_plan
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.run_reporter import RunReporter
-from xml_extractor.processing.worker import delete_plan
 from xml_extractor.records import RecordSource, open_documents
 from xml_extractor.reporting.console import name_run_in_log
 from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatistics
@@ -35,7 +36,7 @@ from xml_extractor.settings import RunSettings
 from xml_extractor.sources.files import FileSource
 from xml_extractor.sources.interfaces import ExaminedSource, KeyPage, Source
 from xml_extractor.sources.rejects import RejectFiles
-from xml_extractor.targets.interfaces import Target
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.registry import TargetOpening, open_target
 from xml_extractor.telemetry import Telemetry
 
@@ -46,6 +47,7 @@ def run(
     settings: RunSettings,
     on_progress: Callable[[int], None] = lambda _: None,
     on_poll: Callable[[RunStatistics], None] = lambda _: None,
+    contract: Contract | None = None,
 ) -> RunResult:
     """Load all documents of the source that are not done yet.
 
@@ -53,6 +55,7 @@ def run(
         settings: The settings of the run.
         on_progress: Called with the number of documents that were committed or rejected since the last call.
         on_poll: Called several times a second with the counts so far.
+        contract: The contract; by default, it is read.
 
     Returns:
         The result. If the run could not continue, it has a `failure`.
@@ -62,7 +65,7 @@ def run(
         KeyboardInterrupt: It was asked to stop before any document was in flight.
     """
     started_at, began_at = _now(), time.perf_counter()
-    contract = read_contract(settings.contract)
+    contract = contract or read_contract(settings.contract)
     _check_limits(settings, tables := layouts(contract))
     # Fails before anything else if the contract does not allow documents to be reprocessed.
     delete_plan(contract, settings)
@@ -78,53 +81,92 @@ def run(
     ):
         context = _context(settings, contract, source, started_at)
         name_run_in_log(context.run_id)
-        return _load(context, engine, source, target, opening, statistics, on_progress, on_poll)
+        return _Run(context, source, target, statistics).load(opening.take(), engine, on_progress, on_poll)
 
 
-def _load(
-    context: RunContext,
-    engine: type[ParallelCoordinator],
-    source: Source,
-    target: Target,
-    opening: TargetOpening,
-    statistics: RunStatistics,
-    on_progress: Callable[[int], None],
-    on_poll: Callable[[RunStatistics], None],
-) -> RunResult:
-    """Load the documents once source and target are open."""
-    describe = partial(_describe, context, source, target, statistics)
-    connection = opening.take()
-    with RunReporter(target, connection, describe, on_poll, Telemetry(context.contract)) as reporter:
+class _Run(NamedTuple):
+    """A run whose source and target are open."""
+
+    context: RunContext
+    source: Source
+    target: Target
+    statistics: RunStatistics
+
+    def load(
+        self,
+        connection: TargetConnection,
+        engine: type[ParallelCoordinator],
+        on_progress: Callable[[int], None],
+        on_poll: Callable[[RunStatistics], None],
+    ) -> RunResult:
+        """Load the documents, and return the result. The connection is for the processing log and the run history."""
+        context, source, statistics = self.context, self.source, self.statistics
+        with RunReporter(self.target, connection, self.describe, on_poll, Telemetry(context.contract)) as reporter:
+            settings = context.settings
+            rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+            logged = LoggedDocuments(connection, context)
+            queue_stats, failure, earlier_rejects = None, None, 0
+            # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
+            # which a reader may not. The writer of rejects reads the source.
+            with closing(source), _reject_writer(context, rejects) as on_reject:
+                coordinator = engine(context, self.target, statistics, on_progress, on_reject, reporter.report)
+                try:
+                    with coordinator:
+                        queue_stats = self._process(coordinator, logged)
+                    self.target.settle()
+                    earlier_rejects = 0 if coordinator.interrupted else logged.earlier_rejects()
+                except Exception as error:
+                    failure = error if isinstance(error, XmlExtractorError) else system_error(error)
+                    if failure is None:
+                        raise
+            result = replace(
+                self.describe(),
+                is_running=False,
+                queue=queue_stats._asdict() if queue_stats else {},
+                insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
+                interrupted=coordinator.interrupted,
+                failure=failure,
+                rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
+                files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
+                files_too_new=_files_too_new(source),
+                outdated=logged.report_outdated(),
+                earlier_rejects=earlier_rejects,
+            )
+            statistics.series.end(statistics.processed, result.elapsed_seconds)
+            reporter.finish(result)
+        return result
+
+    def describe(self) -> RunResult:
+        """Return what the run has done so far."""
+        context, statistics = self.context, self.statistics
+        elapsed = round(time.perf_counter() - statistics.series.began_at, 3)
         settings = context.settings
-        rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
-        logged = LoggedDocuments(connection, context)
-        queue_stats, failure, earlier_rejects = None, None, 0
-        # Where source and target are one SQLite file, the last connection to close removes the write-ahead log, which a
-        # reader may not. The writer of rejects reads the source.
-        with closing(source), _reject_writer(context, rejects) as on_reject:
-            coordinator = engine(context, target, statistics, on_progress, on_reject, reporter.report)
-            try:
-                queue_stats, earlier_rejects = _process(coordinator, source, logged, target, settings)
-            except Exception as error:
-                failure = error if isinstance(error, XmlExtractorError) else system_error(error)
-                if failure is None:
-                    raise
-        result = replace(
-            describe(),
-            is_running=False,
-            queue=queue_stats._asdict() if queue_stats else {},
-            insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
-            interrupted=coordinator.interrupted,
-            failure=failure,
-            rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
-            files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
-            files_too_new=_files_too_new(source),
-            outdated=logged.report_outdated(),
-            earlier_rejects=earlier_rejects,
+        if settings.insert_strategy == "auto":
+            settings = replace(settings, insert_strategy=self.target.strategy_in_use)
+        return RunResult(
+            run_id=context.run_id,
+            contract=context.contract.contract,
+            contract_version=context.contract.version,
+            contract_hash=context.contract_hash,
+            source=self.source.name,
+            target=self.target.name,
+            started_at=context.started_at,
+            # The clock of the system may have been set meanwhile.
+            finished_at=context.started_at + timedelta(seconds=elapsed),
+            elapsed_seconds=elapsed,
+            settings=replace(settings, insert_threads=statistics.insert_threads or settings.insert_threads),
+            statistics=statistics,
+            queue={},
+            insert_threads=(),
+            is_running=True,
         )
-        statistics.series.end(statistics.processed, result.elapsed_seconds)
-        reporter.finish(result)
-    return result
+
+    def _process(self, coordinator: ParallelCoordinator, logged: LoggedDocuments) -> InsertQueueStats | None:
+        """Process all documents that are not done, and return the counts of the queue."""
+        settings = self.context.settings
+        listed = self.source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
+        pages = _noting_total(logged.without_complete(listed), self.source, self.statistics, settings)
+        return coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
 
 
 def _check_limits(settings: RunSettings, tables: Sequence[TableLayout]) -> None:
@@ -154,44 +196,6 @@ def count_waiting(settings: RunSettings) -> int:
         pages = logged.without_complete(source.key_pages(settings.batch_size, settings.key_range, logged.for_sources))
         waiting = select(pages, logged.done, settings.shard, None, logged.is_retried)
         return sum(not logged.is_retried(key) for selection in waiting for key in selection.keys)
-
-
-def _describe(context: RunContext, source: Source, target: Target, statistics: RunStatistics) -> RunResult:
-    """Return what a run has done so far."""
-    elapsed = round(time.perf_counter() - statistics.series.began_at, 3)
-    settings = context.settings
-    if settings.insert_strategy == "auto":
-        settings = replace(settings, insert_strategy=target.strategy_in_use)
-    return RunResult(
-        run_id=context.run_id,
-        contract=context.contract.contract,
-        contract_version=context.contract.version,
-        contract_hash=context.contract_hash,
-        source=source.name,
-        target=target.name,
-        started_at=context.started_at,
-        # The clock of the system may have been set meanwhile.
-        finished_at=context.started_at + timedelta(seconds=elapsed),
-        elapsed_seconds=elapsed,
-        settings=replace(settings, insert_threads=statistics.insert_threads or settings.insert_threads),
-        statistics=statistics,
-        queue={},
-        insert_threads=(),
-        is_running=True,
-    )
-
-
-def _process(
-    coordinator: ParallelCoordinator, source: Source, logged: LoggedDocuments, target: Target, settings: RunSettings
-) -> tuple[InsertQueueStats | None, int]:
-    """Process all documents, and return the counts of the queue and how many are still rejected from earlier runs."""
-    stats = None
-    with coordinator:
-        listed = source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
-        pages = _noting_total(logged.without_complete(listed), source, coordinator.statistics, settings)
-        stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
-    target.settle()
-    return stats, 0 if coordinator.interrupted else logged.earlier_rejects()
 
 
 def _noting_total(

@@ -213,7 +213,7 @@ class RunSettings:
         keep_metrics, keep_rejects: Days after which what a run wrote to these directories is deleted; None for never.
         start_method: How worker processes are started.
         in_process: Whether the main process maps and loads by itself, without worker processes and insert threads.
-            `document_timeout` has no effect then.
+            `document_timeout` limits only the writing of rejects then.
         engine: Who maps and loads.
         master: The master of Spark; None for what `spark-submit` says, or all cores of this machine.
     """

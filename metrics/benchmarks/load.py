@@ -17,7 +17,7 @@ from metrics.measurements.figures import alternately
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import MappedDocument, Row
 from xml_extractor.processing.insert_queue import MAX_BATCH_DOCUMENTS
-from xml_extractor.processing.worker import open_loader
+from xml_extractor.processing.insert_threads import open_loader
 from xml_extractor.processing_log.log_table import LOG_TABLE
 from xml_extractor.settings import InsertStrategy, RunSettings
 from xml_extractor.targets.registry import open_target

@@ -14,7 +14,7 @@ from metrics.measurements.figures import alternately
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
-from xml_extractor.processing.parallel_coordinator import rare_collections
+from xml_extractor.processing.processes import rare_collections
 
 UNTIL, WHOLE, LXML = "parse and map", "parse and map, whole document", "lxml.etree.fromstring"
 IGNORE, INTERPRETED = "parse and map, ignore", "parse and map, interpreted"

@@ -20,8 +20,8 @@ from xml_extractor.documents import SourceDocument
 from xml_extractor.mapping import compile_plan, map_document
 from xml_extractor.parsing import DocumentParser, parsing_rules
 from xml_extractor.pipeline import run
-from xml_extractor.processing.chunk_pool import key_chunks
 from xml_extractor.processing.chunks import MAX_CHUNK, Chunk
+from xml_extractor.processing.looking import key_chunks
 from xml_extractor.processing.verification import VerificationContext, VerifyingWorker, reconcile
 from xml_extractor.quality.differences import Verified
 from xml_extractor.quality.observation import Observer

@@ -9,7 +9,7 @@ from metrics.benchmarks import inputs, server, whole_runs
 from metrics.benchmarks.command import NothingToMeasureError, Options, run_benchmark
 from metrics.benchmarks.record import Limit, Record
 from xml_extractor.documents import MappedDocument, Status
-from xml_extractor.processing.worker import open_loader
+from xml_extractor.processing.insert_threads import open_loader
 from xml_extractor.settings import InsertStrategy, RunSettings
 
 Strategy = InsertStrategy | Literal["auto"]

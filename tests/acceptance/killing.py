@@ -27,11 +27,13 @@ def whoever_is_at_dies(directory: Path, place: tuple[int, int]) -> Iterator[None
 
 def _kill(directory: Path, place: tuple[int, int], ready: Event, done: Event) -> None:
     ready.set()
-    # The note of a dead worker stays, and its number may be given to a process that is none of ours.
+    # The note of a dead worker stays, and its number may be given to a process that is none of ours. A worker that is
+    # done with a document leaves its place there, at no stage.
     killed: set[str] = set()
     while not done.wait(0.01):
         for note in directory.glob("xml_extractor-*/*"):
             with suppress(OSError, struct.error):
-                if note.name not in killed and struct.unpack_from("<qq", note.read_bytes()) == place:
+                *noted, stage = struct.unpack_from("<qqb", note.read_bytes())
+                if note.name not in killed and tuple(noted) == place and stage >= 0:
                     killed.add(note.name)
                     os.kill(int(note.name), signal.SIGKILL)

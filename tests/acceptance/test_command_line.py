@@ -670,7 +670,10 @@ USAGE = {
     "samples that are there already": Usage(
         "sample ubl_invoice 5 --to sqlite:///orders.db",
         2,
-        ("Error: app_xml in sqlite:///orders.db already has a document with the key 1", "Hint: write to a new file"),
+        (
+            "Error: app_xml in sqlite:///orders.db already has some of the keys from 1 to",
+            "Hint: write to another database",
+        ),
     ),
     "samples to a kind of database that is not known": Usage(
         "sample ubl_invoice 5 --to oracle://user:hunter2@host/db",

@@ -54,7 +54,7 @@ def test_all_documents_are_observed_and_none_is_loaded(folder: Path) -> None:
     (folder / "coverage.html").unlink()
     assert "Documents: 40 = 39 would load, 1 would be rejected" in ended.stdout
     assert "too_long" in ended.stdout
-    assert "(largest: 30, in 130.xml)" in ended.stdout
+    assert "(at most 30 characters, in 130.xml)" in ended.stdout
     assert "/Customer/EMail  Email (other case)" in ended.stdout
     assert "secret" not in ended.stdout + ended.stderr
     assert sorted(folder.iterdir()) == before

@@ -1,13 +1,17 @@
 """The Python API: the examples of its page are executed, and a run in this process loads what the command loads."""
 
+import asyncio
 import doctest
+import gc
 import os
 import pickle
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ from xml_extractor.cli.run_options import RUN_OPTIONS
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.reading import read_contract
 from xml_extractor.documents import Outcome, ProcessedDocument
+from xml_extractor.parsing.cutting import _names_in_scope
 from xml_extractor.targets.loader import Loader
 from xml_extractor.targets.registry import open_target
 
@@ -161,7 +166,7 @@ def test_a_run_that_cannot_continue_raises_its_error(orders: Path) -> None:
     [
         ({"limit": -1}, "limit is -1"),
         ({"workers": 0}, "workers is 0"),
-        ({"batch_size": "many"}, "batch_size is many"),
+        ({"batch_size": "many"}, "batch_size is 'many'"),
         ({"range": "1"}, "'1' is not a range"),
         ({"shard": "3/2"}, "'3/2' is not a shard"),
         ({"max_tolerated": "a=b"}, "is not a limit of tolerated values"),
@@ -169,11 +174,86 @@ def test_a_run_that_cannot_continue_raises_its_error(orders: Path) -> None:
         ({"reprocess": "nothing"}, "reprocess is 'nothing'"),
         ({"reprocess_version": 1}, "reprocess_version requires reprocess"),
         ({"in_process": True}, "no option 'in_process'"),
+        ({"limit": True}, "limit is True"),
+        ({"workers": "auto"}, "workers is 'auto'"),
+        ({"batch_size": None}, "batch_size is None"),
+        ({"range": (1, 2)}, "range has the type tuple"),
+        ({"max_rejects": 0.5}, "max_rejects has the type float"),
+        ({"reject_values": "no"}, "reject_values is 'no'"),
+        ({"metrics_dir": b"metrics"}, "metrics_dir has the type bytes"),
+        ({"rejects_dir": "\0"}, "rejects_dir has a NUL"),
+        ({"on_progress": None}, "on_progress has the type NoneType"),
+        ({"contract": 5}, "contract has the type int"),
+        ({"source": b"notes"}, "source has the type bytes"),
+        ({"target": None}, "target has the type NoneType"),
+        ({"source": "n" * 300}, "cannot be used: File name too long"),
     ],
 )
-def test_an_option_that_cannot_be_used_is_an_error(option: dict[str, object], message: str) -> None:
-    with pytest.raises(xml_extractor.UsageError, match=message):
-        xml_extractor.run("card_application", "nowhere", "sqlite:///nothing.db", **option)  # type: ignore[arg-type]
+def test_an_argument_that_cannot_be_used_is_an_error(option: dict[str, Any], message: str) -> None:
+    arguments = {"contract": "card_application", "source": "nowhere", "target": "sqlite:///nothing.db"} | option
+    with pytest.raises(xml_extractor.XmlExtractorError, match=message) as error:
+        xml_extractor.run(**arguments)
+    assert error.value.tip
+
+
+@pytest.mark.parametrize("path", [None, 5, b"orders.yaml", ["orders.yaml"], "orders\0.yaml", "n" * 300])
+def test_a_path_that_cannot_be_used_is_an_error(path: Any, orders: Path) -> None:
+    contract = xml_extractor.read_contract(orders / "orders.yaml")
+    calls = (xml_extractor.read_contract, lambda path: list(contract.iterate(path)))
+    for call in calls if isinstance(path, str | bytes) else (*calls, contract.map):
+        with pytest.raises(xml_extractor.XmlExtractorError):
+            call(path)
+
+
+def test_a_system_without_threads_is_an_error_with_a_hint(orders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(xml_extractor.RunError, match="no thread can be started") as error:
+        xml_extractor.run("orders.yaml", "orders", f"sqlite:///{orders / 'orders.db'}")
+    assert "`ulimit -u`" in error.value.tip
+
+
+def test_a_run_has_the_contract_that_was_read(orders: Path) -> None:
+    contract = xml_extractor.read_contract("orders.yaml")
+    (orders / "orders.yaml").unlink()
+    assert xml_extractor.run(contract, "orders", "sqlite:///orders.db").statistics.loaded == 1
+
+
+def test_one_worker_with_a_document_timeout_is_a_process_that_can_be_ended(tmp_path: Path) -> None:
+    path = "a[count(//b[following::b[following::b[following::b]]]) > 1]"
+    slow = re.sub(r"document: .*", "document: {root: note}", CONTRACT)
+    slow = slow.replace("source_key: {run: source_key}", f'a: {{path: "{path}", type: int}}')
+    (tmp_path / "notes.yaml").write_text(slow, encoding="utf-8")
+    (tmp_path / "notes").mkdir()
+    for number, elements in enumerate((0, 20_000)):
+        text = f"<note id='{number}'><a>1</a>{'<b/>' * elements}</note>"
+        (tmp_path / "notes" / f"{number}.xml").write_text(text, encoding="utf-8")
+    target = f"sqlite:///{tmp_path / 'notes.db'}"
+    result = xml_extractor.run(tmp_path / "notes.yaml", tmp_path / "notes", target, document_timeout=1)
+    assert (result.statistics.loaded, result.statistics.rejected) == (1, 1)
+    assert [code for _, code in result.statistics.reasons] == ["timeout"]
+
+
+def test_runs_at_once_in_threads_leave_the_process_as_it_was(orders: Path) -> None:
+    before = gc.get_threshold(), gc.get_freeze_count(), threading.active_count()
+
+    async def runs() -> list[xml_extractor.RunResult]:
+        calls = (partial(xml_extractor.run, "orders.yaml", "orders", f"sqlite:///{n}.db") for n in range(3))
+        return await asyncio.gather(*map(asyncio.to_thread, calls))
+
+    assert [result.statistics.loaded for result in asyncio.run(runs())] == [1, 1, 1]
+    assert (gc.get_threshold(), gc.get_freeze_count(), threading.active_count()) == before
+
+
+def test_nothing_of_the_documents_is_kept_but_their_names(tmp_path: Path) -> None:
+    text = re.sub(r"document: .*", 'namespaces: {x: "urn:x"}\\ndocument: {root: note}\\nignore: "x:y"', CONTRACT)
+    (tmp_path / "notes.yaml").write_text(text, encoding="utf-8")
+    contract = xml_extractor.read_contract(tmp_path / "notes.yaml")
+    for number in range(600):
+        contract.map(f"<note id='1' xmlns:a='urn:{number}' xmlns:x='urn:x'><x:y/></note>", key=1)
+    assert 0 < _names_in_scope.cache_info().currsize < 600
 
 
 def test_all_options_of_the_command_are_there_but_for_addresses_and_what_only_a_command_shows() -> None:

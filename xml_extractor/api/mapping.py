@@ -24,15 +24,13 @@ from xml_extractor.documents import (
     SourceDocument,
     Value,
 )
-from xml_extractor.errors import UsageError, XmlExtractorError
+from xml_extractor.errors import UsageError, XmlExtractorError, system_errors_converted
 from xml_extractor.mapping import MappingError, compile_plan, map_document, read_revision
 from xml_extractor.parsing import DocumentParser, OtherRootError, ParseError, parsing_rules
 from xml_extractor.processing_log.log_keys import UnusableKey
 from xml_extractor.quality.unread import unread_counter
 from xml_extractor.records import open_documents
-from xml_extractor.settings import (
-    KeyRange,
-)
+from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import unusable_key
 
 KEYS_AT_ONCE = 1000
@@ -95,7 +93,7 @@ class Contract:
         self.path = path
         self.name = checked.contract
         self.version = checked.version
-        self._checked = checked
+        self.checked = checked
         self._plan = compile_plan(checked)
         self._parser = DocumentParser(parsing_rules(checked))
         self._unread_of = unread_counter(checked)
@@ -110,8 +108,9 @@ class Contract:
 
     def __reduce__(self) -> tuple[type["Contract"], tuple[str, model.Contract]]:
         """Pickle the contract without its plan, which is compiled again."""
-        return type(self), (self.path, self._checked)
+        return type(self), (self.path, self.checked)
 
+    @system_errors_converted()
     def map(
         self, document: bytes | str | os.PathLike[str], *, key: DocumentKey | None = None, run_id: str = ""
     ) -> Rows:
@@ -129,10 +128,11 @@ class Contract:
         Raises:
             RejectedError: The document cannot be mapped, or the contract skips it.
             UsageError: The contract is for the records of files, the file cannot be read, or the document has no key.
+            RunError: The system has no memory left.
         """
-        if self._checked.document.records is not None:
+        if self.checked.document.records is not None:
             raise UsageError("the contract maps the records of files", "give the file to iterate()")
-        found = self._process(_source_document(document, key, self._checked), _run_values(run_id, ""))
+        found = self._process(_source_document(document, key, self.checked), _run_values(run_id, ""))
         if found.failure is not None:
             raise RejectedError(found.failure)
         return found.rows or {table: [] for table in self.tables}
@@ -152,11 +152,13 @@ class Contract:
 
         Raises:
             UsageError: There is nothing at this address, or the range is not valid.
-            SourceError: The source cannot be read.
+            RunError: The source cannot be read.
         """
-        keys_in = None if key_range is None else KeyRange.parse(key_range)
-        has_records = self._checked.document.records is not None
-        with closing(open_documents(os.fspath(source), self._checked)) as opened:
+        address, keys_in = text_of("source", source), None
+        if key_range is not None:
+            keys_in = KeyRange.parse(text_of("key_range", key_range))
+        has_records = self.checked.document.records is not None
+        with system_errors_converted(), closing(open_documents(address, self.checked)) as opened:
             run = _run_values(run_id, opened.name)
             for page in opened.key_pages(KEYS_AT_ONCE, keys_in):
                 keys = [key for key in page.keys if not (isinstance(key, RecordKey) and key.place.is_complete)]
@@ -194,6 +196,7 @@ class Contract:
         }
 
 
+@system_errors_converted()
 def read_contract(path: str | os.PathLike[str]) -> Contract:
     """Read, check and compile a contract.
 
@@ -204,7 +207,22 @@ def read_contract(path: str | os.PathLike[str]) -> Contract:
         UsageError: There is no such file or shipped contract, or the file cannot be read.
         ContractError: The contract has faults; the message lists all of them, one a line.
     """
-    return Contract(os.fspath(path), read_model(os.fspath(path)))
+    name = text_of("path", path)
+    return Contract(name, read_model(name))
+
+
+def text_of(argument: str, value: object) -> str:
+    """Return an argument that is a text or a path as a text.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    text = value if isinstance(value, str) else os.fspath(value) if isinstance(value, os.PathLike) else None
+    if not isinstance(text, str):
+        raise UsageError(f"{argument} has the type {type(value).__name__}", "give a text or a pathlib.Path")
+    if "\0" in text:
+        raise UsageError(f"{argument} has a NUL character", "remove it")
+    return text
 
 
 def _source_document(
@@ -216,7 +234,7 @@ def _source_document(
         if isinstance(document, str) and "<" not in document:
             raise UsageError("the text is no XML document", "for a file, give a pathlib.Path")
     else:
-        path = Path(document)
+        path = Path(text_of("document", document))
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args, get_type_hints
 
 from xml_extractor import pipeline
-from xml_extractor.api.mapping import Contract
+from xml_extractor.api.mapping import Contract, text_of
 from xml_extractor.contract.faults import did_you_mean
-from xml_extractor.errors import StopRequestedError, UsageError
+from xml_extractor.errors import StopRequestedError, UsageError, shortened, system_errors_converted
 from xml_extractor.processing.processes import check_caller
 from xml_extractor.reporting.metrics import (
     delete_old_runs,
@@ -43,8 +43,8 @@ class RunOptions(TypedDict, total=False):
 
     batch_size: int
     limit: int | None
-    range: str
-    shard: str
+    range: str | None
+    shard: str | None
     min_age: int
     reprocess: Reprocess | None
     reprocess_version: int | None
@@ -54,9 +54,9 @@ class RunOptions(TypedDict, total=False):
     insert_strategy: InsertStrategy | Literal["auto"]
     insert_mode: InsertMode
     engine: Engine
-    master: str
+    master: str | None
     max_rejects: int | str
-    max_tolerated: int | str
+    max_tolerated: int | str | None
     ignore_earlier_rejects: bool
     document_timeout: int
     metrics_dir: str | os.PathLike[str] | None
@@ -68,6 +68,7 @@ class RunOptions(TypedDict, total=False):
     start_method: StartMethod
 
 
+@system_errors_converted()
 def run(
     contract: str | os.PathLike[str] | Contract,
     source: str | os.PathLike[str],
@@ -79,8 +80,8 @@ def run(
 ) -> RunResult:
     """Load all documents of a source that are not loaded yet, as `xml-extractor run` does.
 
-    One worker runs in this process, so that no main guard is needed. More workers are processes: the call must be below
-    `if __name__ == "__main__":` in the main module.
+    One worker runs in this process, so that no main guard is needed. More workers are processes, and so is one with a
+    `document_timeout`: the call must be below `if __name__ == "__main__":` in the main module.
 
     Neither environment variables nor a configuration file have an effect, and nothing is printed.
 
@@ -89,7 +90,8 @@ def run(
         source: A directory, a glob pattern, an archive, a file, or the URL of a database.
         target: The URL of a database. It may contain a password.
         workers: Number of workers that parse and map documents.
-        on_progress: Called with the number of documents that were committed or rejected since the last call.
+        on_progress: Called with the number of documents that were committed or rejected since the last call. An
+            exception that it raises ends the run, and is raised here.
         options: See `RunOptions`.
 
     Returns:
@@ -102,10 +104,13 @@ def run(
         StopRequestedError: A signal asked the run to stop.
     """
     settings = _settings(contract, source, target, workers, options)
+    if not callable(on_progress):
+        raise UsageError(f"on_progress has the type {type(on_progress).__name__}", "give a function of one number")
     if not settings.in_process:
         check_caller()
     prepare_directories(settings)
-    result = pipeline.run(settings, on_progress)
+    checked = contract.checked if isinstance(contract, Contract) else None
+    result = pipeline.run(settings, on_progress, contract=checked)
     record(result)
     if result.failure is not None:
         raise result.failure
@@ -138,22 +143,23 @@ def record(result: RunResult) -> Path | None:
     return write_metrics(result.settings, result.run_id, metrics_text(result), prometheus_text(result))
 
 
-_PARSED: dict[str, Callable[[Any], Any]] = {
+_PARSED: dict[str, Callable[[str], Any]] = {
     "range": KeyRange.parse,
     "shard": Shard.parse,
-    "max_rejects": lambda limit: RejectLimit.parse(str(limit)),
-    "max_tolerated": lambda limits: ToleranceLimits.parse(str(limits)),
-    "metrics_dir": Path,
-    "metrics_prom": Path,
-    "rejects_dir": Path,
+    "max_rejects": RejectLimit.parse,
+    "max_tolerated": ToleranceLimits.parse,
+    **dict.fromkeys(("metrics_dir", "metrics_prom", "rejects_dir"), lambda path: Path(path) if path else None),
 }
-_CHOICES: dict[str, tuple[str, ...]] = {
+_CHOICES: dict[str, tuple[object, ...]] = {
     "reprocess": get_args(Reprocess),
     "insert_strategy": ("auto", *get_args(InsertStrategy)),
     "insert_mode": get_args(InsertMode),
     "start_method": get_args(StartMethod),
     "engine": get_args(Engine),
+    "ignore_earlier_rejects": (True, False),
+    "reject_values": (True, False),
 }
+_OPTIONS = {**get_type_hints(RunOptions), "workers": int}
 
 
 def _settings(
@@ -163,38 +169,43 @@ def _settings(
     workers: int,
     options: RunOptions,
 ) -> RunSettings:
-    given: dict[str, Any] = {"metrics_dir": None, "rejects_dir": None, **options}
-    values = {name: _checked(name, value) for name, value in (*given.items(), ("workers", workers))}
+    given: dict[str, Any] = {"metrics_dir": None, "rejects_dir": None, **options, "workers": workers}
+    values = {name: _checked(name, value) for name, value in given.items()}
     if values.get("reprocess_version") is not None and values.get("reprocess") is None:
         raise UsageError("reprocess_version requires reprocess", 'add it, for example reprocess="loaded"')
     if "range" in values:
         values["key_range"] = values.pop("range")
+    # Only a process can be ended, whatever it does.
+    needs_process = bool(values.get("document_timeout")) or values.get("engine") == "spark"
     return RunSettings(
-        contract.path if isinstance(contract, Contract) else os.fspath(contract),
-        os.fspath(source),
-        target,
+        contract.path if isinstance(contract, Contract) else text_of("contract", contract),
+        text_of("source", source),
+        text_of("target", target),
         **values,
         progress=False,
-        in_process=workers == 1 and values.get("engine", "processes") == "processes",
+        in_process=workers == 1 and not needs_process,
     )
 
 
 def _checked(name: str, value: Any) -> Any:
-    known = (*RunOptions.__annotations__, "workers")
-    if name not in known:
-        meant = did_you_mean(name, known)
-        tip = f"did you mean {meant}?" if meant else f"the options are {', '.join(sorted(known))}"
+    if name not in _OPTIONS:
+        meant = did_you_mean(name, (*_OPTIONS,))
+        tip = f"did you mean {meant}?" if meant else f"the options are {', '.join(sorted(_OPTIONS))}"
         raise UsageError(f"a run has no option '{name}'", tip)
-    if value is None:
+    if value is None and type(None) in get_args(_OPTIONS[name]):
         return None
-    if name in _PARSED:
-        return _PARSED[name](value)
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise UsageError(f"{name} is '{value}'", f"choose {' or '.join(_CHOICES[name])}")
-    if name in LIMITS and value != "auto":
+    if name in LIMITS and not (name == "insert_threads" and value == "auto"):
         least, most = LIMITS[name]
-        if not isinstance(value, int) or value < least or (most is not None and value > most):
-            raise UsageError(
-                f"{name} is {value}", f"give a whole number from {least}{f' to {most}' if most else ' on'}"
-            )
-    return value
+        if type(value) is not int or value < least or (most is not None and value > most):
+            tip = f"give a whole number from {least}{f' to {most}' if most else ' on'}"
+            raise UsageError(f"{name} is {_shown(value)}", tip)
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise UsageError(f"{name} is {_shown(value)}", f"choose {' or '.join(map(str, _CHOICES[name]))}")
+    if name in LIMITS or name in _CHOICES:
+        return value
+    is_number = type(value) is int and int in get_args(_OPTIONS[name])
+    return _PARSED.get(name, str)(str(value) if is_number else text_of(name, value))
+
+
+def _shown(value: object) -> str:
+    return f"'{shortened(value)}'" if isinstance(value, str) else shortened(repr(value))

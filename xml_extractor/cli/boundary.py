@@ -20,19 +20,15 @@ from xml_extractor.errors import (
     EXIT_USAGE,
     RunError,
     XmlExtractorError,
+    path_error,
+    shortened,
     system_error,
 )
 from xml_extractor.escaping import escaped
 from xml_extractor.reporting.console import discard
 
-LONGEST = 400
-"""Characters of a message of click's at most: it repeats all arguments that it did not expect."""
-
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """Error numbers of a file that standard output is redirected to and that cannot grow."""
-
-_UNUSABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
-"""Error numbers of a path that was given and that the system refuses."""
 
 _CREDENTIALS = re.compile(r"(?<=://)(?:\S*@|[^\s/@:]+:[^\n/@]*@)")
 _PASSWORD = re.compile(r"(pwd|password)(\s*=\s*|%3D)(\{(?:[^}]|\}\})*(?:\}|$)|[^;&\n]+)", re.IGNORECASE)
@@ -59,7 +55,7 @@ def execute(command: click.Command, arguments: Sequence[str] | None, program: st
         code = EXIT_USAGE
     except click.ClickException as error:
         message = _without_secrets(" ".join(error.format_message().split()))
-        code = _fail(_shortened(message), _tip(error), EXIT_USAGE)
+        code = _fail(shortened(message), _tip(error), EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt) as error:
         code = _interruption(error)
     except SystemExit:
@@ -141,17 +137,8 @@ def _expanded(message: str) -> bool:
 
 def _failure(error: Exception) -> tuple[str, str]:
     """Return what the operating system refuses, and what to do; a defect if that does not depend on the system."""
-    exhausted = system_error(error)
-    if exhausted is not None:
-        return exhausted.message, exhausted.tip
-    if isinstance(error, OSError) and error.errno in _UNUSABLE and error.filename is not None:
-        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
-        return f"{_shortened(name)} cannot be used: {error.strerror}", "check this path, and the rights to it"
-    return _defect(error)
-
-
-def _shortened(text: str) -> str:
-    return f"{text[:LONGEST]}…" if len(text) > LONGEST else text
+    converted = system_error(error) or path_error(error)
+    return _defect(error) if converted is None else (converted.message, converted.tip)
 
 
 def _defect(error: BaseException) -> tuple[str, str]:

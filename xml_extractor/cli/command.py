@@ -68,13 +68,15 @@ class Command(click.Command):
             if shown:
                 with formatter.section(heading):
                     formatter.write_dl(shown)
-        variables = [parameter.envvar for parameter in self.params if parameter.envvar]
-        if variables:
+        text = "Options that name a variable can be set by it. The command line takes precedence."
+        if "config" in records:
+            text = (
+                "Options that name a variable can be set by it, and all but --config in the configuration file. "
+                "The command line takes precedence over the environment, and the environment over the file."
+            )
+        if any(parameter.envvar for parameter in self.params):
             with formatter.section("Environment"):
-                formatter.write_text(
-                    "Options that name a variable can be set by it, and all but --config in the configuration file. "
-                    "The command line takes precedence over the environment, and the environment over the file."
-                )
+                formatter.write_text(text)
 
 
 def command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:

@@ -86,8 +86,9 @@ LOGIN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 """Options that complete `--server`; some apply to other SQL Server addresses too."""
 
-SERVER: dict[str, Any] = {"metavar": "HOST", "help": "SQL Server to load into: HOST, HOST,PORT or HOST\\INSTANCE."}
-ODBC: dict[str, Any] = {"metavar": "STRING", "help": "SQL Server to load into, as an ODBC connection string."}
+TARGET = "Target database, as a SQLAlchemy URL; or parquet:DIR, for Parquet files."
+SERVER: dict[str, Any] = {"metavar": "HOST", "help": "SQL Server: HOST, HOST,PORT or HOST\\INSTANCE."}
+ODBC: dict[str, Any] = {"metavar": "STRING", "help": "SQL Server, as an ODBC connection string."}
 
 SHORT_FORMS: tuple[Callable[[Any], Any], ...] = (setting("--server", **SERVER), setting("--odbc", **ODBC))
 LOG_TABLE_OPTION = setting(
@@ -103,18 +104,14 @@ LOG_TARGET_OPTION = setting(
     help="With --target parquet:DIR: database of the processing log, as a SQLAlchemy URL.",
 )
 TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    setting(
-        "--target",
-        default=DEFAULT_TARGET,
-        help="Database to load into, as a SQLAlchemy URL; or parquet:DIR, for Parquet files.",
-    ),
+    setting("--target", default=DEFAULT_TARGET, help=TARGET),
     *SHORT_FORMS,
     *LOGIN_OPTIONS,
     LOG_TABLE_OPTION,
     LOG_TARGET_OPTION,
 )
 OPTIONAL_TARGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    setting("--target", show_default="none", help="Database to examine, as a SQLAlchemy URL; or parquet:DIR."),
+    setting("--target", show_default="none", help=TARGET),
     *SHORT_FORMS,
     *LOGIN_OPTIONS,
     LOG_TABLE_OPTION,
@@ -143,7 +140,7 @@ SOURCE_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     setting(
         "--source",
         show_default="the target database",
-        help="Documents to load: a SQLAlchemy URL, a directory, a glob pattern, a zip or tar archive, a file, members "
+        help="Documents: a SQLAlchemy URL, a directory, a glob pattern, a zip or tar archive, a file, members "
         "of archives (ARCHIVE!PATTERN), or - for standard input.",
     ),
     setting("--source-odbc", **ODBC | {"help": "SQL Server with the documents, as an ODBC connection string."}),

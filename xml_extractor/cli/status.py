@@ -72,7 +72,8 @@ SELECTION_OPTIONS = (
 def retry_command(contract: str, target: str, max_attempts: int, **selection: Any) -> None:
     """Mark rejected documents so that the next run retries them.
 
-    This command loads nothing. Without options it marks all rejected documents of the contract.
+    This command loads nothing. Without options, it marks all rejected documents of the contract that were attempted
+    fewer than 5 times.
     """
     with _opened(contract, target) as (name, log):
         marked, exhausted = log.retry(_selection(name, **selection), max_attempts)

@@ -5,7 +5,7 @@ mapping keys are text as written, so the code `01` stays `01`, and only the tags
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from ruamel.yaml import YAML
@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from xml_extractor.contract.faults import Fault, KeyPath, render_path
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, render_path
 
 Data = bool | int | Decimal | str | list["Data"] | dict[str, "Data"] | None
 
@@ -113,6 +113,27 @@ class YamlText:
             line, column = self._root.start_mark.line, self._root.start_mark.column
         name = render_path((*(step for step, _, _ in steps), *([missing] if missing else [])))
         return Fault(self.file, line + 1, column + 1, name, message, found, expected, suggestion)
+
+    def unknown(
+        self,
+        path: KeyPath,
+        what: str,
+        name: str,
+        known: Iterable[str],
+        otherwise: str = "",
+        *,
+        column: str = "",
+        within: tuple[int, int] | None = None,
+    ) -> Fault:
+        """Return the fault of a name that is none of those known; `column` follows the name of a table and a point."""
+        names, found = tuple(known), f"the unknown {what} '{name}'"
+        expected, meant = one_of(names) or otherwise or f"a {what} of this contract", did_you_mean(name, names)
+        meant = f"{meant}.{column}" if meant and column else meant
+        return self.fault(path, found=found, expected=expected, suggestion=meant, within=within)
+
+    def without_key(self, path: KeyPath, key: str, expected: str = "a SQL Server scalar type") -> Fault:
+        """Return the fault of a part that lacks a key."""
+        return self.fault(path, "the key is missing", expected=expected, key=True, missing=key)
 
     def _walk(self, path: KeyPath) -> Iterator[tuple[str | int, Node, Node]]:
         """For each part on the path: its name, the node of its key, the node of its value."""

@@ -8,7 +8,7 @@ namespaces declared below the root element, tags that do not match.
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 
 from lxml import etree
@@ -77,7 +77,7 @@ def _written_names(root: bytes, names: tuple[str, ...]) -> tuple[bytes, ...]:
     return _names_in_scope(names, ((None, ""), *sorted(in_scope.items(), key=lambda item: item[0] or "")))
 
 
-@cache
+@lru_cache(maxsize=256)
 def _names_in_scope(names: tuple[str, ...], in_scope: tuple[tuple[str | None, str], ...]) -> tuple[bytes, ...]:
     prefixes = dict(in_scope)
     found = [

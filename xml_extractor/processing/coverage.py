@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xml_extractor.documents import DocumentKey, Failure, Rejection, RunValues, SourceDocument
 from xml_extractor.parsing import DocumentParser, parsing_rules
-from xml_extractor.processing.chunk_pool import LookingContext, LookingWorker, for_each_chunk, key_chunks
+from xml_extractor.processing.looking import LookingContext, LookingWorker, for_each_chunk, key_chunks
 from xml_extractor.processing.worker import skip_by_root
 from xml_extractor.quality.observation import Observer
 from xml_extractor.quality.tallies import Observed

@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from xml_extractor.processing.chunks import Chunk, ChunkResult, WorkerFailure, as_run_error
-from xml_extractor.processing.processes import DeadWorker, WorkerPool
+from xml_extractor.processing.chunks import Chunk, ChunkReport, WorkerFailure, as_run_error
 from xml_extractor.processing.worker import Worker
+from xml_extractor.processing.worker_pool import DeadWorker, WorkerPool
 from xml_extractor.processing.worker_supervisor import Event, WorkerSupervisor
 
 
@@ -29,13 +29,12 @@ class InProcessPool(WorkerPool):
         """Process a chunk now. The function is that of worker processes, and is not called."""
         del function, on_error
         chunk: Chunk = task
-        outcomes = failure = None
+        report: ChunkReport
         try:
-            outcomes = self._worker.load_chunk(chunk)
+            report = self._worker.result(chunk, self._worker.load_chunk(chunk))
         except Exception as error:  # noqa: BLE001 - reported to the coordinator as data, as by a worker process
-            failure = WorkerFailure.of(as_run_error(error))
-        seconds, slowest = self._worker.take_seconds(), self._worker.slowest
-        on_result(ChunkResult(chunk.sequence, os.getpid(), failure, False, outcomes, seconds, slowest))
+            report = ChunkReport(chunk.sequence, os.getpid(), WorkerFailure.of(as_run_error(error)))
+        on_result(report)
 
     def note_result(self, process_id: int, *, retires: bool = False) -> None:
         """Do nothing: this worker is never replaced."""

@@ -2,11 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Literal, Self
 
+from xml_extractor.contract.layout import layouts
+from xml_extractor.contract.model import Contract
 from xml_extractor.errors import SilentTargetError
+from xml_extractor.processing.chunks import RunContext
 from xml_extractor.processing.insert_queue import (
     Acknowledgement,
     BackgroundInsertThread,
@@ -14,6 +17,11 @@ from xml_extractor.processing.insert_queue import (
     InsertThreadStats,
     LoaderOpener,
 )
+from xml_extractor.settings import RunSettings
+from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
+from xml_extractor.targets.interfaces import Target
+from xml_extractor.targets.loader import Loader, LogIdentity
+from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +36,37 @@ WINDOW_SECONDS = 5.0
 
 LEAST_GAIN = 1.1
 """By how much another thread must raise the speed to stay."""
+
+
+def delete_plan(contract: Contract, settings: RunSettings) -> DeletePlan:
+    """Return how the run finds the rows of documents that it replaces; empty if none of them can have rows.
+
+    Raises:
+        UsageError: In some table they cannot be found.
+    """
+    replaces = contract.document.revision is not None or settings.reprocess not in (None, "rejected")
+    return plan_deletion(contract) if replaces else ()
+
+
+@contextmanager
+def open_loader(context: RunContext, target: Target | None = None) -> Iterator[Loader]:
+    """Open a loader on a connection of its own.
+
+    Args:
+        context: What the run knows.
+        target: The run's target, whose connections share what they know; by default, it is opened.
+
+    Raises:
+        TargetError: The target cannot be opened.
+    """
+    contract, settings = context.contract, context.settings
+    identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
+    target = target or open_target(settings.target, contract)
+    plan = delete_plan(contract, settings)
+    with closing(target.connect(settings.insert_strategy)) as connection:
+        has_revisions = contract.document.revision is not None
+        batch_rows = settings.insert_batch_rows
+        yield Loader(connection, layouts(contract), identity, batch_rows, plan, has_revisions=has_revisions)
 
 
 class InsertThreads:
@@ -66,9 +105,7 @@ class InsertThreads:
             self._start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for thread in reversed(self._threads):
             thread.stop(drain=kind not in (KeyboardInterrupt, SilentTargetError))
 

@@ -6,11 +6,9 @@ Read `ParallelCoordinator.process_xml_batch` first. A worker's side is `_process
 
 import gc
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
+from contextlib import ExitStack
 from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -29,6 +27,7 @@ from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import (
     LARGE_CHUNK,
     Chunk,
+    ChunkReport,
     ChunkResult,
     ChunksInFlight,
     RunContext,
@@ -46,13 +45,9 @@ from xml_extractor.processing.insert_queue import (
     InsertQueueStats,
     InsertThreadStats,
 )
-from xml_extractor.processing.insert_threads import InsertThreads
-from xml_extractor.processing.processes import (
-    NO_MEMORY,
-    retire,
-    set_up_child,
-)
-from xml_extractor.processing.worker import Worker, open_loader
+from xml_extractor.processing.insert_threads import InsertThreads, open_loader
+from xml_extractor.processing.processes import COLLECTION_THRESHOLDS, rare_collections, set_up_child
+from xml_extractor.processing.worker import ChunkWorker, Worker, reported, worker_of_process
 from xml_extractor.processing.worker_supervisor import RESUME_TIP, WorkerSupervisor, silent_target
 from xml_extractor.reasons import Stage
 from xml_extractor.reporting.console import configure_logging
@@ -66,69 +61,44 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 """How often the coordinator checks that all parts are alive, and whether it was asked to stop."""
 
-COLLECTION_THRESHOLDS = (50_000, 20, 100)
-"""Of the garbage collector: new objects, and collections of younger generations."""
-
 PATIENCE_SECONDS = 2.0
 """How long insert threads wait for more where each batch makes files."""
 
 WAIT_REPORT_SECONDS = 10.0
 """How long the target may take for what is queued before the wait is reported, and again after each such time."""
 
-_worker: ContextVar[Worker | WorkerFailure] = ContextVar("worker")
-"""In a worker process: its worker, or why it has none."""
 
-
-def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
+def start_worker(make: Callable[..., ChunkWorker], *arguments: object) -> None:
+    """Set up a worker process, and make its worker. An error is reported with the first chunk."""
     set_up_child()
-    configure_logging(context.settings.log_level, context.settings.log_format, context.run_id)
     try:
-        _worker.set(worker := Worker(context, insert_queue, markers))
+        worker = make(*arguments)
+        worker_of_process.set(worker)
         # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
         Finalize(None, worker.close, exitpriority=10)
-    except Exception as error:  # noqa: BLE001 - reported to the coordinator with the first chunk
-        _worker.set(WorkerFailure.of(as_run_error(error)))
+    except Exception as error:  # noqa: BLE001 - reported to the main process
+        worker_of_process.set(WorkerFailure.of(as_run_error(error)))
     # What exists now stays until the process ends.
-    rare_collections().__enter__()
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
-    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTION_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        if not frozen:
-            gc.unfreeze()
 
 
-def _process_work_item(chunk: Chunk) -> ChunkResult:
+def _init_worker(context: RunContext, insert_queue: InsertQueue | None, markers: Path) -> None:
+    configure_logging(context.settings.log_level, context.settings.log_format, context.run_id)
+    start_worker(Worker, context, insert_queue, markers)
+
+
+def _process_work_item(chunk: Chunk) -> ChunkReport:
     """Fetch, parse and map the documents of a chunk, then enqueue or load them. Errors are returned as data."""
-    worker = _worker.get()
-    if isinstance(worker, WorkerFailure):
-        return ChunkResult(chunk.sequence, os.getpid(), worker)
-    outcomes: Sequence[Outcome] | None = None
-    failure = None
-    try:
-        if worker.insert_queue is None:
-            outcomes = worker.load_chunk(chunk)
-        else:
-            documents = list(worker.map_documents(chunk))
-            outcomes = _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, documents)
-    except MemoryError:
-        # End like a process that the system kills for lack of memory, so that a poison document is found.
-        os._exit(NO_MEMORY)
-    except Exception as error:  # noqa: BLE001 - reported to the coordinator as data
-        failure = WorkerFailure.of(as_run_error(error))
-    retires = worker.is_grown
-    if retires:
-        retire()
-    return ChunkResult(chunk.sequence, os.getpid(), failure, retires, outcomes, worker.take_seconds(), worker.slowest)
+    return reported(chunk, _processed)
+
+
+def _processed(worker: Worker, chunk: Chunk) -> ChunkResult:
+    if worker.insert_queue is None:
+        return worker.result(chunk, worker.load_chunk(chunk))
+    documents = list(worker.map_documents(chunk))
+    return worker.result(chunk, _queue_mapped_data(worker.insert_queue, worker, chunk.sequence, documents))
 
 
 def _queue_mapped_data(
@@ -149,7 +119,7 @@ def _queue_mapped_data(
     return worker.load(documents)
 
 
-Event = ChunkResult | Acknowledgement
+Event = ChunkReport | Acknowledgement
 """What workers and insert threads report to the coordinator."""
 
 
@@ -312,7 +282,7 @@ class ParallelCoordinator:
         if isinstance(event, ChunkResult):
             self.statistics.stage_seconds.update(event.stage_seconds)
             self.statistics.note_slow(event.slowest)
-        if event.outcomes is not None:
+        if isinstance(event, ChunkResult | Acknowledgement) and event.outcomes is not None:
             self._finish(event.sequence, event.outcomes)
 
     def _finish(self, sequence: int, outcomes: Sequence[Outcome]) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from itertools import chain, islice, repeat
-from types import TracebackType
 from typing import Self
 
 from xml_extractor.documents import Outcome, RecordKey, SourceDocument
@@ -54,9 +53,7 @@ class RejectWriter:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write all that is waiting, unless the run must stop at once."""
         if kind is None or issubclass(kind, Exception):
             while self._thread.is_alive() and not stops_at_once.is_set() and not self._is_stuck():

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from xml_extractor.connections import ATTEMPTS
@@ -91,9 +90,7 @@ class RunReporter:
             self._telemetry.start(result)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Record the end of a run that an exception ends."""
         if isinstance(error, KeyboardInterrupt):
             self.finish(replace(self._describe(), is_running=False, interrupted=True))

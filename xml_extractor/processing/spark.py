@@ -28,9 +28,9 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 
-from xml_extractor.documents import DocumentKey, Replaced
+from xml_extractor.documents import DocumentKey, RecordKey, Replaced
 from xml_extractor.errors import RunError, UsageError, XmlExtractorError
-from xml_extractor.processing.chunks import Chunk, RunContext, select
+from xml_extractor.processing.chunks import LARGE_CHUNK, Chunk, RunContext, select
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
 from xml_extractor.processing.spark_tasks import PartitionResult, process_files, process_partitions
 from xml_extractor.processing.worker_supervisor import RESUME_TIP
@@ -52,6 +52,12 @@ PARTITIONS_PER_CORE = 2
 JOBS_IN_FLIGHT = 2
 """Jobs that are submitted at once, so that no core waits for the last task of a job. The oldest of them ends before the
 next is submitted: of two documents with rows of one key that are further apart, always the earlier one is loaded."""
+
+SHORT_TASK_SECONDS = 2.0
+"""A task that takes less gets twice the documents in later jobs: each task costs Java tens of milliseconds of CPU."""
+
+MAX_CARRIED_BYTES = 2**25
+"""Bytes of records that travel with their keys, in a job: Java holds them, and all of them are on their way at once."""
 
 SQLITE = "sqlite"
 GATEWAY = "PYSPARK_GATEWAY_PORT"
@@ -98,19 +104,23 @@ class SparkCoordinator(ParallelCoordinator):
         """
         settings = self._settings
         waiting: list[DocumentKey] = []
+        carried = 0
+        at_once = self._documents_of_job()
         # 1. List key pages, and drop the keys that are already done.
         for selection in select(pages, logged_keys, settings.shard, settings.limit, is_retried):
             self.statistics.skip(selection.done)
-            at_once = self._partitions * (self._chunk_size or 1)
             # 2. Make jobs of as many documents as the cores need, and of whole files if Spark reads them.
             for key in selection.keys:
-                if len(waiting) >= at_once and self._file_of(key) != self._file_of(waiting[-1]):
+                is_full = len(waiting) >= at_once or carried >= MAX_CARRIED_BYTES
+                if is_full and self._file_of(key) != self._file_of(waiting[-1]):
                     self._submit_job(waiting, replaced)
-                    waiting = []
+                    waiting, carried = [], 0
                     self._poll_while(self._has_no_room)
+                    at_once = self._documents_of_job()
                 if self._is_ending:
                     break
                 waiting.append(key)
+                carried += len(key.place.content or b"") if isinstance(key, RecordKey) else 0
             self._poll_while(lambda: not self._results.empty())
             if self._is_ending:
                 break
@@ -127,6 +137,9 @@ class SparkCoordinator(ParallelCoordinator):
     def _partitions(self) -> int:
         """The partitions of a job: executors may register, and end, during the run."""
         return int(self._spark.defaultParallelism) * PARTITIONS_PER_CORE
+
+    def _documents_of_job(self) -> int:
+        return self._partitions * (self._chunk_size or 1)
 
     def _file_of(self, key: DocumentKey) -> DocumentKey:
         """Return what cannot be divided between partitions: a file that Spark reads, or else the document."""
@@ -188,6 +201,9 @@ class SparkCoordinator(ParallelCoordinator):
         self._in_flight -= 1
         if isinstance(results, BaseException):
             raise _run_error(results)
+        # The first task of an executor also starts its processes: the shortest one did not.
+        if self._chunk_size is not None and min(result.seconds for result in results) < SHORT_TASK_SECONDS:
+            self._chunk_size = min(2 * self._chunk_size, LARGE_CHUNK)
         for result in results:
             self._work[result.executor] += len(result.outcomes)
             self.statistics.stage_seconds.update(result.stage_seconds)

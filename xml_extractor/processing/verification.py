@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 from xml_extractor.connections import errors_end_the_run
@@ -15,8 +14,8 @@ from xml_extractor.documents import DocumentKey, Failure, Rejection, Row, RunVal
 from xml_extractor.errors import TargetError, UsageError
 from xml_extractor.mapping import MappingError, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import DocumentParser, ParseError, parsing_rules
-from xml_extractor.processing.chunk_pool import LookingContext, LookingWorker, for_each_chunk, key_chunks
-from xml_extractor.processing.worker import content_hash, skip_by_root
+from xml_extractor.processing.looking import LookingContext, LookingWorker, for_each_chunk, key_chunks
+from xml_extractor.processing.worker import hash_of, skip_by_root
 from xml_extractor.processing_log.log import ProcessingLog
 from xml_extractor.processing_log.log_table import LogEntry
 from xml_extractor.quality.database_comparison import DatabaseComparison, Side
@@ -80,7 +79,6 @@ class VerifyingWorker(LookingWorker):
         super().__init__(open_documents(context.source_address, contract), markers)
         self._context = context
         self._connection = connection = connect_to_database(open_target(context.target, contract))
-        Finalize(None, connection.close, exitpriority=10)
         self._plan = compile_plan(contract)
         self._parser = DocumentParser(parsing_rules(contract))
         self._log = ProcessingLog(connection)
@@ -131,7 +129,7 @@ class VerifyingWorker(LookingWorker):
             else:
                 self.reject(document.key, error.failure, order)
             return
-        is_changed = entry is not None and _hash_of(document) != entry.content_hash
+        is_changed = entry is not None and hash_of(document) != entry.content_hash
         is_known = started_at is not None and (source_name is not None or not self._uses_source_name)
         self._waiting.append(
             VerifiedDocument(str(document.key), keys, entry, rows, is_changed, is_known or entry is None)
@@ -173,8 +171,7 @@ class VerifyingWorker(LookingWorker):
 
     def close(self) -> None:
         """Close source, target and crash marker."""
-        self._marker.close()
-        self.source.close()
+        super().close()
         self._connection.close()
 
     def _compare(self) -> None:
@@ -281,7 +278,3 @@ def _start_of(run_id: str) -> datetime | None:
         return datetime.strptime(run_id[:18], "%Y%m%dT%H%M%S%f")  # noqa: DTZ007 - naive UTC, as in the log
     except ValueError:
         return None
-
-
-def _hash_of(document: SourceDocument) -> str:
-    return document.logged_hash or content_hash(document.content)

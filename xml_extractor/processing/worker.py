@@ -5,14 +5,16 @@ import os
 import struct
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from hashlib import sha256
 from heapq import nlargest
 from mmap import mmap
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from xml_extractor.contract.layout import layouts
 from xml_extractor.contract.model import Contract
@@ -26,7 +28,6 @@ from xml_extractor.documents import (
     ProcessedDocument,
     Rejection,
     Replaced,
-    Revision,
     RunValues,
     Skipped,
     SourceDocument,
@@ -34,21 +35,27 @@ from xml_extractor.documents import (
 )
 from xml_extractor.mapping import MappingError, Plan, compile_plan, map_document, own_key, read_revision
 from xml_extractor.parsing import LONGEST_PROLOG, DocumentParser, OtherRootError, ParseError, parsing_rules
-from xml_extractor.processing.chunks import LOADING, Chunk, RunContext, internal_error
-from xml_extractor.processing.insert_queue import MAX_BATCH_ROWS, InsertQueue
-from xml_extractor.processing.processes import MAX_GROWTH
+from xml_extractor.processing.chunks import (
+    LOADING,
+    Chunk,
+    ChunkReport,
+    ChunkResult,
+    RunContext,
+    WorkerFailure,
+    as_run_error,
+    internal_error,
+)
+from xml_extractor.processing.insert_queue import MAX_BATCH_ROWS, DocumentLoader, InsertQueue
+from xml_extractor.processing.insert_threads import open_loader
+from xml_extractor.processing.processes import MAX_GROWTH, NO_MEMORY, retire
 from xml_extractor.processing_log.log_keys import UnusableKey, is_fetchable
 from xml_extractor.quality.unread import unread_counter
 from xml_extractor.reasons import Reason, Stage
 from xml_extractor.records import open_documents
 from xml_extractor.reporting.result import SLOWEST
-from xml_extractor.settings import RunSettings
 from xml_extractor.sources.document_keys import unusable_key
 from xml_extractor.sources.interfaces import Source, SourceOfFiles
 from xml_extractor.sources.streams import DAMAGE
-from xml_extractor.targets.delete_plan import DeletePlan, plan_deletion
-from xml_extractor.targets.interfaces import Target
-from xml_extractor.targets.loader import Loader, LogIdentity
 from xml_extractor.targets.registry import open_target
 
 logger = logging.getLogger(__name__)
@@ -111,38 +118,50 @@ class OwnCrashMarker:
         self._memory.close()
 
 
-def delete_plan(contract: Contract, settings: RunSettings) -> DeletePlan:
-    """Return how the run finds the rows of documents that it replaces; empty if none of them can have rows.
-
-    Raises:
-        UsageError: In some table they cannot be found.
-    """
-    replaces = contract.document.revision is not None or settings.reprocess not in (None, "rejected")
-    return plan_deletion(contract) if replaces else ()
-
-
-@contextmanager
-def open_loader(context: RunContext, target: Target | None = None) -> Iterator[Loader]:
-    """Open a loader on a connection of its own.
+class ChunkWorker:
+    """What a worker process has for all its chunks.
 
     Args:
-        context: What the run knows.
-        target: The run's target, whose connections share what they know; by default, it is opened.
-
-    Raises:
-        TargetError: The target cannot be opened.
+        markers: The directory of crash markers.
     """
-    contract, settings = context.contract, context.settings
-    identity = LogIdentity(contract.contract, contract.version, context.contract_hash, context.run_id)
-    target = target or open_target(settings.target, contract)
-    plan = delete_plan(contract, settings)
-    with closing(target.connect(settings.insert_strategy)) as connection:
-        has_revisions = contract.document.revision is not None
-        batch_rows = settings.insert_batch_rows
-        yield Loader(connection, layouts(contract), identity, batch_rows, plan, has_revisions=has_revisions)
+
+    def __init__(self, markers: Path) -> None:
+        self._marker = OwnCrashMarker(markers)
+        self._resident_at_start = resident_bytes()
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether this process has grown so much that another should replace it."""
+        return resident_bytes() - self._resident_at_start > MAX_GROWTH
+
+    def close(self) -> None:
+        """Close all that the worker has opened."""
+        self._marker.close()
 
 
-class Worker:
+worker_of_process: ContextVar[ChunkWorker | WorkerFailure] = ContextVar("worker")
+"""In a worker process: its worker, or why it has none."""
+
+
+def reported(chunk: Chunk, work: Callable[[Any, Chunk], ChunkReport]) -> ChunkReport:
+    """Have the worker of this process work at a chunk, and return its report. Errors are returned as data."""
+    worker = worker_of_process.get()
+    if isinstance(worker, WorkerFailure):
+        return ChunkReport(chunk.sequence, os.getpid(), worker)
+    try:
+        report = work(worker, chunk)
+    except MemoryError:
+        # End like a process that the system kills for lack of memory, so that a poison document is found.
+        os._exit(NO_MEMORY)
+    except Exception as error:  # noqa: BLE001 - reported as data
+        report = ChunkReport(chunk.sequence, os.getpid(), WorkerFailure.of(as_run_error(error)))
+    if not worker.is_grown:
+        return report
+    retire()
+    return replace(report, retires=True)
+
+
+class Worker(ChunkWorker):
     """The parts that one worker process uses for all its documents.
 
     Args:
@@ -169,13 +188,13 @@ class Worker:
         self._batch_rows = (LARGE_BATCH_ROWS if target.only_appends else MAX_BATCH_ROWS) if loads_chunks else 0
         self._unread_of = unread_counter(contract)
         self._run_values = RunValues(context.run_id, context.started_at, context.source_name)
-        self._loader: Loader | None = None
+        self._loader: DocumentLoader | None = None
+        super().__init__(markers)
         with ExitStack() as parts:
-            self._marker = parts.enter_context(closing(OwnCrashMarker(markers)))
+            parts.enter_context(closing(self._marker))
             source = open_documents(context.source_address, contract, examined=context.examined)
             self._source = parts.enter_context(closing(source))
             self._open_parts = parts.pop_all()
-        self._resident_at_start = resident_bytes()
 
     def map_documents(self, chunk: Chunk) -> Iterator[ProcessedDocument]:
         """Fetch, parse and map the documents of a chunk. A document that fails is a rejection.
@@ -253,10 +272,11 @@ class Worker:
         """Close the source, and the connection to the target."""
         self._open_parts.close()
 
-    @property
-    def is_grown(self) -> bool:
-        """Whether this process has grown so much that another should replace it."""
-        return resident_bytes() - self._resident_at_start > MAX_GROWTH
+    def result(self, chunk: Chunk, outcomes: Sequence[Outcome] | None) -> ChunkResult:
+        """Return the report of a chunk; without outcomes if its documents are in the insert queue."""
+        seconds = dict(self._seconds)
+        self._seconds.clear()
+        return ChunkResult(chunk.sequence, os.getpid(), None, False, outcomes, seconds, self.slowest)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -267,12 +287,6 @@ class Worker:
         finally:
             self._seconds[step] += time.perf_counter() - began_at
 
-    def take_seconds(self) -> dict[str, float]:
-        """Return and reset the seconds by step."""
-        seconds = dict(self._seconds)
-        self._seconds.clear()
-        return seconds
-
     def _process(
         self,
         document: SourceDocument | Rejection,
@@ -281,13 +295,13 @@ class Worker:
         failure: Failure | None = None,
     ) -> ProcessedDocument:
         """Parse and map a fetched document; one that has failed already is only rejected."""
-        if replaced is not None and replaced.only_if_changed and _hash_of(document) == replaced.content_hash:
+        if replaced is not None and replaced.only_if_changed and hash_of(document) == replaced.content_hash:
             return Unchanged(document.key, (), replaced.content_hash, time.perf_counter() - began_at)
         if isinstance(document, Rejection):
             return document._replace(replaced=replaced)
         if failure is not None:
             seconds = time.perf_counter() - began_at
-            return Rejection(document.key, failure, _hash_of(document), seconds, replaced)
+            return Rejection(document.key, failure, hash_of(document), seconds, replaced)
         return self._map(document, began_at, replaced)
 
     def _map(self, document: SourceDocument, began_at: float, replaced: Replaced | None) -> ProcessedDocument:
@@ -306,13 +320,14 @@ class Worker:
                 if self._plan.revision is not None:
                     revision = read_revision(self._plan, root, document.key, self._run_values)
                 if revision is not None and revision.deletes:
-                    return self._deletion(document, began_at, replaced, revision)
+                    no_rows, seconds = ((),) * len(self._binders), time.perf_counter() - began_at
+                    return Deletion(document.key, no_rows, hash_of(document), seconds, replaced, (), revision)
                 counted.extend(self._unread_of(root, document.envelope) if self._unread_of is not None else ())
                 mapped = map_document(self._plan, root, document.key, self._run_values, counted.extend)
                 rows = tuple(tuple(map(bind, of_table)) for bind, of_table in zip(self._binders, mapped, strict=True))
         except OtherRootError as error:
             seconds = time.perf_counter() - began_at
-            return Skipped(document.key, error.failure, _hash_of(document), seconds, replaced)
+            return Skipped(document.key, error.failure, hash_of(document), seconds, replaced)
         except (ParseError, MappingError) as error:
             if document.is_cut and stage is Stage.PARSE:
                 # The source may have cut it too early, such as in a comment that quotes an end tag.
@@ -327,18 +342,10 @@ class Worker:
             failure = internal_error(error, document.key, stage)
         else:
             seconds = time.perf_counter() - began_at
-            counts = tuple(counted)
-            hashed = _hash_of(document)
-            return MappedDocument(document.key, rows, hashed, seconds, replaced, counts, revision)
+            hashed = hash_of(document)
+            return MappedDocument(document.key, rows, hashed, seconds, replaced, tuple(counted), revision)
         seconds = time.perf_counter() - began_at
-        return Rejection(document.key, failure, _hash_of(document), seconds, replaced, value, revision)
-
-    def _deletion(
-        self, document: SourceDocument, began_at: float, replaced: Replaced | None, revision: Revision
-    ) -> Deletion:
-        no_rows = ((),) * len(self._binders)
-        seconds = time.perf_counter() - began_at
-        return Deletion(document.key, no_rows, _hash_of(document), seconds, replaced, (), revision)
+        return Rejection(document.key, failure, hash_of(document), seconds, replaced, value, revision)
 
     def _value_of(self, error: ParseError | MappingError) -> str | None:
         """Return the rejected value, if there is one and the run keeps rejected values."""
@@ -379,7 +386,7 @@ def content_hash(content: bytes | str | None) -> str:
     return sha256(content or b"").hexdigest()[:32]
 
 
-def _hash_of(document: SourceDocument | Rejection) -> str:
+def hash_of(document: SourceDocument | Rejection) -> str:
     """Return the hash by which the processing log recognizes the content of a document."""
     if isinstance(document, Rejection):
         return document.content_hash

@@ -13,8 +13,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from xml_extractor.errors import RunError, SilentTargetError, WorkerDiedError
 from xml_extractor.processing import processes
 from xml_extractor.processing.chunks import Chunk, ChunkReport, ChunksInFlight, CrashMarker
-from xml_extractor.processing.processes import NO_WORKERS_TIP, DeadWorker, WorkerPool, process_context
+from xml_extractor.processing.processes import process_context
 from xml_extractor.processing.worker import BETWEEN_DOCUMENTS, MARKER, STAGES
+from xml_extractor.processing.worker_pool import NO_WORKERS_TIP, DeadWorker, WorkerPool
 from xml_extractor.reasons import Stage
 from xml_extractor.settings import StartMethod
 from xml_extractor.stopping import StopRequests
@@ -48,7 +49,7 @@ def silent_target() -> SilentTargetError:
 
 
 class CrashMarkers:
-    """The directory of the workers' crash markers; a context manager in the main process, which removes it at the end.
+    """The directory of the workers' crash markers, in the main process.
 
     Markers are files, because they must survive a process that is killed.
     """
@@ -72,14 +73,6 @@ class CrashMarkers:
         """Remove all markers, after all workers have ended. The next worker may have the process id of one of them."""
         for path in self.path.iterdir():
             path.unlink()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the directory."""
@@ -151,7 +144,6 @@ class WorkerSupervisor(Generic[Event]):
         self._next_check = self._next_timeout_check = 0.0
 
     def __enter__(self) -> Self:
-        self._markers.__enter__()
         try:
             self.pool = self._start()
         except BaseException:
@@ -208,9 +200,9 @@ class WorkerSupervisor(Generic[Event]):
         if isinstance(event, ChunkReport):
             self._chunks.reported(event.sequence)
             self.pool.note_result(event.worker, retires=event.retires)
+            if event.failure is not None:
+                raise event.failure.exception()
         self._handle(event)
-        if isinstance(event, ChunkReport) and event.failure is not None:
-            raise event.failure.exception()
 
     def _start(self) -> WorkerPool:
         settings = self._settings

@@ -7,7 +7,7 @@ inserted to be locked, or its revision was taken away.
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from xml_extractor.connections import Connection, DatabaseError, ErrorClass
 from xml_extractor.contract.layout import TableLayout
@@ -104,16 +104,6 @@ class HeldRevision(NamedTuple):
         )
 
 
-class InsertingConnection(Connection, Protocol):
-    """A connection that inserts rows with each table's way of treating conflicts."""
-
-    def insert_batch(
-        self, batch: Sequence[tuple[TableLayout, Sequence[Row]]], batch_rows: int = 500
-    ) -> list[list[int]]:
-        """Insert rows, and return the positions of those that are there already, by table."""
-        ...
-
-
 class HeldRevisions:
     """The table of revisions of one contract.
 
@@ -123,7 +113,7 @@ class HeldRevisions:
         contract: The contract's name.
     """
 
-    def __init__(self, connection: InsertingConnection, layout: TableLayout, contract: str) -> None:
+    def __init__(self, connection: Connection, layout: TableLayout, contract: str) -> None:
         self._connection = connection
         self._contract = contract
         self.layout = layout

@@ -5,12 +5,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import Answer, DatabaseError, Retrying, errors_end_the_run
+from xml_extractor.connections import Answer, Connection, DatabaseError, Retrying, errors_end_the_run
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import own_column
-from xml_extractor.processing_log.revisions import InsertingConnection
 from xml_extractor.reasons import Reason
 
 SILENT_AFTER = timedelta(minutes=2)
@@ -108,7 +107,7 @@ class RunHistory:
         name: The target's name for messages.
     """
 
-    def __init__(self, connection: InsertingConnection, layout: TableLayout, name: str = "the target") -> None:
+    def __init__(self, connection: Connection, layout: TableLayout, name: str = "the target") -> None:
         self._connection = connection
         self._name = name
         self._layout = layout

@@ -12,7 +12,8 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.documents import LEFT_OUT
 from xml_extractor.quality.census import REST, Labels, Place
 from xml_extractor.quality.near_misses import NeverFound, Places, Suggestion, never_found, similar_names
-from xml_extractor.quality.tallies import Observed, Tally
+from xml_extractor.quality.tallies import NUMBERS, Observed, Tally
+from xml_extractor.reasons import Reason
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 SEEN = {
@@ -29,7 +30,6 @@ SEEN = {
 }
 """What is counted of the values of a column, and how it is shown, in the order of reports."""
 
-_NUMBERS = (Family.INTEGER, Family.DECIMAL, Family.MONEY)
 _INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19, "smallmoney": 6, "money": 15}
 
 
@@ -57,8 +57,11 @@ class FaultReport:
     @property
     def description(self) -> str:
         """What is wrong, for people."""
-        largest = f" (largest: {self.largest:,}, in {self.largest_document})" if self.largest else ""
-        return f"{self.reason}: {self.explanation}{largest}"
+        if not self.largest:
+            return f"{self.reason}: {self.explanation}"
+        unit = "character" if self.reason == Reason.TOO_LONG else "digit"
+        largest = f"{self.largest:,} {unit}{'s' * (self.largest > 1)}"
+        return f"{self.reason}: {self.explanation} (at most {largest}, in {self.largest_document})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +274,7 @@ def _column(table: str, column: str, sql_type: SqlType, observed: Observed) -> C
 
 
 def _limit(sql_type: SqlType) -> tuple[int, str]:
-    if sql_type.family in _NUMBERS:
+    if sql_type.family in NUMBERS:
         if sql_type.family is Family.DECIMAL:
             return sql_type.precision - sql_type.scale, "digits"
         return _INTEGER_DIGITS.get(sql_type.name, 0), "digits"

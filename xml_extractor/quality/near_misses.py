@@ -43,7 +43,7 @@ class Places:
         self.positions: dict[tuple[str, ...], Position] = {(): start_position(paths)}
         self.seen: defaultdict[State, set[str]] = defaultdict(set)
         self.by_local_name: defaultdict[str, dict[Place, None]] = defaultdict(dict)
-        self.seen[paths.document] = set()
+        self.seen[paths.root] = set()
         for place in places:
             self.by_local_name[_local(place.names[-1])][place] = None
             for state in self.position(place.names[:-1]).states:

@@ -42,6 +42,7 @@ from xml_extractor.quality.tallies import (
 )
 from xml_extractor.quality.unread import unread_counter
 from xml_extractor.reasons import Reason, Stage
+from xml_extractor.values.sqltypes import Family
 
 _NAMES = {Counted.NULL: "made_null", Counted.DEFAULT: "made_default"}
 """What would be mistaken for a value that the document does not have."""
@@ -208,8 +209,9 @@ class Observer:
         lacking: Counter[ColumnKey] = Counter()
         for each in invalid:
             column = each.table.columns[each.number]
-            failures.append(failure_of(each.error, column.path, each.table.name, column.name))
-            sizes += [0] * (len(failures) - len(sizes) - 1) + [_size(column, each.row)]
+            failure = failure_of(each.error, column.path, each.table.name, column.name)
+            failures.append(failure)
+            sizes += [0] * (len(failures) - len(sizes) - 1) + [_size(column, each.row, failure.code)]
             lacking[each.table.name, column.name] += 1
         self._invalid.clear()
         if rows is not None:
@@ -306,8 +308,12 @@ def _missing(plan: Plan, rows: Sequence[Sequence[Row]], lacking: Counter[ColumnK
             yield from [failure] * nulls
 
 
-def _size(column: ColumnPlan, row: RowScope) -> int:
-    """Return the size of a value at the step that fails: characters, or digits of a number."""
+def _size(column: ColumnPlan, row: RowScope, reason: str) -> int:
+    """Return the characters or digits of a text or number that its type does not hold, and 0 for other faults."""
+    is_number = column.type.family in NUMBERS
+    sized = Reason.OVERFLOW if is_number else Reason.TOO_LONG
+    if reason != sized or not (is_number or column.type.family is Family.TEXT):
+        return 0
     value: Value = None
     with suppress(*RULE_ERRORS):
         value = column.origin.read(row)
@@ -317,5 +323,4 @@ def _size(column: ColumnPlan, row: RowScope) -> int:
         return digits(value)
     if not isinstance(value, str):
         return 0
-    is_number = column.type.family in NUMBERS
     return sum(character.isdigit() for character in value) if is_number else len(value)

@@ -1,9 +1,7 @@
-"""The interfaces of sources and of writers of documents. One suite of tests runs against all of them."""
+"""The interfaces of sources. One suite of tests runs against all of them."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import IO, Literal, NamedTuple, Protocol, Self, runtime_checkable
+from typing import IO, Literal, NamedTuple, Protocol, runtime_checkable
 
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.processing_log.log_keys import LoggedKeys
@@ -124,51 +122,4 @@ class ExaminedSource(Protocol):
     @property
     def examined(self) -> object:
         """What it found; can be pickled. Other processes open the source with it, and do not examine it again."""
-        ...
-
-
-class KeyedContent(Protocol):
-    """A document to write, such as a sample."""
-
-    @property
-    def key(self) -> DocumentKey:
-        """Its key in the table."""
-        ...
-
-    @property
-    def content(self) -> bytes | str | None:
-        """The XML text; None for NULL."""
-        ...
-
-
-class SourceWriter(Protocol):
-    """A context manager that writes documents into a database that a source can read."""
-
-    path: Path
-    """Path that names of related files derive from: the file of the database, or the name of a database on a server."""
-
-    takes_bytes: bool
-    """Whether documents can be arbitrary bytes; otherwise they must be text."""
-
-    def __enter__(self) -> Self:
-        """Open the database.
-
-        Raises:
-            TargetError: It cannot be written.
-        """
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Commit, unless the block raised, and close."""
-        ...
-
-    def write(self, document: KeyedContent) -> None:
-        """Write a document.
-
-        Raises:
-            UsageError: A document with this key exists.
-            TargetError: The database cannot be written.
-        """
         ...

@@ -7,8 +7,9 @@ from typing import Protocol
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.errors import UsageError
 from xml_extractor.escaping import escaped
+from xml_extractor.sources.document_writer import DocumentWriter
 from xml_extractor.sources.hadoop import active_spark
-from xml_extractor.sources.interfaces import Source, SourceWriter
+from xml_extractor.sources.interfaces import Source
 from xml_extractor.targets.registry import module_for, read_url
 from xml_extractor.urls import URL
 
@@ -20,11 +21,7 @@ class DatabaseModule(Protocol):
         """Open the source at this address."""
         ...
 
-
-class WriterModule(Protocol):
-    """A module that writes documents into one kind of database."""
-
-    def open_source_writer(self, url: URL, table: SourceTable, /) -> SourceWriter:
+    def open_source_writer(self, url: URL, table: SourceTable, /) -> DocumentWriter:
         """Return a writer of documents to this address."""
         ...
 
@@ -46,12 +43,6 @@ SOURCES = {
     "mssql": "xml_extractor.sources.sqlserver",
 }
 """Modules that are a `DatabaseModule`, by the dialect in the address; imported on demand."""
-
-WRITERS = {
-    "sqlite": "xml_extractor.sources.sqlite",
-    "mssql": "xml_extractor.sources.sqlserver_writer",
-}
-"""Modules that are a `WriterModule`, by the dialect in the address; imported on demand."""
 
 FILE_SOURCES = (
     "xml_extractor.sources.rejects",
@@ -103,7 +94,7 @@ def is_of_hadoop(address: str) -> bool:
     return bool(is_url) and kind.partition("+")[0] not in SOURCES and not get_close_matches(kind, SOURCES, 1)
 
 
-def open_source_writer(address: str, table: SourceTable | None = None) -> SourceWriter:
+def open_source_writer(address: str, table: SourceTable | None = None) -> DocumentWriter:
     """Return a context manager that writes documents into a database, from where a run can read them.
 
     Args:
@@ -115,5 +106,5 @@ def open_source_writer(address: str, table: SourceTable | None = None) -> Source
     """
     role = "database for documents"
     url = read_url(address, role)
-    module: WriterModule = module_for(WRITERS, url, role)
+    module: DatabaseModule = module_for(SOURCES, url, role)
     return module.open_source_writer(url, table or SourceTable())

@@ -2,20 +2,19 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import groupby
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from xml_extractor.connections import DatabaseError, ErrorClass, errors_end_the_run
 from xml_extractor.content import COMPRESSED
 from xml_extractor.contract.model import Contract, SourceTable
 from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
-from xml_extractor.errors import SourceError, TargetError, UsageError
+from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_keys import Digest, KeyBlocks, LoggedKeys, UnusableKey, log_key, repeated_key
 from xml_extractor.reasons import Reason
-from xml_extractor.schema.names import database_name, sqlite_name
+from xml_extractor.schema.names import sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
     condition_errors,
@@ -27,9 +26,10 @@ from xml_extractor.sources.document_keys import (
     too_large,
     unreadable,
 )
-from xml_extractor.sources.interfaces import KeyedContent, KeyPage
+from xml_extractor.sources.document_writer import DocumentWriter
+from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.streams import plain_document
-from xml_extractor.targets.sqlite.connection import SqliteFile, quoted_table, sqlite_file
+from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, sqlite_file
 from xml_extractor.urls import URL
 
 _SMALLEST_LIMIT = 1_000_000
@@ -305,88 +305,17 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
         return raw
 
 
-def open_source_writer(url: URL, table: SourceTable, /) -> "SqliteSourceWriter":
+def open_source_writer(url: URL, table: SourceTable, /) -> DocumentWriter:
     """Return a writer of documents to this address.
 
     Raises:
         UsageError: The address is wrong.
     """
-    return SqliteSourceWriter(sqlite_file(url), table)
+    file = sqlite_file(url)
 
+    def connect() -> SqliteConnection:
+        connection = file.connect()
+        connection.switch_to_wal()
+        return connection
 
-class SqliteSourceWriter:
-    """A context manager that writes documents in batches. It creates the file and the table if they are missing.
-
-    Args:
-        file: The database.
-        table: The table and its columns.
-        batch_documents: Documents in a transaction. Committed documents stay if a later one fails.
-    """
-
-    takes_bytes = True
-
-    def __init__(self, file: SqliteFile, table: SourceTable, batch_documents: int = 100) -> None:
-        self.name = file.name
-        self.path = file.path
-        self._file = file
-        self._table = database_name(table.table, embedded=True)[1]
-        self._key, self._xml, self._into = sqlite_name(table.key), sqlite_name(table.xml), quoted_table(table.table)
-        self._batch_documents = batch_documents
-        self._documents = 0
-
-    def __enter__(self) -> Self:
-        """Open the file.
-
-        Raises:
-            TargetError: It cannot be written, or is not a database.
-        """
-        with self._errors_explained():
-            self._database = self._file.connect()
-            self._database.switch_to_wal()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            if error is None and self._database.driver.in_transaction:
-                with self._errors_explained():
-                    self._database.execute("COMMIT")
-        finally:
-            self._database.close()
-
-    def write(self, document: KeyedContent) -> None:
-        """Write a document.
-
-        Raises:
-            UsageError: A document with this key exists.
-            TargetError: The database cannot be written.
-        """
-        with self._errors_explained(document.key):
-            if not self._database.driver.in_transaction:
-                self._database.execute("BEGIN IMMEDIATE")
-            if self._documents == 0:
-                self._create_table(document.key)
-            self._database.execute(
-                f"INSERT INTO {self._into} ({self._key}, {self._xml}) VALUES (?, ?)",  # noqa: S608 - names are quoted
-                (document.key, document.content),
-            )
-            self._documents += 1
-            if self._documents % self._batch_documents == 0:
-                self._database.execute("COMMIT")
-
-    def _create_table(self, key: DocumentKey) -> None:
-        declared = "INTEGER" if isinstance(key, int) else "TEXT"
-        columns = f"{self._key} {declared} NOT NULL PRIMARY KEY, {self._xml} TEXT"
-        self._database.execute(f"CREATE TABLE IF NOT EXISTS {self._into} ({columns})")
-
-    @contextmanager
-    def _errors_explained(self, key: DocumentKey | None = None) -> Iterator[None]:
-        try:
-            yield
-        except DatabaseError as error:
-            if error.code == Reason.DUPLICATE_KEY:
-                raise UsageError(
-                    f"{self._table} in {self.name} already has a document with the key {key}", "write to a new file"
-                ) from None
-            raise TargetError(f"{self.name} cannot be written: {error.explanation}", error.tip) from None
+    return DocumentWriter(file.name, file.path, connect, table, takes_bytes=True)

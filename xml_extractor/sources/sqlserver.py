@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pyodbc
@@ -29,6 +30,7 @@ from xml_extractor.sources.document_keys import (
     too_large,
     unreadable,
 )
+from xml_extractor.sources.document_writer import DocumentWriter
 from xml_extractor.sources.interfaces import KeyPage
 from xml_extractor.sources.sqlserver_queries import DOCUMENTS_IN_QUERY, NATIONAL, SourceQueries, key_column
 from xml_extractor.sources.streams import plain_document
@@ -77,6 +79,19 @@ def open_source(url: URL, contract: Contract, max_bytes: int, examined: object =
     known = examined if isinstance(examined, Examined) else None
     return SqlServerSource(
         read_address(url), contract.source, address, max_bytes, end_tag, has_records=has_records, examined=known
+    )
+
+
+def open_source_writer(url: URL, table: SourceTable, /) -> DocumentWriter:
+    """Return a writer of documents to this address.
+
+    Raises:
+        UsageError: The address is wrong.
+    """
+    address = read_address(url)
+    path = Path(address.words.get("DATABASE") or table.table)
+    return DocumentWriter(
+        address.name, path, lambda: SqlServerConnection(address, autocommit=False), table, takes_bytes=False
     )
 
 

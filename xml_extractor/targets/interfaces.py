@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from xml_extractor.connections import Connection, DatabaseError, RowBinder
+from xml_extractor.connections import Batch, Connection, DatabaseError, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
@@ -15,11 +15,6 @@ from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect
 
 Item = TypeVar("Item")
-
-Batch = Sequence[tuple[TableLayout, Sequence[Row]]]
-"""Rows of whole documents by table, in load order, bound. In a load the processing log is the first table: its primary
-key holds back documents that another run has loaded."""
-
 
 TableRows = Sequence[Sequence[Row]]
 """Bound rows of one document, by table."""
@@ -112,18 +107,6 @@ class ComparingConnection(Connection, Protocol):
 class TargetConnection(Connection, Protocol):
     """A connection that loads."""
 
-    def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
-        """Insert rows, with each table's way of treating conflicts, within a transaction.
-
-        Args:
-            batch: What to insert.
-            batch_rows: Rows in one call at most, where a call takes the rows of one table.
-
-        Returns:
-            For each table, the positions of the rows that it kept or replaced instead of inserting them.
-        """
-        ...
-
     def insert_documents(
         self, tables: Sequence[TableLayout], documents: Sequence[TableRows], batch_rows: int = 500
     ) -> "Insertion":
@@ -196,7 +179,15 @@ def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 class Target(Protocol):
-    """A database that documents are loaded into. Connections are opened in the process that uses them."""
+    """A database that documents are loaded into. Connections are opened in the process that uses them.
+
+    Attributes:
+        is_embedded: Whether this process itself writes files, and one thread at a time.
+        only_appends: Whether rows cannot be deleted or changed, so that documents cannot be reprocessed.
+    """
+
+    is_embedded: ClassVar[bool] = False
+    only_appends: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -211,22 +202,12 @@ class Target(Protocol):
     @property
     def strategies(self) -> tuple[InsertStrategy, ...]:
         """The ways in which connections can send rows."""
-        ...
+        return ("executemany",)
 
     @property
     def strategy_in_use(self) -> InsertStrategy:
         """The way that connections with the strategy `auto` use, as far as it is chosen."""
-        ...
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether this process itself writes files, and one thread at a time."""
-        ...
-
-    @property
-    def only_appends(self) -> bool:
-        """Whether rows cannot be deleted or changed, so that documents cannot be reprocessed."""
-        ...
+        return "executemany"
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
@@ -266,7 +247,7 @@ class Target(Protocol):
         Raises:
             TargetError: The target cannot be written.
         """
-        ...
+        return
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table. No connection is needed."""
@@ -295,4 +276,5 @@ def connect_to_database(target: Target) -> DatabaseConnection:
     if isinstance(connection, DatabaseConnection):
         return connection
     connection.close()
-    raise UsageError(f"{target.name} has no tables that can be queried", "name a database as the target")
+    tip = "verify a load of the same documents into a database, and compare its tables with the datasets"
+    raise UsageError(f"verify cannot read {target.name}: it has no tables that can be queried", tip)

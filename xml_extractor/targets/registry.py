@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from xml_extractor.contract.layout import TableLayout
@@ -215,9 +214,7 @@ class TargetOpening:
             raise RuntimeError
         return connection
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_abandoned = True
         if self._connection is not None and not self._thread.is_alive():
             self._connection.close()

@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.accounts import write_orders
 from xml_extractor.pipeline import run
 from xml_extractor.processing import worker_supervisor
-from xml_extractor.processing.processes import GRACE_SECONDS, WorkerPool
+from xml_extractor.processing.worker_pool import GRACE_SECONDS, WorkerPool
 from xml_extractor.settings import RunSettings
 
 

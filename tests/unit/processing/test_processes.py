@@ -10,15 +10,8 @@ from multiprocessing.process import BaseProcess
 import pytest
 
 from tests.conftest import posix_only
-from xml_extractor.processing.processes import (
-    GRACE_SECONDS,
-    NO_MEMORY,
-    DeadWorker,
-    WorkerPool,
-    process_context,
-    retire,
-    set_up_child,
-)
+from xml_extractor.processing.processes import NO_MEMORY, process_context, retire, set_up_child
+from xml_extractor.processing.worker_pool import GRACE_SECONDS, DeadWorker, WorkerPool
 from xml_extractor.settings import StartMethod
 
 pytestmark = posix_only("sends signals to processes")

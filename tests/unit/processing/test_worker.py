@@ -178,7 +178,7 @@ def test_a_worker_notes_which_document_it_is_at_and_at_which_stage(
     worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes: list[CrashMarker | None] = []
-    with CrashMarkers() as markers:
+    with closing(CrashMarkers()) as markers:
         markers.path = tmp_path
 
         def note(marker: OwnCrashMarker, stage: int) -> None:
@@ -255,8 +255,8 @@ def test_a_worker_without_a_source_says_so(context: RunContext, tmp_path: Path) 
 
 def test_seconds_are_counted_by_step_and_given_once(worker: Worker) -> None:
     worker.load(list(worker.map_documents(chunk("1.xml", "2.xml"))))
-    assert set(worker.take_seconds()) == {"fetch", "parse", "map", "insert", "commit"}
-    assert worker.take_seconds() == {}
+    assert set(worker.result(chunk("1.xml"), None).stage_seconds) == {"fetch", "parse", "map", "insert", "commit"}
+    assert worker.result(chunk("1.xml"), None).stage_seconds == {}
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,10 @@ def test_a_chunk_is_loaded_in_transactions_of_a_number_of_rows(
         return load(self, batch)
 
     monkeypatch.setattr(Worker, "load", noted)
-    with CrashMarkers() as markers, closing(Worker(replace(context, settings=settings), None, markers.path)) as worker:
+    with (
+        closing(CrashMarkers()) as markers,
+        closing(Worker(replace(context, settings=settings), None, markers.path)) as worker,
+    ):
         outcomes = worker.load_chunk(chunk("1.xml", "2.xml"))
     assert sizes == batches
     assert [outcome.status for outcome in outcomes] == [Status.LOADED, Status.REJECTED]
@@ -317,7 +320,7 @@ def _set_markers_and_die(path: Path) -> None:
 
 @posix_only("sends signals to processes")
 def test_the_marker_of_a_killed_process_can_be_read() -> None:
-    with CrashMarkers() as markers:
+    with closing(CrashMarkers()) as markers:
         process = get_context("spawn").Process(target=_set_markers_and_die, args=(markers.path,))
         process.start()
         process.join(60)
@@ -327,7 +330,7 @@ def test_the_marker_of_a_killed_process_can_be_read() -> None:
 
 
 def test_a_process_that_is_at_no_document_has_no_marker() -> None:
-    with CrashMarkers() as markers, closing(OwnCrashMarker(markers.path)) as own:
+    with closing(CrashMarkers()) as markers, closing(OwnCrashMarker(markers.path)) as own:
         assert markers.read(os.getpid()) is None
         own.set(0, 0, Stage.FETCH)
         assert markers.read(os.getpid()) is not None
@@ -337,7 +340,7 @@ def test_a_process_that_is_at_no_document_has_no_marker() -> None:
 
 
 def test_a_process_that_was_killed_before_it_had_written_a_marker_was_at_no_document() -> None:
-    with CrashMarkers() as markers:
+    with closing(CrashMarkers()) as markers:
         for content in (b"", b"half"):
             (markers.path / "1").write_bytes(content)
             assert markers.read(1) is None
@@ -346,6 +349,6 @@ def test_a_process_that_was_killed_before_it_had_written_a_marker_was_at_no_docu
 
 
 def test_crash_markers_leave_nothing_behind() -> None:
-    with CrashMarkers() as markers, closing(OwnCrashMarker(markers.path)):
+    with closing(CrashMarkers()) as markers, closing(OwnCrashMarker(markers.path)):
         assert markers.path.is_dir()
     assert not markers.path.exists()

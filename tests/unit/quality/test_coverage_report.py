@@ -111,8 +111,9 @@ def test_every_fault_of_every_document_is_found() -> None:
         ("", "", "missing_key"): (1, 1, "3.xml"),
         ("lines", "price", "not_a_number"): (1, 1, "3.xml"),
     }
-    assert faults["orders", "city", "too_long"].largest == 9
-    assert faults["orders", "city", "too_long"].largest_document == "1.xml"
+    assert faults["orders", "city", "too_long"].description.endswith("(at most 9 characters, in 1.xml)")
+    assert faults["lines", "price", "overflow"].description.endswith("(at most 6 digits, in 0.xml)")
+    assert [key for key, fault in faults.items() if fault.largest and key[2] not in {"too_long", "overflow"}] == []
     assert column(found, "orders", "city").counts == {"null": 1, "invalid": 2}
 
 

@@ -57,8 +57,7 @@ def origin_faults(draft: Draft) -> Iterator[Fault]:
             yield from _count_faults(draft, path, origins, tuple(COLUMN_ORIGINS))
         if len(origins) == 1 and draft.whole(path):
             if column.type is None and origins[0] not in WITH_OWN_TYPE:
-                expected = "a SQL Server scalar type"
-                yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="type")
+                yield draft.text.without_key(path, "type")
             yield from _option_faults(draft, path, column, origins[0], COLUMN_ORIGINS[origins[0]])
     for path, _, _, _, rule in draft.inputs():
         origins = origins_of(rule)

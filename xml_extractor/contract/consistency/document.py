@@ -139,7 +139,7 @@ def revision_faults(draft: Draft) -> Iterator[Fault]:
             yield draft.text.fault(path, message, found=found, expected="path", key=True)
         elif rule.type is None:
             expected = "a SQL Server scalar type, such as int or datetime2(3): it decides how values are compared"
-            yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="type")
+            yield draft.text.without_key(path, "type", expected)
         elif rule.type.name in _WITHOUT_ORDER:
             expected = "a type with an order, such as int, nvarchar(50) or datetime2(3)"
             yield draft.text.fault((*path, "type"), found=str(rule.type), expected=expected)

@@ -294,9 +294,7 @@ def _key_faults(draft: Draft, path: WrittenPath, name: Expression) -> Iterator[F
         return
     key = name.text[1:-1]
     if key not in known and not draft.lost(("keys", key)):
-        found, expected = f"the unknown key '{key}'", one_of(known) or "a key that keys declares"
-        meant = did_you_mean(key, known)
-        yield draft.text.fault(path.key_path, found=found, expected=expected, suggestion=meant, within=within)
+        yield draft.text.unknown(path.key_path, "key", key, known, "a key that keys declares", within=within)
 
 
 def _arguments(function: Function) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from xml_extractor.contract.consistency.paths import finds_values, parsed
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, one_of, shown
+from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, shown
 from xml_extractor.contract.layout import is_deferred
 from xml_extractor.contract.model import Column, Input, Table
 from xml_extractor.contract.xpath import Call, Path, Step
@@ -92,9 +92,7 @@ def parent_faults(draft: Draft) -> Iterator[Fault]:
             continue
         key_path = (*path, "parent")
         if not draft.has_table(parent):
-            found, others = f"the unknown table '{parent}'", [other for other in names if other != name]
-            expected = one_of(others) or "a table of this contract"
-            yield draft.text.fault(key_path, found=found, expected=expected, suggestion=did_you_mean(parent, others))
+            yield draft.text.unknown(key_path, "table", parent, [other for other in names if other != name])
         elif parent == name:
             yield draft.text.fault(key_path, found="the table itself", expected="another table, or no parent")
         elif cycle := _cycle(draft, name):
@@ -168,12 +166,7 @@ def _parent_column_faults(draft: Draft, key_path: KeyPath, table: str, reference
     names = list(draft.contract.tables)
     earlier = names[: names.index(table)]
     if not draft.has_table(parent):
-        meant = did_you_mean(parent, earlier)
-        suggestion = f"{meant}.{column}" if meant else ""
-        expected = one_of(earlier) or "a table that comes earlier"
-        yield draft.text.fault(
-            key_path, found=f"the unknown table '{parent}'", expected=expected, suggestion=suggestion
-        )
+        yield draft.text.unknown(key_path, "table", parent, earlier, "a table that comes earlier", column=column)
     elif parent == table:
         if draft.contract.tables[table].recursive is not None or draft.lost(("tables", table, "recursive")):
             yield from draft.column_faults(key_path, table, column, prefix=f"{table}.")
@@ -198,8 +191,7 @@ def _containing_column_faults(draft: Draft, path: KeyPath, table: str, rule: Col
     taken = draft.contract.tables[table].columns.get(name)
     is_untyped = taken is not None and taken.type is None and (taken.parent or "").startswith(f"{table}.")
     if above == table and rule.type is None and is_untyped and not draft.lost((*path, "type")):
-        expected = "a SQL Server scalar type"
-        yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="type")
+        yield draft.text.without_key(path, "type")
 
 
 def _is_above(draft: Draft, table: str, parent: str) -> bool:
@@ -262,8 +254,7 @@ def lookup_faults(draft: Draft) -> Iterator[Fault]:
         ]
         for key_path, name in [*used, ((*path, "lookup"), rule.lookup)]:
             if isinstance(name, str) and name not in known and not draft.lost(("lookups", name)):
-                found, expected = f"the unknown lookup '{name}'", one_of(known) or "a lookup of this contract"
-                yield draft.text.fault(key_path, found=found, expected=expected, suggestion=did_you_mean(name, known))
+                yield draft.text.unknown(key_path, "lookup", name, known)
 
 
 def reference_faults(draft: Draft) -> Iterator[Fault]:
@@ -272,15 +263,11 @@ def reference_faults(draft: Draft) -> Iterator[Fault]:
         if column.reference is None:
             continue
         if column.at is None and draft.whole(path):
-            expected = "a path to the node whose row is meant"
-            yield draft.text.fault(path, "the key is missing", expected=expected, key=True, missing="at")
+            yield draft.text.without_key(path, "at", "a path to the node whose row is meant")
         target, _, name = column.reference.partition(".")
         key_path, known = (*path, "reference"), tuple(draft.contract.tables)
         if not draft.has_table(target):
-            meant = did_you_mean(target, known)
-            suggestion = f"{meant}.{name}" if meant else ""
-            found = f"the unknown table '{target}'"
-            yield draft.text.fault(key_path, found=found, expected=one_of(known), suggestion=suggestion)
+            yield draft.text.unknown(key_path, "table", target, known, column=name)
         elif target in draft.contract.tables:
             yield from draft.column_faults(key_path, target, name, prefix=f"{target}.")
             yield from needed_too_early(draft, key_path, target, name, f"{target}.{name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from xml_extractor.contract.consistency.columns import origins_of
 from xml_extractor.contract.consistency.tables import needed_too_early
 from xml_extractor.contract.draft import Draft
-from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, differing_in_case, one_of, shown
+from xml_extractor.contract.faults import Fault, KeyPath, differing_in_case, shown
 from xml_extractor.contract.model import Column, Defaults, Input, OnInvalid, Transform
 from xml_extractor.tsql import (
     ExpressionError,
@@ -43,9 +43,7 @@ def conversion_faults(draft: Draft) -> Iterator[Fault]:
 def _transform_faults(draft: Draft, path: KeyPath, transform: Transform) -> Iterator[Fault]:
     known, name = (*TRANSFORMS, "lookup"), transform.name
     if name not in known:
-        meant = did_you_mean(name, known)
-        found = f"the unknown transform '{name}'"
-        yield draft.text.fault(path, found=found, expected=one_of(known), suggestion=meant)
+        yield draft.text.unknown(path, "transform", name, known)
     elif name == "lookup":
         if not isinstance((transform.options or {}).get("name"), str):
             yield draft.text.fault((*path, name), found=f"{name} without a name", expected="{lookup: name}")
@@ -135,9 +133,7 @@ def defaults_faults(draft: Draft) -> Iterator[Fault]:
             name = (transform.options or {}).get("name")
             known = draft.contract.lookups
             if transform.name == "lookup" and isinstance(name, str) and name not in known:
-                key_path, found = (*path, "transform", index, "lookup"), f"the unknown lookup '{name}'"
-                expected = one_of(known) or "a lookup of this contract"
-                yield draft.text.fault(key_path, found=found, expected=expected, suggestion=did_you_mean(name, known))
+                yield draft.text.unknown((*path, "transform", index, "lookup"), "lookup", name, known)
         for index, text in enumerate(defaults.formats or ()):
             try:
                 check_format(text)

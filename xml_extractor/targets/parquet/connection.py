@@ -24,15 +24,14 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from xml_extractor.connections import DatabaseError, ErrorClass, RowBinder
+from xml_extractor.connections import Batch, DatabaseError, ErrorClass, RowBinder
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
-from xml_extractor.errors import UsageError
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.reasons import Reason
 from xml_extractor.schema.names import database_name
-from xml_extractor.targets.delete_plan import DeletePlan, Dialect
-from xml_extractor.targets.interfaces import Batch, Insertion, KeyPart, RowForm, TableRows, TargetConnection, joined
+from xml_extractor.targets.delete_plan import DeletePlan
+from xml_extractor.targets.interfaces import Insertion, TableRows, TargetConnection, joined
 from xml_extractor.targets.parquet.address import PARTITION, SCHEMA_FILE, SUFFIX, batches_table, dataset_name
 from xml_extractor.targets.parquet.values import UNFIT, arrow_schema, arrow_table, in_schema, rows_of, unfit_column
 
@@ -144,24 +143,9 @@ class ParquetConnection:
         """Refuse: rows of datasets are never deleted, which is checked before a run."""
         raise NotImplementedError("rows of Parquet datasets are not deleted")
 
-    @property
-    def names(self) -> Dialect:
-        """Refuse: datasets are not verified."""
-        raise _not_verified()
-
-    def row_form(self, table: TableLayout) -> RowForm:
-        """Refuse: datasets are not verified."""
-        del table
-        raise _not_verified()
-
     def existing_rows(self, _table: TableLayout, _rows: Sequence[Row]) -> Iterator[Row]:
         """Yield nothing: a dataset holds back no rows."""
         return iter(())
-
-    def query_keys(self, query: str, columns: Sequence[KeyPart], keys: Sequence[Row]) -> Iterator[Sequence[Any]]:
-        """Refuse: datasets are not verified."""
-        del query, columns, keys
-        raise _not_verified()
 
     def close(self) -> None:
         """Close without committing."""
@@ -310,11 +294,6 @@ def _unfit(tables: Sequence[TableLayout], document: TableRows) -> DatabaseError 
     except DatabaseError as error:
         return error
     return None
-
-
-def _not_verified() -> UsageError:
-    tip = "verify a load of the same documents into a database, and compare its tables with the datasets"
-    return UsageError("verify cannot read Parquet datasets", tip)
 
 
 @contextmanager

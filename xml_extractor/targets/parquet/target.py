@@ -44,7 +44,7 @@ def open_target(url: URL, contract: Contract, /) -> "ParquetTarget":
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetTarget:
+class ParquetTarget(Target):
     """A directory of datasets that documents are appended to.
 
     Attributes:

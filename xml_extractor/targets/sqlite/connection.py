@@ -5,11 +5,19 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xml_extractor.connections import DatabaseError, ErrorClass, Retrying, RowBinder, row_converter, update_by_key
+from xml_extractor.connections import (
+    Batch,
+    DatabaseError,
+    ErrorClass,
+    Retrying,
+    RowBinder,
+    row_converter,
+    update_by_key,
+)
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import UsageError
@@ -17,7 +25,6 @@ from xml_extractor.processing_log.log_table import LOG_TABLE_KEY, log_table
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.targets.delete_plan import DeletePlan, Dialect, deletion
 from xml_extractor.targets.interfaces import (
-    Batch,
     Insertion,
     KeyPart,
     RowForm,
@@ -335,7 +342,7 @@ def row_binder(table: TableLayout) -> RowBinder:
     return _statements(table).bind
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _statements(table: TableLayout) -> _Statements:
     name = quoted_table(table.table)
     columns = ", ".join(sqlite_name(column.name) for column in table.columns)

@@ -27,8 +27,8 @@ from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualRule, ActualTable, Difference
 from xml_extractor.schema.names import database_name, sqlite_name
-from xml_extractor.settings import ChosenStrategy, InsertStrategy
-from xml_extractor.targets.interfaces import TargetConnection
+from xml_extractor.settings import ChosenStrategy
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.sqlite.connection import SqliteConnection, SqliteFile, quoted_table, row_binder, sqlite_file
 from xml_extractor.targets.sqlite.values import storage
 from xml_extractor.urls import URL
@@ -166,7 +166,7 @@ def open_target(url: URL, contract: Contract, /) -> "SqliteTarget":
 
 
 @dataclass(frozen=True, slots=True)
-class SqliteTarget:
+class SqliteTarget(Target):
     """A SQLite file that documents are loaded into.
 
     Attributes:
@@ -176,7 +176,7 @@ class SqliteTarget:
     file: SqliteFile
     has_revisions: bool = False
 
-    only_appends = False
+    is_embedded = True
 
     @property
     def name(self) -> str:
@@ -187,21 +187,6 @@ class SqliteTarget:
     def log_table(self) -> TableLayout:
         """The processing log."""
         return log_table(self.file.log_table)
-
-    @property
-    def strategies(self) -> tuple[InsertStrategy, ...]:
-        """Calls for each table."""
-        return ("executemany",)
-
-    @property
-    def strategy_in_use(self) -> InsertStrategy:
-        """Calls for each table."""
-        return "executemany"
-
-    @property
-    def is_embedded(self) -> bool:
-        """SQLite is a library."""
-        return True
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
@@ -243,9 +228,6 @@ class SqliteTarget:
             else:
                 _complete_log(database, self.log_table, there[self.log_table.table])
             raise_errors(self.name, self._differences(database, tables))
-
-    def settle(self) -> None:
-        """Do nothing: a commit is the last step."""
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""

@@ -7,7 +7,7 @@ Sources: "SAVE TRANSACTION", "XACT_STATE" and "TRY...CATCH", Microsoft Learn.
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 from xml_extractor.contract.layout import TableLayout
 from xml_extractor.schema.names import t_sql_name, t_sql_table
@@ -71,7 +71,7 @@ UNION ALL SELECT d, t, COUNT(*), NULL FROM @not_inserted GROUP BY d, t;
 """
 
 
-@cache
+@lru_cache(maxsize=64)
 def isolating_statement(
     tables: tuple[TableLayout, ...], default_schema: str, collations: tuple[Collations, ...]
 ) -> str:

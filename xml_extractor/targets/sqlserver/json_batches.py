@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from functools import cache
+from functools import lru_cache
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -68,7 +68,7 @@ class JsonColumn(NamedTuple):
         return self.declared == "nvarchar(max)"
 
 
-@cache
+@lru_cache(maxsize=64)
 def batch_statement(tables: tuple[TableLayout, ...], default_schema: str, collations: tuple[Collations, ...]) -> str:
     """Return a statement with one parameter for the rows of each table.
 
@@ -109,7 +109,7 @@ def batch_statement(tables: tuple[TableLayout, ...], default_schema: str, collat
     )
 
 
-@cache
+@lru_cache(maxsize=1024)
 def update_statement(table: TableLayout, default_schema: str, collations: Collations, names: tuple[str, ...]) -> str:
     """Return the statement that sets columns of rows, which its parameter has whole.
 
@@ -222,13 +222,13 @@ def _has_long_text(table: TableLayout, written: Sequence[Sequence[Any]]) -> bool
     return any(code_units(row[at] or "") > LONGEST_TEXT for at in long_columns for row in written)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def json_columns(table: TableLayout) -> tuple[JsonColumn, ...]:
     """Return how the values of each column are written and read."""
     return tuple(_COLUMNS[column.type.family](column.type) for column in table.columns)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _writer(table: TableLayout) -> Callable[[Row], Row]:
     return row_converter([column.write for column in json_columns(table)])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyodbc
 
-from xml_extractor.connections import DatabaseError, ErrorClass, row_converter
+from xml_extractor.connections import Batch, DatabaseError, ErrorClass, row_converter
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.processing_log.log_table import log_table
@@ -18,7 +18,6 @@ from xml_extractor.schema.names import database_name, literal, t_sql_name
 from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.delete_plan import DeletePlan, deletion
 from xml_extractor.targets.interfaces import (
-    Batch,
     ExistingRows,
     Insertion,
     TableRows,

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Context, Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pyodbc
@@ -239,7 +239,7 @@ class TableStatements(NamedTuple):
     rows_in_call: int
 
 
-@cache
+@lru_cache(maxsize=1024)
 def table_statements(
     table: TableLayout, default_schema: str, collations: tuple[tuple[str, str], ...] = ()
 ) -> TableStatements:
@@ -263,7 +263,7 @@ def table_statements(
     )
 
 
-@cache
+@lru_cache(maxsize=1024)
 def row_binder(table: TableLayout) -> RowBinder:
     """Return the function that binds rows of a table for pyodbc."""
     return row_converter([parameter(column.type).bind for column in table.columns])

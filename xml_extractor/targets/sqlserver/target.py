@@ -15,7 +15,7 @@ from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import ChosenStrategy, InsertStrategy
-from xml_extractor.targets.interfaces import TargetConnection
+from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 from xml_extractor.targets.sqlserver.catalog import missing_codes, read_catalog
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
@@ -39,7 +39,7 @@ def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
 
 
 @dataclass(frozen=True, slots=True)
-class SqlServerTarget:
+class SqlServerTarget(Target):
     """A database on a SQL Server that documents are loaded into.
 
     Attributes:
@@ -52,8 +52,6 @@ class SqlServerTarget:
     code_page: str
     has_revisions: bool
     knowledge: ServerKnowledge = field(compare=False, repr=False)
-
-    only_appends = False
 
     @property
     def name(self) -> str:
@@ -74,11 +72,6 @@ class SqlServerTarget:
     def strategy_in_use(self) -> InsertStrategy:
         """JSON, until arrays prove faster."""
         return self.knowledge.choice.chosen
-
-    @property
-    def is_embedded(self) -> bool:
-        """It is another process, mostly on another machine."""
-        return False
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
@@ -118,9 +111,6 @@ class SqlServerTarget:
             raise_errors(self.name, self._differences(connection, tables))
             self.knowledge.choice.round_trip = seconds = connection.measure_round_trip()
             logger.info("Round trip to the target %.1f ms", seconds * 1000)
-
-    def settle(self) -> None:
-        """Do nothing: a commit is the last step."""
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""

@@ -1,12 +1,9 @@
 """Let worker processes look at the documents of a source, chunk by chunk, where nothing is loaded."""
 
-import gc
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
-from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +15,12 @@ from xml_extractor.processing.chunks import (
     Chunk,
     ChunkReport,
     ChunksInFlight,
-    WorkerFailure,
-    as_run_error,
     divide,
     internal_error,
 )
-from xml_extractor.processing.processes import MAX_GROWTH, NO_MEMORY, retire, set_up_child, shared_plan
-from xml_extractor.processing.worker import OwnCrashMarker, rejected_keys, resident_bytes
+from xml_extractor.processing.parallel_coordinator import start_worker
+from xml_extractor.processing.processes import shared_plan
+from xml_extractor.processing.worker import ChunkWorker, rejected_keys, reported
 from xml_extractor.processing.worker_supervisor import WorkerSupervisor
 from xml_extractor.reasons import Stage
 from xml_extractor.settings import StartMethod
@@ -57,7 +53,7 @@ class LookingContext:
     sample: int | None = None
 
 
-class LookingWorker(ABC):
+class LookingWorker(ChunkWorker):
     """The parts that one worker process uses for all its documents. Each document costs at most itself.
 
     Args:
@@ -66,12 +62,9 @@ class LookingWorker(ABC):
     """
 
     def __init__(self, source: Source, markers: Path) -> None:
+        super().__init__(markers)
         self.source = source
-        # A Pool's worker exits by os._exit, which runs these finalizers but nothing registered with atexit.
-        Finalize(None, source.close, exitpriority=10)
-        self._marker = OwnCrashMarker(markers)
         self._stage = Stage.FETCH
-        self._resident_at_start = resident_bytes()
 
     @abstractmethod
     def look_at(self, document: SourceDocument | Rejection, order: tuple[int, int]) -> None:
@@ -95,10 +88,10 @@ class LookingWorker(ABC):
         self._stage = stage
         self._marker.enter(stage)
 
-    @property
-    def is_grown(self) -> bool:
-        """Whether this process has grown so much that another should replace it."""
-        return resident_bytes() - self._resident_at_start > MAX_GROWTH
+    def close(self) -> None:
+        """Close the source and the crash marker."""
+        super().close()
+        self.source.close()
 
     def look_at_all(self, chunk: Chunk) -> Any:
         """Fetch the documents of a chunk, look at each, and return what was found.
@@ -127,34 +120,8 @@ class LookingWorker(ABC):
         return self.take()
 
 
-_worker: ContextVar[LookingWorker | WorkerFailure] = ContextVar("looking_worker")
-
-
-def _init_worker(make: Callable[[Any, Path], LookingWorker], context: object, markers: Path) -> None:
-    set_up_child()
-    try:
-        _worker.set(make(context, markers))
-    except Exception as error:  # noqa: BLE001 - reported with the first chunk
-        _worker.set(WorkerFailure.of(as_run_error(error)))
-    gc.collect()
-    gc.freeze()
-
-
-def _look_at(chunk: Chunk) -> LookedAt:
-    worker = _worker.get()
-    if isinstance(worker, WorkerFailure):
-        return LookedAt(chunk.sequence, os.getpid(), worker)
-    found = failure = None
-    try:
-        found = worker.look_at_all(chunk)
-    except MemoryError:
-        os._exit(NO_MEMORY)
-    except Exception as error:  # noqa: BLE001 - reported as data
-        failure = WorkerFailure.of(as_run_error(error))
-    retires = worker.is_grown
-    if retires:
-        retire()
-    return LookedAt(chunk.sequence, os.getpid(), failure, retires, found)
+def _look_at(chunk: Chunk) -> ChunkReport:
+    return reported(chunk, lambda worker, chunk: LookedAt(chunk.sequence, os.getpid(), found=worker.look_at_all(chunk)))
 
 
 def for_each_chunk(
@@ -179,12 +146,12 @@ def for_each_chunk(
     """
     in_flight = ChunksInFlight(context.workers)
 
-    def handle(result: LookedAt) -> None:
-        if result.failure is None and in_flight.acknowledge(result.sequence):
+    def handle(result: ChunkReport) -> None:
+        if isinstance(result, LookedAt) and in_flight.acknowledge(result.sequence):
             on_found(result.found)
 
     with stop_requests(is_orderly=False) as stop, shared_plan(context.start_method, context.contract, context.workers):
-        parts = (in_flight, _init_worker, (make, context), _look_at, handle, stop)
+        parts = (in_flight, start_worker, (make, context), _look_at, handle, stop)
         with WorkerSupervisor(context, *parts) as workers:
             for keys in chunks:
                 workers.poll_until(in_flight.has_room)
