@@ -88,8 +88,7 @@ class OwnCrashMarker:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._document = (0, 0)
-        self._since = 0.0
+        self._document, self._since = (0, 0), 0.0
         path = directory / str(os.getpid())
         path.write_bytes(MARKER.pack(*self._document, BETWEEN_DOCUMENTS, self._since))
         with path.open("r+b") as file:
