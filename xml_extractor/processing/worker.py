@@ -89,9 +89,8 @@ class OwnCrashMarker:
 
     def __init__(self, directory: Path) -> None:
         self._document, self._since = (0, 0), 0.0
-        path = directory / str(os.getpid())
-        path.write_bytes(MARKER.pack(*self._document, BETWEEN_DOCUMENTS, self._since))
-        with path.open("r+b") as file:
+        with (directory / str(os.getpid())).open("w+b", buffering=0) as file:
+            file.write(MARKER.pack(*self._document, BETWEEN_DOCUMENTS, self._since))
             self._memory = mmap(file.fileno(), MARKER.size)  # survives a killed process, and takes no system call
 
     def set(self, sequence: int, position: int, stage: Stage) -> None:
