@@ -71,6 +71,7 @@ def test_every_kind_of_source_gives_equal_tables_and_is_gone_on_with(
     SOURCES[source](tmp_path, DOCUMENTS)
     target = tmp_path / "loaded.db"
     options = ["--contract", "orders.yaml", "--source", source, "--target", "sqlite:///loaded.db", "--workers", "1"]
+    options.append("--no-progress")  # which a slow machine shows
 
     first = production_processor(*options, "--limit", str(FIRST))
     assert (first.returncode, first.stderr) == (0, "")
