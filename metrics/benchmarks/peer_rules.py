@@ -43,7 +43,8 @@ def _typed(kind: SqlType, text: str) -> Any:
         return int(text) if re.fullmatch(r"-?\d+", text) else None
     if kind.name == "binary":
         return bytes.fromhex(text)
-    return text[: kind.length] if kind.length > 0 else text
+    # SQL Server counts UTF-16 code units, and refuses what is longer.
+    return text.encode("utf-16-le")[: 2 * kind.length].decode("utf-16-le", "ignore") if kind.length > 0 else text
 
 
 def looked_up(lookup: Lookup, code: str) -> Any:

@@ -15,12 +15,15 @@ from tests.database.demo_tables import CONTRACT, TABLES, loader_of, order, order
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from xml_extractor.documents import Status
 from xml_extractor.pipeline import run
+from xml_extractor.processing import run_reporter
 from xml_extractor.settings import InsertStrategy
 from xml_extractor.targets.registry import open_target
 
 pytestmark = pytest.mark.mssql
 
 ROUND_TRIP = 0.03
+START_AND_END = 70
+"""Round trips of all sessions of a run with one document; servers that are not Microsoft's are asked more."""
 DOCUMENTS = 300
 NEW_CONNECTION = 8
 """Round trips; servers that are not Microsoft's may isolate documents only in a session that has inserted nothing."""
@@ -104,3 +107,16 @@ def test_a_run_finds_out_how_far_its_target_is_and_loads_the_same(
         assert load.hashes() == expected.hashes()
         assert (result.settings.insert_strategy, result.settings.insert_threads) == ("json", 1)
     assert any(message.startswith("Round trip to the target ") for message in caplog.messages)
+
+
+def test_a_run_of_one_document_takes_few_sessions_and_round_trips(
+    proxy: TcpProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_reporter, "REPORT_SECONDS", 600.0)
+    with sqlserver.scratch_schema() as schema:
+        load, far = Load(tmp_path, ON_SERVER, schema), sqlserver.through(proxy.port, schema)
+        before = proxy.round_trips(), proxy.connections()
+        result = run(replace(load.settings(), source=far, target=far, limit=1))
+        assert result.statistics.processed == 1
+    assert proxy.connections() - before[1] <= 4
+    assert proxy.round_trips() - before[0] <= START_AND_END

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from xml_extractor.connections import Batch, Connection, DatabaseError, RowBinder
@@ -144,7 +146,7 @@ class DatabaseConnection(TargetConnection, ComparingConnection, Protocol):
 
 def joined(tables: Sequence[TableLayout], documents: Sequence[TableRows]) -> Batch:
     """Return the rows of documents by table."""
-    return [(table, [row for rows in documents for row in rows[index]]) for index, table in enumerate(tables)]
+    return [(table, list(chain.from_iterable(map(itemgetter(index), documents)))) for index, table in enumerate(tables)]
 
 
 def whole_insertion(

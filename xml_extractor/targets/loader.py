@@ -308,6 +308,7 @@ class Loader:
     def _entry(self, document: ProcessedDocument, now: datetime) -> LogEntry:
         failure = document.failure if isinstance(document, Rejection) else None
         inserted = () if isinstance(document, Rejection) else self._inserted(document)
+        counted = None if isinstance(document, Rejection) else 0
         entry = LogEntry(
             contract=self._identity.contract,
             document_key=str(document.key),
@@ -321,12 +322,16 @@ class Loader:
             contract_version=self._identity.contract_version,
             contract_hash=self._identity.contract_hash,
             run_id=self._identity.run_id,
-            started_at=log_time(now - timedelta(seconds=document.seconds)),
+            started_at=now - timedelta(milliseconds=int(document.seconds * 1000)),
             finished_at=now,
-            shared_count=None if isinstance(document, Rejection) else sum(inserted[at] for at in self._shared),
+            kept_count=counted,
+            replaced_count=counted,
+            left_out_count=counted,
+            tolerated_count=counted,
+            shared_count=sum([inserted[at] for at in self._shared]) if inserted and self._shared else counted,
             thing=document.revision.thing if document.revision else None,
         )
-        return entry if isinstance(document, Rejection) else entry.with_counts(document.counts)
+        return entry if isinstance(document, Rejection) or not document.counts else entry.with_counts(document.counts)
 
     def _outcome(self, document: ProcessedDocument, attempts: int = 1) -> Outcome:
         """Return the outcome of a document by the commit of its batch."""

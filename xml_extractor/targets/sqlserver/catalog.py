@@ -14,7 +14,7 @@ import pyodbc
 from xml_extractor.connections import DatabaseError
 from xml_extractor.documents import Value
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualRule, ActualTable, TableKind
-from xml_extractor.schema.names import t_sql_name, t_sql_table
+from xml_extractor.schema.names import literal, t_sql_name, t_sql_table
 from xml_extractor.targets.sqlserver.connection import SqlServerConnection
 from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
 from xml_extractor.values.times import FRACTION_DIGITS
@@ -106,9 +106,11 @@ def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default
     Raises:
         DatabaseError: The server cannot be reached, or rejects a query.
     """
-    places = ", ".join(f"({number}, OBJECT_ID(?))" for number in range(len(tables)))
-    names = [t_sql_table(table, default_schema) for table in tables]
-    found = list(connection.query(_OBJECTS.format(places=places), names)) if names else []
+    # Without parameters, which would take another round trip to unprepare the statement.
+    places = ", ".join(
+        f"({number}, OBJECT_ID({literal(t_sql_table(table, default_schema))}))" for number, table in enumerate(tables)
+    )
+    found = list(connection.query(_OBJECTS.format(places=places))) if places else []
     ids = sorted({row.object_id for row in found if row.type in _KINDS})
     columns, indexes, foreign_keys, rules = _rows_by_object(connection, ids)
     return {

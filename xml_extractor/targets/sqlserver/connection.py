@@ -12,6 +12,7 @@ from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Row
 from xml_extractor.errors import RunError
 from xml_extractor.processing_log.log_table import log_table
+from xml_extractor.processing_log.own_tables import is_own
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, find_driver
 from xml_extractor.targets.sqlserver.errors import LOST, classify
 from xml_extractor.targets.sqlserver.statements import (
@@ -221,6 +222,7 @@ class SqlServerConnection:
     ) -> list[int]:
         """Execute a statement with all rows by one call; its cursor keeps it prepared.
 
+        A single row of an own table is no array, for which the driver would ask the server about each parameter.
         Where a trigger gives results, an error behind the first of them is raised only when the others are read.
 
         Returns:
@@ -229,7 +231,7 @@ class SqlServerConnection:
         counts: list[int] = []
         with self._session_in_use(table):
             cursor = self._prepared_cursor(statement)
-            cursor.fast_executemany = True
+            cursor.fast_executemany = len(rows) > 1 or not (table is None or is_own(table))
             cursor.setinputsizes(types)
             cursor.executemany(statement, rows)
             while cursor.nextset():
