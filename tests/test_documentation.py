@@ -453,7 +453,8 @@ def test_pages_name_only_modules_that_exist(page: Path) -> None:
 
 
 def test_the_path_of_a_document_names_functions_that_exist() -> None:
-    steps = rows(section("explanation/architecture.md", "The path of a document"))
+    path = rows(section("explanation/architecture.md", "The path of a document"))
+    steps = [row for row in path if len(row) == len(("step", "function", "module"))]
     assert len(steps) >= 5
     for _, functions, module in steps:
         source = (ROOT / "xml_extractor" / words(module)[0]).read_text(encoding="utf-8")

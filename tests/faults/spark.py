@@ -191,9 +191,9 @@ class Spark:
 
     def _wait_for_python(self, process: subprocess.Popen[bytes]) -> None:
         while process.poll() is None and len(_executors(process.pid)) < self._executors:
-            time.sleep(0.1)
+            time.sleep(0.2)
         while process.poll() is None and not _workers(process.pid):
-            time.sleep(0.05)
+            time.sleep(0.2)
 
     def _disturb(self, process: subprocess.Popen[bytes], what: str) -> bool:
         """Kill or stop one process at a random moment; return whether there still was one."""

@@ -14,7 +14,7 @@ from xml_extractor.contract.model import Contract
 from xml_extractor.documents import Row, Value
 from xml_extractor.quality.differences import DIFFERENT, EQUAL, Difference, Kind, Seen, Verified, key_text
 from xml_extractor.quality.reconciliation import Reconciliation, in_parts
-from xml_extractor.quality.row_comparison import RowDifference, digest
+from xml_extractor.quality.row_comparison import digest
 from xml_extractor.quality.seen_things import SeenThings
 from xml_extractor.quality.verification import Verifier
 from xml_extractor.targets.interfaces import ComparingConnection
@@ -141,21 +141,14 @@ class DatabaseComparison:
 
     def _by_key(self, number: int) -> None:
         """Compare a table whose rows are found by their primary key."""
-        table, other = self._verifier.tables[number], self._other.tables[number]
-        comparison, space = self._verifier.comparisons[number], self._verifier.space(table.compared)
-        for rows in in_parts(self._sides[True].listing.read_rows(table.compared.table)):
-            held = {comparison.key(row.row): row.row for row in table.with_keys(rows)}
-            for form in map(other.expected, rows):
-                there = held.get(comparison.key(form))
-                self._things.add([Seen(space, digest(comparison.key(form)), "")])
-                if there is None:
-                    missing = RowDifference(Kind.MISSING, (), form, None)
-                    self.verified.note(self._verifier.difference(number, missing, ""))
-                    continue
-                self.verified.rows[table.compared.name] += 1
-                if columns := comparison.differing(form, there):
-                    changed = RowDifference(Kind.CHANGED, columns, form, there)
-                    self.verified.note(self._verifier.difference(number, changed, ""))
+        verifier, table = self._verifier, self._verifier.tables[number].compared
+        for rows in in_parts(self._sides[True].listing.read_rows(table.table)):
+            for identity, row in verifier.compared_by_key(number, rows, verifier.with_same_key(number, rows)):
+                self._things.add([Seen(verifier.space(table), identity, "")])
+                if row is None or row.kind is Kind.CHANGED:
+                    self.verified.rows[table.name] += 1
+                if row is not None:
+                    self.verified.note(verifier.difference(number, row, ""))
 
     def _all(self, number: int) -> None:
         """Note all rows of a table without key and document, so that those of the other side are compared with them."""

@@ -243,6 +243,22 @@ class Verifier:
             difference = difference._replace(columns=columns)
         yield self.difference(number, difference, document.key)
 
+    def with_same_key(self, number: int, rows: Sequence[Row]) -> dict[Row, Row]:
+        """Return the rows of a table, by the table's number, that have the primary keys of these, by key."""
+        comparison = self.comparisons[number]
+        return {comparison.key(row.row): row.row for row in self.tables[number].with_keys(rows)}
+
+    def compared_by_key(
+        self, number: int, rows: Sequence[Row], held: Mapping[Row, Row]
+    ) -> Iterator[tuple[bytes, RowDifference | None]]:
+        """Yield the identity of each of these rows, and the difference to the one of `held` with its key, if any."""
+        comparison = self.comparisons[number]
+        for form in map(self.tables[number].expected, rows):
+            there = held.get(key := comparison.key(form))
+            columns = () if there is None else comparison.differing(form, there)
+            kind = Kind.MISSING if there is None else Kind.CHANGED
+            yield digest(key), RowDifference(kind, columns, form, there) if there is None or columns else None
+
     def _by_key(
         self,
         number: int,
@@ -252,29 +268,24 @@ class Verifier:
         verified: Verified,
     ) -> None:
         """Compare the rows of a table that are found by their primary key."""
-        table, comparison = self.tables[number], self.comparisons[number]
-        space = self.space(table.compared)
-        held = {comparison.key(row.row): row.row for row in table.with_keys([row for rows in expected for row in rows])}
+        table = self.tables[number].compared
+        space, held = self.space(table), self.with_same_key(number, [row for rows in expected for row in rows])
         for position, (document, rows) in enumerate(zip(documents, expected, strict=True)):
-            inserted = self._has_inserted(table.compared, document)
-            for form in map(table.expected, rows):
-                there = held.get(comparison.key(form))
-                identity = digest(comparison.key(form))
-                if there is None:
-                    missing = RowDifference(Kind.MISSING, (), form, None)
-                    found[position].append(self.difference(number, missing, document.key))
-                    verified.seen.append(Seen(space, identity, document.key))
+            inserted = self._has_inserted(table, document)
+            for identity, difference in self.compared_by_key(number, rows, held):
+                is_there = difference is None or difference.kind is Kind.CHANGED
+                if is_there:
+                    verified.rows[table.name] += 1
+                if difference is not None and is_there and not inserted:
+                    verified.uncompared[f"{UNCOMPARED_SHARED} ({table.name})"] += 1
+                    doubt = self.difference(number, difference, document.key)
+                    verified.seen.append(Seen(space, identity, document.key, 0, doubt))
                     continue
-                verified.rows[table.compared.name] += 1
-                columns = comparison.differing(form, there)
-                changed = RowDifference(Kind.CHANGED, columns, form, there)
-                if not columns or inserted:
-                    found[position] += self._changed(number, document, changed, verified) if columns else ()
-                    verified.seen.append(Seen(space, identity, document.key))
-                    continue
-                verified.uncompared[f"{UNCOMPARED_SHARED} ({table.compared.name})"] += 1
-                doubt = self.difference(number, changed, document.key)
-                verified.seen.append(Seen(space, identity, document.key, 0, doubt))
+                verified.seen.append(Seen(space, identity, document.key))
+                if difference is not None and is_there:
+                    found[position] += self._changed(number, document, difference, verified)
+                elif difference is not None:
+                    found[position].append(self.difference(number, difference, document.key))
 
     def _has_inserted(self, table: ComparedTable, document: VerifiedDocument) -> bool:
         """Return whether all rows of a document in a table are its own, or inserted by it and never replaced."""
