@@ -33,8 +33,11 @@ def call(*command: str | Path, cwd: Path | None = None, variables: Mapping[str, 
         env={**environment, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **(variables or {})},
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        print(done.stdout)
+        done.check_returncode()
     return done.stdout
 
 

@@ -182,7 +182,7 @@ def retire() -> None:
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
-    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
+    thresholds = gc.get_threshold()
     if thresholds[0] == COLLECTION_THRESHOLDS[0]:
         yield  # a run in another thread has set them, and resets them
         return
@@ -193,5 +193,4 @@ def rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        if not frozen:
-            gc.unfreeze()
+        gc.unfreeze()

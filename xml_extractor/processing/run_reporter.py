@@ -82,10 +82,10 @@ class RunReporter:
         logger.info(message, result.run_id, *of_contract, result.source, result.target, ", ".join(given))
         try:
             self._history_of(self._connection).start(Report.of(result).entry)
+            self._thread.start()
         except BaseException:
             self._connection.close()
             raise
-        self._thread.start()
         if self._telemetry is not None:
             self._telemetry.start(result)
         return self
