@@ -488,7 +488,7 @@ def test_numbers_in_the_page_on_processes_are_those_of_the_code() -> None:
     assert f"{chunks.CHUNKS_PER_WORKER} chunks for each worker" in text
     assert f"never more than {chunks.MAX_WINDOW:,} ahead" in text
     assert f"or {insert_queue.MAX_QUEUED_BYTES // 2**20} MiB" in text
-    assert f"replaces a worker after {TASKS_PER_PROCESS} chunks" in text
+    assert f"replaces a worker after {TASKS_PER_PROCESS:,} chunks" in text
     assert f"After {ATTEMPTS} attempts" in text_of("reference/log-lines.md")
 
 

@@ -17,7 +17,7 @@ from xml_extractor.stopping import stop_signals_blocked
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-TASKS_PER_PROCESS = 200
+TASKS_PER_PROCESS = 1000
 """Tasks after which a worker is replaced. libxml2 keeps every name it has seen for as long as the process lives."""
 
 GRACE_SECONDS = 1.0
