@@ -129,6 +129,8 @@ def test_a_run_in_this_process_commits_what_the_insert_mode_and_the_target_ask_f
     options: dict[str, Any],
     transactions: list[int],
 ) -> None:
+    if target.startswith("parquet:"):
+        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
     monkeypatch.chdir(tmp_path)
     contract = re.sub(r"document: .*", "document: {root: note}", CONTRACT)
     (tmp_path / "notes.yaml").write_text(contract, encoding="utf-8")
