@@ -6,11 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from functools import partial
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from sqlite3 import connect
 
@@ -63,7 +61,7 @@ def command_seconds(source: Path, target: Path, workers: int) -> float:
     return float(seconds)
 
 
-def bare_seconds(source: Path, target: Path, part: int = 0, parts: int = 1) -> float:
+def bare_seconds(source: Path, target: Path) -> float:
     """Return the CPU seconds of parsing, mapping and inserting the rows in one process, without anything else."""
     contract = inputs.contract()
     tables = inputs.make_tables(inputs.sqlite_address(target), contract)
@@ -79,7 +77,7 @@ def bare_seconds(source: Path, target: Path, part: int = 0, parts: int = 1) -> f
         database.execute("PRAGMA foreign_keys = ON")
         database.execute("PRAGMA synchronous = NORMAL")
         began_at = time.process_time()
-        found = documents.execute("SELECT app_id, xml FROM app_xml WHERE app_id % ? = ? ORDER BY app_id", (parts, part))
+        found = documents.execute("SELECT app_id, xml FROM app_xml ORDER BY app_id")
         while some := found.fetchmany(MAX_BATCH_DOCUMENTS):
             mapped = [map_document(plan, parser.parse(content), key, inputs.RUN) for key, content in some]
             database.execute("BEGIN IMMEDIATE")
@@ -87,13 +85,6 @@ def bare_seconds(source: Path, target: Path, part: int = 0, parts: int = 1) -> f
                 database.executemany(insert, [bind(row) for rows in mapped for row in rows[at]])
             database.execute("COMMIT")
         return time.process_time() - began_at
-
-
-def bare_seconds_of_two(source: Path, target: Path) -> float:
-    """Return the same of two processes at once, each with half of the documents and a target of its own."""
-    targets = [target.with_name(f"{target.stem}_{part}.db") for part in range(2)]
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        return sum(pool.map(partial(bare_seconds, source, parts=2), targets, range(2)))
 
 
 def benchmark(options: Options) -> Record:
@@ -122,20 +113,16 @@ def benchmark(options: Options) -> Record:
             )
             for workers in WORKERS
         }
-        bare, at_once = "parse, map and insert", "parse, map and insert, two processes at once"
-        without = {bare: bare_seconds, at_once: bare_seconds_of_two}
-        measures = {name: partial(new, partial(measure, source)) for name, measure in without.items()}
-        taken = alternately({**measures, **runs}, options.rounds)
+        bare = "parse, map and insert"
+        taken = alternately({bare: partial(new, partial(bare_seconds, source)), **runs}, options.rounds)
     record = Record("run_cpu", options.command, [inputs.sqlite_name()], {"documents": options.documents})
     record.group("CPU time", "seconds", taken)
     for name in runs:
         record.ratio(f"{name} / {bare}", taken[name], taken[bare], MOST)
-        record.ratio(f"{name} / {at_once}", taken[name], taken[at_once])
     record.note(
         "The documents have no bureau reports. The bare work is what a run cannot do without: parse with read_until, "
-        "map, bind and insert with a commit for each batch, in one process. Two processes at once take more than one, "
-        "because they share caches and memory, and perhaps a processor. The run also starts its processes, hashes and "
-        "hands over documents, and writes the processing log. "
+        "map, bind and insert with a commit for each batch, in one process. The run also starts its processes, hashes "
+        "and hands over documents, and writes the processing log. "
         f"By default, a run starts {automatic_workers()} workers here."
     )
     return record
