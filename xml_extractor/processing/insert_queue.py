@@ -110,7 +110,7 @@ class BoundedQueue(queue.Queue[InsertQueueItem]):
         return True
 
     def take(self, max_documents: int, max_rows: int, timeout: float) -> list[InsertQueueItem]:
-        """Take items, oldest first: one if any arrives in time, and more while they fit; with patience if it may wait."""
+        """Take items, oldest first: one if any arrives in time, more while they fit, with patience if it may wait."""
         try:
             first = self.get(timeout=timeout)
         except queue.Empty:
