@@ -183,8 +183,8 @@ def retire() -> None:
 def rare_collections() -> Iterator[None]:
     """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
     thresholds = gc.get_threshold()
-    if thresholds[0] == COLLECTION_THRESHOLDS[0]:
-        yield  # a run in another thread has set them, and resets them
+    if thresholds[0] >= COLLECTION_THRESHOLDS[0]:
+        yield  # the command has set them, or a run in another thread, which resets them
         return
     gc.collect()
     gc.freeze()
