@@ -169,7 +169,7 @@ def take_over(path: Path) -> Any:
         path: The file of the contract, which is named after the main process.
 
     Raises:
-        FileNotFoundError: The main process has ended, goes on without the plan, or takes too long.
+        FileNotFoundError: The main process has ended, needs no plan any more, or takes too long.
     """
     until = time.monotonic() + HAND_OVER_SECONDS
     while not path.exists() and path.parent.exists() and os.getppid() == int(path.name) and time.monotonic() < until:

@@ -197,7 +197,7 @@ def test_the_fork_server_waits_for_the_contract_and_imports_what_the_main_proces
     assert module in sys.modules
 
 
-@pytest.mark.parametrize("path", ["removed/PARENT", "1000000000"], ids=["goes on without it", "has ended"])
+@pytest.mark.parametrize("path", ["removed/PARENT", "1000000000"], ids=["needs no plan", "has ended"])
 def test_the_fork_server_does_not_wait_for_a_main_process_that(path: str, tmp_path: Path) -> None:
     began_at = time.monotonic()
     with pytest.raises(FileNotFoundError):
