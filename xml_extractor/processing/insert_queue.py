@@ -382,7 +382,7 @@ class BackgroundInsertThread:
         """Load batches until the queue is empty and nothing more will come; acknowledge each after its commit."""
         while not self.abandoned.is_set():
             is_last_look = self._stopping.is_set()
-            items = self._queue.dequeue_batch()
+            items = self._queue.dequeue_batch(timeout=0 if is_last_look else POLL_SECONDS)
             if not items and is_last_look:
                 return
             if not items:

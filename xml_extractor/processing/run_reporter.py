@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 5.0
 
+REPORTS_WITHOUT_ROW = 2
+"""Reports at the start of a run that are not written to its row, because a short run is not worth another session."""
+
 LAST_REPORT_SECONDS = 20.0
 """How long a run waits at its end until its row is updated; less if it failed or was interrupted."""
 
@@ -70,6 +73,7 @@ class RunReporter:
         self._statistics = describe().statistics
         self._next_at = time.monotonic() + REPORT_SECONDS
         self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._without_row = REPORTS_WITHOUT_ROW
         self._warned: set[str] = set()
         # A daemon, so that a run that must stop at once does not wait for the target.
         self._thread = threading.Thread(target=self._run, name="run reporter", daemon=True)
@@ -138,6 +142,9 @@ class RunReporter:
                         write_metrics(report.settings, report.entry.run_id, report.entry.metrics, report.prometheus)
                     if history is None and has_ended:
                         history = self._history_of(self._connection)
+                    elif history is None and self._without_row:
+                        self._without_row -= 1
+                        continue
                     elif history is None:
                         history = self._history_of(parts.enter_context(closing(self._target.connect())))
                     history.update(report.entry, ATTEMPTS if has_ended else 1)

@@ -171,7 +171,7 @@ class TargetOpening:
     Args:
         target: The target.
         tables: The contract's tables.
-        strategy: How the connection sends rows.
+        strategy: How the run sends rows.
 
     Raises:
         UsageError: The target does not support the strategy.
@@ -185,7 +185,6 @@ class TargetOpening:
             )
         self._target = target
         self._tables = tables
-        self._strategy = strategy
         self._connection: TargetConnection | None = None
         self._error: BaseException | None = None
         self._is_abandoned = False
@@ -224,7 +223,7 @@ class TargetOpening:
         try:
             if self._target.is_embedded:
                 self._target.prepare(self._tables)
-            connection = self._target.connect(self._strategy)
+            connection = self._target.connect()
             if not self._target.is_embedded:
                 self._target.prepare(self._tables, connection)
             self._connection = connection
