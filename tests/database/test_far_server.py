@@ -121,5 +121,5 @@ def test_a_run_of_one_document_takes_few_sessions_and_round_trips(
         before = proxy.round_trips(), proxy.connections()
         result = run(replace(load.settings(), source=far, target=far, limit=1))
         assert result.statistics.processed == 1
-    assert proxy.connections() - before[1] <= 3 + WORKERS
+    assert proxy.connections() - before[1] <= 3 + load.settings().workers
     assert proxy.round_trips() - before[0] <= START_AND_END

@@ -43,12 +43,11 @@ class RunReporter:
     """A context manager that inserts the run's row at the start of its block, and updates it until the run has ended.
 
     A thread updates the row, and writes the metrics file meanwhile, so that no lock of the target keeps the run from
-    continuing or ending. Its failures are warnings. While the run needs the given connection, it opens another one when
-    a report is due.
+    continuing or ending. Its failures are warnings. While the run needs the connection of `over`, it opens another one
+    when a report is due.
 
     Args:
         target: Where the run history is.
-        connection: To the target. It is used at the start and, once the run has ended, by the thread, which closes it.
         describe: Returns what the run has done so far.
         show: Called by `report` with the counts so far.
         telemetry: Reports the run to other systems.
@@ -60,14 +59,13 @@ class RunReporter:
     def __init__(
         self,
         target: Target,
-        connection: TargetConnection,
         describe: Callable[[], RunResult],
         show: Callable[[RunStatistics], None] = lambda _: None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._target = target
         self._telemetry = telemetry
-        self._connection = connection
+        self._connection: TargetConnection
         self._describe = describe
         self._show = show
         self._statistics = describe().statistics
@@ -77,6 +75,11 @@ class RunReporter:
         self._warned: set[str] = set()
         # A daemon, so that a run that must stop at once does not wait for the target.
         self._thread = threading.Thread(target=self._run, name="run reporter", daemon=True)
+
+    def over(self, connection: TargetConnection) -> Self:
+        """Use this connection at the start and, once the run has ended, in the thread, which closes it."""
+        self._connection = connection
+        return self
 
     def __enter__(self) -> Self:
         result = self._describe()

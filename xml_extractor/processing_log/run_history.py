@@ -120,7 +120,6 @@ class RunHistory:
         Raises:
             TargetError: The history cannot be written.
         """
-
         values = self._values(entry)
         statement = f"INSERT INTO {self._table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - names are constants
 
@@ -159,7 +158,7 @@ class RunHistory:
         return sorted(self._answer(read), key=lambda entry: (entry.started_at, entry.run_id), reverse=True)
 
     def _values(self, entry: RunEntry) -> dict[str, Any]:
-        """Return the values of a row, bound, by their columns; without NULL, for whose type a driver asks the server."""
+        """Return the values of a row, bound, by column; without NULL, for whose type a driver asks the server."""
         names = (column.name for column in self._layout.columns)
         return {name: value for name, value in zip(names, self._bind(entry.row), strict=True) if value is not None}
 

@@ -90,9 +90,7 @@ def open_source_writer(url: URL, table: SourceTable, /) -> DocumentWriter:
     """
     address = read_address(url)
     path = Path(address.words.get("DATABASE") or table.table)
-    return DocumentWriter(
-        address.name, path, lambda: SqlServerConnection(address), table, takes_bytes=False
-    )
+    return DocumentWriter(address.name, path, lambda: SqlServerConnection(address), table, takes_bytes=False)
 
 
 class SqlServerSource:

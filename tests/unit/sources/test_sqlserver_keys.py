@@ -74,7 +74,9 @@ def open_source(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         ActualColumn("app_id", parse_type("nvarchar(20)"), "nvarchar(20)", nullable=False, collation="Some_CI_AI"),
         ActualColumn("xml", parse_type("nvarchar(max)"), "nvarchar(max)", nullable=True),
     )
-    monkeypatch.setattr(sqlserver, "read_catalog", lambda _c, tables, _s, **_: {tables[0]: ActualTable("app_xml", columns)})
+    monkeypatch.setattr(
+        sqlserver, "read_catalog", lambda _c, tables, _s, **_: {tables[0]: ActualTable("app_xml", columns)}
+    )
     monkeypatch.setattr(sqlserver, "closing", lambda rows: closing(Closable(rows)))
 
     def opened(server: Server, read_until: str = "") -> Any:

@@ -118,7 +118,9 @@ def read_catalog(
     synonyms = [str(object_id) for object_id, table in found.items() if table.kind == "elsewhere"]
     if synonyms:
         bases = dict(connection.results(_SYNONYMS.format(places=", ".join(synonyms)))[0])
-        _, resolved = _read_objects(connection, list(map(str, bases.values())), with_rules=with_rules) if bases else ((), {})
+        _, resolved = (
+            _read_objects(connection, list(map(str, bases.values())), with_rules=with_rules) if bases else ((), {})
+        )
         found |= {synonym: resolved[base] for synonym, base in bases.items() if base in resolved}
     return {table: found[object_id] for table, object_id in zip(tables, ids, strict=True) if object_id in found}
 

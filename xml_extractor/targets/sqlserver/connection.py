@@ -276,6 +276,7 @@ class SqlServerConnection:
     def _connect(self) -> pyodbc.Connection:
         """Open a connection of the driver."""
         session = open_session(self._address)
+        session.maxwrite = LONGEST_PARAMETER
         session.add_output_converter(OFFSET_CODE, read_offset)
         return session
 
@@ -332,7 +333,6 @@ def open_session(address: SqlServerAddress) -> pyodbc.Connection:
     connection = pyodbc.connect(address.connection_string(driver), timeout=LOGIN_TIMEOUT, autocommit=True)
     try:
         connection.timeout = STATEMENT_TIMEOUT
-        connection.maxwrite = LONGEST_PARAMETER
         # As UTF-16 from the driver, so that the locale of this process does not matter.
         connection.setdecoding(pyodbc.SQL_CHAR, encoding="utf-16le", ctype=pyodbc.SQL_WCHAR)
         connection.execute(SETTINGS).close()
