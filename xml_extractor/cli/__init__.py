@@ -63,6 +63,8 @@ def _run(load_command: Callable[[], "click.Command"], program: str) -> NoReturn:
     if any(not thread.daemon for thread in others):
         # An insert thread waits for the database. Its transaction is rolled back there.
         end_process(code)
+    # The interpreter would search all objects for cycles before it ends, which takes longer than many commands.
+    gc.freeze()
     sys.exit(code)
 
 
