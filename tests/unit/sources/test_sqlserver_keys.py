@@ -143,7 +143,7 @@ def test_a_key_that_is_there_only_in_another_case_has_no_document(open_source: C
 def test_parameters_have_the_collation_of_the_column(open_source: Callable[..., Any]) -> None:
     with closing(open_source(Server(str.casefold, ["a"], random.Random(1)))) as source:
         query, _ = source._queries.documents(whole=True)
-    assert query.count("CAST(? COLLATE Some_CI_AI AS nvarchar(20))") == 16
+    assert query.count("CAST(? COLLATE Some_CI_AI AS nvarchar(20))") == 32
 
 
 def test_a_server_that_truncates_wrongly_sends_whole_documents(open_source: Callable[..., Any]) -> None:
