@@ -26,7 +26,7 @@ from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.insert_threads import delete_plan
 from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
-from xml_extractor.processing.processes import shared_plan
+from xml_extractor.processing.processes import fork_server
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.run_reporter import RunReporter
 from xml_extractor.records import RecordSource, open_documents
@@ -66,25 +66,27 @@ def run(
         KeyboardInterrupt: It was asked to stop before any document was in flight.
     """
     started_at, began_at = _now(), time.perf_counter()
-    contract = contract or read_contract(settings.contract)
-    _check_limits(settings, tables := layouts(contract))
-    # Fails before anything else if the contract does not allow documents to be reprocessed.
-    delete_plan(contract, settings)
-    (engine, application), target = _engine(settings), _open_target(settings, contract)
-    statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
-    uses_pool = engine is ParallelCoordinator and not settings.in_process
-    with suppress(XmlExtractorError):  # which is explained when the source is opened
-        import_source(settings.source)
-    # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
-    with (
-        application,
-        TargetOpening(target, tables, settings.insert_strategy) as opening,
-        shared_plan(settings.start_method, contract, settings.workers if uses_pool else 0),
-        closing(_open_source(settings, contract)) as source,
-    ):
-        context = _context(settings, contract, source, started_at)
-        name_run_in_log(context.run_id)
-        return _Run(context, source, target, statistics).load(opening, engine, on_progress, on_poll)
+    uses_pool = settings.engine == "processes" and not settings.in_process
+    # It imports while the contract is read.
+    with fork_server(settings.start_method, settings.workers if uses_pool else 0) as share_plan:
+        contract = contract or read_contract(settings.contract)
+        _check_limits(settings, tables := layouts(contract))
+        # Fails before anything else if the contract does not allow documents to be reprocessed.
+        delete_plan(contract, settings)
+        (engine, application), target = _engine(settings), _open_target(settings, contract)
+        statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+        with suppress(XmlExtractorError):  # which is explained when the source is opened
+            import_source(settings.source)
+        share_plan(contract)
+        # On a server, connecting and reading the catalog take long: meanwhile, the source is opened.
+        with (
+            application,
+            TargetOpening(target, tables, settings.insert_strategy) as opening,
+            closing(_open_source(settings, contract)) as source,
+        ):
+            context = _context(settings, contract, source, started_at)
+            name_run_in_log(context.run_id)
+            return _Run(context, source, target, statistics).load(opening, engine, on_progress, on_poll)
 
 
 class _Run(NamedTuple):
@@ -116,8 +118,6 @@ class _Run(NamedTuple):
             if not self.target.is_embedded:
                 processes.enter_context(coordinator)
             connection = opening.take()
-            if self.target.is_embedded:
-                processes.enter_context(coordinator)
             # The connection is for the processing log and the run history.
             logged = LoggedDocuments(connection, context)
             with reporter.over(connection):
@@ -182,6 +182,8 @@ class _Run(NamedTuple):
         pages = _noting_total(logged.without_complete(listed), self.source, self.statistics, settings)
         try:
             with processes:
+                if self.target.is_embedded:
+                    processes.enter_context(coordinator)
                 queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
             self.target.settle()
             earlier_rejects = 0 if coordinator.interrupted else logged.earlier_rejects()
