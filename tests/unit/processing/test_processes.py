@@ -188,13 +188,16 @@ def test_ctrl_c_does_not_end_a_worker(pool: WorkerPool) -> None:
     assert set(results.ask(pool, 20, 0.01)) == ids
 
 
-def test_the_fork_server_waits_for_the_contract_and_imports_what_the_main_process_had_to_import(tmp_path: Path) -> None:
-    path, module = tmp_path / str(os.getppid()), "xml_extractor.sources.archives"
-    (tmp_path / "ready").write_bytes(pickle.dumps(([module], "the contract")))
-    sys.modules.pop(module, None)
+def test_the_fork_server_waits_for_the_contract_and_imports_what_the_main_process_had_to_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "imported_on_demand.py").touch()
+    (tmp_path / "ready").write_bytes(pickle.dumps((["imported_on_demand"], "the contract")))
+    path = tmp_path / str(os.getppid())
     threading.Timer(0.1, (tmp_path / "ready").rename, [path]).start()
     assert take_over(path) == "the contract"
-    assert module in sys.modules
+    assert sys.modules.pop("imported_on_demand")
 
 
 @pytest.mark.parametrize("path", ["removed/PARENT", "1000000000"], ids=["needs no plan", "has ended"])
