@@ -1,6 +1,5 @@
 """SQL Server as a target: its tables, and connections that load."""
 
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
@@ -24,8 +23,6 @@ from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, conversio
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
 from xml_extractor.targets.sqlserver.statements import row_binder
 from xml_extractor.urls import URL
-
-logger = logging.getLogger(__name__)
 
 
 def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
@@ -108,8 +105,6 @@ class SqlServerTarget(Target):
             return
         with self._errors_end_the_run():
             raise_errors(self.name, self._differences(connection, tables))
-            self.knowledge.choice.round_trip = seconds = connection.measure_round_trip()
-            logger.info("Round trip to the target %.1f ms", seconds * 1000)
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""
