@@ -1,6 +1,5 @@
 """The objects that generated code refers to besides those of its contract."""
 
-from xml_extractor.contract.xpath import MAX_NESTING
 from xml_extractor.documents import Counted
 from xml_extractor.mapping import rows
 from xml_extractor.mapping.errors import RULE_ERRORS, UnusualError
@@ -11,7 +10,7 @@ from xml_extractor.mapping.plan import RowScope
 LOCAL_NAMES = (
     *("document", "rows", "noted", "counts", "clock", "run", "tolerated", "parent", "start", "position", "shared"),
     *("nodes", "node", "element", "owner", "text", "rule", "get", "row", "error", "column", "what"),
-    *("children", "find_children", "child", *(f"above_{level}" for level in range(MAX_NESTING))),
+    *("children", "find_children", "child", "above"),
 )
 """The variables of all functions."""
 

@@ -11,10 +11,10 @@ from functools import partial
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import rows
-from xml_extractor.mapping.children import ChildPath
+from xml_extractor.mapping.children import ChildPath, ChildStep
 from xml_extractor.mapping.code_objects import LOCAL_NAMES, OBJECTS
 from xml_extractor.mapping.conversion_code import write_conversion
-from xml_extractor.mapping.paths import FindElements, RowSearch
+from xml_extractor.mapping.paths import RowSearch
 from xml_extractor.mapping.plan import (
     ColumnPlan,
     GeneratedCode,
@@ -98,6 +98,8 @@ class _Table:
         self._values: list[str] = []
         self._only_rows: dict[OnlyRowColumn, str] = {}
         self._searches: dict[tuple[int, bool], str] = {}
+        self._children: dict[tuple[ChildStep, ...], str] = {}
+        self._children_of_start: dict[tuple[ChildStep, ...], str] = {}
         self._conversions: dict[int, str] = {}
         self._finds_children = False
 
@@ -170,7 +172,7 @@ class _Table:
         code, rules = self._code, self._table.rules
         if self._kind == "element" and len(rules) == 1:
             code.line("rule = 0")
-            found = "(start,)" if rules[0].find.path == "." else self._found(rules[0].find, "start")
+            found = self._from_start(rules[0].find)
             with code.block(f"for element in {found}"):
                 yield
             return
@@ -184,12 +186,10 @@ class _Table:
                     f"nodes += [({rule}, node) for node in {code.constant(f'find {find.path}', find)}(start, shared)]"
                 )
             elif self._kind == "element":
-                code.line(f"nodes += [({rule}, element) for element in {self._found(find, 'start')}]")
+                code.line(f"nodes += [({rule}, element) for element in {self._from_start(find)}]")
             else:
                 if find.path not in names:
-                    names[find.path] = code.variable(f"found {find.path}")
-                    found = "(start,)" if find.path == "." else self._found(find, "start")
-                    code.line(f"{names[find.path]} = {found}")
+                    names[find.path] = code.kept(self._from_start(find), f"found {find.path}")
                 with code.block(f"for owner in {names[find.path]}"):
                     code.line(f"text = owner.get({find.attribute!r})")
                     with code.block("if text is not None"):
@@ -200,14 +200,13 @@ class _Table:
                 code.line("element = node.owner if isinstance(node, ValueNode) else node")
             yield
 
-    def _found(self, find: RowSearch, start: str) -> str:
-        return self._elements(find.path, find.find_elements, start)
-
-    def _elements(self, path: str, find: FindElements | None, start: str) -> str:
-        """Return the expression of the elements that a path finds from that of an element."""
-        if isinstance(find, ChildPath):
-            return find.write(self._code, f"children[{start}].get")
-        return f"{self._code.constant(f'find {path}', find)}({start})"
+    def _from_start(self, find: RowSearch) -> str:
+        """Return the expression of the elements that a row rule finds."""
+        if find.path == ".":
+            return "(start,)"
+        if isinstance(find.find_elements, ChildPath):
+            return find.find_elements.write(self._code, "children[start].get", self._children_of_start)
+        return f"{self._code.constant(f'find {find.path}', find.find_elements)}(start)"
 
     def _columns(self) -> None:
         code = self._code
@@ -226,18 +225,17 @@ class _Table:
 
     def _search_once(self, column: ColumnPlan) -> None:
         """Search for what several columns share, before the first of them is read: its error may be tolerated."""
+        code = self._code
         match column.origin.read:
             case SharedSearch(number, path, find, attribute) if (number, bool(attribute)) not in self._searches:
-                code = self._code
                 if isinstance(find, ChildPath):
-                    found = find.write(code, self._find_children())
+                    found = find.write(code, self._find_children(), self._children)
                 else:
                     found = f"{code.constant(f'find {path}', find)}(element)"
-                variable = code.variable(f"{'get from' if attribute else 'found'} {path}")
-                code.line(f"{variable} = {f'getter({found})' if attribute else found}")
-                self._searches[number, bool(attribute)] = variable
-            case PathText(_, ChildPath()) if self._kind == "element":
-                self._find_children()
+                found, hint = (f"getter({found})", f"get from {path}") if attribute else (found, f"found {path}")
+                self._searches[number, bool(attribute)] = code.kept(found, hint)
+            case PathText(_, ChildPath() as counted) if self._kind == "element":
+                counted.write(code, self._find_children(), self._children)
 
     def _find_children(self) -> str:
         """Return the function that finds children of the row's element, which is looked up before the first of them."""
@@ -295,7 +293,7 @@ class _Table:
                 variable = self._searches[number, bool(attribute)]
                 text = f"{variable}({attribute!r})" if attribute else f"first_text({variable}, string_value_or_nil)"
             case PathText(_, ChildPath() as counted) if self._kind == "element":
-                text = f"str(len({counted.write(code, self._find_children())}))"
+                text = f"str(len({self._children[counted.steps]}))"
             case PathText(read):
                 text = f"{code.constant(f'read {column.path}', read)}({self._node})"
             case Computed(expression):
