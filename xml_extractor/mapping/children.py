@@ -113,8 +113,10 @@ def _children(code: Code, step: ChildStep, find: str, above: str) -> str:
     return f"[child {loop}{condition}]"
 
 
-def child_path(path: str, namespaces: Namespaces, evaluate: Callable[[Element], list[Element]]) -> ChildPath | None:
-    """Return a path of steps to children; None for any other path."""
+def child_path(
+    path: str, namespaces: Namespaces, evaluate: Callable[[Element], list[Element]] = list
+) -> ChildPath | None:
+    """Return a path of steps to children; None for any other path. `evaluate` is for callers that call it."""
     return _child_path(parse_xpath(path), namespaces, evaluate)
 
 

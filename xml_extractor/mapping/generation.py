@@ -35,6 +35,7 @@ from xml_extractor.mapping.readers import (
     PathText,
     Position,
     RunColumn,
+    Selection,
     SetByRule,
     SharedSearch,
     reads_row,
@@ -234,8 +235,8 @@ class _Table:
                     found = f"{code.constant(f'find {path}', find)}(element)"
                 found, hint = (f"getter({found})", f"get from {path}") if attribute else (found, f"found {path}")
                 self._searches[number, bool(attribute)] = code.kept(found, hint)
-            case PathText(_, ChildPath() as counted) if self._kind == "element":
-                counted.write(code, self._find_children(), self._children)
+            case PathText(_, ChildPath() as path) | Selection(_, _, ChildPath() as path) if self._kind == "element":
+                path.write(code, self._find_children(), self._children)
 
     def _find_children(self) -> str:
         """Return the function that finds children of the row's element, which is looked up before the first of them."""
@@ -296,6 +297,11 @@ class _Table:
                 text = f"str(len({self._children[counted.steps]}))"
             case PathText(read):
                 text = f"{code.constant(f'read {column.path}', read)}({self._node})"
+            case Selection(_, select, ChildPath() as path) if self._kind == "element":
+                text = f"{code.constant(f'select {column.path}', select)}({self._children[path.steps]})"
+            case Selection(find, select):
+                nodes = f"{code.constant(f'find {column.path}', find)}({self._node})"
+                text = f"{code.constant(f'select {column.path}', select)}({nodes})"
             case Computed(expression):
                 text = expression.write(
                     code, [code.kept(self._input(each), each.name) for each in column.inputs], "clock"
@@ -321,8 +327,10 @@ class _Table:
                 constant = self._code.constant(f"{column.name} by rule", values)
                 text = f"{constant}[rule]" if len(values) > 1 else f"{constant}[0]"
             case DerivedKey() as key:
-                above = "".join(f", parent{'.parent' * level}.position" for level in range(self._levels()))
-                text = f"{self._code.constant(f'derive {column.name}', key.key)}(rule, document.key, position{above})"
+                above = [f"parent{'.parent' * level}.position" for level in range(self._levels())]
+                prefix = f"{self._code.constant(f'prefixes of {column.name}', key.prefixes)}[rule]"
+                identity = "\\0".join(f"{{{part}}}" for part in (prefix, "document.key", "position", *above))
+                text = f"{self._code.constant(f'derive {column.name}', key.key)}(f'{identity}')"
             case other:
                 raise TypeError(other)
         return text
