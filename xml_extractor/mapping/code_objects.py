@@ -4,7 +4,7 @@ from xml_extractor.documents import Counted
 from xml_extractor.mapping import rows
 from xml_extractor.mapping.errors import RULE_ERRORS, UnusualError
 from xml_extractor.mapping.nodes import ValueNode
-from xml_extractor.mapping.paths import NIL, first_text, getter, own_text, string_value_or_nil
+from xml_extractor.mapping.paths import NIL, getter, own_text, string_value_or_nil
 from xml_extractor.mapping.plan import RowScope
 
 LOCAL_NAMES = (
@@ -23,7 +23,6 @@ OBJECTS: dict[str, object] = {
     "check_required": rows.check_required,
     "count_tolerated": rows.count_tolerated,
     "distinct_rows": rows.distinct_rows,
-    "first_text": first_text,
     "getter": getter,
     "leave_out": rows.leave_out,
     "leave_out_children": rows.leave_out_children,

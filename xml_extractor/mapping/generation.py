@@ -112,7 +112,7 @@ class _Table:
                 self._conversions[id(column)] = write_conversion(code, column, self._noted)
         name = code.function(f"rows of {table.name}")
         with code.block(f"def {name}(document)"):
-            code.line("rows, tolerated = [], {}")
+            code.line("rows = []" if table.distinct is None else "rows, tolerated = [], {}")
             code.line("noted, counts, run, clock = document.noted, document.counts, document.run, document.clock")
             code.line("children = document.children")
             self._read_only_rows()
@@ -292,7 +292,8 @@ class _Table:
                 text = kinds[self._kind]
             case SharedSearch(number, _, _, attribute):
                 variable = self._searches[number, bool(attribute)]
-                text = f"{variable}({attribute!r})" if attribute else f"first_text({variable}, string_value_or_nil)"
+                first = f"string_value_or_nil({variable}[0]) if {variable} else None"
+                text = f"{variable}({attribute!r})" if attribute else first
             case PathText(_, ChildPath() as counted) if self._kind == "element":
                 text = f"str(len({self._children[counted.steps]}))"
             case PathText(read):
@@ -351,6 +352,7 @@ class _Table:
         code, table, values = self._code, self._table, self._values
         if self._has_objects:
             code.line(f"row = {self._row_object(values)}")
+        if table.distinct is not None:
             with code.block("if noted"):
                 code.line("tolerated[row] = noted.copy()")
                 code.line("noted.clear()")
@@ -358,13 +360,13 @@ class _Table:
             self._leave_out(" and ".join(f"{values[number]} is None" for number in table.at_least_one), "AT_LEAST_ONE")
         if table.when is not None:
             self._leave_out(f"{code.kept(table.when.write(code, values, 'clock'), 'when')} is not True", "WHEN")
-        if self._has_objects:
+        if table.distinct is not None:
             code.line("rows.append(row)")
             return
-        if table.required:
+        if table.required and not table.deferred:
             with code.block(f"if {' or '.join(f'{values[number]} is None' for number in table.required)}"):
                 code.line("raise UnusualError")
-        code.line(f"rows.append(({', '.join(values)},))")
+        code.line("rows.append(row)" if self._has_objects else f"rows.append(({', '.join(values)},))")
         with code.block("if noted"):
             with code.block("for column, what in noted"):
                 code.line(f"counts[{table.name!r}, column, what] += 1")
@@ -373,10 +375,11 @@ class _Table:
     def _leave_out(self, condition: str, why: str) -> None:
         code, table = self._code, self._table
         with code.block(f"if {condition}"):
+            if table.distinct is None:
+                code.line("noted.clear()")
             if self._has_objects:
                 code.line(f"leave_out({code.constant('table', table)}, {self._node}, {why}, document)")
             else:
-                code.line("noted.clear()")
                 code.line(f"counts[{table.name!r}, '', {why}] += 1")
             code.line("continue")
 
@@ -385,7 +388,6 @@ class _Table:
         plan = code.constant("table", table)
         if table.distinct is not None:
             code.line(f"rows = distinct_rows({plan}, rows, {plan}.distinct, document)")
-        if self._has_objects:
             if table.required and not table.deferred:
                 code.line(f"check_required({plan}, rows)")
             with code.block("if tolerated"):

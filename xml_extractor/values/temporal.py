@@ -7,6 +7,8 @@ Source: "Date and time data types", "datetime" and "smalldatetime", Microsoft Le
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,6 +40,7 @@ _MOST_DIGITS_OF_TICKS = 1000
 _EDGE_YEARS = (1, 9999)
 _ISO_SECONDS = "%Y-%m-%dT%H:%M:%S"
 _USUAL_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_USUAL_OFFSET = "(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
 _USUAL_SECONDS = f"{_USUAL_DATE}T(?:[01][0-9]|2[0-3]):[0-9]{{2}}:[0-9]{{2}}"
 _ZONE_AS_WRITTEN: Final = timezone(timedelta(), "as written")
 """Stands for the zone of each text."""
@@ -73,12 +76,36 @@ def temporal_converter(
     def convert(text: str) -> Value:
         return finish(*parse(text.strip(XML_SPACE)))
 
-    usual = _usual_parser(sql_type, formats[0] if formats else ISO)
-    return convert if usual is None else _first_of(*usual, convert)
+    usual = _usual_reader(sql_type, formats[0] if formats else ISO, zone)
+    return convert if usual is None else UsualFirst(*usual, convert)
 
 
-def _usual_parser(sql_type: SqlType, form: str) -> tuple[Callable[[str], object], Callable[[str], Value]] | None:
-    """Return what recognizes the usual texts of a format of ISO 8601, and what reads them; both are functions in C."""
+@dataclass(frozen=True, slots=True)
+class UsualFirst:
+    """A converter that reads usual texts faster than others.
+
+    Attributes:
+        is_usual: Recognizes them, but not what is wrong in them.
+        read: Reads them; raises `ValueError` for wrong ones.
+        convert: Converts all texts, and says what is wrong.
+    """
+
+    is_usual: Callable[[str], object]
+    read: Callable[[str], Value]
+    convert: Callable[[str], Value]
+
+    def __call__(self, text: str) -> Value:
+        """Convert a text."""
+        if self.is_usual(text):
+            with suppress(ValueError):
+                return self.read(text)
+        return self.convert(text)
+
+
+def _usual_reader(
+    sql_type: SqlType, form: str, zone: tzinfo | None
+) -> tuple[Callable[[str], object], Callable[[str], Value]] | None:
+    """Return what recognizes and what reads the usual texts of a format of ISO 8601: functions in C, if possible."""
     fraction = rf"\.[0-9]{{1,{min(sql_type.scale, MICROSECOND_DIGITS)}}}" if sql_type.scale else "(?!)"
     pattern = {
         ("date", ISO): _USUAL_DATE,
@@ -86,24 +113,19 @@ def _usual_parser(sql_type: SqlType, form: str) -> tuple[Callable[[str], object]
         ("datetime2", ISO): f"{_USUAL_SECONDS}(?:{fraction})?",
         ("datetime2", _ISO_SECONDS): _USUAL_SECONDS,
         ("datetime2", f"{_ISO_SECONDS}.%f"): f"{_USUAL_SECONDS}{fraction}",
-        ("datetimeoffset", ISO): f"(?!0001|9999){_USUAL_SECONDS}(?:{fraction})?Z",
+        ("datetimeoffset", ISO): f"(?!0001|9999){_USUAL_SECONDS}(?:{fraction})?{_USUAL_OFFSET}",
     }.get((sql_type.name, form))
-    read = date.fromisoformat if sql_type.name == "date" else datetime.fromisoformat
-    return None if pattern is None else (re.compile(pattern).fullmatch, read)
+    if pattern is None:
+        return None
+    read: Callable[[str], Value] = date.fromisoformat if sql_type.name == "date" else datetime.fromisoformat
+    if (sql_type.name, form) == ("datetime2", ISO) and zone is not None:
+        pattern = f"(?!0001|9999){pattern}(?:{_USUAL_OFFSET})?"
 
+        def read(text: str) -> Value:
+            when = datetime.fromisoformat(text)
+            return when if when.tzinfo is None else when.astimezone(zone).replace(tzinfo=None)
 
-def _first_of(
-    is_usual: Callable[[str], object], read: Callable[[str], Value], convert: Callable[[str], Value]
-) -> Callable[[str], Value]:
-    def convert_usual(text: str) -> Value:
-        if is_usual(text):
-            try:
-                return read(text)
-            except ValueError:
-                pass  # `convert` says what is wrong
-        return convert(text)
-
-    return convert_usual
+    return re.compile(pattern).fullmatch, read
 
 
 def _zone_of_column(sql_type: SqlType, time_zone: str) -> tzinfo:

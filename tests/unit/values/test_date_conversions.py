@@ -488,6 +488,6 @@ def test_usual_texts_are_read_as_all_others(kind: str, text: str, zone: str | No
             return "the format does not fit the type"
 
     for formats in FORMS:
-        with patch.object(temporal, "_usual_parser", lambda *_: None):
+        with patch.object(temporal, "_usual_reader", lambda *_: None):
             expected = outcome(formats)
         assert outcome(formats) == expected
