@@ -75,12 +75,12 @@ OWNERS = {
     "sqlite3": {"targets.sqlite", "sources", "doctor.files"},
     "multiprocessing": {"processing"},
     "sqlglot": {"tsql"},
-    "ruamel": {"contract"},
+    "yaml": {"contract"},
     "rich": {"reporting", "cli"},
     "pyarrow": {"targets.parquet"},
     "pyspark": {"processing.spark"},
     "py4j": {"processing.spark"},
-    "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
+    "sqlalchemy": set(),
     "openlineage": {"telemetry"},
     "opentelemetry": {"telemetry"},
 }
@@ -200,8 +200,8 @@ def test_the_embedded_run_does_not_import_pyodbc(tmp_path: Path) -> None:
 
 
 HEAVY = {
-    *("asyncio", "lxml", "multiprocessing", "pydantic", "pyodbc", "rich", "ruamel"),
-    *("sqlalchemy", "sqlglot"),
+    *("asyncio", "lxml", "multiprocessing", "pydantic", "pyodbc", "rich"),
+    *("sqlalchemy", "sqlglot", "yaml"),
 }
 COMPLETION = {
     "_XML_EXTRACTOR_COMPLETE": "bash_complete",

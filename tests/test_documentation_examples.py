@@ -16,22 +16,21 @@ from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import ZipFile
 
 import click
 import pytest
 from click.testing import CliRunner
 from lxml import etree
-from ruamel.yaml import YAML
 
 from env_prep.baseline.command import baseline_command
 from xml_extractor.cli import commands
 from xml_extractor.cli.commands import cli
 from xml_extractor.cli.run import run_command
 from xml_extractor.contract.reading import check_text, shipped_text
+from xml_extractor.contract.yaml_text import YamlText
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTATION = ROOT / "documentation"
@@ -184,12 +183,10 @@ class Desk:
         """Check a contract, and save it under its name; complete a part of one before."""
         text = block.text
         if not text.startswith("contract:"):
-            parsed = YAML(typ="safe").load(text) or {}
-            whole = {"contract": "part", "version": 1, "document": {"root": "Order"}, **parsed}
+            parsed: Any = YamlText(self._page.name, text).data
+            whole = {"contract": "part", "version": 1, "document": {"root": "Order"}, **(parsed or {})}
             whole.setdefault("tables", {"t": {"rows": ".", "columns": {"c": {"path": "@c", "type": "int"}}}})
-            stream = StringIO()
-            YAML().dump(whole, stream)
-            text = stream.getvalue()
+            text = json.dumps(whole, default=float)
         assert [str(fault) for fault in check_text(self._page.name, text)[1]] == []
         self.executed += 1
         for name in FILE_NAME.findall(block.before)[-1:]:

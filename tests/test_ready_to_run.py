@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 import pytest
-from ruamel.yaml import YAML
 
 from tests import release
 from xml_extractor.cli.run import run_command
 from xml_extractor.connections import ErrorClass
+from xml_extractor.contract.yaml_text import YamlText
 from xml_extractor.distribution import VERSION
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +33,8 @@ def text_of(name: str) -> str:
 
 
 def loaded(name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = YAML(typ="safe").load(text_of(name))
+    found = YamlText(name, text_of(name)).data
+    assert isinstance(found, dict)
     return found
 
 

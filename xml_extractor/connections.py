@@ -92,7 +92,7 @@ class Connection(Protocol):
 
     @property
     def dialect(self) -> str:
-        """SQLAlchemy's name of the database's dialect, such as `sqlite` or `mssql`."""
+        """The database's dialect, `sqlite` or `mssql`."""
         ...
 
     @property

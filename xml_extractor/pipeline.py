@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -26,7 +26,7 @@ from xml_extractor.processing.insert_queue import InsertQueueStats
 from xml_extractor.processing.insert_threads import delete_plan
 from xml_extractor.processing.logged_documents import LoggedDocuments
 from xml_extractor.processing.parallel_coordinator import ParallelCoordinator
-from xml_extractor.processing.processes import shared_plan
+from xml_extractor.processing.processes import fork_server
 from xml_extractor.processing.reject_writer import RejectWriter
 from xml_extractor.processing.run_reporter import RunReporter
 from xml_extractor.records import RecordSource, open_documents
@@ -35,8 +35,9 @@ from xml_extractor.reporting.result import ProgressSeries, RunResult, RunStatist
 from xml_extractor.settings import RunSettings
 from xml_extractor.sources.files import FileSource
 from xml_extractor.sources.interfaces import ExaminedSource, KeyPage, Source
+from xml_extractor.sources.registry import import_source
 from xml_extractor.sources.rejects import RejectFiles
-from xml_extractor.targets.interfaces import Target, TargetConnection
+from xml_extractor.targets.interfaces import Target
 from xml_extractor.targets.registry import TargetOpening, open_target
 from xml_extractor.telemetry import Telemetry
 
@@ -65,23 +66,27 @@ def run(
         KeyboardInterrupt: It was asked to stop before any document was in flight.
     """
     started_at, began_at = _now(), time.perf_counter()
-    contract = contract or read_contract(settings.contract)
-    _check_limits(settings, tables := layouts(contract))
-    # Fails before anything else if the contract does not allow documents to be reprocessed.
-    delete_plan(contract, settings)
-    (engine, application), target = _engine(settings), _open_target(settings, contract)
-    statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
-    uses_pool = engine is ParallelCoordinator and not settings.in_process
-    # On a server, connecting and reading the catalog take long: meanwhile, the source is opened and processes start.
-    with (
-        application,
-        TargetOpening(target, tables, settings.insert_strategy) as opening,
-        closing(_open_source(settings, contract)) as source,
-        shared_plan(settings.start_method, contract, settings.workers if uses_pool else 0),
-    ):
-        context = _context(settings, contract, source, started_at)
-        name_run_in_log(context.run_id)
-        return _Run(context, source, target, statistics).load(opening.take(), engine, on_progress, on_poll)
+    uses_pool = settings.engine == "processes" and not settings.in_process
+    # It imports while the contract is read.
+    with fork_server(settings.start_method, settings.workers if uses_pool else 0) as share_plan:
+        contract = contract or read_contract(settings.contract)
+        _check_limits(settings, tables := layouts(contract))
+        # Fails before anything else if the contract does not allow documents to be reprocessed.
+        delete_plan(contract, settings)
+        (engine, application), target = _engine(settings), _open_target(settings, contract)
+        statistics = RunStatistics(tuple(table.name for table in tables), series=ProgressSeries(began_at))
+        with suppress(XmlExtractorError):  # which is explained when the source is opened
+            import_source(settings.source)
+        share_plan(contract)
+        # On a server, connecting and reading the catalog take long: meanwhile, the source is opened.
+        with (
+            application,
+            TargetOpening(target, tables, settings.insert_strategy) as opening,
+            closing(_open_source(settings, contract)) as source,
+        ):
+            context = _context(settings, contract, source, started_at)
+            name_run_in_log(context.run_id)
+            return _Run(context, source, target, statistics).load(opening, engine, on_progress, on_poll)
 
 
 class _Run(NamedTuple):
@@ -94,47 +99,49 @@ class _Run(NamedTuple):
 
     def load(
         self,
-        connection: TargetConnection,
+        opening: TargetOpening,
         engine: type[ParallelCoordinator],
         on_progress: Callable[[int], None],
         on_poll: Callable[[RunStatistics], None],
     ) -> RunResult:
-        """Load the documents, and return the result. The connection is for the processing log and the run history."""
+        """Load the documents, and return the result."""
         context, source, statistics = self.context, self.source, self.statistics
-        with RunReporter(self.target, connection, self.describe, on_poll, Telemetry(context.contract)) as reporter:
-            settings = context.settings
-            rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+        settings = context.settings
+        rejects = None if settings.rejects_dir is None else settings.rejects_dir / context.run_id
+        # The writer of rejects reads the source.
+        with ExitStack() as readers, ExitStack() as processes:
+            readers.enter_context(closing(source))
+            on_reject = readers.enter_context(_reject_writer(context, rejects))
+            reporter = RunReporter(self.target, self.describe, on_poll, Telemetry(context.contract))
+            coordinator = engine(context, self.target, statistics, on_progress, on_reject, reporter.report)
+            # Workers start, and connect to the source, while a server is asked about its tables.
+            if not self.target.is_embedded:
+                processes.enter_context(coordinator)
+            connection = opening.take()
+            # The connection is for the processing log and the run history.
             logged = LoggedDocuments(connection, context)
-            queue_stats, failure, earlier_rejects = None, None, 0
-            # Where source and target are one SQLite file, the last connection to close removes the write-ahead log,
-            # which a reader may not. The writer of rejects reads the source.
-            with closing(source), _reject_writer(context, rejects) as on_reject:
-                coordinator = engine(context, self.target, statistics, on_progress, on_reject, reporter.report)
-                try:
-                    with coordinator:
-                        queue_stats = self._process(coordinator, logged)
-                    self.target.settle()
-                    earlier_rejects = 0 if coordinator.interrupted else logged.earlier_rejects()
-                except Exception as error:
-                    failure = error if isinstance(error, XmlExtractorError) else system_error(error)
-                    if failure is None:
-                        raise
-            result = replace(
-                self.describe(),
-                is_running=False,
-                queue=queue_stats._asdict() if queue_stats else {},
-                insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
-                interrupted=coordinator.interrupted,
-                failure=failure,
-                rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
-                files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
-                files_too_new=_files_too_new(source),
-                outdated=logged.report_outdated(),
-                earlier_rejects=earlier_rejects,
-            )
-            statistics.series.end(statistics.processed, result.elapsed_seconds)
-            reporter.finish(result)
-        return result
+            with reporter.over(connection):
+                queue_stats, earlier_rejects, failure = self._process(processes.pop_all(), coordinator, logged)
+                # Where source and target are one SQLite file, the last connection to close removes the write-ahead
+                # log, which a reader may not.
+                readers.close()
+                result = replace(
+                    self.describe(),
+                    is_running=False,
+                    queue=queue_stats._asdict() if queue_stats else {},
+                    insert_threads=tuple(stats._asdict() for stats in coordinator.insert_thread_stats),
+                    interrupted=coordinator.interrupted,
+                    failure=failure,
+                    rejects_dir=rejects if rejects is not None and rejects.is_dir() else None,
+                    files_without_records=source.files_without_records if isinstance(source, RecordSource) else 0,
+                    files_too_new=_files_too_new(source),
+                    outdated=logged.report_outdated(),
+                    earlier_rejects=earlier_rejects,
+                )
+                statistics.series.end(statistics.processed, result.elapsed_seconds)
+                reporter.finish(result)
+            return result
+        raise KeyboardInterrupt  # while the target was opened
 
     def describe(self) -> RunResult:
         """Return what the run has done so far."""
@@ -161,12 +168,31 @@ class _Run(NamedTuple):
             is_running=True,
         )
 
-    def _process(self, coordinator: ParallelCoordinator, logged: LoggedDocuments) -> InsertQueueStats | None:
-        """Process all documents that are not done, and return the counts of the queue."""
+    def _process(
+        self, processes: ExitStack, coordinator: ParallelCoordinator, logged: LoggedDocuments
+    ) -> tuple[InsertQueueStats | None, int, XmlExtractorError | None]:
+        """Process all documents that are not done, and end the processes.
+
+        Returns:
+            The counts of the queue, the number of documents that earlier runs rejected, and why the run failed.
+        """
         settings = self.context.settings
+        queue_stats, earlier_rejects = None, 0
         listed = self.source.key_pages(settings.batch_size, settings.key_range, logged.for_sources)
         pages = _noting_total(logged.without_complete(listed), self.source, self.statistics, settings)
-        return coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+        try:
+            with processes:
+                if self.target.is_embedded:
+                    processes.enter_context(coordinator)
+                queue_stats = coordinator.process_xml_batch(pages, logged.done, logged.take_replaced, logged.is_retried)
+            self.target.settle()
+            earlier_rejects = 0 if coordinator.interrupted else logged.earlier_rejects()
+        except Exception as error:
+            failure = error if isinstance(error, XmlExtractorError) else system_error(error)
+            if failure is None:
+                raise
+            return queue_stats, earlier_rejects, failure
+        return queue_stats, earlier_rejects, None
 
 
 def _check_limits(settings: RunSettings, tables: Sequence[TableLayout]) -> None:

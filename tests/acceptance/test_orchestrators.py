@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests import orchestrators
 from tests.conftest import ROOT, posix_only
+from xml_extractor.contract.yaml_text import YamlText
 
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_file())
 PAGE = ROOT / "documentation" / "how-to" / "orchestrators.md"
@@ -30,9 +30,14 @@ def test_the_page_shows_the_example(path: Path) -> None:
         assert path.name.partition("_")[0] in orchestrators.RUN
 
 
+def load_job() -> dict[str, Any]:
+    workflow: Any = YamlText(WORKFLOW.name, WORKFLOW.read_text(encoding="utf-8")).data
+    job: dict[str, Any] = workflow["jobs"]["load"]
+    return job
+
+
 def step(name: str) -> str:
-    job: dict[str, Any] = YAML(typ="safe").load(WORKFLOW)["jobs"]["load"]
-    return next(str(each["run"]) for each in job["steps"] if each.get("name") == name)
+    return next(str(each["run"]) for each in load_job()["steps"] if each.get("name") == name)
 
 
 @posix_only("runners of the workflow have bash")
@@ -41,11 +46,7 @@ def test_the_workflow_warns_of_rejects_and_fails_when_they_are_too_many(limit: s
     orchestrators.orders(tmp_path)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XML_EXTRACTOR_")}
     environment |= {
-        **{
-            name: str(value)
-            for name, value in YAML(typ="safe").load(WORKFLOW)["jobs"]["load"]["env"].items()
-            if "secrets." not in str(value)
-        },
+        **{name: str(value) for name, value in load_job()["env"].items() if "secrets." not in str(value)},
         "XML_EXTRACTOR_TARGET": "sqlite:///orders.db",
         "XML_EXTRACTOR_MAX_REJECTS": limit,
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),

@@ -11,7 +11,7 @@ from tests.conftest import ROOT, Command, Completed, command_in, posix_only
 
 NAMES = (
     *("lxml", "json", "sqlglot", "random", "click", "pydantic", "sqlite3", "socket", "selectors", "pickle", "struct"),
-    *("tempfile", "logging", "queue", "multiprocessing", "rich", "ruamel", "tenacity", "sqlalchemy", "pyodbc"),
+    *("tempfile", "logging", "queue", "multiprocessing", "rich", "yaml", "tenacity", "sqlalchemy", "pyodbc"),
 )
 """Modules of the interpreter and of libraries, which files of the directory have the names of."""
 

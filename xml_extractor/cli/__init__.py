@@ -40,7 +40,7 @@ def _run(load_command: Callable[[], "click.Command"], program: str) -> NoReturn:
     """Run a command and end the process, however it is interrupted."""
     _ignore_working_directory()
     # Modules and contracts make many objects, nearly all of which stay.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(150_000, 20, 100)
     import threading
 
     from xml_extractor.errors import EXIT_INTERRUPTED
@@ -63,6 +63,8 @@ def _run(load_command: Callable[[], "click.Command"], program: str) -> NoReturn:
     if any(not thread.daemon for thread in others):
         # An insert thread waits for the database. Its transaction is rolled back there.
         end_process(code)
+    # The interpreter would search all objects for cycles before it ends, which takes longer than many commands.
+    gc.freeze()
     sys.exit(code)
 
 

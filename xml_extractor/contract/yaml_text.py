@@ -8,21 +8,17 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.composer import MaxDepthExceededError
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
+from yaml.error import MarkedYAMLError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from xml_extractor.contract.faults import Fault, KeyPath, did_you_mean, one_of, render_path
+from xml_extractor.contract.yaml_nodes import TooDeepError, compose
 
 Data = bool | int | Decimal | str | list["Data"] | dict[str, "Data"] | None
 
 MAX_PARTS = 100_000
 """The largest number of values in a contract with all aliases expanded. Real contracts have a few thousand."""
-
-MAX_DEPTH = 100
-"""The largest depth of a contract. Real contracts have ten levels."""
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -30,8 +26,9 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
 _OTHER_INTEGER = re.compile(r"0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
 _REAL = re.compile(r"[-+]?(?:\.[0-9]{1,400}|[0-9]{1,400}(?:\.[0-9]{0,400})?)(?:[eE][-+]?[0-9]{1,3})?")
 _TAG = "tag:yaml.org,2002:"
-_TAGS = frozenset(_TAG + name for name in ("str", "int", "float", "bool", "null", "map", "seq"))
-_RESOLVED_TAGS = _TAGS | {_TAG + name for name in ("timestamp", "merge", "value")}
+_TEXT_TAGS = (_TAG + "str", "!")
+_TAGS = {None, *_TEXT_TAGS, *(_TAG + name for name in ("int", "float", "bool", "null", "map", "seq"))}
+_LINE_SEPARATOR = re.compile("[\x85\u2028\u2029]")
 _ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
 _ESCAPED_SPACE = " \t\nntrvfN_LP"
 
@@ -104,7 +101,7 @@ class YamlText:
         line, column = 0, 0
         if steps:
             _, key_node, node = steps[-1]
-            is_empty = node.start_mark.index == node.end_mark.index
+            is_empty = isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
             mark = (key_node if key or is_empty else node).start_mark
             line, column = mark.line, mark.column
             if within is not None and isinstance(node, ScalarNode):
@@ -181,26 +178,31 @@ class YamlText:
         return self.text.count("\n", 0, index), index - self.text.rfind("\n", 0, index) - 1
 
     def _compose(self) -> Node | None:
+        # YAML 1.2 has them as text, YAML 1.1 as the ends of lines: then neither text nor lines were as written.
+        if separator := _LINE_SEPARATOR.search(self.text):
+            expected = f"an escape between double quotes: \\u{ord(separator[0]):04x}"
+            self._add_syntax_fault(self._line_and_column(separator.start()), "a separator of lines", expected)
+            return None
         try:
-            yaml = YAML(typ="safe", pure=True)
-            yaml.max_depth = MAX_DEPTH
-            node: Node | None = yaml.compose(self.text)
-        except MaxDepthExceededError as error:
-            line, column = error.problem_mark.line, error.problem_mark.column
+            node = compose(self.text)
+        except TooDeepError as error:
+            line, column = error.mark.line, error.mark.column
             self.faults.append(Fault(self.file, line + 1, column + 1, "", "the contract is nested too deeply"))
         except MarkedYAMLError as error:
-            self.faults.append(_syntax_fault(self.file, error))
+            self._add_syntax_fault(*_problem(error))
         except ReaderError as error:
-            line, column = self._line_and_column(error.position)
-            message = "this is not YAML: a control character"
-            self.faults.append(Fault(self.file, line + 1, column + 1, "", message, expected="printable text"))
-        except RecursionError:
-            self.faults.append(Fault(self.file, 1, 1, "", "the contract is nested too deeply"))
+            self._add_syntax_fault(self._line_and_column(error.position), "a control character", "printable text")
         else:
             if node is None:
                 self.faults.append(Fault(self.file, 1, 1, "", "the contract is empty"))
             return node
         return None
+
+    def _add_syntax_fault(self, position: tuple[int, int], problem: str, expected: str) -> None:
+        line, column = position
+        self.faults.append(
+            Fault(self.file, line + 1, column + 1, "", f"this is not YAML: {problem}", expected=expected)
+        )
 
     def _build(self, node: Node, path: KeyPath) -> tuple[Data, int]:
         """Return the data of a node and the number of its parts. A node that aliases share is built once."""
@@ -227,7 +229,7 @@ class YamlText:
             data = _scalar(node, self._scalar_text(node, path))
         else:
             raise TypeError(f"{type(node).__name__} is not a node of YAML")
-        if str(node.tag) not in _RESOLVED_TAGS:
+        if node.tag not in _TAGS:
             self._add_fault(node, path, f"the tag {node.tag} is not supported", "no tag")
         self._open.discard(id(node))
         self._built[id(node)] = data, parts
@@ -277,7 +279,8 @@ class YamlText:
         self.faults.append(fault)
 
 
-def _syntax_fault(file: str, error: MarkedYAMLError) -> Fault:
+def _problem(error: MarkedYAMLError) -> tuple[tuple[int, int], str, str]:
+    """Return the position of a syntax error, from 0, what it is, and what is expected instead."""
     mark = error.problem_mark or error.context_mark
     problem = ", ".join(part for part in (error.context, error.problem) if part)
     expected = ""
@@ -285,12 +288,11 @@ def _syntax_fault(file: str, error: MarkedYAMLError) -> Fault:
         expected = "spaces, not tabs" if "\\t" in problem else "quotes around text that begins with this character"
     elif "mapping values are not allowed" in problem:
         expected = "quotes around text with a colon and a space in it"
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Fault(file, line, column, "", f"this is not YAML: {problem}", expected=expected)
+    return ((mark.line, mark.column) if mark else (0, 0)), problem, expected
 
 
 def _scalar(node: ScalarNode, text: str) -> Data:
-    if node.style or str(node.tag) == _TAG + "str":
+    if node.style or node.tag in _TEXT_TAGS:
         return text
     if text in _NULL:
         return None

@@ -34,7 +34,7 @@ MAX_BATCH_DOCUMENTS, MAX_BATCH_ROWS = 256, 20_000
 MAX_QUEUED_BYTES = 16 * 2**20
 """The queue is full with this many bytes, however few items they are. This bounds the memory of its process."""
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 ABANDON_SECONDS = 1.0
 """How long an insert thread may take to end its transaction when a run must stop at once."""
 
@@ -110,12 +110,13 @@ class BoundedQueue(queue.Queue[InsertQueueItem]):
         return True
 
     def take(self, max_documents: int, max_rows: int, timeout: float) -> list[InsertQueueItem]:
-        """Take items, oldest first: one if any arrives within the timeout, and more while they fit, with patience."""
+        """Take items, oldest first: one if any arrives in time, more while they fit, with patience if it may wait."""
         try:
             first = self.get(timeout=timeout)
         except queue.Empty:
             return []
-        batch, documents, rows, until = [first], first.documents, first.rows, time.monotonic() + self._patience
+        batch, documents, rows = [first], first.documents, first.rows
+        until = time.monotonic() + self._patience * bool(timeout)
         with self.mutex:
             while 2 * self._bytes < self._max_bytes and (left := until - time.monotonic()) > 0:
                 self.not_empty.wait(left)
@@ -382,7 +383,7 @@ class BackgroundInsertThread:
         """Load batches until the queue is empty and nothing more will come; acknowledge each after its commit."""
         while not self.abandoned.is_set():
             is_last_look = self._stopping.is_set()
-            items = self._queue.dequeue_batch()
+            items = self._queue.dequeue_batch(timeout=0.0 if is_last_look else POLL_SECONDS)
             if not items and is_last_look:
                 return
             if not items:

@@ -19,7 +19,7 @@ from xml_extractor.processing.chunks import (
     internal_error,
 )
 from xml_extractor.processing.parallel_coordinator import start_worker
-from xml_extractor.processing.processes import shared_plan
+from xml_extractor.processing.processes import fork_server
 from xml_extractor.processing.worker import ChunkWorker, rejected_keys, reported
 from xml_extractor.processing.worker_supervisor import WorkerSupervisor
 from xml_extractor.reasons import Stage
@@ -150,7 +150,8 @@ def for_each_chunk(
         if isinstance(result, LookedAt) and in_flight.acknowledge(result.sequence):
             on_found(result.found)
 
-    with stop_requests(is_orderly=False) as stop, shared_plan(context.start_method, context.contract, context.workers):
+    with stop_requests(is_orderly=False) as stop, fork_server(context.start_method, context.workers) as share:
+        share(context.contract)
         parts = (in_flight, start_worker, (make, context), _look_at, handle, stop)
         with WorkerSupervisor(context, *parts) as workers:
             for keys in chunks:

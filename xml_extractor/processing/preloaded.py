@@ -5,11 +5,10 @@ It starts no thread and opens no connection: neither survives a fork.
 
 import gc
 import os
-import pickle
 from contextlib import suppress
 from pathlib import Path
 
-gc.set_threshold(50_000, 20, 100)  # collections would slow the imports
+gc.disable()  # collections would slow the imports
 
 from xml_extractor.processing import parallel_coordinator, processes, worker  # noqa: E402
 
@@ -18,7 +17,8 @@ __all__ = ["parallel_coordinator"]
 if path := os.environ.pop(processes.PRELOAD_VARIABLE, ""):
     # Whatever fails here fails again in the workers, which report it.
     with suppress(Exception):
-        worker.share_plan(pickle.loads(Path(path).read_bytes()))
-    # Workers must not copy the memory that they share because a garbage collection writes to it.
-    gc.collect()
-    gc.freeze()
+        worker.share_plan(processes.take_over(Path(path)))
+# Workers must not copy the memory that they share because a garbage collection writes to it. None is done before, as
+# new objects in the place of garbage would not be shared.
+gc.freeze()
+gc.enable()

@@ -7,14 +7,19 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+from typing import Any
 
+from xml_extractor.atomic_files import OWNER_ONLY, atomic_write
 from xml_extractor.errors import RunError, UsageError
 from xml_extractor.settings import StartMethod
 from xml_extractor.stopping import answer_signals_in_child, stop_signals_blocked
@@ -23,13 +28,17 @@ if sys.platform != "win32":
     import resource
 
 PRELOADED = "xml_extractor.processing.preloaded"
-"""What the fork server imports, compiles and keeps, last of all; the processes that it starts inherit it."""
+"""What the fork server imports, compiles and keeps; the processes that it starts inherit it."""
 
 CHOSEN_BY_ADDRESS = ("xml_extractor.sources.", "xml_extractor.targets.")
 """Packages whose modules are imported on demand. The fork server imports those that the main process needed."""
 
 PRELOAD_VARIABLE = "_XML_EXTRACTOR_PRELOAD"
-"""The environment variable that names the fork server's file with the pickled contract to compile."""
+"""The environment variable that names the file in which the fork server will find the contract to compile."""
+
+HAND_OVER_POLL_SECONDS = 0.005
+HAND_OVER_SECONDS = 10.0
+"""How long the fork server waits for that file at most: another run in the same process may wait for the server."""
 
 LONGEST_LOAD_SECONDS = 2 * 3600.0
 """How long loading may take without a commit. The timeouts of statements and locks, and all attempts, end before."""
@@ -58,8 +67,7 @@ def process_context(start_method: StartMethod) -> BaseContext:
         # Its start unblocks the signals that `stop_signals_blocked` blocks, so it must be running before.
         resource_tracker.ensure_running()
     if start_method == "forkserver":
-        on_demand = sorted(name for name in sys.modules if name.startswith(CHOSEN_BY_ADDRESS))
-        context.set_forkserver_preload([*on_demand, PRELOADED])
+        context.set_forkserver_preload([PRELOADED])
     return context
 
 
@@ -116,15 +124,14 @@ _starting_fork_server = threading.Lock()
 
 
 @contextmanager
-def shared_plan(start_method: StartMethod, contract: object, workers: int) -> Iterator[None]:
-    """Let the fork server compile a contract once, so that all workers started in the block inherit its plan.
+def fork_server(start_method: StartMethod, workers: int) -> Iterator[Callable[[object], None]]:
+    """Start the fork server, which imports what workers need, and yield the function that hands it the contract.
 
-    Does nothing if the fork server is already running, or with another start method: workers then compile it
-    themselves.
+    It compiles the contract once, and all workers that are started later in the block inherit the plan. Nothing happens
+    if the fork server is already running, or with another start method: then workers compile the contract themselves.
 
     Args:
         start_method: How processes are started.
-        contract: The contract. It is handed over as a pickle in a private temporary file.
         workers: Number of worker processes that will be started; 0 for none, which needs no fork server.
 
     Raises:
@@ -133,11 +140,10 @@ def shared_plan(start_method: StartMethod, contract: object, workers: int) -> It
     if workers:
         check_system(workers)
     if not workers or start_method != "forkserver":
-        yield
+        yield lambda _: None
         return
     with TemporaryDirectory(prefix="xml_extractor-plan-") as directory:
-        path = Path(directory) / "contract"
-        path.write_bytes(pickle.dumps(contract))
+        path = Path(directory) / str(os.getpid())
         # Several runs in one process share its environment and its fork server.
         with _starting_fork_server:
             os.environ[PRELOAD_VARIABLE] = str(path)
@@ -147,7 +153,31 @@ def shared_plan(start_method: StartMethod, contract: object, workers: int) -> It
                     forkserver.ensure_running()
             finally:
                 del os.environ[PRELOAD_VARIABLE]
-        yield
+        yield partial(_hand_over, path)
+
+
+def _hand_over(path: Path, contract: object) -> None:
+    on_demand = sorted(name for name in sys.modules if name.startswith(CHOSEN_BY_ADDRESS))
+    with atomic_write(path, OWNER_ONLY) as file:
+        pickle.dump((on_demand, contract), file)
+
+
+def take_over(path: Path) -> Any:
+    """In the fork server, wait for the contract, import what the main process has imported on demand, and return it.
+
+    Args:
+        path: The file of the contract, which is named after the main process.
+
+    Raises:
+        FileNotFoundError: The main process has ended, needs no plan any more, or takes too long.
+    """
+    until = time.monotonic() + HAND_OVER_SECONDS
+    while not path.exists() and path.parent.exists() and os.getppid() == int(path.name) and time.monotonic() < until:
+        time.sleep(HAND_OVER_POLL_SECONDS)
+    on_demand, contract = pickle.loads(path.read_bytes())
+    for name in on_demand:
+        import_module(name)
+    return contract
 
 
 def set_up_child(ignored: Iterable[signal.Signals] = (signal.SIGINT,)) -> None:
@@ -183,8 +213,8 @@ def retire() -> None:
 def rare_collections() -> Iterator[None]:
     """Have the garbage collector skip what exists now, and look rarely at documents and rows, which have no cycles."""
     thresholds = gc.get_threshold()
-    if thresholds[0] == COLLECTION_THRESHOLDS[0]:
-        yield  # a run in another thread has set them, and resets them
+    if thresholds[0] >= COLLECTION_THRESHOLDS[0]:
+        yield  # the command has set them, or a run in another thread, which resets them
         return
     gc.collect()
     gc.freeze()

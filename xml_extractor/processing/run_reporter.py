@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 5.0
 
+REPORTS_WITHOUT_ROW = 2
+"""Reports at the start of a run that are not written to its row, because a short run is not worth another session."""
+
 LAST_REPORT_SECONDS = 20.0
 """How long a run waits at its end until its row is updated; less if it failed or was interrupted."""
 
@@ -40,12 +43,11 @@ class RunReporter:
     """A context manager that inserts the run's row at the start of its block, and updates it until the run has ended.
 
     A thread updates the row, and writes the metrics file meanwhile, so that no lock of the target keeps the run from
-    continuing or ending. Its failures are warnings. While the run needs the given connection, it opens another one when
-    a report is due.
+    continuing or ending. Its failures are warnings. While the run needs the connection of `over`, it opens another one
+    when a report is due.
 
     Args:
         target: Where the run history is.
-        connection: To the target. It is used at the start and, once the run has ended, by the thread, which closes it.
         describe: Returns what the run has done so far.
         show: Called by `report` with the counts so far.
         telemetry: Reports the run to other systems.
@@ -57,22 +59,27 @@ class RunReporter:
     def __init__(
         self,
         target: Target,
-        connection: TargetConnection,
         describe: Callable[[], RunResult],
         show: Callable[[RunStatistics], None] = lambda _: None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._target = target
         self._telemetry = telemetry
-        self._connection = connection
+        self._connection: TargetConnection
         self._describe = describe
         self._show = show
         self._statistics = describe().statistics
         self._next_at = time.monotonic() + REPORT_SECONDS
         self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._without_row = REPORTS_WITHOUT_ROW
         self._warned: set[str] = set()
         # A daemon, so that a run that must stop at once does not wait for the target.
         self._thread = threading.Thread(target=self._run, name="run reporter", daemon=True)
+
+    def over(self, connection: TargetConnection) -> Self:
+        """Use this connection at the start and, once the run has ended, in the thread, which closes it."""
+        self._connection = connection
+        return self
 
     def __enter__(self) -> Self:
         result = self._describe()
@@ -138,6 +145,9 @@ class RunReporter:
                         write_metrics(report.settings, report.entry.run_id, report.entry.metrics, report.prometheus)
                     if history is None and has_ended:
                         history = self._history_of(self._connection)
+                    elif history is None and self._without_row:
+                        self._without_row -= 1
+                        continue
                     elif history is None:
                         history = self._history_of(parts.enter_context(closing(self._target.connect())))
                     history.update(report.entry, ATTEMPTS if has_ended else 1)

@@ -151,7 +151,8 @@ class ProcessingLog:
         """
         query = f"SELECT COUNT(*) FROM {self._table} WHERE contract = ? AND status = ? AND run_id <> ?"  # noqa: S608 - the name is quoted, values bound
         values = (contract, Status.REJECTED.value, run_id)
-        return self._answer(lambda: int(next(iter(self._connection.query(query, values)))[0]))
+        [(number,)] = self._answer(lambda: list(self._connection.query(query, values)))
+        return int(number)
 
     def other_counts(self, contract: str) -> Counts:
         """Return tolerated values, and rows that were left out, kept or replaced, of all documents.

@@ -112,6 +112,7 @@ class RunHistory:
         self._name = name
         self._layout = layout
         self._bind = connection.row_binder(self._layout)
+        self._table = connection.table_name(layout)
 
     def start(self, entry: RunEntry) -> None:
         """Insert the row of a run.
@@ -119,11 +120,12 @@ class RunHistory:
         Raises:
             TargetError: The history cannot be written.
         """
+        values = self._values(entry)
+        statement = f"INSERT INTO {self._table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - names are constants
 
         def write() -> None:
             try:
-                with self._connection.transaction():
-                    self._connection.insert_batch([(self._layout, [self._bind(entry.row)])])
+                self._connection.execute(statement, [*values.values()])
             except DatabaseError as error:
                 # No other run has this id: an attempt was committed whose answer was lost.
                 if error.code != Reason.DUPLICATE_KEY:
@@ -137,13 +139,10 @@ class RunHistory:
         Raises:
             TargetError: The history cannot be written.
         """
-        names = [column.name for column in self._layout.columns if column.name not in self._layout.key]
-
-        def write() -> None:
-            with self._connection.transaction():
-                self._connection.update_rows(self._layout, names, [self._bind(entry.row)])
-
-        self._answer(write, attempts)
+        values = self._values(entry)
+        assigned = ", ".join(f"{name} = ?" for name in values)
+        statement = f"UPDATE {self._table} SET {assigned} WHERE run_id = ?"  # noqa: S608 - names are constants
+        self._answer(lambda: self._connection.execute(statement, [*values.values(), entry.run_id]), attempts)
 
     def entries(self, contract: str = "") -> list[RunEntry]:
         """Return the runs of a contract, or of all contracts, the one that was started last first.
@@ -157,6 +156,11 @@ class RunHistory:
             return [RunEntry.of(row) for row in self._connection.read_rows(self._layout, condition, values)]
 
         return sorted(self._answer(read), key=lambda entry: (entry.started_at, entry.run_id), reverse=True)
+
+    def _values(self, entry: RunEntry) -> dict[str, Any]:
+        """Return the values of a row, bound, by column; without NULL, for whose type a driver asks the server."""
+        names = (column.name for column in self._layout.columns)
+        return {name: value for name, value in zip(names, self._bind(entry.row), strict=True) if value is not None}
 
     def _answer(self, action: Callable[[], Answer], attempts: int | None = None) -> Answer:
         retrying = Retrying() if attempts is None else Retrying(attempts=attempts)

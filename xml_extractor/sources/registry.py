@@ -1,5 +1,6 @@
 """Open sources by their address. A new kind of source is a module and a line in `SOURCES` or `FILE_SOURCES`."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Protocol
@@ -72,12 +73,10 @@ def open_source(
         message = f"unsupported source: '{escaped(address.partition(':')[0])}' addresses"
         tip = f"supported: {', '.join(SOURCES)}; what Hadoop reads, such as hdfs and s3a, by a run with --engine spark"
         raise UsageError(message, tip)
-    if "://" in address and not is_of_hadoop(address):
-        url = read_url(address, "source")
-        database: DatabaseModule = module_for(SOURCES, url, "source")
-        return database.open_source(url, contract, max_bytes, examined)
-    for name in FILE_SOURCES:
-        module: FileModule = import_module(name)
+    database, files = import_source(address)
+    if database is not None:
+        return database.open_source(read_url(address, "source"), contract, max_bytes, examined)
+    for module in files:
         if module.accepts(address):
             return module.open_source(address, contract, max_bytes, min_age)
     shown = "this address" if "@" in address else f"'{address}'"
@@ -86,6 +85,17 @@ def open_source(
         "name a directory, a glob pattern, a file, an archive (zip or tar), members of archives (ARCHIVE!PATTERN), "
         "- for standard input, or a database (sqlite:///FILE, mssql://HOST/DATABASE)",
     )
+
+
+def import_source(address: str) -> tuple[DatabaseModule | None, Sequence[FileModule]]:
+    """Import and return what opens a source at this address: a module for databases, or those for files.
+
+    Raises:
+        UsageError: The address is not supported.
+    """
+    if "://" in address and not is_of_hadoop(address):
+        return module_for(SOURCES, read_url(address, "source"), "source"), ()
+    return None, [import_module(name) for name in FILE_SOURCES]
 
 
 def is_of_hadoop(address: str) -> bool:

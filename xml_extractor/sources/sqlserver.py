@@ -90,9 +90,7 @@ def open_source_writer(url: URL, table: SourceTable, /) -> DocumentWriter:
     """
     address = read_address(url)
     path = Path(address.words.get("DATABASE") or table.table)
-    return DocumentWriter(
-        address.name, path, lambda: SqlServerConnection(address, autocommit=False), table, takes_bytes=False
-    )
+    return DocumentWriter(address.name, path, lambda: SqlServerConnection(address), table, takes_bytes=False)
 
 
 class SqlServerSource:
@@ -140,6 +138,8 @@ class SqlServerSource:
         self._is_closed = False
         self._tries = Retrying()
         try:
+            if examined is not None:
+                self._thread.submit(self._connected)  # while the caller waits for its first keys; an error comes later
             self.examined = examined or self._thread.submit(self._examine, table, end_tag).result()
         except BaseException:
             self.close()
@@ -349,7 +349,7 @@ class SqlServerSource:
         return bool(content == probe.content and bool(is_cut) == bool(queries.end_tag))
 
     def _read_catalog(self, table: str) -> dict[str, ActualTable]:
-        return read_catalog(self._connected(), [table], self._database.schema)
+        return read_catalog(self._connected(), [table], self._database.schema, with_rules=False)
 
     def _read_all(self, query: str, types: Sequence[OdbcType], values: Sequence[object]) -> list[pyodbc.Row]:
         return list(self._connected().query(query, values, types))

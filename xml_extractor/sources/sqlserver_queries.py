@@ -16,8 +16,9 @@ from xml_extractor.settings import KeyRange
 from xml_extractor.targets.sqlserver.statements import OdbcType, cast_key
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, SqlType
 
-DOCUMENTS_IN_QUERY = 16
-"""Documents that one query fetches. It always has this many parameters, so that the server compiles one plan."""
+DOCUMENTS_IN_QUERY = 32
+"""Documents that one query fetches: a chunk. It always has this many parameters, so that the server compiles one
+plan."""
 
 _LONGEST_TEXT = 4000
 _DIGITS_OF_BIGINT = 18

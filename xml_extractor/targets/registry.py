@@ -17,6 +17,7 @@ from xml_extractor.processing_log.own_tables import history_table, own_tables
 from xml_extractor.processing_log.run_history import RunHistory
 from xml_extractor.schema.comparison import NO_COLUMN, NO_TABLE, NO_VISIBLE_TABLE, raise_errors
 from xml_extractor.settings import ChosenStrategy
+from xml_extractor.stopping import pauses_end
 from xml_extractor.targets.interfaces import Target, TargetConnection
 from xml_extractor.urls import URL, parse_url
 
@@ -171,7 +172,7 @@ class TargetOpening:
     Args:
         target: The target.
         tables: The contract's tables.
-        strategy: How the connection sends rows.
+        strategy: How the run sends rows.
 
     Raises:
         UsageError: The target does not support the strategy.
@@ -185,7 +186,6 @@ class TargetOpening:
             )
         self._target = target
         self._tables = tables
-        self._strategy = strategy
         self._connection: TargetConnection | None = None
         self._error: BaseException | None = None
         self._is_abandoned = False
@@ -202,10 +202,13 @@ class TargetOpening:
 
         Raises:
             TargetError: The target cannot be used.
+            KeyboardInterrupt: The process was asked to stop.
         """
         if self._target.is_embedded:
             self._run()
         while self._thread.is_alive():
+            if pauses_end.is_set():
+                raise KeyboardInterrupt
             self._thread.join(POLL_SECONDS)
         if self._error is not None:
             raise self._error
@@ -224,7 +227,7 @@ class TargetOpening:
         try:
             if self._target.is_embedded:
                 self._target.prepare(self._tables)
-            connection = self._target.connect(self._strategy)
+            connection = self._target.connect()
             if not self._target.is_embedded:
                 self._target.prepare(self._tables, connection)
             self._connection = connection

@@ -1,10 +1,12 @@
 """YAML 1.2 is read as written, with the place of every part."""
 
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
+from xml_extractor.contract.reading import shipped_contracts, shipped_text
 from xml_extractor.contract.yaml_text import MAX_PARTS, YamlText
 
 
@@ -112,6 +114,34 @@ def test_nesting_without_end_is_a_fault(opening: str) -> None:
 
 def test_a_control_character_is_a_fault_at_its_place() -> None:
     assert faults_of("a: b\nc: d\x01") == ["c:2:5: this is not YAML: a control character, expected printable text"]
+
+
+@pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029"])
+def test_a_separator_of_lines_that_editors_do_not_show_is_a_fault(separator: str) -> None:
+    escape = f"\\u{ord(separator):04x}"
+    message = f"this is not YAML: a separator of lines, expected an escape between double quotes: {escape}"
+    assert faults_of(f"a: b\nc: 'd{separator}e'") == [f"c:2:6: {message}"]
+
+
+def test_a_tag_beyond_the_core_schema_is_a_fault() -> None:
+    message = "c:1:4: a: the tag tag:yaml.org,2002:timestamp is not supported, expected no tag"
+    assert faults_of("a: !!timestamp 2024-02-29") == [message]
+
+
+@pytest.mark.parametrize("name", shipped_contracts())
+def test_a_contract_is_read_the_same_without_libyaml(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines(found: YamlText, path: tuple[str | int, ...] = ()) -> Iterator[str]:
+        yield str(found.fault(path, key=True))
+        yield str(found.fault(path))
+        data = found.data_at(path)
+        for part in data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ():
+            yield from lines(found, (*path, part))
+
+    found = read(shipped_text(name))
+    monkeypatch.setattr("yaml.__with_libyaml__", False)
+    expected = read(shipped_text(name))
+    assert found.data == expected.data
+    assert list(lines(found)) == list(lines(expected))
 
 
 STYLES = """\

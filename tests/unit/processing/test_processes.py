@@ -1,16 +1,20 @@
 """Worker processes that end, in order or not; real processes and real signals."""
 
 import os
+import pickle
 import queue
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import posix_only
-from xml_extractor.processing.processes import NO_MEMORY, process_context, retire, set_up_child
+from xml_extractor.processing.processes import NO_MEMORY, process_context, retire, set_up_child, take_over
 from xml_extractor.processing.worker_pool import GRACE_SECONDS, DeadWorker, WorkerPool
 from xml_extractor.settings import StartMethod
 
@@ -182,3 +186,23 @@ def test_ctrl_c_does_not_end_a_worker(pool: WorkerPool) -> None:
         os.kill(process_id, signal.SIGINT)
     assert dead_within(pool, 2) == []
     assert set(results.ask(pool, 20, 0.01)) == ids
+
+
+def test_the_fork_server_waits_for_the_contract_and_imports_what_the_main_process_had_to_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "imported_on_demand.py").touch()
+    (tmp_path / "ready").write_bytes(pickle.dumps((["imported_on_demand"], "the contract")))
+    path = tmp_path / str(os.getppid())
+    threading.Timer(0.1, (tmp_path / "ready").rename, [path]).start()
+    assert take_over(path) == "the contract"
+    del sys.modules["imported_on_demand"]
+
+
+@pytest.mark.parametrize("path", ["removed/PARENT", "1000000000"], ids=["needs no plan", "has ended"])
+def test_the_fork_server_does_not_wait_for_a_main_process_that(path: str, tmp_path: Path) -> None:
+    began_at = time.monotonic()
+    with pytest.raises(FileNotFoundError):
+        take_over(tmp_path / path.replace("PARENT", str(os.getppid())))
+    assert time.monotonic() - began_at < 5

@@ -74,7 +74,9 @@ def open_source(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         ActualColumn("app_id", parse_type("nvarchar(20)"), "nvarchar(20)", nullable=False, collation="Some_CI_AI"),
         ActualColumn("xml", parse_type("nvarchar(max)"), "nvarchar(max)", nullable=True),
     )
-    monkeypatch.setattr(sqlserver, "read_catalog", lambda _c, tables, _s: {tables[0]: ActualTable("app_xml", columns)})
+    monkeypatch.setattr(
+        sqlserver, "read_catalog", lambda _c, tables, _s, **_: {tables[0]: ActualTable("app_xml", columns)}
+    )
     monkeypatch.setattr(sqlserver, "closing", lambda rows: closing(Closable(rows)))
 
     def opened(server: Server, read_until: str = "") -> Any:
@@ -141,7 +143,7 @@ def test_a_key_that_is_there_only_in_another_case_has_no_document(open_source: C
 def test_parameters_have_the_collation_of_the_column(open_source: Callable[..., Any]) -> None:
     with closing(open_source(Server(str.casefold, ["a"], random.Random(1)))) as source:
         query, _ = source._queries.documents(whole=True)
-    assert query.count("CAST(? COLLATE Some_CI_AI AS nvarchar(20))") == 16
+    assert query.count("CAST(? COLLATE Some_CI_AI AS nvarchar(20))") == 32
 
 
 def test_a_server_that_truncates_wrongly_sends_whole_documents(open_source: Callable[..., Any]) -> None:

@@ -11,11 +11,10 @@ TABLES, ROWS = 12, 8000
 def chosen(json: float, arrays: float, round_trip: float = 0.0005, batches: int = 12) -> list[str]:
     """Return how each batch is sent to a server that takes this number of seconds for one."""
     choice = knowledge.StrategyChoice()
-    choice.round_trip = round_trip
     used = []
     for _ in range(batches):
         used.append(choice.strategy)
-        choice.note(choice.strategy, TABLES, ROWS, json if choice.strategy == "json" else arrays)
+        choice.note(choice.strategy, TABLES, ROWS, json if choice.strategy == "json" else arrays, lambda: round_trip)
     return used
 
 

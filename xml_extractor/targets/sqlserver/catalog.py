@@ -1,12 +1,11 @@
-"""Read the catalog of SQL Server, by two statements for all tables.
+"""Read the catalog of SQL Server, by one statement for all tables.
 
 Source: "Object catalog views", "Metadata functions" and "Metadata visibility configuration", Microsoft Learn. Rows of
-objects without permission are omitted, which is why names come from functions and outer joins.
+objects without permission are omitted, which is why names come from functions.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, groupby, islice, repeat
 from operator import attrgetter
 
 import pyodbc
@@ -20,30 +19,30 @@ from xml_extractor.values.sqltypes import MAX, TYPES, Parameters, SqlType
 from xml_extractor.values.times import FRACTION_DIGITS
 
 _OBJECTS = """
-SELECT wanted.number, COALESCE(base.object_id, found.object_id) AS object_id,
-    SCHEMA_NAME(COALESCE(base.schema_id, found.schema_id)) AS schema_name, COALESCE(base.name, found.name) AS name,
-    RTRIM(COALESCE(base.type, found.type)) AS type
-FROM (VALUES {places}) AS wanted (number, object_id)
-JOIN sys.objects AS found ON found.object_id = wanted.object_id
-LEFT JOIN sys.synonyms AS synonym ON synonym.object_id = found.object_id
-LEFT JOIN sys.objects AS base ON base.object_id = OBJECT_ID(synonym.base_object_name)
-    AND COALESCE(PARSENAME(synonym.base_object_name, 3), DB_NAME()) = DB_NAME()
-    AND PARSENAME(synonym.base_object_name, 4) IS NULL
-WHERE found.type IN ('U', 'V', 'SN')
+SELECT object_id, SCHEMA_NAME(schema_id) AS schema_name, name, RTRIM(type) AS type
+FROM sys.objects
+WHERE object_id IN ({places}) AND type IN ('U', 'V', 'SN')
 """
-"""A synonym is resolved, if its object is in this database."""
+
+_SYNONYMS = """
+SELECT object_id, OBJECT_ID(base_object_name) AS base_id
+FROM sys.synonyms
+WHERE object_id IN ({places}) AND COALESCE(PARSENAME(base_object_name, 3), DB_NAME()) = DB_NAME()
+    AND PARSENAME(base_object_name, 4) IS NULL AND OBJECT_ID(base_object_name) IS NOT NULL
+"""
+"""Synonyms of objects in this database."""
 
 _COLUMNS = """
 SELECT object_id, name, max_length, precision, scale, is_nullable, is_identity, is_computed, generated_always_type,
-    default_object_id, COALESCE(TYPE_NAME(system_type_id), TYPE_NAME(user_type_id)) AS type,
-    CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) AS code_page, collation_name,
-    (SELECT t.scale FROM sys.types AS t WHERE t.user_type_id = sys.columns.system_type_id) AS most_digits
+    default_object_id, system_type_id, user_type_id,
+    CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) AS code_page, collation_name
 FROM sys.columns
 WHERE object_id IN ({places})
 ORDER BY object_id, column_id
 """
-"""An alias type is resolved to its system type; only CLR types have none. A server that keeps fewer digits of a second
-than SQL Server shows them for a column with seven."""
+
+_TYPES = "SELECT user_type_id, name, scale FROM sys.types"
+"""A server that keeps fewer digits of a second than SQL Server has them as the scale of the type."""
 
 _UNIQUE_INDEXES = """
 SELECT i.object_id, i.index_id, i.name, i.is_primary_key, i.ignore_dup_key, i.has_filter,
@@ -55,24 +54,27 @@ WHERE i.object_id IN ({places}) AND i.is_unique = 1 AND i.is_disabled = 0 AND i.
 ORDER BY i.object_id, i.index_id, c.key_ordinal
 """
 
-_RULES = """
-SELECT r.object_id, r.kind, r.name
-FROM (
-    SELECT parent_object_id AS object_id, N'CHECK constraint' AS kind, name
-    FROM sys.check_constraints WHERE is_disabled = 0
-    UNION ALL SELECT parent_id, N'trigger', name FROM sys.triggers WHERE is_disabled = 0
-) AS r
-WHERE r.object_id IN ({places})
-ORDER BY r.object_id, r.kind, r.name
+_CHECKS = """
+SELECT parent_object_id AS object_id, name
+FROM sys.check_constraints
+WHERE parent_object_id IN ({places}) AND is_disabled = 0
+ORDER BY parent_object_id, name
+"""
+
+_TRIGGERS = """
+SELECT parent_id AS object_id, name
+FROM sys.triggers
+WHERE parent_id IN ({places}) AND is_disabled = 0
+ORDER BY parent_id, name
 """
 
 _FOREIGN_KEYS = """
-SELECT f.parent_object_id AS object_id, f.object_id AS key_id, SCHEMA_NAME(t.schema_id) AS schema_name, t.name,
-    COL_NAME(c.parent_object_id, c.parent_column_id) AS column_name, r.name AS reference
+SELECT f.parent_object_id AS object_id, f.object_id AS key_id,
+    OBJECT_SCHEMA_NAME(f.referenced_object_id) AS schema_name, OBJECT_NAME(f.referenced_object_id) AS name,
+    COL_NAME(c.parent_object_id, c.parent_column_id) AS column_name,
+    COL_NAME(c.referenced_object_id, c.referenced_column_id) AS reference
 FROM sys.foreign_keys AS f
 JOIN sys.foreign_key_columns AS c ON c.constraint_object_id = f.object_id
-LEFT JOIN sys.objects AS t ON t.object_id = f.referenced_object_id
-LEFT JOIN sys.columns AS r ON r.object_id = c.referenced_object_id AND r.column_id = c.referenced_column_id
 WHERE f.parent_object_id IN ({places}) AND f.is_disabled = 0
 ORDER BY f.parent_object_id, f.object_id, c.constraint_column_id
 """
@@ -92,13 +94,16 @@ _MOST_PARAMETERS = 2000
 """SQL Server allows 2,100 in a statement."""
 
 
-def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default_schema: str) -> dict[str, ActualTable]:
+def read_catalog(
+    connection: SqlServerConnection, tables: Sequence[str], default_schema: str, *, with_rules: bool = True
+) -> dict[str, ActualTable]:
     """Return the tables with these names, as statements of this connection would find them.
 
     Args:
         connection: Used for queries only.
         tables: Names of tables, views or synonyms, with schema or without.
         default_schema: Of names without one; empty for the login's.
+        with_rules: Whether to read constraints and triggers, which matter to tables that are loaded.
 
     Returns:
         The tables by their requested names; without tables that are missing or invisible to this user.
@@ -106,23 +111,18 @@ def read_catalog(connection: SqlServerConnection, tables: Sequence[str], default
     Raises:
         DatabaseError: The server cannot be reached, or rejects a query.
     """
-    # Without parameters, which would take another round trip to unprepare the statement.
-    places = ", ".join(
-        f"({number}, OBJECT_ID({literal(t_sql_table(table, default_schema))}))" for number, table in enumerate(tables)
-    )
-    found = list(connection.query(_OBJECTS.format(places=places))) if places else []
-    ids = sorted({row.object_id for row in found if row.type in _KINDS})
-    columns, indexes, foreign_keys, rules = _rows_by_object(connection, ids)
-    return {
-        tables[row.number]: _table(
-            row,
-            columns[row.object_id],
-            indexes[row.object_id],
-            tuple(_foreign_keys(foreign_keys[row.object_id])),
-            tuple(ActualRule(rule.kind, rule.name) for rule in rules[row.object_id]),
+    if not tables:
+        return {}
+    places = [f"OBJECT_ID({literal(t_sql_table(table, default_schema))})" for table in tables]
+    ids, found = _read_objects(connection, places, with_rules=with_rules)
+    synonyms = [str(object_id) for object_id, table in found.items() if table.kind == "elsewhere"]
+    if synonyms:
+        bases = dict(connection.results(_SYNONYMS.format(places=", ".join(synonyms)))[0])
+        _, resolved = (
+            _read_objects(connection, list(map(str, bases.values())), with_rules=with_rules) if bases else ((), {})
         )
-        for row in found
-    }
+        found |= {synonym: resolved[base] for synonym, base in bases.items() if base in resolved}
+    return {table: found[object_id] for table, object_id in zip(tables, ids, strict=True) if object_id in found}
 
 
 def missing_codes(
@@ -158,21 +158,52 @@ def missing_codes(
     return missing
 
 
-def _rows_by_object(connection: SqlServerConnection, ids: Sequence[int]) -> list[dict[int, list[pyodbc.Row]]]:
-    """Return columns, unique indexes, foreign keys and rules by object."""
-    queries = (_COLUMNS, _UNIQUE_INDEXES, _FOREIGN_KEYS, _RULES)
-    found: list[dict[int, list[pyodbc.Row]]] = [defaultdict(list) for _ in queries]
-    if ids:
-        statement = "; ".join(queries).format(places=", ".join(map(str, ids)))
-        for by_object, rows in zip(found, connection.results(statement), strict=True):
-            for row in rows:
-                by_object[row.object_id].append(row)
-    return found
+def _read_objects(
+    connection: SqlServerConnection, objects: Sequence[str], *, with_rules: bool
+) -> tuple[Sequence[int | None], dict[int, ActualTable]]:
+    """Read objects by one statement, without parameters, which would take another round trip to prepare.
+
+    Args:
+        connection: Used for queries only.
+        objects: Expressions of their ids.
+        with_rules: Whether to read constraints and triggers.
+
+    Returns:
+        The ids, and the tables, views and synonyms among the objects.
+    """
+    queries = [_TYPES, _OBJECTS, _COLUMNS, _UNIQUE_INDEXES]
+    if with_rules:
+        queries += [_CHECKS, _TRIGGERS, _FOREIGN_KEYS]
+    names = [f"@o{number}" for number in range(len(objects))]
+    declared = ", ".join(f"{name} int = {each}" for name, each in zip(names, objects, strict=True))
+    places = ", ".join(names)
+    statement = f"DECLARE {declared}; SELECT {places}; {'; '.join(queries).format(places=places)}"
+    [ids], of_types, found, *others = connection.results(statement)
+    types = {row.user_type_id: row for row in of_types}
+    columns, indexes, checks, triggers, foreign_keys = islice(chain(map(_by_object, others), repeat({})), 5)
+    tables = {}
+    for row in found:
+        at, is_view = row.object_id, row.type == "V"
+        tables[at] = _table(
+            row,
+            tuple(_column(column, _type_row(column, types), is_of_view=is_view) for column in columns.get(at, ())),
+            indexes.get(at, ()),
+            tuple(_foreign_keys(foreign_keys.get(at, ()))),
+            (
+                *(ActualRule("CHECK constraint", rule.name) for rule in checks.get(at, ())),
+                *(ActualRule("trigger", rule.name) for rule in triggers.get(at, ())),
+            ),
+        )
+    return tuple(ids), tables
+
+
+def _by_object(rows: Sequence[pyodbc.Row]) -> dict[int, list[pyodbc.Row]]:
+    return {object_id: list(group) for object_id, group in groupby(rows, attrgetter("object_id"))}
 
 
 def _table(
     row: pyodbc.Row,
-    columns: Sequence[pyodbc.Row],
+    columns: tuple[ActualColumn, ...],
     indexes: Sequence[pyodbc.Row],
     foreign_keys: tuple[ActualForeignKey, ...],
     rules: tuple[ActualRule, ...],
@@ -182,7 +213,7 @@ def _table(
     primary = [key for key in keys if key[0].is_primary_key]
     return ActualTable(
         name=row.name,
-        columns=tuple(_column(column, is_of_view=kind == "view") for column in columns),
+        columns=columns,
         key=_names(primary[0]) if primary else (),
         unique_keys=tuple(_names(key) for key in keys if key not in primary and not key[0].has_filter),
         rules=(*(_unique_index(key) for key in keys if key not in primary), *rules),
@@ -202,10 +233,16 @@ def _names(key: Sequence[pyodbc.Row]) -> tuple[str, ...]:
     return tuple(row.column_name for row in key)
 
 
-def _column(row: pyodbc.Row, *, is_of_view: bool) -> ActualColumn:
-    sql_type = _sql_type(row)
-    is_rowversion = row.type == _ROWVERSION
-    declared = "rowversion" if is_rowversion else str(sql_type or row.type or "a type of the user")
+def _type_row(column: pyodbc.Row, types: Mapping[int, pyodbc.Row]) -> pyodbc.Row | None:
+    """Return the type of a column: that behind an alias type; only CLR types have none."""
+    return types.get(column.system_type_id) or types.get(column.user_type_id)
+
+
+def _column(row: pyodbc.Row, type_row: pyodbc.Row | None, *, is_of_view: bool) -> ActualColumn:
+    type_name = type_row.name if type_row else ""
+    sql_type = _sql_type(row, type_row) if type_row else None
+    is_rowversion = type_name == _ROWVERSION
+    declared = "rowversion" if is_rowversion else str(sql_type or type_name or "a type of the user")
     is_period = bool(row.generated_always_type)
     return ActualColumn(
         name=row.name,
@@ -220,9 +257,9 @@ def _column(row: pyodbc.Row, *, is_of_view: bool) -> ActualColumn:
     )
 
 
-def _sql_type(row: pyodbc.Row) -> SqlType | None:
+def _sql_type(row: pyodbc.Row, type_row: pyodbc.Row) -> SqlType | None:
     """Return the type of a column; None for types that a contract cannot name, such as `sql_variant`."""
-    name, max_length = row.type or "", row.max_length
+    name, max_length = type_row.name, row.max_length
     if name not in TYPES:
         return None
     match TYPES[name].parameters:
@@ -232,7 +269,7 @@ def _sql_type(row: pyodbc.Row) -> SqlType | None:
         case Parameters.PRECISION_SCALE:
             return SqlType(name, precision=row.precision, scale=row.scale)
         case Parameters.FRACTION:
-            return SqlType(name, scale=FRACTION_DIGITS if row.scale == row.most_digits else row.scale)
+            return SqlType(name, scale=FRACTION_DIGITS if row.scale == type_row.scale else row.scale)
         case Parameters.MANTISSA:
             return SqlType(name, precision=row.precision)
         case _:

@@ -204,7 +204,7 @@ class ComparingServerConnection(SqlServerConnection):
     def __init__(self, address: SqlServerAddress, knowledge: ServerKnowledge) -> None:
         self._knowledge = knowledge
         self._hash_support: HashSupport | None = None
-        super().__init__(address, autocommit=False)
+        super().__init__(address)
 
     @property
     def names(self) -> Dialect:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import pyodbc
@@ -47,17 +48,25 @@ SETTINGS = (
     "SET LANGUAGE us_english"  # `errors` finds column names in the English messages
 )
 
+MOST_PREPARED = 64
+"""Statements that a session keeps prepared."""
+
+LONGEST_PARAMETER = 2**31 - 1
+"""Bytes of a parameter that are sent with its statement. By default, pyodbc sends long texts after it, in parts, and
+the driver then prepares the statement anew each time."""
+
 _TEXT = pyodbc.SQL_WVARCHAR
 _LONGEST_TEXT = LONGEST_IN_PLACE[_TEXT]
+_DATETIME2 = pyodbc.SQL_TYPE_TIMESTAMP, 27, 7
 
 
 class SqlServerConnection:
     """A `Connection` to a database on a SQL Server; opened in the process that uses it.
 
+    A statement outside a transaction commits by itself.
+
     Args:
         address: The database.
-        autocommit: Whether a statement outside a transaction commits by itself. If not, it is rolled back, and only
-            `transaction` commits; a connection that commits by itself has no transactions.
 
     Raises:
         DatabaseError: The server cannot be reached, or rejects the login.
@@ -66,10 +75,9 @@ class SqlServerConnection:
 
     dialect = "mssql"
 
-    def __init__(self, address: SqlServerAddress, *, autocommit: bool = True) -> None:
+    def __init__(self, address: SqlServerAddress) -> None:
         self._address = address
         self.log_table = log_table(address.log_table)
-        self._autocommit = autocommit
         self._session: pyodbc.Connection | None = None
         self._was_connected = False
         self._in_transaction = False
@@ -86,7 +94,8 @@ class SqlServerConnection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit at the end of the block, roll back if it raises. Connects again first if the connection was lost."""
-        with self._session_in_use():
+        with self._session_in_use() as session:
+            _set_autocommit(session, on=False)
             self._in_transaction = True
         try:
             yield
@@ -110,8 +119,7 @@ class SqlServerConnection:
             types: How they are bound; by default, texts and numbers as their Python types say. Empty leaves it to the
                 driver, which asks the server.
         """
-        with self._cursor() as cursor:
-            _execute(cursor, statement, values, types)
+        with self._executed(statement, values, types) as cursor:
             yield from cursor
 
     def execute(self, statement: str, values: Sequence[Any] = (), types: Sequence[OdbcType] | None = None) -> int:
@@ -130,8 +138,7 @@ class SqlServerConnection:
     ) -> list[list[pyodbc.Row]]:
         """Execute statements and return the rows of each result."""
         found: list[list[pyodbc.Row]] = []
-        with self._cursor() as cursor:
-            _execute(cursor, statement, values, types)
+        with self._executed(statement, values, types) as cursor:
             while True:
                 if cursor.description is not None:
                     found.append(cursor.fetchall())
@@ -203,19 +210,28 @@ class SqlServerConnection:
             raise classified from None
 
     @contextmanager
-    def _cursor(self) -> Iterator[pyodbc.Cursor]:
-        """Give a cursor to one statement. What it reads outside a transaction leaves none open."""
-        try:
-            with self._session_in_use() as session:
-                cursor = session.cursor()
-                try:
-                    yield cursor
-                finally:
+    def _executed(
+        self, statement: str, values: Sequence[Any], types: Sequence[OdbcType] | None
+    ) -> Iterator[pyodbc.Cursor]:
+        """Execute a statement, and give the cursor to the block.
+
+        A statement with parameters stays prepared if its results are read to the end: to unprepare it would take
+        another round trip.
+        """
+        with self._session_in_use() as session:
+            if not self._in_transaction:
+                _set_autocommit(session, on=True)
+            cursor = self._prepared_cursor(statement) if values else session.cursor()
+            is_kept = False
+            try:
+                _bind_and_execute(cursor, statement, values, types)
+                yield cursor
+                is_kept = bool(values) and not cursor.nextset()
+            finally:
+                if not is_kept:
+                    self._prepared.pop(statement, None)
                     with suppress(pyodbc.Error):
                         cursor.close()
-        finally:
-            if not (self._autocommit or self._in_transaction):
-                self._roll_back()
 
     def _send_array(
         self, statement: str, types: Sequence[OdbcType], rows: Sequence[Row], table: TableLayout | None = None
@@ -243,6 +259,8 @@ class SqlServerConnection:
         """Return the cursor that has this statement prepared; within `_session_in_use`."""
         cursor = self._prepared.get(statement)
         if cursor is None:
+            if len(self._prepared) >= MOST_PREPARED:
+                self._prepared.pop(next(iter(self._prepared))).close()
             cursor = self._prepared[statement] = self._opened().cursor()
         return cursor
 
@@ -251,15 +269,14 @@ class SqlServerConnection:
         if self._session is None:
             if self._in_transaction:
                 raise DatabaseError(ErrorClass.TRANSIENT, "connection_lost", "the connection was lost")
-            session = self._connect_again() if self._was_connected else self._connect()
-            session.autocommit = self._autocommit
-            self._session = session
+            self._session = self._connect_again() if self._was_connected else self._connect()
             self._was_connected = True
         return self._session
 
     def _connect(self) -> pyodbc.Connection:
         """Open a connection of the driver."""
         session = open_session(self._address)
+        session.maxwrite = LONGEST_PARAMETER
         session.add_output_converter(OFFSET_CODE, read_offset)
         return session
 
@@ -293,10 +310,11 @@ class SqlServerConnection:
     def _hang_up(self) -> None:
         """Close the driver's connection, whatever its state."""
         session, self._session = self._session, None
-        self._prepared.clear()
         if session is not None:
             with suppress(pyodbc.Error):
                 session.close()
+        # Last: what is prepared ends with the session, without a round trip.
+        self._prepared.clear()
 
 
 def open_session(address: SqlServerAddress) -> pyodbc.Connection:
@@ -324,7 +342,15 @@ def open_session(address: SqlServerAddress) -> pyodbc.Connection:
     return connection
 
 
-def _execute(cursor: pyodbc.Cursor, statement: str, values: Sequence[Any], types: Sequence[OdbcType] | None) -> None:
+def _set_autocommit(session: pyodbc.Connection, *, on: bool) -> None:
+    """Switch between statements that commit by themselves and transactions; that takes a round trip if it changes."""
+    if session.autocommit is not on:
+        session.autocommit = on
+
+
+def _bind_and_execute(
+    cursor: pyodbc.Cursor, statement: str, values: Sequence[Any], types: Sequence[OdbcType] | None
+) -> None:
     if types is None:
         types = list(map(_type_of, values))
     if types:
@@ -339,5 +365,7 @@ def _type_of(value: object) -> OdbcType:
             return _TEXT, _LONGEST_TEXT if code_units(value) <= _LONGEST_TEXT else 0, 0
         case int():
             return pyodbc.SQL_BIGINT, 0, 0
+        case datetime():
+            return _DATETIME2
         case _:
             raise TypeError(f"a parameter is {type(value).__name__}")

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -188,19 +188,19 @@ class StrategyChoice:
     Attributes:
         strategy: How the next batch is sent.
         chosen: The choice so far.
-        round_trip: Seconds of a round trip, as far as known.
     """
 
     def __init__(self) -> None:
         self.strategy: InsertStrategy = "json"
         self.chosen: InsertStrategy = "json"
-        self.round_trip = 0.0
         self._is_made = False
         self._lock = threading.Lock()
         self._seconds = 0.0
         self._batches: defaultdict[InsertStrategy, list[tuple[int, float]]] = defaultdict(list)
 
-    def note(self, strategy: InsertStrategy, tables: int, rows: int, seconds: float) -> None:
+    def note(
+        self, strategy: InsertStrategy, tables: int, rows: int, seconds: float, measure_round_trip: Callable[[], float]
+    ) -> None:
         """Note a batch that was inserted without errors, and choose once both strategies are measured.
 
         Args:
@@ -208,6 +208,7 @@ class StrategyChoice:
             tables: The number of tables that it filled.
             rows: The number of rows.
             seconds: How long it took.
+            measure_round_trip: Returns the seconds of a round trip; called before arrays are tried.
         """
         with self._lock:
             if self._is_made:
@@ -218,7 +219,9 @@ class StrategyChoice:
             if self.strategy == "json":
                 if self._seconds < MEASURED_SECONDS or len(batches) < BATCHES_COMPARED:
                     return
-                least = tables * ROUND_TRIPS_OF_ARRAY * self.round_trip
+                round_trip = measure_round_trip()
+                logger.info("Round trip to the target %.1f ms", round_trip * 1000)
+                least = tables * ROUND_TRIPS_OF_ARRAY * round_trip
                 if least > min(taken for _, taken in batches[-BATCHES_COMPARED:]):
                     self._choose("json", f"arrays would take {least:.1f} s for round trips")
                 else:
@@ -277,6 +280,6 @@ class ServerKnowledge:
     def _read(self, connection: SqlServerConnection, tables: Sequence[TableLayout]) -> None:
         missing = [table.table for table in tables if table.table not in self._collations]
         if missing:
-            self.note_tables(read_catalog(connection, missing, self.schema))
+            self.note_tables(read_catalog(connection, missing, self.schema, with_rules=False))
             for name in missing:
                 self._collations.setdefault(name, {})

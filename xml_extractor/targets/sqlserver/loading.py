@@ -84,6 +84,8 @@ class LoadingConnection(ComparingServerConnection):
         super().__init__(address, knowledge)
         knowledge.log_table = knowledge.log_table or self._qualified(self.log_table.table)
         self.log_table = log_table(knowledge.log_table)
+        if self._sends_json and knowledge.json_support is None:
+            knowledge.json_support = json_support(self)
 
     def insert_batch(self, batch: Batch, batch_rows: int = 500) -> list[list[int]]:
         """Insert rows by one statement, or by arrays of at most `batch_rows` rows."""
@@ -159,7 +161,7 @@ class LoadingConnection(ComparingServerConnection):
         self._has_changes = False
         if self._strategy == "auto":
             self._sends_json = self._knowledge.choice.strategy == "json"
-        if self._knowledge.json_support is None and (self._sends_json or self._isolated_batches):
+        if self._knowledge.json_support is None and self._isolated_batches:
             self._knowledge.json_support = json_support(self)
         with super().transaction():
             yield
@@ -169,7 +171,7 @@ class LoadingConnection(ComparingServerConnection):
         if self._strategy == "auto":
             filled = [len(rows) for _, rows in batch if rows]
             strategy: InsertStrategy = "json" if self._sends_json else "executemany"
-            self._knowledge.choice.note(strategy, len(filled), sum(filled), seconds)
+            self._knowledge.choice.note(strategy, len(filled), sum(filled), seconds, self.measure_round_trip)
 
     def _qualified(self, name: str) -> str:
         """Return the name of a table with its schema: the given one, that of the table, or the default of the login.

@@ -1,6 +1,5 @@
 """SQL Server as a target: its tables, and connections that load."""
 
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
+from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.interfaces import Target, TargetConnection
@@ -23,8 +23,6 @@ from xml_extractor.targets.sqlserver.knowledge import ServerKnowledge, conversio
 from xml_extractor.targets.sqlserver.loading import LoadingConnection
 from xml_extractor.targets.sqlserver.statements import row_binder
 from xml_extractor.urls import URL
-
-logger = logging.getLogger(__name__)
 
 
 def open_target(url: URL, contract: Contract, /) -> "SqlServerTarget":
@@ -75,8 +73,6 @@ class SqlServerTarget(Target):
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
-        from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
-
         return create_statements(tables, "mssql", self.address.schema, self._own_tables)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
@@ -109,8 +105,6 @@ class SqlServerTarget(Target):
             return
         with self._errors_end_the_run():
             raise_errors(self.name, self._differences(connection, tables))
-            self.knowledge.choice.round_trip = seconds = connection.measure_round_trip()
-            logger.info("Round trip to the target %.1f ms", seconds * 1000)
 
     def row_binders(self, tables: Sequence[TableLayout]) -> tuple[RowBinder, ...]:
         """Return the functions that bind the rows of each table."""
