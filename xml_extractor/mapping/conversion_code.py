@@ -13,7 +13,7 @@ from xml_extractor.mapping.plan import ColumnPlan, Notes, Step
 from xml_extractor.mapping.steps import Emptying, Values, fuse, keep_blank
 from xml_extractor.source_code import Code
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, InvalidValueError, SqlType
-from xml_extractor.values.temporal import UsualFirst
+from xml_extractor.values.times import UsualFirst
 
 _IS_BLANK = r"not text or (text.isspace() and not text.strip(' \t\r\n'))"
 _METHODS: dict[Callable[..., str], str] = {str.strip: "strip", str.upper: "upper", str.lower: "lower"}

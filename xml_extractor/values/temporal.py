@@ -5,11 +5,8 @@ Codes raised: `unknown_date_format`, `impossible_date`, `ambiguous_time`, `no_ti
 Source: "Date and time data types", "datetime" and "smalldatetime", Microsoft Learn.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,14 +15,17 @@ from xml_extractor.reasons import Reason
 from xml_extractor.values.formats import Format, MomentParser, compile_format, read_format
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType
 from xml_extractor.values.times import (
+    ISO,
     MICROSECOND_DIGITS,
     OFFSET,
     SECOND,
     Moment,
+    UsualFirst,
     later,
     offset_zone,
     parse_iso_date_time,
     parse_iso_time,
+    usual_reader,
     with_seventh_digit,
 )
 
@@ -38,18 +38,11 @@ _MICROSECONDS = 10**MICROSECOND_DIGITS
 _TICKS_PER_SECOND = 300
 _MOST_DIGITS_OF_TICKS = 1000
 _EDGE_YEARS = (1, 9999)
-_ISO_SECONDS = "%Y-%m-%dT%H:%M:%S"
-_USUAL_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_USUAL_OFFSET = "(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
-_USUAL_SECONDS = f"{_USUAL_DATE}T(?:[01][0-9]|2[0-3]):[0-9]{{2}}:[0-9]{{2}}"
 _ZONE_AS_WRITTEN: Final = timezone(timedelta(), "as written")
 """Stands for the zone of each text."""
 
 AS_WRITTEN: Final = "as_written"
 """The `time_zone` of a date that takes the day of the text in the zone that it has."""
-
-ISO: Final = "iso"
-"""The entry of `formats` that stands for ISO 8601."""
 
 Finisher = Callable[[datetime, str], Value]
 """A `Moment` of `formats` to a value of one type."""
@@ -76,56 +69,8 @@ def temporal_converter(
     def convert(text: str) -> Value:
         return finish(*parse(text.strip(XML_SPACE)))
 
-    usual = _usual_reader(sql_type, formats[0] if formats else ISO, zone)
+    usual = usual_reader(sql_type, formats[0] if formats else ISO, zone)
     return convert if usual is None else UsualFirst(*usual, convert)
-
-
-@dataclass(frozen=True, slots=True)
-class UsualFirst:
-    """A converter that reads usual texts faster than others.
-
-    Attributes:
-        is_usual: Recognizes them, but not what is wrong in them.
-        read: Reads them; raises `ValueError` for wrong ones.
-        convert: Converts all texts, and says what is wrong.
-    """
-
-    is_usual: Callable[[str], object]
-    read: Callable[[str], Value]
-    convert: Callable[[str], Value]
-
-    def __call__(self, text: str) -> Value:
-        """Convert a text."""
-        if self.is_usual(text):
-            with suppress(ValueError):
-                return self.read(text)
-        return self.convert(text)
-
-
-def _usual_reader(
-    sql_type: SqlType, form: str, zone: tzinfo | None
-) -> tuple[Callable[[str], object], Callable[[str], Value]] | None:
-    """Return what recognizes and what reads the usual texts of a format of ISO 8601: functions in C, if possible."""
-    fraction = rf"\.[0-9]{{1,{min(sql_type.scale, MICROSECOND_DIGITS)}}}" if sql_type.scale else "(?!)"
-    pattern = {
-        ("date", ISO): _USUAL_DATE,
-        ("date", "%Y-%m-%d"): _USUAL_DATE,
-        ("datetime2", ISO): f"{_USUAL_SECONDS}(?:{fraction})?",
-        ("datetime2", _ISO_SECONDS): _USUAL_SECONDS,
-        ("datetime2", f"{_ISO_SECONDS}.%f"): f"{_USUAL_SECONDS}{fraction}",
-        ("datetimeoffset", ISO): f"(?!0001|9999){_USUAL_SECONDS}(?:{fraction})?{_USUAL_OFFSET}",
-    }.get((sql_type.name, form))
-    if pattern is None:
-        return None
-    read: Callable[[str], Value] = date.fromisoformat if sql_type.name == "date" else datetime.fromisoformat
-    if (sql_type.name, form) == ("datetime2", ISO) and zone is not None:
-        pattern = f"(?!0001|9999){pattern}(?:{_USUAL_OFFSET})?"
-
-        def read(text: str) -> Value:
-            when = datetime.fromisoformat(text)
-            return when if when.tzinfo is None else when.astimezone(zone).replace(tzinfo=None)
-
-    return re.compile(pattern).fullmatch, read
 
 
 def _zone_of_column(sql_type: SqlType, time_zone: str) -> tzinfo:
