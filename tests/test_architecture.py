@@ -80,7 +80,7 @@ OWNERS = {
     "pyarrow": {"targets.parquet"},
     "pyspark": {"processing.spark"},
     "py4j": {"processing.spark"},
-    "sqlalchemy": set(),
+    "sqlalchemy": {"doctor", "sources", "targets", "schema", "env_prep"},
     "openlineage": {"telemetry"},
     "opentelemetry": {"telemetry"},
 }

@@ -92,7 +92,7 @@ class Connection(Protocol):
 
     @property
     def dialect(self) -> str:
-        """The database's dialect, `sqlite` or `mssql`."""
+        """SQLAlchemy's name of the database's dialect, such as `sqlite` or `mssql`."""
         ...
 
     @property

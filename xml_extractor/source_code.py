@@ -18,7 +18,7 @@ _LONGEST_HINT = 40
 _DEEPEST = 80
 """Levels of indentation; Python takes 100."""
 
-_LONGEST_LITERAL = 40
+_LONGEST_LITERAL = 160
 
 
 class Code:

@@ -1,6 +1,7 @@
 """Database URLs in the syntax of SQLAlchemy.
 
-SQLAlchemy itself is not needed: its import would take a tenth of a short run. A test compares this module with it.
+SQLAlchemy is imported only to create tables: its import takes several times as long as the rest of a short run, in
+each process. A test compares this module with it.
 """
 
 import re

@@ -113,9 +113,9 @@ def test_a_run_without_tables_ends_with_one_line_that_says_how_to_make_them(stor
 def test_runs_end_with_the_codes_that_schedulers_rely_on(story: Story) -> None:
     commands = [story.made, story.init, story.check, story.first, story.rest, story.again]
     assert [command.returncode for command in commands] == [0, 0, 0, 1, 1, 1], "rejected documents stay reported"
-    complaints = [
-        line for command in commands for line in command.stderr.splitlines() if not line.startswith("Loading: ")
-    ]
+    lines = [line for command in commands for line in command.stderr.splitlines() if not line.startswith("Loading: ")]
+    # Other servers may refuse a statement now and then that they accept when it is repeated.
+    complaints = lines if sqlserver.is_sql_server() else [line for line in lines if "; retried in " not in line]
     assert complaints == []
     assert "0 errors and 0 warnings in mssql://" in story.check.stdout
 

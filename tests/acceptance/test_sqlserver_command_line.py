@@ -12,7 +12,7 @@ import pytest
 
 from tests import sqlserver
 from tests.acceptance.accounts import ORDERS, order, write_orders
-from tests.conftest import Command, Completed
+from tests.conftest import Command, Completed, command_in
 from xml_extractor.targets.sqlserver.address import SqlServerAddress, read_address
 
 CONTRACT = ("--contract", "orders.yaml")
@@ -138,7 +138,7 @@ def test_a_password_on_the_command_line_is_refused_before_anything_is_connected(
 
 
 def test_a_library_that_the_package_brings_and_a_password_in_a_file_connect_to_a_server_named_by_its_parts(
-    address: SqlServerAddress, xml_extractor: Command, tmp_path: Path
+    address: SqlServerAddress, tmp_path: Path
 ) -> None:
     library = Path(address.words.get("DRIVER", ""))
     if platform.system() != "Linux" or not library.is_file() or library.parent.name != "lib":
@@ -155,6 +155,7 @@ def test_a_library_that_the_package_brings_and_a_password_in_a_file_connect_to_a
     path = os.pathsep.join([str(tmp_path / "library"), *filter(None, [os.environ.get("PYTHONPATH")])])
     parts = ("--server", address.words["SERVER"], "--database", address.words["DATABASE"])
     login = ("--username", address.words["UID"], "--password-file", "password")
+    xml_extractor = command_in(["-m", "xml_extractor"], tmp_path)  # another process, which searches another path
     completed = xml_extractor("doctor", *CONTRACT, *parts, *login, "--trust-certificate", PYTHONPATH=path)
     shown = without_secrets(completed, address)
     if "the server does not encrypt connections" in shown:

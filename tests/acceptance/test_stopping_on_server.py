@@ -119,7 +119,7 @@ def test_a_second_interrupt_ends_a_run_that_waits_for_a_lock_within_seconds(
     with waiting_run(tmp_path, schema, "--insert-mode", mode) as run:
         run.signal(signal.SIGINT)
         time.sleep(1)
-        assert not run.has_ended()
+        assert mode == "blocking" or not run.has_ended(), "the signal may interrupt the driver of a worker"
         asked_at = time.monotonic()
         run.signal(signal.SIGTERM)
         code, output, errors = run.wait()

@@ -106,7 +106,7 @@ def test_a_night_with_two_logins_on_one_database(xml_extractor: Command, logins:
     first = run()
     assert first.returncode == 1, first.stderr
     assert summed(first.stdout)[:4] == (DOCUMENTS, DOCUMENTS - 1, 1, 0)
-    assert "`xml-extractor rejects` lists what was rejected" in first.stdout
+    assert "`xml-extractor rejects` lists what was rejected and why" in first.stdout
 
     again = run("--ignore-earlier-rejects")
     assert (again.returncode, summed(again.stdout)[:4]) == (0, (DOCUMENTS, 0, 0, DOCUMENTS)), again.stderr

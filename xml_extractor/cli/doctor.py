@@ -18,7 +18,7 @@ from xml_extractor.errors import EXIT_FAILED, EXIT_OK
 if TYPE_CHECKING:
     from xml_extractor.doctor.examination import Finding, Role
 
-PACKAGES = ("lxml", "sqlglot")
+PACKAGES = ("lxml", "SQLAlchemy")
 
 
 @command("doctor", "--contract orders.yaml --target mssql://HOST/warehouse")

@@ -21,6 +21,7 @@ from xml_extractor.contract.model import Contract, Lookup
 from xml_extractor.contract.shape import read_shape
 from xml_extractor.contract.yaml_text import YamlText
 from xml_extractor.errors import ContractError, UsageError
+from xml_extractor.stopping import was_requested
 from xml_extractor.values.sqltypes import SqlType
 
 MAX_BYTES = 16 * 2**20
@@ -99,6 +100,9 @@ def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]
 
     Returns:
         The contract, or None if it has faults; and the faults in the order of the file.
+
+    Raises:
+        KeyboardInterrupt: The process was asked to stop, and the faults may be a consequence.
     """
     yaml = YamlText(file, text)
     faults = list(yaml.faults)
@@ -112,6 +116,8 @@ def check_text(file: str, text: str) -> tuple[Contract | None, tuple[Fault, ...]
         faults += [*faults_of_defaults, *faults_of_consistency(draft)]
     if not faults and draft is not None:
         faults += own_row_faults(yaml, draft.contract)
+    if was_requested() and faults:
+        raise KeyboardInterrupt  # pydantic takes one for a text that does not match its pattern
     if faults or draft is None:
         return None, tuple(sorted(set(faults)))
     return draft.contract, ()

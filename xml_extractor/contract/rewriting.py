@@ -14,6 +14,8 @@ NAME_FUNCTIONS = ("local-name", "name", "namespace-uri")
 READ_CONTEXT = (*NAME_FUNCTIONS, "normalize-space", "number", "string", "string-length")
 """Functions that take the context node if they have no argument."""
 
+_ABBREVIATED = {"child": "", "attribute": "@"}
+
 Change = Callable[[Expression, bool], Expression]
 """Returns what replaces an expression. The flag says whether its context node is that of the whole expression."""
 
@@ -104,7 +106,10 @@ def _level(expression: Expression) -> int:
 
 
 def _written_steps(steps: tuple[Step, ...], argument: Callable[[Call, int, str], str]) -> Iterator[str]:
-    return (f"{step.axis}::{step.test}{_written_predicates(step.predicates, argument)}" for step in steps)
+    return (
+        f"{_ABBREVIATED.get(step.axis, f'{step.axis}::')}{step.test}{_written_predicates(step.predicates, argument)}"
+        for step in steps
+    )
 
 
 def _written_predicates(predicates: tuple[Expression, ...], argument: Callable[[Call, int, str], str]) -> str:

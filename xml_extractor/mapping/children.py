@@ -4,7 +4,7 @@ A path qualifies if its steps are names of children, each perhaps with one predi
 attributes with texts. Other paths are evaluated by lxml, as all paths of the interpreted plan are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,15 @@ class Children(dict[Element, "Mapping[str, list[Element]] | _ManyChildren"]):
         self[element] = found
         return found
 
+    def below(self, elements: Sequence[Element], name: str) -> Sequence[Element]:
+        """Return the children of a name of several elements."""
+        if len(elements) == 1:
+            return self[elements[0]].get(name, ())
+        return [child for element in elements for child in self[element].get(name, ())]
+
 
 @dataclass(frozen=True, slots=True)
-class _ChildStep:
+class ChildStep:
     """A step to children of a name: a slice of them, as source, or those that pass a test."""
 
     name: str
@@ -70,36 +76,47 @@ class ChildPath:
         evaluate: Evaluates it by lxml.
     """
 
-    steps: tuple[_ChildStep, ...]
+    steps: tuple[ChildStep, ...]
     evaluate: Callable[[Element], list[Element]]
 
     def __call__(self, element: Element) -> list[Element]:
         """Find the elements."""
         return self.evaluate(element)
 
-    def write(self, code: Code, find: str) -> str:
-        """Return the expression of the elements found; `find` is that of a function which finds children by name."""
-        *above, last = self.steps
-        loops: list[str] = []
-        for level, step in enumerate(above):
-            loops += _loop(code, f"above_{level}", step, find)
-            find = f"children[above_{level}].get"
-        if not loops and last.test is None:
-            return _named(code, last, find)
-        return f"[child {' '.join([*loops, *_loop(code, 'child', last, find)])}]"
+    def write(self, code: Code, find: str, found: dict[tuple[ChildStep, ...], str]) -> str:
+        """Write the search, and return the variable of the elements found.
+
+        Args:
+            code: Takes the search.
+            find: A function of the code that finds children of the start by name.
+            found: The variables of searches from the same start, by their steps: paths that begin alike share them.
+        """
+        for number in range(1, len(self.steps) + 1):
+            steps = self.steps[:number]
+            if steps not in found:
+                names = " ".join(step.name.rpartition("}")[2] for step in steps)
+                expression = _children(code, steps[-1], find, found.get(steps[:-1], ""))
+                found[steps] = code.kept(expression, f"found {names}")
+        return found[self.steps]
 
 
-def _loop(code: Code, variable: str, step: _ChildStep, find: str) -> list[str]:
-    loop = f"for {variable} in {_named(code, step, find)}"
-    return [loop] if step.test is None else [loop, f"if {step.test(code, variable)}"]
+def _children(code: Code, step: ChildStep, find: str, above: str) -> str:
+    """Return the expression of the children of the start, or of the elements in a variable."""
+    name = code.literal(step.name)
+    if above and not step.part and step.test is None:
+        return f"children.below({above}, {name})"
+    children = f"children[above].get({name}, ()){step.part}" if above else f"{find}({name}, ()){step.part}"
+    if not above and step.test is None:
+        return children
+    loop = f"for above in {above} for child in {children}" if above else f"for child in {children}"
+    condition = f" if {step.test(code, 'child')}" if step.test else ""
+    return f"[child {loop}{condition}]"
 
 
-def _named(code: Code, step: _ChildStep, find: str) -> str:
-    return f"{find}({code.literal(step.name)}, ()){step.part}"
-
-
-def child_path(path: str, namespaces: Namespaces, evaluate: Callable[[Element], list[Element]]) -> ChildPath | None:
-    """Return a path of steps to children; None for any other path."""
+def child_path(
+    path: str, namespaces: Namespaces, evaluate: Callable[[Element], list[Element]] = list
+) -> ChildPath | None:
+    """Return a path of steps to children; None for any other path. `evaluate` is for callers that call it."""
     return _child_path(parse_xpath(path), namespaces, evaluate)
 
 
@@ -122,20 +139,20 @@ def _child_path(
     return None
 
 
-def _child_step(step: Step, namespaces: Namespaces) -> _ChildStep | None:
+def _child_step(step: Step, namespaces: Namespaces) -> ChildStep | None:
     is_name = step.axis == "child" and not step.test.endswith(("*", ")"))
     names = clark_names(step.test, namespaces) if is_name else ()
-    found: _ChildStep | None = None
+    found: ChildStep | None = None
     if len(names) == 1:
         match step.predicates:
             case ():
-                found = _ChildStep(names[0])
+                found = ChildStep(names[0])
             case (Call("last", ()),):
-                found = _ChildStep(names[0], "[-1:]")
+                found = ChildStep(names[0], "[-1:]")
             case (Constant("number", text),) if text.isdigit() and int(text):
-                found = _ChildStep(names[0], f"[{int(text) - 1}:{int(text)}]")
+                found = ChildStep(names[0], f"[{int(text) - 1}:{int(text)}]")
             case (condition,) if test := _test(condition, namespaces):
-                found = _ChildStep(names[0], test=test)
+                found = ChildStep(names[0], test=test)
     return found
 
 

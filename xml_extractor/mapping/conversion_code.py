@@ -13,6 +13,7 @@ from xml_extractor.mapping.plan import ColumnPlan, Notes, Step
 from xml_extractor.mapping.steps import Emptying, Values, fuse, keep_blank
 from xml_extractor.source_code import Code
 from xml_extractor.values.sqltypes import INTEGER_RANGES, MAX, Family, InvalidValueError, SqlType
+from xml_extractor.values.times import UsualFirst
 
 _IS_BLANK = r"not text or (text.isspace() and not text.strip(' \t\r\n'))"
 _METHODS: dict[Callable[..., str], str] = {str.strip: "strip", str.upper: "upper", str.lower: "lower"}
@@ -51,22 +52,40 @@ def _is_remembered(column: ColumnPlan) -> bool:
 def _write_body(code: Code, column: ColumnPlan) -> None:
     first, *steps = column.steps
     null = code.literal(fuse(steps).null)
+    if plain := _plain_decimals(column):
+        with code.block(f"if text and {code.constant('is plain number', plain)}(text)"):
+            code.line(f"return {code.constant('Decimal', Decimal)}(text)")
+    if steps:
+        _write_usual(code, column.type, steps[0])  # before the text is known not to be blank, which it is rarely
     with code.block("if text is None or text is NIL" if first.apply is keep_blank else f"if {_IS_BLANK}"):
         code.line("return None" if null == "None" else f"return None if text is NIL else {null}")
-    if plain := _plain_decimals(column):
-        with code.block(f"if {code.constant('is plain number', plain)}(text)"):
-            code.line(f"return {code.constant('Decimal', Decimal)}(text)")
     for number, step in enumerate(steps):
         if step.apply is not None:
+            if number:
+                _write_usual(code, column.type, step)
             rest = fuse(steps[number + 1 :])
             _write_step(code, column.type, step, rest.null, is_last=rest.apply is None)
     if fuse(steps).apply is None:
         code.line("return text")
 
 
+def _write_usual(code: Code, target: SqlType, step: Step) -> None:
+    """Write the conversion of usual numbers and times; others are left to the converter of the type."""
+    if isinstance(step.apply, UsualFirst):
+        with code.block(f"if text and {code.constant(f'is usual {target.name}', step.apply.is_usual)}(text)"):
+            with code.block("try"):
+                code.line(f"return {code.constant(f'read {target.name}', step.apply.read)}(text)")
+            with code.block("except ValueError"):
+                code.line("pass")
+    elif step.name.startswith("convert") and target.family is Family.INTEGER:
+        digits = len(str(INTEGER_RANGES[target.name][1]))
+        with code.block(f"if text and len(text) < {digits} and text.isdigit() and text.isascii()"):
+            code.line("return int(text)")
+
+
 def _write_step(code: Code, target: SqlType, step: Step, null: object, *, is_last: bool) -> None:
     """Write a step; `null` is what becomes of a NULL that it gives."""
-    apply = step.apply
+    apply = step.apply.convert if isinstance(step.apply, UsualFirst) else step.apply
     if isinstance(apply, Emptying):
         method = _METHODS.get(apply.transform)
         call = f"text.{method}()" if method else f"{code.constant(step.name, apply.transform)}(text)"
@@ -74,8 +93,10 @@ def _write_step(code: Code, target: SqlType, step: Step, null: object, *, is_las
         with code.block(f"if {_IS_BLANK}"):
             code.line(f"return {code.literal(null)}")
     else:
-        if step.name.startswith("convert"):
-            _write_usual(code, target)
+        if step.name.startswith("convert") and target.name in ("varchar", "nvarchar"):
+            is_short = f"len(text) <= {target.length} and " if target.length not in (0, MAX) else ""
+            with code.block(f"if {is_short}text.isascii()"):
+                code.line("return text")
         call = f"{code.constant(step.name, apply)}(text)"
         if is_last and null is None:
             code.line(f"return {call}")
@@ -108,16 +129,3 @@ def _keeps(step: Step, text: str) -> bool:
 @cache
 def _digits(whole: int, scale: int) -> Callable[[str], object]:
     return re.compile(rf"[0-9]{{1,{whole}}}\.[0-9]{{{scale}}}").fullmatch
-
-
-def _write_usual(code: Code, target: SqlType) -> None:
-    """Write the conversion of ASCII texts that fit; others are left to the converter of the type."""
-    if target.family is Family.TEXT and target.name in ("varchar", "nvarchar"):
-        with code.block(
-            "if text.isascii()" if target.length in (0, MAX) else f"if len(text) <= {target.length} and text.isascii()"
-        ):
-            code.line("return text")
-    elif target.family is Family.INTEGER:
-        digits = len(str(INTEGER_RANGES[target.name][1]))
-        with code.block(f"if len(text) < {digits} and text.isdigit() and text.isascii()"):
-            code.line("return int(text)")

@@ -11,10 +11,10 @@ from functools import partial
 
 from xml_extractor.contract.model import Contract
 from xml_extractor.mapping import rows
-from xml_extractor.mapping.children import ChildPath
+from xml_extractor.mapping.children import ChildPath, ChildStep
 from xml_extractor.mapping.code_objects import LOCAL_NAMES, OBJECTS
 from xml_extractor.mapping.conversion_code import write_conversion
-from xml_extractor.mapping.paths import FindElements, RowSearch
+from xml_extractor.mapping.paths import RowSearch
 from xml_extractor.mapping.plan import (
     ColumnPlan,
     GeneratedCode,
@@ -35,6 +35,7 @@ from xml_extractor.mapping.readers import (
     PathText,
     Position,
     RunColumn,
+    Selection,
     SetByRule,
     SharedSearch,
     reads_row,
@@ -98,6 +99,8 @@ class _Table:
         self._values: list[str] = []
         self._only_rows: dict[OnlyRowColumn, str] = {}
         self._searches: dict[tuple[int, bool], str] = {}
+        self._children: dict[tuple[ChildStep, ...], str] = {}
+        self._children_of_start: dict[tuple[ChildStep, ...], str] = {}
         self._conversions: dict[int, str] = {}
         self._finds_children = False
 
@@ -109,7 +112,7 @@ class _Table:
                 self._conversions[id(column)] = write_conversion(code, column, self._noted)
         name = code.function(f"rows of {table.name}")
         with code.block(f"def {name}(document)"):
-            code.line("rows, tolerated = [], {}")
+            code.line("rows = []" if table.distinct is None else "rows, tolerated = [], {}")
             code.line("noted, counts, run, clock = document.noted, document.counts, document.run, document.clock")
             code.line("children = document.children")
             self._read_only_rows()
@@ -170,7 +173,7 @@ class _Table:
         code, rules = self._code, self._table.rules
         if self._kind == "element" and len(rules) == 1:
             code.line("rule = 0")
-            found = "(start,)" if rules[0].find.path == "." else self._found(rules[0].find, "start")
+            found = self._from_start(rules[0].find)
             with code.block(f"for element in {found}"):
                 yield
             return
@@ -184,12 +187,10 @@ class _Table:
                     f"nodes += [({rule}, node) for node in {code.constant(f'find {find.path}', find)}(start, shared)]"
                 )
             elif self._kind == "element":
-                code.line(f"nodes += [({rule}, element) for element in {self._found(find, 'start')}]")
+                code.line(f"nodes += [({rule}, element) for element in {self._from_start(find)}]")
             else:
                 if find.path not in names:
-                    names[find.path] = code.variable(f"found {find.path}")
-                    found = "(start,)" if find.path == "." else self._found(find, "start")
-                    code.line(f"{names[find.path]} = {found}")
+                    names[find.path] = code.kept(self._from_start(find), f"found {find.path}")
                 with code.block(f"for owner in {names[find.path]}"):
                     code.line(f"text = owner.get({find.attribute!r})")
                     with code.block("if text is not None"):
@@ -200,14 +201,13 @@ class _Table:
                 code.line("element = node.owner if isinstance(node, ValueNode) else node")
             yield
 
-    def _found(self, find: RowSearch, start: str) -> str:
-        return self._elements(find.path, find.find_elements, start)
-
-    def _elements(self, path: str, find: FindElements | None, start: str) -> str:
-        """Return the expression of the elements that a path finds from that of an element."""
-        if isinstance(find, ChildPath):
-            return find.write(self._code, f"children[{start}].get")
-        return f"{self._code.constant(f'find {path}', find)}({start})"
+    def _from_start(self, find: RowSearch) -> str:
+        """Return the expression of the elements that a row rule finds."""
+        if find.path == ".":
+            return "(start,)"
+        if isinstance(find.find_elements, ChildPath):
+            return find.find_elements.write(self._code, "children[start].get", self._children_of_start)
+        return f"{self._code.constant(f'find {find.path}', find.find_elements)}(start)"
 
     def _columns(self) -> None:
         code = self._code
@@ -226,18 +226,17 @@ class _Table:
 
     def _search_once(self, column: ColumnPlan) -> None:
         """Search for what several columns share, before the first of them is read: its error may be tolerated."""
+        code = self._code
         match column.origin.read:
             case SharedSearch(number, path, find, attribute) if (number, bool(attribute)) not in self._searches:
-                code = self._code
                 if isinstance(find, ChildPath):
-                    found = find.write(code, self._find_children())
+                    found = find.write(code, self._find_children(), self._children)
                 else:
                     found = f"{code.constant(f'find {path}', find)}(element)"
-                variable = code.variable(f"{'get from' if attribute else 'found'} {path}")
-                code.line(f"{variable} = {f'getter({found})' if attribute else found}")
-                self._searches[number, bool(attribute)] = variable
-            case PathText(_, ChildPath()) if self._kind == "element":
-                self._find_children()
+                found, hint = (f"getter({found})", f"get from {path}") if attribute else (found, f"found {path}")
+                self._searches[number, bool(attribute)] = code.kept(found, hint)
+            case PathText(_, ChildPath() as path) | Selection(_, _, ChildPath() as path) if self._kind == "element":
+                path.write(code, self._find_children(), self._children)
 
     def _find_children(self) -> str:
         """Return the function that finds children of the row's element, which is looked up before the first of them."""
@@ -293,11 +292,17 @@ class _Table:
                 text = kinds[self._kind]
             case SharedSearch(number, _, _, attribute):
                 variable = self._searches[number, bool(attribute)]
-                text = f"{variable}({attribute!r})" if attribute else f"first_text({variable}, string_value_or_nil)"
+                first = f"string_value_or_nil({variable}[0]) if {variable} else None"
+                text = f"{variable}({attribute!r})" if attribute else first
             case PathText(_, ChildPath() as counted) if self._kind == "element":
-                text = f"str(len({counted.write(code, self._find_children())}))"
+                text = f"str(len({self._children[counted.steps]}))"
             case PathText(read):
                 text = f"{code.constant(f'read {column.path}', read)}({self._node})"
+            case Selection(_, select, ChildPath() as path) if self._kind == "element":
+                text = f"{code.constant(f'select {column.path}', select)}({self._children[path.steps]})"
+            case Selection(find, select):
+                nodes = f"{code.constant(f'find {column.path}', find)}({self._node})"
+                text = f"{code.constant(f'select {column.path}', select)}({nodes})"
             case Computed(expression):
                 text = expression.write(
                     code, [code.kept(self._input(each), each.name) for each in column.inputs], "clock"
@@ -323,8 +328,10 @@ class _Table:
                 constant = self._code.constant(f"{column.name} by rule", values)
                 text = f"{constant}[rule]" if len(values) > 1 else f"{constant}[0]"
             case DerivedKey() as key:
-                above = "".join(f", parent{'.parent' * level}.position" for level in range(self._levels()))
-                text = f"{self._code.constant(f'derive {column.name}', key.key)}(rule, document.key, position{above})"
+                above = [f"parent{'.parent' * level}.position" for level in range(self._levels())]
+                prefix = f"{self._code.constant(f'prefixes of {column.name}', key.prefixes)}[rule]"
+                identity = "\\0".join(f"{{{part}}}" for part in (prefix, "document.key", "position", *above))
+                text = f"{self._code.constant(f'derive {column.name}', key.key)}(f'{identity}')"
             case other:
                 raise TypeError(other)
         return text
@@ -345,6 +352,7 @@ class _Table:
         code, table, values = self._code, self._table, self._values
         if self._has_objects:
             code.line(f"row = {self._row_object(values)}")
+        if table.distinct is not None:
             with code.block("if noted"):
                 code.line("tolerated[row] = noted.copy()")
                 code.line("noted.clear()")
@@ -352,13 +360,13 @@ class _Table:
             self._leave_out(" and ".join(f"{values[number]} is None" for number in table.at_least_one), "AT_LEAST_ONE")
         if table.when is not None:
             self._leave_out(f"{code.kept(table.when.write(code, values, 'clock'), 'when')} is not True", "WHEN")
-        if self._has_objects:
+        if table.distinct is not None:
             code.line("rows.append(row)")
             return
-        if table.required:
+        if table.required and not table.deferred:
             with code.block(f"if {' or '.join(f'{values[number]} is None' for number in table.required)}"):
                 code.line("raise UnusualError")
-        code.line(f"rows.append(({', '.join(values)},))")
+        code.line("rows.append(row)" if self._has_objects else f"rows.append(({', '.join(values)},))")
         with code.block("if noted"):
             with code.block("for column, what in noted"):
                 code.line(f"counts[{table.name!r}, column, what] += 1")
@@ -367,10 +375,11 @@ class _Table:
     def _leave_out(self, condition: str, why: str) -> None:
         code, table = self._code, self._table
         with code.block(f"if {condition}"):
+            if table.distinct is None:
+                code.line("noted.clear()")
             if self._has_objects:
                 code.line(f"leave_out({code.constant('table', table)}, {self._node}, {why}, document)")
             else:
-                code.line("noted.clear()")
                 code.line(f"counts[{table.name!r}, '', {why}] += 1")
             code.line("continue")
 
@@ -379,7 +388,6 @@ class _Table:
         plan = code.constant("table", table)
         if table.distinct is not None:
             code.line(f"rows = distinct_rows({plan}, rows, {plan}.distinct, document)")
-        if self._has_objects:
             if table.required and not table.deferred:
                 code.line(f"check_required({plan}, rows)")
             with code.block("if tolerated"):

@@ -92,16 +92,32 @@ class Frame:
         self._paths: dict[str, Expression] = {}
         self._named: dict[str, FindNodes] = {}
         self._values: set[str] = set()
+        self._relative: dict[str, Path] = {}
         self._node: Node | None = None
         self._found: dict[str, Any] = {}
 
     def add(self, name: str, path: str, find: FindNodes) -> None:
         """Give a name to nodes: to what a path, compiled as `find`, finds from the row's node."""
         expression = self.rewritten(parse_xpath(path))
+        match self._spelled_out(expression):
+            case Path("context", ()) as relative:
+                self._relative[name] = relative
         self._named[name] = find
         self._paths[name] = starting_at(expression, _CURRENT)
         if self._finds_values(expression):
             self._values.add(name)
+
+    def spelled_out(self, path: str) -> str:
+        """Return a path with the name that it starts with, if any, replaced by the path of that name's nodes."""
+        return written(self._spelled_out(parse_xpath(path)))
+
+    def _spelled_out(self, expression: Expression) -> Expression:
+        match expression:
+            case Constant("variable") if start := self._relative.get(variable_name(expression)):
+                return start
+            case Path(Constant("variable") as name, (), steps) if start := self._relative.get(variable_name(name)):
+                return Path("context", (), (*start.steps, *steps), expression.offset)
+        return expression
 
     def enter(self, node: Node) -> None:
         """Evaluate paths for this node until further notice."""

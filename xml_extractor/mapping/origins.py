@@ -17,7 +17,7 @@ from xml_extractor.contract.rewriting import starting_at, written
 from xml_extractor.contract.run_values import RunValue
 from xml_extractor.contract.xpath import Call, Path, parse_xpath
 from xml_extractor.documents import Value
-from xml_extractor.mapping.children import counted_path
+from xml_extractor.mapping.children import ChildPath, child_path, counted_path
 from xml_extractor.mapping.errors import RULE_ERRORS, RuleError, failure_of
 from xml_extractor.mapping.nodes import BASE, FindNodes, Frame, Node, ValueNode
 from xml_extractor.mapping.numbers import decimal_sum, decimal_text, number_text
@@ -85,11 +85,20 @@ class TableContext:
         return list(self.searches).index(path), path, self.searches[path]
 
     def start(self, path: str) -> str:
-        """Return the path of a column from the row's node: from the table's `base`, if it has one."""
+        """Return the path of a column from the row's node: from the table's `base`, if it has one.
+
+        A name of nodes that are found as children is spelled out, so that columns share the search.
+        """
         table = self.contract.tables.get(self.name)
-        if table is None or table.base is None:
-            return path
-        return written(starting_at(parse_xpath(path), BASE))
+        if table is not None and table.base is not None:
+            return written(starting_at(parse_xpath(path), BASE))
+        namespaces, spelled_out = self.contract.namespaces, self.frame.spelled_out(path)
+        split = split_path(spelled_out, namespaces) if self.frame.only_elements else None
+        return path if split is None or child_path(split.elements, namespaces) is None else spelled_out
+
+    def children(self, path: str) -> ChildPath | None:
+        """Return the path of a column that finds children of the row's node; None for another one."""
+        return child_path(self.start(path), self.contract.namespaces)
 
     def find(self, path: str) -> FindNodes:
         """Compile the path of a column to a search for nodes."""

@@ -169,8 +169,9 @@ def string_value(element: Element) -> str:
 
 def string_value_or_nil(element: Element) -> str:
     """Return an element's string-value, or `NIL`."""
-    nil = element.get(NIL_NAME)
-    return string_value(element) if nil is None or nil.strip(XML_SPACE) not in ("true", "1") else NIL
+    if element.keys() and element.get(NIL_NAME, "").strip(XML_SPACE) in ("true", "1"):
+        return NIL
+    return string_value(element)
 
 
 class Reading(NamedTuple):

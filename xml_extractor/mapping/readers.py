@@ -11,13 +11,16 @@ from hashlib import blake2b
 from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, RecordKey, RunValues, Value
 from xml_extractor.mapping.children import ChildPath
-from xml_extractor.mapping.nodes import ValueNode
+from xml_extractor.mapping.nodes import FindNodes, Node, ValueNode
 from xml_extractor.mapping.paths import FindElements, ReadText, first_attribute, first_text, string_value_or_nil
 from xml_extractor.mapping.plan import ColumnPlan, Compute, RowScope
 from xml_extractor.tsql import Expression
 from xml_extractor.values.sqltypes import MAX, Family, SqlType
 
 _KEY_BYTES = 16
+
+SelectValue = Callable[[Sequence[Node]], Value]
+"""Selects one of several nodes, or combines them, and returns the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,25 @@ class PathText:
     def __call__(self, row: RowScope) -> Value:
         """Read the value."""
         return self.read(row.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is selected of the nodes that a path finds.
+
+    Attributes:
+        find: Finds them.
+        select: Selects.
+        children: The path, if it finds children.
+    """
+
+    find: FindNodes
+    select: SelectValue
+    children: ChildPath | None
+
+    def __call__(self, row: RowScope) -> Value:
+        """Read the value."""
+        return self.select(self.find(row.node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +191,10 @@ class DerivedKey:
     def __call__(self, row: RowScope) -> Value:
         """Read the value."""
         positions = _positions(row) if self.positions is None else self.positions(row)
-        return self.key(row.rule, row.document.key, *positions)
+        return self.key("\0".join((self.prefixes[row.rule], str(row.document.key), *positions)))
 
-    def key(self, rule: int, document_key: Value, *positions: str | int) -> Value:
-        """Return the key of a row by the positions of the row and of those above it."""
-        identity = f"{self.prefixes[rule]}\0{document_key!s}"
-        for position in positions:
-            identity = f"{identity}\0{position}"
+    def key(self, identity: str) -> Value:
+        """Return the key of a row by its identity: the prefix of its rule, the document's key, and the positions."""
         return self.shape(blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest())
 
 
@@ -198,7 +217,7 @@ class Computed:
 
 _KNOWN: tuple[type[object], ...] = (
     *(AncestorColumn, Computed, DerivedKey, OnlyRowColumn, OwnAttribute, OwnColumn, OwnText, PathText, Position),
-    *(RunColumn, SetByRule, SharedSearch),
+    *(RunColumn, Selection, SetByRule, SharedSearch),
 )
 """The readers whose values the code reads in line."""
 

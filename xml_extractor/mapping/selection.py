@@ -10,7 +10,8 @@ from xml_extractor.mapping.nodes import Node
 from xml_extractor.mapping.numbers import decimal_sum
 from xml_extractor.mapping.origins import TableContext, reading_for
 from xml_extractor.mapping.paths import ReadText, compile_text
-from xml_extractor.mapping.plan import Compute, Note, Origin, RowScope
+from xml_extractor.mapping.plan import Note, Origin
+from xml_extractor.mapping.readers import Selection, SelectValue
 from xml_extractor.mapping.steps import TOLERATED_AS, blank_to_null, fuse, steps_of, text_steps, value_for
 from xml_extractor.reasons import Reason
 from xml_extractor.tsql.collation import order_key
@@ -29,14 +30,15 @@ def selection_origin(rule: ValueRule, target: SqlType, context: TableContext) ->
     find, reading = context.find(path), reading_for(target)
     text_of = compile_text(rule.each or ".", contract.namespaces, reading, context.frame)
     if rule.select in ("first", "last"):
-        read = _read_one(find, text_of, 0 if rule.select == "first" else -1)
+        select = _one(text_of, 0 if rule.select == "first" else -1)
     elif rule.select in _OF_VALUES:
         value_of, choose = _value_of(rule, target, context, text_of), _chooser(rule.select, target)
-        read = _extreme(find, value_of, choose, rule.on_invalid, context.note)
+        select = _extreme(value_of, choose, rule.on_invalid, context.note)
     else:
-        read = _read_all(find, _value_of(rule, target, context, text_of), _combination(rule))
+        select = _all(_value_of(rule, target, context, text_of), _combination(rule))
     each = f", each {rule.each}" if rule.each else ""
     own_type = target if rule.select in _OF_VALUES else None
+    read = Selection(find, select, context.children(path))
     return Origin(read, own_type, f"path {path}{each}, select {rule.select}", partial(context.find, path))
 
 
@@ -48,22 +50,16 @@ def rest_of(rule: ValueRule) -> ValueRule:
     return rule.model_copy(update={"transform": (), "lookup": lookup})
 
 
-def _read_one(find: Callable[[Node], list[Node]], text_of: ReadText, index: int) -> Compute:
-    def read(row: RowScope) -> Value:
-        found = find(row.node)
-        return text_of(found[index]) if found else None
-
-    return read
+def _one(text_of: ReadText, index: int) -> SelectValue:
+    return lambda found: text_of(found[index]) if found else None
 
 
-def _read_all(
-    find: Callable[[Node], list[Node]], value_of: Callable[[Node], Value], combine: Callable[[list[Any]], Value]
-) -> Compute:
-    def read(row: RowScope) -> Value:
-        values = [value for node in find(row.node) if (value := value_of(node)) is not None]
+def _all(value_of: Callable[[Node], Value], combine: Callable[[list[Any]], Value]) -> SelectValue:
+    def select(found: Sequence[Node]) -> Value:
+        values = [value for node in found if (value := value_of(node)) is not None]
         return combine(values) if values else None
 
-    return read
+    return select
 
 
 def _value_of(rule: ValueRule, target: SqlType, context: TableContext, text_of: ReadText) -> Callable[[Node], Value]:
@@ -84,12 +80,11 @@ def _value_of(rule: ValueRule, target: SqlType, context: TableContext, text_of: 
 
 
 def _extreme(
-    find: Callable[[Node], list[Node]],
     value_of: Callable[[Node], Value],
     choose: Callable[[list[_Fitted]], _Fitted],
     on_invalid: OnInvalid,
     note: Note,
-) -> Compute:
+) -> SelectValue:
     """Choose the smallest or largest value, and note if it was rounded or truncated."""
 
     def fitted(node: Node) -> _Fitted:
@@ -101,8 +96,8 @@ def _extreme(
                 raise InvalidValueError(error.code, error.explanation) from None
             return value, choice
 
-    def read(row: RowScope) -> Value:
-        values = [found for node in find(row.node) if (found := fitted(node))[0] is not None]
+    def select(found: Sequence[Node]) -> Value:
+        values = [fits for node in found if (fits := fitted(node))[0] is not None]
         if not values:
             return None
         value: Value
@@ -111,7 +106,7 @@ def _extreme(
             note(TOLERATED_AS[choice])
         return value
 
-    return read
+    return select
 
 
 def _combination(rule: ValueRule) -> Callable[[list[Any]], Value]:

@@ -36,7 +36,7 @@ FORMAT_VERSION = 1
 
 LATEST = "latest.json"
 
-PACKAGES = ("lxml", "pyodbc", "sqlglot", "pydantic")
+PACKAGES = ("lxml", "pyodbc", "sqlalchemy", "sqlglot", "pydantic")
 
 
 def metrics(result: RunResult) -> dict[str, Any]:

@@ -3,19 +3,22 @@
 import codecs
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from xml_extractor.contract.faults import shown
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.documents import Value
 from xml_extractor.errors import TablesError, TargetError
 from xml_extractor.processing_log.own_tables import identifying_columns, is_own, title_of
-from xml_extractor.schema.ddl import type_name
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualTable, Difference, Severity
-from xml_extractor.schema.names import name_to_read
 from xml_extractor.schema.rules import rules_beside_the_contract
 from xml_extractor.schema.shared_tables import with_common_foreign_keys
 from xml_extractor.schema.type_fit import CODE_PAGE_TYPES, affinity_misfit, misfit
 from xml_extractor.values.sqltypes import SqlType
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
 
 A_TABLE, NO_TABLE, NO_VISIBLE_TABLE = "a table", "none", "none that this user can see"
 """`Difference.needed` and `Difference.found` of a missing table; a server hides tables without permission."""
@@ -50,7 +53,7 @@ def differences(
     Args:
         tables: In load order; includes the processing log if it is to be compared.
         actual: The existing tables, by `TableLayout.table`.
-        dialect_name: The dialect of remedies, `sqlite` or `mssql`.
+        dialect_name: SQLAlchemy's name of the dialect of remedies, such as `sqlite` or `mssql`.
         code_page: The code page of the contract; empty to skip code pages.
         missing_codes: Finds the constants of the contract that lookup tables lack; None to skip them.
     """
@@ -88,9 +91,15 @@ class _Remedies:
         self._dialect_name = dialect_name
         self.creates_tables = dialect_name == "sqlite"
 
+    @cached_property
+    def _dialect(self) -> "Dialect":
+        from xml_extractor.schema.ddl import dialect_named  # noqa: PLC0415 - imports SQLAlchemy
+
+        return dialect_named(self._dialect_name)
+
     def name(self, *parts: str) -> str:
         """Quote a name and its schema."""
-        return ".".join(name_to_read(part, self._dialect_name) for part in parts if part)
+        return ".".join(self._dialect.identifier_preparer.quote(part) for part in parts if part)
 
     def names(self, columns: Sequence[str]) -> str:
         """Quote columns and put them in parentheses."""
@@ -129,7 +138,9 @@ class _Remedies:
         return f"ALTER TABLE {table} ALTER COLUMN {self.name(column.name)} {self._type(column)} {null}"
 
     def _type(self, column: ColumnLayout) -> str:
-        return type_name(column.type, self._dialect_name)
+        from xml_extractor.schema.ddl import type_name  # noqa: PLC0415 - imports SQLAlchemy
+
+        return type_name(column.type, self._dialect)
 
 
 @dataclass(frozen=True, slots=True)

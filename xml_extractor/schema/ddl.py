@@ -1,22 +1,30 @@
 """DDL of a contract's tables and the processing log.
 
-Source: "Datatypes In SQLite", sqlite.org.
+Other modules import this one only to create tables, because SQLAlchemy is slow to import.
+
+Sources: "SQLite Keywords" and "Datatypes In SQLite", sqlite.org; "Reserved Keywords (Transact-SQL)", Microsoft Learn.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, ForeignKeyConstraint, Identity, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.types import UserDefinedType
 
 from xml_extractor.contract.layout import ColumnLayout, TableLayout
 from xml_extractor.processing_log.log_table import ADDED_COLUMNS, CASE_SENSITIVE
 from xml_extractor.processing_log.own_tables import is_own, own_tables
-from xml_extractor.schema.names import database_name, literal, name_to_read
+from xml_extractor.schema.names import database_name, literal
 from xml_extractor.schema.shared_tables import merged_tables
 from xml_extractor.schema.type_fit import EXACT_DIGITS
 from xml_extractor.values.sqltypes import Family, SqlType
 
-LONGEST_NAME = 128
-"""Characters of a name in SQL Server. Source: "Database Identifiers", Microsoft Learn."""
+NAMES = {"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(referred_table_name)s", "uq": "uq_%(table_name)s"}
+"""Names of constraints."""
 
 _SQLITE_TYPES = {
     Family.BIT: "INTEGER",
@@ -25,6 +33,48 @@ _SQLITE_TYPES = {
     Family.BINARY: "BLOB",
 }
 """Declared types of columns in SQLite, where they matter by their affinity; those of other families are TEXT."""
+
+_RESERVED = {
+    "sqlite": {"nothing", "returning"},
+    "mssql": {
+        "semantickeyphrasetable",
+        "semanticsimilaritydetailstable",
+        "semanticsimilaritytable",
+        "try_convert",
+        "within",
+    },
+}
+"""Reserved words that SQLAlchemy does not know."""
+
+
+def dialect_named(name: str) -> Dialect:
+    """Return a dialect by SQLAlchemy's name, such as `sqlite` or `mssql`; its preparer quotes every reserved word."""
+    dialect: Dialect = registry.load(name)()
+    preparer = dialect.identifier_preparer
+    preparer.reserved_words = preparer.reserved_words | _RESERVED.get(name, set())
+    return dialect
+
+
+class ScalarType(UserDefinedType[object]):
+    """A SQL Server type, compiled for a dialect."""
+
+    cache_ok = True
+
+    def __init__(self, sql_type: SqlType, collation: str = "") -> None:
+        self.sql_type = sql_type
+        self.collation = collation
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """Return the type in T-SQL."""
+        return f"{self.sql_type} COLLATE {self.collation}" if self.collation else str(self.sql_type)
+
+
+@compiles(ScalarType, "sqlite")
+def _sqlite_type(scalar: ScalarType, _compiler: object, **_options: Any) -> str:
+    sql_type = scalar.sql_type
+    if sql_type.family is Family.DECIMAL and sql_type.precision <= EXACT_DIGITS:
+        return f"DECIMAL({sql_type.precision}, {sql_type.scale})"
+    return _SQLITE_TYPES.get(sql_type.family, "TEXT")
 
 
 def create_statements(
@@ -37,7 +87,7 @@ def create_statements(
 
     Args:
         tables: In load order.
-        dialect_name: `sqlite` or `mssql`.
+        dialect_name: SQLAlchemy's name of the dialect, such as `sqlite` or `mssql`.
         default_schema: Schema of the processing log and of tables without a schema in the contract; empty for the
             default of the database.
         own: The processing log, which comes first, and the tables beside it.
@@ -45,115 +95,86 @@ def create_statements(
     Raises:
         UsageError: The database has no schemas, and tables of different schemas would become one.
     """
+    dialect = dialect_named(dialect_name)
     embedded = dialect_name == "sqlite"
+    metadata = MetaData(naming_convention=NAMES, schema=default_schema or None)
     names = {layout.name: layout.table for layout in tables}
-    ddl = _Ddl(dialect_name, embedded, default_schema, names)
-    log, *others = (*own, *merged_tables(tables, embedded=embedded, default_schema=default_schema))
-    schemas = dict.fromkeys(map(ddl.name, filter(None, (ddl.schema(table.table) for table in (log, *others)))))
+    merged = merged_tables(tables, embedded=embedded, default_schema=default_schema)
+    defined = [_table(metadata, layout, names, embedded=embedded) for layout in (*own, *merged)]
+    quote = dialect.identifier_preparer.quote
+    schemas = dict.fromkeys(quote(table.schema) for table in defined if table.schema)
     return [
         *(f"IF SCHEMA_ID({literal(schema)}) IS NULL EXEC({literal(f'CREATE SCHEMA {schema}')})" for schema in schemas),
-        ddl.create_table(log) + ("" if embedded else ddl.complete_log(log)),
-        *map(ddl.create_table, others),
+        _create_table(defined[0], dialect, embedded=embedded)
+        + ("" if embedded else _complete_log(defined[0], dialect)),
+        *(_create_table(table, dialect, embedded=embedded) for table in defined[1:]),
     ]
 
 
-def type_name(sql_type: SqlType, dialect_name: str) -> str:
-    """Return a type as it is declared in a dialect."""
-    if dialect_name != "sqlite":
-        return str(sql_type)
-    if sql_type.family is Family.DECIMAL and sql_type.precision <= EXACT_DIGITS:
-        return f"DECIMAL({sql_type.precision}, {sql_type.scale})"
-    return _SQLITE_TYPES.get(sql_type.family, "TEXT")
+def _complete_log(log: Table, dialect: Dialect) -> str:
+    """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
+    name = dialect.identifier_preparer.format_table(log)
+    has = f"COL_LENGTH({literal(name)}, '{{}}')".format
+    added = "\n".join(
+        f"IF {has(column.name)} IS NULL ALTER TABLE {name} ADD {column.name} {column.type} NULL"
+        for column in ADDED_COLUMNS
+    )
+    return f"\nELSE IF {has('content_hash')} IS NOT NULL\nBEGIN\n{added}\nEND"
 
 
-@dataclass(frozen=True, slots=True)
-class _Ddl:
-    """Writes statements in a dialect.
+def _create_table(table: Table, dialect: Dialect, *, embedded: bool) -> str:
+    statement = str(CreateTable(table, if_not_exists=embedded).compile(dialect=dialect)).strip()
+    statement = statement.replace(", \n", ",\n").replace("\n)\n ", "\n) ")
+    if embedded:
+        return statement
+    return f"IF OBJECT_ID({literal(dialect.identifier_preparer.format_table(table))}) IS NULL\n{statement}"
 
-    Attributes:
-        dialect_name: `sqlite` or `mssql`.
-        embedded: Whether it is SQLite.
-        default_schema: Schema of tables without one.
-        names: Tables of the database by the names of the contract.
-    """
 
-    dialect_name: str
-    embedded: bool
-    default_schema: str
-    names: Mapping[str, str]
-
-    def name(self, name: str) -> str:
-        return name_to_read(name, self.dialect_name)
-
-    def list(self, names: Iterable[str]) -> str:
-        return f"({', '.join(map(self.name, names))})"
-
-    def schema(self, table: str) -> str:
-        return database_name(table, embedded=self.embedded)[0] or self.default_schema
-
-    def table(self, table: str) -> str:
-        return ".".join(map(self.name, filter(None, (self.schema(table), self._last_name(table)))))
-
-    def create_table(self, layout: TableLayout) -> str:
-        table = self.table(layout.table)
-        key, unique = self._keys(layout)
-        columns = (self._column(layout, column, key) for column in (*layout.columns, *layout.generated))
-        parts = ",\n\t".join((*columns, *self._constraints(layout, key, unique)))
-        if not self.embedded:
-            return f"IF OBJECT_ID({literal(table)}) IS NULL\nCREATE TABLE {table} (\n\t{parts}\n)"
-        # Without rowid, they need no separate index; wide rows of other tables would take twice the space and time.
-        end = " WITHOUT ROWID" if is_own(layout) else ""
-        return f"CREATE TABLE IF NOT EXISTS {table} (\n\t{parts}\n){end}"
-
-    def complete_log(self, log: TableLayout) -> str:
-        """Return what adds the columns that a log of an earlier version lacks; it alters no table of other programs."""
-        name = self.table(log.table)
-        has = f"COL_LENGTH({literal(name)}, '{{}}')".format
-        added = "\n".join(
-            f"IF {has(column.name)} IS NULL ALTER TABLE {name} ADD {column.name} {column.type} NULL"
-            for column in ADDED_COLUMNS
+def _table(metadata: MetaData, layout: TableLayout, names: dict[str, str], *, embedded: bool) -> Table:
+    schema, name = database_name(layout.table, embedded=embedded)
+    columns = [_column(layout, column) for column in (*layout.columns, *layout.generated)]
+    foreign_keys = [
+        ForeignKeyConstraint(
+            key.columns, [f"{_full_name(names[key.table], embedded=embedded)}.{column}" for column in key.references]
         )
-        return f"\nELSE IF {has('content_hash')} IS NOT NULL\nBEGIN\n{added}\nEND"
+        for key in layout.foreign_keys
+    ]
+    return Table(
+        name,
+        metadata,
+        *columns,
+        *_keys(layout, embedded=embedded),
+        *foreign_keys,
+        schema=schema,
+        # Without rowid, they need no separate index; wide rows of other tables would take twice the space and time.
+        sqlite_with_rowid=not is_own(layout),
+    )
 
-    def _last_name(self, table: str) -> str:
-        return database_name(table, embedded=self.embedded)[1]
 
-    def _column(self, layout: TableLayout, column: ColumnLayout, key: Sequence[str]) -> str:
-        definition = f"{self.name(column.name)} {type_name(column.type, self.dialect_name)}"
-        required = column.required or column.generated
-        if self.embedded:
-            return f"{definition} NOT NULL" if required else definition
-        if is_own(layout) and column.name in layout.key:
-            definition += f" COLLATE {CASE_SENSITIVE}"
-        if column.identity or column.generated:
-            return f"{definition} NOT NULL IDENTITY"
-        return f"{definition} {'NOT NULL' if required or column.name in key else 'NULL'}"
+def _full_name(table: str, *, embedded: bool) -> str:
+    schema, name = database_name(table, embedded=embedded)
+    return f"{schema}.{name}" if schema else name
 
-    def _keys(self, layout: TableLayout) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the columns of the primary key, and those of a unique one beside it.
 
-        In SQLite a generated column becomes the key: only an INTEGER PRIMARY KEY gets its values.
-        """
-        generated = tuple(column.name for column in layout.generated)
-        if not self.embedded or not generated or generated == layout.key:
-            return layout.key, ()
-        return generated[:1], layout.key
+def _column(layout: TableLayout, column: ColumnLayout) -> Column[object]:
+    by_database = column.identity or column.generated
+    collation = CASE_SENSITIVE if is_own(layout) and column.name in layout.key else ""
+    scalar = ScalarType(column.type, collation)
+    required = column.required or column.generated
+    if by_database:
+        return Column(column.name, scalar, Identity(), nullable=not required)
+    return Column(column.name, scalar, nullable=not required, autoincrement=False)
 
-    def _constraints(self, layout: TableLayout, key: Sequence[str], unique: Sequence[str]) -> Iterator[str]:
-        table = self._last_name(layout.table)
-        if key:
-            yield f"{self._constraint(f'pk_{table}')} PRIMARY KEY {self.list(key)}"
-        for foreign_key in layout.foreign_keys:
-            parent = self.names[foreign_key.table]
-            references = f"REFERENCES {self.table(parent)} {self.list(foreign_key.references)}"
-            name = self._constraint(f"fk_{table}_{self._last_name(parent)}")
-            yield f"{name} FOREIGN KEY{self.list(foreign_key.columns)} {references}"
-        if unique:
-            yield f"{self._constraint(f'uq_{table}')} UNIQUE {self.list(unique)}"
 
-    def _constraint(self, name: str) -> str:
-        """Return the start of a constraint; a name that is too long ends with digits of its hash."""
-        if len(name) > LONGEST_NAME and not self.embedded:
-            digits = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[-4:]
-            name = f"{name[: LONGEST_NAME - 8]}_{digits}"
-        return f"CONSTRAINT {self.name(name)}"
+def _keys(layout: TableLayout, *, embedded: bool) -> list[PrimaryKeyConstraint | UniqueConstraint]:
+    """Return the keys. In SQLite a generated column becomes the key: only an INTEGER PRIMARY KEY gets its values."""
+    generated = tuple(column.name for column in layout.generated)
+    if not embedded or not generated or generated == layout.key:
+        return [PrimaryKeyConstraint(*layout.key)] if layout.key else []
+    primary = PrimaryKeyConstraint(generated[0])
+    return [primary, UniqueConstraint(*layout.key)] if layout.key else [primary]
+
+
+def type_name(sql_type: SqlType, dialect: Dialect) -> str:
+    """Return a type as it is declared in a dialect."""
+    return str(ScalarType(sql_type).compile(dialect=dialect))

@@ -5,9 +5,8 @@ Codes raised: `unknown_date_format`, `impossible_date`, `ambiguous_time`, `no_ti
 Source: "Date and time data types", "datetime" and "smalldatetime", Microsoft Learn.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,14 +15,17 @@ from xml_extractor.reasons import Reason
 from xml_extractor.values.formats import Format, MomentParser, compile_format, read_format
 from xml_extractor.values.sqltypes import XML_SPACE, Family, InvalidValueError, SqlType
 from xml_extractor.values.times import (
+    ISO,
     MICROSECOND_DIGITS,
     OFFSET,
     SECOND,
     Moment,
+    UsualFirst,
     later,
     offset_zone,
     parse_iso_date_time,
     parse_iso_time,
+    usual_reader,
     with_seventh_digit,
 )
 
@@ -36,17 +38,11 @@ _MICROSECONDS = 10**MICROSECOND_DIGITS
 _TICKS_PER_SECOND = 300
 _MOST_DIGITS_OF_TICKS = 1000
 _EDGE_YEARS = (1, 9999)
-_ISO_SECONDS = "%Y-%m-%dT%H:%M:%S"
-_USUAL_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_USUAL_SECONDS = f"{_USUAL_DATE}T(?:[01][0-9]|2[0-3]):[0-9]{{2}}:[0-9]{{2}}"
 _ZONE_AS_WRITTEN: Final = timezone(timedelta(), "as written")
 """Stands for the zone of each text."""
 
 AS_WRITTEN: Final = "as_written"
 """The `time_zone` of a date that takes the day of the text in the zone that it has."""
-
-ISO: Final = "iso"
-"""The entry of `formats` that stands for ISO 8601."""
 
 Finisher = Callable[[datetime, str], Value]
 """A `Moment` of `formats` to a value of one type."""
@@ -73,37 +69,8 @@ def temporal_converter(
     def convert(text: str) -> Value:
         return finish(*parse(text.strip(XML_SPACE)))
 
-    usual = _usual_parser(sql_type, formats[0] if formats else ISO)
-    return convert if usual is None else _first_of(*usual, convert)
-
-
-def _usual_parser(sql_type: SqlType, form: str) -> tuple[Callable[[str], object], Callable[[str], Value]] | None:
-    """Return what recognizes the usual texts of a format of ISO 8601, and what reads them; both are functions in C."""
-    fraction = rf"\.[0-9]{{1,{min(sql_type.scale, MICROSECOND_DIGITS)}}}" if sql_type.scale else "(?!)"
-    pattern = {
-        ("date", ISO): _USUAL_DATE,
-        ("date", "%Y-%m-%d"): _USUAL_DATE,
-        ("datetime2", ISO): f"{_USUAL_SECONDS}(?:{fraction})?",
-        ("datetime2", _ISO_SECONDS): _USUAL_SECONDS,
-        ("datetime2", f"{_ISO_SECONDS}.%f"): f"{_USUAL_SECONDS}{fraction}",
-        ("datetimeoffset", ISO): f"(?!0001|9999){_USUAL_SECONDS}(?:{fraction})?Z",
-    }.get((sql_type.name, form))
-    read = date.fromisoformat if sql_type.name == "date" else datetime.fromisoformat
-    return None if pattern is None else (re.compile(pattern).fullmatch, read)
-
-
-def _first_of(
-    is_usual: Callable[[str], object], read: Callable[[str], Value], convert: Callable[[str], Value]
-) -> Callable[[str], Value]:
-    def convert_usual(text: str) -> Value:
-        if is_usual(text):
-            try:
-                return read(text)
-            except ValueError:
-                pass  # `convert` says what is wrong
-        return convert(text)
-
-    return convert_usual
+    usual = usual_reader(sql_type, formats[0] if formats else ISO, zone)
+    return convert if usual is None else UsualFirst(*usual, convert)
 
 
 def _zone_of_column(sql_type: SqlType, time_zone: str) -> tzinfo:

@@ -9,6 +9,7 @@ from xml_extractor.contract import reading as contract_reading
 from xml_extractor.contract.model import Contract
 from xml_extractor.contract.reading import find_faults, read_contract, shipped_contracts
 from xml_extractor.errors import ContractError, UsageError
+from xml_extractor.stopping import stop_requests
 
 SMALL = """\
 contract: small
@@ -171,3 +172,11 @@ def test_null_is_a_word_where_it_is_a_choice(tmp_path: Path) -> None:
     assert contract.tables["small"].columns["id"].on_invalid == ("null",)
     assert contract.tables["small"].columns["id"].blank == "null"
     assert "unknown" in contract.lookups["x"].model_fields_set
+
+
+def test_what_an_interruption_has_made_a_fault_is_none(tmp_path: Path) -> None:
+    with stop_requests() as stop:
+        stop.requested = True
+        with pytest.raises(KeyboardInterrupt):
+            find_faults(write(tmp_path, SMALL.replace("version: 1", "version: one")))
+        assert find_faults(write(tmp_path, SMALL))[1] == ()

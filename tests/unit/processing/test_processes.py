@@ -197,7 +197,7 @@ def test_the_fork_server_waits_for_the_contract_and_imports_what_the_main_proces
     path = tmp_path / str(os.getppid())
     threading.Timer(0.1, (tmp_path / "ready").rename, [path]).start()
     assert take_over(path) == "the contract"
-    assert sys.modules.pop("imported_on_demand")
+    del sys.modules["imported_on_demand"]
 
 
 @pytest.mark.parametrize("path", ["removed/PARENT", "1000000000"], ids=["needs no plan", "has ended"])

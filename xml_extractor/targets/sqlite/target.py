@@ -25,7 +25,6 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import ADDED_COLUMNS, log_table
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
-from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.model import ActualColumn, ActualForeignKey, ActualRule, ActualTable, Difference
 from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import ChosenStrategy
@@ -191,6 +190,8 @@ class SqliteTarget(Target):
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
+        from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
+
         return create_statements(tables, "sqlite", own=self._own_tables)
 
     def create(self, tables: Sequence[TableLayout]) -> None:

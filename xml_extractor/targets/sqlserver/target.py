@@ -12,7 +12,6 @@ from xml_extractor.errors import TargetError
 from xml_extractor.processing_log.log_table import log_table
 from xml_extractor.processing_log.own_tables import own_tables
 from xml_extractor.schema.comparison import differences, raise_errors
-from xml_extractor.schema.ddl import create_statements
 from xml_extractor.schema.model import Difference
 from xml_extractor.settings import ChosenStrategy, InsertStrategy
 from xml_extractor.targets.interfaces import Target, TargetConnection
@@ -73,6 +72,8 @@ class SqlServerTarget(Target):
 
     def create_statements(self, tables: Sequence[TableLayout]) -> list[str]:
         """Return the statements that create missing tables and the processing log; each can be repeated."""
+        from xml_extractor.schema.ddl import create_statements  # noqa: PLC0415 - imports SQLAlchemy
+
         return create_statements(tables, "mssql", self.address.schema, self._own_tables)
 
     def create(self, tables: Sequence[TableLayout]) -> None:
