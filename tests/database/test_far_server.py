@@ -22,7 +22,7 @@ from xml_extractor.targets.registry import open_target
 pytestmark = pytest.mark.mssql
 
 ROUND_TRIP = 0.03
-START_AND_END = 40
+START_AND_END = 48
 """Round trips of all sessions of a run with one document; servers that are not Microsoft's are asked more."""
 DOCUMENTS = 300
 NEW_CONNECTION = 8

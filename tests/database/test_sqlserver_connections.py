@@ -91,6 +91,7 @@ class TestSource:
             assert list(opened.fetch([1])) == expected(1)
 
     def test_a_document_that_is_too_large_does_not_cross_the_network(self, source: Source, proxy: TcpProxy) -> None:
+        list(source.fetch([1]))  # before the first document, the server is asked what it returns
         before = proxy.received()
         (large,) = source.fetch([TOO_LARGE])
         assert isinstance(large, Rejection)
@@ -100,6 +101,7 @@ class TestSource:
     def test_what_the_server_cuts_off_does_not_cross_the_network(self, proxy: TcpProxy, schema: str) -> None:
         address = sqlserver.through(proxy.port, schema)
         with closing(open_source(address, needs_head_only(), MAX_BYTES)) as opened:
+            list(opened.fetch([1]))
             before = proxy.received()
             assert list(opened.fetch(list(DOCUMENTS))) == [SourceDocument(key, HEAD, is_cut=True) for key in DOCUMENTS]
             cut = proxy.received() - before

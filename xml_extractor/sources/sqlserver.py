@@ -55,7 +55,7 @@ class Examined(NamedTuple):
     """What the server says about the table of a source.
 
     Attributes:
-        queries: The queries that it answers as SQL Server does.
+        queries: The queries for its documents.
         is_nullable: Whether keys may be NULL.
         is_unique: Whether the key has a unique index.
     """
@@ -137,9 +137,10 @@ class SqlServerSource:
         self._thread = ThreadPoolExecutor(1, "source")
         self._is_closed = False
         self._tries = Retrying()
+        self._checked_queries: SourceQueries | None = None
         try:
             if examined is not None:
-                self._thread.submit(self._connected)  # while the caller waits for its first keys; an error comes later
+                self._thread.submit(self._checked)  # while the caller waits for its first keys; an error comes later
             self.examined = examined or self._thread.submit(self._examine, table, end_tag).result()
         except BaseException:
             self.close()
@@ -236,7 +237,7 @@ class SqlServerSource:
 
     def _read_part(self, keys: Sequence[DocumentKey], *, whole: bool) -> list[Fetched]:
         """Fetch the documents of these keys, or of the first of them if all would exceed `PAGE_BYTES`."""
-        query, types = self._queries.documents(whole=whole)
+        query, types = self._checked().documents(whole=whole)
         padded = [*keys, *[keys[-1]] * (DOCUMENTS_IN_QUERY - len(keys))]
         found: dict[DocumentKey, Fetched] = {}
         read_bytes = 0
@@ -332,12 +333,19 @@ class SqlServerSource:
             )
         is_unique = (key.name,) in (found[table.table].key, *found[table.table].unique_keys)
         queries = SourceQueries(table, self._database.schema, key_of_documents, xml.type, end_tag)
-        if self._returns_documents(queries):
-            return Examined(queries, key.nullable, is_unique)
-        whole = replace(queries, end_tag="")
-        if end_tag and self._returns_documents(whole):
-            return Examined(whole, key.nullable, is_unique)
-        raise SourceError(f"{self.name} does not return documents unchanged", "this server cannot be a source")
+        return Examined(queries, key.nullable, is_unique)
+
+    def _checked(self) -> SourceQueries:
+        """Return the queries that the server answers as SQL Server does; it is asked before the first document."""
+        if self._checked_queries is None:
+            queries = self._queries
+            if not self._returns_documents(queries):
+                queries = replace(queries, end_tag="")
+                if not (self._queries.end_tag and self._returns_documents(queries)):
+                    message = f"{self.name} does not return documents unchanged"
+                    raise SourceError(message, "this server cannot be a source")
+            self._checked_queries = queries
+        return self._checked_queries
 
     def _returns_documents(self, queries: SourceQueries) -> bool:
         """Return whether the server returns a document as the queries expect it."""

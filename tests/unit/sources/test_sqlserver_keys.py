@@ -149,10 +149,10 @@ def test_parameters_have_the_collation_of_the_column(open_source: Callable[..., 
 def test_a_server_that_truncates_wrongly_sends_whole_documents(open_source: Callable[..., Any]) -> None:
     server = Server(str, ["a"], random.Random(1))
     with closing(open_source(server, "App")) as source:
-        assert "CHARINDEX(N'</App>'" in source._queries.documents(whole=False)[0]
+        assert "CHARINDEX(N'</App>'" in source._checked().documents(whole=False)[0]
     server.cuts_wrong = True
     with closing(open_source(server, "App")) as source:
-        assert "CHARINDEX" not in source._queries.documents(whole=False)[0]
+        assert "CHARINDEX" not in source._checked().documents(whole=False)[0]
         assert list(source.fetch(["a"])) == [SourceDocument("a", "<n>a</n>")]
 
 
@@ -160,5 +160,8 @@ def test_a_server_that_truncates_wrongly_sends_whole_documents(open_source: Call
 def test_a_server_that_changes_documents_is_no_source(open_source: Callable[..., Any], read_until: str) -> None:
     server = Server(str, ["a"], random.Random(1))
     server.changes_text = True
-    with pytest.raises(SourceError, match="does not return documents unchanged"):
-        open_source(server, read_until)
+    with (
+        closing(open_source(server, read_until)) as source,
+        pytest.raises(SourceError, match="does not return documents unchanged"),
+    ):
+        list(source.fetch(["a"]))
