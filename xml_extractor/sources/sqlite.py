@@ -14,7 +14,7 @@ from xml_extractor.documents import DocumentKey, Rejection, SourceDocument
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_keys import Digest, KeyBlocks, LoggedKeys, UnusableKey, log_key, repeated_key
 from xml_extractor.reasons import Reason
-from xml_extractor.schema.names import sqlite_name
+from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
     condition_errors,
@@ -39,6 +39,13 @@ _LARGEST_LIMIT = 2**31 - 1
 _MOST_BYTES_OF_A_CHARACTER = 4
 """In UTF-8."""
 
+_LARGE = 32 * 1024
+"""Bytes of a BLOB from which on it may be read in part."""
+
+_PIECE = 16 * 1024
+_MOST_MISSES = 10
+"""Documents in a row without the end tag, after which documents are read whole."""
+
 _MOST_DIGITS = 20
 """Characters of a 64-bit number."""
 
@@ -52,8 +59,10 @@ def open_source(url: URL, contract: Contract, max_bytes: int, _examined: object 
         UsageError: The address is wrong.
         SourceError: The file, table or a column is missing.
     """
-    has_records = contract.document.records is not None
-    return SqliteSource(sqlite_file(url), contract.source, url.render_as_string(), max_bytes, has_records=has_records)
+    read_until, has_records = contract.document.read_until, contract.document.records is not None
+    end_tag = f"</{read_until.rpartition('/')[2]}>" if read_until else ""
+    address = url.render_as_string()
+    return SqliteSource(sqlite_file(url), contract.source, address, max_bytes, end_tag, has_records=has_records)
 
 
 class SqliteSource:
@@ -64,17 +73,21 @@ class SqliteSource:
         table: The table and its columns.
         address: Opens the same source again.
         max_bytes: Larger documents are rejected.
+        end_tag: Large documents are not read beyond its first occurrence; empty to read whole documents.
         has_records: Whether documents are files of records, which are decompressed while they are scanned.
     """
 
     def __init__(
-        self, file: SqliteFile, table: SourceTable, address: str, max_bytes: int, *, has_records: bool
+        self, file: SqliteFile, table: SourceTable, address: str, max_bytes: int, end_tag: str, *, has_records: bool
     ) -> None:
         self.name = file.name
         self.address = address
         self.documents: int | None = None
         self._max_bytes = max_bytes
         self._has_records = has_records
+        self._end_tag = end_tag.encode()
+        self._misses = 0
+        self._name, self._column = database_name(table.table, embedded=True)[1], table.xml
         self._table = f"{table.table} ({table.key}, {table.xml}) in {file.name}"
         self._condition = table.where
         self._where = [f"({table.where}\n)"] if table.where else []
@@ -90,7 +103,7 @@ class SqliteSource:
         )
         self._exact = self._collated = f"{self._key} COLLATE BINARY"
         try:
-            self._check_table(table)
+            self._row_id = self._find_row_id(self._check_table(table))
             if self._knows_collation():
                 self._collated = self._key
         except BaseException:
@@ -158,45 +171,77 @@ class SqliteSource:
         with self._errors_end_the_run(), condition_errors(self._condition, self.name):
             return {block: tuple(digest) for block, *digest in self._database.query(blocks.query(keys))}
 
-    def fetch(
-        self,
-        keys: Sequence[DocumentKey],
-        *,
-        whole: bool = False,  # noqa: ARG002 - documents are always read whole
-    ) -> Iterator[SourceDocument | Rejection]:
+    def fetch(self, keys: Sequence[DocumentKey], *, whole: bool = False) -> Iterator[SourceDocument | Rejection]:
         """Yield the documents of these keys in this order; one that cannot be read is a rejection.
+
+        Args:
+            keys: The keys.
+            whole: Whether to read large documents to their end.
 
         Raises:
             SourceError: The table cannot be read any more.
         """
-        select = f"SELECT {self._xml} FROM {self._from} WHERE {self._collated} = ? AND {self._exact} = ?"  # noqa: S608 - names are quoted
         for key in keys:
-            yield self._document(select, key)
+            yield self._document(key, cuts=not whole and self._row_id != "" and self._misses < _MOST_MISSES)
 
     def close(self) -> None:
         """Close the database."""
         self._database.close()
 
-    def _document(self, select: str, key: DocumentKey) -> SourceDocument | Rejection:
+    def _document(self, key: DocumentKey, *, cuts: bool) -> SourceDocument | Rejection:
         with self._errors_end_the_run():
             try:
-                own = key.original if isinstance(key, UnusableKey) else key
-                row = next(self._database.query(select, (own, own)), None)
+                found = self._value(key, cuts=cuts)
             except DatabaseError as error:
                 if error.code == Reason.TOO_LARGE:  # the value is longer than the limit of the connection
                     return too_large(key, self._max_bytes)
                 raise
-        if row is None:
+        if found is None:
             return missing(key)
-        content: object = row[0]
+        content, is_cut = found
         if content is not None and not isinstance(content, str | bytes):
             return unreadable(key, "the column holds a number, not a document")
         if content is not None and self._is_too_large(content):
             return too_large(key, self._max_bytes)
-        document = SourceDocument(key, content)
+        document = SourceDocument(key, content, is_cut)
         if isinstance(content, bytes) and content.startswith(COMPRESSED) and not self._has_records:
             return plain_document(document, self._max_bytes)
         return document
+
+    def _value(self, key: DocumentKey, *, cuts: bool) -> tuple[object, bool] | None:
+        """Return the value of a document, and whether it is cut; None if there is no row."""
+        columns = self._xml
+        if cuts:  # SQLite knows the length of a BLOB without reading it
+            is_large = f"typeof({self._xml}) = 'text' OR length({self._xml}) > {_LARGE}"
+            columns = f"CASE WHEN {is_large} THEN NULL ELSE {self._xml} END, {self._row_id}, typeof({self._xml})"
+        select = f"SELECT {columns} FROM {self._from} WHERE {self._collated} = ? AND {self._exact} = ?"  # noqa: S608 - names are quoted
+        own = key.original if isinstance(key, UnusableKey) else key
+        row = next(self._database.query(select, (own, own)), None)
+        if row is None:
+            return None
+        if not cuts or row[0] is not None or row[2] == "null":
+            return row[0], False
+        begin = self._begin(row[1], is_text=row[2] == "text")
+        return self._value(key, cuts=False) if begin is None else (begin, True)
+
+    def _begin(self, row_id: int, *, is_text: bool) -> str | bytes | None:
+        """Return a document up to the first end tag that may be the last one needed; None if it must be read whole."""
+        begin, end = b"", -1
+        try:
+            with self._database.driver.blobopen(self._name, self._column, row_id, readonly=True) as value:
+                if len(value) > self._max_bytes:
+                    return None
+                while end < 0 and not begin.startswith(COMPRESSED) and (piece := value.read(max(_PIECE, len(begin)))):
+                    searched = max(len(begin) - len(self._end_tag), 0)
+                    begin += piece
+                    end = begin.find(self._end_tag, searched)
+        except sqlite3.Error:
+            return None  # the row has changed meanwhile, or reading it as a whole says what is wrong
+        self._misses = self._misses + 1 if end < 0 else 0
+        if end < 0:
+            return None
+        begin = begin[: end + len(self._end_tag)]
+        return _text_or_bytes(begin) if is_text else begin
 
     def _is_too_large(self, content: str | bytes) -> bool:
         if isinstance(content, str) and len(content) * _MOST_BYTES_OF_A_CHARACTER > self._max_bytes:
@@ -272,7 +317,8 @@ class SqliteSource:
             return False
         return True
 
-    def _check_table(self, table: SourceTable) -> None:
+    def _check_table(self, table: SourceTable) -> set[str]:
+        """Return the names of the columns in lower case."""
         with self._errors_end_the_run():
             columns = {row[1].casefold() for row in self._database.query(f"PRAGMA table_xinfo({self._from})")}
         if not columns:
@@ -283,6 +329,21 @@ class SqliteSource:
                 f"the table {table.table} in {self.name} has no column {' and no column '.join(absent)}",
                 "name the columns in the contract's `source`: table, key, xml",
             )
+        return columns
+
+    def _find_row_id(self, columns: set[str]) -> str:
+        """Return the name of the rowid, by which documents can be read in part; empty if they cannot."""
+        name = next((name for name in ("rowid", "_rowid_", "oid") if name not in columns), "")
+        if not self._end_tag or not name:
+            return ""
+        try:
+            (encoding,) = next(self._database.query("PRAGMA encoding"))
+            query = f"SELECT {name} FROM {self._from} WHERE typeof({self._xml}) IN ('text', 'blob') LIMIT 1"  # noqa: S608 - names are quoted
+            (row_id,) = next(self._database.query(query), (None,))
+            self._database.driver.blobopen(self._name, self._column, row_id, readonly=True).close()
+        except (DatabaseError, sqlite3.Error, TypeError):  # a view, or a table without rowid or documents
+            return ""
+        return name if encoding == "UTF-8" else ""
 
     def _errors_end_the_run(self) -> AbstractContextManager[None]:
         return errors_end_the_run(SourceError, f"{self.name} cannot be read")

@@ -1,10 +1,12 @@
 """What is SQLite's own in a table of documents: types of keys and contents, and faults of the table."""
 
+import gzip
+import secrets
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -367,3 +369,91 @@ def test_an_error_of_the_condition_names_it_and_quotes_the_database(path: Path) 
         pytest.raises(SourceError, match=r"source\.where is refused by sqlite:.*: 1 no such column: state"),
     ):
         list(source.key_pages(5))
+
+
+class TestReadUntil:
+    """Of a large document, only what comes before the first end tag that may be the last one needed is read."""
+
+    HEAD = "<note><head>é</head>"
+    BULK = f"<body>{'x' * 200_000}</body>"
+    WHOLE = f"{HEAD}{BULK}</note>"
+
+    @pytest.fixture
+    def source(self, path: Path, database: sqlite3.Connection) -> Iterator[Callable[..., Source]]:
+        """Opens a source of documents, which `definition` makes a table."""
+        with ExitStack() as opened_sources:
+
+            def make(*documents: object, definition: str = "TABLE app_xml (app_id INTEGER PRIMARY KEY, xml)") -> Source:
+                database.execute(f"CREATE {definition}")
+                for number, document in enumerate(documents, 1):
+                    database.execute("INSERT INTO app_xml VALUES (?, ?)", (number, document))
+                rules = CONTRACT.document.model_copy(update={"read_until": "part/head"})
+                contract = CONTRACT.model_copy(update={"document": rules})
+                return opened_sources.enter_context(closing(open_source(f"sqlite:///{path}", contract, 1_000_000)))
+
+            yield make
+
+    @pytest.mark.parametrize("whole", [WHOLE, WHOLE.encode()], ids=["text", "bytes"])
+    def test_a_large_document_is_read_up_to_the_end_tag(
+        self, source: Callable[..., Source], whole: str | bytes
+    ) -> None:
+        head = self.HEAD if isinstance(whole, str) else self.HEAD.encode()
+        opened_source = source(whole)
+        assert list(opened_source.fetch([1])) == [SourceDocument(1, head, is_cut=True)]
+        assert list(opened_source.fetch([1], whole=True)) == [SourceDocument(1, whole)]
+
+    @pytest.mark.parametrize("before", [16 * 1024 - 3, 32 * 1024 - 3, 60_000], ids="{} bytes".format)
+    def test_the_end_tag_may_lie_anywhere(self, source: Callable[..., Source], before: int) -> None:
+        head = b"<note><a/>".ljust(before, b" ") + b"</head>"
+        assert list(source(head + b"<b/>" * 50_000 + b"</note>").fetch([1])) == [SourceDocument(1, head, is_cut=True)]
+
+    @pytest.mark.parametrize(
+        "whole",
+        [
+            f"<note><head>a</head >{BULK}</note>",
+            f"<p:note xmlns:p='urn:n'><p:head>a</p:head>{BULK}</p:note>",
+            WHOLE.encode("utf-16"),
+            b"<?xml version='1.0' encoding='iso-8859-1'?><note>\xe9" + b"x" * 100_000 + b"</note>",
+            None,
+            "",
+            HEAD.encode(),
+        ],
+        ids=["space", "prefix", "UTF-16", "no end tag", "NULL", "empty", "small"],
+    )
+    def test_a_document_without_this_very_end_tag_comes_whole(
+        self, source: Callable[..., Source], whole: str | bytes | None
+    ) -> None:
+        assert list(source(whole).fetch([1])) == [SourceDocument(1, whole)]
+
+    def test_compressed_documents_come_whole(self, source: Callable[..., Source]) -> None:
+        packed = gzip.compress(self.HEAD.encode() + secrets.token_hex(100_000).encode() + b"</head>")
+        assert list(source(packed).fetch([1])) == [SourceDocument(1, gzip.decompress(packed))]
+
+    @pytest.mark.parametrize(
+        "definition",
+        [
+            "TABLE app_xml (app_id INTEGER PRIMARY KEY, xml) WITHOUT ROWID",
+            "TABLE app_xml (app_id INTEGER PRIMARY KEY, xml, rowid AS (1), _rowid_ AS (1), oid AS (1))",
+        ],
+        ids=["without rowid", "other columns of its names"],
+    )
+    def test_tables_without_a_rowid_give_whole_documents(self, source: Callable[..., Source], definition: str) -> None:
+        assert list(source(self.WHOLE, definition=definition).fetch([1])) == [SourceDocument(1, self.WHOLE)]
+
+    def test_views_give_whole_documents(self, source: Callable[..., Source], database: sqlite3.Connection) -> None:
+        database.execute("CREATE TABLE documents (app_id INTEGER PRIMARY KEY, xml)")
+        database.execute("INSERT INTO documents VALUES (1, ?)", (self.WHOLE,))
+        opened_source = source(definition="VIEW app_xml AS SELECT app_id, xml FROM documents")
+        assert list(opened_source.fetch([1])) == [SourceDocument(1, self.WHOLE)]
+
+    def test_a_document_that_is_too_large_is_rejected_even_if_what_is_needed_is_small(
+        self, source: Callable[..., Source]
+    ) -> None:
+        (large,) = source(self.HEAD.encode() + b"x" * 1_000_000).fetch([1])
+        assert isinstance(large, Rejection)
+        assert large.failure.code == "too_large"
+
+    def test_documents_are_read_whole_at_once_if_the_end_tag_is_nowhere(self, source: Callable[..., Source]) -> None:
+        documents = [self.BULK.encode()] * 12 + [self.WHOLE.encode()]
+        found = list(source(*documents).fetch([*range(1, 14)]))
+        assert [document.content for document in found if isinstance(document, SourceDocument)] == documents
