@@ -299,24 +299,6 @@ def test_a_value_that_sqlite_cannot_hold_rejects_its_document_only(target: Targe
     assert (outcomes[1].failure.code, outcomes[1].failure.table) == (code, "orders")
 
 
-def test_a_batch_has_a_savepoint_only_after_other_changes_of_its_transaction(target: Target) -> None:
-    statements: list[str] = []
-    with closing(target.connect()) as connection:
-        assert isinstance(connection, SqliteConnection)
-        connection.driver.set_trace_callback(statements.append)
-        loader = loader_of(connection)
-        assert [outcome.status for outcome in loader.load([order(1), order(2)])] == [Status.LOADED] * 2
-        assert [statement for statement in statements if "SAVEPOINT" in statement] == []
-        statements.clear()
-        outcomes = loader.load([order(3), order(4, order_id=1), order(5)])
-        assert [outcome.status for outcome in outcomes] == [Status.LOADED, Status.REJECTED, Status.LOADED]
-        assert [statement for statement in statements if statement.startswith("ROLLBACK")] == [
-            "ROLLBACK",
-            "ROLLBACK TO documents",
-        ]
-        assert order_ids(connection) == [1, 2, 3, 5]
-
-
 @pytest.mark.parametrize("error", [sqlite3.ProgrammingError("closed"), ValueError("x")], ids=repr)
 def test_defects_are_not_taken_for_the_databases_errors(error: Exception) -> None:
     assert classify(error) is None

@@ -122,7 +122,6 @@ class SqliteConnection:
     def __init__(self, file: SqliteFile, *, read_only: bool = False) -> None:
         self.log_table = log_table(file.log_table)
         self._timeout = file.timeout
-        self._changes_before = 0
         with _classified_errors():
             self.driver = sqlite3.connect(
                 f"{file.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
@@ -151,7 +150,7 @@ class SqliteConnection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Take the write lock at once, commit at the end of the block, roll back if it raises."""
-        self._begin()
+        self.execute("BEGIN IMMEDIATE")
         try:
             yield
             self.execute("COMMIT")
@@ -159,10 +158,6 @@ class SqliteConnection:
             if self.driver.in_transaction:
                 self.execute("ROLLBACK")
             raise
-
-    def _begin(self) -> None:
-        self.execute("BEGIN IMMEDIATE")
-        self._changes_before = self.driver.total_changes
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Execute a query and yield its rows."""
@@ -281,23 +276,16 @@ class SqliteConnection:
 
     def _try_to_insert(self, batch: Batch, batch_rows: int) -> list[list[int]] | DatabaseError:
         """Return the result of `insert_batch`, or the data error that refuses the rows, after undoing all of them."""
-        # A savepoint copies each page that is changed after it. The first rows of a transaction need none.
-        has_savepoint = self.driver.total_changes > self._changes_before
-        if has_savepoint:
-            self.execute("SAVEPOINT documents")
+        self.execute("SAVEPOINT documents")
         try:
             return self.insert_batch(batch, batch_rows)
         except DatabaseError as error:
             if error.error_class is not ErrorClass.DATA:
                 raise
-            if has_savepoint:
-                self.execute("ROLLBACK TO documents")
-            else:
-                self.execute("ROLLBACK")
-                self._begin()
+            self.execute("ROLLBACK TO documents")
             return error
         finally:
-            if has_savepoint and self.driver.in_transaction:
+            if self.driver.in_transaction:
                 self.execute("RELEASE documents")
 
     def _name_unique_index(self, error: Exception, classified: DatabaseError) -> None:
