@@ -35,7 +35,7 @@ defaults: {blank: "null"}
 tables:
   doc:
     rows: "."
-    nodes: {last: "thing[last()]"}
+    nodes: {last: "thing[last()]", more: more, kids: $more/thing, second: "$kids[2]"}
     columns:
       id: {run: document_key, key: true}
       kept: {path: "@kept", type: nvarchar(9), blank: keep, default: none}
@@ -47,6 +47,11 @@ tables:
       names: {path: "thing", each: "concat(@id, '!')", select: join, separator: ",", type: nvarchar(99)}
       newest: {path: "$last/@id", type: varchar(9)}
       things: {path: "count(thing)", type: int}
+      more_id: {path: "$more/@id", type: varchar(9), on_invalid: truncate}
+      kid: {path: $kids, type: nvarchar(9), on_invalid: truncate}
+      kid_a: {path: "$kids/thing/@a", type: varchar(9), on_invalid: truncate}
+      second_b: {path: "$second/@b", type: varchar(9), on_invalid: truncate}
+      kid_ids: {path: $kids, each: "@id", select: join, separator: ",", type: nvarchar(99), on_invalid: truncate}
       day: {path: "@day", type: date, formats: [iso, "%d.%m.%Y"], on_invalid: default, default: "2000-01-01"}
       half:
         type: "decimal(9,3)"
@@ -245,3 +250,27 @@ def test_children_are_those_of_the_row_although_a_value_before_them_is_tolerated
     document = b'<Doc><Row n="x"><part/></Row><Row n="2"/><Row n="x"><part/><part/></Row></Doc>'
     (rows,) = map_both_ways(plan, etree.fromstring(document), "key", RUN)
     assert [row[-2:] for row in rows] == [(None, 1), (2, 0), (None, 2)]
+
+
+def test_paths_that_begin_alike_share_a_search_also_by_a_name_of_nodes(plan_of: PlanOf) -> None:
+    plan = plan_of(
+        """
+        t:
+          rows: Row
+          nodes: {item: part/item, tax: "$item/tax[1]"}
+          columns:
+            id: {path: $item/@id, type: int}
+            name: {path: part/item/name, type: nvarchar(9)}
+            rate: {path: $tax/rate, type: int}
+            notes: {path: $item/note, select: join, separator: "+", type: nvarchar(9)}
+            parts: {path: count(part), type: int}
+        """
+    )
+    document = (
+        b"<Doc><Row><part><item id='1'><name>a</name><tax><rate>7</rate></tax><tax><rate>8</rate></tax></item></part>"
+        b"<part><item id='2'><note>b</note><note>c</note></item></part></Row></Doc>"
+    )
+    assert map_both_ways(plan, etree.fromstring(document), "key", RUN) == (((1, "a", 7, "b+c", 2),),)
+    assert plan.code is not None
+    assert plan.code.source.count("'item'") == 1
+    assert "(element)" not in plan.code.source
