@@ -1,10 +1,11 @@
-"""Shared by all sources: pages of keys, and documents that cannot be fetched."""
+"""Shared by all sources: pages of keys, where documents may be cut, and documents that cannot be fetched."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
 
 from xml_extractor.connections import DatabaseError
+from xml_extractor.contract.model import Contract
 from xml_extractor.documents import DocumentKey, Failure, Rejection
 from xml_extractor.errors import SourceError
 from xml_extractor.processing_log.log_keys import (
@@ -111,6 +112,12 @@ def keys_of_names(names: Iterable[str]) -> list[DocumentKey]:
 def pages_of_nulls(count: int, page_size: int) -> Iterator[KeyPage]:
     """Yield keys that stand for NULL, one for each document."""
     return pages([null_key(number) for number in range(1, count + 1)], page_size)
+
+
+def last_end_tag(contract: Contract) -> str:
+    """Return the end tag after which nothing of a document is needed; empty if all of it may be."""
+    read_until = contract.document.read_until
+    return f"</{read_until.rpartition('/')[2]}>" if read_until else ""
 
 
 def unusable_key(key: UnusableKey) -> Failure:

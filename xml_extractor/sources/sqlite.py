@@ -18,6 +18,7 @@ from xml_extractor.schema.names import database_name, sqlite_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
     condition_errors,
+    last_end_tag,
     logged_page,
     missing,
     next_size,
@@ -59,8 +60,7 @@ def open_source(url: URL, contract: Contract, max_bytes: int, _examined: object 
         UsageError: The address is wrong.
         SourceError: The file, table or a column is missing.
     """
-    read_until, has_records = contract.document.read_until, contract.document.records is not None
-    end_tag = f"</{read_until.rpartition('/')[2]}>" if read_until else ""
+    has_records, end_tag = contract.document.records is not None, last_end_tag(contract)
     address = url.render_as_string()
     return SqliteSource(sqlite_file(url), contract.source, address, max_bytes, end_tag, has_records=has_records)
 
@@ -237,6 +237,8 @@ class SqliteSource:
                     end = begin.find(self._end_tag, searched)
         except sqlite3.Error:
             return None  # the row has changed meanwhile, or reading it as a whole says what is wrong
+        if begin.startswith(COMPRESSED):
+            return None
         self._misses = self._misses + 1 if end < 0 else 0
         if end < 0:
             return None

@@ -22,6 +22,7 @@ from xml_extractor.schema.names import t_sql_name
 from xml_extractor.settings import KeyRange
 from xml_extractor.sources.document_keys import (
     condition_errors,
+    last_end_tag,
     logged_page,
     missing,
     next_size,
@@ -72,13 +73,17 @@ def open_source(url: URL, contract: Contract, max_bytes: int, examined: object =
         UsageError: The address is wrong.
         SourceError: The server cannot be reached, or a table or column is missing.
     """
-    read_until = contract.document.read_until
-    end_tag = f"</{read_until.rpartition('/')[2]}>" if read_until else ""
     address = url.render_as_string(hide_password=False)
     has_records = contract.document.records is not None
     known = examined if isinstance(examined, Examined) else None
     return SqlServerSource(
-        read_address(url), contract.source, address, max_bytes, end_tag, has_records=has_records, examined=known
+        read_address(url),
+        contract.source,
+        address,
+        max_bytes,
+        last_end_tag(contract),
+        has_records=has_records,
+        examined=known,
     )
 
 

@@ -427,7 +427,10 @@ class TestReadUntil:
 
     def test_compressed_documents_come_whole(self, source: Callable[..., Source]) -> None:
         packed = gzip.compress(self.HEAD.encode() + secrets.token_hex(100_000).encode() + b"</head>")
-        assert list(source(packed).fetch([1])) == [SourceDocument(1, gzip.decompress(packed))]
+        documents = [SourceDocument(key, gzip.decompress(packed)) for key in range(1, 13)]
+        last = SourceDocument(13, self.HEAD.encode(), is_cut=True)
+        found = source(*[packed] * 12, self.WHOLE.encode()).fetch([*range(1, 14)])
+        assert list(found) == [*documents, last], "they do not count as documents without the end tag"
 
     @pytest.mark.parametrize(
         "definition",
